@@ -1,0 +1,3 @@
+//! HTTP and nothing but HTTP.
+
+pub mod operation;

@@ -1,0 +1,249 @@
+//! What one operation of the API is: a row of the table in `routes.rs`. The router, the checks before a handler,
+//! the OpenAPI document and the authorisation test all read it, so none of them can drift from the others.
+
+use crate::{app::App, domain::permission::Permission, error::Problem};
+use axum::{http::Method, routing::MethodRouter};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+/// Who may call an operation at all; what exactly they may do with it is for the service to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody, without credentials.
+    Anonymous,
+    /// Anybody with valid credentials.
+    SignedIn,
+    /// Who holds one of these.
+    AnyOf(&'static [Permission]),
+}
+
+/// What an `Idempotency-Key` does here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idempotency {
+    /// Nothing: it is ignored.
+    Ignored,
+    /// It is honoured when sent.
+    Honoured,
+    /// It must be sent.
+    Required,
+}
+
+/// Whether `If-Match` and `If-None-Match` mean something here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versioned {
+    /// No versions.
+    No,
+    /// The answer has an `ETag`, and `If-None-Match` may give 304.
+    Read,
+    /// The answer has an `ETag`, and `If-Match` is honoured.
+    Write,
+}
+
+/// A media type that request bodies come in.
+pub const JSON: &str = "application/json";
+/// RFC 7396.
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
+/// One JSON text a line.
+pub const NDJSON: &str = "application/x-ndjson";
+
+/// What the request body is.
+#[derive(Clone, Copy)]
+pub enum Body {
+    /// There is none, and none is read.
+    None,
+    /// One JSON object; an empty body counts as `{}` where `optional`.
+    Json {
+        /// Its schema.
+        schema: fn(&mut SchemaGenerator) -> Schema,
+        /// Whether an empty body is accepted.
+        optional: bool,
+        /// The media types it may come in.
+        media: &'static [&'static str],
+    },
+    /// A stream that the handler reads by itself.
+    Stream(&'static str),
+}
+
+/// What a successful answer carries.
+#[derive(Clone, Copy)]
+pub enum Payload {
+    /// No content.
+    Empty,
+    /// A JSON document.
+    Json(fn(&mut SchemaGenerator) -> Schema),
+    /// Text of this media type, such as a page or a metrics listing.
+    Text(&'static str),
+}
+
+/// One operation.
+#[derive(Clone)]
+pub struct Operation {
+    /// Such as `orders.create`: also the name of the span, the metric label, the audit action, the transaction.
+    pub id: &'static str,
+    /// HTTP method.
+    pub method: Method,
+    /// Path with `{parameters}`.
+    pub path: &'static str,
+    /// One line for the documentation.
+    pub summary: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// What an `Idempotency-Key` does.
+    pub idempotency: Idempotency,
+    /// Whether versions matter.
+    pub versioned: Versioned,
+    /// Whether it is a page of a list (`Link` header).
+    pub paged: bool,
+    /// The request body.
+    pub body: Body,
+    /// The schema whose properties are the query parameters.
+    pub query: Option<fn(&mut SchemaGenerator) -> Schema>,
+    /// The status of success.
+    pub status: u16,
+    /// What success carries, one for each media type; the first is the default.
+    pub payloads: Vec<Payload>,
+    /// Whether success carries `Location`.
+    pub location: bool,
+    /// Problems beyond those that follow from the other fields.
+    pub problems: Vec<&'static Problem>,
+    /// Operations that read what this one made: `(operation id, parameter, field of the answer)`.
+    pub links: Vec<(&'static str, &'static str, &'static str)>,
+    /// Who answers.
+    pub handler: MethodRouter<App>,
+}
+
+impl Operation {
+    /// An anonymous operation without body or parameters that answers 200; the rest is said by the methods below.
+    pub fn new(
+        id: &'static str,
+        method: Method,
+        path: &'static str,
+        summary: &'static str,
+        handler: MethodRouter<App>,
+    ) -> Self {
+        Self {
+            id,
+            method,
+            path,
+            summary,
+            access: Access::Anonymous,
+            idempotency: Idempotency::Ignored,
+            versioned: Versioned::No,
+            paged: false,
+            body: Body::None,
+            query: None,
+            status: 200,
+            payloads: vec![],
+            location: false,
+            problems: vec![],
+            links: vec![],
+            handler,
+        }
+    }
+
+    /// Needs valid credentials.
+    #[must_use]
+    pub fn signed_in(self) -> Self {
+        Self { access: Access::SignedIn, ..self }
+    }
+
+    /// Needs one of these permissions.
+    #[must_use]
+    pub fn needs(self, any_of: &'static [Permission]) -> Self {
+        Self { access: Access::AnyOf(any_of), ..self }
+    }
+
+    /// Takes an `Idempotency-Key`.
+    #[must_use]
+    pub fn key(self, idempotency: Idempotency) -> Self {
+        Self { idempotency, ..self }
+    }
+
+    /// Has versions.
+    #[must_use]
+    pub fn versioned(self, versioned: Versioned) -> Self {
+        Self { versioned, ..self }
+    }
+
+    /// Takes a JSON object.
+    #[must_use]
+    pub fn takes<T: JsonSchema>(self) -> Self {
+        let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<T>();
+        Self { body: Body::Json { schema, optional: false, media: &[JSON] }, ..self }
+    }
+
+    /// Takes a JSON object without required fields, or no body at all.
+    #[must_use]
+    pub fn may_take<T: JsonSchema>(self) -> Self {
+        let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<T>();
+        Self { body: Body::Json { schema, optional: true, media: &[JSON] }, ..self }
+    }
+
+    /// Takes a JSON merge patch.
+    #[must_use]
+    pub fn takes_patch<T: JsonSchema>(self) -> Self {
+        let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<T>();
+        Self { body: Body::Json { schema, optional: false, media: &[JSON, MERGE_PATCH] }, ..self }
+    }
+
+    /// Takes these query parameters: the fields of `T`.
+    #[must_use]
+    pub fn query<T: JsonSchema>(self) -> Self {
+        Self { query: Some(|generator| generator.root_schema_for::<T>()), ..self }
+    }
+
+    /// Answers 200 with this document.
+    #[must_use]
+    pub fn answers<T: JsonSchema>(mut self) -> Self {
+        self.payloads.push(Payload::Json(|generator| generator.subschema_for::<T>()));
+        self
+    }
+
+    /// Answers with a page of a list.
+    #[must_use]
+    pub fn pages<T: JsonSchema>(self) -> Self {
+        Self { paged: true, ..self.answers::<T>() }
+    }
+
+    /// Answers 201 with this document and its `Location`.
+    #[must_use]
+    pub fn creates<T: JsonSchema>(self) -> Self {
+        Self { status: 201, location: true, ..self.answers::<T>() }
+    }
+
+    /// Answers with text of this media type.
+    #[must_use]
+    pub fn answers_text(mut self, media: &'static str) -> Self {
+        self.payloads.push(Payload::Text(media));
+        self
+    }
+
+    /// Answers 204.
+    #[must_use]
+    pub fn answers_nothing(self) -> Self {
+        Self { status: 204, payloads: vec![Payload::Empty], ..self }
+    }
+
+    /// Can also meet these problems.
+    #[must_use]
+    pub fn problems(mut self, problems: &[&'static Problem]) -> Self {
+        self.problems.extend_from_slice(problems);
+        self
+    }
+
+    /// What it made can be read by `operation`, whose path parameter `parameter` is the answer's `field`.
+    #[must_use]
+    pub fn link(mut self, operation: &'static str, parameter: &'static str, field: &'static str) -> Self {
+        self.links.push((operation, parameter, field));
+        self
+    }
+
+    /// The part of the id before the dot: the tag in the documentation.
+    pub fn tag(&self) -> &'static str {
+        self.id.split('.').next().unwrap_or(self.id)
+    }
+
+    /// Whether the API's own rules (authentication, limits, no-store) apply, as opposed to pages and probes.
+    pub fn in_api(&self) -> bool {
+        self.path.starts_with("/v1/")
+    }
+}

@@ -1,0 +1,129 @@
+//! Permissions and sets of them.
+
+macro_rules! permissions {
+    ($($name:ident $text:literal)+) => {
+        /// One thing that a principal may do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Permission {
+            $(#[doc = $text] $name),+
+        }
+
+        impl Permission {
+            /// Every permission, in the order of the contract.
+            pub const ALL: &'static [Permission] = &[$(Permission::$name),+];
+
+            /// As clients write it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Permission::$name => $text),+ }
+            }
+        }
+    };
+}
+
+permissions! {
+    OrdersRead "orders:read"
+    OrdersReadOwn "orders:read_own"
+    OrdersCreate "orders:create"
+    OrdersCreateOwn "orders:create_own"
+    OrdersUpdate "orders:update"
+    OrdersUpdateOwn "orders:update_own"
+    OrdersTransition "orders:transition"
+    OrdersCancel "orders:cancel"
+    OrdersCancelOwn "orders:cancel_own"
+    PaymentsWrite "payments:write"
+    RefundsWrite "refunds:write"
+    AnalyticsRead "analytics:read"
+    UsersRead "users:read"
+    UsersWrite "users:write"
+    RolesWrite "roles:write"
+    ApiKeysWrite "api_keys:write"
+    AuditRead "audit:read"
+    WebhooksWrite "webhooks:write"
+    MetricsRead "metrics:read"
+    SystemBackup "system:backup"
+}
+
+impl Permission {
+    /// The permission of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|p| p.name() == name)
+    }
+
+    /// The wider permission that includes this one, for an `_own` permission.
+    pub const fn wider(self) -> Option<Self> {
+        match self {
+            Self::OrdersReadOwn => Some(Self::OrdersRead),
+            Self::OrdersCreateOwn => Some(Self::OrdersCreate),
+            Self::OrdersUpdateOwn => Some(Self::OrdersUpdate),
+            Self::OrdersCancelOwn => Some(Self::OrdersCancel),
+            _ => None,
+        }
+    }
+}
+
+/// A set of permissions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PermissionSet(u32);
+
+impl PermissionSet {
+    /// No permission.
+    pub const EMPTY: Self = Self(0);
+
+    /// Every permission.
+    pub fn all() -> Self {
+        Permission::ALL.iter().copied().collect()
+    }
+
+    /// A set of these, for tables.
+    pub const fn of(permissions: &[Permission]) -> Self {
+        let mut bits = 0;
+        let mut i = 0;
+        while i < permissions.len() {
+            bits |= 1 << permissions[i] as u32;
+            i += 1;
+        }
+        Self(bits)
+    }
+
+    /// The set that was stored as these bits; bits of unknown permissions are dropped.
+    pub fn from_bits(bits: u32) -> Self {
+        Self(bits & Self::all().0)
+    }
+
+    /// For storing. The bit of a permission never changes: new ones are appended.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whether `permission`, or the wider one that includes it, is in the set.
+    pub fn holds(self, permission: Permission) -> bool {
+        self.contains(permission) || permission.wider().is_some_and(|wider| self.contains(wider))
+    }
+
+    /// Whether `permission` itself is in the set.
+    pub const fn contains(self, permission: Permission) -> bool {
+        self.0 & 1 << permission as u32 != 0
+    }
+
+    /// Whether everything in `other` is held.
+    pub fn holds_all(self, other: Self) -> bool {
+        other.iter().all(|permission| self.holds(permission))
+    }
+
+    /// The members that `other` holds too.
+    #[must_use]
+    pub fn limited_to(self, other: Self) -> Self {
+        self.iter().filter(|&p| other.holds(p)).collect()
+    }
+
+    /// The members, in the order of the contract.
+    pub fn iter(self) -> impl Iterator<Item = Permission> {
+        Permission::ALL.iter().copied().filter(move |&p| self.contains(p))
+    }
+}
+
+impl FromIterator<Permission> for PermissionSet {
+    fn from_iter<T: IntoIterator<Item = Permission>>(permissions: T) -> Self {
+        Self(permissions.into_iter().fold(0, |bits, p| bits | 1 << p as u32))
+    }
+}
