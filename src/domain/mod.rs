@@ -1,5 +1,13 @@
 //! The rules: pure, synchronous, without I/O. Knows no HTTP, no SQL, no async, no serde.
 
+pub mod calendar;
+pub mod event;
 pub mod id;
+pub mod money;
+mod names;
+pub mod order;
 pub mod permission;
+pub mod pricing;
 pub mod time;
+pub mod transaction;
+pub mod user;

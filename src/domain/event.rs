@@ -1,0 +1,69 @@
+//! The kinds of events: together, in order, they are the history of everything that happened.
+
+use super::{names::names, order::Transition, transaction::Kind};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// An order was made, as a draft or placed at once.
+    OrderCreated,
+    /// An order was changed.
+    OrderUpdated,
+    /// A draft was placed.
+    OrderPlaced,
+    /// An order was confirmed.
+    OrderConfirmed,
+    /// An order was fulfilled.
+    OrderFulfilled,
+    /// An order was cancelled.
+    OrderCancelled,
+    /// A payment was recorded.
+    PaymentRecorded,
+    /// A pending payment was resolved.
+    PaymentUpdated,
+    /// A refund was recorded.
+    RefundRecorded,
+    /// A pending refund was resolved.
+    RefundUpdated,
+}
+
+names!(EventType {
+    OrderCreated "order.created",
+    OrderUpdated "order.updated",
+    OrderPlaced "order.placed",
+    OrderConfirmed "order.confirmed",
+    OrderFulfilled "order.fulfilled",
+    OrderCancelled "order.cancelled",
+    PaymentRecorded "payment.recorded",
+    PaymentUpdated "payment.updated",
+    RefundRecorded "refund.recorded",
+    RefundUpdated "refund.updated",
+});
+
+impl EventType {
+    /// The event of a transition.
+    pub const fn of(transition: Transition) -> Self {
+        match transition {
+            Transition::Place => Self::OrderPlaced,
+            Transition::Confirm => Self::OrderConfirmed,
+            Transition::Fulfil => Self::OrderFulfilled,
+            Transition::Cancel => Self::OrderCancelled,
+        }
+    }
+
+    /// The event of a new payment or refund.
+    pub const fn recorded(kind: Kind) -> Self {
+        match kind {
+            Kind::Payment => Self::PaymentRecorded,
+            Kind::Refund => Self::RefundRecorded,
+        }
+    }
+
+    /// The event of a pending payment or refund that was resolved.
+    pub const fn updated(kind: Kind) -> Self {
+        match kind {
+            Kind::Payment => Self::PaymentUpdated,
+            Kind::Refund => Self::RefundUpdated,
+        }
+    }
+}

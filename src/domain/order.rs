@@ -1,0 +1,248 @@
+//! An order: what it holds, the states of its life, and which change is possible in which.
+
+use super::{
+    id::{ItemId, OrderId, UserId},
+    money::Currency,
+    names::names,
+    pricing::{Fee, Line, LineTotals, Totals},
+    time::Timestamp,
+    transaction::PaymentStatus,
+};
+use std::collections::BTreeMap;
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OrderStatus {
+    /// Being put together: no number, in no figure.
+    Draft,
+    /// Placed: numbered, counted, still changeable.
+    Pending,
+    /// Accepted: what was ordered is fixed.
+    Confirmed,
+    /// Delivered. Final.
+    Fulfilled,
+    /// Called off. Final.
+    Cancelled,
+}
+
+names!(OrderStatus {
+    Draft "draft",
+    Pending "pending",
+    Confirmed "confirmed",
+    Fulfilled "fulfilled",
+    Cancelled "cancelled",
+});
+
+/// What can be done to an order's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transition {
+    /// Make a draft an order.
+    Place,
+    /// Accept it.
+    Confirm,
+    /// Deliver it.
+    Fulfil,
+    /// Call it off.
+    Cancel,
+}
+
+names!(Transition { Place "place", Confirm "confirm", Fulfil "fulfil", Cancel "cancel" });
+
+/// What a transition does in a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It leads to this status.
+    To(OrderStatus),
+    /// It has happened already: nothing changes.
+    Already,
+    /// It cannot be done.
+    Impossible,
+}
+
+impl OrderStatus {
+    /// The state machine: every status with every transition.
+    pub const fn step(self, transition: Transition) -> Step {
+        use OrderStatus::{Cancelled, Confirmed, Draft, Fulfilled, Pending};
+        match (self, transition) {
+            (Draft, Transition::Place) => Step::To(Pending),
+            (Pending, Transition::Confirm) => Step::To(Confirmed),
+            (Confirmed, Transition::Fulfil) => Step::To(Fulfilled),
+            (Draft | Pending | Confirmed, Transition::Cancel) => Step::To(Cancelled),
+            (Pending, Transition::Place)
+            | (Confirmed, Transition::Confirm)
+            | (Fulfilled, Transition::Fulfil)
+            | (Cancelled, Transition::Cancel) => Step::Already,
+            (Draft, Transition::Confirm | Transition::Fulfil)
+            | (Pending, Transition::Fulfil)
+            | (Confirmed, Transition::Place)
+            | (Fulfilled, Transition::Place | Transition::Confirm | Transition::Cancel)
+            | (Cancelled, Transition::Place | Transition::Confirm | Transition::Fulfil) => Step::Impossible,
+        }
+    }
+
+    /// The transitions that lead to another status.
+    pub fn allowed_transitions(self) -> impl Iterator<Item = Transition> {
+        Transition::ALL.iter().copied().filter(move |&t| matches!(self.step(t), Step::To(_)))
+    }
+
+    /// Whether items, fees, discount and reference can still be changed.
+    pub const fn changeable(self) -> bool {
+        matches!(self, Self::Draft | Self::Pending)
+    }
+}
+
+/// Who the order is for, as far as the caller said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Customer {
+    /// Full name.
+    pub name: Option<String>,
+    /// E-mail address; not verified.
+    pub email: Option<String>,
+    /// Telephone number, as given.
+    pub phone: Option<String>,
+    /// Postal address, as given.
+    pub address: Option<String>,
+}
+
+/// What a caller decides about an order, valid in itself and priced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderDraft {
+    /// The currency of every amount.
+    pub currency: Currency,
+    /// What is ordered, with what each line comes to.
+    pub lines: Vec<(Line, LineTotals)>,
+    /// Charged beside the lines.
+    pub fees: Vec<Fee>,
+    /// Taken off the whole, in minor units.
+    pub order_discount_amount: i64,
+    /// What it all comes to.
+    pub totals: Totals,
+    /// The caller's own identifier, unique among all orders.
+    pub external_ref: Option<String>,
+    /// Who it is for.
+    pub customer: Option<Customer>,
+    /// Free text.
+    pub note: Option<String>,
+    /// The caller's own data.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A line of an order that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Its identifier.
+    pub id: ItemId,
+    /// What is ordered.
+    pub line: Line,
+    /// What it comes to.
+    pub totals: LineTotals,
+}
+
+/// An order that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The row that everything belonging to it refers to; never leaves the service.
+    pub seq: i64,
+    /// Its identifier.
+    pub id: OrderId,
+    /// Gap-free number, given when it is placed.
+    pub number: Option<i64>,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// How its payments stand.
+    pub payment_status: PaymentStatus,
+    /// The currency of every amount.
+    pub currency: Currency,
+    /// Whose order it is, if anybody's.
+    pub user_id: Option<UserId>,
+    /// The caller's own identifier.
+    pub external_ref: Option<String>,
+    /// What is ordered.
+    pub items: Vec<Item>,
+    /// Charged beside the items.
+    pub fees: Vec<Fee>,
+    /// Taken off the whole.
+    pub order_discount_amount: i64,
+    /// What it all comes to.
+    pub totals: Totals,
+    /// Σ succeeded payments.
+    pub paid_amount: i64,
+    /// Σ succeeded refunds.
+    pub refunded_amount: i64,
+    /// Who it is for.
+    pub customer: Option<Customer>,
+    /// Free text.
+    pub note: Option<String>,
+    /// The caller's own data.
+    pub metadata: BTreeMap<String, String>,
+    /// The number of its events; the `ETag`.
+    pub version: i64,
+    /// Who made it: a user's or key's identifier, or `system`.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it was placed.
+    pub placed_at: Option<Timestamp>,
+    /// When it was confirmed.
+    pub confirmed_at: Option<Timestamp>,
+    /// When it was fulfilled.
+    pub fulfilled_at: Option<Timestamp>,
+    /// When it was cancelled.
+    pub cancelled_at: Option<Timestamp>,
+    /// Why it was cancelled.
+    pub cancel_reason: Option<String>,
+}
+
+impl Order {
+    /// What is still owed; negative when money is to be given back. A cancelled order owes nothing.
+    pub fn balance_amount(&self) -> i64 {
+        let owed = if self.status == OrderStatus::Cancelled { 0 } else { self.totals.total };
+        owed - (self.paid_amount - self.refunded_amount)
+    }
+
+    /// Moves to `status`, and remembers when.
+    pub fn enter(&mut self, status: OrderStatus, now: Timestamp) {
+        self.status = status;
+        match status {
+            OrderStatus::Draft => {}
+            OrderStatus::Pending => self.placed_at = Some(now),
+            OrderStatus::Confirmed => self.confirmed_at = Some(now),
+            OrderStatus::Fulfilled => self.fulfilled_at = Some(now),
+            OrderStatus::Cancelled => self.cancelled_at = Some(now),
+        }
+    }
+
+    /// Derives the payment status anew, after the total or what was paid has changed.
+    pub fn settle_payment_status(&mut self) {
+        self.payment_status = PaymentStatus::derive(self.totals.total, self.paid_amount, self.refunded_amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allowed_transitions_are_those_of_the_contract() {
+        let allowed = |status: OrderStatus| status.allowed_transitions().map(Transition::name).collect::<Vec<_>>();
+        assert_eq!(allowed(OrderStatus::Draft), ["place", "cancel"]);
+        assert_eq!(allowed(OrderStatus::Pending), ["confirm", "cancel"]);
+        assert_eq!(allowed(OrderStatus::Confirmed), ["fulfil", "cancel"]);
+        assert!(allowed(OrderStatus::Fulfilled).is_empty());
+        assert!(allowed(OrderStatus::Cancelled).is_empty());
+    }
+
+    #[test]
+    fn a_transition_never_leads_back() {
+        for &status in OrderStatus::ALL {
+            for &transition in Transition::ALL {
+                if let Step::To(next) = status.step(transition) {
+                    assert!(next > status, "{status:?} {transition:?}");
+                    assert_eq!(next.step(transition), Step::Already, "sent again, it changes nothing");
+                }
+            }
+        }
+    }
+}

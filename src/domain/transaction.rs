@@ -1,0 +1,148 @@
+//! Payments and refunds: what they are, how their status may change, and what an order's money adds up to.
+
+use super::{
+    id::{OrderId, TransactionId},
+    money::Currency,
+    names::names,
+    time::Timestamp,
+};
+
+/// Which way the money goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// From the customer.
+    Payment,
+    /// To the customer.
+    Refund,
+}
+
+/// Where a transaction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// Announced; counts against what can be refunded, but in no figure.
+    Pending,
+    /// The money has moved. Final.
+    Succeeded,
+    /// The money has not moved. Final.
+    Failed,
+    /// Withdrawn before it moved. Final.
+    Voided,
+}
+
+names!(Kind { Payment "payment", Refund "refund" });
+names!(TransactionStatus { Pending "pending", Succeeded "succeeded", Failed "failed", Voided "voided" });
+
+/// A payment or refund as it is recorded.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    /// Its identifier.
+    pub id: TransactionId,
+    /// The order that it belongs to.
+    pub order_id: OrderId,
+    /// Which way the money goes.
+    pub kind: Kind,
+    /// Where it stands.
+    pub status: TransactionStatus,
+    /// Minor units, > 0.
+    pub amount: i64,
+    /// The order's.
+    pub currency: Currency,
+    /// Who moves the money, such as `stripe`.
+    pub provider: Option<String>,
+    /// The provider's own identifier; unique with provider and kind.
+    pub provider_ref: Option<String>,
+    /// For a refund: the payment that it gives back.
+    pub payment_id: Option<TransactionId>,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// When the money moved, according to whoever recorded it.
+    pub occurred_at: Timestamp,
+    /// When it was recorded here.
+    pub recorded_at: Timestamp,
+}
+
+/// Sums over transactions, of an order or of one payment, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Succeeded payments.
+    pub paid: i64,
+    /// Succeeded refunds.
+    pub refunded: i64,
+    /// Pending refunds.
+    pub pending_refunds: i64,
+}
+
+impl Held {
+    /// What can still be refunded.
+    pub fn refundable(self) -> i64 {
+        self.paid - self.refunded - self.pending_refunds
+    }
+}
+
+/// How the payments of an order stand, derived from three sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PaymentStatus {
+    /// Nothing was paid.
+    Unpaid,
+    /// Less than the total was paid.
+    PartiallyPaid,
+    /// Exactly the total was paid.
+    Paid,
+    /// More than the total was paid.
+    Overpaid,
+    /// Some of what was paid was refunded.
+    PartiallyRefunded,
+    /// All of what was paid was refunded.
+    Refunded,
+}
+
+names!(PaymentStatus {
+    Unpaid "unpaid",
+    PartiallyPaid "partially_paid",
+    Paid "paid",
+    Overpaid "overpaid",
+    PartiallyRefunded "partially_refunded",
+    Refunded "refunded",
+});
+
+impl PaymentStatus {
+    /// The first that holds, from the most settled to the least. An order that costs nothing is paid.
+    pub fn derive(total: i64, paid: i64, refunded: i64) -> Self {
+        if refunded == paid && paid > 0 {
+            Self::Refunded
+        } else if refunded > 0 {
+            Self::PartiallyRefunded
+        } else if paid > total {
+            Self::Overpaid
+        } else if paid == total {
+            Self::Paid
+        } else if paid > 0 {
+            Self::PartiallyPaid
+        } else {
+            Self::Unpaid
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payment_status_is_the_first_rule_that_holds() {
+        use PaymentStatus::*;
+        for (total, paid, refunded, status) in [
+            (100, 0, 0, Unpaid),
+            (100, 1, 0, PartiallyPaid),
+            (100, 100, 0, Paid),
+            (100, 101, 0, Overpaid),
+            (100, 101, 1, PartiallyRefunded),
+            (100, 100, 100, Refunded),
+            (100, 30, 30, Refunded),
+            (0, 0, 0, Paid),
+            (0, 5, 0, Overpaid),
+        ] {
+            assert_eq!(PaymentStatus::derive(total, paid, refunded), status, "{total} {paid} {refunded}");
+        }
+    }
+}
