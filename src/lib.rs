@@ -4,3 +4,4 @@ pub mod api;
 pub mod app;
 pub mod domain;
 pub mod error;
+pub mod store;

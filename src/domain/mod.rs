@@ -1,7 +1,9 @@
 //! The rules: pure, synchronous, without I/O. Knows no HTTP, no SQL, no async, no serde.
 
 pub mod calendar;
+pub mod digest;
 pub mod event;
+pub mod figures;
 pub mod id;
 pub mod money;
 mod names;

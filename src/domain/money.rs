@@ -30,6 +30,11 @@ impl Currency {
         known.then_some(Self(bytes))
     }
 
+    /// The currency that was stored under this code: it was known when it was stored.
+    pub fn stored(code: &str) -> Option<Self> {
+        code.as_bytes().try_into().ok().map(Self)
+    }
+
     /// The alphabetic code.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

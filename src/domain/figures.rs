@@ -1,0 +1,108 @@
+//! What an order or a transaction counts for in the figures, and when. A change counts as taking the old one out and
+//! putting the new one in, so that no kind of change can be forgotten.
+
+use super::{
+    id::UserId,
+    money::Currency,
+    order::{Order, OrderStatus},
+    time::Timestamp,
+    transaction::{Kind, PaymentStatus, Transaction, TransactionStatus},
+};
+
+/// Sums over orders and transactions, in orders and in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Orders placed.
+    pub orders_placed: i64,
+    /// Orders cancelled after placing.
+    pub orders_cancelled: i64,
+    /// Present totals of the orders placed.
+    pub booked: i64,
+    /// Tax of the orders placed.
+    pub tax: i64,
+    /// Totals of the orders cancelled after placing.
+    pub cancelled: i64,
+    /// Succeeded payments.
+    pub paid: i64,
+    /// Succeeded refunds.
+    pub refunded: i64,
+}
+
+impl Sums {
+    /// Adds `other`, `times` of it: 1 to put in, −1 to take out.
+    pub fn add(&mut self, other: &Self, times: i64) {
+        self.orders_placed += other.orders_placed * times;
+        self.orders_cancelled += other.orders_cancelled * times;
+        self.booked += other.booked * times;
+        self.tax += other.tax * times;
+        self.cancelled += other.cancelled * times;
+        self.paid += other.paid * times;
+        self.refunded += other.refunded * times;
+    }
+}
+
+/// What something counts for at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// When it counts.
+    pub at: Timestamp,
+    /// In which currency.
+    pub currency: Currency,
+    /// For whom, if for anybody.
+    pub user_id: Option<UserId>,
+    /// How much.
+    pub sums: Sums,
+}
+
+/// An order by its present status, counted when it was placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// When the order was placed.
+    pub at: Timestamp,
+    /// Its currency.
+    pub currency: Currency,
+    /// Its status.
+    pub status: OrderStatus,
+    /// Its payment status.
+    pub payment_status: PaymentStatus,
+    /// Its total.
+    pub total: i64,
+}
+
+/// What an order counts for; nothing before it is placed.
+pub fn of_order(order: &Order) -> impl Iterator<Item = Sale> {
+    let sale = |at, sums| Sale { at, currency: order.currency, user_id: order.user_id, sums };
+    let placed = order.placed_at.map(|at| {
+        sale(at, Sums { orders_placed: 1, booked: order.totals.total, tax: order.totals.tax, ..Sums::default() })
+    });
+    let cancelled = order
+        .placed_at
+        .and(order.cancelled_at)
+        .map(|at| sale(at, Sums { orders_cancelled: 1, cancelled: order.totals.total, ..Sums::default() }));
+    placed.into_iter().chain(cancelled)
+}
+
+/// Where an order stands; nowhere before it is placed.
+pub fn standing(order: &Order) -> Option<Standing> {
+    order.placed_at.map(|at| Standing {
+        at,
+        currency: order.currency,
+        status: order.status,
+        payment_status: order.payment_status,
+        total: order.totals.total,
+    })
+}
+
+/// What a transaction of `user_id`'s order counts for; nothing before it has succeeded.
+pub fn of_transaction(transaction: &Transaction, user_id: Option<UserId>) -> Option<Sale> {
+    let sums = match transaction.kind {
+        Kind::Payment => Sums { paid: transaction.amount, ..Sums::default() },
+        Kind::Refund => Sums { refunded: transaction.amount, ..Sums::default() },
+    };
+    (transaction.status == TransactionStatus::Succeeded).then_some(Sale {
+        at: transaction.occurred_at,
+        currency: transaction.currency,
+        user_id,
+        sums,
+    })
+}

@@ -1,0 +1,124 @@
+//! Events: appending to the history, and reading it.
+
+use super::{
+    ReadTx, WriteTx,
+    sql::{Columns, Key, failed, rows},
+};
+use crate::{
+    domain::{digest::sha256, event::EventType, id::EventId, id::OrderId, time::Timestamp},
+    error::Result,
+};
+use rusqlite::{Row, named_params};
+
+/// Something that has just happened to an order.
+pub struct NewEvent<'a> {
+    /// What happened.
+    pub kind: EventType,
+    /// The order's row.
+    pub order_seq: i64,
+    /// The order's version from now on.
+    pub version: i64,
+    /// Who did it.
+    pub actor: &'a str,
+    /// In which request.
+    pub request_id: &'a str,
+    /// What was answered: a JSON object.
+    pub data: &'a str,
+}
+
+/// An event as it was recorded.
+pub struct Event {
+    /// Its place in the history, from 1.
+    pub seq: i64,
+    /// Its identifier.
+    pub id: EventId,
+    /// What happened.
+    pub kind: EventType,
+    /// To which order.
+    pub order_id: OrderId,
+    /// The order's version from then on.
+    pub version: i64,
+    /// Who did it.
+    pub actor: String,
+    /// In which request.
+    pub request_id: String,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// What was answered then: a JSON object.
+    pub data: String,
+}
+
+/// Appends to the history and returns the event's place in it.
+pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
+    let (id, at) = (tx.new_id::<EventId>(), tx.now());
+    let (seq, hash) = tx.with_counters(|counters| {
+        counters.event += 1;
+        counters.event_hash = chained(&counters.event_hash, counters.event, id, at, event);
+        (counters.event, counters.event_hash)
+    });
+    tx.execute(
+        "INSERT INTO events (seq, id, type, order_seq, version, actor, request_id, occurred_at, data, hash)
+         VALUES (:seq, :id, :type, :order_seq, :version, :actor, :request_id, :at, :data, :hash)",
+        named_params! {
+            ":seq": seq, ":id": Key(id), ":type": event.kind.name(), ":order_seq": event.order_seq,
+            ":version": event.version, ":actor": event.actor, ":request_id": event.request_id, ":at": at.millis(),
+            ":data": event.data, ":hash": hash,
+        },
+    )?;
+    Ok(seq)
+}
+
+/// The hash of an event: over everything in its row and the hash of the event before it.
+fn chained(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &NewEvent<'_>) -> [u8; 32] {
+    use crate::domain::id::Identifier;
+    sha256(&[
+        before,
+        &seq.to_be_bytes(),
+        id.bytes(),
+        event.kind.name().as_bytes(),
+        &event.order_seq.to_be_bytes(),
+        &event.version.to_be_bytes(),
+        event.actor.as_bytes(),
+        event.request_id.as_bytes(),
+        &at.millis().to_be_bytes(),
+        event.data.as_bytes(),
+    ])
+}
+
+const COLUMNS: &str = "e.seq, e.id, e.type, o.id, e.version, e.actor, e.request_id, e.occurred_at, e.data FROM events e
+     JOIN orders o ON o.seq = e.order_seq";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let mut columns = Columns::of(row);
+    Ok(Event {
+        seq: columns.take()?,
+        id: columns.id()?,
+        kind: columns.word(EventType::parse)?,
+        order_id: columns.id()?,
+        version: columns.take()?,
+        actor: columns.take()?,
+        request_id: columns.take()?,
+        occurred_at: columns.instant()?,
+        data: columns.take()?,
+    })
+}
+
+/// The events of an order after `version`, oldest first.
+pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, after_version: i64, limit: usize) -> Result<Vec<Event>> {
+    let sql = format!("SELECT {COLUMNS} WHERE e.order_seq = ?1 AND e.version > ?2 ORDER BY e.version LIMIT ?3");
+    tx.rows(&sql, (order_seq, after_version, rows(limit)), read)
+}
+
+/// The whole history after `seq`, oldest first.
+pub fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Event>> {
+    let sql = format!("SELECT {COLUMNS} WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2");
+    tx.rows(&sql, (seq, rows(limit)), read)
+}
+
+/// What was answered when this event happened.
+pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
+    tx.connection
+        .prepare_cached("SELECT data FROM events WHERE seq = ?1")
+        .and_then(|mut statement| statement.query_row([seq], |row| row.get(0)))
+        .map_err(failed)
+}

@@ -1,0 +1,94 @@
+//! The one file that everything is kept in: opening it, reading from it, and the single writer. All SQL of the program
+//! is in this folder, a file for each noun; no other module sees a rusqlite type. It knows no HTTP and no rules.
+
+pub mod audit;
+pub mod events;
+pub mod figures;
+pub mod idempotency;
+mod open;
+pub mod orders;
+mod readers;
+pub mod sessions;
+mod sql;
+pub mod transactions;
+pub mod users;
+mod writer;
+
+pub use open::{OpenError, Options};
+pub use readers::ReadTx;
+pub use writer::WriteTx;
+
+use crate::error::Result;
+use std::{path::Path, sync::Arc, time::Duration};
+
+/// The database file while it is open. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    writer: writer::Writer,
+    readers: readers::Readers,
+    path: std::path::PathBuf,
+    /// Held for as long as the store is open: one server per file.
+    _lock: std::fs::File,
+}
+
+impl Store {
+    /// Opens the file at `options.path`, making it if it is not there, and takes it for this process alone.
+    pub fn open(options: &Options) -> Result<Self, OpenError> {
+        open::open(options)
+    }
+
+    /// Runs `work` in a transaction and answers when it is on disk. Work of other callers may share the transaction;
+    /// if it fails, it is rolled back alone. `work` is run again if that needs to happen, so it must not change
+    /// anything but the transaction; what is to follow a commit goes into [`WriteTx::after_commit`].
+    ///
+    /// # Errors
+    /// Those of `work`; `OVERLOADED` if it could not be begun in time; `OUTCOME_UNKNOWN` if it was begun and not
+    /// finished in time, or storage failed; `STORAGE_FULL`; `INTERNAL` if `work` panicked.
+    pub async fn write<T, W>(&self, name: &'static str, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnMut(&WriteTx<'_>) -> Result<T> + Send + 'static,
+    {
+        self.0.writer.run(name, work).await
+    }
+
+    /// Runs `work` on a consistent snapshot, at once, on this thread: for look-ups and pages that take microseconds.
+    pub fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
+        self.0.readers.read(name, work)
+    }
+
+    /// Runs `work` on a consistent snapshot in the lane of long queries: few at once, each with a budget of time.
+    ///
+    /// # Errors
+    /// Those of `work`; `QUERY_TOO_EXPENSIVE` past the budget; `OVERLOADED` if the lane stays full.
+    pub async fn scan<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&ReadTx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.readers.scan(name, work).await
+    }
+
+    /// Whether the writer makes a round trip within `limit`.
+    pub async fn writable(&self, limit: Duration) -> bool {
+        let probe = self.write("system.probe", |_| Ok(()));
+        tokio::time::timeout(limit, probe).await.is_ok_and(|outcome| outcome.is_ok())
+    }
+
+    /// Resolves when storage has failed in a way that only a restart can mend.
+    pub async fn failed(&self) {
+        self.0.writer.failed().await;
+    }
+
+    /// Finishes what the writer has taken, moves the write-ahead log into the file, and stops the writer.
+    pub async fn close(&self) {
+        self.0.writer.close().await;
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+}

@@ -1,0 +1,186 @@
+//! Opening the file: who may, what it must be, and how each connection is set up.
+
+use super::{Inner, Store, readers::Readers, writer::Writer};
+use crate::domain::{id::Ids, time::Clock};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
+use std::{
+    fmt,
+    fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// The present schema; a new file is made from it.
+const SCHEMA: &str = include_str!("../../schema.sql");
+/// `PRAGMA user_version` of the present schema.
+const SCHEMA_VERSION: i64 = 1;
+/// `PRAGMA application_id`: "ordd".
+const APPLICATION_ID: i64 = 0x6f72_6464;
+/// The oldest SQLite without the fault that could damage a WAL file with two connections: 3.51.3.
+const OLDEST_SQLITE: i32 = 3_051_003;
+/// Statements that each connection keeps prepared.
+const PREPARED_STATEMENTS: usize = 256;
+/// Page cache of the writing connection, in KiB.
+const WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// Page cache of each reading connection, in KiB.
+const READER_CACHE_KIB: i64 = 8 * 1024;
+
+/// How to open a store.
+pub struct Options {
+    /// The database file.
+    pub path: PathBuf,
+    /// Whether a commit is synced before it is answered.
+    pub synced: bool,
+    /// The time limit of a request; a write may wait half of it to begin.
+    pub request_timeout: Duration,
+    /// How long a query in the lane of long ones may take.
+    pub query_budget: Duration,
+    /// Threads that read at once.
+    pub threads: usize,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Where identifiers come from.
+    pub ids: Arc<Ids>,
+}
+
+/// Why a file could not be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// Another server has it.
+    Held(PathBuf),
+    /// It was written by a newer version.
+    Newer(PathBuf, i64),
+    /// It is not a database of this program, or is damaged.
+    Damaged(PathBuf, String),
+    /// The system would not let us.
+    Denied(PathBuf, String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held(path) => write!(f, "{}: in use by another orderd", path.display()),
+            Self::Newer(path, version) => write!(
+                f,
+                "{}: schema {version} is newer than this program's {SCHEMA_VERSION}; it was left untouched",
+                path.display()
+            ),
+            Self::Damaged(path, reason) | Self::Denied(path, reason) => write!(f, "{}: {reason}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
+    let path = &options.path;
+    let denied = |e: &dyn fmt::Display| OpenError::Denied(path.clone(), e.to_string());
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(denied(&format!("SQLite {} is too old to be safe", rusqlite::version())));
+    }
+    let lock = lock(path)?;
+    // SQLite gives its side files the mode of the main one, so that has to be private from the start.
+    private(OpenOptions::new().read(true).write(true).create(true)).open(path).map_err(|e| denied(&e))?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(|e| denied(&e))?;
+    let found = prepare_writer(&connection, options.synced).and_then(|()| schema_version(&connection));
+    match found.map_err(|e| unusable(path, &e))? {
+        Found::Empty => create(&connection).map_err(|e| unusable(path, &e))?,
+        Found::Ours(SCHEMA_VERSION) => {}
+        Found::Ours(version) => return Err(OpenError::Newer(path.clone(), version)),
+        Found::Foreign => return Err(OpenError::Damaged(path.clone(), "not a database of orderd".to_owned())),
+    }
+    sync_folder(path).map_err(|e| denied(&e))?;
+    let readers = Readers::open(options).map_err(|e| denied(&e))?;
+    let writer = Writer::start(connection, options).map_err(|e| denied(&e))?;
+    Ok(Store(Arc::new(Inner { writer, readers, path: path.clone(), _lock: lock })))
+}
+
+/// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
+    let file = private(OpenOptions::new().read(true).write(true).create(true)).open(name).map_err(denied)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Held(path.to_path_buf())),
+        Err(TryLockError::Error(e)) => Err(denied(e)),
+    }
+}
+
+/// Readable by nobody else, whatever the umask.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.mode(0o600)
+}
+
+/// Makes the file's entry in its folder durable.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+fn unusable(path: &Path, e: &rusqlite::Error) -> OpenError {
+    match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+            OpenError::Damaged(path.to_path_buf(), format!("damaged: {e}"))
+        }
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            OpenError::Held(path.to_path_buf())
+        }
+        _ => OpenError::Denied(path.to_path_buf(), e.to_string()),
+    }
+}
+
+enum Found {
+    Empty,
+    Ours(i64),
+    Foreign,
+}
+
+fn schema_version(connection: &Connection) -> rusqlite::Result<Found> {
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    if number("SELECT count(*) FROM sqlite_schema")? == 0 {
+        return Ok(Found::Empty);
+    }
+    let application = number("SELECT application_id FROM pragma_application_id")?;
+    let version = number("SELECT user_version FROM pragma_user_version")?;
+    Ok(if application == APPLICATION_ID && version > 0 { Found::Ours(version) } else { Found::Foreign })
+}
+
+fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("BEGIN IMMEDIATE;\n{SCHEMA}\nCOMMIT;"))
+}
+
+fn prepare_writer(connection: &Connection, synced: bool) -> rusqlite::Result<()> {
+    prepare(connection, WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
+    // Checkpoints are the writer's own.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)
+}
+
+/// Sets up a connection that only reads.
+pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
+    prepare(connection, READER_CACHE_KIB)?;
+    connection.pragma_update(None, "query_only", true)
+}
+
+/// What every connection has in common: strictness, no trust in the schema, stable plans.
+fn prepare(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(2))?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)
+}

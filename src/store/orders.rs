@@ -1,0 +1,167 @@
+//! Orders: keeping them, finding one, and pages of many.
+
+mod list;
+mod row;
+
+pub use list::{Filter, page};
+
+use super::{
+    ReadTx, WriteTx,
+    sql::{Key, breaks, failed},
+};
+use crate::{
+    domain::{
+        figures,
+        id::OrderId,
+        order::{Item, Order},
+        pricing::{Line, LineTotals, Tax},
+    },
+    error::{Error, Result, problem},
+};
+use row::{read_item, read_order};
+use rusqlite::named_params;
+
+/// What a new order is numbered by: the row that everything belonging to it refers to.
+pub fn next_seq(tx: &WriteTx<'_>) -> i64 {
+    tx.with_counters(|counters| {
+        counters.order += 1;
+        counters.order
+    })
+}
+
+/// The next order number. Numbers have no gaps: one that is not kept in this transaction is given again.
+pub fn next_number(tx: &WriteTx<'_>) -> i64 {
+    tx.with_counters(|counters| {
+        counters.number += 1;
+        counters.number
+    })
+}
+
+/// Adds an order with its items, and counts it. `DUPLICATE_EXTERNAL_REF` if its reference is in use.
+pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
+    tx.try_execute(
+        "INSERT INTO orders (seq, id, number, status, payment_status, currency, user_id, external_ref, fees,
+           subtotal_amount, order_discount_amount, discount_amount, fee_amount, tax_amount, total_amount, paid_amount,
+           refunded_amount, customer, note, metadata, version, created_by, created_at, updated_at, placed_at,
+           confirmed_at, fulfilled_at, cancelled_at, cancel_reason)
+         VALUES (:seq, :id, :number, :status, :payment_status, :currency, :user_id, :external_ref, :fees,
+           :subtotal, :order_discount, :discount, :fee, :tax, :total, :paid, :refunded, :customer, :note, :metadata,
+           :version, :created_by, :created_at, :updated_at, :placed_at, :confirmed_at, :fulfilled_at, :cancelled_at,
+           :cancel_reason)",
+        named_params! {
+            ":seq": order.seq, ":id": Key(order.id), ":number": order.number, ":status": order.status.name(),
+            ":payment_status": order.payment_status.name(), ":currency": order.currency.code(),
+            ":user_id": order.user_id.map(Key), ":external_ref": order.external_ref, ":fees": row::fees(&order.fees),
+            ":subtotal": order.totals.subtotal, ":order_discount": order.order_discount_amount,
+            ":discount": order.totals.discount, ":fee": order.totals.fee, ":tax": order.totals.tax,
+            ":total": order.totals.total, ":paid": order.paid_amount, ":refunded": order.refunded_amount,
+            ":customer": row::customer(order.customer.as_ref()), ":note": order.note,
+            ":metadata": row::metadata(&order.metadata), ":version": order.version, ":created_by": order.created_by,
+            ":created_at": order.created_at.millis(), ":updated_at": order.updated_at.millis(),
+            ":placed_at": order.placed_at.map(|t| t.millis()), ":confirmed_at": order.confirmed_at.map(|t| t.millis()),
+            ":fulfilled_at": order.fulfilled_at.map(|t| t.millis()),
+            ":cancelled_at": order.cancelled_at.map(|t| t.millis()), ":cancel_reason": order.cancel_reason,
+        },
+    )
+    .map_err(taken_reference)?;
+    insert_items(tx, order)?;
+    count(tx, order, 1);
+    Ok(())
+}
+
+/// Replaces `before` by `after`, without its items, and counts the difference.
+pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
+    tx.try_execute(
+        "UPDATE orders SET number = :number, status = :status, payment_status = :payment_status,
+           external_ref = :external_ref, fees = :fees, subtotal_amount = :subtotal,
+           order_discount_amount = :order_discount, discount_amount = :discount, fee_amount = :fee, tax_amount = :tax,
+           total_amount = :total, paid_amount = :paid, refunded_amount = :refunded, customer = :customer, note = :note,
+           metadata = :metadata, version = :version, updated_at = :updated_at, placed_at = :placed_at,
+           confirmed_at = :confirmed_at, fulfilled_at = :fulfilled_at, cancelled_at = :cancelled_at,
+           cancel_reason = :cancel_reason
+         WHERE seq = :seq",
+        named_params! {
+            ":seq": after.seq, ":number": after.number, ":status": after.status.name(),
+            ":payment_status": after.payment_status.name(), ":external_ref": after.external_ref,
+            ":fees": row::fees(&after.fees), ":subtotal": after.totals.subtotal,
+            ":order_discount": after.order_discount_amount, ":discount": after.totals.discount,
+            ":fee": after.totals.fee, ":tax": after.totals.tax, ":total": after.totals.total,
+            ":paid": after.paid_amount, ":refunded": after.refunded_amount,
+            ":customer": row::customer(after.customer.as_ref()), ":note": after.note,
+            ":metadata": row::metadata(&after.metadata), ":version": after.version,
+            ":updated_at": after.updated_at.millis(), ":placed_at": after.placed_at.map(|t| t.millis()),
+            ":confirmed_at": after.confirmed_at.map(|t| t.millis()),
+            ":fulfilled_at": after.fulfilled_at.map(|t| t.millis()),
+            ":cancelled_at": after.cancelled_at.map(|t| t.millis()), ":cancel_reason": after.cancel_reason,
+        },
+    )
+    .map_err(taken_reference)?;
+    count(tx, before, -1);
+    count(tx, after, 1);
+    Ok(())
+}
+
+/// Replaces the items of an order by the ones that it has now.
+pub fn replace_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
+    tx.execute("DELETE FROM order_items WHERE order_seq = ?1", [order.seq])?;
+    insert_items(tx, order)
+}
+
+fn insert_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
+    for (line, item) in (0_i64..).zip(&order.items) {
+        let Item { id, line: Line { sku, name, quantity, unit_amount, discount_amount, tax }, totals } = item;
+        let LineTotals { tax_amount, total_amount } = totals;
+        let rate = if let Tax::Rate(rate) = tax { Some(rate.text()) } else { None };
+        tx.execute(
+            "INSERT INTO order_items (order_seq, line, id, sku, name, quantity, unit_amount, discount_amount, tax_rate,
+               tax_amount, total_amount)
+             VALUES (:order_seq, :line, :id, :sku, :name, :quantity, :unit_amount, :discount_amount, :tax_rate,
+               :tax_amount, :total_amount)",
+            named_params! {
+                ":order_seq": order.seq, ":line": line, ":id": Key(*id), ":sku": sku, ":name": name,
+                ":quantity": quantity, ":unit_amount": unit_amount, ":discount_amount": discount_amount,
+                ":tax_rate": rate, ":tax_amount": tax_amount, ":total_amount": total_amount,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn taken_reference(e: rusqlite::Error) -> Error {
+    if breaks(&e, "orders.external_ref") { Error::new(&problem::DUPLICATE_EXTERNAL_REF) } else { failed(e) }
+}
+
+fn count(tx: &WriteTx<'_>, order: &Order, times: i64) {
+    for sale in figures::of_order(order) {
+        tx.count_sale(sale, times);
+    }
+    if let Some(standing) = figures::standing(order) {
+        tx.count_standing(standing, times);
+    }
+}
+
+/// The order of this identifier.
+pub fn by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<Order>> {
+    one(tx, &format!("SELECT {} FROM orders WHERE id = ?1", row::COLUMNS), [Key(id)])
+}
+
+/// The order of this number.
+pub fn by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<Order>> {
+    one(tx, &format!("SELECT {} FROM orders WHERE number = ?1", row::COLUMNS), [number])
+}
+
+/// The order of this external reference.
+pub fn by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<Order>> {
+    one(tx, &format!("SELECT {} FROM orders WHERE external_ref = ?1", row::COLUMNS), [reference])
+}
+
+/// The order in this row.
+pub fn by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<Order>> {
+    one(tx, &format!("SELECT {} FROM orders WHERE seq = ?1", row::COLUMNS), [seq])
+}
+
+fn one(tx: &ReadTx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Option<Order>> {
+    let Some(mut order) = tx.row(sql, params, read_order)? else { return Ok(None) };
+    order.items = tx.rows(row::ITEMS, [order.seq], read_item)?;
+    Ok(Some(order))
+}

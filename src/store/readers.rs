@@ -1,0 +1,147 @@
+//! Reading: a pool of connections that cannot write, look-ups on the caller's thread, and a lane for long queries.
+
+use super::{
+    open::{Options, prepare_reader},
+    sql::failed,
+};
+use crate::error::{Error, Result, problem};
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use scheduled_thread_pool::ScheduledThreadPool;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+
+/// Long queries at once.
+const LANE_WIDTH: usize = 2;
+/// How long a query waits for its place in the lane.
+const LANE_WAIT: Duration = Duration::from_secs(2);
+/// SQLite steps between two looks at the clock in a long query.
+const STEPS_BETWEEN_CHECKS: i32 = 1_000;
+/// A query slower than this is logged with its name.
+const SLOW_QUERY: Duration = Duration::from_millis(250);
+
+/// A consistent snapshot of the file.
+pub struct ReadTx<'c> {
+    pub(super) connection: &'c Connection,
+}
+
+type Pool = r2d2::Pool<SqliteConnectionManager>;
+
+pub(super) struct Readers {
+    pool: Pool,
+    lane: Arc<Semaphore>,
+    budget: Duration,
+}
+
+impl Readers {
+    pub(super) fn open(options: &Options) -> Result<Self, r2d2::Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let manager = SqliteConnectionManager::file(&options.path).with_flags(flags).with_init(|c| prepare_reader(c));
+        // Every thread that may read has a connection of its own, so that checking one out never waits.
+        let size = u32::try_from(options.threads + LANE_WIDTH).unwrap_or(u32::MAX);
+        let pool = Pool::builder()
+            .max_size(size)
+            .min_idle(Some(size))
+            .test_on_check_out(false)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connection_timeout(Duration::from_secs(2))
+            .thread_pool(Arc::new(ScheduledThreadPool::new(1)))
+            .build(manager)?;
+        Ok(Self { pool, lane: Arc::new(Semaphore::new(LANE_WIDTH)), budget: options.query_budget })
+    }
+
+    pub(super) fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
+        snapshot(&self.pool, name, work)
+    }
+
+    pub(super) async fn scan<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&ReadTx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let place = tokio::time::timeout(LANE_WAIT, Arc::clone(&self.lane).acquire_owned()).await;
+        let Ok(Ok(place)) = place else {
+            return Err(Error::new(&problem::OVERLOADED).detail("Too many long queries are running."));
+        };
+        let (pool, budget) = (self.pool.clone(), self.budget);
+        let abandoned = Abandoned::default();
+        let stop = Arc::clone(&abandoned.0);
+        let scan = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            snapshot(&pool, name, |tx| within_budget(tx, budget, stop, work))
+        });
+        scan.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+    }
+}
+
+/// Tells a long query that nobody waits for it any more.
+#[derive(Default)]
+struct Abandoned(Arc<AtomicBool>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn snapshot<T>(pool: &Pool, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
+    let begun = Instant::now();
+    let mut connection = pool.get().map_err(|e| Error::new(&problem::OVERLOADED).caused_by(e))?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed)?;
+    let outcome = work(&ReadTx { connection: &transaction });
+    drop(transaction);
+    let taken = begun.elapsed();
+    if taken > SLOW_QUERY {
+        tracing::warn!(
+            query.name = name,
+            query.duration_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX),
+            "slow query"
+        );
+    }
+    outcome
+}
+
+fn within_budget<T>(
+    tx: &ReadTx<'_>,
+    budget: Duration,
+    stop: Arc<AtomicBool>,
+    work: impl FnOnce(&ReadTx<'_>) -> Result<T>,
+) -> Result<T> {
+    let begun = Instant::now();
+    let over = move || stop.load(Ordering::Relaxed) || begun.elapsed() > budget;
+    tx.connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(over)).map_err(failed)?;
+    let outcome = work(tx);
+    tx.connection.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
+    outcome
+}
+
+impl ReadTx<'_> {
+    /// The rows of a statement that is kept prepared.
+    pub(super) fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        statement.query_map(params, read).and_then(Iterator::collect).map_err(failed)
+    }
+
+    /// The row of a statement that is kept prepared, if there is one.
+    pub(super) fn row<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        super::sql::optional(statement.query_row(params, read))
+    }
+}

@@ -1,0 +1,122 @@
+//! Payments and refunds, and the sums over them.
+
+use super::{
+    ReadTx, WriteTx,
+    sql::{Columns, Key, breaks, failed, rows},
+};
+use crate::{
+    domain::{
+        figures::of_transaction,
+        id::{TransactionId, UserId},
+        transaction::{Held, Kind, Transaction, TransactionStatus},
+    },
+    error::{Error, Result, problem},
+};
+use rusqlite::{Row, named_params};
+
+const COLUMNS: &str = "t.id, o.id, t.kind, t.status, t.amount, o.currency, t.provider, t.provider_ref,
+    (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.reason, t.occurred_at, t.recorded_at
+    FROM transactions t JOIN orders o ON o.seq = t.order_seq";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Transaction> {
+    let mut columns = Columns::of(row);
+    Ok(Transaction {
+        id: columns.id()?,
+        order_id: columns.id()?,
+        kind: columns.word(Kind::parse)?,
+        status: columns.word(TransactionStatus::parse)?,
+        amount: columns.take()?,
+        currency: columns.currency()?,
+        provider: columns.take()?,
+        provider_ref: columns.take()?,
+        payment_id: columns.id_or_none()?,
+        reason: columns.take()?,
+        occurred_at: columns.instant()?,
+        recorded_at: columns.instant()?,
+    })
+}
+
+/// Adds a transaction to the order in row `order_seq` of `user_id`, and counts it. `DUPLICATE_TRANSACTION` if its
+/// provider's reference is recorded already.
+pub fn insert(tx: &WriteTx<'_>, order_seq: i64, user_id: Option<UserId>, transaction: &Transaction) -> Result<()> {
+    let seq = tx.with_counters(|counters| {
+        counters.transaction += 1;
+        counters.transaction
+    });
+    tx.try_execute(
+        "INSERT INTO transactions (seq, id, order_seq, kind, status, amount, provider, provider_ref, payment_seq,
+           reason, occurred_at, recorded_at)
+         VALUES (:seq, :id, :order_seq, :kind, :status, :amount, :provider, :provider_ref,
+           (SELECT seq FROM transactions WHERE id = :payment_id), :reason, :occurred_at, :recorded_at)",
+        named_params! {
+            ":seq": seq, ":id": Key(transaction.id), ":order_seq": order_seq, ":kind": transaction.kind.name(),
+            ":status": transaction.status.name(), ":amount": transaction.amount, ":provider": transaction.provider,
+            ":provider_ref": transaction.provider_ref, ":payment_id": transaction.payment_id.map(Key),
+            ":reason": transaction.reason, ":occurred_at": transaction.occurred_at.millis(),
+            ":recorded_at": transaction.recorded_at.millis(),
+        },
+    )
+    .map_err(|e| {
+        let duplicate = breaks(&e, "transactions_by_provider_ref");
+        if duplicate { Error::new(&problem::DUPLICATE_TRANSACTION) } else { failed(e) }
+    })?;
+    count(tx, transaction, user_id);
+    Ok(())
+}
+
+/// Resolves a pending transaction as `transaction` says, and counts it.
+pub fn resolve(tx: &WriteTx<'_>, user_id: Option<UserId>, transaction: &Transaction) -> Result<()> {
+    tx.execute(
+        "UPDATE transactions SET status = ?2, occurred_at = ?3 WHERE id = ?1",
+        (Key(transaction.id), transaction.status.name(), transaction.occurred_at.millis()),
+    )?;
+    count(tx, transaction, user_id);
+    Ok(())
+}
+
+fn count(tx: &WriteTx<'_>, transaction: &Transaction, user_id: Option<UserId>) {
+    if let Some(sale) = of_transaction(transaction, user_id) {
+        tx.count_sale(sale, 1);
+    }
+}
+
+/// The transaction of this identifier.
+pub fn by_id(tx: &ReadTx<'_>, id: TransactionId) -> Result<Option<Transaction>> {
+    tx.row(&format!("SELECT {COLUMNS} WHERE t.id = ?1"), [Key(id)], read)
+}
+
+/// An order's transactions after the first `skip`, oldest first.
+pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, skip: usize, limit: usize) -> Result<Vec<Transaction>> {
+    let sql = format!("SELECT {COLUMNS} WHERE t.order_seq = ?1 ORDER BY t.seq LIMIT ?3 OFFSET ?2");
+    tx.rows(&sql, (order_seq, rows(skip), rows(limit)), read)
+}
+
+/// What an order holds.
+pub fn held_by_order(tx: &ReadTx<'_>, order_seq: i64) -> Result<Held> {
+    held(tx, "order_seq = ?1", order_seq)
+}
+
+/// What of a payment is left: it, and the refunds that name it.
+pub fn held_by_payment(tx: &ReadTx<'_>, payment: &Transaction) -> Result<Held> {
+    let sql = "SELECT seq FROM transactions WHERE id = ?1";
+    let seq = tx.row(sql, [Key(payment.id)], |row| row.get(0))?.unwrap_or(0);
+    held(tx, "order_seq = (SELECT order_seq FROM transactions WHERE seq = ?1) AND ?1 IN (seq, payment_seq)", seq)
+}
+
+fn held(tx: &ReadTx<'_>, which: &str, key: i64) -> Result<Held> {
+    let sql = format!("SELECT kind, status, sum(amount) FROM transactions WHERE {which} GROUP BY kind, status");
+    let sums = tx.rows(&sql, [key], |row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.word(Kind::parse)?, columns.word(TransactionStatus::parse)?, columns.take::<i64>()?))
+    })?;
+    let mut held = Held::default();
+    for (kind, status, amount) in sums {
+        match (kind, status) {
+            (Kind::Payment, TransactionStatus::Succeeded) => held.paid = amount,
+            (Kind::Refund, TransactionStatus::Succeeded) => held.refunded = amount,
+            (Kind::Refund, TransactionStatus::Pending) => held.pending_refunds = amount,
+            _ => {}
+        }
+    }
+    Ok(held)
+}

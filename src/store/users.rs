@@ -1,0 +1,88 @@
+//! Users and their password hashes.
+
+use super::{
+    ReadTx, WriteTx,
+    sql::{Columns, Key, breaks, failed, optional, rows},
+};
+use crate::{
+    domain::{
+        id::UserId,
+        user::{Email, User, UserStatus},
+    },
+    error::{Error, Result, problem},
+};
+use rusqlite::{Row, named_params};
+
+const COLUMNS: &str = "id, email, name, role, status, created_at, updated_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+    read_from(&mut Columns::of(row))
+}
+
+fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: columns.id()?,
+        email: columns.word(Email::parse)?,
+        name: columns.take()?,
+        role: columns.take()?,
+        status: columns.word(UserStatus::parse)?,
+        created_at: columns.instant()?,
+        updated_at: columns.instant()?,
+    })
+}
+
+/// Adds a user; `EMAIL_TAKEN` if there is one with this address.
+pub fn insert(tx: &WriteTx<'_>, user: &User, password_hash: &str) -> Result<()> {
+    tx.try_execute(
+        "INSERT INTO users (id, email, name, role, status, password_hash, created_at, updated_at)
+         VALUES (:id, :email, :name, :role, :status, :password_hash, :created_at, :updated_at)",
+        named_params! {
+            ":id": Key(user.id), ":email": user.email.as_str(), ":name": user.name, ":role": user.role,
+            ":status": user.status.name(), ":password_hash": password_hash, ":created_at": user.created_at.millis(),
+            ":updated_at": user.updated_at.millis(),
+        },
+    )
+    .map(drop)
+    .map_err(|e| if breaks(&e, "users.email") { Error::new(&problem::EMAIL_TAKEN) } else { failed(e) })
+}
+
+/// The user of this identifier.
+pub fn by_id(tx: &ReadTx<'_>, id: UserId) -> Result<Option<User>> {
+    tx.row(&format!("SELECT {COLUMNS} FROM users WHERE id = ?1"), [Key(id)], read)
+}
+
+/// The user of this address, and their password hash.
+pub fn by_email(tx: &ReadTx<'_>, email: &Email) -> Result<Option<(User, String)>> {
+    tx.row(&format!("SELECT {COLUMNS}, password_hash FROM users WHERE email = ?1"), [email.as_str()], |row| {
+        let mut columns = Columns::of(row);
+        Ok((read_from(&mut columns)?, columns.take()?))
+    })
+}
+
+/// Whether there is any user.
+pub fn any(tx: &ReadTx<'_>) -> Result<bool> {
+    optional(tx.connection.query_row("SELECT 1 FROM users LIMIT 1", [], |_| Ok(()))).map(|row| row.is_some())
+}
+
+/// Every user.
+pub fn all(tx: &ReadTx<'_>) -> Result<Vec<User>> {
+    tx.rows(&format!("SELECT {COLUMNS} FROM users ORDER BY id"), [], read)
+}
+
+/// Users before `before`, newest first.
+pub fn page(tx: &ReadTx<'_>, before: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+    // Larger than every identifier: UUIDs of version 7 do not begin with 255.
+    let before = before.map_or([255; 16], |id| *crate::domain::id::Identifier::bytes(&id));
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+    tx.rows(&sql, (before, rows(limit)), read)
+}
+
+/// How many users there are.
+pub fn count(tx: &ReadTx<'_>) -> Result<i64> {
+    tx.connection.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).map_err(failed)
+}
+
+/// Replaces a user's password hash.
+pub fn set_password(tx: &WriteTx<'_>, id: UserId, password_hash: &str) -> Result<()> {
+    tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (Key(id), password_hash)).map(drop)
+}

@@ -1,0 +1,257 @@
+//! The single writer: a thread that owns the one writing connection, runs what waits in one transaction, and answers
+//! after the commit. A failing piece of work never takes another one with it.
+
+mod job;
+mod tx;
+
+use job::{Job, Task, Ticket};
+pub use tx::WriteTx;
+use tx::{Batch, Counters};
+
+use super::{open::Options, sql::failed};
+use crate::error::{Error, Result, problem};
+use rusqlite::Connection;
+use std::{
+    cell::Cell,
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
+
+/// Pieces of work that may wait; more are refused at once.
+const QUEUE_LENGTH: usize = 4_096;
+/// Pieces of work in one transaction at most.
+const BATCH_SIZE: usize = 256;
+/// Pages in the write-ahead log past which it is moved into the file, between two batches.
+const CHECKPOINT_PAGES: i32 = 8_000;
+
+thread_local! {
+    /// Pages in the write-ahead log after the last commit, as SQLite tells the writer's thread.
+    static LOG_PAGES: Cell<i32> = const { Cell::new(0) };
+}
+
+pub(super) struct Writer {
+    queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    failed: watch::Receiver<bool>,
+    time_to_begin: Duration,
+    time_to_finish: Duration,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, options: &Options) -> Result<Self> {
+        connection.wal_hook(Some(|_, pages| {
+            LOG_PAGES.set(pages);
+            Ok(())
+        }));
+        let counters = Counters::load(&connection).map_err(failed)?;
+        let (queue, jobs) = sync_channel(QUEUE_LENGTH);
+        let (fail, failed) = watch::channel(false);
+        let batch = Batch::new(options.clock.clone(), Arc::clone(&options.ids), counters);
+        let mut loop_ = Loop { connection, batch, fail };
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || loop_.run(&jobs))
+            .map_err(Error::internal)?;
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+            failed,
+            time_to_begin: options.request_timeout / 2,
+            time_to_finish: options.request_timeout,
+        })
+    }
+
+    pub(super) async fn run<T, W>(&self, name: &'static str, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnMut(&WriteTx<'_>) -> Result<T> + Send + 'static,
+    {
+        let ticket = Arc::new(Ticket::default());
+        let (task, mut reply) = Task::new(name, Arc::clone(&ticket), work);
+        self.enqueue(Box::new(task))?;
+        let _give_up_when_dropped = job::GiveUp(&ticket);
+        if let Ok(answer) = tokio::time::timeout(self.time_to_begin, &mut reply).await {
+            return answer.unwrap_or_else(|_| Err(stopped()));
+        }
+        if ticket.give_up() {
+            return Err(Error::new(&problem::OVERLOADED).detail("The change waited too long to be begun."));
+        }
+        let answer = tokio::time::timeout(self.time_to_finish.saturating_sub(self.time_to_begin), reply).await;
+        match answer {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(stopped())),
+            Err(_) => Err(Error::new(&problem::OUTCOME_UNKNOWN)),
+        }
+    }
+
+    fn enqueue(&self, job: Box<dyn Job>) -> Result<()> {
+        let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(queue) = queue.as_ref() else { return Err(Error::new(&problem::DRAINING)) };
+        queue.try_send(job).map_err(|refused| match refused {
+            TrySendError::Full(_) => Error::new(&problem::OVERLOADED).detail("The queue of changes is full."),
+            TrySendError::Disconnected(_) => stopped(),
+        })
+    }
+
+    pub(super) async fn failed(&self) {
+        let mut failed = self.failed.clone();
+        // An error means that the writer was closed in good order: then this never resolves.
+        if failed.wait_for(|failed| *failed).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic of the writer's thread has been logged where it happened.
+            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
+        }
+    }
+}
+
+/// The writer has stopped, after a failure of storage, with this work in its hands.
+fn stopped() -> Error {
+    Error::new(&problem::OUTCOME_UNKNOWN).detail("Storage has failed; the service is stopping.")
+}
+
+/// Why a transaction came to nothing.
+enum Broken {
+    /// One piece of work failed after it had written: each has to run alone.
+    ByOne,
+    /// Nothing was kept, for this reason, and all was undone.
+    Undone(Error),
+    /// It is not known what is on disk.
+    Unknown(Error),
+}
+
+struct Loop {
+    connection: Connection,
+    batch: Batch,
+    fail: watch::Sender<bool>,
+}
+
+impl Loop {
+    fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) {
+        while let Ok(first) = jobs.recv() {
+            let waiting = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1));
+            let batch: Vec<_> = waiting.filter(|job| job.ticket().begin()).collect();
+            if let Err(e) = self.write(batch).and_then(|()| self.checkpoint_if_due()) {
+                tracing::error!(error.cause = %e, "storage failed; the writer stops");
+                self.fail.send_replace(true);
+                return;
+            }
+        }
+        if let Err(e) = self.checkpoint("TRUNCATE") {
+            tracing::warn!(error.cause = %e, "the write-ahead log could not be moved into the file");
+        }
+    }
+
+    /// Commits `jobs` together or, if that cannot be, one by one; answers each. An error is final.
+    fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
+        match self.transaction(&mut jobs) {
+            Ok(()) => {}
+            Err(Broken::ByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
+            Err(Broken::ByOne) => {}
+            Err(Broken::Undone(e)) => return refuse(jobs, e.problem(), &e),
+            Err(Broken::Unknown(e)) => {
+                refuse(jobs, &problem::OUTCOME_UNKNOWN, &e)?;
+                return Err(e);
+            }
+        }
+        jobs.into_iter().for_each(Job::answer);
+        Ok(())
+    }
+
+    fn write_one_by_one(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
+        jobs.into_iter().try_for_each(|job| self.write(vec![job]))
+    }
+
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Broken> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        self.execute("BEGIN IMMEDIATE").map_err(Broken::Undone)?;
+        let kept = self.batch.counters();
+        match self.run_all(jobs).and_then(|()| self.commit()) {
+            Ok(()) => {
+                self.batch.committed();
+                Ok(())
+            }
+            Err(broken) => {
+                self.batch.undo(kept);
+                // After some failures SQLite has rolled back by itself; then there is nothing left to do.
+                if !self.connection.is_autocommit() && !matches!(broken, Broken::Unknown(_)) {
+                    self.execute("ROLLBACK").map_err(Broken::Unknown)?;
+                }
+                Err(broken)
+            }
+        }
+    }
+
+    fn run_all(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Broken> {
+        for job in jobs {
+            let (mark, changes) = (self.batch.mark(), self.connection.total_changes());
+            let tx = WriteTx::new(&self.connection, &self.batch);
+            match job.run(&tx) {
+                Ok(()) => {}
+                Err(job::Failed::Storage) => return Err(Broken::Unknown(stopped())),
+                Err(job::Failed::Itself) => {
+                    // Checks come before writes, so what fails has mostly written nothing and needs no undoing. After
+                    // some failures SQLite rolls the whole transaction back by itself.
+                    let untouched = self.connection.total_changes() == changes && !self.connection.is_autocommit();
+                    if !untouched {
+                        return Err(Broken::ByOne);
+                    }
+                    self.batch.rewind(mark);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&self) -> Result<(), Broken> {
+        self.batch.flush(&self.connection).map_err(undone_or_unknown)?;
+        self.execute("COMMIT").map_err(undone_or_unknown)
+    }
+
+    fn checkpoint_if_due(&self) -> Result<()> {
+        if LOG_PAGES.get() >= CHECKPOINT_PAGES {
+            self.checkpoint("PASSIVE")?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self, mode: &str) -> Result<()> {
+        let begun = Instant::now();
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let pages: i64 = self.connection.query_row(&sql, [], |row| row.get(2)).map_err(failed)?;
+        tracing::debug!(checkpoint.pages = pages, checkpoint.duration_us = micros(begun.elapsed()), "checkpoint");
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str) -> Result<()> {
+        self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed)
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A full disk undoes a transaction cleanly; after any other failure of a commit nobody knows.
+fn undone_or_unknown(e: Error) -> Broken {
+    if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) }
+}
+
+fn refuse(jobs: Vec<Box<dyn Job>>, problem: &'static crate::error::Problem, cause: &Error) -> Result<()> {
+    for job in jobs {
+        job.refuse(Error::new(problem).caused_by(cause.to_string()));
+    }
+    Ok(())
+}

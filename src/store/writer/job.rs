@@ -1,0 +1,111 @@
+//! A piece of work on its way through the writer: from the caller that waits for it to the answer after the commit.
+
+use super::WriteTx;
+use crate::error::{Error, Result, problem};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+use tokio::sync::oneshot;
+
+const WAITING: u8 = 0;
+const BEGUN: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
+/// What the caller and the writer agree on: work is either begun or given up, never both.
+#[derive(Default)]
+pub(super) struct Ticket(AtomicU8);
+
+impl Ticket {
+    /// Claims the work for the writer; false if the caller has given up.
+    pub(super) fn begin(&self) -> bool {
+        self.0.compare_exchange(WAITING, BEGUN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Takes the work back; false if the writer has begun it.
+    pub(super) fn give_up(&self) -> bool {
+        self.0.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// Gives the work up when the caller goes away.
+pub(super) struct GiveUp<'t>(pub(super) &'t Ticket);
+
+impl Drop for GiveUp<'_> {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
+/// How a piece of work failed.
+pub(super) enum Failed {
+    /// For a reason of its own.
+    Itself,
+    /// Because storage failed.
+    Storage,
+}
+
+pub(super) trait Job: Send {
+    fn ticket(&self) -> &Ticket;
+    /// Does the work and keeps its outcome for the answer.
+    fn run(&mut self, tx: &WriteTx<'_>) -> Result<(), Failed>;
+    /// Gives the caller the outcome.
+    fn answer(self: Box<Self>);
+    /// Gives the caller this error in place of the outcome.
+    fn refuse(self: Box<Self>, error: Error);
+}
+
+pub(super) struct Task<T, W> {
+    name: &'static str,
+    ticket: Arc<Ticket>,
+    work: W,
+    outcome: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T, W> Task<T, W>
+where
+    T: Send,
+    W: FnMut(&WriteTx<'_>) -> Result<T> + Send,
+{
+    pub(super) fn new(name: &'static str, ticket: Arc<Ticket>, work: W) -> (Self, oneshot::Receiver<Result<T>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { name, ticket, work, outcome: None, reply }, answer)
+    }
+}
+
+impl<T, W> Job for Task<T, W>
+where
+    T: Send,
+    W: FnMut(&WriteTx<'_>) -> Result<T> + Send,
+{
+    fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    fn run(&mut self, tx: &WriteTx<'_>) -> Result<(), Failed> {
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
+            .unwrap_or_else(|_| Err(Error::internal(format!("a panic in the transaction {}", self.name))));
+        let verdict = match &outcome {
+            Ok(_) => Ok(()),
+            Err(e) if e.is(&problem::OUTCOME_UNKNOWN) => Err(Failed::Storage),
+            Err(_) => Err(Failed::Itself),
+        };
+        self.outcome = Some(outcome);
+        verdict
+    }
+
+    fn answer(self: Box<Self>) {
+        if let Some(outcome) = self.outcome {
+            // Nobody may be waiting any more: what was begun is finished all the same.
+            let _ = self.reply.send(outcome);
+        }
+    }
+
+    fn refuse(self: Box<Self>, error: Error) {
+        let _ = self.reply.send(Err(error));
+    }
+}
