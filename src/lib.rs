@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod app;
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod error;
 pub mod store;

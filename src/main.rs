@@ -1,3 +1,5 @@
-//! The executable.
+//! The executable: everything it does is in the library, where tests reach it.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    orderd::cli::run()
+}

@@ -1,1 +1,6 @@
+//! The real executable, from the outside.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod config;
+mod support;

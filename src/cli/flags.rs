@@ -1,0 +1,70 @@
+//! The flags that commands share. Their values go into the configuration as text and are judged there, so that every
+//! fault is found at once and none of them hides another.
+
+use super::Failure;
+use crate::config::{self, Flag, Loaded, Sources};
+use clap::Args;
+use std::path::PathBuf;
+
+/// The flags of every command that reads the configuration.
+#[derive(Args)]
+pub(super) struct ConfigFlags {
+    /// TOML file to read [default: orderd.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Database file
+    #[arg(long, value_name = "FILE")]
+    db: Option<String>,
+    /// Set any key, over everything else (repeatable)
+    #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+impl ConfigFlags {
+    /// The configuration of defaults, file, environment, the command's own `flags`, and these.
+    pub(super) fn load(self, mut flags: Vec<Flag>) -> Result<Loaded, Failure> {
+        let environment = config::environment().map_err(Failure::usage)?;
+        flags.extend(self.db.map(|path| Flag::new("--db", "db.path", &path)));
+        flags.extend(self.set.iter().map(|(key, value)| Flag::new("--set", key, value)));
+        let sources = Sources { file: config::find_file(self.config), environment, flags };
+        config::load(sources).map_err(|faults| Failure::usage(faults.join("\n")))
+    }
+}
+
+/// The flags of the server that are configuration.
+#[derive(Args)]
+pub(super) struct ServerFlags {
+    #[command(flatten)]
+    shared: ConfigFlags,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// What an acknowledged write survives: a power cut, or a crash of the process
+    #[arg(long, value_name = "full|normal")]
+    durability: Option<String>,
+    /// How log lines are written
+    #[arg(long, value_name = "json|pretty")]
+    log_format: Option<String>,
+    /// Least severe log lines to write
+    #[arg(long, value_name = "error|warn|info|debug|trace")]
+    log_level: Option<String>,
+}
+
+impl ServerFlags {
+    /// The configuration of defaults, file, environment and these flags.
+    pub(super) fn load(self) -> Result<Loaded, Failure> {
+        let flags = [
+            ("--listen", "server.listen", self.listen),
+            ("--durability", "db.durability", self.durability),
+            ("--log-format", "log.format", self.log_format),
+            ("--log-level", "log.level", self.log_level),
+        ];
+        let given = flags.into_iter().filter_map(|(name, key, value)| Some(Flag::new(name, key, &value?)));
+        self.shared.load(given.collect())
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("must be SECTION.KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}

@@ -1,0 +1,111 @@
+//! The command line: one file a command. A new command is its file, a line in [`Command`] and one in [`dispatch`];
+//! what a command does to orders, users or the database is not done here.
+
+mod config;
+mod flags;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::{
+    fmt,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+/// Orders, payments and exact analytics in one static binary and one SQLite file.
+#[derive(Parser)]
+#[command(name = "orderd", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 bad usage or configuration; \
+    3 the database is newer than this binary, held by another server, or damaged.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(serve::Arguments),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+fn dispatch(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(arguments) => arguments.run(),
+        Command::Config(command) => command.run(),
+    }
+}
+
+/// Runs the command that the process was started with. Bad usage, `--help` and `--version` end the process here.
+pub fn run() -> ExitCode {
+    match dispatch(CommandLine::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // With standard error gone too, the exit code is all that is left to say.
+            let _ = writeln!(io::stderr(), "{failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    /// A line for each fault.
+    pub message: String,
+}
+
+impl Failure {
+    /// The work failed (1); `message` names the path and the reason.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into() }
+    }
+
+    /// The usage or the configuration is bad (2).
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { code: 2, message: message.into() }
+    }
+
+    /// The database is newer than this binary, held by another server, or damaged (3).
+    pub fn unfit_database(message: impl Into<String>) -> Self {
+        Self { code: 3, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, line) in self.message.lines().enumerate() {
+            write!(f, "{}orderd: {line}", if i == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes to standard output; a pipe that was closed is a failure, not a panic.
+fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    let written = output.write_fmt(text).and_then(|()| output.flush());
+    written.map_err(|error| Failure::failed(format!("standard output: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn every_line_of_a_failure_says_whose_it_is() {
+        let failure = Failure::usage("one\ntwo");
+        assert_eq!((failure.code, failure.to_string().as_str()), (2, "orderd: one\norderd: two"));
+    }
+}

@@ -1,0 +1,302 @@
+//! Configuration: the table of every key with its default, and the typed structs that come of it. Layers are put
+//! together in [`load`]; nothing here opens a database, a socket or a certificate.
+
+mod bootstrap;
+mod layers;
+mod load;
+mod network;
+mod value;
+
+pub use bootstrap::{Bootstrap, Secret};
+pub use load::{Flag, Loaded, Setting, Sources, environment, find_file, load};
+pub use network::Network;
+
+use figment::value::Value;
+use jiff::tz::TimeZone;
+use load::Reader;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use value::{database, duration, list, number, one_of, optional_path, or_off, switch, time_zone};
+
+/// How far a write has got on its way to the disk before it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Synced: it survives a power cut.
+    Full,
+    /// Handed to the operating system: it survives a crash of the process only.
+    Normal,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For the eyes of a person.
+    Pretty,
+}
+
+/// The least severe lines that are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Faults of the service.
+    Error,
+    /// And what may become one.
+    Warn,
+    /// And a line a request.
+    Info,
+    /// And what led to each decision.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_hours(24);
+const YEAR: Duration = Duration::from_hours(365 * 24);
+const NONE: &[&str] = &[];
+
+/// Makes of the table below: a struct for each section, [`Config`] with all of them, [`KEYS`] and [`defaults`].
+macro_rules! sections {
+    ($(
+        $(#[$section_doc:meta])+
+        $section:ident: $Section:ident {
+            $($(#[$key_doc:meta])+ $key:ident: $Type:ty = $default:expr, $parse:expr;)+
+        }
+    )+) => {
+        $(
+            $(#[$section_doc])+
+            #[derive(Clone, Debug)]
+            pub struct $Section {
+                $($(#[$key_doc])+ pub $key: $Type,)+
+            }
+
+            impl $Section {
+                fn read(reader: &mut Reader) -> Option<Self> {
+                    // All are read before the first `?`, so that every fault is found.
+                    $(let $key = reader.get(concat!(stringify!($section), ".", stringify!($key)), $parse);)+
+                    Some(Self { $($key: $key?),+ })
+                }
+            }
+        )+
+
+        /// Every setting, valid.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            $($(#[$section_doc])+ pub $section: $Section,)+
+        }
+
+        impl Config {
+            fn read(reader: &mut Reader) -> Option<Self> {
+                $(let $section = $Section::read(reader);)+
+                Some(Self { $($section: $section?),+ })
+            }
+        }
+
+        /// Every key there is.
+        const KEYS: &[&str] = &[$($(concat!(stringify!($section), ".", stringify!($key))),+),+];
+
+        /// What each key is where nothing sets it, in the order of [`KEYS`].
+        fn defaults() -> Vec<Value> {
+            vec![$($(Value::from($default)),+),+]
+        }
+    };
+}
+
+// key: type = default, what reads it;
+sections! {
+    /// The HTTP server.
+    server: Server {
+        /// Where it listens; port 0 takes a free one.
+        listen: SocketAddr = "127.0.0.1:8080", network::address;
+        /// How long a request may take; zero for as long as it likes.
+        request_timeout: Duration = "10s", or_off(duration(Duration::from_millis(1)..=DAY));
+        /// The proxies whose word about the client's address is believed.
+        trusted_proxies: Vec<Network> = NONE, list(Network::parse);
+        /// The origins whose pages may call the API (RFC 6454, as browsers write them).
+        cors_origins: Vec<String> = NONE, list(network::web_origin);
+        /// PEM file with the certificate chain; goes with `tls_key`.
+        tls_cert: Option<PathBuf> = "", optional_path;
+        /// PEM file with the private key; goes with `tls_cert`.
+        tls_key: Option<PathBuf> = "", optional_path;
+    }
+    /// The database.
+    db: Db {
+        /// The one file that holds everything but the signing key.
+        path: PathBuf = "./orderd.db", database;
+        /// What an acknowledged write survives.
+        durability: Durability = "full", one_of(&[("full", Durability::Full), ("normal", Durability::Normal)]);
+    }
+    /// Sessions and passwords.
+    auth: Auth {
+        /// How long an access token is valid.
+        access_ttl: Duration = "15m", duration(SECOND..=30 * DAY);
+        /// How long a refresh token is valid.
+        refresh_ttl: Duration = "30d", duration(SECOND..=YEAR);
+        /// The fewest characters that a password may have.
+        password_min_length: usize = 15, number(8..=256);
+        /// The file of the keys that sign access tokens; see [`Config::signing_key_file`].
+        signing_key_file: Option<PathBuf> = "", optional_path;
+    }
+    /// Limits; zero turns one off.
+    limits: Limits {
+        /// Requests that a principal may make in a minute; an address without credentials may make half as many.
+        requests_per_minute: u32 = 600, number(0..=1_000_000);
+        /// Failed log-ins that an address may make in a minute.
+        login_per_minute: u32 = 30, number(0..=1_000_000);
+        /// Bytes that a request's body may have.
+        body_bytes: usize = 1_048_576, number(0..=1_073_741_824);
+        /// Connections that are served at once.
+        connections: usize = 10_000, number(0..=1_000_000);
+    }
+    /// Safe retries and versions.
+    idempotency: Idempotency {
+        /// How long an idempotency key is remembered.
+        retention: Duration = "30d", duration(DAY..=10 * YEAR);
+        /// Whether a change to an order must say which version it means.
+        require_if_match: bool = false, switch;
+    }
+    /// Analytics.
+    reporting: Reporting {
+        /// The time zone of a day where the query names none.
+        timezone: TimeZone = "UTC", time_zone;
+    }
+    /// Scheduled backups.
+    backup: Backup {
+        /// The folder they are put in; without one there are none.
+        dir: Option<PathBuf> = "", optional_path;
+        /// The time from one to the next; zero for none.
+        every: Duration = "24h", or_off(duration(SECOND..=YEAR));
+        /// How many are kept; zero for all.
+        keep: usize = 7, number(0..=10_000);
+    }
+    /// Webhooks.
+    webhooks: Webhooks {
+        /// Whether they may go to private and loopback addresses.
+        allow_private: bool = false, switch;
+    }
+    /// Metrics.
+    metrics: Metrics {
+        /// Whether anybody may read them.
+        public: bool = false, switch;
+    }
+    /// Logs.
+    log: Log {
+        /// How lines are written.
+        format: LogFormat = "json", one_of(&[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]);
+        /// The least severe lines that are written.
+        level: LogLevel = "info", one_of(&[
+            ("error", LogLevel::Error),
+            ("warn", LogLevel::Warn),
+            ("info", LogLevel::Info),
+            ("debug", LogLevel::Debug),
+            ("trace", LogLevel::Trace),
+        ]);
+    }
+}
+
+impl Config {
+    /// The file of the keys that sign access tokens: the configured one, or `<database>.key` beside the database.
+    pub fn signing_key_file(&self) -> PathBuf {
+        self.auth.signing_key_file.clone().unwrap_or_else(|| {
+            let mut beside = self.db.path.clone().into_os_string();
+            beside.push(".key");
+            beside.into()
+        })
+    }
+
+    /// Settings that are valid alone but not together.
+    fn contradictions(&self) -> Vec<String> {
+        let half = self.server.tls_cert.is_some() != self.server.tls_key.is_some();
+        half.then(|| "`server.tls_cert` and `server.tls_key` go together: set both or neither".to_owned())
+            .into_iter()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(settings: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let flags = settings.iter().map(|(key, value)| Flag::new("--set", key, value)).collect();
+        load(Sources { file: None, environment: vec![], flags }).map(|loaded| loaded.config)
+    }
+
+    #[test]
+    fn defaults_are_valid_and_safe() {
+        let config = with(&[]).unwrap();
+        assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(config.server.request_timeout, 10 * SECOND);
+        assert!(config.server.trusted_proxies.is_empty() && config.server.cors_origins.is_empty());
+        assert_eq!(config.db.path, PathBuf::from("./orderd.db"));
+        assert_eq!(config.db.durability, Durability::Full);
+        assert_eq!((config.auth.access_ttl, config.auth.refresh_ttl), (900 * SECOND, 30 * DAY));
+        assert_eq!(config.auth.password_min_length, 15);
+        assert_eq!((config.limits.requests_per_minute, config.limits.login_per_minute), (600, 30));
+        assert_eq!((config.limits.body_bytes, config.limits.connections), (1 << 20, 10_000));
+        assert_eq!((config.idempotency.retention, config.idempotency.require_if_match), (30 * DAY, false));
+        assert_eq!(config.reporting.timezone, TimeZone::UTC);
+        assert_eq!((config.backup.dir, config.backup.every, config.backup.keep), (None, DAY, 7));
+        assert!(!config.webhooks.allow_private && !config.metrics.public);
+        assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Info));
+    }
+
+    #[test]
+    fn every_bad_value_of_every_key_is_found_at_once() {
+        let bad = [
+            ("server.listen", "localhost"),
+            ("server.request_timeout", "10"),
+            ("server.trusted_proxies", "10.0.0.0/33"),
+            ("server.cors_origins", "*"),
+            ("db.path", ""),
+            ("db.durability", "fast"),
+            ("auth.access_ttl", "0"),
+            ("auth.refresh_ttl", "400d"),
+            ("auth.password_min_length", "7"),
+            ("limits.requests_per_minute", "-1"),
+            ("limits.login_per_minute", "many"),
+            ("limits.body_bytes", "1MiB"),
+            ("limits.connections", "1e4"),
+            ("idempotency.retention", "23h"),
+            ("idempotency.require_if_match", "yes"),
+            ("reporting.timezone", "Europe/Atlantis"),
+            ("backup.every", "daily"),
+            ("backup.keep", "-1"),
+            ("webhooks.allow_private", ""),
+            ("metrics.public", "1"),
+            ("log.format", "xml"),
+            ("log.level", "loud"),
+        ];
+        let faults = with(&bad).unwrap_err();
+        assert_eq!(faults.len(), bad.len(), "{faults:#?}");
+        for ((key, value), fault) in bad.iter().zip(faults) {
+            let start = format!("bad value {value:?} for `{key}` (--set): must be ");
+            assert!(fault.starts_with(&start), "{fault}");
+        }
+    }
+
+    #[test]
+    fn zero_turns_limits_off() {
+        let keys = ["server.request_timeout", "limits.requests_per_minute", "limits.login_per_minute"]
+            .into_iter()
+            .chain(["limits.body_bytes", "limits.connections", "backup.every", "backup.keep"]);
+        let config = with(&keys.map(|key| (key, "0")).collect::<Vec<_>>()).unwrap();
+        assert_eq!(config.server.request_timeout, Duration::ZERO);
+        assert_eq!(config.limits.body_bytes, 0);
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        let faults = with(&[("server.tls_cert", "cert.pem")]).unwrap_err();
+        assert_eq!(faults, ["`server.tls_cert` and `server.tls_key` go together: set both or neither"]);
+        assert!(with(&[("server.tls_cert", "cert.pem"), ("server.tls_key", "key.pem")]).is_ok());
+    }
+
+    #[test]
+    fn the_signing_key_lies_beside_the_database_unless_put_elsewhere() {
+        let config = with(&[("db.path", "/data/shop.db")]).unwrap();
+        assert_eq!(config.signing_key_file(), PathBuf::from("/data/shop.db.key"));
+        let config = with(&[("auth.signing_key_file", "/run/keys")]).unwrap();
+        assert_eq!(config.signing_key_file(), PathBuf::from("/run/keys"));
+    }
+}

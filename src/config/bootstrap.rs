@@ -1,0 +1,103 @@
+//! The first administrator, as the environment names them. These are no settings: they act once, on a database
+//! without users, and the password is never written anywhere.
+
+use std::{fmt, fs};
+
+const EMAIL: &str = "ORDERD_ADMIN_EMAIL";
+const PASSWORD: &str = "ORDERD_ADMIN_PASSWORD";
+const PASSWORD_FILE: &str = "ORDERD_ADMIN_PASSWORD_FILE";
+
+/// The environment variables that are read here.
+pub(super) const VARIABLES: [&str; 3] = [EMAIL, PASSWORD, PASSWORD_FILE];
+
+/// Who the first administrator shall be; a variable that is empty counts as not set.
+#[derive(Debug, Default)]
+pub struct Bootstrap {
+    /// `ORDERD_ADMIN_EMAIL`, as it stands there.
+    pub email: Option<String>,
+    /// `ORDERD_ADMIN_PASSWORD`, or what the file at `ORDERD_ADMIN_PASSWORD_FILE` holds.
+    pub password: Option<Secret>,
+}
+
+impl Bootstrap {
+    pub(super) fn read(environment: &[(String, String)], faults: &mut Vec<String>) -> Self {
+        let variable = |wanted: &str| {
+            let found = environment.iter().find(|(name, value)| name == wanted && !value.is_empty());
+            found.map(|(_, value)| value.clone())
+        };
+        let password = match (variable(PASSWORD), variable(PASSWORD_FILE)) {
+            (Some(_), Some(_)) => {
+                faults.push(format!("{PASSWORD} and {PASSWORD_FILE} are both set: set one of them"));
+                None
+            }
+            (None, Some(path)) => read_secret(&path).map_err(|fault| faults.push(fault)).ok(),
+            (password, None) => password.map(Secret),
+        };
+        Self { email: variable(EMAIL), password }
+    }
+}
+
+/// The content of a file without the line end that editors put there.
+fn read_secret(path: &str) -> Result<Secret, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{PASSWORD_FILE}: cannot read {path}: {error}"))?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() { Err(format!("{PASSWORD_FILE}: {path} is empty")) } else { Ok(Secret(line.to_owned())) }
+}
+
+/// A text that is never shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for whoever hashes it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> (Bootstrap, Vec<String>) {
+        let environment: Vec<_> = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let mut faults = vec![];
+        (Bootstrap::read(&environment, &mut faults), faults)
+    }
+
+    #[test]
+    fn a_password_comes_from_the_variable_or_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        fs::write(&path, " correct horse \r\n").unwrap();
+        let (bootstrap, faults) = read(&[(EMAIL, "ada@example.com"), (PASSWORD_FILE, path.to_str().unwrap())]);
+        assert_eq!(faults, Vec::<String>::new());
+        assert_eq!(bootstrap.email.as_deref(), Some("ada@example.com"));
+        assert_eq!(bootstrap.password.unwrap().expose(), " correct horse ");
+
+        let (bootstrap, _) = read(&[(PASSWORD, "battery staple"), (PASSWORD_FILE, "")]);
+        assert_eq!(bootstrap.password.unwrap().expose(), "battery staple");
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let (bootstrap, _) = read(&[(PASSWORD, "battery staple")]);
+        assert_eq!(format!("{bootstrap:?}"), "Bootstrap { email: None, password: Some(***) }");
+    }
+
+    #[test]
+    fn a_missing_file_and_two_passwords_are_faults() {
+        let (_, faults) = read(&[(PASSWORD_FILE, "/no/such/file")]);
+        assert!(faults[0].starts_with("ORDERD_ADMIN_PASSWORD_FILE: cannot read /no/such/file: "), "{faults:?}");
+        let (bootstrap, faults) = read(&[(PASSWORD, "a"), (PASSWORD_FILE, "/b")]);
+        assert_eq!(faults, ["ORDERD_ADMIN_PASSWORD and ORDERD_ADMIN_PASSWORD_FILE are both set: set one of them"]);
+        assert!(bootstrap.password.is_none());
+    }
+}

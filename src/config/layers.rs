@@ -1,0 +1,187 @@
+//! Layers of settings put over each other: the later one wins, and an unknown key of any of them is a fault that
+//! names the nearest known one. What the values mean is not known here.
+
+use super::{KEYS, bootstrap};
+use figment::{
+    Error, Figment, Metadata, Profile, Provider,
+    providers::{Format, Toml},
+    util::nest,
+    value::{Dict, Map, Value},
+};
+use std::{fs, path::Path};
+
+/// How the names of our environment variables begin.
+pub(super) const PREFIX: &str = "ORDERD_";
+
+/// The layers put together so far, and what was wrong with them.
+#[derive(Default)]
+pub(super) struct Layers {
+    /// The known keys, each with its value and origin.
+    pub(super) figment: Figment,
+    /// A line for each fault.
+    pub(super) faults: Vec<String>,
+}
+
+impl Layers {
+    /// Puts a TOML file on top.
+    pub(super) fn add_file(&mut self, path: &Path) {
+        let origin = path.display().to_string();
+        match fs::read_to_string(path) {
+            Ok(text) => self.add_toml(&text, &origin),
+            Err(error) => self.faults.push(format!("cannot read {origin}: {error}")),
+        }
+    }
+
+    fn add_toml(&mut self, text: &str, origin: &str) {
+        match Toml::from_str::<Dict>(text) {
+            Ok(table) => self.add_table("", table, origin),
+            Err(error) => {
+                let line = 1 + error.span().map_or(0, |span| text[..span.start].matches('\n').count());
+                let message = error.message().replace('\n', ", ");
+                self.faults.push(format!("{origin}, line {line}: {message}"));
+            }
+        }
+    }
+
+    fn add_table(&mut self, section: &str, table: Dict, origin: &str) {
+        for (name, value) in table {
+            let key = if section.is_empty() { name } else { format!("{section}.{name}") };
+            match value {
+                // Not so an empty table that is no section of ours: its header is the unknown key.
+                Value::Dict(_, inner) if !is_key(&key) && (is_section(&key) || !inner.is_empty()) => {
+                    self.add_table(&key, inner, origin);
+                }
+                value => self.add(&key, value, origin),
+            }
+        }
+    }
+
+    /// Puts an environment variable on top, if it is one of ours and a setting.
+    pub(super) fn add_variable(&mut self, name: &str, value: &str) {
+        let Some(rest) = name.strip_prefix(PREFIX).filter(|_| !bootstrap::VARIABLES.contains(&name)) else { return };
+        let key = rest.replace("__", ".").to_lowercase();
+        let origin = format!("environment variable {name}");
+        if is_key(&key) {
+            return self.add(&key, value.into(), &origin);
+        }
+        let others = bootstrap::VARIABLES.map(|name| name.trim_start_matches(PREFIX).to_lowercase());
+        let nearest = nearest(&key, KEYS.iter().copied().chain(others.iter().map(String::as_str)));
+        let variable = nearest.to_uppercase().replace('.', "__");
+        self.faults.push(format!("unknown key `{key}` in {origin}; did you mean `{nearest}` ({PREFIX}{variable})?"));
+    }
+
+    /// Puts one setting on top.
+    pub(super) fn add(&mut self, key: &str, value: Value, origin: &str) {
+        if is_key(key) {
+            let entry = Entry { key: key.to_owned(), value, origin: origin.to_owned() };
+            self.figment = std::mem::take(&mut self.figment).merge(entry);
+        } else {
+            let nearest = nearest(key, KEYS.iter().copied());
+            self.faults.push(format!("unknown key `{key}` in {origin}; did you mean `{nearest}`?"));
+        }
+    }
+}
+
+fn is_key(name: &str) -> bool {
+    KEYS.contains(&name)
+}
+
+fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.split('.').next() == Some(name))
+}
+
+/// The candidate most like `name`, as a whole or in what follows the section.
+fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> &'a str {
+    let likeness = |key: &str| {
+        let whole = strsim::jaro_winkler(name, key);
+        let part = strsim::jaro_winkler(last(name), last(key));
+        whole.max((whole + 2.0 * part) / 3.0)
+    };
+    candidates.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default()
+}
+
+fn last(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
+/// One setting as a layer of its own, so that figment knows the origin of each. Values from outside of a TOML file
+/// stay text: guessing types would make a number of a path such as `123456`.
+struct Entry {
+    key: String,
+    value: Value,
+    origin: String,
+}
+
+impl Provider for Entry {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.origin.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        let dict = nest(&self.key, self.value.clone()).into_dict().unwrap_or_default();
+        Ok([(Profile::Default, dict)].into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults_of_file(text: &str) -> Vec<String> {
+        let mut layers = Layers::default();
+        layers.add_toml(text, "FILE");
+        layers.faults
+    }
+
+    fn faults_of_variable(name: &str) -> Vec<String> {
+        let mut layers = Layers::default();
+        layers.add_variable(name, "x");
+        layers.faults
+    }
+
+    #[test]
+    fn unknown_keys_of_a_file_are_named_with_the_nearest_key() {
+        let text = "listen = 1\nserver = 2\n[databse]\npath = 3\n[logs]\n[metrics]\n[auth]\naccess_tll = 4\n";
+        let expected = [
+            "unknown key `auth.access_tll` in FILE; did you mean `auth.access_ttl`?",
+            "unknown key `databse.path` in FILE; did you mean `db.path`?",
+            "unknown key `listen` in FILE; did you mean `server.listen`?",
+            "unknown key `logs` in FILE; did you mean `log.level`?",
+            "unknown key `server` in FILE; did you mean `server.listen`?",
+        ];
+        assert_eq!(faults_of_file(text), expected);
+    }
+
+    #[test]
+    fn unknown_variables_are_named_with_the_nearest_variable() {
+        for (name, key, nearest, variable) in [
+            ("ORDERD_SERVER__LISEN", "server.lisen", "server.listen", "ORDERD_SERVER__LISTEN"),
+            ("ORDERD_SERVER_LISTEN", "server_listen", "server.listen", "ORDERD_SERVER__LISTEN"),
+            ("ORDERD_DB", "db", "db.path", "ORDERD_DB__PATH"),
+            ("ORDERD_ADMIN_PASWORD", "admin_pasword", "admin_password", "ORDERD_ADMIN_PASSWORD"),
+        ] {
+            let expected =
+                format!("unknown key `{key}` in environment variable {name}; did you mean `{nearest}` ({variable})?");
+            assert_eq!(faults_of_variable(name), [expected]);
+        }
+    }
+
+    #[test]
+    fn variables_of_others_and_of_the_first_administrator_are_no_settings() {
+        for name in ["PATH", "ORDERDLY", "ORDERD_ADMIN_EMAIL", "ORDERD_ADMIN_PASSWORD", "ORDERD_ADMIN_PASSWORD_FILE"] {
+            assert_eq!(faults_of_variable(name), Vec::<String>::new(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_toml_is_a_fault_of_one_line() {
+        for (text, start) in [
+            ("[db]\npath = \n", "FILE, line 2: "),
+            ("[db]\npath = 'a'\npath = 'b'\n", "FILE, line 3: duplicate key"),
+            ("[db", "FILE, line 1: "),
+        ] {
+            let faults = faults_of_file(text);
+            assert!(faults.len() == 1 && faults[0].starts_with(start) && !faults[0].contains('\n'), "{faults:?}");
+        }
+    }
+}

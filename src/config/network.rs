@@ -1,0 +1,131 @@
+//! Values that have to do with the network: addresses, networks and web origins. No name is ever looked up here.
+
+use super::value::text;
+use figment::value::Value;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// A set of addresses with a common prefix (RFC 4632, RFC 4291).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl Network {
+    /// Reads `10.0.0.0/8`, `fd00::/8`, or one address.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let fault = || format!("must be IP addresses or networks, such as 10.0.0.0/8 or ::1, and {text:?} is neither");
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address = address.parse::<IpAddr>().map_err(|_| fault())?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(width), str::parse).map_err(|_| fault())?;
+        if prefix > width { Err(fault()) } else { Ok(Self { address, prefix }) }
+    }
+
+    /// Whether `address` is in it. An IPv4 address mapped into IPv6 counts as the IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        if self.address.is_ipv4() != address.is_ipv4() {
+            return false;
+        }
+        let differing = bits(self.address) ^ bits(address);
+        // A prefix of 0 would shift by the whole width, which leaves nothing to differ.
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        differing.checked_shr(width - self.prefix).is_none_or(|rest| rest == 0)
+    }
+}
+
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u32::from(address).into(),
+        IpAddr::V6(address) => address.into(),
+    }
+}
+
+/// An address and a port. Host names are refused: what they mean would depend on the machine.
+pub(super) fn address(value: &Value) -> Result<SocketAddr, String> {
+    let fault = |_| "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned();
+    text(value)?.parse().map_err(fault)
+}
+
+/// An origin exactly as browsers send it (RFC 6454, section 6.2): anything else would never match.
+pub(super) fn web_origin(text: &str) -> Result<String, String> {
+    if is_web_origin(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "must be origins as browsers send them, such as https://shop.example \
+         (lower case, no path, no default port, no `*`), and {text:?} is not one"
+    ))
+}
+
+fn is_web_origin(text: &str) -> bool {
+    let Some((scheme, authority)) = text.split_once("://") else { return false };
+    let default_port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return false,
+    };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    is_host(host) && port.is_none_or(|port| is_port(port) && port != default_port.to_string())
+}
+
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address);
+    }
+    !host.is_empty() && host.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
+}
+
+fn is_port(port: &str) -> bool {
+    port.parse::<u16>().is_ok_and(|parsed| parsed.to_string() == port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contains(network: &str, address: &str) -> bool {
+        Network::parse(network).unwrap().contains(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_network_holds_the_addresses_of_its_prefix() {
+        assert!(contains("10.0.0.0/8", "10.255.0.1"));
+        assert!(!contains("10.0.0.0/8", "11.0.0.0"));
+        assert!(contains("10.1.2.3/8", "10.0.0.1"));
+        assert!(contains("192.0.2.1", "192.0.2.1"));
+        assert!(!contains("192.0.2.1", "192.0.2.2"));
+        assert!(contains("0.0.0.0/0", "203.0.113.9"));
+        assert!(!contains("0.0.0.0/0", "::1"));
+        assert!(contains("10.0.0.0/8", "::ffff:10.0.0.1"));
+        assert!(contains("::/0", "2001:db8::1"));
+        assert!(contains("fd00::/8", "fdff::1"));
+        assert!(!contains("fd00::/8", "fe80::1"));
+    }
+
+    #[test]
+    fn other_spellings_of_networks_are_refused() {
+        for text in ["", "proxy", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0/8"] {
+            assert!(Network::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn origins_are_as_browsers_send_them() {
+        for origin in ["https://shop.example", "http://localhost:3000", "http://[::1]:3000", "http://[::1]"] {
+            assert_eq!(web_origin(origin), Ok(origin.to_owned()));
+        }
+        for other in ["*", "null", "shop.example", "https://", "https://shop.example/", "https://Shop.example"] {
+            assert!(web_origin(other).is_err(), "{other}");
+        }
+        for other in
+            ["https://a.example:443", "http://a.example:80", "https://a.example:", "ftp://a.example", "https://u@a"]
+        {
+            assert!(web_origin(other).is_err(), "{other}");
+        }
+    }
+}
