@@ -1,11 +1,8 @@
 //! Strict JSON (RFC 8259 with the wisdom of RFC 7493, I-JSON): what is ambiguous or dangerous is refused here, before
-//! anything asks what it means. The parser is serde_json's; the rules are ours.
+//! anything asks what it means. The parser is `serde_json`'s; the rules are ours.
 
 use crate::error::{Error, Result, problem};
-use serde::{
-    Deserializer as _,
-    de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor},
-};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 

@@ -3,3 +3,5 @@
 pub mod json;
 pub mod operation;
 pub mod problem;
+pub mod query;
+pub mod schema;
