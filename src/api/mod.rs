@@ -1,6 +1,7 @@
 //! HTTP and nothing but HTTP.
 
 pub mod json;
+pub mod openapi;
 pub mod operation;
 pub mod problem;
 pub mod query;

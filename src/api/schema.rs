@@ -157,7 +157,7 @@ mod tests {
     #[derive(Debug, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     #[allow(dead_code, reason = "the tests look at faults alone")]
-    struct Draft {
+    struct Sample {
         #[schemars(regex(pattern = "^[A-Z]{3}$"))]
         currency: String,
         #[schemars(length(min = 1, max = 3))]
@@ -211,7 +211,7 @@ mod tests {
     struct When(#[schemars(extend("format" = "date-time"))] String);
 
     fn faults_of(value: Value) -> Vec<(String, &'static str, String)> {
-        let error = valid::<Draft>(value).unwrap_err();
+        let error = valid::<Sample>(value).unwrap_err();
         assert!(error.is(&problem::VALIDATION_FAILED), "{error}");
         let place = |at: &Place| match at {
             Place::Pointer(pointer) => pointer.clone(),
@@ -241,13 +241,13 @@ mod tests {
             "note": "ééééé", "metadata": {"a": "b", "cdef": null}, "refund": 12, "kind": "refund",
             "at": "2026-11-23T03:14:11.123Z", "draft": true, "anything": {"x": [1.5]},
         });
-        valid::<Draft>(full).unwrap();
+        valid::<Sample>(full).unwrap();
         let nulls = json!({
             "currency": "EUR", "items": [{"sku": "TEA", "quantity": 1}], "note": null, "refund": null, "kind": null,
             "at": null, "draft": null, "anything": null,
         });
-        valid::<Draft>(nulls).unwrap();
-        valid::<Draft>(json!({"currency": "EUR", "items": [{"sku": "T", "quantity": 1}], "refund": "full"})).unwrap();
+        valid::<Sample>(nulls).unwrap();
+        valid::<Sample>(json!({"currency": "EUR", "items": [{"sku": "T", "quantity": 1}], "refund": "full"})).unwrap();
     }
 
     #[test]
