@@ -1,6 +1,9 @@
 //! Keys of requests that took effect, and what was answered.
 
-use super::{ReadTx, WriteTx, sql::Columns};
+use super::{
+    ReadTx, WriteTx,
+    sql::{Columns, rows},
+};
 use crate::{domain::time::Timestamp, error::Result};
 use rusqlite::named_params;
 

@@ -1,0 +1,162 @@
+//! One operation in OpenAPI's words: what it needs, takes and answers.
+
+use super::{Schemas, parameters, problems};
+use crate::{
+    api::{
+        operation::{Access, Body, Idempotency, NDJSON, Operation, Payload, Versioned},
+        problem::{MEDIA_TYPE, ProblemBody},
+    },
+    error::{Error, Problem},
+};
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+/// The operation object; what it answers besides success goes to `responses`, to be shared.
+pub(super) fn describe(operation: &Operation, schemas: &mut Schemas, responses: &mut Map<String, Value>) -> Value {
+    let mut described = json!({
+        "operationId": operation.id,
+        "tags": [operation.tag()],
+        "summary": operation.summary,
+        "description": access(operation),
+        "security": if operation.access == Access::Anonymous { json!([]) } else { json!([{"bearer": []}]) },
+        "parameters": parameters::of(operation, &mut schemas.requests),
+        "responses": {operation.status.to_string(): success(operation, schemas)},
+    });
+    if let Some(body) = request_body(operation, schemas) {
+        described["requestBody"] = body;
+    }
+    if operation.versioned == Versioned::Read {
+        let headers = header_references(&["ETag", "X-Request-Id"]);
+        described["responses"]["304"] =
+            json!({"description": "The version in If-None-Match is the present one.", "headers": headers});
+    }
+    for (status, problems) in problems::by_status(operation) {
+        let (name, response) = problem_response(operation, status, &problems);
+        described["responses"][status.to_string()] = json!({"$ref": format!("#/components/responses/{name}")});
+        responses.insert(name, response);
+    }
+    described
+}
+
+fn access(operation: &Operation) -> String {
+    match operation.access {
+        Access::Anonymous => "Needs no credentials.".to_owned(),
+        Access::SignedIn => "Needs valid credentials.".to_owned(),
+        Access::AnyOf(permissions) => {
+            let names: Vec<_> = permissions.iter().map(|permission| format!("`{}`", permission.name())).collect();
+            format!("Needs {}.", names.join(" or "))
+        }
+    }
+}
+
+fn request_body(operation: &Operation, schemas: &mut Schemas) -> Option<Value> {
+    match operation.body {
+        Body::None => None,
+        Body::Stream(media) => Some(json!({"required": true, "content": {media: {"schema": text_schema(media)}}})),
+        Body::Json { schema, optional, media } => {
+            let schema = schema(&mut schemas.requests);
+            let content: Map<_, _> = media.iter().map(|&media| (media.to_owned(), json!({"schema": schema}))).collect();
+            Some(json!({"required": !optional, "content": content}))
+        }
+    }
+}
+
+fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
+    let mut headers = vec!["X-Request-Id"];
+    headers.extend(operation.location.then_some("Location"));
+    headers.extend((operation.versioned != Versioned::No).then_some("ETag"));
+    headers.extend(operation.paged.then_some("Link"));
+    if operation.in_api() {
+        headers.extend(["RateLimit", "RateLimit-Policy"]);
+    }
+    if operation.idempotency != Idempotency::Ignored {
+        headers.extend(["Idempotent-Replayed", "Original-Request-Id"]);
+    }
+    let payload = |payload: &Payload| match payload {
+        Payload::Empty => None,
+        Payload::Json(schema) => Some(("application/json".to_owned(), json!({"schema": schema(&mut schemas.answers)}))),
+        Payload::Text(media) => Some(((*media).to_owned(), json!({"schema": text_schema(media)}))),
+    };
+    let content: Map<_, _> = operation.payloads.iter().filter_map(payload).collect();
+    let description = match operation.status {
+        201 => "Made.",
+        204 => "Done; there is nothing to add.",
+        _ => "Done.",
+    };
+    let mut response = json!({"description": description, "headers": header_references(&headers)});
+    if !content.is_empty() {
+        response["content"] = content.into();
+    }
+    for (target, parameter, field) in &operation.links {
+        let link = json!({"operationId": target, "parameters": {*parameter: format!("$response.body#/{field}")}});
+        response["links"][*target] = link;
+    }
+    response
+}
+
+/// Text is a string; of binary content OpenAPI 3.1 says nothing but the media type.
+fn text_schema(media: &str) -> Value {
+    let is_text = media.starts_with("text/") || media.ends_with("+xml") || media == NDJSON;
+    if is_text { json!({"type": "string"}) } else { json!({}) }
+}
+
+/// The response for these problems, and the name that all operations with the same ones share.
+fn problem_response(operation: &Operation, status: u16, problems: &[&'static Problem]) -> (String, Value) {
+    let codes: Vec<_> = problems.iter().map(|problem| problem.code).collect();
+    let mut name = format!("{status}.{}", codes.join("."));
+    let mut headers = vec!["X-Request-Id"];
+    if operation.in_api() {
+        headers.extend(["RateLimit", "RateLimit-Policy"]);
+    } else {
+        name.push_str(".unlimited");
+    }
+    match StatusCode::from_u16(status) {
+        Ok(StatusCode::UNAUTHORIZED) => headers.push("WWW-Authenticate"),
+        Ok(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => headers.push("Retry-After"),
+        _ => {}
+    }
+    let titles: Vec<_> = problems.iter().map(|problem| format!("`{}`: {}.", problem.code, problem.title)).collect();
+    let examples: Map<_, _> = problems.iter().map(|problem| (problem.code.to_owned(), example(problem))).collect();
+    let response = json!({
+        "description": titles.join(" "),
+        "headers": header_references(&headers),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
+    });
+    (name, response)
+}
+
+fn example(problem: &'static Problem) -> Value {
+    let error = Error::new(problem);
+    json!({"summary": problem.title, "value": ProblemBody::new(&error, "/v1/orders", "req_01h455vb4pex5vsknk084sn02q")})
+}
+
+fn header_references(names: &[&str]) -> Value {
+    names.iter().map(|name| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")}))).collect()
+}
+
+/// The response headers that answers refer to.
+pub(super) fn headers() -> Value {
+    let text = |description: &str, example: &str| json!({"description": description, "schema": {"type": "string", "examples": [example]}});
+    json!({
+        "X-Request-Id": {
+            "description": "Identifies the request: the caller's own, or a fresh one.",
+            "required": true,
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+        },
+        "Location": {
+            "description": "Where what was made can be read.",
+            "schema": {"type": "string", "format": "uri-reference"},
+        },
+        "ETag": text("The version, for If-Match and If-None-Match.", "\"3\""),
+        "Link": text("The next page, if there is one (RFC 8288).", "</v1/orders?cursor=abc>; rel=\"next\""),
+        "RateLimit": text("What is left of the allowance, and the seconds until it is renewed.", "\"default\";r=599;t=60"),
+        "RateLimit-Policy": text("The allowance: requests, and the seconds that they are for.", "\"default\";q=600;w=60"),
+        "Idempotent-Replayed": text("`true` when the key was used before, and this is the earlier outcome.", "true"),
+        "Original-Request-Id": text("The request that had the outcome first.", "req_01h455vb4pex5vsknk084sn02q"),
+        "WWW-Authenticate": text("How to present credentials (RFC 6750).", "Bearer"),
+        "Retry-After": {
+            "description": "Seconds to wait before the next attempt.",
+            "schema": {"type": "integer", "minimum": 1},
+        },
+    })
+}

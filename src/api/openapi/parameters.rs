@@ -1,0 +1,139 @@
+//! Parameters in OpenAPI's words: of the path, of the query, and the request headers.
+
+use crate::{
+    api::operation::{Idempotency, Operation, Versioned},
+    domain::id::{Identifier, KeyId, OrderId, SessionId, TransactionId, UserId},
+};
+use schemars::SchemaGenerator;
+use serde_json::{Map, Value, json};
+
+/// All parameters of `operation`.
+pub(super) fn of(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Value> {
+    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path = in_path.map(|name| path_parameter(operation.path, name.trim_start_matches('*')));
+    let in_query = operation.query.map(|schema| query_parameters(schema(generator).as_value())).unwrap_or_default();
+    let headers = headers(operation).into_iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")}));
+    in_path.chain(in_query).chain(headers).collect()
+}
+
+fn path_parameter(path: &str, name: &str) -> Value {
+    let (description, schema) = match (name, path.split('/').nth(2)) {
+        ("id", Some("orders")) => ("The order.", id::<OrderId>()),
+        ("id", Some("transactions")) => ("The payment or refund.", id::<TransactionId>()),
+        ("id", Some("users")) => ("The user.", id::<UserId>()),
+        ("id", Some("api-keys")) => ("The API key.", id::<KeyId>()),
+        ("session_id", _) => ("The session.", id::<SessionId>()),
+        ("n", _) => ("The order's number.", json!({"type": "integer", "minimum": 1, "examples": [1042]})),
+        ("external_ref", _) => {
+            ("The order's external reference.", json!({"type": "string", "minLength": 1, "maxLength": 255}))
+        }
+        ("key", _) => ("The idempotency key, as it was sent.", text(1, 255, "^[!-~]*$")),
+        ("name", _) => ("The role.", text(1, 40, "^[a-z][a-z0-9_-]{0,39}$")),
+        _ => ("Which one.", json!({"type": "string", "minLength": 1})),
+    };
+    json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})
+}
+
+fn id<I: Identifier>() -> Value {
+    let prefix = I::PREFIX;
+    let example = format!("{prefix}_01h455vb4pex5vsknk084sn02q");
+    json!({"type": "string", "pattern": format!("^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"), "examples": [example]})
+}
+
+fn text(min: usize, max: usize, pattern: &str) -> Value {
+    json!({"type": "string", "minLength": min, "maxLength": max, "pattern": pattern})
+}
+
+fn query_parameters(schema: &Value) -> Vec<Value> {
+    let required = |name: &str| {
+        schema.get("required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|other| other == name))
+    };
+    let fields = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    fields.map(|(name, field)| query_parameter(name, field, required(name))).collect()
+}
+
+fn query_parameter(name: &str, field: &Value, required: bool) -> Value {
+    let mut schema = without_null(field);
+    let description = schema.remove("description").unwrap_or_default();
+    let prefix = schema.remove("x-prefix");
+    let mut parameter = json!({"name": name, "in": "query", "required": required});
+    if let Some(text) = description.as_str() {
+        parameter["description"] = text.into();
+    }
+    if let Some(prefix) = prefix.as_ref().and_then(Value::as_str) {
+        // OpenAPI has no prefixes, but it can spread an object over parameters of its keys' names.
+        (parameter["style"], parameter["explode"]) = ("form".into(), true.into());
+        schema.insert("propertyNames".into(), json!({"pattern": format!("^{}", prefix.replace('.', "\\."))}));
+    } else if schema.get("type").is_some_and(|name| name == "array") {
+        (parameter["style"], parameter["explode"]) = ("form".into(), false.into());
+    }
+    parameter["schema"] = schema.into();
+    parameter
+}
+
+/// The schema of what can be written in a query: null cannot.
+fn without_null(schema: &Value) -> Map<String, Value> {
+    let mut schema = schema.as_object().cloned().unwrap_or_default();
+    schema.retain(|word, value| word != "default" || !value.is_null() && *value != json!({}));
+    if let Some(Value::Array(names)) = schema.get_mut("type") {
+        names.retain(|name| name != "null");
+        if let [only] = names.as_slice() {
+            let only = only.clone();
+            schema.insert("type".into(), only);
+        }
+    }
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    if let Some(Value::Array(alternatives)) = schema.get_mut("anyOf") {
+        alternatives.retain(|alternative| alternative.get("type").is_none_or(|name| name != "null"));
+        if let [Value::Object(only)] = alternatives.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            schema.extend(only);
+        }
+    }
+    schema
+}
+
+/// The request headers that mean something to `operation`, by their names in [`shared`].
+fn headers(operation: &Operation) -> Vec<&'static str> {
+    let mut names = vec!["RequestId", "Traceparent"];
+    match operation.idempotency {
+        Idempotency::Ignored => {}
+        Idempotency::Honoured => names.push("IdempotencyKey"),
+        Idempotency::Required => names.push("RequiredIdempotencyKey"),
+    }
+    match operation.versioned {
+        Versioned::No => {}
+        Versioned::Read => names.push("IfNoneMatch"),
+        Versioned::Write => names.push("IfMatch"),
+    }
+    names
+}
+
+/// The request headers that operations refer to.
+pub(super) fn shared() -> Value {
+    let header = |name: &str, required: bool, description: &str, schema: Value| json!({"name": name, "in": "header", "required": required, "description": description, "schema": schema});
+    let key = || {
+        let mut schema = text(1, 255, "^[!-~]*$");
+        schema["examples"] = json!(["7f0c4b1e-5a0e-4a54-9a0c-2f1d1f6f0a51"]);
+        schema
+    };
+    let tag = || json!({"type": "string", "minLength": 1, "examples": ["\"3\""]});
+    let traceparent = json!({"type": "string", "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"});
+    json!({
+        "IdempotencyKey": header("Idempotency-Key", false,
+            "Makes the request safe to send again: the same key and request have the same outcome.", key()),
+        "RequiredIdempotencyKey": header("Idempotency-Key", true,
+            "Fresh for each new request, the same for each retry: the same key and request have the same outcome.", key()),
+        "IfMatch": header("If-Match", false,
+            "The `ETag` of the version that the change is meant for; another present version gives 412.", tag()),
+        "IfNoneMatch": header("If-None-Match", false,
+            "The `ETag` of the version that the caller has; if it is the present one the answer is 304.", tag()),
+        "RequestId": header("X-Request-Id", false,
+            "Identifies the request in answers, logs, events and audit entries; one of another form is replaced.",
+            json!({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"})),
+        "Traceparent": header("traceparent", false, "W3C trace context of the caller.", traceparent),
+    })
+}

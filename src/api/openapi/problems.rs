@@ -1,0 +1,86 @@
+//! The problems that an operation can meet: those that follow from what it is, and those that its row names.
+
+use crate::{
+    api::{
+        operation::{Access, Body, Idempotency, Operation, Versioned},
+        problem::status,
+    },
+    error::{Problem, problem},
+};
+use axum::http::Method;
+use std::collections::BTreeMap;
+
+/// Every problem of `operation`, by status.
+pub(super) fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<&'static Problem>> {
+    let mut grouped: BTreeMap<u16, Vec<&'static Problem>> = BTreeMap::new();
+    let implied = [always(operation), of_access(operation), of_input(operation), of_headers(operation)];
+    for problem in implied.into_iter().flatten().chain(operation.problems.iter().copied()) {
+        let group = grouped.entry(status(problem.class).as_u16()).or_default();
+        if !group.iter().any(|known| known.code == problem.code) {
+            group.push(problem);
+        }
+    }
+    grouped
+}
+
+fn always(operation: &Operation) -> Vec<&'static Problem> {
+    let mut problems: Vec<&'static Problem> =
+        vec![&problem::INTERNAL, &problem::OVERLOADED, &problem::DRAINING, &problem::TIMEOUT];
+    if operation.in_api() {
+        problems.extend([&problem::RATE_LIMITED, &problem::INVALID_PARAMETER]);
+        if operation.method == Method::GET {
+            problems.push(&problem::QUERY_TOO_EXPENSIVE);
+        } else {
+            problems.extend([&problem::STORAGE_FULL, &problem::OUTCOME_UNKNOWN]);
+        }
+    }
+    problems
+}
+
+fn of_access(operation: &Operation) -> Vec<&'static Problem> {
+    match operation.access {
+        Access::Anonymous => vec![],
+        Access::SignedIn => vec![&problem::UNAUTHENTICATED],
+        Access::AnyOf(_) => vec![&problem::UNAUTHENTICATED, &problem::FORBIDDEN],
+    }
+}
+
+fn of_input(operation: &Operation) -> Vec<&'static Problem> {
+    let mut problems: Vec<&'static Problem> = match operation.body {
+        Body::None => vec![],
+        Body::Stream(_) => vec![&problem::SLOW_BODY, &problem::UNSUPPORTED_MEDIA_TYPE],
+        Body::Json { .. } => vec![
+            &problem::INVALID_JSON,
+            &problem::SLOW_BODY,
+            &problem::BODY_TOO_LARGE,
+            &problem::UNSUPPORTED_MEDIA_TYPE,
+            &problem::VALIDATION_FAILED,
+        ],
+    };
+    if operation.path.contains('{') {
+        problems.push(&problem::NOT_FOUND);
+    }
+    if operation.query.is_some() {
+        problems.push(&problem::INVALID_PARAMETER);
+    }
+    if operation.paged {
+        problems.push(&problem::INVALID_CURSOR);
+    }
+    problems
+}
+
+fn of_headers(operation: &Operation) -> Vec<&'static Problem> {
+    let mut problems: Vec<&'static Problem> = match operation.idempotency {
+        Idempotency::Ignored => vec![],
+        Idempotency::Honoured => vec![&problem::INVALID_IDEMPOTENCY_KEY, &problem::IDEMPOTENCY_KEY_REUSED],
+        Idempotency::Required => vec![
+            &problem::IDEMPOTENCY_KEY_REQUIRED,
+            &problem::INVALID_IDEMPOTENCY_KEY,
+            &problem::IDEMPOTENCY_KEY_REUSED,
+        ],
+    };
+    if operation.versioned == Versioned::Write {
+        problems.extend([&problem::INVALID_HEADER, &problem::VERSION_MISMATCH, &problem::IF_MATCH_REQUIRED]);
+    }
+    problems
+}

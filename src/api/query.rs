@@ -1,0 +1,252 @@
+//! Query parameters, held to the same declarations as bodies: the fields of a type are the parameters, and every
+//! unknown, repeated or bad one is named together with those that are valid.
+
+use super::schema::{Field, MAX_FAULTS, Shape, shape_of};
+use crate::error::{Error, Fault, Result, problem};
+use percent_encoding::percent_decode_str;
+use schemars::JsonSchema;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// The parameters of an operation that has none.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
+
+/// Reads the part of the URL after the question mark. Each field of `T` is a parameter: an array is written with commas,
+/// and a map with `x-prefix` in its schema takes all parameters that start so (`metadata.colour=red`).
+///
+/// # Errors
+/// `invalid_parameter` with every fault; `internal` when `T` is not an object of such fields.
+pub fn parse<T: JsonSchema + DeserializeOwned + 'static>(raw_query: &str) -> Result<T> {
+    let shape = shape_of::<T>()?;
+    let Shape::Object(object) = &*shape else {
+        return Err(Error::internal(format!("{} is not an object", T::schema_name())));
+    };
+    let mut values = Map::new();
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for pair in raw_query.split('&').filter(|pair| !pair.is_empty()) {
+        match parameter(&object.fields, pair) {
+            Ok(parameter) if !seen.insert(parameter.name.clone()) => {
+                faults.push(Fault::parameter(parameter.name, "repeated", "must be sent once"));
+            }
+            Ok(parameter) => {
+                faults.extend(parameter.faults());
+                parameter.put_into(&mut values);
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let missing = object.fields.iter().filter(|field| field.required && !seen.contains(&field.name));
+    faults.extend(missing.map(|field| Fault::parameter(&field.name, "required", "is required")));
+    if !faults.is_empty() {
+        faults.truncate(MAX_FAULTS);
+        let valid = valid_names(&object.fields);
+        return Err(Error::new(&problem::INVALID_PARAMETER).detail(valid).with_faults(faults));
+    }
+    serde_json::from_value(Value::Object(values)).map_err(Error::internal)
+}
+
+/// One parameter as it was sent, and the field that it belongs to.
+struct Parameter<'a> {
+    /// As sent, after decoding.
+    name: String,
+    field: &'a Field,
+    value: Value,
+}
+
+impl Parameter<'_> {
+    fn faults(&self) -> impl Iterator<Item = Fault> {
+        let faults = written(&self.field.shape).check(&self.value);
+        faults.into_iter().map(|fault| Fault::parameter(&self.name, fault.code, fault.detail))
+    }
+
+    fn put_into(self, values: &mut Map<String, Value>) {
+        match (values.get_mut(&self.field.name), self.value) {
+            (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+            (_, value) => drop(values.insert(self.field.name.clone(), value)),
+        }
+    }
+}
+
+fn parameter<'a>(fields: &'a [Field], pair: &str) -> Result<Parameter<'a>, Fault> {
+    let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
+    let name = decode(name).map_err(|why| Fault::parameter(name, "invalid_format", why))?;
+    let text = decode(text).map_err(|why| Fault::parameter(&name, "invalid_format", why))?;
+    for field in fields {
+        let value = match &field.prefix {
+            None if field.name == name => read(&field.shape, &text),
+            Some(prefix) if name.len() > prefix.len() && name.starts_with(prefix) => {
+                Value::Object(Map::from_iter([(name[prefix.len()..].to_owned(), Value::from(text))]))
+            }
+            _ => continue,
+        };
+        return Ok(Parameter { name, field, value });
+    }
+    Err(Fault::parameter(name, "unknown_parameter", "is unknown here"))
+}
+
+/// Decodes `application/x-www-form-urlencoded`, as browsers and client libraries write queries.
+fn decode(text: &str) -> Result<String, &'static str> {
+    let text = text.replace('+', " ");
+    let two_digits = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|c| c.is_ascii_hexdigit());
+    if !text.split('%').skip(1).all(two_digits) {
+        return Err("must have two hexadecimal digits after each %");
+    }
+    let decoded = percent_decode_str(&text).decode_utf8().map_err(|_| "must be UTF-8")?.into_owned();
+    if decoded.contains('\0') { Err("must not have the character NUL") } else { Ok(decoded) }
+}
+
+/// The JSON value that `text` stands for where `shape` is expected; text that stands for none stays text, for the shape
+/// to refuse.
+fn read(shape: &Shape, text: &str) -> Value {
+    match written(shape) {
+        Shape::Array { item, .. } => text.split(',').map(|part| read(item, part)).collect(),
+        Shape::Boolean => match text {
+            "true" => true.into(),
+            "false" => false.into(),
+            _ => text.into(),
+        },
+        Shape::Integer { .. } => {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) {
+                return text.into();
+            }
+            // Digits that do not fit are beyond every bound.
+            text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX }).into()
+        }
+        _ => text.into(),
+    }
+}
+
+/// What can be written in a query: null cannot, it is left out.
+fn written(shape: &Shape) -> &Shape {
+    if let Shape::Nullable(inner) = shape { inner } else { shape }
+}
+
+fn valid_names(fields: &[Field]) -> String {
+    if fields.is_empty() {
+        return "No query parameter is valid here.".to_owned();
+    }
+    let name = |field: &Field| field.prefix.as_ref().map_or(field.name.clone(), |prefix| format!("{prefix}<key>"));
+    format!("Valid query parameters here: {}.", fields.iter().map(name).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Place;
+    use std::collections::BTreeMap;
+
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Filters {
+        #[schemars(range(min = 1))]
+        limit: Option<u64>,
+        count: Option<bool>,
+        status: Option<Vec<Status>>,
+        #[schemars(length(min = 1, max = 5))]
+        q: Option<String>,
+        #[serde(default)]
+        #[schemars(extend("x-prefix" = "metadata.", "propertyNames" = {"maxLength": 4}))]
+        metadata: BTreeMap<String, String>,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    #[serde(rename_all = "snake_case")]
+    enum Status {
+        Draft,
+        Pending,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "the tests look at faults alone")]
+    struct Range {
+        #[schemars(extend("format" = "date"))]
+        from: String,
+        #[schemars(extend("format" = "date"))]
+        to: String,
+    }
+
+    fn faults<T: JsonSchema + DeserializeOwned + std::fmt::Debug + 'static>(query: &str) -> Vec<String> {
+        let error = parse::<T>(query).unwrap_err();
+        assert!(error.is(&problem::INVALID_PARAMETER), "{error}");
+        let show = |fault: &Fault| match &fault.at {
+            Place::Parameter(name) => format!("{name} {}: {}", fault.code, fault.detail),
+            other => panic!("{other:?}"),
+        };
+        error.faults().iter().map(show).collect()
+    }
+
+    #[test]
+    fn reads_by_the_schema() {
+        let filters: Filters = parse(
+            "limit=99999999999999999999&count=true&status=draft,pending&q=t%c3%a9+%2B&metadata.a=1&metadata.b=%20&",
+        )
+        .unwrap();
+        let expected = Filters {
+            limit: Some(i64::MAX.unsigned_abs()),
+            count: Some(true),
+            status: Some(vec![Status::Draft, Status::Pending]),
+            q: Some("té +".to_owned()),
+            metadata: [("a".to_owned(), "1".to_owned()), ("b".to_owned(), " ".to_owned())].into(),
+        };
+        assert_eq!(filters, expected);
+        assert_eq!(parse::<Filters>("").unwrap().limit, None);
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        assert_eq!(
+            faults::<Filters>(
+                "limit=0&limit=5&limti=1&count=yes&status=draft,gone&q=&metadata.colour=a&metadata.=x&metadata=1"
+            ),
+            [
+                "limit too_small: must be at least 1",
+                "limit repeated: must be sent once",
+                "limti unknown_parameter: is unknown here",
+                "count wrong_type: must be true or false",
+                "status invalid_value: must be one of draft, pending",
+                "q too_short: must not be empty",
+                "metadata.colour too_long: its name must have at most 4 characters",
+                "metadata. unknown_parameter: is unknown here",
+                "metadata unknown_parameter: is unknown here",
+            ]
+        );
+        assert_eq!(
+            faults::<Range>("to=2026-02-30"),
+            ["to invalid_format: must be a date such as 2026-11-23", "from required: is required"]
+        );
+        for number in ["1.0", "+1", "1e3", "", "-", " 1", "0x1"] {
+            let query = format!("limit={}", number.replace('+', "%2B"));
+            assert_eq!(faults::<Filters>(&query), ["limit wrong_type: must be an integer"], "{number}");
+        }
+    }
+
+    #[test]
+    fn encoding_must_be_whole_and_utf_8() {
+        for (query, fault) in [
+            ("q=%", "q invalid_format: must have two hexadecimal digits after each %"),
+            ("q=%4", "q invalid_format: must have two hexadecimal digits after each %"),
+            ("q=%zz", "q invalid_format: must have two hexadecimal digits after each %"),
+            ("q=%ff", "q invalid_format: must be UTF-8"),
+            ("q=%00", "q invalid_format: must not have the character NUL"),
+        ] {
+            assert_eq!(faults::<Filters>(query), [fault]);
+        }
+    }
+
+    #[test]
+    fn the_valid_ones_are_named() {
+        let detail = |error: Error| error.public_detail().unwrap().to_owned();
+        assert_eq!(
+            detail(parse::<Filters>("x=1").unwrap_err()),
+            "Valid query parameters here: count, limit, metadata.<key>, q, status."
+        );
+        assert_eq!(detail(parse::<NoParameters>("x").unwrap_err()), "No query parameter is valid here.");
+        parse::<NoParameters>("").unwrap();
+    }
+}
