@@ -2,6 +2,12 @@
 
 macro_rules! names {
     ($type:ident { $($variant:ident $name:literal),+ $(,)? }) => {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
         impl $type {
             /// Every value, in the order of its life.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];

@@ -40,7 +40,7 @@ pub enum Answer {
 }
 
 /// What became of `key` of `principal`, if it took effect.
-pub fn find(tx: &ReadTx<'_>, principal: &[u8; 16], key: &str) -> Result<Option<Settled>> {
+pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str) -> Result<Option<Settled>> {
     let sql = "SELECT fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at
                FROM idempotency_keys WHERE principal = ?1 AND key = ?2";
     tx.row(sql, (principal, key), |row| {
@@ -63,7 +63,7 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8; 16], key: &str) -> Result<Option<S
 }
 
 /// Keeps what became of `key`, in the transaction of its effect.
-pub fn settle(tx: &WriteTx<'_>, principal: &[u8; 16], key: &str, settled: &Settled) -> Result<()> {
+pub fn settle(tx: &WriteTx<'_>, principal: &[u8], key: &str, settled: &Settled) -> Result<()> {
     let (event, body) = match &settled.answer {
         Answer::Event(seq) => (Some(*seq), None),
         Answer::Body(body) => (None, Some(body)),

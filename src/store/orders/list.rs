@@ -17,11 +17,19 @@ pub struct Filter {
     pub payment_statuses: Vec<PaymentStatus>,
     /// Whose.
     pub user_id: Option<UserId>,
+    /// The caller who may see orders of their own only; a caller who is no user has none.
+    pub visible_to: Option<Option<UserId>>,
 }
 
 /// At most `limit` orders before row `before`, newest first.
 pub fn page(tx: &ReadTx<'_>, filter: &Filter, before: i64, limit: usize) -> Result<Vec<Order>> {
-    let mut found = if let Some(user) = filter.user_id {
+    let whose = match (filter.visible_to, filter.user_id) {
+        (None, whose) => whose,
+        (Some(None), _) => return Ok(vec![]),
+        (Some(Some(caller)), whose) if whose.is_none_or(|user| user == caller) => Some(caller),
+        (Some(Some(_)), _) => return Ok(vec![]),
+    };
+    let mut found = if let Some(user) = whose {
         of_user(tx, filter, user, before, limit)?
     } else if filter.statuses.is_empty() && filter.payment_statuses.is_empty() {
         tx.rows("SELECT seq FROM orders WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2", (before, rows(limit)), first)?

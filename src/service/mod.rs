@@ -1,0 +1,9 @@
+//! The use cases: check, then one named transaction, then the value of the reply. They know who is calling and what the
+//! rules are, and nothing of HTTP or SQL.
+
+pub mod analytics;
+pub mod events;
+pub mod exactly_once;
+pub mod orders;
+pub mod transactions;
+pub mod views;

@@ -1,0 +1,121 @@
+//! Orders: placing, reading, changing, and moving through their states.
+
+mod change;
+mod create;
+mod transition;
+
+pub use change::{Change, ChangeOrder, ChangePart, change};
+pub use create::{NewOrder, create};
+pub use transition::{Refund, cancel, transition};
+
+use super::{exactly_once::Reply, views::OrderView};
+use crate::{
+    app::App,
+    auth::Actor,
+    domain::{id::OrderId, order::Order, permission::Permission},
+    error::{Error, Result, problem},
+    store::{ReadTx, orders},
+};
+
+/// How a caller names an order.
+#[derive(Clone, Debug)]
+pub enum Named {
+    /// By its identifier.
+    Id(OrderId),
+    /// By its number.
+    Number(i64),
+    /// By the caller's own reference.
+    ExternalRef(String),
+}
+
+/// Which versions of an order a change is meant for (RFC 9110, section 13.1.1).
+#[derive(Clone, Debug)]
+pub enum IfMatch {
+    /// The caller does not say.
+    Absent,
+    /// Any that exists.
+    Any,
+    /// One of these; a weak or foreign tag is none of them.
+    Versions(Vec<i64>),
+}
+
+impl IfMatch {
+    /// Refuses a change that is meant for another version of `order`.
+    fn check(&self, order: &Order) -> Result<()> {
+        match self {
+            Self::Versions(versions) if !versions.contains(&order.version) => Err(Error::new(&problem::VERSION_MISMATCH)
+                .detail(format!("The present version is {}.", order.version))
+                .member("current_version", order.version)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The order of this name, if the actor may read it.
+pub fn get(app: &App, actor: &Actor, named: &Named) -> Result<(i64, String)> {
+    app.store.read("orders.get", |tx| {
+        let order = find(tx, named)?.filter(|order| readable(actor, order)).ok_or_else(Error::absent)?;
+        Ok((order.version, document(&order)?))
+    })
+}
+
+fn find(tx: &ReadTx<'_>, named: &Named) -> Result<Option<Order>> {
+    match named {
+        Named::Id(id) => orders::by_id(tx, *id),
+        Named::Number(number) => orders::by_number(tx, *number),
+        Named::ExternalRef(reference) => orders::by_external_ref(tx, reference),
+    }
+}
+
+/// Orders before row `before`, newest first, that the actor may read; and where the next page begins.
+pub fn list(app: &App, actor: &Actor, filter: &orders::Filter, before: Option<i64>, limit: usize) -> Result<Listed> {
+    let filter = limited_to_own(actor, filter);
+    app.store.read("orders.list", |tx| {
+        let mut found = orders::page(tx, &filter, before.unwrap_or(i64::MAX), limit + 1)?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| has_more).map(|order| order.seq);
+        Ok(Listed { orders: found, next })
+    })
+}
+
+/// A page of orders.
+pub struct Listed {
+    /// The orders.
+    pub orders: Vec<Order>,
+    /// The row before which the next page begins, if there is one.
+    pub next: Option<i64>,
+}
+
+fn limited_to_own(actor: &Actor, filter: &orders::Filter) -> orders::Filter {
+    let mut filter = filter.clone();
+    if !actor.may(Permission::OrdersRead) {
+        filter.visible_to = Some(actor.user_id());
+    }
+    filter
+}
+
+/// Whether `actor` may read `order`.
+pub(super) fn readable(actor: &Actor, order: &Order) -> bool {
+    allows(actor, order, Permission::OrdersRead, Permission::OrdersReadOwn)
+}
+
+/// Whether `actor` may do to `order` what needs `any` permission, or `own` for an order of theirs.
+fn allows(actor: &Actor, order: &Order, any: Permission, own: Permission) -> bool {
+    let theirs = order.user_id.is_some() && order.user_id == actor.user_id();
+    actor.may(any) || (theirs && actor.may(own))
+}
+
+/// The order that `actor` wants to change, if they may do that; somebody else's looks like none.
+fn changeable(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, any: Permission, own: Permission) -> Result<Order> {
+    orders::by_id(tx, id)?.filter(|order| allows(actor, order, any, own)).ok_or_else(Error::absent)
+}
+
+fn document(order: &Order) -> Result<String> {
+    serde_json::to_string(&OrderView::from(order)).map_err(Error::internal)
+}
+
+/// The answer that shows `order` as it is.
+fn shown(order: &Order) -> Result<Reply> {
+    Ok(Reply::new(200, document(order)?).version(order.version))
+}

@@ -1,0 +1,194 @@
+//! Changing an order by a merge patch (RFC 7396).
+
+use super::{
+    super::{
+        events,
+        exactly_once::{Attempt, Kept, Reply},
+        views::OrderView,
+    },
+    IfMatch, changeable,
+    create::duplicate_reference,
+    shown,
+};
+use crate::{
+    app::App,
+    auth::Actor,
+    domain::{
+        event::EventType,
+        id::OrderId,
+        order::{Customer, Item, Order},
+        permission::Permission,
+        pricing::{Fee, Line, price},
+    },
+    error::{Error, Fault, Result, problem},
+    store::{WriteTx, orders},
+};
+use std::collections::BTreeMap;
+
+/// The most entries that `metadata` may have.
+pub const MAX_METADATA: usize = 50;
+
+/// What a patch does to one field.
+#[derive(Clone, Debug, Default)]
+pub enum Change<T> {
+    /// Nothing: the field was absent.
+    #[default]
+    Keep,
+    /// It takes the value away: the field was null.
+    Clear,
+    /// It gives it this value.
+    Set(T),
+}
+
+impl<T: Clone> Change<T> {
+    fn apply(&self, field: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *field = None,
+            Self::Set(value) => *field = Some(value.clone()),
+        }
+    }
+}
+
+/// What a patch does to one text of the customer.
+pub type ChangePart = Change<String>;
+
+/// A merge patch of an order.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeOrder {
+    /// Replaces the lines.
+    pub lines: Option<Vec<Line>>,
+    /// Replaces the fees.
+    pub fees: Change<Vec<Fee>>,
+    /// Replaces the discount on the whole; cleared, it is 0.
+    pub order_discount_amount: Change<i64>,
+    /// Replaces the reference.
+    pub external_ref: Change<String>,
+    /// Replaces the note.
+    pub note: Change<String>,
+    /// Merged by key.
+    pub metadata: Change<BTreeMap<String, Option<String>>>,
+    /// Merged by key: name, e-mail, phone, address.
+    pub customer: Change<[ChangePart; 4]>,
+}
+
+/// Changes an order.
+pub async fn change(
+    app: &App,
+    actor: Actor,
+    attempt: Attempt,
+    (id, if_match): (OrderId, IfMatch),
+    patch: ChangeOrder,
+) -> Result<Reply> {
+    app.store
+        .write("orders.update", move |tx| {
+            let before = changeable(tx, &actor, id, Permission::OrdersUpdate, Permission::OrdersUpdateOwn)?;
+            if let Some(reply) = attempt.replay(tx, &actor)? {
+                return Ok(reply);
+            }
+            if_match.check(&before)?;
+            let mut after = patched(tx, &before, &patch)?;
+            if after == before {
+                return attempt.settle(tx, &actor, shown(&before)?, Kept::ByItself);
+            }
+            refuse_taken_reference(tx, &actor, &before, &after)?;
+            after.version += 1;
+            after.updated_at = tx.now();
+            orders::update(tx, &before, &after)?;
+            if after.items != before.items {
+                orders::replace_items(tx, &after)?;
+            }
+            let recorded = events::record(tx, &actor, EventType::OrderUpdated, &after, &OrderView::from(&after))?;
+            let reply = Reply::new(200, recorded.document).version(after.version);
+            attempt.settle(tx, &actor, reply, Kept::InEvent(recorded.seq))
+        })
+        .await
+}
+
+/// The order as the patch would have it, or why it cannot be so.
+fn patched(tx: &WriteTx<'_>, before: &Order, patch: &ChangeOrder) -> Result<Order> {
+    let mut after = before.clone();
+    patch.external_ref.apply(&mut after.external_ref);
+    patch.note.apply(&mut after.note);
+    merge_metadata(&mut after.metadata, &patch.metadata)?;
+    merge_customer(&mut after.customer, &patch.customer);
+    match &patch.fees {
+        Change::Keep => {}
+        Change::Clear => after.fees.clear(),
+        Change::Set(fees) => after.fees.clone_from(fees),
+    }
+    match patch.order_discount_amount {
+        Change::Keep => {}
+        Change::Clear => after.order_discount_amount = 0,
+        Change::Set(amount) => after.order_discount_amount = amount,
+    }
+    reprice(tx, before, &mut after, patch.lines.as_deref())?;
+    let bound = (&before.items, &before.fees, before.order_discount_amount, &before.external_ref)
+        != (&after.items, &after.fees, after.order_discount_amount, &after.external_ref);
+    if bound && !before.status.changeable() {
+        return Err(Error::new(&problem::ORDER_FROZEN).member("current_status", before.status.name()));
+    }
+    Ok(after)
+}
+
+fn reprice(tx: &WriteTx<'_>, before: &Order, after: &mut Order, lines: Option<&[Line]>) -> Result<()> {
+    let present: Vec<Line> = before.items.iter().map(|item| item.line.clone()).collect();
+    let lines = lines.unwrap_or(&present);
+    let (totals, sums) = price(lines, &after.fees, after.order_discount_amount).map_err(Error::invalid)?;
+    let same = totals.iter().eq(before.items.iter().map(|item| &item.totals)) && lines == present;
+    if !same {
+        let item = |(line, totals): (&Line, _)| Item { id: tx.new_id(), line: line.clone(), totals };
+        after.items = lines.iter().zip(totals).map(item).collect();
+    }
+    after.totals = sums;
+    after.settle_payment_status();
+    Ok(())
+}
+
+fn merge_metadata(
+    metadata: &mut BTreeMap<String, String>,
+    patch: &Change<BTreeMap<String, Option<String>>>,
+) -> Result<()> {
+    match patch {
+        Change::Keep => {}
+        Change::Clear => metadata.clear(),
+        Change::Set(entries) => {
+            for (key, value) in entries {
+                match value {
+                    Some(value) => metadata.insert(key.clone(), value.clone()),
+                    None => metadata.remove(key),
+                };
+            }
+        }
+    }
+    if metadata.len() > MAX_METADATA {
+        let detail = format!("must have at most {MAX_METADATA} entries after merging");
+        return Err(Error::invalid(vec![Fault::body("#/metadata", "too_many", detail)]));
+    }
+    Ok(())
+}
+
+fn merge_customer(customer: &mut Option<Customer>, patch: &Change<[ChangePart; 4]>) {
+    match patch {
+        Change::Keep => {}
+        Change::Clear => *customer = None,
+        Change::Set([name, email, phone, address]) => {
+            let merged = customer.get_or_insert_default();
+            name.apply(&mut merged.name);
+            email.apply(&mut merged.email);
+            phone.apply(&mut merged.phone);
+            address.apply(&mut merged.address);
+        }
+    }
+}
+
+fn refuse_taken_reference(tx: &WriteTx<'_>, actor: &Actor, before: &Order, after: &Order) -> Result<()> {
+    if before.external_ref == after.external_ref {
+        return Ok(());
+    }
+    let Some(reference) = &after.external_ref else { return Ok(()) };
+    match orders::by_external_ref(tx, reference)? {
+        Some(existing) => Err(duplicate_reference(actor, &existing)),
+        None => Ok(()),
+    }
+}

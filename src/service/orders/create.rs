@@ -1,0 +1,122 @@
+//! Making an order.
+
+use super::super::{
+    events,
+    exactly_once::{Attempt, Kept, Reply},
+    views::OrderView,
+};
+use crate::{
+    app::App,
+    auth::Actor,
+    domain::{
+        event::EventType,
+        id::UserId,
+        order::{Item, Order, OrderDraft, OrderStatus},
+        permission::Permission,
+        transaction::PaymentStatus,
+    },
+    error::{Error, Fault, Result, problem},
+    store::{WriteTx, orders, users},
+};
+
+/// An order to be made.
+#[derive(Clone, Debug)]
+pub struct NewOrder {
+    /// What it holds.
+    pub draft: OrderDraft,
+    /// For whom, if the caller says.
+    pub user_id: Option<UserId>,
+    /// The status that it begins with: draft or pending.
+    pub status: OrderStatus,
+}
+
+/// Makes an order. The same key always yields the same order.
+pub async fn create(app: &App, actor: Actor, attempt: Attempt, new: NewOrder) -> Result<Reply> {
+    let owner = owner(&actor, new.user_id)?;
+    app.store
+        .write("orders.create", move |tx| {
+            if let Some(reply) = attempt.replay(tx, &actor)? {
+                return Ok(reply);
+            }
+            let (reply, event) = insert(tx, &actor, owner, &new)?;
+            attempt.settle(tx, &actor, reply, Kept::InEvent(event))
+        })
+        .await
+}
+
+/// Whose the order will be: on somebody's behalf only with the wide permission.
+fn owner(actor: &Actor, wanted: Option<UserId>) -> Result<Option<UserId>> {
+    match wanted {
+        Some(user) if actor.user_id() != Some(user) => {
+            actor.require(Permission::OrdersCreate)?;
+            Ok(Some(user))
+        }
+        _ => Ok(actor.user_id()),
+    }
+}
+
+fn insert(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder) -> Result<(Reply, i64)> {
+    if let Some(user) = owner
+        && users::by_id(tx, user)?.is_none()
+    {
+        return Err(Error::invalid(vec![Fault::body("#/user_id", "unknown", "must be an existing user")]));
+    }
+    if let Some(reference) = &new.draft.external_ref
+        && let Some(existing) = orders::by_external_ref(tx, reference)?
+    {
+        return Err(duplicate_reference(actor, &existing));
+    }
+    let order = assemble(tx, actor, owner, new);
+    orders::insert(tx, &order)?;
+    let recorded = events::record(tx, actor, EventType::OrderCreated, &order, &OrderView::from(&order))?;
+    let reply = Reply::new(201, recorded.document).at(format!("/v1/orders/{}", order.id)).version(order.version);
+    Ok((reply, recorded.seq))
+}
+
+/// The refusal of a reference that `existing` has; who may read that order is told which it is.
+pub(super) fn duplicate_reference(actor: &Actor, existing: &Order) -> Error {
+    let error = Error::new(&problem::DUPLICATE_EXTERNAL_REF);
+    if super::readable(actor, existing) {
+        error.member("existing_order_id", existing.id.to_string())
+    } else {
+        error
+    }
+}
+
+fn assemble(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder) -> Order {
+    let (draft, now) = (&new.draft, tx.now());
+    let placed = new.status == OrderStatus::Pending;
+    Order {
+        seq: orders::next_seq(tx),
+        id: tx.new_id(),
+        number: placed.then(|| orders::next_number(tx)),
+        status: new.status,
+        payment_status: PaymentStatus::derive(draft.totals.total, 0, 0),
+        currency: draft.currency,
+        user_id: owner,
+        external_ref: draft.external_ref.clone(),
+        items: items(tx, draft),
+        fees: draft.fees.clone(),
+        order_discount_amount: draft.order_discount_amount,
+        totals: draft.totals,
+        paid_amount: 0,
+        refunded_amount: 0,
+        customer: draft.customer.clone(),
+        note: draft.note.clone(),
+        metadata: draft.metadata.clone(),
+        version: 1,
+        created_by: actor.principal.to_string(),
+        created_at: now,
+        updated_at: now,
+        placed_at: placed.then_some(now),
+        confirmed_at: None,
+        fulfilled_at: None,
+        cancelled_at: None,
+        cancel_reason: None,
+    }
+}
+
+fn items(tx: &WriteTx<'_>, draft: &OrderDraft) -> Vec<Item> {
+    let item = |(line, totals): &(_, _)| Item { id: tx.new_id(), line: Clone::clone(line), totals: *totals };
+    draft.lines.iter().map(item).collect()
+}

@@ -1,0 +1,186 @@
+//! Moving an order through its states, and what that does to the money it holds.
+
+use super::{
+    super::{
+        events,
+        exactly_once::{Attempt, Kept, Reply},
+        transactions,
+        views::OrderView,
+    },
+    IfMatch, allows, changeable, shown,
+};
+use crate::{
+    app::App,
+    auth::Actor,
+    domain::{
+        event::EventType,
+        id::OrderId,
+        order::{Order, OrderStatus, Step, Transition},
+        permission::Permission,
+        transaction::Held,
+    },
+    error::{Error, Fault, Result, problem},
+    store::{ReadTx, WriteTx, orders, transactions as rows},
+};
+
+/// What happens to the money that a cancelled order holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refund {
+    /// All of it goes back.
+    Full,
+    /// It stays.
+    None,
+    /// This much goes back, in minor units.
+    Amount(i64),
+}
+
+/// Places, confirms or fulfils an order.
+pub async fn transition(
+    app: &App,
+    actor: Actor,
+    attempt: Attempt,
+    (id, if_match): (OrderId, IfMatch),
+    transition: Transition,
+) -> Result<Reply> {
+    app.store
+        .write(operation(transition), move |tx| {
+            let before = visible(tx, &actor, id, transition)?;
+            if let Some(reply) = attempt.replay(tx, &actor)? {
+                return Ok(reply);
+            }
+            if_match.check(&before)?;
+            let Some(next) = next_status(&before, transition)? else {
+                return attempt.settle(tx, &actor, shown(&before)?, Kept::ByItself);
+            };
+            let mut after = before.clone();
+            advance(tx, &mut after, next);
+            orders::update(tx, &before, &after)?;
+            let recorded = events::record(tx, &actor, EventType::of(transition), &after, &OrderView::from(&after))?;
+            let reply = Reply::new(200, recorded.document).version(after.version);
+            attempt.settle(tx, &actor, reply, Kept::InEvent(recorded.seq))
+        })
+        .await
+}
+
+/// Cancels an order and books what goes back, in one transaction.
+pub async fn cancel(
+    app: &App,
+    actor: Actor,
+    attempt: Attempt,
+    (id, if_match): (OrderId, IfMatch),
+    (reason, refund): (Option<String>, Option<Refund>),
+) -> Result<Reply> {
+    app.store
+        .write("orders.cancel", move |tx| {
+            let before = visible(tx, &actor, id, Transition::Cancel)?;
+            if let Some(reply) = attempt.replay(tx, &actor)? {
+                return Ok(reply);
+            }
+            if_match.check(&before)?;
+            let Some(next) = next_status(&before, Transition::Cancel)? else {
+                return attempt.settle(tx, &actor, shown(&before)?, Kept::ByItself);
+            };
+            refuse_owner_after_confirmation(&actor, &before)?;
+            let amount = decide(rows::held_by_order(tx, before.seq)?, refund)?;
+            if amount > 0 {
+                actor.require(Permission::RefundsWrite)?;
+            }
+            let mut after = before.clone();
+            advance(tx, &mut after, next);
+            after.cancel_reason.clone_from(&reason);
+            orders::update(tx, &before, &after)?;
+            let recorded = events::record(tx, &actor, EventType::OrderCancelled, &after, &OrderView::from(&after))?;
+            if amount == 0 {
+                let reply = Reply::new(200, recorded.document).version(after.version);
+                return attempt.settle(tx, &actor, reply, Kept::InEvent(recorded.seq));
+            }
+            transactions::refund_on_cancellation(tx, &actor, &mut after, amount, reason.clone())?;
+            attempt.settle(tx, &actor, shown(&after)?, Kept::ByItself)
+        })
+        .await
+}
+
+const fn operation(transition: Transition) -> &'static str {
+    match transition {
+        Transition::Place => "orders.place",
+        Transition::Confirm => "orders.confirm",
+        Transition::Fulfil => "orders.fulfil",
+        Transition::Cancel => "orders.cancel",
+    }
+}
+
+fn visible(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, transition: Transition) -> Result<Order> {
+    use Permission::{OrdersCancel, OrdersCancelOwn, OrdersCreateOwn, OrdersTransition};
+    match transition {
+        Transition::Place => changeable(tx, actor, id, OrdersTransition, OrdersCreateOwn),
+        Transition::Confirm | Transition::Fulfil => changeable(tx, actor, id, OrdersTransition, OrdersTransition),
+        Transition::Cancel => changeable(tx, actor, id, OrdersCancel, OrdersCancelOwn),
+    }
+}
+
+/// The status that `transition` leads to; none if it has happened already.
+fn next_status(order: &Order, transition: Transition) -> Result<Option<OrderStatus>> {
+    match order.status.step(transition) {
+        Step::To(status) => Ok(Some(status)),
+        Step::Already => Ok(None),
+        Step::Impossible => Err(impossible(order, transition.name())),
+    }
+}
+
+fn impossible(order: &Order, what: &str) -> Error {
+    let allowed: Vec<_> = order.status.allowed_transitions().map(Transition::name).collect();
+    Error::new(&problem::INVALID_TRANSITION)
+        .detail(format!("An order that is {} cannot {what}.", order.status))
+        .member("current_status", order.status.name())
+        .member("allowed_transitions", allowed)
+}
+
+/// Customers call off what nobody has begun to work on.
+fn refuse_owner_after_confirmation(actor: &Actor, order: &Order) -> Result<()> {
+    let of_own_right = !allows(actor, order, Permission::OrdersCancel, Permission::OrdersCancel);
+    if of_own_right && !order.status.changeable() {
+        return Err(impossible(order, "be cancelled by its owner"));
+    }
+    Ok(())
+}
+
+fn advance(tx: &WriteTx<'_>, order: &mut Order, next: OrderStatus) {
+    if next == OrderStatus::Pending {
+        order.number = Some(orders::next_number(tx));
+    }
+    order.enter(next, tx.now());
+    order.version += 1;
+    order.updated_at = tx.now();
+}
+
+/// How much goes back.
+fn decide(held: Held, refund: Option<Refund>) -> Result<i64> {
+    let most = held.refundable();
+    match refund {
+        None if most > 0 => Err(Error::new(&problem::REFUND_DECISION_REQUIRED)
+            .detail(format!("The order holds {most}; say what happens to it."))
+            .with_faults(vec![Fault::body("#/refund", "required", "must be \"full\", \"none\" or minor units")])),
+        None | Some(Refund::None) => Ok(0),
+        Some(Refund::Full) => Ok(most.max(0)),
+        Some(Refund::Amount(amount)) if amount > most => Err(transactions::exceeds("#/refund", amount, most)),
+        Some(Refund::Amount(amount)) => Ok(amount),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_is_asked_for_only_while_money_is_held() {
+        let nothing = Held::default();
+        let held = Held { paid: 100, refunded: 30, pending_refunds: 20 };
+        assert_eq!(decide(nothing, None).unwrap(), 0);
+        assert_eq!(decide(nothing, Some(Refund::Full)).unwrap(), 0);
+        assert!(decide(held, None).unwrap_err().is(&problem::REFUND_DECISION_REQUIRED));
+        assert_eq!(decide(held, Some(Refund::Full)).unwrap(), 50);
+        assert_eq!(decide(held, Some(Refund::None)).unwrap(), 0);
+        assert_eq!(decide(held, Some(Refund::Amount(50))).unwrap(), 50);
+        assert!(decide(held, Some(Refund::Amount(51))).unwrap_err().is(&problem::REFUND_EXCEEDS_PAID));
+    }
+}

@@ -1,0 +1,97 @@
+//! Figures as clients see them.
+
+use super::{PageInfo, Shown};
+use crate::domain::{
+    id::UserId,
+    money::Currency,
+    order::OrderStatus,
+    time::Timestamp,
+    transaction::PaymentStatus,
+};
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The answer to a question about figures.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Report<R> {
+    /// What counts: money that moved (`cash`) or orders that were placed (`booked`).
+    #[schemars(extend("enum" = ["cash", "booked"]))]
+    pub basis: &'static str,
+    /// The time zone of the days.
+    pub tz: String,
+    /// The first day.
+    pub from: Shown<Date>,
+    /// The last day.
+    pub to: Shown<Date>,
+    /// When this was computed; every order acknowledged before is in it.
+    pub generated_at: Shown<Timestamp>,
+    /// The figures, per currency: currencies are never added together.
+    pub data: Vec<R>,
+    /// Where this page stands, for paged reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<PageInfo>,
+}
+
+/// A day in one currency. Amounts are minor units.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DailyRow {
+    /// The day.
+    pub date: Shown<Date>,
+    /// The currency.
+    pub currency: Shown<Currency>,
+    /// Orders placed that day.
+    pub orders_placed: i64,
+    /// Orders cancelled that day after placing.
+    pub orders_cancelled: i64,
+    /// Payments (cash) or totals of the orders placed (booked).
+    pub gross_amount: i64,
+    /// Refunds (cash).
+    pub refunded_amount: i64,
+    /// Totals of the orders cancelled (booked).
+    pub cancelled_amount: i64,
+    /// What is left.
+    pub net_amount: i64,
+    /// Tax of the orders placed.
+    pub tax_amount: i64,
+    /// Mean total of the orders placed, rounded half away from zero; 0 without orders.
+    pub average_order_amount: i64,
+}
+
+/// What one user brought in, in one currency. Amounts are minor units.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RevenueRow {
+    /// The user; none for orders of nobody.
+    pub user_id: Option<Shown<UserId>>,
+    /// Their e-mail address.
+    pub email: Option<String>,
+    /// Their name.
+    pub name: Option<String>,
+    /// The currency.
+    pub currency: Shown<Currency>,
+    /// Orders placed in the range.
+    pub orders: i64,
+    /// Payments (cash) or totals of the orders placed (booked).
+    pub gross_amount: i64,
+    /// Refunds (cash).
+    pub refunded_amount: i64,
+    /// Totals of the orders cancelled (booked).
+    pub cancelled_amount: i64,
+    /// What is left.
+    pub net_amount: i64,
+}
+
+/// The orders placed in the range that have this status now.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StatusRow {
+    /// Where they stand.
+    pub status: Shown<OrderStatus>,
+    /// How their payments stand.
+    pub payment_status: Shown<PaymentStatus>,
+    /// Their currency.
+    pub currency: Shown<Currency>,
+    /// How many.
+    pub orders: i64,
+    /// Their totals together, in minor units.
+    pub total_amount: i64,
+}

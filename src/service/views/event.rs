@@ -1,0 +1,60 @@
+//! An event as clients see it.
+
+use super::Shown;
+use crate::{
+    domain::{
+        event::EventType,
+        id::{EventId, OrderId},
+        time::Timestamp,
+    },
+    error::{Error, Result},
+    store::events::Event,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Something that happened.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
+pub struct EventView {
+    /// Its place in the history of everything, from 1, without gaps.
+    #[schemars(range(min = 1))]
+    pub seq: i64,
+    /// Its identifier.
+    pub id: Shown<EventId>,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: Shown<EventType>,
+    /// To which order.
+    pub order_id: Shown<OrderId>,
+    /// The order's version from then on.
+    pub version: i64,
+    /// Who did it: a user, an API key or `system`.
+    pub actor: String,
+    /// In which request.
+    pub request_id: String,
+    /// When.
+    pub occurred_at: Shown<Timestamp>,
+    /// The order, or the transaction with its order, as it was answered then.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub data: Box<RawValue>,
+}
+
+impl TryFrom<Event> for EventView {
+    type Error = Error;
+
+    fn try_from(event: Event) -> Result<Self> {
+        Ok(Self {
+            seq: event.seq,
+            id: Shown(event.id),
+            kind: Shown(event.kind),
+            order_id: Shown(event.order_id),
+            version: event.version,
+            actor: event.actor,
+            request_id: event.request_id,
+            occurred_at: Shown(event.occurred_at),
+            data: RawValue::from_string(event.data).map_err(Error::internal)?,
+        })
+    }
+}

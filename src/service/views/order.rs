@@ -1,0 +1,203 @@
+//! An order as clients see it.
+
+use super::Shown;
+use crate::domain::{
+    id::{ItemId, OrderId, UserId},
+    money::Currency,
+    order::{Customer, Item, Order, OrderStatus, Transition},
+    pricing::{Fee, Tax},
+    time::Timestamp,
+    transaction::PaymentStatus,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// An order.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Order")]
+pub struct OrderView<'a> {
+    /// Its identifier.
+    pub id: Shown<OrderId>,
+    /// Gap-free number; a draft has none.
+    #[schemars(range(min = 1))]
+    pub number: Option<i64>,
+    /// Where it stands.
+    pub status: Shown<OrderStatus>,
+    /// How its payments stand.
+    pub payment_status: Shown<PaymentStatus>,
+    /// The currency of every amount.
+    pub currency: Shown<Currency>,
+    /// Whose order it is.
+    pub user_id: Option<Shown<UserId>>,
+    /// The caller's own identifier, unique among all orders.
+    pub external_ref: Option<&'a str>,
+    /// What is ordered.
+    pub items: Vec<ItemView<'a>>,
+    /// Charged beside the items.
+    pub fees: Vec<FeeView<'a>>,
+    /// Σ quantity × unit, in minor units.
+    pub subtotal_amount: i64,
+    /// Taken off the whole.
+    pub order_discount_amount: i64,
+    /// Line discounts and the order's own.
+    pub discount_amount: i64,
+    /// Σ fees.
+    pub fee_amount: i64,
+    /// Σ line tax.
+    pub tax_amount: i64,
+    /// subtotal − discount + fees + tax.
+    pub total_amount: i64,
+    /// Σ succeeded payments.
+    pub paid_amount: i64,
+    /// Σ succeeded refunds.
+    pub refunded_amount: i64,
+    /// What is still owed; negative when money is to be given back.
+    pub balance_amount: i64,
+    /// Who it is for.
+    pub customer: Option<CustomerView<'a>>,
+    /// Free text.
+    pub note: Option<&'a str>,
+    /// The caller's own data.
+    pub metadata: &'a BTreeMap<String, String>,
+    /// The number of its events; also the `ETag`.
+    #[schemars(range(min = 1))]
+    pub version: i64,
+    /// What can be done to its status now.
+    pub allowed_transitions: Vec<Shown<Transition>>,
+    /// Who made it: a user, an API key or `system`.
+    pub created_by: &'a str,
+    /// When it was made.
+    pub created_at: Shown<Timestamp>,
+    /// When it last changed.
+    pub updated_at: Shown<Timestamp>,
+    /// When it was placed.
+    pub placed_at: Option<Shown<Timestamp>>,
+    /// When it was confirmed.
+    pub confirmed_at: Option<Shown<Timestamp>>,
+    /// When it was fulfilled.
+    pub fulfilled_at: Option<Shown<Timestamp>>,
+    /// When it was cancelled.
+    pub cancelled_at: Option<Shown<Timestamp>>,
+    /// Why it was cancelled.
+    pub cancel_reason: Option<&'a str>,
+}
+
+/// A line of an order.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Item")]
+pub struct ItemView<'a> {
+    /// Its identifier.
+    pub id: Shown<ItemId>,
+    /// Stock-keeping unit.
+    pub sku: &'a str,
+    /// What the customer sees.
+    pub name: &'a str,
+    /// How many.
+    pub quantity: i64,
+    /// Price of one, in minor units.
+    pub unit_amount: i64,
+    /// Taken off the line.
+    pub discount_amount: i64,
+    /// Percent, where the tax came of a rate.
+    pub tax_rate: Option<&'a str>,
+    /// Tax on the net amount.
+    pub tax_amount: i64,
+    /// Net amount and tax.
+    pub total_amount: i64,
+}
+
+/// Something charged beside the items.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Fee")]
+pub struct FeeView<'a> {
+    /// What the customer sees.
+    pub name: &'a str,
+    /// Minor units.
+    pub amount: i64,
+}
+
+/// Who an order is for.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Customer")]
+pub struct CustomerView<'a> {
+    /// Full name.
+    pub name: Option<&'a str>,
+    /// E-mail address.
+    pub email: Option<&'a str>,
+    /// Telephone number.
+    pub phone: Option<&'a str>,
+    /// Postal address.
+    pub address: Option<&'a str>,
+}
+
+impl<'a> From<&'a Order> for OrderView<'a> {
+    fn from(order: &'a Order) -> Self {
+        Self {
+            id: Shown(order.id),
+            number: order.number,
+            status: Shown(order.status),
+            payment_status: Shown(order.payment_status),
+            currency: Shown(order.currency),
+            user_id: order.user_id.map(Shown),
+            external_ref: order.external_ref.as_deref(),
+            items: order.items.iter().map(ItemView::from).collect(),
+            fees: order.fees.iter().map(FeeView::from).collect(),
+            subtotal_amount: order.totals.subtotal,
+            order_discount_amount: order.order_discount_amount,
+            discount_amount: order.totals.discount,
+            fee_amount: order.totals.fee,
+            tax_amount: order.totals.tax,
+            total_amount: order.totals.total,
+            paid_amount: order.paid_amount,
+            refunded_amount: order.refunded_amount,
+            balance_amount: order.balance_amount(),
+            customer: order.customer.as_ref().map(CustomerView::from),
+            note: order.note.as_deref(),
+            metadata: &order.metadata,
+            version: order.version,
+            allowed_transitions: order.status.allowed_transitions().map(Shown).collect(),
+            created_by: &order.created_by,
+            created_at: Shown(order.created_at),
+            updated_at: Shown(order.updated_at),
+            placed_at: order.placed_at.map(Shown),
+            confirmed_at: order.confirmed_at.map(Shown),
+            fulfilled_at: order.fulfilled_at.map(Shown),
+            cancelled_at: order.cancelled_at.map(Shown),
+            cancel_reason: order.cancel_reason.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a Item> for ItemView<'a> {
+    fn from(Item { id, line, totals }: &'a Item) -> Self {
+        Self {
+            id: Shown(*id),
+            sku: &line.sku,
+            name: &line.name,
+            quantity: line.quantity,
+            unit_amount: line.unit_amount,
+            discount_amount: line.discount_amount,
+            tax_rate: if let Tax::Rate(rate) = &line.tax { Some(rate.text()) } else { None },
+            tax_amount: totals.tax_amount,
+            total_amount: totals.total_amount,
+        }
+    }
+}
+
+impl<'a> From<&'a Fee> for FeeView<'a> {
+    fn from(fee: &'a Fee) -> Self {
+        Self { name: &fee.name, amount: fee.amount }
+    }
+}
+
+impl<'a> From<&'a Customer> for CustomerView<'a> {
+    fn from(customer: &'a Customer) -> Self {
+        Self {
+            name: customer.name.as_deref(),
+            email: customer.email.as_deref(),
+            phone: customer.phone.as_deref(),
+            address: customer.address.as_deref(),
+        }
+    }
+}

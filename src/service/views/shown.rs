@@ -1,0 +1,90 @@
+//! Domain values as text in a document, with the schema of that text.
+
+use crate::domain::{
+    event::EventType,
+    id::{AuditId, EventId, Identifier, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId},
+    money::Currency,
+    order::{OrderStatus, Transition},
+    time::Timestamp,
+    transaction::{Kind, PaymentStatus, TransactionStatus},
+    user::UserStatus,
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use std::{borrow::Cow, fmt::Display};
+
+/// A value of the domain, shown in the one way that it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown<T>(pub T);
+
+impl<T: Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// What the text of a domain value looks like.
+trait Text {
+    fn schema() -> Schema;
+}
+
+impl<T: Text> JsonSchema for Shown<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        std::any::type_name::<T>().into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        T::schema()
+    }
+}
+
+/// The pattern of a prefixed identifier.
+fn pattern(prefix: &str) -> String {
+    format!("^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$")
+}
+
+macro_rules! identifiers {
+    ($($type:ty),+) => {$(
+        impl Text for $type {
+            fn schema() -> Schema {
+                json_schema!({"type": "string", "pattern": pattern(<$type>::PREFIX)})
+            }
+        }
+    )+};
+}
+
+macro_rules! words {
+    ($($type:ty),+) => {$(
+        impl Text for $type {
+            fn schema() -> Schema {
+                let names: Vec<_> = <$type>::ALL.iter().map(|value| value.name()).collect();
+                json_schema!({"type": "string", "enum": names})
+            }
+        }
+    )+};
+}
+
+identifiers!(AuditId, EventId, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId);
+words!(EventType, Kind, OrderStatus, PaymentStatus, TransactionStatus, Transition, UserStatus);
+
+impl Text for Timestamp {
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
+}
+
+impl Text for jiff::civil::Date {
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "format": "date"})
+    }
+}
+
+impl Text for Currency {
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217"})
+    }
+}

@@ -1,0 +1,98 @@
+//! A payment or refund as clients see it.
+
+use super::Shown;
+use crate::domain::{
+    id::{OrderId, TransactionId},
+    money::Currency,
+    order::Order,
+    time::Timestamp,
+    transaction::{Kind, PaymentStatus, Transaction, TransactionStatus},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A payment or refund.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Transaction")]
+pub struct TransactionView<'a> {
+    /// Its identifier.
+    pub id: Shown<TransactionId>,
+    /// The order that it belongs to.
+    pub order_id: Shown<OrderId>,
+    /// Which way the money goes.
+    pub kind: Shown<Kind>,
+    /// Where it stands.
+    pub status: Shown<TransactionStatus>,
+    /// Minor units.
+    #[schemars(range(min = 1))]
+    pub amount: i64,
+    /// The order's currency.
+    pub currency: Shown<Currency>,
+    /// Who moves the money.
+    pub provider: Option<&'a str>,
+    /// The provider's own identifier.
+    pub provider_ref: Option<&'a str>,
+    /// For a refund: the payment that it gives back.
+    pub payment_id: Option<Shown<TransactionId>>,
+    /// Why.
+    pub reason: Option<&'a str>,
+    /// When the money moved.
+    pub occurred_at: Shown<Timestamp>,
+    /// When it was recorded here.
+    pub recorded_at: Shown<Timestamp>,
+    /// What the order has come to, in answers to a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderMoney>,
+}
+
+/// What an order has come to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct OrderMoney {
+    /// The order.
+    pub id: Shown<OrderId>,
+    /// Its version.
+    pub version: i64,
+    /// How its payments stand.
+    pub payment_status: Shown<PaymentStatus>,
+    /// Σ succeeded payments.
+    pub paid_amount: i64,
+    /// Σ succeeded refunds.
+    pub refunded_amount: i64,
+    /// What is still owed.
+    pub balance_amount: i64,
+}
+
+impl<'a> From<&'a Transaction> for TransactionView<'a> {
+    fn from(transaction: &'a Transaction) -> Self {
+        Self {
+            id: Shown(transaction.id),
+            order_id: Shown(transaction.order_id),
+            kind: Shown(transaction.kind),
+            status: Shown(transaction.status),
+            amount: transaction.amount,
+            currency: Shown(transaction.currency),
+            provider: transaction.provider.as_deref(),
+            provider_ref: transaction.provider_ref.as_deref(),
+            payment_id: transaction.payment_id.map(Shown),
+            reason: transaction.reason.as_deref(),
+            occurred_at: Shown(transaction.occurred_at),
+            recorded_at: Shown(transaction.recorded_at),
+            order: None,
+        }
+    }
+}
+
+impl<'a> TransactionView<'a> {
+    /// The transaction with what its order has come to.
+    pub fn with_order(transaction: &'a Transaction, order: &Order) -> Self {
+        let money = OrderMoney {
+            id: Shown(order.id),
+            version: order.version,
+            payment_status: Shown(order.payment_status),
+            paid_amount: order.paid_amount,
+            refunded_amount: order.refunded_amount,
+            balance_amount: order.balance_amount(),
+        };
+        Self { order: Some(money), ..Self::from(transaction) }
+    }
+}
