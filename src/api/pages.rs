@@ -1,6 +1,8 @@
 //! Pages for people: the start page, the API reference, the meaning of each problem, and the guide. All of it is in the
 //! binary and works with no internet. It is public and shows nothing of the data; a console is not here.
 
+#![allow(clippy::unused_async, reason = "axum takes asynchronous handlers alone")]
+
 mod files;
 mod guide;
 
@@ -54,7 +56,7 @@ pub async fn docs() -> Response {
         CSP_WITH_SCRIPTS,
         &html! {
             link rel="stylesheet" href="/assets/docs/swagger-ui.css";
-            main.wide id="reference" {
+            div id="reference" {
                 noscript { p { "The reference needs JavaScript; " a href="/openapi.json" { "openapi.json" } " does not." } }
             }
             script src="/assets/docs/swagger-ui-bundle.js" {}

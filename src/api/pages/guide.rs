@@ -17,8 +17,8 @@ pub(super) struct Chapter {
 }
 
 impl Chapter {
-    fn new(file: &str, markdown: &str) -> Self {
-        let slug = slug_of(file).to_owned();
+    fn new(name: &str, markdown: &str) -> Self {
+        let slug = slug_of(name).to_owned();
         let title = markdown.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(&slug).trim().to_owned();
         Self { title, text: render(markdown), slug }
     }
@@ -32,17 +32,19 @@ impl Chapter {
 /// All chapters, in order.
 pub(super) fn chapters() -> &'static [Chapter] {
     static CHAPTERS: LazyLock<Vec<Chapter>> = LazyLock::new(|| {
-        let mut names: Vec<_> =
-            Assets::iter().filter(|name| name.starts_with("guide/") && name.ends_with(".md")).collect();
+        let mut names: Vec<_> = Assets::iter().filter(|name| name.starts_with("guide/")).collect();
         names.sort_unstable();
-        let read = |name: &str| Assets::get(name).map(|file| String::from_utf8_lossy(&file.data).into_owned());
-        names.iter().filter_map(|name| Some(Chapter::new(name.strip_prefix("guide/")?, &read(name)?))).collect()
+        let chapter = |path: &str| {
+            let name = path.strip_prefix("guide/")?.strip_suffix(".md")?;
+            let file = Assets::get(path)?;
+            Some(Chapter::new(name, &String::from_utf8_lossy(&file.data)))
+        };
+        names.iter().filter_map(|path| chapter(path)).collect()
     });
     &CHAPTERS
 }
 
-fn slug_of(file: &str) -> &str {
-    let name = file.trim_end_matches(".md");
+fn slug_of(name: &str) -> &str {
     match name.split_once('-') {
         Some((number, rest)) if number.bytes().all(|c| c.is_ascii_digit()) => rest,
         _ => name,
@@ -56,7 +58,7 @@ pub(super) fn render(markdown: &str) -> Markup {
     for i in 0..events.len() {
         let anchor = anchor_of(&events[i..]);
         match &mut events[i] {
-            Event::Start(Tag::Heading { id, .. }) => *id = Some(anchor.into()),
+            Event::Start(Tag::Heading { id, .. }) => *id = anchor.map(CowStr::from),
             Event::Start(Tag::Link { dest_url, .. }) => *dest_url = page_address(dest_url).into(),
             _ => {}
         }
@@ -66,25 +68,25 @@ pub(super) fn render(markdown: &str) -> Markup {
     PreEscaped(text)
 }
 
-/// What a heading is called in addresses; `events` start with it.
-fn anchor_of(events: &[Event<'_>]) -> String {
-    let inside = events.iter().take_while(|event| !matches!(event, Event::End(TagEnd::Heading(_))));
+/// What the heading that `events` start with, if they do, is called in addresses.
+fn anchor_of(events: &[Event<'_>]) -> Option<String> {
+    let [Event::Start(Tag::Heading { .. }), inside @ ..] = events else { return None };
+    let inside = inside.iter().take_while(|event| !matches!(event, Event::End(TagEnd::Heading(_))));
     let words = inside.filter_map(|event| match event {
         Event::Text(words) | Event::Code(words) => Some(words.as_ref()),
         _ => None,
     });
     let name = words.collect::<String>().to_lowercase();
     let parts: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
-    parts.join("-")
+    Some(parts.join("-"))
 }
 
 /// Where a link of a chapter leads when it is read here: `02-money.md#yen` is `/guide/money#yen`.
 fn page_address(target: &CowStr<'_>) -> String {
     let (file, anchor) = target.split_at(target.find('#').unwrap_or(target.len()));
-    if file.ends_with(".md") && !file.contains('/') {
-        format!("/guide/{}{anchor}", slug_of(file))
-    } else {
-        target.to_string()
+    match file.strip_suffix(".md") {
+        Some(name) if !name.contains('/') => format!("/guide/{}{anchor}", slug_of(name)),
+        _ => target.to_string(),
     }
 }
 
@@ -97,9 +99,9 @@ mod tests {
         let first = &chapters()[0];
         assert_eq!((first.slug.as_str(), first.title.as_str()), ("architecture", "Architecture"));
         assert!(chapters().iter().all(|chapter| chapter.text.0.starts_with("<h1 id=\"")));
-        assert_eq!(slug_of("decisions.md"), "decisions");
-        assert_eq!(slug_of("12-write-path.md"), "write-path");
-        assert_eq!(slug_of("write-path.md"), "write-path");
+        assert_eq!(slug_of("decisions"), "decisions");
+        assert_eq!(slug_of("12-write-path"), "write-path");
+        assert_eq!(slug_of("write-path"), "write-path");
     }
 
     #[test]
