@@ -5,7 +5,7 @@
 mod check;
 mod compile;
 
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use regex_lite::Regex;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
@@ -118,14 +118,6 @@ pub fn valid<T: JsonSchema + DeserializeOwned + 'static>(value: Value) -> Result
         return Err(Error::invalid(faults));
     }
     serde_json::from_value(value).map_err(Error::internal)
-}
-
-/// Every fault of `value` as a `T`, at most [`MAX_FAULTS`].
-///
-/// # Errors
-/// `internal` when the schema of `T` has a keyword that is not checked here.
-pub fn faults<T: JsonSchema + 'static>(value: &Value) -> Result<Vec<Fault>> {
-    Ok(shape_of::<T>()?.check(value))
 }
 
 /// The shape of `T`, compiled once.

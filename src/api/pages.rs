@@ -1,0 +1,258 @@
+//! Pages for people: the start page, the API reference, the meaning of each problem, and the guide. All of it is in the
+//! binary and works with no internet. It is public and shows nothing of the data; a console is not here.
+
+#![allow(clippy::unused_async, reason = "axum takes asynchronous handlers alone")]
+
+mod files;
+mod guide;
+
+use super::problem::status;
+use crate::error::{ALL, Error, Problem, Result};
+use axum::{
+    extract::Path,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use maud::{DOCTYPE, Markup, html};
+
+pub use files::file;
+
+/// Pages take their looks from this server and run no scripts.
+const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The API reference runs scripts of this server alone, which set styles in line and ask this server alone.
+const CSP_WITH_SCRIPTS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// `/`: what this is, and where to go.
+pub async fn start() -> Response {
+    page(
+        "orderd",
+        CSP,
+        &html! {
+            main {
+                h1 { "orderd" }
+                p.lead { "Orders, payments and exact analytics: one static binary, one SQLite file." }
+                ul.cards {
+                    (card("/docs", "API reference", "Every operation, with its fields, bounds, answers and problems. Try them from the page."))
+                    (card("/guide", "Guide", "How it works, how to run it, and why it was built this way."))
+                    (card("/problems", "Problems", "What each error means, and what to do about it."))
+                    (card("/openapi.json", "openapi.json", "The API for generators and other programs, as OpenAPI 3.1."))
+                    (card("/version", "Version", "What is running here."))
+                }
+            }
+        },
+    )
+}
+
+fn card(address: &str, name: &str, words: &str) -> Markup {
+    html! { li { a href=(address) { strong { (name) } span { (words) } } } }
+}
+
+/// `/docs`: the API reference, by Swagger UI.
+pub async fn docs() -> Response {
+    page(
+        "API reference",
+        CSP_WITH_SCRIPTS,
+        &html! {
+            link rel="stylesheet" href="/assets/docs/swagger-ui.css";
+            div id="reference" {
+                noscript { p { "The reference needs JavaScript; " a href="/openapi.json" { "openapi.json" } " does not." } }
+            }
+            script src="/assets/docs/swagger-ui-bundle.js" {}
+            script src="/assets/docs/start.js" {}
+        },
+    )
+}
+
+/// `/problems`: every kind of problem.
+pub async fn problems() -> Response {
+    page(
+        "Problems",
+        CSP,
+        &html! {
+            main {
+                h1 { "Problems" }
+                p { "Every error is a problem detail (RFC 9457). Its " code { "code" } " never changes; its " code { "type" }
+                    " leads to a page here." }
+                table {
+                    thead { tr { th { "Status" } th { "Code" } th { "What happened" } } }
+                    tbody {
+                        @for problem in ALL {
+                            tr {
+                                td { (status(problem.class).as_u16()) }
+                                td { a href={ "/problems/" (problem.slug()) } { code { (problem.code) } } }
+                                td { (problem.title) }
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// `/problems/{slug}`: what a problem means and what to do.
+///
+/// # Errors
+/// `not_found` for a slug that no problem has.
+pub async fn problem(Path(slug): Path<String>) -> Result<Response> {
+    let problem: &Problem = ALL.iter().find(|problem| problem.slug() == slug).ok_or_else(Error::absent)?;
+    let status = status(problem.class);
+    Ok(page(
+        problem.title,
+        CSP,
+        &html! {
+            main {
+                p.crumbs { a href="/problems" { "Problems" } }
+                h1 { (problem.title) }
+                dl {
+                    dt { "Code" } dd { code { (problem.code) } }
+                    dt { "Status" } dd { (status.as_u16()) " " (status.canonical_reason().unwrap_or_default()) }
+                    dt { "Worth repeating as it is" } dd { @if problem.retryable() { "yes" } @else { "no" } }
+                }
+                h2 { "What it means" }
+                (guide::render(problem.meaning))
+                h2 { "What to do" }
+                (guide::render(problem.remedy))
+            }
+        },
+    ))
+}
+
+/// `/guide`: the chapters.
+pub async fn guide() -> Response {
+    page(
+        "Guide",
+        CSP,
+        &html! {
+            main {
+                h1 { "Guide" }
+                ol.chapters { @for chapter in guide::chapters() { li { (chapter.link()) } } }
+            }
+        },
+    )
+}
+
+/// `/guide/{page}`: a chapter.
+///
+/// # Errors
+/// `not_found` for a page that is not there.
+pub async fn guide_page(Path(slug): Path<String>) -> Result<Response> {
+    let chapter = guide::chapters().iter().find(|chapter| chapter.slug == slug).ok_or_else(Error::absent)?;
+    Ok(page(
+        &chapter.title,
+        CSP,
+        &html! {
+            div.book {
+                nav aria-label="Chapters" {
+                    ol { @for other in guide::chapters() { li.here[other.slug == slug] { (other.link()) } } }
+                }
+                main { (chapter.text) }
+            }
+        },
+    ))
+}
+
+/// A whole page with its headers.
+fn page(title: &str, policy: &'static str, body: &Markup) -> Response {
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) @if title != "orderd" { " · orderd" } }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href="/assets/style.css";
+            }
+            body {
+                header.top {
+                    a.name href="/" { "orderd" }
+                    nav aria-label="Pages" {
+                        a href="/docs" { "API" }
+                        a href="/guide" { "Guide" }
+                        a href="/problems" { "Problems" }
+                    }
+                }
+                (body)
+            }
+        }
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, markup.into_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, body::Body, http::Request, routing::get};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    async fn ask(address: &str) -> (u16, axum::http::HeaderMap, String) {
+        let routes: Router = Router::new()
+            .route("/", get(start))
+            .route("/docs", get(docs))
+            .route("/problems", get(problems))
+            .route("/problems/{slug}", get(problem))
+            .route("/guide", get(super::guide))
+            .route("/guide/{page}", get(guide_page))
+            .route("/assets/{*path}", get(file));
+        let response = routes.oneshot(Request::get(address).body(Body::empty()).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (head.status.as_u16(), head.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn every_local_address_on_the_pages_answers() {
+        let elsewhere = ["/openapi.json", "/version"];
+        let mut waiting: Vec<String> = vec!["/".to_owned()];
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(address) = waiting.pop() {
+            if elsewhere.contains(&address.as_str()) || !seen.insert(address.clone()) {
+                continue;
+            }
+            let (status, headers, body) = ask(&address).await;
+            assert_eq!(status, 200, "{address}");
+            if !headers["content-type"].to_str().unwrap().starts_with("text/html") {
+                continue;
+            }
+            let parts =
+                body.split(['"', '#']).filter(|part| part.starts_with('/') && !part.contains(char::is_whitespace));
+            waiting.extend(parts.map(str::to_owned));
+        }
+        assert!(seen.len() > ALL.len() + 8, "{seen:?}");
+        assert!(seen.contains("/assets/docs/swagger-ui-bundle.js"));
+    }
+
+    #[tokio::test]
+    async fn pages_run_nothing_that_is_not_ours() {
+        for address in ["/", "/docs", "/problems", "/problems/not-found", "/guide", "/guide/architecture"] {
+            let (_, headers, body) = ask(address).await;
+            let policy = headers["content-security-policy"].to_str().unwrap();
+            assert!(policy.starts_with("default-src 'none'; "), "{address}");
+            assert_eq!(policy.contains("script-src 'self';"), address == "/docs", "{address}");
+            assert_eq!(headers["x-content-type-options"], "nosniff", "{address}");
+            assert_eq!(headers["referrer-policy"], "no-referrer", "{address}");
+            assert!(!body.contains("<script>") && !body.contains(" style="), "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_problem_has_its_page_and_others_have_none() {
+        let (_, _, body) = ask("/problems/outcome-unknown").await;
+        assert!(body.contains("<dd>503 Service Unavailable</dd>"), "{body}");
+        assert!(body.contains("<dd>yes</dd>"), "{body}");
+        for address in ["/problems/outcome_unknown", "/problems/x", "/guide/x", "/guide/01-architecture"] {
+            assert_eq!(ask(address).await.0, 404, "{address}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The static files of the pages, out of the binary.
+
+use crate::error::{Error, Result};
+use axum::{
+    extract::Path,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use rust_embed::RustEmbed;
+use std::fmt::Write;
+
+/// Everything under `assets/`.
+#[derive(RustEmbed)]
+#[folder = "assets/"]
+pub(super) struct Assets;
+
+/// Bytes of a file's SHA-256 that make its entity tag.
+const TAG_BYTES: usize = 16;
+
+/// `/assets/{*path}`: a style sheet or script; nothing else is to be had here.
+///
+/// # Errors
+/// `not_found` for a file that is not there, or is of another kind.
+pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Result<Response> {
+    let media = match path.rsplit_once('.') {
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        _ => return Err(Error::absent()),
+    };
+    let file = Assets::get(&path).ok_or_else(Error::absent)?;
+    let tag = entity_tag(&file.metadata.sha256_hash());
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+    let unchanged = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
+    let common = [
+        (header::ETAG, tag.as_str()),
+        // An hour saves the bulk of the requests, and a new version is seen soon enough.
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    if unchanged {
+        return Ok((StatusCode::NOT_MODIFIED, common).into_response());
+    }
+    Ok((common, [(header::CONTENT_TYPE, media)], file.data).into_response())
+}
+
+fn entity_tag(hash: &[u8; 32]) -> String {
+    let mut tag = String::from('"');
+    for byte in &hash[..TAG_BYTES] {
+        // Writing to a string cannot fail.
+        let _ = write!(tag, "{byte:02x}");
+    }
+    tag + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::problem;
+
+    async fn ask(path: &str, tag: Option<&str>) -> Result<Response> {
+        let tag = tag.map(|tag| (header::IF_NONE_MATCH, tag.parse().unwrap()));
+        file(Path(path.to_owned()), tag.into_iter().collect()).await
+    }
+
+    #[tokio::test]
+    async fn a_file_is_sent_once() {
+        let first = ask("style.css", None).await.unwrap();
+        assert_eq!(first.headers()["content-type"], "text/css; charset=utf-8");
+        let tag = first.headers()["etag"].to_str().unwrap();
+        assert_eq!(tag.len(), 34);
+        assert_eq!(ask("style.css", Some(tag)).await.unwrap().status(), 304);
+        assert_eq!(ask("style.css", Some(&format!("\"x\", W/{tag}"))).await.unwrap().status(), 304);
+        assert_eq!(ask("style.css", Some("\"x\"")).await.unwrap().status(), 200);
+    }
+
+    #[tokio::test]
+    async fn only_style_sheets_and_scripts_are_to_be_had() {
+        for path in
+            ["guide/01-architecture.md", "docs/LICENSE", "x.css", "../Cargo.toml", "../src/x.js", "/etc/x.js", ""]
+        {
+            assert!(ask(path, None).await.unwrap_err().is(&problem::NOT_FOUND), "{path}");
+        }
+    }
+}

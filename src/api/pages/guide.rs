@@ -1,0 +1,120 @@
+//! The guide: the Markdown files of `assets/guide/`, in the order of their names. `02-money.md` is the page `money`, and
+//! a link to the file in another chapter leads to that page.
+
+use super::files::Assets;
+use maud::{Markup, PreEscaped, html as markup};
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+use std::sync::LazyLock;
+
+/// One page of the guide.
+pub(super) struct Chapter {
+    /// The file's name without number and extension.
+    pub(super) slug: String,
+    /// The first heading.
+    pub(super) title: String,
+    /// Ready to be shown.
+    pub(super) text: Markup,
+}
+
+impl Chapter {
+    fn new(name: &str, markdown: &str) -> Self {
+        let slug = slug_of(name).to_owned();
+        let title = markdown.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(&slug).trim().to_owned();
+        Self { title, text: render(markdown), slug }
+    }
+
+    /// A link to the chapter, with its title.
+    pub(super) fn link(&self) -> Markup {
+        markup! { a href={ "/guide/" (self.slug) } { (self.title) } }
+    }
+}
+
+/// All chapters, in order.
+pub(super) fn chapters() -> &'static [Chapter] {
+    static CHAPTERS: LazyLock<Vec<Chapter>> = LazyLock::new(|| {
+        let mut names: Vec<_> = Assets::iter().filter(|name| name.starts_with("guide/")).collect();
+        names.sort_unstable();
+        let chapter = |path: &str| {
+            let name = path.strip_prefix("guide/")?.strip_suffix(".md")?;
+            let file = Assets::get(path)?;
+            Some(Chapter::new(name, &String::from_utf8_lossy(&file.data)))
+        };
+        names.iter().filter_map(|path| chapter(path)).collect()
+    });
+    &CHAPTERS
+}
+
+fn slug_of(name: &str) -> &str {
+    match name.split_once('-') {
+        Some((number, rest)) if number.bytes().all(|c| c.is_ascii_digit()) => rest,
+        _ => name,
+    }
+}
+
+/// Markdown (`CommonMark` with tables) as HTML. Only for text that is part of the program: HTML in it is kept.
+pub(super) fn render(markdown: &str) -> Markup {
+    let mut events: Vec<_> =
+        Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).collect();
+    for i in 0..events.len() {
+        let anchor = anchor_of(&events[i..]);
+        match &mut events[i] {
+            Event::Start(Tag::Heading { id, .. }) => *id = anchor.map(CowStr::from),
+            Event::Start(Tag::Link { dest_url, .. }) => *dest_url = page_address(dest_url).into(),
+            _ => {}
+        }
+    }
+    let mut text = String::new();
+    html::push_html(&mut text, events.into_iter());
+    PreEscaped(text)
+}
+
+/// What the heading that `events` start with, if they do, is called in addresses.
+fn anchor_of(events: &[Event<'_>]) -> Option<String> {
+    let [Event::Start(Tag::Heading { .. }), inside @ ..] = events else { return None };
+    let inside = inside.iter().take_while(|event| !matches!(event, Event::End(TagEnd::Heading(_))));
+    let words = inside.filter_map(|event| match event {
+        Event::Text(words) | Event::Code(words) => Some(words.as_ref()),
+        _ => None,
+    });
+    let name = words.collect::<String>().to_lowercase();
+    let parts: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    Some(parts.join("-"))
+}
+
+/// Where a link of a chapter leads when it is read here: `02-money.md#yen` is `/guide/money#yen`.
+fn page_address(target: &CowStr<'_>) -> String {
+    let (file, anchor) = target.split_at(target.find('#').unwrap_or(target.len()));
+    match file.strip_suffix(".md") {
+        Some(name) if !name.contains('/') => format!("/guide/{}{anchor}", slug_of(name)),
+        _ => target.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chapters_come_in_the_order_of_their_files() {
+        let first = &chapters()[0];
+        assert_eq!((first.slug.as_str(), first.title.as_str()), ("architecture", "Architecture"));
+        assert!(chapters().iter().all(|chapter| chapter.text.0.starts_with("<h1 id=\"")));
+        assert_eq!(slug_of("decisions"), "decisions");
+        assert_eq!(slug_of("12-write-path"), "write-path");
+        assert_eq!(slug_of("write-path"), "write-path");
+    }
+
+    #[test]
+    fn headings_have_anchors_and_files_become_pages() {
+        let text = render(
+            "## The `ETag`, again\n\n[yen](02-money.md#yen) [site](https://example.org/x.md)\n\n|a|\n|-|\n|b|\n",
+        )
+        .0;
+        assert!(text.starts_with("<h2 id=\"the-etag-again\">The <code>ETag</code>, again</h2>"), "{text}");
+        assert!(
+            text.contains("<a href=\"/guide/money#yen\">yen</a> <a href=\"https://example.org/x.md\">site</a>"),
+            "{text}"
+        );
+        assert!(text.contains("<td>b</td>"), "{text}");
+    }
+}
