@@ -2,5 +2,6 @@
 
 pub mod api;
 pub mod app;
+pub mod auth;
 pub mod domain;
 pub mod error;
