@@ -1,5 +1,192 @@
 //! The application: everything that requests share, built once, here.
 
-/// The shared parts; cheap to clone.
+use crate::{
+    auth::{
+        Cursors,
+        access::AccessFacts,
+        attempts::Attempts,
+        password::{HashCost, Hasher, PasswordRules},
+        secret,
+        token::{KeyRing, Tokens},
+    },
+    config::{Config, Durability},
+    domain::{
+        id::Ids,
+        time::{Clock, Timestamp},
+    },
+    error::{Error, Result},
+    store::{OpenError, Options, Store},
+};
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    ops::Deref,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// A query in the lane of long ones may take this long where requests have no time limit.
+const QUERY_BUDGET: Duration = Duration::from_secs(10);
+/// A limit that is never reached.
+const UNLIMITED: Duration = Duration::from_hours(24 * 365);
+
+/// What every request shares. Cheap to clone.
 #[derive(Clone)]
-pub struct App {}
+pub struct App(Arc<Parts>);
+
+/// The shared parts.
+pub struct Parts {
+    /// Every setting.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// Password hashes.
+    pub hasher: Hasher,
+    /// What a password has to be.
+    pub password_rules: PasswordRules,
+    /// Who may do what, in memory.
+    pub access: AccessFacts,
+    /// Failed log-ins.
+    pub attempts: Attempts,
+    /// Places in lists.
+    pub cursors: Cursors,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Where identifiers come from.
+    pub ids: Arc<Ids>,
+    /// The token that makes the first administrator, while there is none.
+    pub setup: Mutex<Option<SetupToken>>,
+    draining: AtomicBool,
+}
+
+/// Digest of the set-up token, and when it stops being good.
+pub struct SetupToken {
+    /// SHA-256 of the token.
+    pub digest: secret::Digest,
+    /// It is good until then.
+    pub expires_at: Timestamp,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What the application takes from its surroundings, so that tests can hold it in their hands.
+pub struct Surroundings {
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Where identifiers come from.
+    pub ids: Ids,
+    /// What hashing a password costs.
+    pub hash_cost: HashCost,
+    /// Threads that work at once.
+    pub cores: NonZeroUsize,
+}
+
+impl Surroundings {
+    /// The real ones.
+    pub fn system() -> Result<Self> {
+        Ok(Self {
+            clock: Clock::system(),
+            ids: Ids::seeded(secret::random_seed()?),
+            hash_cost: HashCost::default(),
+            cores: std::thread::available_parallelism().map_err(Error::internal)?,
+        })
+    }
+}
+
+/// Why the application could not be built.
+#[derive(Debug)]
+pub enum StartError {
+    /// The database cannot be used.
+    Database(OpenError),
+    /// Something else: a line that names it.
+    Other(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(e) => e.fmt(f),
+            Self::Other(e) => f.write_str(e),
+        }
+    }
+}
+
+impl From<Error> for StartError {
+    fn from(e: Error) -> Self {
+        Self::Other(e.cause().map_or_else(|| e.to_string(), ToString::to_string))
+    }
+}
+
+impl App {
+    /// Opens the database and the signing keys, and remembers who may do what.
+    pub fn open(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
+        let Surroundings { clock, ids, hash_cost, cores } = surroundings;
+        let ids = Arc::new(ids);
+        let timeout = some_or(config.server.request_timeout, UNLIMITED);
+        let store = Store::open(&Options {
+            path: config.db.path.clone(),
+            synced: config.db.durability == Durability::Full,
+            request_timeout: timeout,
+            query_budget: some_or(config.server.request_timeout, QUERY_BUDGET),
+            threads: cores.get(),
+            clock: clock.clone(),
+            ids: Arc::clone(&ids),
+        })
+        .map_err(StartError::Database)?;
+        let ring = KeyRing::load_or_create(&config.signing_key_file(), clock.now())?;
+        let app = Self(Arc::new(Parts {
+            tokens: Tokens::new(&ring)?,
+            cursors: Cursors::new(&ring),
+            hasher: Hasher::new(hash_cost, cores)?,
+            password_rules: PasswordRules { min_length: config.auth.password_min_length },
+            access: AccessFacts::new(crate::service::access::facts(&store, clock.now())?),
+            attempts: Attempts::new(config.limits.login_per_minute),
+            config,
+            store,
+            clock,
+            ids,
+            setup: Mutex::new(None),
+            draining: AtomicBool::new(false),
+        }));
+        Ok(app)
+    }
+
+    /// How long a request may take.
+    pub fn time_limit(&self) -> Duration {
+        some_or(self.config.server.request_timeout, UNLIMITED)
+    }
+
+    /// How many bytes a body may have.
+    pub fn body_limit(&self) -> usize {
+        match self.config.limits.body_bytes {
+            0 => usize::MAX,
+            bytes => bytes,
+        }
+    }
+
+    /// Takes nothing new from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it takes nothing new any more.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// Zero turns a limit off.
+fn some_or(duration: Duration, otherwise: Duration) -> Duration {
+    if duration.is_zero() { otherwise } else { duration }
+}

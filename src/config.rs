@@ -26,6 +26,16 @@ pub enum Durability {
     Normal,
 }
 
+impl Durability {
+    /// As configuration writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Normal => "normal",
+        }
+    }
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

@@ -32,6 +32,8 @@ pub enum Idempotency {
 pub enum Versioned {
     /// No versions.
     No,
+    /// The answer has an `ETag`.
+    Shown,
     /// The answer has an `ETag`, and `If-None-Match` may give 304.
     Read,
     /// The answer has an `ETag`, and `If-Match` is honoured.
@@ -208,6 +210,12 @@ impl Operation {
     #[must_use]
     pub fn creates<T: JsonSchema>(self) -> Self {
         Self { status: 201, location: true, ..self.answers::<T>() }
+    }
+
+    /// Answers with this document and this status.
+    #[must_use]
+    pub fn answers_with<T: JsonSchema>(self, status: u16) -> Self {
+        Self { status, ..self.answers::<T>() }
     }
 
     /// Answers with text of this media type.

@@ -13,7 +13,11 @@
 pub mod access;
 pub mod actor;
 pub mod attempts;
+mod cursor;
 pub mod password;
 pub mod policy;
 pub mod secret;
 pub mod token;
+
+pub use actor::{Actor, Principal};
+pub use cursor::{Cursor, Cursors};

@@ -1,7 +1,24 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, flags::ServerFlags};
-use crate::config::Loaded;
+use super::{Failure, flags::ServerFlags, print};
+use crate::{
+    api::server,
+    app::{App, StartError, Surroundings},
+    config::{Bootstrap, Config, Loaded},
+    domain::user::Email,
+    error::problem,
+    service::{
+        demo::{self, DemoUser},
+        sessions,
+        users::NewUser,
+    },
+    store::{OpenError, users},
+    telemetry::logs,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 /// The arguments of `orderd serve`.
 #[derive(clap::Args)]
@@ -15,12 +32,145 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
-        run(self.flags.load()?, self.demo)
+        let loaded = self.flags.load()?;
+        logs::start(loaded.config.log.format, loaded.config.log.level);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))?;
+        let outcome = runtime.block_on(serve(loaded, self.demo));
+        // Work that nobody waits for any more must not keep the process.
+        runtime.shutdown_background();
+        outcome
     }
 }
 
-/// Runs the server until it is told to stop.
-fn run(loaded: Loaded, demo: bool) -> Result<(), Failure> {
-    let Loaded { config, .. } = loaded;
-    Err(Failure::failed(format!("cannot serve {} (demo: {demo})", config.db.path.display())))
+async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
+    let Loaded { config, bootstrap, .. } = loaded;
+    refuse_unbuilt(&config)?;
+    let listen = config.server.listen;
+    let demo_users = if demo { fill(&config).await? } else { vec![] };
+    let app = App::open(config, Surroundings::system().map_err(failed)?).map_err(refused)?;
+    first_admin(&app, &bootstrap).await?;
+    let listener = TcpListener::bind(listen).await;
+    let listener = listener.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
+    let address = listener.local_addr().map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
+    print(format_args!("listening on http://{address}\n"))?;
+    if let Some(token) = sessions::offer_setup(&app).map_err(failed)? {
+        print(format_args!("setup token: {}\n", token.reveal()))?;
+    }
+    for user in demo_users {
+        print(format_args!("demo user: {} {} {}\n", user.role, user.email, user.password.as_str()))?;
+    }
+    tracing::info!(
+        server.address = %address,
+        db.path = %app.store.path().display(),
+        db.durability = app.config.db.durability.name(),
+        version = env!("CARGO_PKG_VERSION"),
+        "ready"
+    );
+    run(app, listener).await
+}
+
+/// Serves until it is told to stop or storage fails.
+async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
+    let told = told_to_stop().map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
+    let (shared, storage_failed) = (app.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let failed = std::sync::Arc::clone(&storage_failed);
+    let stop = async move {
+        tokio::select! {
+            name = told => tracing::info!(signal = name, "stopping"),
+            () = shared.store.failed() => failed.store(true, std::sync::atomic::Ordering::Relaxed),
+        }
+    };
+    server::serve(app.clone(), listener, stop).await;
+    app.store.close().await;
+    if storage_failed.load(std::sync::atomic::Ordering::Relaxed) {
+        return Err(Failure::failed(format!("{}: storage failed; start again to recover", app.store.path().display())));
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Resolves with the name of the signal that tells the server to stop.
+fn told_to_stop() -> std::io::Result<impl Future<Output = &'static str>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}
+
+/// Orders that `--demo` makes.
+const DEMO_ORDERS: usize = 10_000;
+
+/// Fills an empty database with users and orders, at times of the past.
+async fn fill(config: &Config) -> Result<Vec<DemoUser>, Failure> {
+    let system = Surroundings::system().map_err(failed)?;
+    let now = system.clock.now();
+    let (hand, clock) = demo::Hand::new(now.minus(demo::SPAN));
+    let app = App::open(config.clone(), Surroundings { clock, ..system }).map_err(refused)?;
+    let made = if app.store.read("demo.empty", users::any).map_err(failed)? {
+        tracing::warn!("--demo fills an empty database only; this one is left as it is");
+        vec![]
+    } else {
+        demo::fill(&app, &hand, now, DEMO_ORDERS).await.map_err(failed)?
+    };
+    app.store.close().await;
+    Ok(made)
+}
+
+/// A setting that this version cannot follow must not be passed over in silence.
+fn refuse_unbuilt(config: &Config) -> Result<(), Failure> {
+    if config.server.tls_cert.is_some() {
+        return Err(Failure::usage("`server.tls_cert`: this version does not serve TLS; put a proxy in front of it"));
+    }
+    if config.backup.dir.is_some() {
+        return Err(Failure::usage("`backup.dir`: this version makes no scheduled backups"));
+    }
+    Ok(())
+}
+
+/// Makes the first administrator whom the environment names.
+async fn first_admin(app: &App, bootstrap: &Bootstrap) -> Result<(), Failure> {
+    let (Some(address), Some(password)) = (&bootstrap.email, &bootstrap.password) else {
+        if bootstrap.email.is_some() || bootstrap.password.is_some() {
+            tracing::warn!("ORDERD_ADMIN_EMAIL and ORDERD_ADMIN_PASSWORD go together; one alone is ignored");
+        }
+        return Ok(());
+    };
+    let email = Email::parse(address)
+        .ok_or_else(|| Failure::usage(format!("ORDERD_ADMIN_EMAIL: {address} is no e-mail address")))?;
+    let new = NewUser {
+        email,
+        name: "Administrator".to_owned(),
+        role: "admin".to_owned(),
+        password: password.expose().into(),
+    };
+    match sessions::first_admin(app, "bootstrap".into(), None, new).await {
+        Ok(user) => tracing::info!(user.id = %user.id.0, "made the first administrator"),
+        Err(e) if e.is(&problem::ALREADY_SET_UP) => {
+            tracing::info!("ORDERD_ADMIN_EMAIL and ORDERD_ADMIN_PASSWORD are ignored: there are users already");
+        }
+        Err(e) if e.is(&problem::VALIDATION_FAILED) => {
+            let reasons: Vec<_> = e.faults().iter().map(|fault| fault.detail.as_str()).collect();
+            return Err(Failure::usage(format!("ORDERD_ADMIN_PASSWORD: {}", reasons.join("; "))));
+        }
+        Err(e) => return Err(failed(e)),
+    }
+    Ok(())
+}
+
+fn failed(e: crate::error::Error) -> Failure {
+    Failure::failed(e.to_string())
+}
+
+fn refused(e: StartError) -> Failure {
+    match e {
+        StartError::Database(e @ (OpenError::Held(_) | OpenError::Newer(..) | OpenError::Damaged(..))) => {
+            Failure::unfit_database(e.to_string())
+        }
+        e => Failure::failed(e.to_string()),
+    }
 }

@@ -1,18 +1,15 @@
 //! Recording events, and reading them.
 
-use super::views::EventView;
+use super::{orders::readable, views::EventView};
 use crate::{
     app::App,
     auth::Actor,
-    domain::{
-        event::EventType,
-        order::Order,
-        permission::Permission,
-    },
+    domain::{event::EventType, id::OrderId, order::Order, permission::Permission},
     error::{Error, Result},
     store::{
         WriteTx,
         events::{self, NewEvent},
+        orders,
     },
 };
 use serde::Serialize;
@@ -47,5 +44,14 @@ pub(super) fn record(
 pub fn after(app: &App, actor: &Actor, seq: i64, limit: usize) -> Result<Vec<EventView>> {
     actor.require(Permission::OrdersRead)?;
     let events = app.store.read("events.list", |tx| events::after(tx, seq, limit))?;
+    events.into_iter().map(EventView::try_from).collect()
+}
+
+/// The history of an order after `version`, oldest first, if the actor may read it.
+pub fn of_order(app: &App, actor: &Actor, id: OrderId, version: i64, limit: usize) -> Result<Vec<EventView>> {
+    let events = app.store.read("orders.events", |tx| {
+        let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o)).ok_or_else(Error::absent)?;
+        events::of_order(tx, order.seq, version, limit)
+    })?;
     events.into_iter().map(EventView::try_from).collect()
 }

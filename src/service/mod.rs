@@ -1,9 +1,14 @@
 //! The use cases: check, then one named transaction, then the value of the reply. They know who is calling and what the
 //! rules are, and nothing of HTTP or SQL.
 
+pub mod access;
 pub mod analytics;
+mod audit;
+pub mod demo;
 pub mod events;
 pub mod exactly_once;
 pub mod orders;
+pub mod sessions;
 pub mod transactions;
+pub mod users;
 pub mod views;

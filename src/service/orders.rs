@@ -31,8 +31,10 @@ pub enum Named {
 /// Which versions of an order a change is meant for (RFC 9110, section 13.1.1).
 #[derive(Clone, Debug)]
 pub enum IfMatch {
-    /// The caller does not say.
+    /// The caller does not say, and need not.
     Absent,
+    /// The caller does not say, and has to.
+    Missing,
     /// Any that exists.
     Any,
     /// One of these; a weak or foreign tag is none of them.
@@ -43,9 +45,12 @@ impl IfMatch {
     /// Refuses a change that is meant for another version of `order`.
     fn check(&self, order: &Order) -> Result<()> {
         match self {
-            Self::Versions(versions) if !versions.contains(&order.version) => Err(Error::new(&problem::VERSION_MISMATCH)
-                .detail(format!("The present version is {}.", order.version))
-                .member("current_version", order.version)),
+            Self::Missing => Err(Error::new(&problem::IF_MATCH_REQUIRED)),
+            Self::Versions(versions) if !versions.contains(&order.version) => {
+                Err(Error::new(&problem::VERSION_MISMATCH)
+                    .detail(format!("The present version is {}.", order.version))
+                    .member("current_version", order.version))
+            }
             _ => Ok(()),
         }
     }

@@ -117,11 +117,23 @@ pub fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> {
     })
 }
 
-/// An order's transactions, oldest first, if the actor may read it.
-pub fn of_order(app: &App, actor: &Actor, id: OrderId, skip: usize, limit: usize) -> Result<Vec<Transaction>> {
+/// Some of an order's transactions.
+pub struct Listed {
+    /// The transactions, oldest first.
+    pub rows: Vec<Transaction>,
+    /// The row after which more follow, if any do.
+    pub next: Option<i64>,
+}
+
+/// An order's transactions after row `after`, oldest first, if the actor may read the order.
+pub fn of_order(app: &App, actor: &Actor, id: OrderId, after: i64, limit: usize) -> Result<Listed> {
     app.store.read("transactions.list", |tx| {
         let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o)).ok_or_else(Error::absent)?;
-        transactions::of_order(tx, order.seq, skip, limit)
+        let mut found = transactions::of_order(tx, order.seq, after, limit + 1)?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| has_more).map(|(seq, _)| *seq);
+        Ok(Listed { rows: found.into_iter().map(|(_, transaction)| transaction).collect(), next })
     })
 }
 

@@ -21,6 +21,11 @@ pub use writer::WriteTx;
 use crate::error::Result;
 use std::{path::Path, sync::Arc, time::Duration};
 
+/// The version of the SQLite that is part of this program.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
 /// The database file while it is open. Cheap to clone.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
@@ -85,6 +90,12 @@ impl Store {
     /// Finishes what the writer has taken, moves the write-ahead log into the file, and stops the writer.
     pub async fn close(&self) {
         self.0.writer.close().await;
+    }
+
+    /// Bytes that may still be written to the file's disk; none if the system does not say.
+    pub fn free_bytes(&self) -> Option<u64> {
+        let folder = self.0.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Where the file is.

@@ -19,7 +19,10 @@ const COLUMNS: &str = "t.id, o.id, t.kind, t.status, t.amount, o.currency, t.pro
     FROM transactions t JOIN orders o ON o.seq = t.order_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Transaction> {
-    let mut columns = Columns::of(row);
+    read_from(&mut Columns::of(row))
+}
+
+fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
     Ok(Transaction {
         id: columns.id()?,
         order_id: columns.id()?,
@@ -85,10 +88,13 @@ pub fn by_id(tx: &ReadTx<'_>, id: TransactionId) -> Result<Option<Transaction>> 
     tx.row(&format!("SELECT {COLUMNS} WHERE t.id = ?1"), [Key(id)], read)
 }
 
-/// An order's transactions after the first `skip`, oldest first.
-pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, skip: usize, limit: usize) -> Result<Vec<Transaction>> {
-    let sql = format!("SELECT {COLUMNS} WHERE t.order_seq = ?1 ORDER BY t.seq LIMIT ?3 OFFSET ?2");
-    tx.rows(&sql, (order_seq, rows(skip), rows(limit)), read)
+/// An order's transactions after row `after`, oldest first, each with its row.
+pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, after: i64, limit: usize) -> Result<Vec<(i64, Transaction)>> {
+    let sql = format!("SELECT t.seq, {COLUMNS} WHERE t.order_seq = ?1 AND t.seq > ?2 ORDER BY t.seq LIMIT ?3");
+    tx.rows(&sql, (order_seq, after, rows(limit)), |row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.take()?, read_from(&mut columns)?))
+    })
 }
 
 /// What an order holds.

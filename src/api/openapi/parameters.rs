@@ -105,7 +105,7 @@ fn headers(operation: &Operation) -> Vec<&'static str> {
         Idempotency::Required => names.push("RequiredIdempotencyKey"),
     }
     match operation.versioned {
-        Versioned::No => {}
+        Versioned::No | Versioned::Shown => {}
         Versioned::Read => names.push("IfNoneMatch"),
         Versioned::Write => names.push("IfMatch"),
     }

@@ -105,6 +105,12 @@ impl KeyRing {
         replace(path, &text).map_err(|error| refusal(path, &error.to_string()))
     }
 
+    /// A key for another purpose, that reveals nothing of the ring's.
+    pub fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        let secret: &[u8] = self.keys.first().map_or(&[], |key| &key.secret);
+        crate::domain::digest::sha256(&[b"orderd", purpose, secret])
+    }
+
     /// A ring whose fresh first key signs from `now` on; the keys before it verify for `overlap` (the life of a token)
     /// more, and those whose time is over are gone.
     ///

@@ -1,13 +1,7 @@
 //! Figures as clients see them.
 
 use super::{PageInfo, Shown};
-use crate::domain::{
-    id::UserId,
-    money::Currency,
-    order::OrderStatus,
-    time::Timestamp,
-    transaction::PaymentStatus,
-};
+use crate::domain::{id::UserId, money::Currency, order::OrderStatus, time::Timestamp, transaction::PaymentStatus};
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;

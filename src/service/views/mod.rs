@@ -5,12 +5,14 @@ mod event;
 mod order;
 mod shown;
 mod transaction;
+mod user;
 
 pub use analytics::{DailyRow, Report, RevenueRow, StatusRow};
 pub use event::EventView;
 pub use order::OrderView;
 pub use shown::Shown;
 pub use transaction::TransactionView;
+pub use user::UserView;
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,0 +1,230 @@
+//! The arguments of handlers: each checks its part of the request, in the order in which a handler lists them.
+
+use super::{
+    json, middleware,
+    operation::{Idempotency, Operation},
+    query, schema,
+};
+use crate::{
+    app::App,
+    auth::Actor,
+    domain::{digest::sha256, id::Identifier},
+    error::{Error, Fault, Result, problem},
+    service::{exactly_once::Attempt, orders},
+};
+use axum::{
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::{HeaderMap, Method, request::Parts},
+};
+use http_body_util::BodyExt;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+/// The longest `Idempotency-Key`.
+pub(super) const MAX_KEY: usize = 255;
+
+impl FromRequestParts<App> for Actor {
+    type Rejection = Error;
+
+    /// Whom the gate has let in.
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::new(&problem::UNAUTHENTICATED))
+    }
+}
+
+/// Where a request comes from, and what names it, for operations without credentials.
+pub struct Origin {
+    /// The request's identifier.
+    pub request_id: Arc<str>,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// The client's program.
+    pub user_agent: Option<String>,
+}
+
+/// The longest `User-Agent` that is kept.
+const MAX_USER_AGENT: usize = 255;
+
+impl FromRequestParts<App> for Origin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        let context = parts.extensions.get::<Arc<middleware::Context>>();
+        let context = context.ok_or_else(|| Error::internal("a request without context"))?;
+        let user_agent = parts.headers.get("user-agent").map(|v| String::from_utf8_lossy(v.as_bytes()));
+        Ok(Self {
+            request_id: Arc::clone(&context.request_id),
+            address: context.address,
+            user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect()),
+        })
+    }
+}
+
+/// The identifier `{id}` of the path. One of another type or form is that of nothing, so that a request is first judged
+/// by what it says and then by what it is about.
+pub struct PathId<I>(pub I);
+
+impl<I: Identifier + Send> FromRequestParts<App> for PathId<I> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Segments(mut segments) = Segments::from_request_parts(parts, app).await?;
+        let known = segments.remove("id").and_then(|text| I::parse(&text));
+        Ok(Self(known.unwrap_or_else(|| I::from_bytes([0; 16]))))
+    }
+}
+
+/// The parameters of the path, by name.
+pub struct Segments(pub HashMap<String, String>);
+
+impl FromRequestParts<App> for Segments {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let path = Path::<HashMap<String, String>>::from_request_parts(parts, app).await;
+        path.map(|Path(segments)| Self(segments)).map_err(|_| Error::absent())
+    }
+}
+
+/// The query parameters, held to the fields of `T`.
+pub struct Parameters<T>(pub T);
+
+impl<T: JsonSchema + DeserializeOwned + Send + 'static> FromRequestParts<App> for Parameters<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        query::parse(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+impl FromRequestParts<App> for orders::IfMatch {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        Ok(if_match(&parts.headers, app.config.idempotency.require_if_match))
+    }
+}
+
+fn if_match(headers: &HeaderMap, required: bool) -> orders::IfMatch {
+    let mut tags = vec![];
+    for value in headers.get_all("if-match") {
+        tags.extend(value.to_str().unwrap_or_default().split(',').map(str::trim));
+    }
+    if tags.is_empty() {
+        return if required { orders::IfMatch::Missing } else { orders::IfMatch::Absent };
+    }
+    if tags == ["*"] {
+        return orders::IfMatch::Any;
+    }
+    // A tag that is weak, or that this service never gave, matches nothing (RFC 9110, section 13.1.1).
+    let version = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
+    orders::IfMatch::Versions(tags.into_iter().filter_map(version).collect())
+}
+
+/// A JSON body held to its declaration, and what identifies the request that it came in.
+pub struct Valid<T> {
+    /// The body.
+    pub body: T,
+    /// What identifies the request.
+    pub attempt: Attempt,
+}
+
+impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self> {
+        let (parts, body) = request.into_parts();
+        let bytes = body.collect().await.map_err(Error::internal)?.to_bytes();
+        let value = json::parse(&bytes)?;
+        let operation = parts.extensions.get::<Arc<Operation>>();
+        let idempotency = operation.map_or(Idempotency::Ignored, |operation| operation.idempotency);
+        let key = match idempotency {
+            Idempotency::Ignored => None,
+            Idempotency::Honoured | Idempotency::Required => key(&parts.headers)?,
+        };
+        if key.is_none() && idempotency == Idempotency::Required {
+            return Err(Error::new(&problem::IDEMPOTENCY_KEY_REQUIRED));
+        }
+        let attempt = attempt(key, &parts.method, parts.uri.path(), &json::canonical(&value)?);
+        Ok(Self { body: schema::valid(value)?, attempt })
+    }
+}
+
+fn attempt(key: Option<String>, method: &Method, path: &str, body: &[u8]) -> Attempt {
+    let fingerprint = sha256(&[method.as_str().as_bytes(), path.as_bytes(), body]);
+    Attempt { key, fingerprint, method: method.to_string(), path: path.to_owned() }
+}
+
+/// The `Idempotency-Key`: bare, or quoted as an RFC 8941 string, sent once.
+fn key(headers: &HeaderMap) -> Result<Option<String>> {
+    let mut sent = headers.get_all("idempotency-key").iter();
+    let Some(value) = sent.next() else { return Ok(None) };
+    let refused = |code, detail: &str| {
+        Error::new(&problem::INVALID_IDEMPOTENCY_KEY).with_faults(vec![Fault::header("Idempotency-Key", code, detail)])
+    };
+    if sent.next().is_some() {
+        return Err(refused("repeated", "must be sent once"));
+    }
+    let key = value.to_str().ok().and_then(unquoted);
+    let key = key.filter(|key| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|c| (0x21..=0x7e).contains(&c)));
+    key.map(Some).ok_or_else(|| refused("invalid_format", "must be 1 to 255 printable ASCII characters without spaces"))
+}
+
+/// The content of an RFC 8941 string, or the text itself where it is not one.
+fn unquoted(text: &str) -> Option<String> {
+    let Some(rest) = text.strip_prefix('"') else { return Some(text.to_owned()) };
+    let inner = rest.strip_suffix('"')?;
+    let mut content = String::with_capacity(inner.len());
+    let mut characters = inner.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' => return None,
+            '\\' => content.push(characters.next().filter(|c| matches!(c, '"' | '\\'))?),
+            c => content.push(c),
+        }
+    }
+    Some(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
+        values.iter().map(|v| (name.parse().unwrap(), HeaderValue::from_str(v).unwrap())).collect()
+    }
+
+    #[test]
+    fn keys_are_bare_or_quoted() {
+        for (sent, read) in [("abc", "abc"), ("\"abc\"", "abc"), (r#""a\"b\\c""#, r#"a"b\c"#), ("a\"b", "a\"b")] {
+            assert_eq!(key(&headers("idempotency-key", &[sent])).unwrap().as_deref(), Some(read));
+        }
+        assert_eq!(key(&HeaderMap::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn malformed_and_repeated_keys_are_refused() {
+        let long = "k".repeat(MAX_KEY + 1);
+        for sent in ["", "a b", "\"abc", "\"\"", "\"a\\b\"", "ä", long.as_str()] {
+            assert!(
+                key(&headers("idempotency-key", &[sent])).unwrap_err().is(&problem::INVALID_IDEMPOTENCY_KEY),
+                "{sent}"
+            );
+        }
+        assert!(key(&headers("idempotency-key", &["a", "a"])).is_err());
+    }
+
+    #[test]
+    fn if_match_takes_strong_tags_of_ours() {
+        use orders::IfMatch;
+        assert!(matches!(if_match(&HeaderMap::new(), false), IfMatch::Absent));
+        assert!(matches!(if_match(&HeaderMap::new(), true), IfMatch::Missing));
+        assert!(matches!(if_match(&headers("if-match", &["*"]), true), IfMatch::Any));
+        let IfMatch::Versions(versions) = if_match(&headers("if-match", &["\"3\", W/\"4\", 5", "\"x\""]), false) else {
+            panic!("a list of tags");
+        };
+        assert_eq!(versions, [3]);
+    }
+}

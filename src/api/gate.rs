@@ -1,0 +1,137 @@
+//! What every operation is behind, as its row in the table says, in the order of the contract: authentication,
+//! permission, size and media type of the body. What follows is for the handler's arguments to check.
+
+use super::{
+    middleware::Context,
+    operation::{Access, Body as Expected, Operation},
+};
+use crate::{
+    app::App,
+    auth::Actor,
+    error::{Error, Result, problem},
+    service::access,
+};
+use axum::{
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::{sync::Arc, time::Duration};
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// What a handler may take beyond the time limit, so that a write's own word on its outcome comes first.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Checks, then hands on.
+pub(super) async fn enter(
+    State((app, operation)): State<(App, Arc<Operation>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match prepare(&app, &operation, request).await {
+        Err(error) => error.into_response(),
+        Ok(request) => {
+            let limit = app.time_limit().saturating_add(GRACE);
+            let answered = tokio::time::timeout(limit, next.run(request)).await;
+            answered.unwrap_or_else(|_| Error::new(&problem::TIMEOUT).into_response())
+        }
+    }
+}
+
+async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) -> Result<Request> {
+    let context = request.extensions().get::<Arc<Context>>().cloned();
+    let context = context.ok_or_else(|| Error::internal("a request without context"))?;
+    // The operation of a request is known once.
+    let _ = context.operation.set(operation.id);
+    if operation.access != Access::Anonymous {
+        let actor = authenticate(app, &context, request.headers())?;
+        let _ = context.actor.set(actor.principal.to_string());
+        permit(operation, &actor)?;
+        request.extensions_mut().insert(actor);
+    }
+    request.extensions_mut().insert(Arc::clone(operation));
+    match operation.body {
+        Expected::Json { media, optional, .. } => read_body(app, request, media, optional).await,
+        Expected::Stream(media) => {
+            media_type(request.headers(), &[media])?;
+            Ok(request)
+        }
+        Expected::None => Ok(request),
+    }
+}
+
+fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Actor> {
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (sent.next(), sent.next()) else {
+        return Err(Error::new(&problem::UNAUTHENTICATED));
+    };
+    let credentials = value.to_str().ok().and_then(|text| text.split_once(' '));
+    match credentials {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            access::authenticate(app, token.trim_matches(' '), &context.request_id, context.address)
+        }
+        _ => Err(Error::new(&problem::UNAUTHENTICATED)),
+    }
+}
+
+fn permit(operation: &Operation, actor: &Actor) -> Result<()> {
+    match operation.access {
+        Access::Anonymous | Access::SignedIn => Ok(()),
+        Access::AnyOf(permissions) if permissions.iter().any(|&p| actor.may(p)) => Ok(()),
+        Access::AnyOf(permissions) => {
+            let names: Vec<_> = permissions.iter().map(|p| p.name()).collect();
+            let detail = format!("{} is needed for this.", names.join(" or "));
+            Err(Error::new(&problem::FORBIDDEN).detail(detail))
+        }
+    }
+}
+
+async fn read_body(app: &App, request: Request, media: &[&str], optional: bool) -> Result<Request> {
+    let limit = app.body_limit();
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
+    }
+    let (parts, body) = request.into_parts();
+    let typed = media_type(&parts.headers, media);
+    // An empty body has no type to be wrong; whether it is one shows when it has been read.
+    if !optional || parts.headers.contains_key(header::CONTENT_TYPE) {
+        typed.as_ref().map_err(|_| unsupported(media))?;
+    }
+    let bytes = match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
+        Err(_) => return Err(Error::new(&problem::SLOW_BODY)),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => return Err(too_large(limit)),
+        Ok(Err(e)) => return Err(Error::new(&problem::INVALID_JSON).detail("The body broke off.").caused_by(e)),
+        Ok(Ok(collected)) => collected.to_bytes(),
+    };
+    if !(optional && bytes.is_empty()) {
+        typed?;
+    }
+    Ok(Request::from_parts(
+        parts,
+        Body::from(if bytes.is_empty() && optional { Bytes::from_static(b"{}") } else { bytes }),
+    ))
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(&problem::BODY_TOO_LARGE).detail(format!("A body may have {limit} bytes.")).member("limit_bytes", limit)
+}
+
+fn unsupported(media: &[&str]) -> Error {
+    Error::new(&problem::UNSUPPORTED_MEDIA_TYPE).detail(format!("Send {}.", media.join(" or ")))
+}
+
+/// Refuses a body that is encoded or of another type than these. Parameters such as `charset=utf-8` are fine.
+fn media_type(headers: &HeaderMap, allowed: &[&str]) -> Result<()> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(unsupported(allowed).detail("Send the body without Content-Encoding."));
+    }
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = sent.split(';').next().unwrap_or_default().trim();
+    let known = allowed.iter().any(|media| essence.eq_ignore_ascii_case(media));
+    if known { Ok(()) } else { Err(unsupported(allowed)) }
+}

@@ -1,0 +1,66 @@
+//! What all lists have in common: the size of a page, the place where the next one begins, and the link to it.
+
+use crate::{
+    app::App,
+    auth::Cursor,
+    error::Result,
+    service::views::{Page, PageInfo},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The largest page of any list.
+const MAX_LIMIT: u64 = 200;
+/// The page of a list where the caller names none.
+const DEFAULT_LIMIT: u64 = 50;
+
+/// The parameters of a list without filters.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    /// Entries of a page; more than 200 are lowered to 200.
+    #[schemars(range(min = 1))]
+    limit: Option<u64>,
+    /// The `page.next` of the page before.
+    #[schemars(length(min = 1, max = 512))]
+    cursor: Option<String>,
+}
+
+/// A list: what it is bound to, how long its pages are, and where this one begins.
+pub(super) struct Place {
+    binding: String,
+    /// Entries of a page.
+    pub(super) limit: usize,
+    /// The cursor that the page begins after.
+    pub(super) after: Option<Cursor>,
+}
+
+impl Place {
+    /// The place that a client asks for in the list that `binding` describes.
+    pub(super) fn of(app: &App, binding: String, limit: Option<u64>, cursor: Option<&str>) -> Result<Self> {
+        let limit = usize::try_from(limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)).unwrap_or(1);
+        let after = cursor.map(|text| app.cursors.open(text, &binding)).transpose()?;
+        Ok(Self { binding, limit, after })
+    }
+
+    /// The place in a list without filters.
+    pub(super) fn plain(app: &App, binding: String, paging: &Paging) -> Result<Self> {
+        Self::of(app, binding, paging.limit, paging.cursor.as_deref())
+    }
+
+    /// The first value of the cursor.
+    pub(super) fn value(&self) -> Option<i64> {
+        self.after.as_ref().and_then(|cursor| cursor.0.first().copied())
+    }
+
+    /// The page with these entries, which goes on after `next`.
+    pub(super) fn page<T>(&self, app: &App, data: Vec<T>, next: Option<Cursor>) -> Page<T> {
+        Page { data, page: self.info(app, next.as_ref()) }
+    }
+
+    /// Where a page stands that goes on after `next`.
+    pub(super) fn info(&self, app: &App, next: Option<&Cursor>) -> PageInfo {
+        let next = next.map(|cursor| app.cursors.seal(cursor, &self.binding));
+        PageInfo { limit: self.limit, has_more: next.is_some(), next, total: None }
+    }
+}

@@ -1,0 +1,204 @@
+//! The bodies that change an order: a merge patch, and what a cancellation says.
+
+use super::body::{FeeBody, ItemBody, MetadataValue, lines};
+use super::{Actor, App, IfMatch, OrderId, PathId, Reply, Result, Transition, Valid, orders};
+use crate::{
+    domain::pricing::Fee,
+    error::Error,
+    service::orders::{Change, ChangeOrder, Refund},
+};
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
+/// A merge patch (RFC 7396): absent fields stay, null clears, `metadata` and `customer` are merged by key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+#[schemars(example = serde_json::json!({"note": "Leave at the door", "metadata": {"gift": "yes"}}))]
+pub(in crate::api) struct PatchOrder {
+    /// Replaces all items.
+    #[schemars(length(min = 1, max = 500), with = "Vec<ItemBody>")]
+    items: Option<Vec<ItemBody>>,
+    /// Replaces all fees.
+    #[serde(deserialize_with = "patched")]
+    #[schemars(length(max = 100), with = "Option<Vec<FeeBody>>")]
+    fees: Option<Option<Vec<FeeBody>>>,
+    /// Taken off the whole, in minor units; null is 0.
+    #[serde(deserialize_with = "patched")]
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64), with = "Option<i64>")]
+    order_discount_amount: Option<Option<i64>>,
+    /// Your own identifier, unique among all orders.
+    #[serde(deserialize_with = "patched")]
+    #[schemars(length(min = 1, max = 255), with = "Option<String>")]
+    external_ref: Option<Option<String>>,
+    /// Free text.
+    #[serde(deserialize_with = "patched")]
+    #[schemars(length(max = 5000), with = "Option<String>")]
+    note: Option<Option<String>>,
+    /// Your own data, merged by key; a null value removes its key.
+    #[serde(deserialize_with = "patched")]
+    #[schemars(with = "Option<BTreeMap<String, Option<MetadataValue>>>",
+        extend("maxProperties" = 100, "propertyNames" = {"minLength": 1, "maxLength": 40}))]
+    metadata: Option<Option<BTreeMap<String, Option<MetadataValue>>>>,
+    /// Who it is for, merged by key.
+    #[serde(deserialize_with = "patched")]
+    #[schemars(with = "Option<PatchCustomer>")]
+    customer: Option<Option<PatchCustomer>>,
+}
+
+/// A merge patch of the customer.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct PatchCustomer {
+    /// Full name.
+    #[serde(deserialize_with = "patched")]
+    #[schemars(length(max = 255), with = "Option<String>")]
+    name: Option<Option<String>>,
+    /// E-mail address.
+    #[serde(deserialize_with = "patched")]
+    #[schemars(length(max = 255), with = "Option<String>")]
+    email: Option<Option<String>>,
+    /// Telephone number.
+    #[serde(deserialize_with = "patched")]
+    #[schemars(length(max = 255), with = "Option<String>")]
+    phone: Option<Option<String>>,
+    /// Postal address.
+    #[serde(deserialize_with = "patched")]
+    #[schemars(length(max = 1000), with = "Option<String>")]
+    address: Option<Option<String>>,
+}
+
+/// Tells null from absent: a field that is there is `Some`, whatever it holds.
+#[allow(clippy::option_option, reason = "the two levels are absent and null, as a merge patch has them")]
+fn patched<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+#[allow(clippy::option_option, reason = "the two levels are absent and null, as a merge patch has them")]
+fn change<T, U>(field: Option<Option<T>>, convert: impl FnOnce(T) -> U) -> Change<U> {
+    match field {
+        None => Change::Keep,
+        Some(None) => Change::Clear,
+        Some(Some(value)) => Change::Set(convert(value)),
+    }
+}
+
+impl PatchOrder {
+    fn into_change(self) -> Result<ChangeOrder> {
+        let mut faults = vec![];
+        let lines = self.items.map(|items| lines(items, &mut faults));
+        if !faults.is_empty() {
+            return Err(Error::invalid(faults));
+        }
+        let text = |value| value;
+        let entries = |map: BTreeMap<String, Option<MetadataValue>>| {
+            map.into_iter().map(|(key, value)| (key, value.map(|value| value.0))).collect()
+        };
+        let parts = |c: PatchCustomer| [c.name, c.email, c.phone, c.address].map(|part| change(part, text));
+        Ok(ChangeOrder {
+            lines,
+            fees: change(self.fees, |fees| fees.into_iter().map(Fee::from).collect()),
+            order_discount_amount: change(self.order_discount_amount, |amount| amount),
+            external_ref: change(self.external_ref, text),
+            note: change(self.note, text),
+            metadata: change(self.metadata, entries),
+            customer: change(self.customer, parts),
+        })
+    }
+}
+
+/// Changes an order by a merge patch.
+pub(in crate::api) async fn update(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    if_match: IfMatch,
+    Valid { body, attempt }: Valid<PatchOrder>,
+) -> Result<Reply> {
+    let patch = body.into_change()?;
+    orders::change(&app, actor, attempt, (id, if_match), patch).await
+}
+
+/// An action that needs no words.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NoFields {}
+
+/// Makes a draft an order.
+pub(in crate::api) async fn place(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    if_match: IfMatch,
+    Valid { attempt, .. }: Valid<NoFields>,
+) -> Result<Reply> {
+    orders::transition(&app, actor, attempt, (id, if_match), Transition::Place).await
+}
+
+/// Accepts an order.
+pub(in crate::api) async fn confirm(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    if_match: IfMatch,
+    Valid { attempt, .. }: Valid<NoFields>,
+) -> Result<Reply> {
+    orders::transition(&app, actor, attempt, (id, if_match), Transition::Confirm).await
+}
+
+/// Delivers an order.
+pub(in crate::api) async fn fulfil(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    if_match: IfMatch,
+    Valid { attempt, .. }: Valid<NoFields>,
+) -> Result<Reply> {
+    orders::transition(&app, actor, attempt, (id, if_match), Transition::Fulfil).await
+}
+
+/// Why an order is cancelled, and what happens to the money that it holds.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"reason": "Changed my mind", "refund": "full"}))]
+pub(in crate::api) struct CancelOrder {
+    /// Why.
+    #[schemars(length(max = 1000))]
+    reason: Option<String>,
+    /// `full`, `none` or minor units; required while the order holds money.
+    refund: Option<RefundBody>,
+}
+
+/// How much goes back.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum RefundBody {
+    Word(RefundWord),
+    Amount(#[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))] i64),
+}
+
+/// All or nothing.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum RefundWord {
+    Full,
+    None,
+}
+
+/// Calls an order off.
+pub(in crate::api) async fn cancel(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    if_match: IfMatch,
+    Valid { body, attempt }: Valid<CancelOrder>,
+) -> Result<Reply> {
+    let refund = body.refund.map(|refund| match refund {
+        RefundBody::Word(RefundWord::Full) => Refund::Full,
+        RefundBody::Word(RefundWord::None) => Refund::None,
+        RefundBody::Amount(amount) => Refund::Amount(amount),
+    });
+    orders::cancel(&app, actor, attempt, (id, if_match), (body.reason, refund)).await
+}

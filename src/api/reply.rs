@@ -1,0 +1,68 @@
+//! How the values of use cases become responses.
+
+use crate::service::{exactly_once::Reply, views::Page};
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        let mut response = (status, [(header::CONTENT_TYPE, "application/json")], self.body).into_response();
+        let headers = response.headers_mut();
+        let mut set = |name: header::HeaderName, value: Option<String>| {
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+                headers.insert(name, value);
+            }
+        };
+        set(header::LOCATION, self.location);
+        set(header::ETAG, self.etag.map(tag));
+        if self.original_request_id.is_some() {
+            set(header::HeaderName::from_static("idempotent-replayed"), Some("true".to_owned()));
+        }
+        set(header::HeaderName::from_static("original-request-id"), self.original_request_id);
+        response
+    }
+}
+
+/// The entity tag of a version.
+pub(super) fn tag(version: i64) -> String {
+    format!("\"{version}\"")
+}
+
+/// A JSON document that is made already, with the version that it shows; 304 if the client has that one.
+pub(super) fn versioned(document: String, version: i64, if_none_match: Option<&HeaderValue>) -> Response {
+    let tag = tag(version);
+    let known = if_none_match.and_then(|value| value.to_str().ok()).is_some_and(|tags| {
+        // Weak comparison (RFC 9110, section 13.1.2).
+        tags.split(',').map(|t| t.trim().trim_start_matches("W/")).any(|t| t == tag || t == "*")
+    });
+    let etag = [(header::ETAG, tag)];
+    if known {
+        return (StatusCode::NOT_MODIFIED, etag).into_response();
+    }
+    (etag, [(header::CONTENT_TYPE, "application/json")], document).into_response()
+}
+
+/// A page, and a `Link` to the next one (RFC 8288).
+pub(super) fn page<T: Serialize>(page: &Page<T>, uri: &Uri) -> Response {
+    linked(page, uri, page.page.next.as_deref())
+}
+
+/// A document that is a page of a list, with a `Link` to the page that begins at `next`.
+pub(super) fn linked<T: Serialize>(document: &T, uri: &Uri, next: Option<&str>) -> Response {
+    let mut response = Json(document).into_response();
+    if let Some(next) = next {
+        let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+        let kept = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+        let query: Vec<_> = kept.map(str::to_owned).chain([format!("cursor={next}")]).collect();
+        let link = format!("<{path}?{}>; rel=\"next\"", query.join("&"));
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            response.headers_mut().insert(header::LINK, link);
+        }
+    }
+    response
+}

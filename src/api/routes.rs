@@ -1,0 +1,251 @@
+//! THE TABLE: every operation with its method, path, access rule and answers. The router, the checks before each handler,
+//! the OpenAPI document and the authorisation test all come from here.
+
+use super::{
+    analytics, auth, events, gate, middleware, openapi,
+    operation::{Idempotency, Operation, Versioned},
+    orders, pages, system, transactions, users,
+};
+use crate::{
+    app::App,
+    domain::permission::Permission::{
+        AnalyticsRead, OrdersCancel, OrdersCancelOwn, OrdersCreate, OrdersCreateOwn, OrdersRead, OrdersReadOwn,
+        OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite, RefundsWrite, UsersRead, UsersWrite,
+    },
+    error::{Error, problem},
+    service::views::{DailyRow, EventView, OrderView, Page, Report, RevenueRow, StatusRow, TransactionView, UserView},
+};
+use axum::{
+    Router,
+    http::Method,
+    routing::{MethodRouter, get, patch, post},
+};
+use std::sync::{Arc, LazyLock};
+
+/// Every operation, in the order of the documentation.
+pub fn operations() -> Vec<Operation> {
+    [identity(), order_operations(), money(), figures(), surroundings()].concat()
+}
+
+fn read(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Operation {
+    Operation::new(id, Method::GET, path, summary, handler)
+}
+
+fn write(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Operation {
+    Operation::new(id, Method::POST, path, summary, handler)
+}
+
+fn identity() -> Vec<Operation> {
+    vec![
+        write("auth.setup", "/v1/setup", "Make the first administrator", post(auth::set_up))
+            .takes::<auth::SetUp>()
+            .answers_with::<UserView>(201)
+            .problems(&[&problem::INVALID_SETUP_TOKEN, &problem::ALREADY_SET_UP]),
+        write("auth.login", "/v1/auth/login", "Log in", post(auth::log_in))
+            .takes::<auth::LogIn>()
+            .answers::<crate::service::sessions::Credentials>()
+            .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),
+        read("auth.me", "/v1/auth/me", "Who is calling", get(auth::me))
+            .signed_in()
+            .answers::<crate::service::sessions::Me>(),
+        write("users.create", "/v1/users", "Make a user", post(users::create))
+            .needs(&[UsersWrite])
+            .key(Idempotency::Honoured)
+            .takes::<users::CreateUser>()
+            .creates::<UserView>()
+            .problems(&[&problem::EMAIL_TAKEN, &problem::PERMISSION_NOT_HELD])
+            .link("users.get", "id", "id"),
+        read("users.list", "/v1/users", "List users", get(users::list))
+            .needs(&[UsersRead])
+            .query::<super::list::Paging>()
+            .pages::<Page<UserView>>(),
+        read("users.get", "/v1/users/{id}", "Read a user", get(users::get)).signed_in().answers::<UserView>(),
+    ]
+}
+
+fn order_operations() -> Vec<Operation> {
+    let transition = |id, path, summary, handler| {
+        write(id, path, summary, handler)
+            .key(Idempotency::Honoured)
+            .versioned(Versioned::Write)
+            .answers::<OrderView<'_>>()
+            .problems(&[&problem::INVALID_TRANSITION])
+    };
+    vec![
+        write("orders.create", "/v1/orders", "Place an order, or make a draft", post(orders::create))
+            .needs(&[OrdersCreate, OrdersCreateOwn])
+            .key(Idempotency::Required)
+            .takes::<orders::CreateOrder>()
+            .creates::<OrderView<'_>>()
+            .versioned(Versioned::Shown)
+            .problems(&[&problem::DUPLICATE_EXTERNAL_REF])
+            .link("orders.get", "id", "id"),
+        read("orders.list", "/v1/orders", "List orders", get(orders::list))
+            .needs(&[OrdersRead, OrdersReadOwn])
+            .query::<orders::ListOrders>()
+            .pages::<Page<OrderView<'_>>>(),
+        read("orders.get", "/v1/orders/{id}", "Read an order", get(orders::get))
+            .needs(&[OrdersRead, OrdersReadOwn])
+            .versioned(Versioned::Read)
+            .answers::<OrderView<'_>>(),
+        read(
+            "orders.get_by_number",
+            "/v1/orders/number/{number}",
+            "Read an order by its number",
+            get(orders::get_by_number),
+        )
+        .needs(&[OrdersRead, OrdersReadOwn])
+        .versioned(Versioned::Read)
+        .answers::<OrderView<'_>>(),
+        read(
+            "orders.get_by_ref",
+            "/v1/orders/ref/{external_ref}",
+            "Read an order by your reference",
+            get(orders::get_by_ref),
+        )
+        .needs(&[OrdersRead, OrdersReadOwn])
+        .versioned(Versioned::Read)
+        .answers::<OrderView<'_>>(),
+        Operation::new("orders.update", Method::PATCH, "/v1/orders/{id}", "Change an order", patch(orders::update))
+            .needs(&[OrdersUpdate, OrdersUpdateOwn])
+            .key(Idempotency::Honoured)
+            .versioned(Versioned::Write)
+            .takes_patch::<orders::PatchOrder>()
+            .answers::<OrderView<'_>>()
+            .problems(&[&problem::ORDER_FROZEN, &problem::DUPLICATE_EXTERNAL_REF]),
+        transition("orders.place", "/v1/orders/{id}/place", "Place a draft", post(orders::place))
+            .needs(&[OrdersTransition, OrdersCreateOwn])
+            .may_take::<orders::NoFields>(),
+        transition("orders.confirm", "/v1/orders/{id}/confirm", "Confirm an order", post(orders::confirm))
+            .needs(&[OrdersTransition])
+            .may_take::<orders::NoFields>(),
+        transition("orders.fulfil", "/v1/orders/{id}/fulfil", "Fulfil an order", post(orders::fulfil))
+            .needs(&[OrdersTransition])
+            .may_take::<orders::NoFields>(),
+        transition("orders.cancel", "/v1/orders/{id}/cancel", "Cancel an order", post(orders::cancel))
+            .needs(&[OrdersCancel, OrdersCancelOwn])
+            .may_take::<orders::CancelOrder>()
+            .problems(&[&problem::REFUND_DECISION_REQUIRED, &problem::REFUND_EXCEEDS_PAID]),
+        read("orders.events", "/v1/orders/{id}/events", "Read an order's history", get(orders::events))
+            .needs(&[OrdersRead, OrdersReadOwn])
+            .query::<super::list::Paging>()
+            .pages::<Page<EventView>>(),
+        read("events.list", "/v1/events", "Read the history of everything", get(events::list))
+            .needs(&[OrdersRead])
+            .query::<events::ListEvents>()
+            .answers::<Page<EventView>>(),
+    ]
+}
+
+fn money() -> Vec<Operation> {
+    vec![
+        write("payments.create", "/v1/orders/{id}/payments", "Record a payment", post(transactions::pay))
+            .needs(&[PaymentsWrite])
+            .key(Idempotency::Required)
+            .takes::<transactions::CreatePayment>()
+            .creates::<TransactionView<'_>>()
+            .problems(&[&problem::ORDER_NOT_PLACED, &problem::ORDER_CANCELLED, &problem::DUPLICATE_TRANSACTION])
+            .link("transactions.get", "id", "id"),
+        write("refunds.create", "/v1/orders/{id}/refunds", "Record a refund", post(transactions::refund))
+            .needs(&[RefundsWrite])
+            .key(Idempotency::Required)
+            .takes::<transactions::CreateRefund>()
+            .creates::<TransactionView<'_>>()
+            .problems(&[&problem::ORDER_NOT_PLACED, &problem::DUPLICATE_TRANSACTION, &problem::REFUND_EXCEEDS_PAID])
+            .link("transactions.get", "id", "id"),
+        read(
+            "transactions.list",
+            "/v1/orders/{id}/transactions",
+            "List an order's payments and refunds",
+            get(orders::transactions),
+        )
+        .needs(&[OrdersRead, OrdersReadOwn])
+        .query::<super::list::Paging>()
+        .pages::<Page<TransactionView<'_>>>(),
+        read("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", get(transactions::get))
+            .needs(&[OrdersRead, OrdersReadOwn])
+            .answers::<TransactionView<'_>>(),
+        Operation::new(
+            "transactions.update",
+            Method::PATCH,
+            "/v1/transactions/{id}",
+            "Resolve a pending payment or refund",
+            patch(transactions::resolve),
+        )
+        .needs(&[PaymentsWrite, RefundsWrite])
+        .key(Idempotency::Honoured)
+        .takes_patch::<transactions::ResolveTransaction>()
+        .answers::<TransactionView<'_>>()
+        .problems(&[&problem::INVALID_TRANSITION]),
+    ]
+}
+
+fn figures() -> Vec<Operation> {
+    vec![
+        read("analytics.daily", "/v1/analytics/daily", "Figures by day", get(analytics::daily))
+            .needs(&[AnalyticsRead])
+            .query::<analytics::DailyQuery>()
+            .answers::<Report<DailyRow>>()
+            .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
+        read(
+            "analytics.revenue_by_user",
+            "/v1/analytics/revenue-by-user",
+            "Figures by user",
+            get(analytics::revenue_by_user),
+        )
+        .needs(&[AnalyticsRead])
+        .query::<analytics::RevenueQuery>()
+        .pages::<Report<RevenueRow>>()
+        .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
+        read(
+            "analytics.status_counts",
+            "/v1/analytics/status-counts",
+            "Orders by status",
+            get(analytics::status_counts),
+        )
+        .needs(&[AnalyticsRead])
+        .query::<analytics::StatusQuery>()
+        .answers::<Report<StatusRow>>()
+        .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
+    ]
+}
+
+fn surroundings() -> Vec<Operation> {
+    vec![
+        read("system.live", "/livez", "Whether the process is up", get(system::live)).answers::<system::Live>(),
+        read("system.ready", "/readyz", "Whether requests can be served", get(system::ready))
+            .answers::<system::Ready>(),
+        read("system.version", "/version", "What is running here", get(system::version)).answers::<system::Version>(),
+        read("system.openapi", "/openapi.json", "This document", get(system::openapi))
+            .answers::<serde_json::Map<String, serde_json::Value>>(),
+    ]
+}
+
+/// The OpenAPI document, made once.
+pub fn document() -> &'static str {
+    static DOCUMENT: LazyLock<String> =
+        LazyLock::new(|| openapi::document(&operations(), env!("CARGO_PKG_VERSION")).to_string());
+    &DOCUMENT
+}
+
+/// The router of everything that is answered.
+pub fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for operation in operations() {
+        let (path, handler) = (operation.path, operation.handler.clone());
+        let state = (app.clone(), Arc::new(operation));
+        let gated = handler.route_layer(axum::middleware::from_fn_with_state(state, gate::enter));
+        router = router.route(path, gated);
+    }
+    router
+        .route("/", get(pages::start))
+        .route("/docs", get(pages::docs))
+        .route("/problems", get(pages::problems))
+        .route("/problems/{slug}", get(pages::problem))
+        .route("/guide", get(pages::guide))
+        .route("/guide/{page}", get(pages::guide_page))
+        .route("/assets/{*path}", get(pages::file))
+        .fallback(async || Error::absent())
+        .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::surround))
+        .with_state(app)
+}

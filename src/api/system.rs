@@ -1,0 +1,87 @@
+//! Probes, the version and the API document.
+
+use crate::{app::App, error::Result};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::time::Duration;
+
+/// How long the writer may take to show that it lives.
+const PROBE_TIME: Duration = Duration::from_secs(2);
+/// Free bytes below which the disk counts as full.
+const DISK_ROOM: u64 = 64 * 1024 * 1024;
+
+/// That the process is up.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Live {
+    /// `ok`.
+    status: &'static str,
+}
+
+/// Whether requests can be served.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Ready {
+    /// `ok` or `failing`.
+    status: &'static str,
+    /// What an acknowledged write survives: `full` (a power cut) or `normal` (a crash of the process).
+    durability: &'static str,
+    /// What was checked.
+    checks: Vec<Check>,
+}
+
+/// One condition of being ready.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Check {
+    /// What was checked.
+    name: &'static str,
+    /// Whether it holds.
+    ok: bool,
+    /// What an operator should know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
+}
+
+/// What is running here.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Version {
+    /// The program.
+    name: &'static str,
+    /// Its version (SemVer).
+    version: &'static str,
+    /// The SQLite that is part of it.
+    sqlite: &'static str,
+}
+
+/// The process is up.
+pub(super) async fn live() -> Json<Live> {
+    Json(Live { status: "ok" })
+}
+
+/// Whether requests can be served; 503 with the failing checks if not.
+pub(super) async fn ready(State(app): State<App>) -> Response {
+    let check = |name, ok, detail| Check { name, ok, detail: (!ok).then_some(detail) };
+    let checks = vec![
+        check("writer", app.store.writable(PROBE_TIME).await, "the writer does not answer"),
+        check("disk", app.store.free_bytes().is_some_and(|free| free >= DISK_ROOM), "the disk is almost full"),
+        check("accepting", !app.is_draining(), "the service is stopping"),
+    ];
+    let ok = checks.iter().all(|check| check.ok);
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = Ready { status: if ok { "ok" } else { "failing" }, durability: app.config.db.durability.name(), checks };
+    (status, Json(body)).into_response()
+}
+
+/// What is running here.
+pub(super) async fn version() -> Json<Version> {
+    Json(Version { name: "orderd", version: env!("CARGO_PKG_VERSION"), sqlite: crate::store::sqlite_version() })
+}
+
+/// The API, described for programs.
+pub(super) async fn openapi() -> Result<Response> {
+    Ok(([(header::CONTENT_TYPE, "application/json")], super::routes::document()).into_response())
+}

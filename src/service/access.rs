@@ -1,0 +1,52 @@
+//! Who is calling: from credentials to an actor, by facts in memory, without reading the database.
+
+use crate::{
+    app::App,
+    auth::{
+        Actor, Principal,
+        access::{Facts, SessionFacts, UserFacts},
+        secret::{Kind, Secret},
+    },
+    domain::{time::Timestamp, user::UserStatus},
+    error::{Error, Result, problem},
+    store::{Store, sessions, users},
+};
+use std::{net::IpAddr, sync::Arc};
+
+/// What has to be known to tell who may do what.
+pub fn facts(store: &Store, now: Timestamp) -> Result<Facts> {
+    store.read("access.facts", |tx| {
+        let users = users::all(tx)?
+            .into_iter()
+            .map(|user| (user.id, UserFacts { role: user.role.into(), active: user.status == UserStatus::Active }));
+        let sessions = sessions::live(tx, now)?
+            .into_iter()
+            .map(|s| (s.id, SessionFacts { user: s.user_id, expires_at: s.expires_at }));
+        Ok(Facts { users: users.collect(), sessions: sessions.collect(), ..Facts::default() })
+    })
+}
+
+/// Whoever `token` shows the caller to be.
+///
+/// # Errors
+/// `UNAUTHENTICATED` if it is not, or no longer, good.
+pub fn authenticate(app: &App, token: &str, request_id: &Arc<str>, address: Option<IpAddr>) -> Result<Actor> {
+    let now = app.clock.now();
+    let refused = || Error::new(&problem::UNAUTHENTICATED).detail("The credentials are not valid.");
+    let actor = |principal, role, permissions| Actor {
+        principal,
+        permissions,
+        role,
+        request_id: Arc::clone(request_id),
+        address,
+    };
+    if token.starts_with(Kind::ApiKey.prefix()) {
+        let secret = Secret::parse(Kind::ApiKey, token).ok_or_else(refused)?;
+        let key = app.access.authenticate_key(&secret.digest(), now).ok_or_else(refused)?;
+        return Ok(actor(Principal::ApiKey { id: key.key, maker: key.maker }, None, key.permissions));
+    }
+    let claims = app.tokens.verify(token, now)?;
+    let who = app.access.authenticate_session(&claims, now).ok_or_else(refused)?;
+    let principal = Principal::User { id: who.user, session: Some(who.session) };
+    Ok(actor(principal, Some(who.role), who.permissions))
+}

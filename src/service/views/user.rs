@@ -1,0 +1,26 @@
+//! A user as clients see it.
+
+use super::Shown;
+use crate::domain::{id::UserId, time::Timestamp, user::UserStatus};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A user.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "User")]
+pub struct UserView {
+    /// Its identifier.
+    pub id: Shown<UserId>,
+    /// What they log in with.
+    pub email: String,
+    /// What to call them.
+    pub name: String,
+    /// The name of their role.
+    pub role: String,
+    /// Whether they may act.
+    pub status: Shown<UserStatus>,
+    /// When they were made.
+    pub created_at: Shown<Timestamp>,
+    /// When they last changed.
+    pub updated_at: Shown<Timestamp>,
+}

@@ -1,0 +1,3 @@
+//! How the service is seen from outside: logs.
+
+pub mod logs;
