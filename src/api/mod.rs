@@ -3,6 +3,7 @@
 pub mod analytics;
 pub mod auth;
 pub mod events;
+mod export;
 mod extract;
 mod gate;
 pub mod json;
@@ -16,6 +17,7 @@ pub mod problem;
 pub mod query;
 mod reply;
 pub mod routes;
+mod rows;
 pub mod schema;
 pub mod server;
 pub mod system;

@@ -49,16 +49,16 @@ pub(super) fn versioned(document: String, version: i64, if_none_match: Option<&H
 
 /// A page, and a `Link` to the next one (RFC 8288).
 pub(super) fn page<T: Serialize>(page: &Page<T>, uri: &Uri) -> Response {
-    linked(page, uri, page.page.next.as_deref())
+    linked(page, uri, page.page.next.clone().map(|next| ("cursor", next)))
 }
 
-/// A document that is a page of a list, with a `Link` to the page that begins at `next`.
-pub(super) fn linked<T: Serialize>(document: &T, uri: &Uri, next: Option<&str>) -> Response {
+/// A document that is a page of a list, with a `Link` to the page whose parameter of this name has this value.
+pub(super) fn linked<T: Serialize>(document: &T, uri: &Uri, next: Option<(&str, String)>) -> Response {
     let mut response = Json(document).into_response();
-    if let Some(next) = next {
+    if let Some((name, value)) = next {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-        let kept = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-        let query: Vec<_> = kept.map(str::to_owned).chain([format!("cursor={next}")]).collect();
+        let kept = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(name));
+        let query: Vec<_> = kept.map(str::to_owned).chain([format!("{name}={value}")]).collect();
         let link = format!("<{path}?{}>; rel=\"next\"", query.join("&"));
         if let Ok(link) = HeaderValue::from_str(&link) {
             response.headers_mut().insert(header::LINK, link);

@@ -83,7 +83,8 @@ fn order_operations() -> Vec<Operation> {
         read("orders.list", "/v1/orders", "List orders", get(orders::list))
             .needs(&[OrdersRead, OrdersReadOwn])
             .query::<orders::ListOrders>()
-            .pages::<Page<OrderView<'_>>>(),
+            .pages::<Page<OrderView<'_>>>()
+            .streams(),
         read("orders.get", "/v1/orders/{id}", "Read an order", get(orders::get))
             .needs(&[OrdersRead, OrdersReadOwn])
             .versioned(Versioned::Read)
@@ -126,14 +127,17 @@ fn order_operations() -> Vec<Operation> {
             .needs(&[OrdersCancel, OrdersCancelOwn])
             .may_take::<orders::CancelOrder>()
             .problems(&[&problem::REFUND_DECISION_REQUIRED, &problem::REFUND_EXCEEDS_PAID]),
-        read("orders.events", "/v1/orders/{id}/events", "Read an order's history", get(orders::events))
+        read("orders.events", "/v1/orders/{id}/events", "Read an order's history", get(events::of_order))
             .needs(&[OrdersRead, OrdersReadOwn])
             .query::<super::list::Paging>()
-            .pages::<Page<EventView>>(),
+            .pages::<Page<EventView>>()
+            .streams(),
         read("events.list", "/v1/events", "Read the history of everything", get(events::list))
             .needs(&[OrdersRead])
             .query::<events::ListEvents>()
-            .answers::<Page<EventView>>(),
+            .pages::<Page<EventView>>()
+            .streams()
+            .may_wait(events::LONGEST_WAIT),
     ]
 }
 
@@ -157,11 +161,12 @@ fn money() -> Vec<Operation> {
             "transactions.list",
             "/v1/orders/{id}/transactions",
             "List an order's payments and refunds",
-            get(orders::transactions),
+            get(transactions::list),
         )
         .needs(&[OrdersRead, OrdersReadOwn])
         .query::<super::list::Paging>()
-        .pages::<Page<TransactionView<'_>>>(),
+        .pages::<Page<TransactionView<'_>>>()
+        .streams(),
         read("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", get(transactions::get))
             .needs(&[OrdersRead, OrdersReadOwn])
             .answers::<TransactionView<'_>>(),
