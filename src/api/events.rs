@@ -89,7 +89,7 @@ pub(super) async fn of_order(
     let place = Place::plain(&app, format!("orders.events {id}"), &paging)?;
     let found = events::of_order(&app, &actor, id, place.value().unwrap_or(0), place.limit)?;
     let next = found.next.map(|version| Cursor(vec![version]));
-    Ok(reply::page(&place.page(&app, found.events, next), &uri))
+    Ok(reply::page(&place.page(&app, found.events, next.as_ref()), &uri))
 }
 
 async fn all_of_order(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Response> {

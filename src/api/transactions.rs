@@ -214,7 +214,7 @@ pub(super) async fn list(
     let place = Place::plain(&app, format!("transactions.list {id}"), &paging)?;
     let found = transactions::of_order(&app, &actor, id, place.value(), place.limit)?;
     let rows = found.rows.iter().map(TransactionView::from).collect();
-    Ok(reply::page(&place.page(&app, rows, found.next.map(|seq| Cursor(vec![seq]))), &uri))
+    Ok(reply::page(&place.page(&app, rows, found.next.map(|seq| Cursor(vec![seq])).as_ref()), &uri))
 }
 
 async fn all(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Response> {

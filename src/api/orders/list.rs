@@ -230,7 +230,7 @@ pub(in crate::api) async fn list(
     let query = Query { filter: filter.clone(), sort, after, limit: place.limit };
     let Listed { orders: found, next } = orders::list(&app, &actor, query).await?;
     let next = next.map(|Position { value, seq, began }| Cursor(vec![value, seq, began]));
-    let mut page = place.page(&app, found.iter().map(OrderView::from).collect(), next);
+    let mut page = place.page(&app, found.iter().map(OrderView::from).collect(), next.as_ref());
     if asked.count == Some(true) {
         page.page.total = Some(orders::count(&app, &actor, filter).await?);
     }
