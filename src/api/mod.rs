@@ -6,6 +6,7 @@ pub mod events;
 mod export;
 mod extract;
 mod gate;
+pub mod idempotency_keys;
 pub mod json;
 mod list;
 mod middleware;

@@ -23,11 +23,7 @@ use crate::{
         views::OrderView,
     },
 };
-use axum::{
-    extract::State,
-    http::{HeaderMap, header},
-    response::Response,
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 pub(super) use body::CreateOrder;
 pub(super) use list::{ListOrders, list};
 pub(super) use patch::{CancelOrder, NoFields, PatchOrder, cancel, confirm, fulfil, place, update};
@@ -77,5 +73,5 @@ pub(super) async fn get_by_ref(
 
 fn one(app: &App, actor: &Actor, named: &Named, headers: &HeaderMap) -> Result<Response> {
     let (version, document) = orders::get(app, actor, named)?;
-    Ok(reply::versioned(document, version, headers.get(header::IF_NONE_MATCH)))
+    Ok(reply::versioned(document, version, headers))
 }

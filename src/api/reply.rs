@@ -3,7 +3,7 @@
 use crate::service::{exactly_once::Reply, views::Page};
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -34,12 +34,12 @@ pub(super) fn tag(version: i64) -> String {
 }
 
 /// A JSON document that is made already, with the version that it shows; 304 if the client has that one.
-pub(super) fn versioned(document: String, version: i64, if_none_match: Option<&HeaderValue>) -> Response {
+pub(super) fn versioned(document: String, version: i64, request: &HeaderMap) -> Response {
     let tag = tag(version);
-    let known = if_none_match.and_then(|value| value.to_str().ok()).is_some_and(|tags| {
-        // Weak comparison (RFC 9110, section 13.1.2).
-        tags.split(',').map(|t| t.trim().trim_start_matches("W/")).any(|t| t == tag || t == "*")
-    });
+    let sent = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    // Weak comparison (RFC 9110, section 13.1.2).
+    let mut tags = sent.flat_map(|tags| tags.split(',')).map(|t| t.trim().trim_start_matches("W/"));
+    let known = tags.any(|t| t == tag || t == "*");
     let etag = [(header::ETAG, tag)];
     if known {
         return (StatusCode::NOT_MODIFIED, etag).into_response();

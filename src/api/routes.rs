@@ -2,7 +2,7 @@
 //! the OpenAPI document and the authorisation test all come from here.
 
 use super::{
-    analytics, auth, events, gate, middleware, openapi,
+    analytics, auth, events, gate, idempotency_keys, middleware, openapi,
     operation::{Idempotency, Operation, Versioned},
     orders, pages, system, transactions, users,
 };
@@ -13,7 +13,10 @@ use crate::{
         OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite, RefundsWrite, UsersRead, UsersWrite,
     },
     error::{Error, problem},
-    service::views::{DailyRow, EventView, OrderView, Page, Report, RevenueRow, StatusRow, TransactionView, UserView},
+    service::views::{
+        DailyRow, EventView, IdempotencyKeyView, OrderView, Page, Report, RevenueRow, StatusRow, TransactionView,
+        UserView,
+    },
 };
 use axum::{
     Router,
@@ -138,6 +141,14 @@ fn order_operations() -> Vec<Operation> {
             .pages::<Page<EventView>>()
             .streams()
             .may_wait(events::LONGEST_WAIT),
+        read(
+            "idempotency_keys.get",
+            "/v1/idempotency-keys/{key}",
+            "Whether a request took effect",
+            get(idempotency_keys::get),
+        )
+        .signed_in()
+        .answers::<IdempotencyKeyView>(),
     ]
 }
 

@@ -62,6 +62,7 @@ pub async fn record(app: &App, actor: Actor, attempt: Attempt, id: OrderId, new:
                 return Ok(reply);
             }
             refuse_state(&order, new.kind)?;
+            refuse_duplicate(tx, &new)?;
             if new.kind == Kind::Refund {
                 refuse_excess(tx, &order, &new)?;
             }
@@ -171,6 +172,15 @@ fn refuse_state(order: &Order, kind: Kind) -> Result<()> {
         (OrderStatus::Cancelled, Kind::Payment) => Err(Error::new(&problem::ORDER_CANCELLED)),
         _ => Ok(()),
     }
+}
+
+/// Refused before the amount is looked at: what a provider reports twice has left nothing to refund the second time.
+fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
+    let Some(reference) = &new.provider_ref else { return Ok(()) };
+    if transactions::is_recorded(tx, new.kind, new.provider.as_deref(), reference)? {
+        return Err(Error::new(&problem::DUPLICATE_TRANSACTION));
+    }
+    Ok(())
 }
 
 fn refuse_excess(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Result<()> {

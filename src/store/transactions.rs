@@ -67,6 +67,13 @@ pub fn insert(tx: &WriteTx<'_>, order_seq: i64, user_id: Option<UserId>, transac
     Ok(())
 }
 
+/// Whether a transaction of this kind with this provider's reference is recorded.
+pub fn is_recorded(tx: &ReadTx<'_>, kind: Kind, provider: Option<&str>, provider_ref: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM transactions WHERE provider_ref = ?1 AND coalesce(provider, '') = ?2 AND kind = ?3";
+    let found = tx.row(sql, (provider_ref, provider.unwrap_or_default(), kind.name()), |_| Ok(()))?;
+    Ok(found.is_some())
+}
+
 /// Resolves a pending transaction as `transaction` says, and counts it.
 pub fn resolve(tx: &WriteTx<'_>, user_id: Option<UserId>, transaction: &Transaction) -> Result<()> {
     tx.execute(

@@ -46,7 +46,7 @@ pub(in crate::api) struct ListOrders {
     #[schemars(regex(pattern = r"^usr_[0-7][0-9a-hjkmnp-tv-z]{25}$"))]
     user_id: Option<String>,
     /// Orders in this currency.
-    #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
+    #[schemars(regex(pattern = r"^[A-Z]{3}$"), extend("format" = "iso-4217"))]
     currency: Option<String>,
     /// The order with this reference.
     #[schemars(length(min = 1, max = 255))]
@@ -164,17 +164,10 @@ impl ListOrders {
 
     fn filter(&self) -> Result<Filter> {
         let instant = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse);
-        let currency = self.currency.as_deref().map(Currency::parse);
-        let mut faults = vec![];
-        if currency == Some(None) {
-            faults.push(Fault::parameter("currency", "unknown", "must be a currency of ISO 4217"));
-        }
         if self.metadata.len() > MAX_METADATA {
             let detail = format!("must be at most {MAX_METADATA} parameters");
-            faults.push(Fault::parameter("metadata.<key>", "too_many", detail));
-        }
-        if !faults.is_empty() {
-            return Err(Error::new(&problem::INVALID_PARAMETER).with_faults(faults));
+            let fault = Fault::parameter("metadata.<key>", "too_many", detail);
+            return Err(Error::new(&problem::INVALID_PARAMETER).with_faults(vec![fault]));
         }
         Ok(Filter {
             statuses: distinct(self.status.iter().flatten().map(|name| OrderStatus::from(*name)).collect()),
@@ -183,7 +176,7 @@ impl ListOrders {
             ),
             user_id: self.user_id.as_deref().and_then(UserId::parse),
             visible_to: None,
-            currency: currency.flatten(),
+            currency: self.currency.as_deref().and_then(Currency::parse),
             external_ref: self.external_ref.clone(),
             sku: self.sku.clone(),
             total_min: self.total_min,
