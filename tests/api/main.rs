@@ -1,1 +1,6 @@
+//! The service from the outside: its real router over a real database file, without sockets. A file a capability.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod orders;
+mod support;
