@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod ground_rules;
+mod idempotency;
 mod orders;
+mod payments;
 mod support;
