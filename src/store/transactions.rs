@@ -2,7 +2,7 @@
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, Key, failed, rows},
+    sql::{Columns, Key, rows},
 };
 use crate::{
     domain::{

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod analytics;
 mod ground_rules;
 mod idempotency;
+mod identity;
 mod orders;
 mod payments;
 mod support;
