@@ -61,6 +61,8 @@ pub async fn record(app: &App, actor: Actor, attempt: Attempt, id: OrderId, new:
             if let Some(reply) = attempt.replay(tx, &actor)? {
                 return Ok(reply);
             }
+            // A provider's message that comes again is told so, whatever has become of the order since.
+            refuse_duplicate(tx, &new)?;
             refuse_state(&order, new.kind)?;
             if new.kind == Kind::Refund {
                 refuse_excess(tx, &order, &new)?;
@@ -163,6 +165,12 @@ pub(super) fn exceeds(pointer: &'static str, amount: i64, most: i64) -> Error {
     Error::new(&problem::REFUND_EXCEEDS_PAID)
         .detail(format!("{most} is left to refund; {amount} was asked for."))
         .with_faults(vec![Fault::body(pointer, "too_large", format!("must be at most {most}"))])
+}
+
+fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
+    let Some(reference) = &new.provider_ref else { return Ok(()) };
+    let recorded = transactions::is_recorded(tx, new.kind, new.provider.as_deref(), reference)?;
+    if recorded { Err(Error::new(&problem::DUPLICATE_TRANSACTION)) } else { Ok(()) }
 }
 
 fn refuse_state(order: &Order, kind: Kind) -> Result<()> {
