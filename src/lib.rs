@@ -13,7 +13,7 @@
 //!
 //! A request enters by [`api::server`], is given an identifier by `api/middleware.rs`, and meets the gate of its row in
 //! the table of [`api::routes`]: credentials, permission, size and media type. The arguments of its handler check the
-//! rest. The handler makes one call of a use case in [`service`], which asks the rules in [`domain`] and hands one named
+//! rest. The handler makes one call of a use case in [`service`], which asks the rules in [`domain`] and gives one named
 //! transaction to the [`store`]; its single writer answers when that is on disk. The name (`orders.create`) is the same
 //! as operation, transaction, audit action and log field: search for it and see the whole life of a request.
 //!
