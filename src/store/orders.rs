@@ -142,22 +142,22 @@ fn count(tx: &WriteTx<'_>, order: &Order, times: i64) {
 
 /// The order of this identifier.
 pub fn by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<Order>> {
-    one(tx, &format!("SELECT {} FROM orders WHERE id = ?1", row::COLUMNS), [Key(id)])
+    one(tx, concat!(row::select!(), " WHERE id = ?1"), [Key(id)])
 }
 
 /// The order of this number.
 pub fn by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<Order>> {
-    one(tx, &format!("SELECT {} FROM orders WHERE number = ?1", row::COLUMNS), [number])
+    one(tx, concat!(row::select!(), " WHERE number = ?1"), [number])
 }
 
 /// The order of this external reference.
 pub fn by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<Order>> {
-    one(tx, &format!("SELECT {} FROM orders WHERE external_ref = ?1", row::COLUMNS), [reference])
+    one(tx, concat!(row::select!(), " WHERE external_ref = ?1"), [reference])
 }
 
 /// The order in this row.
 pub fn by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<Order>> {
-    one(tx, &format!("SELECT {} FROM orders WHERE seq = ?1", row::COLUMNS), [seq])
+    one(tx, concat!(row::select!(), " WHERE seq = ?1"), [seq])
 }
 
 fn one(tx: &ReadTx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Option<Order>> {
