@@ -1,5 +1,6 @@
 //! What every operation is behind, as its row in the table says, in the order of the contract: authentication,
-//! permission, size and media type of the body. What follows is for the handler's arguments to check.
+//! permission, size and media type of the body, and query parameters where there are none. What follows is for the
+//! handler's arguments to check.
 
 use super::{
     middleware::Context,
@@ -63,7 +64,8 @@ async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) ->
         }
         Expected::None => request,
     };
-    if operation.query.is_none() && operation.in_api() {
+    if operation.query.is_none() {
+        // Operations with parameters read them by themselves.
         query::parse::<NoParameters>(request.uri().query().unwrap_or_default())?;
     }
     Ok(request)

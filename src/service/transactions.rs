@@ -61,8 +61,9 @@ pub async fn record(app: &App, actor: Actor, attempt: Attempt, id: OrderId, new:
             if let Some(reply) = attempt.replay(tx, &actor)? {
                 return Ok(reply);
             }
-            refuse_state(&order, new.kind)?;
+            // A provider's message that comes again is told so, whatever has become of the order since.
             refuse_duplicate(tx, &new)?;
+            refuse_state(&order, new.kind)?;
             if new.kind == Kind::Refund {
                 refuse_excess(tx, &order, &new)?;
             }
@@ -166,21 +167,18 @@ pub(super) fn exceeds(pointer: &'static str, amount: i64, most: i64) -> Error {
         .with_faults(vec![Fault::body(pointer, "too_large", format!("must be at most {most}"))])
 }
 
+fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
+    let Some(reference) = &new.provider_ref else { return Ok(()) };
+    let recorded = transactions::is_recorded(tx, new.kind, new.provider.as_deref(), reference)?;
+    if recorded { Err(Error::new(&problem::DUPLICATE_TRANSACTION)) } else { Ok(()) }
+}
+
 fn refuse_state(order: &Order, kind: Kind) -> Result<()> {
     match (order.status, kind) {
         (OrderStatus::Draft, _) => Err(Error::new(&problem::ORDER_NOT_PLACED)),
         (OrderStatus::Cancelled, Kind::Payment) => Err(Error::new(&problem::ORDER_CANCELLED)),
         _ => Ok(()),
     }
-}
-
-/// Refused before the amount is looked at: what a provider reports twice has left nothing to refund the second time.
-fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
-    let Some(reference) = &new.provider_ref else { return Ok(()) };
-    if transactions::is_recorded(tx, new.kind, new.provider.as_deref(), reference)? {
-        return Err(Error::new(&problem::DUPLICATE_TRANSACTION));
-    }
-    Ok(())
 }
 
 fn refuse_excess(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Result<()> {

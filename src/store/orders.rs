@@ -16,6 +16,7 @@ use crate::{
         id::OrderId,
         order::{Item, Order},
         pricing::{Line, LineTotals, Tax},
+        time::Timestamp,
     },
     error::{Error, Result, problem},
 };
@@ -59,9 +60,9 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
             ":customer": row::customer(order.customer.as_ref()), ":note": order.note,
             ":metadata": row::metadata(&order.metadata), ":version": order.version, ":created_by": order.created_by,
             ":created_at": order.created_at.millis(), ":updated_at": order.updated_at.millis(),
-            ":placed_at": order.placed_at.map(|t| t.millis()), ":confirmed_at": order.confirmed_at.map(|t| t.millis()),
-            ":fulfilled_at": order.fulfilled_at.map(|t| t.millis()),
-            ":cancelled_at": order.cancelled_at.map(|t| t.millis()), ":cancel_reason": order.cancel_reason,
+            ":placed_at": order.placed_at.map(Timestamp::millis), ":confirmed_at": order.confirmed_at.map(Timestamp::millis),
+            ":fulfilled_at": order.fulfilled_at.map(Timestamp::millis),
+            ":cancelled_at": order.cancelled_at.map(Timestamp::millis), ":cancel_reason": order.cancel_reason,
         },
     )
     .map_err(taken_reference)?;
@@ -90,10 +91,10 @@ pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
             ":paid": after.paid_amount, ":refunded": after.refunded_amount,
             ":customer": row::customer(after.customer.as_ref()), ":note": after.note,
             ":metadata": row::metadata(&after.metadata), ":version": after.version,
-            ":updated_at": after.updated_at.millis(), ":placed_at": after.placed_at.map(|t| t.millis()),
-            ":confirmed_at": after.confirmed_at.map(|t| t.millis()),
-            ":fulfilled_at": after.fulfilled_at.map(|t| t.millis()),
-            ":cancelled_at": after.cancelled_at.map(|t| t.millis()), ":cancel_reason": after.cancel_reason,
+            ":updated_at": after.updated_at.millis(), ":placed_at": after.placed_at.map(Timestamp::millis),
+            ":confirmed_at": after.confirmed_at.map(Timestamp::millis),
+            ":fulfilled_at": after.fulfilled_at.map(Timestamp::millis),
+            ":cancelled_at": after.cancelled_at.map(Timestamp::millis), ":cancel_reason": after.cancel_reason,
         },
     )
     .map_err(taken_reference)?;
