@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod filters;
 mod history;
 mod list;
 mod read;
