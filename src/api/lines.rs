@@ -78,7 +78,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::stream;
+    use futures_util::{StreamExt, stream};
 
     fn body(chunks: &[&str]) -> Body {
         let chunks: Vec<_> = chunks.iter().map(|chunk| Ok::<_, std::io::Error>((*chunk).to_owned())).collect();
@@ -125,6 +125,4 @@ mod tests {
         let found = lines(Body::from_stream(stalled)).await;
         assert_eq!(found, [(1, "a".to_owned()), (2, "slow_body".to_owned())]);
     }
-
-    use futures_util::StreamExt;
 }
