@@ -6,6 +6,7 @@ mod analytics;
 mod ground_rules;
 mod idempotency;
 mod identity;
+mod model;
 mod orders;
 mod payments;
 mod support;
