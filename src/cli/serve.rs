@@ -9,7 +9,7 @@ use crate::{
     error::problem,
     service::{
         demo::{self, DemoUser},
-        sessions,
+        housekeeping, sessions,
         users::NewUser,
     },
     store::{OpenError, users},
@@ -18,6 +18,7 @@ use crate::{
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::oneshot,
 };
 
 /// The arguments of `orderd serve`.
@@ -81,7 +82,11 @@ async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
             () = shared.store.failed() => failed.store(true, std::sync::atomic::Ordering::Relaxed),
         }
     };
+    let (stop_housekeeping, stopped) = oneshot::channel();
+    let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
     server::serve(app.clone(), listener, stop).await;
+    drop(stop_housekeeping);
+    housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;
     if storage_failed.load(std::sync::atomic::Ordering::Relaxed) {
         return Err(Failure::failed(format!("{}: storage failed; start again to recover", app.store.path().display())));
@@ -140,10 +145,11 @@ async fn first_admin(app: &App, bootstrap: &Bootstrap) -> Result<(), Failure> {
         }
         return Ok(());
     };
-    let email = Email::parse(address)
-        .ok_or_else(|| Failure::usage(format!("ORDERD_ADMIN_EMAIL: {address} is no e-mail address")))?;
+    if Email::parse(address).is_none() {
+        return Err(Failure::usage(format!("ORDERD_ADMIN_EMAIL: {address} is no e-mail address")));
+    }
     let new = NewUser {
-        email,
+        email: address.clone(),
         name: "Administrator".to_owned(),
         role: "admin".to_owned(),
         password: password.expose().into(),

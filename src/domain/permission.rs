@@ -8,6 +8,12 @@ macro_rules! permissions {
             $(#[doc = $text] $name),+
         }
 
+        impl std::fmt::Display for Permission {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
         impl Permission {
             /// Every permission, in the order of the contract.
             pub const ALL: &'static [Permission] = &[$(Permission::$name),+];
