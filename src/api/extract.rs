@@ -14,7 +14,7 @@ use crate::{
 };
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
-    http::{HeaderMap, Method, request::Parts},
+    http::{HeaderMap, request::Parts},
 };
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
@@ -147,8 +147,11 @@ impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
         if key.is_none() && idempotency == Idempotency::Required {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REQUIRED));
         }
-        let attempt =
-            attempt(key, &parts.method, parts.uri.path(), &json::canonical(&blinded(&value, &app.fingerprints))?);
+        let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
+        let said = json::canonical(&blinded(&value, &app.fingerprints))?;
+        let fingerprint = sha256(&[method.as_bytes(), path.as_bytes(), &said]);
+        let retention = app.config.idempotency.retention;
+        let attempt = Attempt { key, fingerprint, method, path, retention };
         Ok(Self { body: schema::valid(value)?, attempt })
     }
 }
@@ -160,11 +163,6 @@ fn blinded<'v>(value: &'v Value, fingerprints: &Mac) -> Cow<'v, Value> {
     let mut value = value.clone();
     value["password"] = fingerprints.digest(password.as_bytes()).to_vec().into();
     Cow::Owned(value)
-}
-
-fn attempt(key: Option<String>, method: &Method, path: &str, body: &[u8]) -> Attempt {
-    let fingerprint = sha256(&[method.as_str().as_bytes(), path.as_bytes(), body]);
-    Attempt { key, fingerprint, method: method.to_string(), path: path.to_owned() }
 }
 
 /// The `Idempotency-Key`: bare, or quoted as an RFC 8941 string, sent once.

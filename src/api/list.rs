@@ -1,5 +1,6 @@
 //! What all lists have in common: the size of a page, the place where the next one begins, and the link to it.
 
+use super::export;
 use crate::{
     app::App,
     auth::Cursor,
@@ -14,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The largest page of any list.
-const MAX_LIMIT: u64 = 200;
+pub(super) const MAX_LIMIT: u64 = 200;
 /// The page of a list where the caller names none.
 const DEFAULT_LIMIT: u64 = 50;
 
@@ -30,6 +31,13 @@ pub(super) struct Paging {
     cursor: Option<String>,
     /// Whether to count the whole list: `page.total`.
     count: Option<bool>,
+}
+
+impl Paging {
+    /// Refuses to page through an export.
+    pub(super) fn refuse(&self) -> Result<()> {
+        export::refuse_paging(&[("limit", self.limit.is_some()), ("cursor", self.cursor.is_some())])
+    }
 }
 
 /// A list: what it is bound to, how long its pages are, and where this one begins.
@@ -78,8 +86,8 @@ impl Place {
     }
 
     /// The page with these entries, which goes on after `next`.
-    pub(super) fn page<T>(&self, app: &App, data: Vec<T>, next: Option<Cursor>) -> Page<T> {
-        Page { data, page: self.info(app, next.as_ref()) }
+    pub(super) fn page<T>(&self, app: &App, data: Vec<T>, next: Option<&Cursor>) -> Page<T> {
+        Page { data, page: self.info(app, next) }
     }
 
     /// Where a page stands that goes on after `next`.

@@ -6,6 +6,7 @@ pub mod digest;
 pub mod event;
 pub mod figures;
 pub mod id;
+pub mod listing;
 pub mod money;
 mod names;
 pub mod order;

@@ -1,6 +1,6 @@
 //! Opening the file: who may, what it must be, and how each connection is set up.
 
-use super::{Inner, Store, readers::Readers, writer::Writer};
+use super::{Inner, Store, readers::Readers, sql::add_functions, writer::Writer};
 use crate::domain::{id::Ids, time::Clock};
 use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
 use std::{
@@ -22,8 +22,9 @@ const APPLICATION_ID: i64 = 0x6f72_6464;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// Statements that each connection keeps prepared.
 const PREPARED_STATEMENTS: usize = 256;
-/// Page cache of the writing connection, in KiB.
-const WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// Page cache of the writing connection, in KiB. Larger is not better: SQLite walks all of it at a commit that has split
+/// a page.
+const WRITER_CACHE_KIB: i64 = 32 * 1024;
 /// Page cache of each reading connection, in KiB.
 const READER_CACHE_KIB: i64 = 8 * 1024;
 
@@ -166,6 +167,7 @@ fn prepare_writer(connection: &Connection, synced: bool) -> rusqlite::Result<()>
 /// Sets up a connection that only reads.
 pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     prepare(connection, READER_CACHE_KIB)?;
+    add_functions(connection)?;
     connection.pragma_update(None, "query_only", true)
 }
 
