@@ -40,5 +40,5 @@ macro_rules! named {
 
 named! {
     AnyPermission where |_: &Permission| true;
-    KeyPermission where |p: &Permission| p.wider().is_none();
+    KeyPermission where |p: &Permission| !p.is_own();
 }

@@ -3,7 +3,7 @@
 use super::{Failure, flags::ServerFlags, print};
 use crate::{
     api::server,
-    app::{App, StartError, Surroundings},
+    app::{App, Surroundings},
     config::{Bootstrap, Config, Loaded},
     domain::{time::Clock, user::Email},
     error::problem,
@@ -12,7 +12,7 @@ use crate::{
         housekeeping, sessions,
         users::NewUser,
     },
-    store::{OpenError, users},
+    store::users,
     telemetry::logs,
 };
 use tokio::{
@@ -49,7 +49,7 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
     refuse_unbuilt(&config)?;
     let listen = config.server.listen;
     let demo_users = if demo { fill(&config).await? } else { vec![] };
-    let app = App::open(config, Surroundings::system()?).map_err(refused)?;
+    let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
     let listener = TcpListener::bind(listen).await;
     let listener = listener.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
@@ -115,7 +115,7 @@ async fn fill(config: &Config) -> Result<Vec<DemoUser>, Failure> {
     let system = Surroundings::system()?;
     let now = system.clock.now();
     let (hand, clock) = demo::Hand::new(now.minus(demo::SPAN));
-    let app = App::open(config.clone(), Surroundings { clock, ..system }).map_err(refused)?;
+    let app = App::open(config.clone(), Surroundings { clock, ..system })?;
     let made = if app.store.read("demo.empty", users::any)? {
         tracing::warn!("--demo fills an empty database only; this one is left as it is");
         vec![]
@@ -166,13 +166,4 @@ async fn first_admin(app: &App, bootstrap: &Bootstrap) -> Result<(), Failure> {
         Err(e) => return Err(e.into()),
     }
     Ok(())
-}
-
-fn refused(e: StartError) -> Failure {
-    match e {
-        StartError::Database(e @ (OpenError::Held(_) | OpenError::Newer(..) | OpenError::Damaged(..))) => {
-            Failure::unfit_database(e.to_string())
-        }
-        e => Failure::failed(e.to_string()),
-    }
 }

@@ -55,6 +55,11 @@ impl Permission {
         Self::ALL.iter().copied().find(|p| p.name() == name)
     }
 
+    /// Whether it is about orders of one's own, which a program has none of.
+    pub const fn is_own(self) -> bool {
+        self.wider().is_some()
+    }
+
     /// The wider permission that includes this one, for an `_own` permission.
     pub const fn wider(self) -> Option<Self> {
         match self {

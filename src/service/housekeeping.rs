@@ -1,13 +1,13 @@
 //! What is done from time to time without being asked for: writing notes, forgetting what is over, and taking over new
 //! signing keys. Each concern is one function, does little at a time, and is tried again later if it fails.
 
-use super::{audit, keys};
+use super::{audit, keys, signing_keys::Watch};
 use crate::{
     app::App,
-    error::{Error, Result},
+    error::Result,
     store::{WriteTx, idempotency, sessions},
 };
-use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
+use std::time::Duration;
 use tokio::{
     sync::oneshot,
     time::{MissedTickBehavior, interval},
@@ -26,14 +26,14 @@ const BATCH: usize = 500;
 pub async fn run(app: App, mut stop: oneshot::Receiver<()>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut signing_keys = SigningKeys::of(&app);
+    let mut signing_keys = Watch::default();
     for tick in 0_u64.. {
         tokio::select! {
             _ = ticks.tick() => {}
             _ = &mut stop => break,
         }
         report("audit.write_notes", audit::write_notes(&app).await);
-        report("keys.reload", signing_keys.reload_if_changed(&app));
+        report("signing_keys.look", signing_keys.look(&app));
         if tick % KEEP_LAST_USE_EVERY == 0 {
             report("api_keys.keep_last_use", keys::keep_last_use(&app).await);
         }
@@ -71,45 +71,5 @@ async fn forget(
 fn report(name: &'static str, outcome: Result<()>) {
     if let Err(e) = outcome {
         tracing::warn!(housekeeping.task = name, error.cause = %e, "housekeeping failed; it is tried again later");
-    }
-}
-
-/// The file of the signing keys as it was last seen. Replacing a file gives it another inode.
-#[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    inode: u64,
-    modified: (i64, i64),
-}
-
-impl Seen {
-    fn of(path: &Path) -> Result<Self> {
-        let metadata = fs::metadata(path).map_err(|e| Error::internal(format!("{}: {e}", path.display())))?;
-        Ok(Self { inode: metadata.ino(), modified: (metadata.mtime(), metadata.mtime_nsec()) })
-    }
-}
-
-/// Takes over the signing keys when their file has changed.
-pub struct SigningKeys {
-    seen: Option<Seen>,
-}
-
-impl SigningKeys {
-    /// The keys that `app` has begun with.
-    pub fn of(app: &App) -> Self {
-        Self { seen: Seen::of(&app.config.signing_key_file()).ok() }
-    }
-
-    /// Takes the keys over if the file is another one than before. A fault in it is reported once, and the keys in use
-    /// stay.
-    pub fn reload_if_changed(&mut self, app: &App) -> Result<()> {
-        let path = app.config.signing_key_file();
-        let present = Seen::of(&path).ok();
-        if present == self.seen {
-            return Ok(());
-        }
-        self.seen = present;
-        app.tokens.reload(&path)?;
-        tracing::info!(keys.path = %path.display(), "the signing keys were taken over from their file");
-        Ok(())
     }
 }

@@ -14,6 +14,7 @@ pub mod page;
 pub mod passwords;
 pub mod roles;
 pub mod sessions;
+pub mod signing_keys;
 pub mod transactions;
 pub mod users;
 pub mod views;

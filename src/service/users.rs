@@ -131,6 +131,14 @@ pub fn get(app: &App, actor: &Actor, id: UserId) -> Result<UserView> {
     Ok(UserView::from(&user))
 }
 
+/// The user who logs in with this address.
+pub fn by_email(app: &App, actor: &Actor, email: &str) -> Result<UserView> {
+    actor.require(Permission::UsersRead)?;
+    let email = Email::parse(email).ok_or_else(|| Error::invalid(vec![not_an_address()]))?;
+    let found = app.store.read("users.by_email", |tx| users::by_email(tx, &email))?;
+    found.map(|(user, _)| UserView::from(&user)).ok_or_else(|| Error::absent().detail("No user has this address."))
+}
+
 /// Users, newest first.
 pub fn list(app: &App, actor: &Actor, wanted: &Wanted<UserId>) -> Result<Found<UserView, UserId>> {
     actor.require(Permission::UsersRead)?;

@@ -46,6 +46,11 @@ impl Store {
         open::open(options)
     }
 
+    /// Reads the file at `path` without opening it as a store: beside the server that has it, if one does.
+    pub fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
+        open::inspect(path, work)
+    }
+
     /// Runs `work` in a transaction and answers when it is on disk. Work of other callers may share the transaction;
     /// if it fails, it is rolled back alone. `work` is run again if that needs to happen, so it must not change
     /// anything but the transaction; what is to follow a commit goes into [`WriteTx::after_commit`].
