@@ -78,7 +78,7 @@ pub(super) async fn log_in(
 #[serde(deny_unknown_fields)]
 pub(super) struct Refresh {
     /// The `refresh_token` of the last answer.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(min = 1, max = 4096))]
     refresh_token: String,
 }
 
