@@ -1,9 +1,11 @@
 //! What every operation is behind, as its row in the table says, in the order of the contract: authentication,
-//! permission, size and media type of the body. What follows is for the handler's arguments to check.
+//! permission, size and media type of the body, and query parameters where there are none. What follows is for the
+//! handler's arguments to check.
 
 use super::{
     middleware::Context,
     operation::{Access, Body as Expected, Operation},
+    query::{self, NoParameters},
 };
 use crate::{
     app::App,
@@ -35,7 +37,7 @@ pub(super) async fn enter(
     match prepare(&app, &operation, request).await {
         Err(error) => error.into_response(),
         Ok(request) => {
-            let limit = app.time_limit().saturating_add(GRACE);
+            let limit = app.time_limit().saturating_add(operation.waits).saturating_add(GRACE);
             let answered = tokio::time::timeout(limit, next.run(request)).await;
             answered.unwrap_or_else(|_| Error::new(&problem::TIMEOUT).into_response())
         }
@@ -54,14 +56,19 @@ async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) ->
         request.extensions_mut().insert(actor);
     }
     request.extensions_mut().insert(Arc::clone(operation));
-    match operation.body {
-        Expected::Json { media, optional, .. } => read_body(app, request, media, optional).await,
+    let request = match operation.body {
+        Expected::Json { media, optional, .. } => read_body(app, request, media, optional).await?,
         Expected::Stream(media) => {
             media_type(request.headers(), &[media])?;
-            Ok(request)
+            request
         }
-        Expected::None => Ok(request),
+        Expected::None => request,
+    };
+    if operation.query.is_none() {
+        // Operations with parameters read them by themselves.
+        query::parse::<NoParameters>(request.uri().query().unwrap_or_default())?;
     }
+    Ok(request)
 }
 
 fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Actor> {

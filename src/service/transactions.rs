@@ -61,6 +61,8 @@ pub async fn record(app: &App, actor: Actor, attempt: Attempt, id: OrderId, new:
             if let Some(reply) = attempt.replay(tx, &actor)? {
                 return Ok(reply);
             }
+            // A provider's message that comes again is told so, whatever has become of the order since.
+            refuse_duplicate(tx, &new)?;
             refuse_state(&order, new.kind)?;
             if new.kind == Kind::Refund {
                 refuse_excess(tx, &order, &new)?;
@@ -119,17 +121,17 @@ pub fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> {
 
 /// Some of an order's transactions.
 pub struct Listed {
-    /// The transactions, oldest first.
+    /// The transactions, newest first.
     pub rows: Vec<Transaction>,
-    /// The row after which more follow, if any do.
+    /// The row before which older ones are, if there are any.
     pub next: Option<i64>,
 }
 
-/// An order's transactions after row `after`, oldest first, if the actor may read the order.
-pub fn of_order(app: &App, actor: &Actor, id: OrderId, after: i64, limit: usize) -> Result<Listed> {
+/// An order's transactions before row `before`, newest first, if the actor may read the order.
+pub fn of_order(app: &App, actor: &Actor, id: OrderId, before: Option<i64>, limit: usize) -> Result<Listed> {
     app.store.read("transactions.list", |tx| {
         let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o)).ok_or_else(Error::absent)?;
-        let mut found = transactions::of_order(tx, order.seq, after, limit + 1)?;
+        let mut found = transactions::of_order(tx, order.seq, before.unwrap_or(i64::MAX), limit + 1)?;
         let has_more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| has_more).map(|(seq, _)| *seq);
@@ -163,6 +165,12 @@ pub(super) fn exceeds(pointer: &'static str, amount: i64, most: i64) -> Error {
     Error::new(&problem::REFUND_EXCEEDS_PAID)
         .detail(format!("{most} is left to refund; {amount} was asked for."))
         .with_faults(vec![Fault::body(pointer, "too_large", format!("must be at most {most}"))])
+}
+
+fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
+    let Some(reference) = &new.provider_ref else { return Ok(()) };
+    let recorded = transactions::is_recorded(tx, new.kind, new.provider.as_deref(), reference)?;
+    if recorded { Err(Error::new(&problem::DUPLICATE_TRANSACTION)) } else { Ok(()) }
 }
 
 fn refuse_state(order: &Order, kind: Kind) -> Result<()> {

@@ -1,9 +1,10 @@
 //! Orders: keeping them, finding one, and pages of many.
 
+mod filter;
 mod list;
 mod row;
 
-pub use list::{Filter, page};
+pub use list::{count, looks_far, page};
 
 use super::{
     ReadTx, WriteTx,
@@ -15,6 +16,7 @@ use crate::{
         id::OrderId,
         order::{Item, Order},
         pricing::{Line, LineTotals, Tax},
+        time::Timestamp,
     },
     error::{Error, Result, problem},
 };
@@ -58,14 +60,14 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
             ":customer": row::customer(order.customer.as_ref()), ":note": order.note,
             ":metadata": row::metadata(&order.metadata), ":version": order.version, ":created_by": order.created_by,
             ":created_at": order.created_at.millis(), ":updated_at": order.updated_at.millis(),
-            ":placed_at": order.placed_at.map(|t| t.millis()), ":confirmed_at": order.confirmed_at.map(|t| t.millis()),
-            ":fulfilled_at": order.fulfilled_at.map(|t| t.millis()),
-            ":cancelled_at": order.cancelled_at.map(|t| t.millis()), ":cancel_reason": order.cancel_reason,
+            ":placed_at": order.placed_at.map(Timestamp::millis), ":confirmed_at": order.confirmed_at.map(Timestamp::millis),
+            ":fulfilled_at": order.fulfilled_at.map(Timestamp::millis),
+            ":cancelled_at": order.cancelled_at.map(Timestamp::millis), ":cancel_reason": order.cancel_reason,
         },
     )
     .map_err(taken_reference)?;
     insert_items(tx, order)?;
-    count(tx, order, 1);
+    count_in_figures(tx, order, 1);
     Ok(())
 }
 
@@ -89,15 +91,15 @@ pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
             ":paid": after.paid_amount, ":refunded": after.refunded_amount,
             ":customer": row::customer(after.customer.as_ref()), ":note": after.note,
             ":metadata": row::metadata(&after.metadata), ":version": after.version,
-            ":updated_at": after.updated_at.millis(), ":placed_at": after.placed_at.map(|t| t.millis()),
-            ":confirmed_at": after.confirmed_at.map(|t| t.millis()),
-            ":fulfilled_at": after.fulfilled_at.map(|t| t.millis()),
-            ":cancelled_at": after.cancelled_at.map(|t| t.millis()), ":cancel_reason": after.cancel_reason,
+            ":updated_at": after.updated_at.millis(), ":placed_at": after.placed_at.map(Timestamp::millis),
+            ":confirmed_at": after.confirmed_at.map(Timestamp::millis),
+            ":fulfilled_at": after.fulfilled_at.map(Timestamp::millis),
+            ":cancelled_at": after.cancelled_at.map(Timestamp::millis), ":cancel_reason": after.cancel_reason,
         },
     )
     .map_err(taken_reference)?;
-    count(tx, before, -1);
-    count(tx, after, 1);
+    count_in_figures(tx, before, -1);
+    count_in_figures(tx, after, 1);
     Ok(())
 }
 
@@ -131,7 +133,7 @@ fn taken_reference(e: rusqlite::Error) -> Error {
     if breaks(&e, "orders.external_ref") { Error::new(&problem::DUPLICATE_EXTERNAL_REF) } else { failed(e) }
 }
 
-fn count(tx: &WriteTx<'_>, order: &Order, times: i64) {
+fn count_in_figures(tx: &WriteTx<'_>, order: &Order, times: i64) {
     for sale in figures::of_order(order) {
         tx.count_sale(sale, times);
     }

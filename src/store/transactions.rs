@@ -2,7 +2,7 @@
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, Key, breaks, failed, rows},
+    sql::{Columns, Key, rows},
 };
 use crate::{
     domain::{
@@ -10,7 +10,7 @@ use crate::{
         id::{TransactionId, UserId},
         transaction::{Held, Kind, Transaction, TransactionStatus},
     },
-    error::{Error, Result, problem},
+    error::Result,
 };
 use rusqlite::{Row, named_params};
 
@@ -39,14 +39,21 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
     })
 }
 
-/// Adds a transaction to the order in row `order_seq` of `user_id`, and counts it. `DUPLICATE_TRANSACTION` if its
-/// provider's reference is recorded already.
+/// Whether a transaction of this kind has this reference of this provider.
+pub fn is_recorded(tx: &ReadTx<'_>, kind: Kind, provider: Option<&str>, provider_ref: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM transactions WHERE provider_ref = ?1 AND coalesce(provider, '') = ?2 AND kind = ?3";
+    let found = tx.row(sql, (provider_ref, provider.unwrap_or_default(), kind.name()), |_| Ok(()))?;
+    Ok(found.is_some())
+}
+
+/// Adds a transaction to the order in row `order_seq` of `user_id`, and counts it. The caller has made sure that its
+/// provider's reference is not recorded yet.
 pub fn insert(tx: &WriteTx<'_>, order_seq: i64, user_id: Option<UserId>, transaction: &Transaction) -> Result<()> {
     let seq = tx.with_counters(|counters| {
         counters.transaction += 1;
         counters.transaction
     });
-    tx.try_execute(
+    tx.execute(
         "INSERT INTO transactions (seq, id, order_seq, kind, status, amount, provider, provider_ref, payment_seq,
            reason, occurred_at, recorded_at)
          VALUES (:seq, :id, :order_seq, :kind, :status, :amount, :provider, :provider_ref,
@@ -58,11 +65,7 @@ pub fn insert(tx: &WriteTx<'_>, order_seq: i64, user_id: Option<UserId>, transac
             ":reason": transaction.reason, ":occurred_at": transaction.occurred_at.millis(),
             ":recorded_at": transaction.recorded_at.millis(),
         },
-    )
-    .map_err(|e| {
-        let duplicate = breaks(&e, "transactions_by_provider_ref");
-        if duplicate { Error::new(&problem::DUPLICATE_TRANSACTION) } else { failed(e) }
-    })?;
+    )?;
     count(tx, transaction, user_id);
     Ok(())
 }
@@ -88,10 +91,10 @@ pub fn by_id(tx: &ReadTx<'_>, id: TransactionId) -> Result<Option<Transaction>> 
     tx.row(&format!("SELECT {COLUMNS} WHERE t.id = ?1"), [Key(id)], read)
 }
 
-/// An order's transactions after row `after`, oldest first, each with its row.
-pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, after: i64, limit: usize) -> Result<Vec<(i64, Transaction)>> {
-    let sql = format!("SELECT t.seq, {COLUMNS} WHERE t.order_seq = ?1 AND t.seq > ?2 ORDER BY t.seq LIMIT ?3");
-    tx.rows(&sql, (order_seq, after, rows(limit)), |row| {
+/// An order's transactions before row `before`, newest first, each with its row.
+pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> Result<Vec<(i64, Transaction)>> {
+    let sql = format!("SELECT t.seq, {COLUMNS} WHERE t.order_seq = ?1 AND t.seq < ?2 ORDER BY t.seq DESC LIMIT ?3");
+    tx.rows(&sql, (order_seq, before, rows(limit)), |row| {
         let mut columns = Columns::of(row);
         Ok((columns.take()?, read_from(&mut columns)?))
     })

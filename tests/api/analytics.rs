@@ -1,0 +1,252 @@
+//! Figures, against numbers computed by hand.
+
+use crate::support::{Client, Service, order_of, with};
+use serde_json::{Value, json};
+
+/// Three days of trade: every figure below is computed from this by hand.
+///
+/// | day | what |
+/// |---|---|
+/// | 16 June | ada places A: 1000 EUR + tax 100; pays all of it; staff place B: 500 EUR for nobody; staff place J: 3000 JPY |
+/// | 17 June | ada places C: 2001 EUR; pays 1500 |
+/// | 18 June | A: 400 refunded; C cancelled, nothing refunded; a draft, which is in no figure |
+async fn three_days() -> (Service, Client) {
+    let service = Service::start().await;
+    let (ada, staff, manager) = (service.customer().await, service.staff().await, service.manager().await);
+    let mut body = order_of(&[("tea", 1, 1000)]);
+    body["items"][0]["tax_amount"] = 100.into();
+    service.at("2026-06-16T00:00:00.000Z");
+    let a = ada.places(body).await.created().id();
+    manager.pays(&a, json!({"amount": 1100})).await.created();
+    staff.places(order_of(&[("cup", 1, 500)])).await.created();
+    service.at("2026-06-16T23:59:59.999Z");
+    staff.places(with(order_of(&[("tea", 3, 1000)]), "currency", "JPY")).await.created();
+    service.at("2026-06-17T00:00:00.000Z");
+    let c = ada.places(order_of(&[("pot", 1, 2001)])).await.created().id();
+    manager.pays(&c, json!({"amount": 1500})).await.created();
+    service.at("2026-06-18T12:00:00.000Z");
+    manager.refunds(&a, json!({"amount": 400})).await.created();
+    manager.post(&format!("/v1/orders/{c}/cancel"), json!({"refund": "none"})).await.ok();
+    ada.places(with(order_of(&[("tea", 9, 9)]), "draft", true)).await.created();
+    let analyst = service.analyst().await;
+    (service, analyst)
+}
+
+/// Every figure of a daily row.
+const FIGURES: [&str; 8] = [
+    "orders_placed",
+    "orders_cancelled",
+    "gross_amount",
+    "refunded_amount",
+    "cancelled_amount",
+    "net_amount",
+    "tax_amount",
+    "average_order_amount",
+];
+
+async fn daily(who: &Client, query: &str) -> Vec<(String, [i64; 8])> {
+    let report = who.get(&format!("/v1/analytics/daily?{query}")).await.ok();
+    let row = |row: &Value| {
+        let label = format!("{} {}", row["date"].as_str().unwrap(), row["currency"].as_str().unwrap());
+        (label, FIGURES.map(|figure| row[figure].as_i64().unwrap()))
+    };
+    report["data"].as_array().unwrap().iter().map(row).collect()
+}
+
+fn rows(rows: &[(&str, [i64; 8])]) -> Vec<(String, [i64; 8])> {
+    rows.iter().map(|(label, figures)| ((*label).to_owned(), *figures)).collect()
+}
+
+#[tokio::test]
+async fn days_by_the_money_that_moved() {
+    let (_service, analyst) = three_days().await;
+    let expected = [
+        ("2026-06-15 EUR", [0, 0, 0, 0, 0, 0, 0, 0]),
+        ("2026-06-15 JPY", [0, 0, 0, 0, 0, 0, 0, 0]),
+        ("2026-06-16 EUR", [2, 0, 1100, 0, 0, 1100, 100, 800]),
+        ("2026-06-16 JPY", [1, 0, 0, 0, 0, 0, 0, 3000]),
+        ("2026-06-17 EUR", [1, 0, 1500, 0, 0, 1500, 0, 2001]),
+        ("2026-06-17 JPY", [0, 0, 0, 0, 0, 0, 0, 0]),
+        ("2026-06-18 EUR", [0, 1, 0, 400, 0, -400, 0, 0]),
+        ("2026-06-18 JPY", [0, 0, 0, 0, 0, 0, 0, 0]),
+    ];
+    assert_eq!(daily(&analyst, "from=2026-06-15&to=2026-06-18").await, rows(&expected));
+    assert_eq!(daily(&analyst, "from=2026-06-15&to=2026-06-18&basis=cash&tz=UTC").await, rows(&expected));
+}
+
+#[tokio::test]
+async fn days_by_the_orders_that_were_placed() {
+    let (_service, analyst) = three_days().await;
+    let found = daily(&analyst, "from=2026-06-16&to=2026-06-18&basis=booked&currency=EUR").await;
+    let expected = [
+        ("2026-06-16 EUR", [2, 0, 1600, 0, 0, 1600, 100, 800]),
+        ("2026-06-17 EUR", [1, 0, 2001, 0, 0, 2001, 0, 2001]),
+        ("2026-06-18 EUR", [0, 1, 0, 0, 2001, -2001, 0, 0]),
+    ];
+    assert_eq!(found, rows(&expected));
+    let other = daily(&analyst, "from=2026-06-18&to=2026-06-18&basis=booked&currency=KWD").await;
+    assert_eq!(other, rows(&[("2026-06-18 KWD", [0; 8])]));
+    assert!(daily(&analyst, "from=2026-06-01&to=2026-06-02").await.is_empty(), "no currency has a figure there");
+}
+
+#[tokio::test]
+async fn the_average_is_rounded_half_away_from_zero() {
+    let service = Service::start().await;
+    let (staff, analyst) = (service.staff().await, service.analyst().await);
+    for amount in [100, 101] {
+        staff.places(order_of(&[("tea", 1, amount)])).await.created();
+    }
+    let found = daily(&analyst, "from=2026-06-15&to=2026-06-15").await;
+    assert_eq!(found[0].1[7], 101);
+}
+
+#[tokio::test]
+async fn a_refund_today_changes_no_earlier_day() {
+    let (service, analyst) = three_days().await;
+    let manager = service.manager().await;
+    let earlier = "from=2026-06-01&to=2026-06-17";
+    let before = (daily(&analyst, earlier).await, daily(&analyst, &format!("{earlier}&basis=booked")).await);
+    let order = manager.get("/v1/orders/number/1").await.ok().id();
+    manager.refunds(&order, json!({"amount": 700})).await.created();
+    assert_eq!(daily(&analyst, earlier).await, before.0);
+    assert_eq!(daily(&analyst, &format!("{earlier}&basis=booked")).await, before.1);
+    assert_eq!(daily(&analyst, "from=2026-06-18&to=2026-06-18").await[0].1[3], 1100);
+}
+
+#[tokio::test]
+async fn money_counts_when_it_moved_however_late_that_is_told() {
+    let (service, analyst) = three_days().await;
+    let manager = service.manager().await;
+    let order = manager.get("/v1/orders/number/2").await.ok().id();
+    let body = json!({"amount": 500, "status": "pending", "occurred_at": "2026-06-10T08:00:00Z"});
+    let pending = manager.pays(&order, body).await.created().id();
+    assert!(daily(&analyst, "from=2026-06-10&to=2026-06-10").await.is_empty(), "pending money is in no figure");
+    manager.patch(&format!("/v1/transactions/{pending}"), json!({"status": "succeeded"})).await.ok();
+    let found = daily(&analyst, "from=2026-06-10&to=2026-06-10").await;
+    assert_eq!(found, rows(&[("2026-06-10 EUR", [0, 0, 500, 0, 0, 500, 0, 0])]));
+}
+
+#[tokio::test]
+async fn a_change_to_an_order_shows_on_the_day_it_was_placed() {
+    let (service, analyst) = three_days().await;
+    let staff = service.staff().await;
+    let order = staff.get("/v1/orders/number/2").await.ok().id();
+    let items = order_of(&[("cup", 3, 500)])["items"].clone();
+    staff.patch(&format!("/v1/orders/{order}"), json!({"items": items})).await.ok();
+    let found = daily(&analyst, "from=2026-06-16&to=2026-06-16&basis=booked&currency=EUR").await;
+    assert_eq!(found, rows(&[("2026-06-16 EUR", [2, 0, 2600, 0, 0, 2600, 100, 1300])]));
+}
+
+#[tokio::test]
+async fn an_order_is_in_the_figures_as_soon_as_it_is_answered_and_after_a_restart() {
+    let service = Service::start().await;
+    let (staff, analyst) = (service.staff().await, service.analyst().await);
+    for placed in 1..=20 {
+        staff.places(order_of(&[("tea", 1, 100)])).await.created();
+        let found = daily(&analyst, "from=2026-06-15&to=2026-06-15&basis=booked").await;
+        assert_eq!((found[0].1[0], found[0].1[2]), (placed, placed * 100));
+    }
+    service.reopen().await;
+    assert_eq!(daily(&analyst, "from=2026-06-15&to=2026-06-15").await[0].1[0], 20);
+}
+
+#[tokio::test]
+async fn revenue_by_user_adds_up_each_currency_alone() {
+    let (service, analyst) = three_days().await;
+    let (ada, staff) = (service.customer().await, service.staff().await);
+    let revenue = async |query: &str| {
+        let path = format!("/v1/analytics/revenue-by-user?from=2026-06-16&to=2026-06-18&{query}");
+        let row = |row: &Value| {
+            let amounts = ["orders", "gross_amount", "refunded_amount", "cancelled_amount", "net_amount"];
+            let whose = row["email"].as_str().unwrap_or("-").split('@').next().unwrap().to_owned();
+            (whose + " " + row["currency"].as_str().unwrap(), amounts.map(|amount| row[amount].as_i64().unwrap()))
+        };
+        analyst.walk(&path).await.iter().map(row).collect::<Vec<_>>()
+    };
+    let named = |rows: &[(&str, [i64; 5])]| rows.iter().map(|(n, f)| ((*n).to_owned(), *f)).collect::<Vec<_>>();
+    let cash =
+        [("customer EUR", [2, 2600, 400, 0, 2200]), ("staff EUR", [1, 0, 0, 0, 0]), ("staff JPY", [1, 0, 0, 0, 0])];
+    assert_eq!(revenue("basis=cash&sort=-gross_amount&limit=1").await, named(&cash));
+    let booked = [
+        ("staff JPY", [1, 3000, 0, 0, 3000]),
+        ("customer EUR", [2, 3101, 0, 2001, 1100]),
+        ("staff EUR", [1, 500, 0, 0, 500]),
+    ];
+    assert_eq!(revenue("basis=booked").await, named(&booked));
+    assert_eq!(revenue("basis=booked&limit=2").await, named(&booked));
+    let ascending: Vec<_> = named(&booked).into_iter().rev().collect();
+    assert_eq!(revenue("basis=booked&sort=net_amount").await, ascending);
+    assert_eq!(revenue("basis=booked&sort=-orders").await[0].0, "customer EUR");
+    assert_eq!(revenue("basis=booked&currency=JPY").await, named(&booked[..1]));
+    let rows = analyst.get("/v1/analytics/revenue-by-user?from=2026-06-16&to=2026-06-18&basis=booked").await.ok();
+    assert_eq!((&rows["data"][1]["user_id"], &rows["data"][1]["name"]), (&json!(ada.id), &json!("customer")));
+    assert_eq!(rows["data"][0]["user_id"], json!(staff.id));
+}
+
+#[tokio::test]
+async fn status_counts_show_where_orders_stand_now() {
+    let (_service, analyst) = three_days().await;
+    let report = analyst.get("/v1/analytics/status-counts?from=2026-06-16&to=2026-06-18").await.ok();
+    let row = |status: &str, payment_status: &str, currency: &str, orders: i64, total: i64| {
+        json!({"status": status, "payment_status": payment_status, "currency": currency, "orders": orders,
+            "total_amount": total})
+    };
+    let mut found = report["data"].as_array().unwrap().clone();
+    found.sort_by_key(ToString::to_string);
+    let mut expected = vec![
+        row("pending", "partially_refunded", "EUR", 1, 1100),
+        row("pending", "unpaid", "EUR", 1, 500),
+        row("pending", "unpaid", "JPY", 1, 3000),
+        row("cancelled", "partially_paid", "EUR", 1, 2001),
+    ];
+    expected.sort_by_key(ToString::to_string);
+    assert_eq!(found, expected);
+    let day = analyst.get("/v1/analytics/status-counts?from=2026-06-17&to=2026-06-17&currency=EUR").await.ok();
+    assert_eq!(day["data"], json!([row("cancelled", "partially_paid", "EUR", 1, 2001)]));
+    assert_eq!(day["basis"], "booked");
+}
+
+#[tokio::test]
+async fn every_report_says_what_it_shows() {
+    let (_service, analyst) = three_days().await;
+    let report = analyst.get("/v1/analytics/daily?from=2026-06-16&to=2026-06-17&basis=booked").await.ok();
+    let mut head = report.json().clone();
+    head.as_object_mut().unwrap().remove("data");
+    let expected = json!({"basis": "booked", "tz": "UTC", "from": "2026-06-16", "to": "2026-06-17",
+        "generated_at": "2026-06-18T12:00:00.000Z"});
+    assert_eq!(head, expected);
+    let paged = analyst.get("/v1/analytics/revenue-by-user?from=2026-06-16&to=2026-06-17&limit=1").await.ok();
+    assert_eq!((&paged["basis"], &paged["page"]["has_more"]), (&json!("cash"), &json!(true)));
+    let cursor = paged["page"]["next"].as_str().unwrap();
+    let other = format!("/v1/analytics/revenue-by-user?from=2026-06-15&to=2026-06-17&limit=1&cursor={cursor}");
+    analyst.get(&other).await.status(400).problem("invalid_cursor");
+}
+
+#[tokio::test]
+async fn bad_questions_are_refused() {
+    let service = Service::start().await;
+    let analyst = service.analyst().await;
+    for (query, place, code) in [
+        ("to=2026-06-14", "from", "required"),
+        ("from=2026-06-14", "to", "required"),
+        ("from=2026-02-30&to=2026-06-14", "from", "invalid_format"),
+        ("from=2026-06-14T00:00:00Z&to=2026-06-14", "from", "invalid_format"),
+        ("from=2026-06-14&to=2026-06-14&basis=profit", "basis", "invalid_value"),
+        ("from=2026-06-14&to=2026-06-14&currency=eur", "currency", "invalid_format"),
+    ] {
+        let answer = analyst.get(&format!("/v1/analytics/daily?{query}")).await;
+        assert_eq!(answer.code(), 400, "{query}: {answer}");
+        answer.problem("invalid_parameter").faults(&[(place, code)]);
+    }
+    for query in [
+        "from=2026-06-15&to=2026-06-14",
+        "from=2010-06-15&to=2026-06-14",
+        "from=2026-06-14&to=2026-06-14&tz=Mars/Olympus",
+        "from=2026-06-14&to=2026-06-14&currency=EUX",
+    ] {
+        let answer = analyst.get(&format!("/v1/analytics/daily?{query}")).await;
+        assert_eq!(answer.code(), 400, "{query}: {answer}");
+        answer.problem("invalid_parameter");
+    }
+    analyst.get("/v1/analytics/daily?from=2016-06-15&to=2026-06-14").await.ok();
+}

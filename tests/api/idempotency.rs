@@ -1,0 +1,155 @@
+//! The same request with the same key takes effect once and is answered the same every time.
+
+use crate::support::{Answer, Service, order_of, with};
+use futures_util::future::join_all;
+use serde_json::json;
+
+/// What a replay has to give again, byte for byte.
+fn gist(answer: &Answer) -> (u16, &[u8], Option<&str>, Option<&str>) {
+    (answer.code(), answer.bytes(), answer.maybe_header("location"), answer.maybe_header("etag"))
+}
+
+/// Whether `again` is `first` given again.
+#[track_caller]
+fn assert_replay(again: &Answer, first: &Answer) {
+    assert_eq!(gist(again), gist(first), "{again}");
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.header("original-request-id"), first.header("x-request-id"));
+    assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_posts_of_one_key_at_once_make_one_order() {
+    let service = Service::start().await;
+    let ada = service.customer().await;
+    let post = |_| {
+        let call = ada.post("/v1/orders", order_of(&[("tea", 2, 1250)])).key("once");
+        tokio::spawn(call.into_future())
+    };
+    let answers: Vec<_> =
+        join_all((0..64).map(post)).await.into_iter().map(|answer| answer.unwrap().created()).collect();
+    let firsts: Vec<_> = answers.iter().filter(|a| a.maybe_header("idempotent-replayed").is_none()).collect();
+    assert_eq!(firsts.len(), 1);
+    answers
+        .iter()
+        .filter(|a| a.maybe_header("idempotent-replayed").is_some())
+        .for_each(|a| assert_replay(a, firsts[0]));
+    assert_eq!(ada.walk("/v1/orders").await.len(), 1);
+    assert_eq!(ada.get("/v1/orders/number/1").await.ok().text(), firsts[0].text());
+}
+
+#[tokio::test]
+async fn every_kind_of_write_is_replayed_even_after_a_restart() {
+    let service = Service::start().await;
+    let (admin, manager) = (service.admin().await, service.manager().await);
+    let order = manager.post("/v1/orders", order_of(&[("tea", 1, 1000)])).key("create").await.created();
+    let path = |rest: &str| format!("/v1/orders/{}{rest}", order.id());
+    let pending = manager.pays(&order.id(), json!({"amount": 900, "status": "pending"})).await.created();
+    let resolve = format!("/v1/transactions/{}", pending.id());
+    let user = json!({"email": "new@example.com", "name": "New", "role": "staff", "password": "another long phrase"});
+    let calls = || {
+        [
+            manager.post("/v1/orders", order_of(&[("tea", 1, 1000)])).key("create"),
+            manager.patch(&path(""), json!({"note": "a"})).key("patch"),
+            manager.patch(&path(""), json!({"note": "a"})).key("patch that changes nothing".replace(' ', "-").as_str()),
+            manager.patch(&resolve, json!({"status": "succeeded"})).key("resolve"),
+            manager.post(&path("/payments"), json!({"amount": 100})).key("pay"),
+            manager.post(&path("/refunds"), json!({"amount": 50})).key("refund"),
+            manager.post(&path("/confirm"), json!({})).key("confirm"),
+            manager.post(&path("/cancel"), json!({"refund": "full"})).key("cancel"),
+            manager.post(&path("/cancel"), json!({"refund": "full"})).key("cancel-again"),
+            admin.post("/v1/users", user.clone()).key("user"),
+        ]
+    };
+    let mut firsts = vec![];
+    for call in calls() {
+        let answer = call.await;
+        assert!(answer.code() < 300, "{answer}");
+        firsts.push(answer);
+    }
+    firsts[0] = order.clone();
+    let before = manager.get(&path("")).await.ok();
+    for _ in 0..2 {
+        for (call, first) in calls().into_iter().zip(&firsts) {
+            assert_replay(&call.await, first);
+        }
+        service.reopen().await;
+    }
+    assert_eq!(manager.get(&path("")).await.ok().text(), before.text());
+    assert_eq!(manager.walk("/v1/orders").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_one_request() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let body = order_of(&[("tea", 1, 1000)]);
+    let order = staff.post("/v1/orders", body.clone()).key("k").await.created();
+    let other_path = format!("/v1/orders/{}/payments", order.id());
+    for call in [
+        staff.post("/v1/orders", order_of(&[("tea", 2, 1000)])),
+        staff.post("/v1/orders", with(body.clone(), "note", json!(null))),
+        staff.post(&other_path, json!({"amount": 1})),
+        staff.patch(&format!("/v1/orders/{}", order.id()), json!({})),
+        staff.post(&format!("/v1/orders/{}/confirm", order.id()), json!({})),
+    ] {
+        call.key("k").await.status(422).problem("idempotency_key_reused");
+    }
+    assert_eq!(staff.walk("/v1/orders").await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_order_of_members_and_white_space_do_not_matter() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let texts = [
+        r#"{"currency":"EUR","items":[{"sku":"a","name":"b","quantity":1,"unit_amount":5}]}"#,
+        "{ \"items\" : [ {\"unit_amount\": 5, \"quantity\": 1,\n\"name\": \"\\u0062\", \"sku\": \"a\"} ], \"currency\" : \"EUR\" }",
+        r#"{"currency":"EUR","items":[{"sku":"a","name":"b","quantity":1.0,"unit_amount":5e0}]}"#,
+    ];
+    let send = |text: &str| staff.post("/v1/orders", json!({})).body("application/json", text.to_owned()).key("k");
+    let first = send(texts[0]).await.created();
+    for text in texts {
+        assert_replay(&send(text).await, &first);
+    }
+}
+
+#[tokio::test]
+async fn a_key_may_be_quoted_and_belongs_to_who_sent_it() {
+    let service = Service::start().await;
+    let (ada, other) = (service.customer().await, service.other_customer().await);
+    let body = order_of(&[("tea", 1, 1000)]);
+    let first = ada.post("/v1/orders", body.clone()).key("abc").await.created();
+    assert_replay(&ada.post("/v1/orders", body.clone()).key("\"abc\"").await, &first);
+    assert_ne!(other.post("/v1/orders", body.clone()).key("abc").await.created().id(), first.id());
+    assert_ne!(ada.post("/v1/orders", body.clone()).key("ABC").await.created().id(), first.id());
+    for key in ["", "\"\"", "a b", "\"abc", "a\tb", "ä", &"k".repeat(256)] {
+        let answer = ada.post("/v1/orders", body.clone()).key(key).await;
+        assert_eq!(answer.code(), 400, "{key:?}: {answer}");
+        answer.problem("invalid_idempotency_key");
+    }
+    ada.post("/v1/orders", body).key(&"k".repeat(255)).await.created();
+}
+
+#[tokio::test]
+async fn a_failed_attempt_leaves_the_key_free() {
+    let service = Service::start().await;
+    let manager = service.manager().await;
+    let id = manager.places(order_of(&[("tea", 1, 1000)])).await.created().id();
+    let refund = |amount: i64| manager.post(&format!("/v1/orders/{id}/refunds"), json!({"amount": amount})).key("k");
+    refund(10).await.status(422).problem("refund_exceeds_paid");
+    refund(0).await.status(422).problem("validation_failed");
+    manager.pays(&id, json!({"amount": 100})).await.created();
+    let first = refund(10).await.created();
+    assert_replay(&refund(10).await, &first);
+}
+
+#[tokio::test]
+async fn who_lost_the_right_gets_no_replay() {
+    let service = Service::start().await;
+    let ada = service.customer().await;
+    let order = ada.places(order_of(&[("tea", 1, 1000)])).await.created().id();
+    let confirm = format!("/v1/orders/{order}/confirm");
+    ada.post(&confirm, json!({})).key("k").await.status(403).problem("forbidden");
+    service.anonymous().post("/v1/orders", json!({})).key("k").await.status(401);
+}

@@ -1,0 +1,128 @@
+//! `orders.update`: the rules of a merge patch, and what may be changed when.
+
+use crate::support::{Answer, Client, Service, order_of, with};
+use serde_json::{Value, json};
+
+async fn order() -> (Service, Client, String) {
+    let service = Service::start().await;
+    let ada = service.customer().await;
+    let body = with(order_of(&[("tea", 2, 1250)]), "metadata", json!({"a": "1", "b": "2"}));
+    let body = with(with(body, "note", "Ring"), "customer", json!({"name": "Ada", "phone": "1"}));
+    let id = ada.places(with(body, "external_ref", "r1")).await.created().id();
+    (service, ada, id)
+}
+
+async fn patch(who: &Client, id: &str, body: Value) -> Answer {
+    who.patch(&format!("/v1/orders/{id}"), body).await
+}
+
+#[tokio::test]
+async fn absent_fields_stay_null_clears_and_objects_merge() {
+    let (service, ada, id) = order().await;
+    service.pass(std::time::Duration::from_secs(5));
+    let body = json!({"metadata": {"b": null, "c": "3"}, "customer": {"name": "Ada L.", "phone": null}});
+    let changed = patch(&ada, &id, body).await.ok();
+    assert_eq!(changed["metadata"], json!({"a": "1", "c": "3"}));
+    assert_eq!(changed["customer"], json!({"name": "Ada L.", "email": null, "phone": null, "address": null}));
+    assert_eq!((&changed["note"], &changed["external_ref"]), (&json!("Ring"), &json!("r1")));
+    assert_eq!((&changed["version"], changed.header("etag")), (&json!(2), "\"2\""));
+    assert_eq!(changed["updated_at"], "2026-06-15T12:00:05.000Z");
+    let cleared = json!({"metadata": null, "customer": null, "note": null, "external_ref": null});
+    let changed = patch(&ada, &id, cleared).await.ok();
+    assert_eq!((&changed["metadata"], &changed["customer"]), (&json!({}), &Value::Null));
+    assert_eq!((&changed["note"], &changed["external_ref"]), (&Value::Null, &Value::Null));
+    assert_eq!(ada.get(&format!("/v1/orders/{id}")).await.ok().text(), changed.text());
+    ada.get("/v1/orders/ref/r1").await.status(404);
+}
+
+#[tokio::test]
+async fn items_and_fees_are_replaced_whole_and_totals_computed_anew() {
+    let (_service, ada, id) = order().await;
+    let items = json!([{"sku": "cup", "name": "Cup", "quantity": 1, "unit_amount": 300, "tax_rate": "10"}]);
+    let body = json!({"items": items, "fees": [{"name": "Gift", "amount": 50}], "order_discount_amount": 100});
+    let changed = patch(&ada, &id, body).await.ok();
+    let totals = ["subtotal_amount", "discount_amount", "fee_amount", "tax_amount", "total_amount", "balance_amount"];
+    assert_eq!(totals.map(|field| changed[field].as_i64().unwrap()), [300, 100, 50, 30, 280, 280]);
+    assert_eq!(changed["items"].as_array().unwrap().len(), 1);
+    let changed = patch(&ada, &id, json!({"fees": null, "order_discount_amount": null})).await.ok();
+    assert_eq!(totals.map(|field| changed[field].as_i64().unwrap()), [300, 0, 0, 30, 330, 330]);
+    for body in [json!({"items": null}), json!({"items": []}), json!({"order_discount_amount": 331})] {
+        patch(&ada, &id, body).await.status(422).problem("validation_failed");
+    }
+}
+
+#[tokio::test]
+async fn a_patch_that_changes_nothing_makes_no_event() {
+    let (_service, ada, id) = order().await;
+    for body in [json!({}), json!({"note": "Ring"}), json!({"metadata": {}}), json!({"metadata": {"z": null}})] {
+        let answer = patch(&ada, &id, body.clone()).await.ok();
+        assert_eq!((&answer["version"], answer.header("etag")), (&json!(1), "\"1\""), "{body}");
+    }
+    assert_eq!(ada.walk(&format!("/v1/orders/{id}/events")).await.len(), 1);
+}
+
+#[tokio::test]
+async fn from_confirmation_on_what_was_ordered_is_frozen() {
+    let (service, ada, id) = order().await;
+    let staff = service.staff().await;
+    staff.moves(&id, "confirm").await.ok();
+    let items = order_of(&[("cup", 1, 300)])["items"].clone();
+    for body in [
+        json!({"items": items}),
+        json!({"fees": [{"name": "Gift", "amount": 1}], "note": "a"}),
+        json!({"order_discount_amount": 1}),
+        json!({"external_ref": "r2"}),
+        json!({"external_ref": null}),
+    ] {
+        let answer = patch(&staff, &id, body.clone()).await;
+        assert_eq!(answer.code(), 409, "{body}: {answer}");
+        answer.problem("order_frozen");
+    }
+    // What is frozen may be said again, as long as it stays.
+    let same = json!({"fees": null, "order_discount_amount": 0, "external_ref": "r1", "note": "Ring"});
+    assert_eq!(patch(&ada, &id, same).await.ok()["version"], 2);
+    let body = json!({"note": "b", "metadata": {"x": "y"}, "customer": {"email": "a@b.c"}});
+    assert_eq!(patch(&ada, &id, body).await.ok()["version"], 3);
+    for action in ["fulfil", "cancel"] {
+        staff.moves(&id, action).await;
+        patch(&staff, &id, json!({"note": action})).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_patch_keeps_the_bounds_after_merging() {
+    let (service, ada, id) = order().await;
+    let more: serde_json::Map<_, _> = (0..49).map(|i| (format!("k{i}"), json!("v"))).collect();
+    let answer = patch(&ada, &id, json!({"metadata": more})).await.status(422);
+    answer.problem("validation_failed").faults(&[("#/metadata", "too_many")]);
+    let other = service.other_customer().await;
+    other.places(with(order_of(&[("tea", 1, 1)]), "external_ref", "taken")).await.created();
+    patch(&ada, &id, json!({"external_ref": "taken"})).await.status(409).problem("duplicate_external_ref");
+    patch(&ada, &id, json!({"external_ref": "r1"})).await.ok();
+    patch(&other, &id, json!({"note": "mine"})).await.status(404).problem("not_found");
+    patch(&service.analyst().await, &id, json!({"note": "mine"})).await.status(403).problem("forbidden");
+}
+
+#[tokio::test]
+async fn a_change_is_for_the_version_that_was_seen() {
+    let (_service, ada, id) = order().await;
+    let path = format!("/v1/orders/{id}");
+    ada.patch(&path, json!({"note": "a"})).if_match(1).await.ok();
+    let answer = ada.patch(&path, json!({"note": "b"})).if_match(1).await.status(412).problem("version_mismatch");
+    assert_eq!(answer["current_version"], 2);
+    ada.patch(&path, json!({"note": "b"})).header("if-match", "\"1\", \"2\"").await.ok();
+    ada.patch(&path, json!({"note": "c"})).header("if-match", "*").await.ok();
+    for tag in ["W/\"4\"", "4", "\"x\""] {
+        ada.patch(&path, json!({"note": "d"})).header("if-match", tag).await.status(412);
+    }
+}
+
+#[tokio::test]
+async fn where_configured_every_change_says_which_version_it_means() {
+    let service = Service::with(&[("idempotency.require_if_match", "true")]).await;
+    let staff = service.staff().await;
+    let id = staff.places(order_of(&[("tea", 1, 100)])).await.created().id();
+    patch(&staff, &id, json!({"note": "a"})).await.status(428).problem("if_match_required");
+    staff.moves(&id, "confirm").await.status(428).problem("if_match_required");
+    staff.patch(&format!("/v1/orders/{id}"), json!({"note": "a"})).if_match(1).await.ok();
+}

@@ -1,0 +1,57 @@
+//! `orders.events` and `events.list`: everything that happened, without gaps.
+
+use crate::support::{Service, order_of};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn every_change_is_one_event_and_one_version() {
+    let service = Service::start().await;
+    let manager = service.manager().await;
+    let order = manager.places(order_of(&[("tea", 1, 1000)])).await.created();
+    let id = order.id();
+    manager.patch(&format!("/v1/orders/{id}"), json!({"note": "a"})).await.ok();
+    let payment = manager.pays(&id, json!({"amount": 700, "status": "pending"})).await.created();
+    let path = format!("/v1/transactions/{}", payment.id());
+    manager.patch(&path, json!({"status": "succeeded"})).await.ok();
+    manager.refunds(&id, json!({"amount": 100})).await.created();
+    manager.moves(&id, "confirm").await.ok();
+    manager.moves(&id, "confirm").await.ok();
+    let events = manager.walk(&format!("/v1/orders/{id}/events?limit=2")).await;
+    let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let expected =
+        ["order.created", "order.updated", "payment.recorded", "payment.updated", "refund.recorded", "order.confirmed"];
+    assert_eq!(types, expected);
+    let versions: Vec<_> = events.iter().map(|event| event["version"].as_u64().unwrap()).collect();
+    assert_eq!(versions, [1, 2, 3, 4, 5, 6]);
+    assert!(events.iter().all(|event| event["order_id"] == id && event["actor"] == manager.id));
+    assert_eq!(events[0]["data"], *order.json());
+    assert_eq!(events[2]["data"], *payment.json());
+    assert_eq!(manager.get(&format!("/v1/orders/{id}")).await.ok()["version"], 6);
+}
+
+#[tokio::test]
+async fn the_feed_is_gap_free_in_one_order_and_can_be_walked() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let place = |_| staff.places(order_of(&[("tea", 1, 1000)]));
+    for order in join_all((0..20).map(place)).await {
+        staff.moves(&order.created().id(), "confirm").await.ok();
+    }
+    let (mut all, mut after): (Vec<Value>, _) = (vec![], "0".to_owned());
+    loop {
+        let page = staff.get(&format!("/v1/events?after={after}&limit=7")).await.ok();
+        all.extend(page["data"].as_array().unwrap().iter().cloned());
+        after = page["page"]["next"].as_str().unwrap().to_owned();
+        if page["page"]["has_more"] == false {
+            break;
+        }
+    }
+    let seqs: Vec<_> = all.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, (1..=40).collect::<Vec<_>>());
+    let nothing = staff.get("/v1/events?after=40").await.ok();
+    assert_eq!((&nothing["data"], &nothing["page"]["next"]), (&json!([]), &json!("40")));
+    service.reopen().await;
+    staff.places(order_of(&[("tea", 1, 1000)])).await.created();
+    assert_eq!(staff.get("/v1/events?after=40").await.ok()["data"][0]["seq"], 41);
+}

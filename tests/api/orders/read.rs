@@ -1,0 +1,71 @@
+//! `orders.get`, by identifier, number and reference.
+
+use crate::support::{Service, order_of, with};
+
+#[tokio::test]
+async fn an_order_is_found_by_id_number_and_reference() {
+    let service = Service::start().await;
+    let ada = service.customer().await;
+    let order = ada.places(with(order_of(&[("tea", 2, 1250)]), "external_ref", "web/1 ä?")).await.created();
+    for path in [
+        format!("/v1/orders/{}", order.id()),
+        "/v1/orders/number/1".to_owned(),
+        "/v1/orders/ref/web%2F1%20%C3%A4%3F".to_owned(),
+    ] {
+        let found = ada.get(&path).await.ok();
+        assert_eq!((found.text(), found.header("etag")), (order.text(), "\"1\""), "{path}");
+    }
+    ada.get("/v1/orders/number/2").await.status(404).problem("not_found");
+    ada.get("/v1/orders/ref/web").await.status(404).problem("not_found");
+}
+
+#[tokio::test]
+async fn an_order_of_somebody_else_looks_like_none() {
+    let service = Service::start().await;
+    let (ada, other) = (service.customer().await, service.other_customer().await);
+    let order = ada.places(with(order_of(&[("tea", 1, 100)]), "external_ref", "mine")).await.created();
+    let id = order.id();
+    let foreign = other.get(&format!("/v1/orders/{id}")).header("x-request-id", "r").await.status(404);
+    let absent = id.replace(&id[25..], "00000");
+    let nothing = other.get(&format!("/v1/orders/{absent}")).header("x-request-id", "r").await.status(404);
+    assert_eq!(foreign.text().replace(&id, "?"), nothing.text().replace(&absent, "?"));
+    for path in ["number/1".to_owned(), "ref/mine".to_owned(), format!("{id}/events"), format!("{id}/transactions")] {
+        other.get(&format!("/v1/orders/{path}")).await.status(404).problem("not_found");
+    }
+    for action in ["place", "cancel"] {
+        other.moves(&id, action).await.status(404).problem("not_found");
+    }
+    for reader in [service.staff().await, service.manager().await, service.analyst().await, service.admin().await] {
+        reader.get(&format!("/v1/orders/{id}")).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn who_has_the_version_is_not_sent_it_again() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let order = staff.places(order_of(&[("tea", 1, 100)])).await.created();
+    let path = format!("/v1/orders/{}", order.id());
+    for tags in ["\"1\"", "W/\"1\"", "\"7\", \"1\"", "*"] {
+        let answer = staff.get(&path).header("if-none-match", tags).await.status(304);
+        assert!(answer.bytes().is_empty(), "{answer}");
+        assert_eq!(answer.header("etag"), "\"1\"");
+    }
+    for tags in ["\"2\"", "1", ""] {
+        staff.get(&path).header("if-none-match", tags).await.ok();
+    }
+    staff.moves(&order.id(), "confirm").await.ok();
+    let changed = staff.get(&path).header("if-none-match", "\"1\"").await.ok();
+    assert_eq!((changed.header("etag"), &changed["version"]), ("\"2\"", &2.into()));
+}
+
+#[tokio::test]
+async fn orders_are_there_after_a_restart() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let order = staff.places(order_of(&[("tea", 2, 1250)])).await.created();
+    staff.pays(&order.id(), serde_json::json!({"amount": 500})).await.created();
+    let before = staff.get(order.header("location")).await.ok();
+    service.reopen().await;
+    assert_eq!(staff.get(order.header("location")).await.ok().text(), before.text());
+}

@@ -1,0 +1,198 @@
+//! Somebody who sends requests.
+
+use super::{answer::Answer, service::Shared};
+use axum::{
+    body::Body,
+    extract::ConnectInfo,
+    http::{HeaderName, HeaderValue, Method, Request, header},
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+};
+use tower::ServiceExt;
+
+/// Where requests seem to come from, unless they say otherwise.
+const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 40_000);
+
+/// A user of the service. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    service: Arc<Shared>,
+    token: Option<Arc<str>>,
+    /// The user's identifier; empty for somebody without credentials.
+    pub id: String,
+    /// The answer to their log-in; null for somebody without credentials.
+    pub session: Value,
+}
+
+impl Client {
+    pub(super) fn anonymous(service: Arc<Shared>) -> Self {
+        Self { service, token: None, id: String::new(), session: Value::Null }
+    }
+
+    /// The same person after logging in.
+    pub async fn log_in(&self, email: &str, password: &str) -> Self {
+        let answer = self.post("/v1/auth/login", json!({"email": email, "password": password})).await.ok();
+        let session = answer.json();
+        let token = session["access_token"].as_str().unwrap();
+        Self { id: session["user"]["id"].as_str().unwrap().to_owned(), session: session.clone(), ..self.bearing(token) }
+    }
+
+    /// Somebody who shows this access token or API key.
+    pub fn bearing(&self, token: &str) -> Self {
+        Self { token: Some(token.into()), ..Self::anonymous(Arc::clone(&self.service)) }
+    }
+
+    /// The token that this client shows.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().expect("credentials")
+    }
+
+    /// `GET`.
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    /// `POST` with a JSON body.
+    pub fn post(&self, path: &str, body: Value) -> Call {
+        self.call(Method::POST, path).json(&body)
+    }
+
+    /// `PATCH` with a JSON body.
+    pub fn patch(&self, path: &str, body: Value) -> Call {
+        self.call(Method::PATCH, path).json(&body)
+    }
+
+    /// `PUT` with a JSON body.
+    pub fn put(&self, path: &str, body: Value) -> Call {
+        self.call(Method::PUT, path).json(&body)
+    }
+
+    /// `DELETE`.
+    pub fn delete(&self, path: &str) -> Call {
+        self.call(Method::DELETE, path)
+    }
+
+    /// Any method, without a body.
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().unwrap_or_else(|e| panic!("{path}: {e}"));
+        request.extensions_mut().insert(ConnectInfo(ADDRESS));
+        let call = Call { service: Arc::clone(&self.service), request };
+        match &self.token {
+            Some(token) => call.header("authorization", &format!("Bearer {token}")),
+            None => call,
+        }
+    }
+
+    /// Places an order with a key of its own.
+    pub async fn places(&self, body: Value) -> Answer {
+        self.post("/v1/orders", body).fresh_key().await
+    }
+
+    /// Records a payment with a key of its own.
+    pub async fn pays(&self, order: &str, body: Value) -> Answer {
+        self.post(&format!("/v1/orders/{order}/payments"), body).fresh_key().await
+    }
+
+    /// Records a refund with a key of its own.
+    pub async fn refunds(&self, order: &str, body: Value) -> Answer {
+        self.post(&format!("/v1/orders/{order}/refunds"), body).fresh_key().await
+    }
+
+    /// `place`, `confirm`, `fulfil` or `cancel` without a word.
+    pub async fn moves(&self, order: &str, action: &str) -> Answer {
+        self.call(Method::POST, &format!("/v1/orders/{order}/{action}")).await
+    }
+
+    /// Every entry of a list: all its pages, by following `page.next`.
+    pub async fn walk(&self, path: &str) -> Vec<Value> {
+        let (mut all, mut next) = (vec![], path.to_owned());
+        loop {
+            let page = self.get(&next).await.ok();
+            all.extend(page["data"].as_array().unwrap().iter().cloned());
+            if page["page"]["has_more"] == false {
+                return all;
+            }
+            let joint = if path.contains('?') { '&' } else { '?' };
+            next = format!("{path}{joint}cursor={}", page["page"]["next"].as_str().unwrap());
+        }
+    }
+}
+
+/// A request that is being made up. Awaiting it sends it.
+#[must_use = "it is sent when awaited"]
+pub struct Call {
+    service: Arc<Shared>,
+    request: Request<Body>,
+}
+
+impl Call {
+    /// With this `Idempotency-Key`.
+    pub fn key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
+    /// With an `Idempotency-Key` that no other request has.
+    pub fn fresh_key(self) -> Self {
+        let number = self.service.keys.fetch_add(1, Ordering::Relaxed);
+        self.key(&format!("fresh-key-{number}"))
+    }
+
+    /// Only if the order has this version.
+    pub fn if_match(self, version: u64) -> Self {
+        self.header("if-match", &format!("\"{version}\""))
+    }
+
+    /// With this header too; twice the same name sends it twice.
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    /// Without this header.
+    pub fn without(mut self, name: &str) -> Self {
+        self.request.headers_mut().remove(name);
+        self
+    }
+
+    /// With these bytes as the body, whatever they are.
+    pub fn body(mut self, media_type: &str, bytes: impl Into<Body>) -> Self {
+        self.request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_str(media_type).unwrap());
+        *self.request.body_mut() = bytes.into();
+        self
+    }
+
+    /// From this address.
+    pub fn from(mut self, address: &str) -> Self {
+        let address = SocketAddr::new(address.parse().unwrap(), 40_000);
+        self.request.extensions_mut().insert(ConnectInfo(address));
+        self
+    }
+
+    fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    async fn send(self) -> Answer {
+        let line = format!("{} {}", self.request.method(), self.request.uri());
+        let Ok(response) = self.service.router().oneshot(self.request).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap_or_else(|e| panic!("{line}: {e}")).to_bytes();
+        Answer::new(line, parts.status, parts.headers, body)
+    }
+}
+
+impl IntoFuture for Call {
+    type Output = Answer;
+    type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}

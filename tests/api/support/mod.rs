@@ -1,0 +1,19 @@
+//! A service to test, and the people who use it. Tests read as scripts:
+//!
+//! ```ignore
+//! let service = Service::start().await;
+//! let ada = service.customer().await;
+//! let order = ada.post("/v1/orders", order_of(&[("tea", 2, 1250)])).key("k1").await.created();
+//! assert_eq!(order["total_amount"], 2500);
+//! ada.get("/v1/orders/ord_x").await.status(404).problem("not_found");
+//! ```
+
+mod answer;
+mod client;
+mod fixtures;
+mod service;
+
+pub use answer::Answer;
+pub use client::{Call, Client};
+pub use fixtures::{order_of, with};
+pub use service::{PASSWORD, START, Service};

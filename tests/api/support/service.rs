@@ -1,0 +1,207 @@
+//! The service: the real application on a real file in a folder of its own, its clock and identifiers in our hands.
+
+use super::client::Client;
+use axum::Router;
+use orderd::{
+    api::routes,
+    app::{App, Surroundings},
+    auth::password::HashCost,
+    config::{self, Flag, Sources},
+    domain::{
+        id::Ids,
+        time::{Clock, Timestamp},
+    },
+    service::sessions,
+};
+use serde_json::json;
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// When every test begins.
+pub const START: &str = "2026-06-15T12:00:00.000Z";
+/// What all users of the tests log in with.
+pub const PASSWORD: &str = "a long and private phrase";
+/// What tests need otherwise than the defaults: the clock may be moved by days without logging in again, requests are
+/// not counted, and no power cut is to be survived.
+const SETTINGS: &[(&str, &str)] =
+    &[("auth.access_ttl", "30d"), ("limits.requests_per_minute", "0"), ("db.durability", "normal")];
+
+/// A running service. Its clients go on working after [`Service::reopen`].
+pub struct Service {
+    shared: Arc<Shared>,
+    people: Mutex<HashMap<String, Client>>,
+    settings: Vec<(String, String)>,
+}
+
+/// What a service has in common with its clients.
+pub(super) struct Shared {
+    folder: TempDir,
+    running: RwLock<Option<(App, Router)>>,
+    time: Arc<AtomicI64>,
+    starts: AtomicU64,
+    pub(super) keys: AtomicU64,
+}
+
+impl Shared {
+    /// The router of now.
+    pub(super) fn router(&self) -> Router {
+        self.running.read().unwrap().as_ref().expect("the service is stopped").1.clone()
+    }
+}
+
+impl Service {
+    /// A new one with an empty database.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A new one with these settings, such as `("auth.access_ttl", "15m")`.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let shared = Arc::new(Shared {
+            folder: tempfile::tempdir().unwrap(),
+            running: RwLock::default(),
+            time: Arc::new(AtomicI64::new(Timestamp::parse(START).unwrap().millis())),
+            starts: AtomicU64::new(0),
+            keys: AtomicU64::new(0),
+        });
+        let settings = SETTINGS.iter().chain(settings).map(|&(key, value)| (key.to_owned(), value.to_owned()));
+        let service = Self { shared, people: Mutex::default(), settings: settings.collect() };
+        service.open();
+        service
+    }
+
+    /// Stops, so that the file is closed, and starts again on the same file.
+    pub async fn reopen(&self) {
+        self.stop().await;
+        self.open();
+    }
+
+    /// Stops: what was accepted is finished, and the file is closed.
+    pub async fn stop(&self) {
+        let running = self.shared.running.write().unwrap().take();
+        let (app, router) = running.expect("the service is stopped already");
+        app.store.close().await;
+        drop((app, router));
+    }
+
+    /// Starts again after [`Service::stop`].
+    pub fn open(&self) {
+        let db_path = self.path().display().to_string();
+        let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let flags = settings.chain([("db.path", db_path.as_str())]).map(|(key, value)| Flag::new("--set", key, value));
+        let loaded = config::load(Sources { file: None, environment: vec![], flags: flags.collect() }).unwrap();
+        let time = Arc::clone(&self.shared.time);
+        let surroundings = Surroundings {
+            clock: Clock::from_fn(move || Timestamp::from_millis(time.load(Ordering::Relaxed))),
+            // The same identifiers in every run, others after each start.
+            ids: Ids::seeded(self.shared.starts.fetch_add(1, Ordering::Relaxed)),
+            hash_cost: HashCost { memory_kib: 8, passes: 1 },
+            cores: NonZeroUsize::new(2).unwrap(),
+        };
+        let app = App::open(loaded.config, surroundings).unwrap_or_else(|e| panic!("{e}"));
+        let router = routes::router(app.clone());
+        *self.shared.running.write().unwrap() = Some((app, router));
+    }
+
+    /// The application. Let go of it before [`Service::reopen`].
+    pub fn app(&self) -> App {
+        self.shared.running.read().unwrap().as_ref().expect("the service is stopped").0.clone()
+    }
+
+    /// Where the database file is.
+    pub fn path(&self) -> PathBuf {
+        self.folder().join("orders.db")
+    }
+
+    /// The folder that the service has to itself.
+    pub fn folder(&self) -> &Path {
+        self.shared.folder.path()
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.shared.time.load(Ordering::Relaxed))
+    }
+
+    /// Makes it this time, such as `2026-06-15T12:00:00Z`.
+    pub fn at(&self, time: &str) {
+        let time = Timestamp::parse(time).expect("a time");
+        self.shared.time.store(time.millis(), Ordering::Relaxed);
+    }
+
+    /// Lets this much time pass.
+    pub fn pass(&self, time: Duration) {
+        self.shared.time.store(self.now().plus(time).millis(), Ordering::Relaxed);
+    }
+
+    /// Somebody without credentials.
+    pub fn anonymous(&self) -> Client {
+        Client::anonymous(Arc::clone(&self.shared))
+    }
+
+    /// The first administrator, whom the set-up token has made.
+    pub async fn admin(&self) -> Client {
+        let mut people = self.people.lock().await;
+        if let Some(admin) = people.get("admin") {
+            return admin.clone();
+        }
+        let token = sessions::offer_setup(&self.app()).unwrap().expect("no user yet");
+        let body = json!({
+            "token": token.reveal(), "email": "admin@example.com", "name": "admin", "password": PASSWORD
+        });
+        self.anonymous().post("/v1/setup", body).await.created();
+        let admin = self.anonymous().log_in("admin@example.com", PASSWORD).await;
+        people.insert("admin".to_owned(), admin.clone());
+        admin
+    }
+
+    /// A manager.
+    pub async fn manager(&self) -> Client {
+        self.person("manager", "manager").await
+    }
+
+    /// One of the staff.
+    pub async fn staff(&self) -> Client {
+        self.person("staff", "staff").await
+    }
+
+    /// An analyst.
+    pub async fn analyst(&self) -> Client {
+        self.person("analyst", "analyst").await
+    }
+
+    /// A customer.
+    pub async fn customer(&self) -> Client {
+        self.person("customer", "customer").await
+    }
+
+    /// Another customer.
+    pub async fn other_customer(&self) -> Client {
+        self.person("other", "customer").await
+    }
+
+    /// The user `<name>@example.com` with this role, whom the administrator makes when first asked for.
+    pub async fn person(&self, name: &str, role: &str) -> Client {
+        let admin = self.admin().await;
+        let mut people = self.people.lock().await;
+        if let Some(person) = people.get(name) {
+            return person.clone();
+        }
+        let email = format!("{name}@example.com");
+        let body = json!({"email": email, "name": name, "role": role, "password": PASSWORD});
+        admin.post("/v1/users", body).await.created();
+        let person = self.anonymous().log_in(&email, PASSWORD).await;
+        people.insert(name.to_owned(), person.clone());
+        person
+    }
+}
