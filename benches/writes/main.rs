@@ -10,6 +10,10 @@ mod writer;
 
 use std::{error::Error, time::Duration};
 
+// The allocator of the executable.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// How many orders are together, one line of the table each.
