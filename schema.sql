@@ -21,6 +21,8 @@ CREATE TABLE users (
   created_at    INTEGER NOT NULL,
   updated_at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- Whether a role is in use, and whether another active administrator is left.
+CREATE INDEX users_by_role ON users (role, status);
 
 -- Roles of the operator's own. The built-in ones are part of the program and cannot be changed.
 CREATE TABLE roles (
@@ -43,16 +45,19 @@ CREATE TABLE sessions (
   ip              TEXT,
   user_agent      TEXT
 ) STRICT, WITHOUT ROWID;
--- A user's sessions: listing them, and ending them with the user or the password.
-CREATE INDEX sessions_by_user ON sessions (user_id);
+-- A user's sessions: listing them, newest first, and ending them with the user or the password.
+CREATE INDEX sessions_by_user ON sessions (user_id, id);
+-- Forgetting those that are over.
+CREATE INDEX sessions_by_end ON sessions (expires_at);
 
 -- Refresh tokens that were rotated away, so that the reuse of any of them is recognised and ends its session.
 CREATE TABLE used_refresh_tokens (
   digest     BLOB NOT NULL PRIMARY KEY,
-  session_id BLOB NOT NULL REFERENCES sessions (id) ON DELETE CASCADE
+  session_id BLOB NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  used_at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
--- Deleting a session's used tokens with it.
-CREATE INDEX used_refresh_tokens_by_session ON used_refresh_tokens (session_id);
+-- Deleting a session's used tokens with it, and those that would have expired by now before it.
+CREATE INDEX used_refresh_tokens_by_session ON used_refresh_tokens (session_id, used_at);
 
 CREATE TABLE api_keys (
   id           BLOB NOT NULL PRIMARY KEY CONSTRAINT key_id_is_a_uuid CHECK (length(id) = 16),
