@@ -73,7 +73,13 @@ fn open(path: &Path) -> Outcome<App> {
 }
 
 fn attempt(key: String) -> Attempt {
-    Attempt { key: Some(key), fingerprint: [7; 32], method: "POST".to_owned(), path: "/v1/orders".to_owned() }
+    Attempt {
+        key: Some(key),
+        fingerprint: [7; 32],
+        method: "POST".to_owned(),
+        path: "/v1/orders".to_owned(),
+        retention: Duration::from_hours(24),
+    }
 }
 
 fn order() -> Outcome<NewOrder> {

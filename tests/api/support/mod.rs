@@ -16,4 +16,4 @@ mod service;
 pub use answer::Answer;
 pub use client::{Call, Client};
 pub use fixtures::{order_of, with};
-pub use service::{PASSWORD, START, Service};
+pub use service::{PASSWORD, Service};
