@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod analytics;
+mod authz;
 mod ground_rules;
 mod idempotency;
 mod identity;
+mod openapi;
 mod orders;
 mod payments;
 mod support;
