@@ -252,6 +252,15 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_names_every_key_with_its_default() {
+        let guide = include_str!("../assets/guide/04-configuration.md");
+        for setting in load(Sources::default()).unwrap().settings {
+            let row = format!("| `{}` | `{}` |", setting.key, setting.value);
+            assert!(guide.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn every_bad_value_of_every_key_is_found_at_once() {
         let bad = [
             ("server.listen", "localhost"),

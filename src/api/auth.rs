@@ -44,7 +44,7 @@ pub(super) async fn set_up(
     origin: Origin,
     Valid { body, .. }: Valid<SetUp>,
 ) -> Result<(StatusCode, Json<UserView>)> {
-    let new = super::users::new_user(body.email, body.name, "admin".to_owned(), body.password)?;
+    let new = super::users::new_user(&body.email, body.name, "admin".to_owned(), body.password)?;
     let user = sessions::set_up(&app, &origin.into(), &body.token, new).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }

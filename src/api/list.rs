@@ -54,8 +54,8 @@ impl Place {
     }
 
     /// The page with these entries, which goes on after `next`.
-    pub(super) fn page<T>(&self, app: &App, data: Vec<T>, next: Option<Cursor>) -> Page<T> {
-        Page { data, page: self.info(app, next.as_ref()) }
+    pub(super) fn page<T>(&self, app: &App, data: Vec<T>, next: Option<&Cursor>) -> Page<T> {
+        Page { data, page: self.info(app, next) }
     }
 
     /// Where a page stands that goes on after `next`.

@@ -190,13 +190,13 @@ impl Operation {
     /// Takes these query parameters: the fields of `T`.
     #[must_use]
     pub fn query<T: JsonSchema>(self) -> Self {
-        Self { query: Some(|generator| generator.root_schema_for::<T>()), ..self }
+        Self { query: Some(SchemaGenerator::root_schema_for::<T>), ..self }
     }
 
     /// Answers 200 with this document.
     #[must_use]
     pub fn answers<T: JsonSchema>(mut self) -> Self {
-        self.payloads.push(Payload::Json(|generator| generator.subschema_for::<T>()));
+        self.payloads.push(Payload::Json(SchemaGenerator::subschema_for::<T>));
         self
     }
 

@@ -173,7 +173,7 @@ pub(super) async fn list(
     let place = Place::of(&app, asked.binding(), asked.limit, asked.cursor.as_deref())?;
     let listed = orders::list(&app, &actor, &asked.filter(), place.value(), place.limit)?;
     let next = listed.next.map(|seq| Cursor(vec![seq]));
-    let page = place.page(&app, listed.orders.iter().map(OrderView::from).collect(), next);
+    let page = place.page(&app, listed.orders.iter().map(OrderView::from).collect(), next.as_ref());
     Ok(reply::page(&page, &uri))
 }
 
@@ -191,7 +191,7 @@ pub(super) async fn transactions(
     let page = place.page(
         &app,
         found.rows.iter().map(TransactionView::from).collect(),
-        found.next.map(|seq| Cursor(vec![seq])),
+        found.next.map(|seq| Cursor(vec![seq])).as_ref(),
     );
     Ok(reply::page(&page, &uri))
 }
@@ -209,5 +209,5 @@ pub(super) async fn events(
     let has_more = found.len() > place.limit;
     found.truncate(place.limit);
     let next = found.last().filter(|_| has_more).map(|event| Cursor(vec![event.version]));
-    Ok(reply::page(&place.page(&app, found, next), &uri))
+    Ok(reply::page(&place.page(&app, found, next.as_ref()), &uri))
 }

@@ -51,8 +51,9 @@ struct Check {
 pub(super) struct Version {
     /// The program.
     name: &'static str,
-    /// Its version (SemVer).
-    version: &'static str,
+    /// Its version, as semantic versioning has it.
+    #[serde(rename = "version")]
+    number: &'static str,
     /// The SQLite that is part of it.
     sqlite: &'static str,
 }
@@ -78,7 +79,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
 
 /// What is running here.
 pub(super) async fn version() -> Json<Version> {
-    Json(Version { name: "orderd", version: env!("CARGO_PKG_VERSION"), sqlite: crate::store::sqlite_version() })
+    Json(Version { name: "orderd", number: env!("CARGO_PKG_VERSION"), sqlite: crate::store::sqlite_version() })
 }
 
 /// The API, described for programs.

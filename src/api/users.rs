@@ -45,9 +45,9 @@ pub(super) struct CreateUser {
 }
 
 /// The user that is asked for, or why there cannot be one.
-pub(super) fn new_user(email: String, name: String, role: String, password: String) -> Result<NewUser> {
+pub(super) fn new_user(email: &str, name: String, role: String, password: String) -> Result<NewUser> {
     let fault = || Fault::body("#/email", "invalid_format", "must be an e-mail address");
-    let email = Email::parse(&email).ok_or_else(|| Error::invalid(vec![fault()]))?;
+    let email = Email::parse(email).ok_or_else(|| Error::invalid(vec![fault()]))?;
     Ok(NewUser { email, name, role, password: password.into() })
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn create(
     actor: Actor,
     Valid { body, attempt }: Valid<CreateUser>,
 ) -> Result<Reply> {
-    let new = new_user(body.email, body.name, body.role, body.password)?;
+    let new = new_user(&body.email, body.name, body.role, body.password)?;
     users::create(&app, actor, attempt, new).await
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn list(
     let place = Place::plain(&app, "users.list".to_owned(), &paging)?;
     let before = place.after.as_ref().and_then(user_id);
     let (found, next) = users::list(&app, &actor, before, place.limit)?;
-    Ok(reply::page(&place.page(&app, found, next.map(cursor)), &uri))
+    Ok(reply::page(&place.page(&app, found, next.map(cursor).as_ref()), &uri))
 }
 
 fn cursor(id: UserId) -> Cursor {

@@ -5,6 +5,7 @@ mod config;
 mod flags;
 mod serve;
 
+use crate::error::Error;
 use clap::{Parser, Subcommand};
 use std::{
     fmt,
@@ -74,6 +75,12 @@ impl Failure {
     /// The database is newer than this binary, held by another server, or damaged (3).
     pub fn unfit_database(message: impl Into<String>) -> Self {
         Self { code: 3, message: message.into() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(e: Error) -> Self {
+        Self::failed(e.to_string())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     api::server,
     app::{App, StartError, Surroundings},
     config::{Bootstrap, Config, Loaded},
-    domain::user::Email,
+    domain::{time::Clock, user::Email},
     error::problem,
     service::{
         demo::{self, DemoUser},
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = self.flags.load()?;
-        logs::start(loaded.config.log.format, loaded.config.log.level);
+        logs::start(loaded.config.log.format, loaded.config.log.level, Clock::system());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))?;
         let outcome = runtime.block_on(serve(loaded, self.demo));
@@ -48,13 +48,13 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
     refuse_unbuilt(&config)?;
     let listen = config.server.listen;
     let demo_users = if demo { fill(&config).await? } else { vec![] };
-    let app = App::open(config, Surroundings::system().map_err(failed)?).map_err(refused)?;
+    let app = App::open(config, Surroundings::system()?).map_err(refused)?;
     first_admin(&app, &bootstrap).await?;
     let listener = TcpListener::bind(listen).await;
     let listener = listener.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     let address = listener.local_addr().map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     print(format_args!("listening on http://{address}\n"))?;
-    if let Some(token) = sessions::offer_setup(&app).map_err(failed)? {
+    if let Some(token) = sessions::offer_setup(&app)? {
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
     for user in demo_users {
@@ -107,15 +107,15 @@ const DEMO_ORDERS: usize = 10_000;
 
 /// Fills an empty database with users and orders, at times of the past.
 async fn fill(config: &Config) -> Result<Vec<DemoUser>, Failure> {
-    let system = Surroundings::system().map_err(failed)?;
+    let system = Surroundings::system()?;
     let now = system.clock.now();
     let (hand, clock) = demo::Hand::new(now.minus(demo::SPAN));
     let app = App::open(config.clone(), Surroundings { clock, ..system }).map_err(refused)?;
-    let made = if app.store.read("demo.empty", users::any).map_err(failed)? {
+    let made = if app.store.read("demo.empty", users::any)? {
         tracing::warn!("--demo fills an empty database only; this one is left as it is");
         vec![]
     } else {
-        demo::fill(&app, &hand, now, DEMO_ORDERS).await.map_err(failed)?
+        demo::fill(&app, &hand, now, DEMO_ORDERS).await?
     };
     app.store.close().await;
     Ok(made)
@@ -157,13 +157,9 @@ async fn first_admin(app: &App, bootstrap: &Bootstrap) -> Result<(), Failure> {
             let reasons: Vec<_> = e.faults().iter().map(|fault| fault.detail.as_str()).collect();
             return Err(Failure::usage(format!("ORDERD_ADMIN_PASSWORD: {}", reasons.join("; "))));
         }
-        Err(e) => return Err(failed(e)),
+        Err(e) => return Err(e.into()),
     }
     Ok(())
-}
-
-fn failed(e: crate::error::Error) -> Failure {
-    Failure::failed(e.to_string())
 }
 
 fn refused(e: StartError) -> Failure {

@@ -119,7 +119,7 @@ impl Ids {
     pub fn next<I: Identifier>(&self, now: Timestamp) -> I {
         let mut generator = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // 48 bits of milliseconds, then 74 random bits; version and variant are put in between afterwards.
-        let fresh = (now.millis().max(0) as u128) << 74 | generator.random.u128(..) >> 54;
+        let fresh = u128::from(now.millis().max(0).unsigned_abs()) << 74 | generator.random.u128(..) >> 54;
         let next = if fresh > generator.last { fresh } else { generator.last + 1 + generator.random.u128(..) % 65_536 };
         generator.last = next;
         I::from_bytes(with_version_and_variant(next))

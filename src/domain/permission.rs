@@ -5,7 +5,7 @@ macro_rules! permissions {
         /// One thing that a principal may do.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Permission {
-            $(#[doc = $text] $name),+
+            $(#[doc = concat!("`", $text, "`")] $name),+
         }
 
         impl Permission {

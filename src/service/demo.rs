@@ -206,7 +206,8 @@ fn money(kind: Kind, amount: i64) -> NewTransaction {
 /// A time of the last [`DAYS`] days, likelier late than early, at weekends, and between 8 and 22 o'clock UTC.
 fn moment(random: &mut fastrand::Rng, now: i64) -> i64 {
     loop {
-        let age = (random.f64() * random.f64().max(0.3) * DAYS as f64) as i64;
+        let oldest = random.i64(DAYS / 3..DAYS);
+        let age = random.i64(0..=oldest);
         let hour = 8 + random.i64(0..14);
         let at = now - now.rem_euclid(DAY_MILLIS) - age * DAY_MILLIS + hour * HOUR_MILLIS + random.i64(0..HOUR_MILLIS);
         let weekend = (at.div_euclid(DAY_MILLIS) + 4) % 7 % 6 == 0;

@@ -4,7 +4,7 @@ mod change;
 mod create;
 mod transition;
 
-pub use change::{Change, ChangeOrder, ChangePart, change};
+pub use change::{Change, ChangeOrder, change};
 pub use create::{NewOrder, create};
 pub use transition::{Refund, cancel, transition};
 

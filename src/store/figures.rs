@@ -18,6 +18,9 @@ use crate::{
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
+/// What status counts are kept by.
+pub type StatusKey = (OrderStatus, PaymentStatus, Currency);
+
 /// Whose sales: a user's 16 bytes, or none for orders of nobody.
 type Whose = Vec<u8>;
 
@@ -84,10 +87,11 @@ fn add_user_sales(connection: &Connection, sums: BTreeMap<(i64, i64, Whose, Curr
 }
 
 fn add_standings(connection: &Connection, standings: &[(Standing, i64)]) -> rusqlite::Result<()> {
-    let mut sums: BTreeMap<(i64, i64, Currency, OrderStatus, PaymentStatus), (i64, i64)> = BTreeMap::new();
+    let mut sums: BTreeMap<(i64, i64, StatusKey), (i64, i64)> = BTreeMap::new();
     for (standing, times) in standings {
         for span in SPANS {
-            let key = (span, bucket(span, standing.at), standing.currency, standing.status, standing.payment_status);
+            let status = (standing.status, standing.payment_status, standing.currency);
+            let key = (span, bucket(span, standing.at), status);
             let (orders, total) = sums.entry(key).or_default();
             *orders += times;
             *total += standing.total * times;
@@ -97,7 +101,7 @@ fn add_standings(connection: &Connection, standings: &[(Standing, i64)]) -> rusq
         "INSERT INTO status_sales VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT DO UPDATE SET orders = orders + ?6, total_amount = total_amount + ?7",
     )?;
-    for ((span, bucket, currency, status, payment_status), (orders, total)) in sums {
+    for ((span, bucket, (status, payment_status, currency)), (orders, total)) in sums {
         if (orders, total) != (0, 0) {
             let row = (span, bucket, currency.code(), status.name(), payment_status.name(), orders, total);
             statement.execute(row)?;
@@ -155,7 +159,7 @@ pub fn user_sales(tx: &ReadTx<'_>, run: Run) -> Result<Vec<(Option<UserId>, Curr
 }
 
 /// Orders and their total in a run of buckets, by currency, status and payment status.
-pub fn standings(tx: &ReadTx<'_>, run: Run) -> Result<Vec<((OrderStatus, PaymentStatus, Currency), (i64, i64))>> {
+pub fn standings(tx: &ReadTx<'_>, run: Run) -> Result<Vec<(StatusKey, (i64, i64))>> {
     tx.rows(
         "SELECT status, payment_status, currency, orders, total_amount FROM status_sales
          WHERE span = ?1 AND bucket BETWEEN ?2 AND ?3",

@@ -22,8 +22,9 @@ const APPLICATION_ID: i64 = 0x6f72_6464;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// Statements that each connection keeps prepared.
 const PREPARED_STATEMENTS: usize = 256;
-/// Page cache of the writing connection, in KiB.
-const WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// Page cache of the writing connection, in KiB. Larger is not better: SQLite walks all of it at a commit that has split
+/// a page.
+const WRITER_CACHE_KIB: i64 = 32 * 1024;
 /// Page cache of each reading connection, in KiB.
 const READER_CACHE_KIB: i64 = 8 * 1024;
 

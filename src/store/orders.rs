@@ -15,6 +15,7 @@ use crate::{
         id::OrderId,
         order::{Item, Order},
         pricing::{Line, LineTotals, Tax},
+        time::Timestamp,
     },
     error::{Error, Result, problem},
 };
@@ -58,9 +59,9 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
             ":customer": row::customer(order.customer.as_ref()), ":note": order.note,
             ":metadata": row::metadata(&order.metadata), ":version": order.version, ":created_by": order.created_by,
             ":created_at": order.created_at.millis(), ":updated_at": order.updated_at.millis(),
-            ":placed_at": order.placed_at.map(|t| t.millis()), ":confirmed_at": order.confirmed_at.map(|t| t.millis()),
-            ":fulfilled_at": order.fulfilled_at.map(|t| t.millis()),
-            ":cancelled_at": order.cancelled_at.map(|t| t.millis()), ":cancel_reason": order.cancel_reason,
+            ":placed_at": order.placed_at.map(Timestamp::millis), ":confirmed_at": order.confirmed_at.map(Timestamp::millis),
+            ":fulfilled_at": order.fulfilled_at.map(Timestamp::millis),
+            ":cancelled_at": order.cancelled_at.map(Timestamp::millis), ":cancel_reason": order.cancel_reason,
         },
     )
     .map_err(taken_reference)?;
@@ -89,10 +90,10 @@ pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
             ":paid": after.paid_amount, ":refunded": after.refunded_amount,
             ":customer": row::customer(after.customer.as_ref()), ":note": after.note,
             ":metadata": row::metadata(&after.metadata), ":version": after.version,
-            ":updated_at": after.updated_at.millis(), ":placed_at": after.placed_at.map(|t| t.millis()),
-            ":confirmed_at": after.confirmed_at.map(|t| t.millis()),
-            ":fulfilled_at": after.fulfilled_at.map(|t| t.millis()),
-            ":cancelled_at": after.cancelled_at.map(|t| t.millis()), ":cancel_reason": after.cancel_reason,
+            ":updated_at": after.updated_at.millis(), ":placed_at": after.placed_at.map(Timestamp::millis),
+            ":confirmed_at": after.confirmed_at.map(Timestamp::millis),
+            ":fulfilled_at": after.fulfilled_at.map(Timestamp::millis),
+            ":cancelled_at": after.cancelled_at.map(Timestamp::millis), ":cancel_reason": after.cancel_reason,
         },
     )
     .map_err(taken_reference)?;
@@ -142,22 +143,22 @@ fn count(tx: &WriteTx<'_>, order: &Order, times: i64) {
 
 /// The order of this identifier.
 pub fn by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<Order>> {
-    one(tx, &format!("SELECT {} FROM orders WHERE id = ?1", row::COLUMNS), [Key(id)])
+    one(tx, concat!(row::select!(), " WHERE id = ?1"), [Key(id)])
 }
 
 /// The order of this number.
 pub fn by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<Order>> {
-    one(tx, &format!("SELECT {} FROM orders WHERE number = ?1", row::COLUMNS), [number])
+    one(tx, concat!(row::select!(), " WHERE number = ?1"), [number])
 }
 
 /// The order of this external reference.
 pub fn by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<Order>> {
-    one(tx, &format!("SELECT {} FROM orders WHERE external_ref = ?1", row::COLUMNS), [reference])
+    one(tx, concat!(row::select!(), " WHERE external_ref = ?1"), [reference])
 }
 
 /// The order in this row.
 pub fn by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<Order>> {
-    one(tx, &format!("SELECT {} FROM orders WHERE seq = ?1", row::COLUMNS), [seq])
+    one(tx, concat!(row::select!(), " WHERE seq = ?1"), [seq])
 }
 
 fn one(tx: &ReadTx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Option<Order>> {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::error::{Error, Result, problem};
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 use scheduled_thread_pool::ScheduledThreadPool;
 use std::{
     sync::{
@@ -93,10 +93,9 @@ impl Drop for Abandoned {
 
 fn snapshot<T>(pool: &Pool, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
     let begun = Instant::now();
-    let mut connection = pool.get().map_err(|e| Error::new(&problem::OVERLOADED).caused_by(e))?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed)?;
-    let outcome = work(&ReadTx { connection: &transaction });
-    drop(transaction);
+    let connection = pool.get().map_err(|e| Error::new(&problem::OVERLOADED).caused_by(e))?;
+    let outcome =
+        Snapshot::of(&connection).map_err(failed).and_then(|snapshot| work(&ReadTx { connection: snapshot.0 }));
     let taken = begun.elapsed();
     if taken > SLOW_QUERY {
         tracing::warn!(
@@ -106,6 +105,23 @@ fn snapshot<T>(pool: &Pool, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -
         );
     }
     outcome
+}
+
+/// A transaction that only reads. `BEGIN` and `COMMIT` stay prepared: to prepare them anew costs as much as a look-up.
+struct Snapshot<'c>(&'c Connection);
+
+impl<'c> Snapshot<'c> {
+    fn of(connection: &'c Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // There is nothing to keep; if this fails, the next BEGIN on the connection says so.
+        let _ = self.0.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([]));
+    }
 }
 
 fn within_budget<T>(

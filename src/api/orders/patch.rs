@@ -9,7 +9,7 @@ use crate::{
 };
 use axum::extract::State;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A merge patch (RFC 7396): absent fields stay, null clears, `metadata` and `customer` are merged by key.
@@ -22,30 +22,24 @@ pub(in crate::api) struct PatchOrder {
     #[schemars(length(min = 1, max = 500), with = "Vec<ItemBody>")]
     items: Option<Vec<ItemBody>>,
     /// Replaces all fees.
-    #[serde(deserialize_with = "patched")]
     #[schemars(length(max = 100), with = "Option<Vec<FeeBody>>")]
-    fees: Option<Option<Vec<FeeBody>>>,
+    fees: Change<Vec<FeeBody>>,
     /// Taken off the whole, in minor units; null is 0.
-    #[serde(deserialize_with = "patched")]
     #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64), with = "Option<i64>")]
-    order_discount_amount: Option<Option<i64>>,
+    order_discount_amount: Change<i64>,
     /// Your own identifier, unique among all orders.
-    #[serde(deserialize_with = "patched")]
     #[schemars(length(min = 1, max = 255), with = "Option<String>")]
-    external_ref: Option<Option<String>>,
+    external_ref: Change<String>,
     /// Free text.
-    #[serde(deserialize_with = "patched")]
     #[schemars(length(max = 5000), with = "Option<String>")]
-    note: Option<Option<String>>,
+    note: Change<String>,
     /// Your own data, merged by key; a null value removes its key.
-    #[serde(deserialize_with = "patched")]
     #[schemars(with = "Option<BTreeMap<String, Option<MetadataValue>>>",
         extend("maxProperties" = 100, "propertyNames" = {"minLength": 1, "maxLength": 40}))]
-    metadata: Option<Option<BTreeMap<String, Option<MetadataValue>>>>,
+    metadata: Change<BTreeMap<String, Option<MetadataValue>>>,
     /// Who it is for, merged by key.
-    #[serde(deserialize_with = "patched")]
     #[schemars(with = "Option<PatchCustomer>")]
-    customer: Option<Option<PatchCustomer>>,
+    customer: Change<PatchCustomer>,
 }
 
 /// A merge patch of the customer.
@@ -53,36 +47,17 @@ pub(in crate::api) struct PatchOrder {
 #[serde(deny_unknown_fields, default)]
 struct PatchCustomer {
     /// Full name.
-    #[serde(deserialize_with = "patched")]
     #[schemars(length(max = 255), with = "Option<String>")]
-    name: Option<Option<String>>,
+    name: Change<String>,
     /// E-mail address.
-    #[serde(deserialize_with = "patched")]
     #[schemars(length(max = 255), with = "Option<String>")]
-    email: Option<Option<String>>,
+    email: Change<String>,
     /// Telephone number.
-    #[serde(deserialize_with = "patched")]
     #[schemars(length(max = 255), with = "Option<String>")]
-    phone: Option<Option<String>>,
+    phone: Change<String>,
     /// Postal address.
-    #[serde(deserialize_with = "patched")]
     #[schemars(length(max = 1000), with = "Option<String>")]
-    address: Option<Option<String>>,
-}
-
-/// Tells null from absent: a field that is there is `Some`, whatever it holds.
-#[allow(clippy::option_option, reason = "the two levels are absent and null, as a merge patch has them")]
-fn patched<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
-#[allow(clippy::option_option, reason = "the two levels are absent and null, as a merge patch has them")]
-fn change<T, U>(field: Option<Option<T>>, convert: impl FnOnce(T) -> U) -> Change<U> {
-    match field {
-        None => Change::Keep,
-        Some(None) => Change::Clear,
-        Some(Some(value)) => Change::Set(convert(value)),
-    }
+    address: Change<String>,
 }
 
 impl PatchOrder {
@@ -92,19 +67,17 @@ impl PatchOrder {
         if !faults.is_empty() {
             return Err(Error::invalid(faults));
         }
-        let text = |value| value;
         let entries = |map: BTreeMap<String, Option<MetadataValue>>| {
             map.into_iter().map(|(key, value)| (key, value.map(|value| value.0))).collect()
         };
-        let parts = |c: PatchCustomer| [c.name, c.email, c.phone, c.address].map(|part| change(part, text));
         Ok(ChangeOrder {
             lines,
-            fees: change(self.fees, |fees| fees.into_iter().map(Fee::from).collect()),
-            order_discount_amount: change(self.order_discount_amount, |amount| amount),
-            external_ref: change(self.external_ref, text),
-            note: change(self.note, text),
-            metadata: change(self.metadata, entries),
-            customer: change(self.customer, parts),
+            fees: self.fees.map(|fees| fees.into_iter().map(Fee::from).collect()),
+            order_discount_amount: self.order_discount_amount,
+            external_ref: self.external_ref,
+            note: self.note,
+            metadata: self.metadata.map(entries),
+            customer: self.customer.map(|c| [c.name, c.email, c.phone, c.address]),
         })
     }
 }

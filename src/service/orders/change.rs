@@ -23,6 +23,7 @@ use crate::{
     error::{Error, Fault, Result, problem},
     store::{WriteTx, orders},
 };
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
 /// The most entries that `metadata` may have.
@@ -40,6 +41,24 @@ pub enum Change<T> {
     Set(T),
 }
 
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+    /// A field that is there: null or a value. Absent fields are left to `#[serde(default)]`.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|value| value.map_or(Self::Clear, Self::Set))
+    }
+}
+
+impl<T> Change<T> {
+    /// The same change of a value in another form.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Change<U> {
+        match self {
+            Self::Keep => Change::Keep,
+            Self::Clear => Change::Clear,
+            Self::Set(value) => Change::Set(convert(value)),
+        }
+    }
+}
+
 impl<T: Clone> Change<T> {
     fn apply(&self, field: &mut Option<T>) {
         match self {
@@ -49,9 +68,6 @@ impl<T: Clone> Change<T> {
         }
     }
 }
-
-/// What a patch does to one text of the customer.
-pub type ChangePart = Change<String>;
 
 /// A merge patch of an order.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +85,7 @@ pub struct ChangeOrder {
     /// Merged by key.
     pub metadata: Change<BTreeMap<String, Option<String>>>,
     /// Merged by key: name, e-mail, phone, address.
-    pub customer: Change<[ChangePart; 4]>,
+    pub customer: Change<[Change<String>; 4]>,
 }
 
 /// Changes an order.
@@ -168,7 +184,7 @@ fn merge_metadata(
     Ok(())
 }
 
-fn merge_customer(customer: &mut Option<Customer>, patch: &Change<[ChangePart; 4]>) {
+fn merge_customer(customer: &mut Option<Customer>, patch: &Change<[Change<String>; 4]>) {
     match patch {
         Change::Keep => {}
         Change::Clear => *customer = None,

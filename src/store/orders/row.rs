@@ -13,11 +13,16 @@ use rusqlite::Row;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// The columns that [`read_order`] reads, in its order.
-pub(super) const COLUMNS: &str = "seq, id, number, status, payment_status, currency, user_id, external_ref, fees,
-    order_discount_amount, subtotal_amount, discount_amount, fee_amount, tax_amount, total_amount, paid_amount,
-    refunded_amount, customer, note, metadata, version, created_by, created_at, updated_at, placed_at, confirmed_at,
-    fulfilled_at, cancelled_at, cancel_reason";
+/// Selects the columns that [`read_order`] reads, in its order.
+macro_rules! select {
+    () => {
+        "SELECT seq, id, number, status, payment_status, currency, user_id, external_ref, fees, order_discount_amount,
+           subtotal_amount, discount_amount, fee_amount, tax_amount, total_amount, paid_amount, refunded_amount, customer,
+           note, metadata, version, created_by, created_at, updated_at, placed_at, confirmed_at, fulfilled_at,
+           cancelled_at, cancel_reason FROM orders"
+    };
+}
+pub(super) use select;
 
 /// The items of an order, in the order of its lines.
 pub(super) const ITEMS: &str = "SELECT id, sku, name, quantity, unit_amount, discount_amount, tax_rate, tax_amount,
