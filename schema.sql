@@ -120,6 +120,13 @@ CREATE INDEX orders_by_status ON orders (status, payment_status, seq);
 CREATE INDEX orders_by_user ON orders (user_id, seq) WHERE user_id IS NOT NULL;
 -- Synchronising: sort=updated_at with updated_from.
 CREATE INDEX orders_by_update ON orders (updated_at, seq);
+-- sort=total_amount. Orders come in blocks of 4,096 and totals are ordered within a block only: a new order's entry lands
+-- in the newest block, which is in memory, where an index over all orders would dirty a page anywhere for each of them
+-- and cost some 15 % of the rate of writing. A page merges the blocks: 250 look-ups for a million orders.
+CREATE INDEX orders_by_total ON orders (seq >> 12, total_amount, seq);
+-- The filters currency, total_min, total_max, metadata.<key> and q have no index: each would cost every order one entry
+-- or several more, and all of them are looked at row by row in the run that the other filters leave, in the lane of long
+-- queries and within its budget of time. updated_from without sort=updated_at likewise.
 
 CREATE TABLE order_items (
   order_seq       INTEGER NOT NULL REFERENCES orders (seq),

@@ -21,12 +21,10 @@ use std::{
     fmt,
     num::NonZeroUsize,
     ops::Deref,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::sync::watch;
 
 /// A query in the lane of long ones may take this long where requests have no time limit.
 const QUERY_BUDGET: Duration = Duration::from_secs(10);
@@ -61,7 +59,7 @@ pub struct Parts {
     pub ids: Arc<Ids>,
     /// The token that makes the first administrator, while there is none.
     pub setup: Mutex<Option<SetupToken>>,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
 }
 
 /// Digest of the set-up token, and when it stops being good.
@@ -157,7 +155,7 @@ impl App {
             clock,
             ids,
             setup: Mutex::new(None),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
         }));
         Ok(app)
     }
@@ -177,12 +175,18 @@ impl App {
 
     /// Takes nothing new from now on.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.draining.send_replace(true);
     }
 
     /// Whether it takes nothing new any more.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        *self.draining.borrow()
+    }
+
+    /// Resolves when it takes nothing new any more.
+    pub async fn drained(&self) {
+        // The sender lives as long as this application does.
+        let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
     }
 }
 

@@ -183,8 +183,8 @@ pub(super) async fn revenue_by_user(
     let end = skip + report.data.len();
     let next = (end < total).then(|| Cursor(vec![i64::try_from(end).unwrap_or(i64::MAX)]));
     report.page = Some(place.info(&app, next.as_ref()));
-    let link = report.page.as_ref().and_then(|page| page.next.clone());
-    Ok(reply::linked(&report, &uri, link.as_deref()))
+    let link = report.page.as_ref().and_then(|page| page.next.clone()).map(|next| ("cursor", next));
+    Ok(reply::linked(&report, &uri, link))
 }
 
 /// How many orders stand where.

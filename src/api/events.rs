@@ -1,21 +1,28 @@
-//! The history of everything over HTTP.
+//! The history over HTTP: an order's, and that of everything, which can be waited for.
 
-use super::extract::Parameters;
+use super::{
+    export::{self, Begins, Format, ROWS_AT_ONCE},
+    extract::{Parameters, PathId},
+    list::{MAX_LIMIT, Paging, Place},
+    reply,
+};
 use crate::{
     app::App,
-    auth::Actor,
+    auth::{Actor, Cursor},
+    domain::id::OrderId,
     error::Result,
     service::{
         events,
-        views::{EventView, Page, PageInfo},
+        views::{Page, PageInfo},
     },
 };
-use axum::{Json, extract::State};
+use axum::{extract::State, http::Uri, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::time::Duration;
 
-/// The largest page of events.
-const MAX_LIMIT: u64 = 200;
+/// The longest that a request may wait for an event.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Which events to list.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,6 +34,9 @@ pub(super) struct ListEvents {
     /// Entries of a page; more than 200 are lowered to 200.
     #[schemars(range(min = 1))]
     limit: Option<u64>,
+    /// Whole seconds to wait for an event if there is none yet.
+    #[schemars(range(min = 0, max = 30))]
+    wait: Option<u64>,
 }
 
 /// Everything that happened, in one order without gaps.
@@ -34,12 +44,61 @@ pub(super) async fn list(
     State(app): State<App>,
     actor: Actor,
     Parameters(asked): Parameters<ListEvents>,
-) -> Result<Json<Page<EventView>>> {
+    format: Format,
+    uri: Uri,
+) -> Result<Response> {
     let after = asked.after.unwrap_or(0);
+    if format != Format::Page {
+        export::refuse_paging(&[("limit", asked.limit.is_some()), ("wait", asked.wait.is_some())])?;
+        return all(app, actor, after, format).await;
+    }
     let limit = usize::try_from(asked.limit.unwrap_or(50).min(MAX_LIMIT)).unwrap_or(1);
-    let mut data = events::after(&app, &actor, after, limit + 1)?;
-    let has_more = data.len() > limit;
-    data.truncate(limit);
-    let next = data.last().map_or(after, |event| event.seq).to_string();
-    Ok(Json(Page { data, page: PageInfo { limit, has_more, next: Some(next), total: None } }))
+    let wait = Duration::from_secs(asked.wait.unwrap_or(0));
+    let found = events::after(&app, &actor, after, limit, wait).await?;
+    let next = found.events.last().map_or(after, |event| event.seq).to_string();
+    let has_more = found.next.is_some();
+    let link = has_more.then(|| ("after", next.clone()));
+    let page = PageInfo { limit, has_more, next: Some(next), total: None };
+    Ok(reply::linked(&Page { data: found.events, page }, &uri, link))
+}
+
+async fn all(app: App, actor: Actor, begin: i64, format: Format) -> Result<Response> {
+    export::stream(format, move |after: Option<i64>| {
+        let (app, actor) = (app.clone(), actor.clone());
+        async move {
+            let found = events::export(&app, &actor, after.unwrap_or(begin), ROWS_AT_ONCE).await?;
+            Ok((export::encode(format, &found.events, Begins::after(after.as_ref()))?, found.next))
+        }
+    })
+    .await
+}
+
+/// An order's history, oldest first.
+pub(super) async fn of_order(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    Parameters(paging): Parameters<Paging>,
+    format: Format,
+    uri: Uri,
+) -> Result<Response> {
+    if format != Format::Page {
+        paging.refuse()?;
+        return all_of_order(app, actor, id, format).await;
+    }
+    let place = Place::plain(&app, format!("orders.events {id}"), &paging)?;
+    let found = events::of_order(&app, &actor, id, place.value().unwrap_or(0), place.limit)?;
+    let next = found.next.map(|version| Cursor(vec![version]));
+    Ok(reply::page(&place.page(&app, found.events, next.as_ref()), &uri))
+}
+
+async fn all_of_order(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Response> {
+    export::stream(format, move |after: Option<i64>| {
+        let (app, actor) = (app.clone(), actor.clone());
+        async move {
+            let found = events::of_order(&app, &actor, id, after.unwrap_or(0), ROWS_AT_ONCE)?;
+            Ok((export::encode(format, &found.events, Begins::after(after.as_ref()))?, found.next))
+        }
+    })
+    .await
 }

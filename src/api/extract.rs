@@ -14,7 +14,7 @@ use crate::{
 };
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
-    http::{HeaderMap, Method, request::Parts},
+    http::{HeaderMap, request::Parts},
 };
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
@@ -133,7 +133,7 @@ pub struct Valid<T> {
 impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self> {
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (parts, body) = request.into_parts();
         let bytes = body.collect().await.map_err(Error::internal)?.to_bytes();
         let value = json::parse(&bytes)?;
@@ -146,14 +146,12 @@ impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
         if key.is_none() && idempotency == Idempotency::Required {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REQUIRED));
         }
-        let attempt = attempt(key, &parts.method, parts.uri.path(), &json::canonical(&value)?);
+        let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
+        let fingerprint = sha256(&[method.as_bytes(), path.as_bytes(), &json::canonical(&value)?]);
+        let retention = app.config.idempotency.retention;
+        let attempt = Attempt { key, fingerprint, method, path, retention };
         Ok(Self { body: schema::valid(value)?, attempt })
     }
-}
-
-fn attempt(key: Option<String>, method: &Method, path: &str, body: &[u8]) -> Attempt {
-    let fingerprint = sha256(&[method.as_str().as_bytes(), path.as_bytes(), body]);
-    Attempt { key, fingerprint, method: method.to_string(), path: path.to_owned() }
 }
 
 /// The `Idempotency-Key`: bare, or quoted as an RFC 8941 string, sent once.

@@ -37,7 +37,7 @@ pub(super) async fn enter(
     match prepare(&app, &operation, request).await {
         Err(error) => error.into_response(),
         Ok(request) => {
-            let limit = app.time_limit().saturating_add(GRACE);
+            let limit = app.time_limit().saturating_add(operation.waits).saturating_add(GRACE);
             let answered = tokio::time::timeout(limit, next.run(request)).await;
             answered.unwrap_or_else(|_| Error::new(&problem::TIMEOUT).into_response())
         }

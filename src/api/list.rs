@@ -1,5 +1,6 @@
 //! What all lists have in common: the size of a page, the place where the next one begins, and the link to it.
 
+use super::export;
 use crate::{
     app::App,
     auth::Cursor,
@@ -10,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The largest page of any list.
-const MAX_LIMIT: u64 = 200;
+pub(super) const MAX_LIMIT: u64 = 200;
 /// The page of a list where the caller names none.
 const DEFAULT_LIMIT: u64 = 50;
 
@@ -24,6 +25,13 @@ pub(super) struct Paging {
     /// The `page.next` of the page before.
     #[schemars(length(min = 1, max = 512))]
     cursor: Option<String>,
+}
+
+impl Paging {
+    /// Refuses to page through an export.
+    pub(super) fn refuse(&self) -> Result<()> {
+        export::refuse_paging(&[("limit", self.limit.is_some()), ("cursor", self.cursor.is_some())])
+    }
 }
 
 /// A list: what it is bound to, how long its pages are, and where this one begins.

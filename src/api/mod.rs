@@ -3,8 +3,10 @@
 pub mod analytics;
 pub mod auth;
 pub mod events;
+mod export;
 mod extract;
 mod gate;
+pub mod idempotency_keys;
 pub mod json;
 mod list;
 mod middleware;
@@ -16,6 +18,7 @@ pub mod problem;
 pub mod query;
 mod reply;
 pub mod routes;
+mod rows;
 pub mod schema;
 pub mod server;
 pub mod system;

@@ -4,6 +4,7 @@
 use crate::{app::App, domain::permission::Permission, error::Problem};
 use axum::{http::Method, routing::MethodRouter};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use std::time::Duration;
 
 /// Who may call an operation at all; what exactly they may do with it is for the service to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum Versioned {
 pub const JSON: &str = "application/json";
 /// RFC 7396.
 pub const MERGE_PATCH: &str = "application/merge-patch+json";
+/// RFC 4180.
+pub const CSV: &str = "text/csv";
 /// One JSON text a line.
 pub const NDJSON: &str = "application/x-ndjson";
 
@@ -105,6 +108,8 @@ pub struct Operation {
     pub payloads: Vec<Payload>,
     /// Whether success carries `Location`.
     pub location: bool,
+    /// How long it may wait for something to happen, beyond the time limit of requests.
+    pub waits: Duration,
     /// Problems beyond those that follow from the other fields.
     pub problems: Vec<&'static Problem>,
     /// Operations that read what this one made: `(operation id, parameter, field of the answer)`.
@@ -136,6 +141,7 @@ impl Operation {
             status: 200,
             payloads: vec![],
             location: false,
+            waits: Duration::ZERO,
             problems: vec![],
             links: vec![],
             handler,
@@ -223,6 +229,18 @@ impl Operation {
     pub fn answers_text(mut self, media: &'static str) -> Self {
         self.payloads.push(Payload::Text(media));
         self
+    }
+
+    /// Also streams all rows of its list, as CSV or NDJSON.
+    #[must_use]
+    pub fn streams(self) -> Self {
+        self.answers_text(CSV).answers_text(NDJSON)
+    }
+
+    /// May wait this long for something to happen, beyond the time limit of requests.
+    #[must_use]
+    pub fn may_wait(self, longest: Duration) -> Self {
+        Self { waits: longest, ..self }
     }
 
     /// Answers 204.

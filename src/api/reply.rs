@@ -3,7 +3,7 @@
 use crate::service::{exactly_once::Reply, views::Page};
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -34,12 +34,12 @@ pub(super) fn tag(version: i64) -> String {
 }
 
 /// A JSON document that is made already, with the version that it shows; 304 if the client has that one.
-pub(super) fn versioned(document: String, version: i64, if_none_match: Option<&HeaderValue>) -> Response {
+pub(super) fn versioned(document: String, version: i64, request: &HeaderMap) -> Response {
     let tag = tag(version);
-    let known = if_none_match.and_then(|value| value.to_str().ok()).is_some_and(|tags| {
-        // Weak comparison (RFC 9110, section 13.1.2).
-        tags.split(',').map(|t| t.trim().trim_start_matches("W/")).any(|t| t == tag || t == "*")
-    });
+    let sent = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    // Weak comparison (RFC 9110, section 13.1.2).
+    let mut tags = sent.flat_map(|tags| tags.split(',')).map(|t| t.trim().trim_start_matches("W/"));
+    let known = tags.any(|t| t == tag || t == "*");
     let etag = [(header::ETAG, tag)];
     if known {
         return (StatusCode::NOT_MODIFIED, etag).into_response();
@@ -49,16 +49,16 @@ pub(super) fn versioned(document: String, version: i64, if_none_match: Option<&H
 
 /// A page, and a `Link` to the next one (RFC 8288).
 pub(super) fn page<T: Serialize>(page: &Page<T>, uri: &Uri) -> Response {
-    linked(page, uri, page.page.next.as_deref())
+    linked(page, uri, page.page.next.clone().map(|next| ("cursor", next)))
 }
 
-/// A document that is a page of a list, with a `Link` to the page that begins at `next`.
-pub(super) fn linked<T: Serialize>(document: &T, uri: &Uri, next: Option<&str>) -> Response {
+/// A document that is a page of a list, with a `Link` to the page whose parameter of this name has this value.
+pub(super) fn linked<T: Serialize>(document: &T, uri: &Uri, next: Option<(&str, String)>) -> Response {
     let mut response = Json(document).into_response();
-    if let Some(next) = next {
+    if let Some((name, value)) = next {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-        let kept = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-        let query: Vec<_> = kept.map(str::to_owned).chain([format!("cursor={next}")]).collect();
+        let kept = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(name));
+        let query: Vec<_> = kept.map(str::to_owned).chain([format!("{name}={value}")]).collect();
         let link = format!("<{path}?{}>; rel=\"next\"", query.join("&"));
         if let Ok(link) = HeaderValue::from_str(&link) {
             response.headers_mut().insert(header::LINK, link);

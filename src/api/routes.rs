@@ -2,7 +2,7 @@
 //! the OpenAPI document and the authorisation test all come from here.
 
 use super::{
-    analytics, auth, events, gate, middleware, openapi,
+    analytics, auth, events, gate, idempotency_keys, middleware, openapi,
     operation::{Idempotency, Operation, Versioned},
     orders, pages, system, transactions, users,
 };
@@ -13,7 +13,10 @@ use crate::{
         OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite, RefundsWrite, UsersRead, UsersWrite,
     },
     error::{Error, problem},
-    service::views::{DailyRow, EventView, OrderView, Page, Report, RevenueRow, StatusRow, TransactionView, UserView},
+    service::views::{
+        DailyRow, EventView, IdempotencyKeyView, OrderView, Page, Report, RevenueRow, StatusRow, TransactionView,
+        UserView,
+    },
 };
 use axum::{
     Router,
@@ -83,7 +86,8 @@ fn order_operations() -> Vec<Operation> {
         read("orders.list", "/v1/orders", "List orders", get(orders::list))
             .needs(&[OrdersRead, OrdersReadOwn])
             .query::<orders::ListOrders>()
-            .pages::<Page<OrderView<'_>>>(),
+            .pages::<Page<OrderView<'_>>>()
+            .streams(),
         read("orders.get", "/v1/orders/{id}", "Read an order", get(orders::get))
             .needs(&[OrdersRead, OrdersReadOwn])
             .versioned(Versioned::Read)
@@ -126,14 +130,25 @@ fn order_operations() -> Vec<Operation> {
             .needs(&[OrdersCancel, OrdersCancelOwn])
             .may_take::<orders::CancelOrder>()
             .problems(&[&problem::REFUND_DECISION_REQUIRED, &problem::REFUND_EXCEEDS_PAID]),
-        read("orders.events", "/v1/orders/{id}/events", "Read an order's history", get(orders::events))
+        read("orders.events", "/v1/orders/{id}/events", "Read an order's history", get(events::of_order))
             .needs(&[OrdersRead, OrdersReadOwn])
             .query::<super::list::Paging>()
-            .pages::<Page<EventView>>(),
+            .pages::<Page<EventView>>()
+            .streams(),
         read("events.list", "/v1/events", "Read the history of everything", get(events::list))
             .needs(&[OrdersRead])
             .query::<events::ListEvents>()
-            .answers::<Page<EventView>>(),
+            .pages::<Page<EventView>>()
+            .streams()
+            .may_wait(events::LONGEST_WAIT),
+        read(
+            "idempotency_keys.get",
+            "/v1/idempotency-keys/{key}",
+            "Whether a request took effect",
+            get(idempotency_keys::get),
+        )
+        .signed_in()
+        .answers::<IdempotencyKeyView>(),
     ]
 }
 
@@ -157,11 +172,12 @@ fn money() -> Vec<Operation> {
             "transactions.list",
             "/v1/orders/{id}/transactions",
             "List an order's payments and refunds",
-            get(orders::transactions),
+            get(transactions::list),
         )
         .needs(&[OrdersRead, OrdersReadOwn])
         .query::<super::list::Paging>()
-        .pages::<Page<TransactionView<'_>>>(),
+        .pages::<Page<TransactionView<'_>>>()
+        .streams(),
         read("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", get(transactions::get))
             .needs(&[OrdersRead, OrdersReadOwn])
             .answers::<TransactionView<'_>>(),

@@ -98,6 +98,8 @@ enum Format {
     Date,
     /// An RFC 3339 date-time.
     DateTime,
+    /// The code of a currency.
+    Currency,
 }
 
 /// How many there may be, both included.

@@ -1,9 +1,14 @@
 //! Payments and refunds over HTTP.
 
-use super::extract::{PathId, Valid};
+use super::{
+    export::{self, Begins, Format, ROWS_AT_ONCE},
+    extract::{Parameters, PathId, Valid},
+    list::{Paging, Place},
+    reply,
+};
 use crate::{
     app::App,
-    auth::Actor,
+    auth::{Actor, Cursor},
     domain::{
         id::{Identifier, OrderId, TransactionId},
         time::Timestamp,
@@ -13,9 +18,10 @@ use crate::{
     service::{
         exactly_once::Reply,
         transactions::{self, NewTransaction},
+        views::TransactionView,
     },
 };
-use axum::extract::State;
+use axum::{extract::State, http::Uri, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -191,6 +197,37 @@ pub(super) async fn resolve(
 ) -> Result<Reply> {
     let occurred_at = moment(&app, body.occurred_at.as_deref())?;
     transactions::resolve(&app, actor, attempt, id, (body.status.into(), occurred_at)).await
+}
+
+/// An order's payments and refunds, newest first.
+pub(super) async fn list(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    Parameters(paging): Parameters<Paging>,
+    format: Format,
+    uri: Uri,
+) -> Result<Response> {
+    if format != Format::Page {
+        paging.refuse()?;
+        return all(app, actor, id, format).await;
+    }
+    let place = Place::plain(&app, format!("transactions.list {id}"), &paging)?;
+    let found = transactions::of_order(&app, &actor, id, place.value(), place.limit)?;
+    let rows = found.rows.iter().map(TransactionView::from).collect();
+    Ok(reply::page(&place.page(&app, rows, found.next.map(|seq| Cursor(vec![seq])).as_ref()), &uri))
+}
+
+async fn all(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Response> {
+    export::stream(format, move |before: Option<i64>| {
+        let (app, actor) = (app.clone(), actor.clone());
+        async move {
+            let found = transactions::of_order(&app, &actor, id, before, ROWS_AT_ONCE)?;
+            let rows: Vec<_> = found.rows.iter().map(TransactionView::from).collect();
+            Ok((export::encode(format, &rows, Begins::after(before.as_ref()))?, found.next))
+        }
+    })
+    .await
 }
 
 /// A payment or refund.

@@ -5,6 +5,7 @@ pub mod digest;
 pub mod event;
 pub mod figures;
 pub mod id;
+pub mod listing;
 pub mod money;
 mod names;
 pub mod order;

@@ -6,11 +6,9 @@ use crate::error::Fault;
 /// How a line is taxed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tax {
-    /// Not at all.
-    None,
     /// By a rate on the net amount, rounded per line.
     Rate(TaxRate),
-    /// By an amount that the caller computed, in minor units.
+    /// By an amount that the caller computed, in minor units; 0 for a line that is not taxed.
     Amount(i64),
 }
 
@@ -107,7 +105,6 @@ fn price_line(line: &Line) -> Result<LineTotals, (&'static str, &'static str, St
         return Err(("discount_amount", "too_large", format!("must be at most {gross}")));
     }
     let tax = match &line.tax {
-        Tax::None => 0,
         Tax::Rate(rate) => rate.of(net),
         Tax::Amount(tax) => i128::from(*tax),
     };
@@ -144,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_line_at_fault_is_named() {
-        let lines = [line(1, 5, 6, Tax::None), line(1, 5, 5, Tax::None), line(2, 5, 11, Tax::None)];
+        let lines = [line(1, 5, 6, Tax::Amount(0)), line(1, 5, 5, Tax::Amount(0)), line(2, 5, 11, Tax::Amount(0))];
         let at: Vec<_> = price(&lines, &[], 0).unwrap_err().into_iter().map(|f| (f.at, f.detail)).collect();
         assert_eq!(
             at,
@@ -156,13 +153,13 @@ mod tests {
     #[test]
     fn totals_beyond_exact_integers_and_below_zero_are_refused() {
         assert!(
-            price(&[line(1_000_000, super::super::money::MAX_AMOUNT / 1_000_000, 0, Tax::None)], &[], 0)
+            price(&[line(1_000_000, super::super::money::MAX_AMOUNT / 1_000_000, 0, Tax::Amount(0))], &[], 0)
                 .is_ok_and(|(_, t)| t.total > 0)
         );
-        assert!(price(&[line(1_000_000, super::super::money::MAX_AMOUNT, 0, Tax::None)], &[], 0).is_err());
+        assert!(price(&[line(1_000_000, super::super::money::MAX_AMOUNT, 0, Tax::Amount(0))], &[], 0).is_err());
         let half = super::super::money::MAX_AMOUNT / 2 + 1;
-        assert!(price(&[line(1, half, 0, Tax::None), line(1, half, 0, Tax::None)], &[], 0).is_err());
-        let faults = price(&[line(1, 100, 0, Tax::None)], &[], 101).unwrap_err();
+        assert!(price(&[line(1, half, 0, Tax::Amount(0)), line(1, half, 0, Tax::Amount(0))], &[], 0).is_err());
+        let faults = price(&[line(1, 100, 0, Tax::Amount(0))], &[], 101).unwrap_err();
         assert_eq!(faults[0].detail, "must be at most 100, or the total would be negative");
     }
 

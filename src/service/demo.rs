@@ -187,7 +187,7 @@ async fn take(app: &App, system: &Actor, step: &Step, made: &[Option<OrderId>]) 
 }
 
 fn attempt() -> Attempt {
-    Attempt { key: None, fingerprint: [0; 32], method: String::new(), path: String::new() }
+    Attempt { key: None, fingerprint: [0; 32], method: String::new(), path: String::new(), retention: Duration::ZERO }
 }
 
 fn money(kind: Kind, amount: i64) -> NewTransaction {
@@ -285,7 +285,7 @@ fn order_at(random: &mut fastrand::Rng, customer: Option<UserId>) -> Result<NewO
                 quantity: random.i64(1..4),
                 unit_amount: base * factor / 100,
                 discount_amount: if random.u8(0..10) == 0 { base / 10 } else { 0 },
-                tax: TaxRate::parse(rate).map_or(Tax::None, Tax::Rate),
+                tax: TaxRate::parse(rate).map_or(Tax::Amount(0), Tax::Rate),
             }
         })
         .collect();

@@ -13,6 +13,7 @@ use crate::{
     },
 };
 use serde::Serialize;
+use std::time::Duration;
 
 /// An event that was recorded, and the document that went into it.
 pub(super) struct Recorded {
@@ -40,18 +41,47 @@ pub(super) fn record(
     Ok(Recorded { seq: events::append(tx, &event)?, document })
 }
 
-/// The whole history after event `seq`, oldest first.
-pub fn after(app: &App, actor: &Actor, seq: i64, limit: usize) -> Result<Vec<EventView>> {
+/// Some events, oldest first.
+pub struct Listed {
+    /// The events.
+    pub events: Vec<EventView>,
+    /// The place after which more follow, if any do: a `seq`, or a version in an order's history.
+    pub next: Option<i64>,
+}
+
+impl Listed {
+    fn of(mut found: Vec<events::Event>, limit: usize, place: impl Fn(&events::Event) -> i64) -> Result<Self> {
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| has_more).map(place);
+        Ok(Self { events: found.into_iter().map(EventView::try_from).collect::<Result<_>>()?, next })
+    }
+}
+
+/// The whole history after event `seq`, oldest first. If there is nothing yet, waits this long for something.
+pub async fn after(app: &App, actor: &Actor, seq: i64, limit: usize, wait: Duration) -> Result<Listed> {
     actor.require(Permission::OrdersRead)?;
-    let events = app.store.read("events.list", |tx| events::after(tx, seq, limit))?;
-    events.into_iter().map(EventView::try_from).collect()
+    tokio::select! {
+        () = app.store.event_after(seq) => {}
+        () = app.drained() => {}
+        () = tokio::time::sleep(wait) => {}
+    }
+    let found = app.store.read("events.list", |tx| events::after(tx, seq, limit + 1))?;
+    Listed::of(found, limit, |event| event.seq)
+}
+
+/// A part of the whole history for an export: longer than a page, and read beside those.
+pub async fn export(app: &App, actor: &Actor, seq: i64, limit: usize) -> Result<Listed> {
+    actor.require(Permission::OrdersRead)?;
+    let found = app.store.scan("events.export", move |tx| events::after(tx, seq, limit + 1)).await?;
+    Listed::of(found, limit, |event| event.seq)
 }
 
 /// The history of an order after `version`, oldest first, if the actor may read it.
-pub fn of_order(app: &App, actor: &Actor, id: OrderId, version: i64, limit: usize) -> Result<Vec<EventView>> {
-    let events = app.store.read("orders.events", |tx| {
+pub fn of_order(app: &App, actor: &Actor, id: OrderId, version: i64, limit: usize) -> Result<Listed> {
+    let found = app.store.read("orders.events", |tx| {
         let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o)).ok_or_else(Error::absent)?;
-        events::of_order(tx, order.seq, version, limit)
+        events::of_order(tx, order.seq, version, limit + 1)
     })?;
-    events.into_iter().map(EventView::try_from).collect()
+    Listed::of(found, limit, |event| event.version)
 }

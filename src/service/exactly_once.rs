@@ -1,7 +1,9 @@
 //! Exactly once: a request that comes with a key takes effect in the transaction that keeps the key, and is answered
 //! from there when it comes again.
 
+use super::views::IdempotencyKeyView;
 use crate::{
+    app::App,
     auth::Actor,
     error::{Error, Result, problem},
     store::{
@@ -9,6 +11,7 @@ use crate::{
         idempotency::{self, Answer, Settled},
     },
 };
+use std::time::Duration;
 
 /// What identifies a request that may come again.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Attempt {
     pub method: String,
     /// Path as it was requested.
     pub path: String,
+    /// How long a key is kept. An older one counts as free even while it is still there.
+    pub retention: Duration,
 }
 
 /// The answer to a request that changed something.
@@ -71,9 +76,10 @@ impl Attempt {
     ///
     /// # Errors
     /// `IDEMPOTENCY_KEY_REUSED` if that was another request.
-    pub fn replay(&self, tx: &ReadTx<'_>, actor: &Actor) -> Result<Option<Reply>> {
+    pub fn replay(&self, tx: &WriteTx<'_>, actor: &Actor) -> Result<Option<Reply>> {
         let Some(key) = &self.key else { return Ok(None) };
-        let Some(settled) = idempotency::find(tx, &actor.principal.scope(), key)? else { return Ok(None) };
+        let since = tx.now().minus(self.retention);
+        let Some(settled) = idempotency::find(tx, &actor.principal.scope(), key, since)? else { return Ok(None) };
         if settled.fingerprint != self.fingerprint {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REUSED));
         }
@@ -111,4 +117,12 @@ impl Attempt {
         }
         Ok(reply)
     }
+}
+
+/// What became of the caller's own `key`.
+pub fn look_up(app: &App, actor: &Actor, key: &str) -> Result<IdempotencyKeyView> {
+    let since = app.clock.now().minus(app.config.idempotency.retention);
+    let find = |tx: &ReadTx<'_>| idempotency::find(tx, &actor.principal.scope(), key, since);
+    let settled = app.store.read("idempotency_keys.get", find)?.ok_or_else(Error::absent)?;
+    Ok(IdempotencyKeyView::new(key.to_owned(), settled))
 }

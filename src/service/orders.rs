@@ -12,7 +12,12 @@ use super::{exactly_once::Reply, views::OrderView};
 use crate::{
     app::App,
     auth::Actor,
-    domain::{id::OrderId, order::Order, permission::Permission},
+    domain::{
+        id::OrderId,
+        listing::{Filter, Position, Sort},
+        order::Order,
+        permission::Permission,
+    },
     error::{Error, Result, problem},
     store::{ReadTx, orders},
 };
@@ -72,32 +77,60 @@ fn find(tx: &ReadTx<'_>, named: &Named) -> Result<Option<Order>> {
     }
 }
 
-/// Orders before row `before`, newest first, that the actor may read; and where the next page begins.
-pub fn list(app: &App, actor: &Actor, filter: &orders::Filter, before: Option<i64>, limit: usize) -> Result<Listed> {
-    let filter = limited_to_own(actor, filter);
-    app.store.read("orders.list", |tx| {
-        let mut found = orders::page(tx, &filter, before.unwrap_or(i64::MAX), limit + 1)?;
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().filter(|_| has_more).map(|order| order.seq);
-        Ok(Listed { orders: found, next })
-    })
+/// What of a list is asked for.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// Which orders.
+    pub filter: Filter,
+    /// In which order.
+    pub sort: Sort,
+    /// After which place; from the start, if none is named.
+    pub after: Option<Position>,
+    /// How many at most.
+    pub limit: usize,
 }
 
 /// A page of orders.
 pub struct Listed {
     /// The orders.
     pub orders: Vec<Order>,
-    /// The row before which the next page begins, if there is one.
-    pub next: Option<i64>,
+    /// The place after which the next page begins, if there is one.
+    pub next: Option<Position>,
 }
 
-fn limited_to_own(actor: &Actor, filter: &orders::Filter) -> orders::Filter {
-    let mut filter = filter.clone();
-    if !actor.may(Permission::OrdersRead) {
-        filter.visible_to = Some(actor.user_id());
+/// A page of the orders that the actor may read.
+pub async fn list(app: &App, actor: &Actor, query: Query) -> Result<Listed> {
+    let query = Query { filter: limited_to_own(actor, query.filter), ..query };
+    if orders::looks_far(&query.filter, query.sort) {
+        app.store.scan("orders.list", move |tx| page(tx, &query)).await
+    } else {
+        app.store.read("orders.list", |tx| page(tx, &query))
     }
-    filter
+}
+
+/// A page of an export: larger than those of lists, and read beside them.
+pub async fn export(app: &App, actor: &Actor, query: Query) -> Result<Listed> {
+    let query = Query { filter: limited_to_own(actor, query.filter), ..query };
+    app.store.scan("orders.export", move |tx| page(tx, &query)).await
+}
+
+fn page(tx: &ReadTx<'_>, query: &Query) -> Result<Listed> {
+    let mut found = orders::page(tx, &query.filter, query.sort, query.after, query.limit + 1)?;
+    let has_more = found.len() > query.limit;
+    found.truncate(query.limit);
+    let next = found.last().filter(|_| has_more).map(|(position, _)| *position);
+    Ok(Listed { orders: found.into_iter().map(|(_, order)| order).collect(), next })
+}
+
+/// How many orders the filter lets through, of those that the actor may read.
+pub async fn count(app: &App, actor: &Actor, filter: Filter) -> Result<i64> {
+    let filter = limited_to_own(actor, filter);
+    app.store.scan("orders.count", move |tx| orders::count(tx, &filter)).await
+}
+
+fn limited_to_own(actor: &Actor, filter: Filter) -> Filter {
+    let visible_to = if actor.may(Permission::OrdersRead) { None } else { Some(actor.user_id()) };
+    Filter { visible_to, ..filter }
 }
 
 /// Whether `actor` may read `order`.

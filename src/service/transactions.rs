@@ -121,17 +121,17 @@ pub fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> {
 
 /// Some of an order's transactions.
 pub struct Listed {
-    /// The transactions, oldest first.
+    /// The transactions, newest first.
     pub rows: Vec<Transaction>,
-    /// The row after which more follow, if any do.
+    /// The row before which older ones are, if there are any.
     pub next: Option<i64>,
 }
 
-/// An order's transactions after row `after`, oldest first, if the actor may read the order.
-pub fn of_order(app: &App, actor: &Actor, id: OrderId, after: i64, limit: usize) -> Result<Listed> {
+/// An order's transactions before row `before`, newest first, if the actor may read the order.
+pub fn of_order(app: &App, actor: &Actor, id: OrderId, before: Option<i64>, limit: usize) -> Result<Listed> {
     app.store.read("transactions.list", |tx| {
         let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o)).ok_or_else(Error::absent)?;
-        let mut found = transactions::of_order(tx, order.seq, after, limit + 1)?;
+        let mut found = transactions::of_order(tx, order.seq, before.unwrap_or(i64::MAX), limit + 1)?;
         let has_more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| has_more).map(|(seq, _)| *seq);

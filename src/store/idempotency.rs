@@ -39,11 +39,11 @@ pub enum Answer {
     Body(String),
 }
 
-/// What became of `key` of `principal`, if it took effect.
-pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str) -> Result<Option<Settled>> {
+/// What became of `key` of `principal`, if it took effect at `since` or later.
+pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> Result<Option<Settled>> {
     let sql = "SELECT fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at
-               FROM idempotency_keys WHERE principal = ?1 AND key = ?2";
-    tx.row(sql, (principal, key), |row| {
+               FROM idempotency_keys WHERE principal = ?1 AND key = ?2 AND created_at >= ?3";
+    tx.row(sql, (principal, key, since.millis()), |row| {
         let mut columns = Columns::of(row);
         Ok(Settled {
             fingerprint: columns.take()?,
@@ -62,14 +62,14 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str) -> Result<Option<Settl
     })
 }
 
-/// Keeps what became of `key`, in the transaction of its effect.
+/// Keeps what became of `key`, in the transaction of its effect, in the place of what was too old to be found.
 pub fn settle(tx: &WriteTx<'_>, principal: &[u8], key: &str, settled: &Settled) -> Result<()> {
     let (event, body) = match &settled.answer {
         Answer::Event(seq) => (Some(*seq), None),
         Answer::Body(body) => (None, Some(body)),
     };
     tx.execute(
-        "INSERT INTO idempotency_keys
+        "INSERT OR REPLACE INTO idempotency_keys
            (principal, key, fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at)
          VALUES (:principal, :key, :fingerprint, :method, :path, :status, :location, :etag, :event, :body, :request_id,
                  :created_at)",

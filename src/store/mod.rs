@@ -87,6 +87,11 @@ impl Store {
         self.0.writer.failed().await;
     }
 
+    /// Resolves when an event after `seq` is on disk. Waiting costs nothing.
+    pub async fn event_after(&self, seq: i64) {
+        self.0.writer.event_after(seq).await;
+    }
+
     /// Finishes what the writer has taken, moves the write-ahead log into the file, and stops the writer.
     pub async fn close(&self) {
         self.0.writer.close().await;

@@ -1,6 +1,6 @@
 //! Opening the file: who may, what it must be, and how each connection is set up.
 
-use super::{Inner, Store, readers::Readers, writer::Writer};
+use super::{Inner, Store, readers::Readers, sql::add_functions, writer::Writer};
 use crate::domain::{id::Ids, time::Clock};
 use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
 use std::{
@@ -167,6 +167,7 @@ fn prepare_writer(connection: &Connection, synced: bool) -> rusqlite::Result<()>
 /// Sets up a connection that only reads.
 pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     prepare(connection, READER_CACHE_KIB)?;
+    add_functions(connection)?;
     connection.pragma_update(None, "query_only", true)
 }
 

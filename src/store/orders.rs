@@ -1,9 +1,10 @@
 //! Orders: keeping them, finding one, and pages of many.
 
+mod filter;
 mod list;
 mod row;
 
-pub use list::{Filter, page};
+pub use list::{count, looks_far, page};
 
 use super::{
     ReadTx, WriteTx,
@@ -66,7 +67,7 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     )
     .map_err(taken_reference)?;
     insert_items(tx, order)?;
-    count(tx, order, 1);
+    count_in_figures(tx, order, 1);
     Ok(())
 }
 
@@ -97,8 +98,8 @@ pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
         },
     )
     .map_err(taken_reference)?;
-    count(tx, before, -1);
-    count(tx, after, 1);
+    count_in_figures(tx, before, -1);
+    count_in_figures(tx, after, 1);
     Ok(())
 }
 
@@ -132,7 +133,7 @@ fn taken_reference(e: rusqlite::Error) -> Error {
     if breaks(&e, "orders.external_ref") { Error::new(&problem::DUPLICATE_EXTERNAL_REF) } else { failed(e) }
 }
 
-fn count(tx: &WriteTx<'_>, order: &Order, times: i64) {
+fn count_in_figures(tx: &WriteTx<'_>, order: &Order, times: i64) {
     for sale in figures::of_order(order) {
         tx.count_sale(sale, times);
     }

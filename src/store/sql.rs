@@ -5,7 +5,8 @@ use crate::{
     error::{Error, problem},
 };
 use rusqlite::{
-    ErrorCode, Row,
+    Connection, ErrorCode, Row,
+    functions::FunctionFlags,
     types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef},
 };
 
@@ -109,6 +110,19 @@ impl<'r, 's> Columns<'r, 's> {
 pub(super) fn damaged(index: usize, content: &str) -> rusqlite::Error {
     let cause = Box::new(FromSqlError::Other(format!("unexpected content {content:?}").into()));
     rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, cause)
+}
+
+/// The SQL function that tells whether a text has another one in it, in whatever case.
+pub(super) const CONTAINS_FOLDED: &str = "contains_folded";
+
+/// Teaches `connection` the function `contains_folded(text, lower_case)`; no text contains nothing. SQLite's own `LIKE`
+/// knows the cases of ASCII letters only.
+pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    connection.create_scalar_function(CONTAINS_FOLDED, 2, flags, |call| {
+        let sought = call.get_raw(1).as_str()?;
+        Ok(call.get_raw(0).as_str_or_null()?.is_some_and(|text| text.to_lowercase().contains(sought)))
+    })
 }
 
 /// A number of rows, for `LIMIT` and `OFFSET`.

@@ -91,10 +91,10 @@ pub fn by_id(tx: &ReadTx<'_>, id: TransactionId) -> Result<Option<Transaction>> 
     tx.row(&format!("SELECT {COLUMNS} WHERE t.id = ?1"), [Key(id)], read)
 }
 
-/// An order's transactions after row `after`, oldest first, each with its row.
-pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, after: i64, limit: usize) -> Result<Vec<(i64, Transaction)>> {
-    let sql = format!("SELECT t.seq, {COLUMNS} WHERE t.order_seq = ?1 AND t.seq > ?2 ORDER BY t.seq LIMIT ?3");
-    tx.rows(&sql, (order_seq, after, rows(limit)), |row| {
+/// An order's transactions before row `before`, newest first, each with its row.
+pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> Result<Vec<(i64, Transaction)>> {
+    let sql = format!("SELECT t.seq, {COLUMNS} WHERE t.order_seq = ?1 AND t.seq < ?2 ORDER BY t.seq DESC LIMIT ?3");
+    tx.rows(&sql, (order_seq, before, rows(limit)), |row| {
         let mut columns = Columns::of(row);
         Ok((columns.take()?, read_from(&mut columns)?))
     })

@@ -38,6 +38,7 @@ pub(super) struct Writer {
     queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     failed: watch::Receiver<bool>,
+    last_event: watch::Receiver<i64>,
     time_to_begin: Duration,
     time_to_finish: Duration,
 }
@@ -51,8 +52,9 @@ impl Writer {
         let counters = Counters::load(&connection).map_err(failed)?;
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let (fail, failed) = watch::channel(false);
+        let (newest, last_event) = watch::channel(counters.event);
         let batch = Batch::new(options.clock.clone(), Arc::clone(&options.ids), counters);
-        let mut loop_ = Loop { connection, batch, fail };
+        let mut loop_ = Loop { connection, batch, fail, newest };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || loop_.run(&jobs))
@@ -61,6 +63,7 @@ impl Writer {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
             failed,
+            last_event,
             time_to_begin: options.request_timeout / 2,
             time_to_finish: options.request_timeout,
         })
@@ -105,6 +108,14 @@ impl Writer {
         }
     }
 
+    pub(super) async fn event_after(&self, seq: i64) {
+        let mut last_event = self.last_event.clone();
+        // An error means that the writer was closed: then nothing more will come.
+        if last_event.wait_for(|last| *last > seq).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     pub(super) async fn close(&self) {
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
@@ -134,6 +145,7 @@ struct Loop {
     connection: Connection,
     batch: Batch,
     fail: watch::Sender<bool>,
+    newest: watch::Sender<i64>,
 }
 
 impl Loop {
@@ -181,6 +193,8 @@ impl Loop {
         match self.run_all(jobs).and_then(|()| self.commit()) {
             Ok(()) => {
                 self.batch.committed();
+                self.newest
+                    .send_if_modified(|newest| std::mem::replace(newest, self.batch.counters().event) != *newest);
                 Ok(())
             }
             Err(broken) => {

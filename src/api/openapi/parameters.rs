@@ -23,7 +23,7 @@ fn path_parameter(path: &str, name: &str) -> Value {
         ("id", Some("users")) => ("The user.", id::<UserId>()),
         ("id", Some("api-keys")) => ("The API key.", id::<KeyId>()),
         ("session_id", _) => ("The session.", id::<SessionId>()),
-        ("n", _) => ("The order's number.", json!({"type": "integer", "minimum": 1, "examples": [1042]})),
+        ("number", _) => ("The order's number.", json!({"type": "integer", "minimum": 1, "examples": [1042]})),
         ("external_ref", _) => {
             ("The order's external reference.", json!({"type": "string", "minLength": 1, "maxLength": 255}))
         }

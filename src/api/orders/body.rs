@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 #[schemars(example = example())]
 pub(in crate::api) struct CreateOrder {
     /// ISO 4217, upper case.
-    #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
+    #[schemars(regex(pattern = r"^[A-Z]{3}$"), extend("format" = "iso-4217"))]
     currency: String,
     /// What is ordered.
     #[schemars(length(min = 1, max = 500))]
@@ -165,11 +165,11 @@ pub(super) fn lines(items: Vec<ItemBody>, faults: &mut Vec<Fault>) -> Vec<Line> 
                 TaxRate::parse(&rate).map(Tax::Rate).ok_or(("tax_rate", "invalid_format", "must be 0 to 100"))
             }
             (None, Some(amount)) => Ok(Tax::Amount(amount)),
-            (None, None) => Ok(Tax::None),
+            (None, None) => Ok(Tax::Amount(0)),
         };
         let tax = tax.unwrap_or_else(|(field, code, detail)| {
             faults.push(Fault::body(format!("#/items/{i}/{field}"), code, detail));
-            Tax::None
+            Tax::Amount(0)
         });
         Line {
             sku: item.sku,

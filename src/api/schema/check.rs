@@ -1,7 +1,10 @@
 //! The faults of a value, each with its place, a stable code and what would be right.
 
 use super::{Bounds, Format, MAX_FAULTS, Object, Shape, Text};
-use crate::{domain::time::Timestamp, error::Fault};
+use crate::{
+    domain::{money::Currency, time::Timestamp},
+    error::Fault,
+};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Number, Value};
 
@@ -204,6 +207,7 @@ impl Format {
         match self {
             Self::Date => value.len() == 10 && Timestamp::parse(&format!("{value}T00:00:00Z")).is_some(),
             Self::DateTime => Timestamp::parse(value).is_some(),
+            Self::Currency => Currency::parse(value).is_some(),
         }
     }
 
@@ -211,6 +215,7 @@ impl Format {
         match self {
             Self::Date => "a date such as 2026-11-23",
             Self::DateTime => "a date-time such as 2026-11-23T03:14:11.123Z",
+            Self::Currency => "a currency of ISO 4217, such as EUR",
         }
     }
 }

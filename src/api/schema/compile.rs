@@ -159,6 +159,7 @@ fn text(schema: &Schema) -> Result<Text, String> {
         format: match schema.get("format").and_then(Value::as_str) {
             Some("date") => Some(Format::Date),
             Some("date-time") => Some(Format::DateTime),
+            Some("iso-4217") => Some(Format::Currency),
             _ => None,
         },
     })

@@ -81,10 +81,11 @@ pub async fn cancel(
                 return attempt.settle(tx, &actor, shown(&before)?, Kept::ByItself);
             };
             refuse_owner_after_confirmation(&actor, &before)?;
-            let amount = decide(rows::held_by_order(tx, before.seq)?, refund)?;
-            if amount > 0 {
+            let held = rows::held_by_order(tx, before.seq)?;
+            if gives_back(held, refund) {
                 actor.require(Permission::RefundsWrite)?;
             }
+            let amount = decide(held, refund)?;
             let mut after = before.clone();
             advance(tx, &mut after, next);
             after.cancel_reason.clone_from(&reason);
@@ -151,6 +152,15 @@ fn advance(tx: &WriteTx<'_>, order: &mut Order, next: OrderStatus) {
     order.enter(next, tx.now());
     order.version += 1;
     order.updated_at = tx.now();
+}
+
+/// Whether this decision lets money go back, or tries to.
+fn gives_back(held: Held, refund: Option<Refund>) -> bool {
+    match refund {
+        None | Some(Refund::None) => false,
+        Some(Refund::Full) => held.refundable() > 0,
+        Some(Refund::Amount(amount)) => amount > 0,
+    }
 }
 
 /// How much goes back.

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod event;
+mod idempotency;
 mod order;
 mod shown;
 mod transaction;
@@ -9,6 +10,7 @@ mod user;
 
 pub use analytics::{DailyRow, Report, RevenueRow, StatusRow};
 pub use event::EventView;
+pub use idempotency::IdempotencyKeyView;
 pub use order::OrderView;
 pub use shown::Shown;
 pub use transaction::TransactionView;

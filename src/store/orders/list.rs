@@ -1,86 +1,140 @@
-//! Pages of orders, newest first. A filter by status or payment status is served by one run of an index for each wanted
-//! pair; the runs are merged here, so that no page needs a sort or a scan.
+//! Pages of orders. A page is read from runs of one index in the order that is asked for, merged where there are several,
+//! so that nothing is sorted and nothing is scanned but what the filter leaves to be looked at row by row.
+//!
+//! Rows of orders are numbered in the order in which orders were made, so that the default order is that of the rows and
+//! the time at which an order was made is a bound on them.
 
-use super::{Order, ReadTx, Result, by_seq};
-use crate::{
-    domain::{id::UserId, order::OrderStatus, transaction::PaymentStatus},
-    error::Error,
-    store::sql::{Key, rows},
+mod moved;
+mod source;
+
+use super::{
+    Order, ReadTx, Result, by_seq,
+    filter::{Whose, whose},
 };
+use crate::{
+    domain::{
+        listing::{Direction, Filter, Position, Sort, SortKey},
+        time::Timestamp,
+    },
+    error::Error,
+};
+use moved::{moved, unmoved_after};
+use source::Source;
+use std::ops::Range;
 
-/// Which orders are wanted; an empty list of statuses means any.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// One of these.
-    pub statuses: Vec<OrderStatus>,
-    /// One of these.
-    pub payment_statuses: Vec<PaymentStatus>,
-    /// Whose.
-    pub user_id: Option<UserId>,
-    /// The caller who may see orders of their own only; a caller who is no user has none.
-    pub visible_to: Option<Option<UserId>>,
+/// Whether a page may have to look at many rows before it is full, so that it belongs in the lane of long queries.
+pub fn looks_far(filter: &Filter, sort: Sort) -> bool {
+    let whose = whose(filter);
+    let source = Source::of(filter, &whose, sort.0);
+    match source {
+        Source::Reference(_) => false,
+        Source::Everything | Source::User(_) | Source::Standing => {
+            sort.0 != SortKey::Created || !source.left(filter, &whose).is_empty()
+        }
+        Source::Sku(_) | Source::Update | Source::Total => true,
+    }
 }
 
-/// At most `limit` orders before row `before`, newest first.
-pub fn page(tx: &ReadTx<'_>, filter: &Filter, before: i64, limit: usize) -> Result<Vec<Order>> {
-    let whose = match (filter.visible_to, filter.user_id) {
-        (None, whose) => whose,
-        (Some(None), _) => return Ok(vec![]),
-        (Some(Some(caller)), whose) if whose.is_none_or(|user| user == caller) => Some(caller),
-        (Some(Some(_)), _) => return Ok(vec![]),
-    };
-    let mut found = if let Some(user) = whose {
-        of_user(tx, filter, user, before, limit)?
-    } else if filter.statuses.is_empty() && filter.payment_statuses.is_empty() {
-        tx.rows("SELECT seq FROM orders WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2", (before, rows(limit)), first)?
-    } else {
-        by_status(tx, filter, before, limit)?
-    };
-    found.truncate(limit);
-    found.into_iter().map(|seq| by_seq(tx, seq)?.ok_or_else(|| vanished(seq))).collect()
-}
-
-fn by_status(tx: &ReadTx<'_>, filter: &Filter, before: i64, limit: usize) -> Result<Vec<i64>> {
+/// At most `limit` orders after `after`, each with its place.
+pub fn page(
+    tx: &ReadTx<'_>,
+    filter: &Filter,
+    sort: Sort,
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Vec<(Position, Order)>> {
+    let whose = whose(filter);
+    if matches!(whose, Whose::Nobody) {
+        return Ok(vec![]);
+    }
+    let source = Source::of(filter, &whose, sort.0);
+    let mut span = span(tx, filter)?;
+    let mut left = source.left(filter, &whose);
     let mut found = vec![];
-    for status in wanted(&filter.statuses, OrderStatus::ALL) {
-        for payment_status in wanted(&filter.payment_statuses, PaymentStatus::ALL) {
-            found.extend(tx.rows(
-                "SELECT seq FROM orders WHERE status = ?1 AND payment_status = ?2 AND seq < ?3
-                 ORDER BY seq DESC LIMIT ?4",
-                (status.name(), payment_status.name(), before, rows(limit)),
-                first,
-            )?);
+    let began = match after {
+        Some(position) => position.began,
+        None => last_event(tx, sort.0)?,
+    };
+    match (sort, after) {
+        (_, None) => {}
+        ((SortKey::Created, Direction::Descending), Some(after)) => span.end = span.end.min(after.seq),
+        ((SortKey::Created, Direction::Ascending), Some(after)) => span.start = span.start.max(after.seq + 1),
+        (_, Some(after)) => {
+            found = moved(tx, filter, &span, (sort, after), limit)?;
+            left.join(&unmoved_after(sort, after));
         }
     }
-    found.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(found)
+    for run in source.runs(filter, &span, sort.1) {
+        let mut more = run.within(&span);
+        more.join(&left);
+        found.extend(run.read(tx, &more, sort, limit)?);
+        // Blocks come in the order of rows, so that in that order no later one has earlier orders.
+        if matches!(source, Source::Sku(_)) && found.len() >= limit {
+            break;
+        }
+        shorten(&mut found, sort.1, limit);
+    }
+    shorten(&mut found, sort.1, limit);
+    let placed = |(value, seq)| match by_seq(tx, seq)? {
+        Some(order) => Ok((Position { value, seq, began }, order)),
+        None => Err(Error::internal(format!("order row {seq} vanished within a snapshot"))),
+    };
+    found.into_iter().map(placed).collect()
 }
 
-/// A user's orders are few enough to be looked through.
-fn of_user(tx: &ReadTx<'_>, filter: &Filter, user: UserId, before: i64, limit: usize) -> Result<Vec<i64>> {
-    let (statuses, payment_statuses) = (&filter.statuses, &filter.payment_statuses);
-    let sql = format!(
-        "SELECT seq FROM orders WHERE user_id = ?1 AND seq < ?2 AND status IN ({}) AND payment_status IN ({})
-         ORDER BY seq DESC LIMIT ?3",
-        names(wanted(statuses, OrderStatus::ALL).iter().map(|s| s.name())),
-        names(wanted(payment_statuses, PaymentStatus::ALL).iter().map(|s| s.name())),
-    );
-    tx.rows(&sql, (Key(user), before, rows(limit)), first)
+fn shorten(found: &mut Vec<(i64, i64)>, direction: Direction, limit: usize) {
+    match direction {
+        Direction::Ascending => found.sort_unstable(),
+        Direction::Descending => found.sort_unstable_by(|a, b| b.cmp(a)),
+    }
+    found.truncate(limit);
 }
 
-/// Names of statuses as SQL literals; they come from enumerations, never from a client.
-fn names(names: impl Iterator<Item = &'static str>) -> String {
-    names.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+/// How many orders the filter lets through.
+pub fn count(tx: &ReadTx<'_>, filter: &Filter) -> Result<i64> {
+    let whose = whose(filter);
+    if matches!(whose, Whose::Nobody) {
+        return Ok(0);
+    }
+    let source = Source::of(filter, &whose, SortKey::Created);
+    let (span, left) = (span(tx, filter)?, source.left(filter, &whose));
+    let mut total = 0;
+    for run in source.runs(filter, &span, Direction::Descending) {
+        let mut more = run.within(&span);
+        more.join(&left);
+        total += run.count(tx, &more)?;
+    }
+    Ok(total)
 }
 
-fn wanted<'f, T>(chosen: &'f [T], all: &'f [T]) -> &'f [T] {
-    if chosen.is_empty() { all } else { chosen }
+/// The rows that orders of the wanted time have, the end not included.
+fn span(tx: &ReadTx<'_>, filter: &Filter) -> Result<Range<i64>> {
+    let end = tx.row("SELECT max(seq) FROM orders", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0) + 1;
+    let row_at = |instant: Option<Timestamp>, otherwise| match instant {
+        Some(instant) => first_since(tx, instant, end),
+        None => Ok(otherwise),
+    };
+    Ok(row_at(filter.created_from, 1)?..row_at(filter.created_to, end)?)
 }
 
-fn first(row: &rusqlite::Row<'_>) -> rusqlite::Result<i64> {
-    row.get(0)
+/// The first row of an order made at `instant` or later; `end` if there is none.
+fn first_since(tx: &ReadTx<'_>, instant: Timestamp, end: i64) -> Result<i64> {
+    let mut candidates = 1..end;
+    while !candidates.is_empty() {
+        let middle = candidates.start + (candidates.end - candidates.start) / 2;
+        let sql = "SELECT created_at FROM orders WHERE seq >= ?1 ORDER BY seq LIMIT 1";
+        let earlier = tx.row(sql, [middle], |row| row.get::<_, i64>(0))?.is_some_and(|at| at < instant.millis());
+        candidates = if earlier { middle + 1..candidates.end } else { candidates.start..middle };
+    }
+    Ok(candidates.start)
 }
 
-fn vanished(seq: i64) -> Error {
-    Error::internal(format!("order row {seq} vanished within a snapshot"))
+/// The event that a walk begins at; orders never change their places in the default order.
+fn last_event(tx: &ReadTx<'_>, key: SortKey) -> Result<i64> {
+    match key {
+        SortKey::Created => Ok(0),
+        SortKey::Updated | SortKey::Total => {
+            Ok(tx.row("SELECT max(seq) FROM events", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0))
+        }
+    }
 }

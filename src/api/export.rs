@@ -1,0 +1,248 @@
+//! Lists in other forms than pages: all rows at once, as CSV (RFC 4180) or a line of JSON each. Rows are read a page at a
+//! time when the client takes more, so that an export of any size needs the memory of one page, holds no snapshot while
+//! it waits, and stops when the client goes.
+
+use super::operation::{CSV, JSON, NDJSON};
+use crate::{
+    app::App,
+    error::{Error, Fault, Result, problem},
+};
+use axum::{
+    body::{Body, Bytes},
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// Rows that are read at once.
+pub(super) const ROWS_AT_ONCE: usize = 500;
+
+/// The form in which a client would like a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// A page, in JSON.
+    Page,
+    /// All rows, comma-separated.
+    Csv,
+    /// All rows, a line of JSON each.
+    Ndjson,
+}
+
+impl FromRequestParts<App> for Format {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        Ok(match preferred(&parts.headers, &[JSON, CSV, NDJSON]) {
+            CSV => Self::Csv,
+            NDJSON => Self::Ndjson,
+            _ => Self::Page,
+        })
+    }
+}
+
+/// The one of the `offered` media types that the `Accept` header likes best (RFC 9110, section 12.5.1); of equals, and
+/// where it likes none, the first.
+pub(super) fn preferred(headers: &HeaderMap, offered: &[&'static str]) -> &'static str {
+    let accepted: Vec<_> = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(range)
+        .collect();
+    let quality = |media: &str| accepted.iter().filter_map(|range| rank(media, range)).max().map_or(0, |(_, q)| q);
+    let mut best = (0, offered.first().copied().unwrap_or_default());
+    for &media in offered {
+        if quality(media) > best.0 {
+            best = (quality(media), media);
+        }
+    }
+    best.1
+}
+
+/// A media range and its weight in thousandths.
+fn range(text: &str) -> (String, u32) {
+    let mut parts = text.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let weight = parts.find_map(|parameter| parameter.strip_prefix("q=").or(parameter.strip_prefix("Q=")));
+    let weight = weight.map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0).clamp(0.0, 1.0));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
+    let thousandths = (weight * 1000.0).round() as u32;
+    (media, thousandths)
+}
+
+/// How closely a range names `media`, and its weight; nothing if it does not name it.
+fn rank(media: &str, (range, weight): &(String, u32)) -> Option<(u8, u32)> {
+    let family = range.strip_suffix("/*");
+    match (range == media, family) {
+        (true, _) => Some((2, *weight)),
+        (false, Some("*")) => Some((0, *weight)),
+        (false, Some(family)) => media.strip_prefix(family)?.starts_with('/').then_some((1, *weight)),
+        (false, None) => None,
+    }
+}
+
+/// A field of a CSV row.
+pub(super) enum Cell<'a> {
+    /// Text, which a spreadsheet must not run.
+    Text(Cow<'a, str>),
+    /// A number.
+    Number(i64),
+    /// Nothing.
+    Empty,
+}
+
+impl Cell<'_> {
+    /// As it stands in the file. A spreadsheet takes text that begins so for a formula.
+    fn written(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}").into(),
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Number(number) => number.to_string().into(),
+            Self::Empty => "".into(),
+        }
+    }
+}
+
+/// A row of a list that can be exported.
+pub(super) trait Row: Serialize {
+    /// The names of its columns in CSV.
+    const COLUMNS: &'static [&'static str];
+
+    /// Its fields, one for each column.
+    fn cells(&self) -> Vec<Cell<'_>>;
+}
+
+/// The bytes of some rows, and of the line before the first ones that a format begins with.
+pub(super) fn encode<R: Row>(format: Format, rows: &[R], begins: Begins) -> Result<Bytes> {
+    if format != Format::Csv {
+        let mut lines = vec![];
+        for row in rows {
+            serde_json::to_writer(&mut lines, row).map_err(Error::internal)?;
+            lines.push(b'\n');
+        }
+        return Ok(lines.into());
+    }
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(vec![]);
+    if begins == Begins::Here {
+        writer.write_record(R::COLUMNS).map_err(Error::internal)?;
+    }
+    for row in rows {
+        let cells = row.cells();
+        writer.write_record(cells.iter().map(|cell| cell.written().into_owned())).map_err(Error::internal)?;
+    }
+    writer.into_inner().map(Bytes::from).map_err(|e| Error::internal(e.to_string()))
+}
+
+/// Whether an export begins with these rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// It does.
+    Here,
+    /// It has begun before.
+    Earlier,
+}
+
+impl Begins {
+    /// Whether the rows after `place` are the first.
+    pub(super) fn after<P>(place: Option<&P>) -> Self {
+        if place.is_none() { Self::Here } else { Self::Earlier }
+    }
+}
+
+/// The answer that streams what `read` gives: the bytes after a place, and the next place if there are more.
+///
+/// # Errors
+/// Those of the first page. A later one breaks the stream off, which the client sees.
+pub(super) async fn stream<P, F, R>(format: Format, read: R) -> Result<Response>
+where
+    P: Send + 'static,
+    F: Future<Output = Result<(Bytes, Option<P>)>> + Send + 'static,
+    R: Fn(Option<P>) -> F + Send + 'static,
+{
+    let (first, next) = read(None).await?;
+    let rest = stream::try_unfold(next, move |place| {
+        let page = place.map(|place| read(Some(place)));
+        async move {
+            match page {
+                Some(page) => page.await.map(Some),
+                None => Ok(None),
+            }
+        }
+    });
+    let rest = rest.inspect(|page| {
+        if let Err(error) = page {
+            tracing::warn!(error.code = error.problem().code, "an export broke off");
+        }
+    });
+    let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest));
+    let media = if format == Format::Csv { "text/csv; charset=utf-8; header=present" } else { NDJSON };
+    Ok(([(header::CONTENT_TYPE, media)], body).into_response())
+}
+
+/// Refuses the parameters of pages, of which an export has none.
+pub(super) fn refuse_paging(sent: &[(&str, bool)]) -> Result<()> {
+    let sent = sent.iter().filter(|(_, sent)| *sent);
+    let fault = |(name, _): &(&str, bool)| {
+        Fault::parameter(*name, "conflict", "must not be sent with this Accept: all rows are streamed")
+    };
+    let faults: Vec<_> = sent.map(fault).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::new(&problem::INVALID_PARAMETER).with_faults(faults)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(accept: &str) -> &'static str {
+        let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
+        preferred(&headers, &[JSON, CSV, NDJSON])
+    }
+
+    #[test]
+    fn accept_is_weighed() {
+        for (accept, media) in [
+            ("text/csv", CSV),
+            ("TEXT/CSV", CSV),
+            ("*/*", "application/json"),
+            ("text/*", CSV),
+            ("text/csv, */*;q=0.1", CSV),
+            ("text/csv;q=0.5, application/json", "application/json"),
+            ("application/x-ndjson;q=0.9, text/csv; q=0.8", NDJSON),
+            ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
+            ("*/*, text/csv;q=0, application/json;q=0", NDJSON),
+            ("image/png", "application/json"),
+            ("text/csv;q=nonsense", "application/json"),
+            ("", "application/json"),
+        ] {
+            assert_eq!(chosen(accept), media, "{accept}");
+        }
+        assert_eq!(preferred(&HeaderMap::new(), &["application/json", CSV]), "application/json");
+    }
+
+    #[derive(Serialize)]
+    struct Sample(&'static str, i64);
+
+    impl Row for Sample {
+        const COLUMNS: &'static [&'static str] = &["text", "amount"];
+
+        fn cells(&self) -> Vec<Cell<'_>> {
+            vec![Cell::Text(self.0.into()), Cell::Number(self.1)]
+        }
+    }
+
+    #[test]
+    fn csv_is_quoted_and_defused_and_amounts_are_not() {
+        let rows =
+            [Sample("plain", -5), Sample("=1+1", 0), Sample("a,\"b\"\r\n", 1), Sample("\tx", 2), Sample("-5", 3)];
+        let text = encode(Format::Csv, &rows, Begins::Here).unwrap();
+        let expected = "text,amount\r\nplain,-5\r\n'=1+1,0\r\n\"a,\"\"b\"\"\r\n\",1\r\n'\tx,2\r\n'-5,3\r\n";
+        assert_eq!(text, expected);
+        assert_eq!(encode(Format::Csv, &rows[..1], Begins::Earlier).unwrap(), "plain,-5\r\n");
+        assert_eq!(encode(Format::Ndjson, &rows[..1], Begins::Here).unwrap(), "[\"plain\",-5]\n");
+        assert_eq!(encode::<Sample>(Format::Csv, &[], Begins::Here).unwrap(), "text,amount\r\n");
+    }
+}

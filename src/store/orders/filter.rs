@@ -1,0 +1,162 @@
+//! The parts of a filter as SQL conditions. Which of them an index answers, and which are looked at row by row on the
+//! run that the index gives, is for `list.rs` to say.
+
+use crate::{
+    domain::{
+        id::{Identifier, UserId},
+        listing::Filter,
+        order::OrderStatus,
+        transaction::PaymentStatus,
+    },
+    store::sql::CONTAINS_FOLDED,
+};
+use rusqlite::types::Value;
+
+/// Conditions that all hold, with the values of their parameters in the order of the text.
+#[derive(Clone, Default)]
+pub(super) struct Conditions {
+    texts: Vec<String>,
+    pub(super) values: Vec<Value>,
+}
+
+impl Conditions {
+    /// One condition.
+    pub(super) fn of<const N: usize>(text: &str, values: [Value; N]) -> Self {
+        let mut conditions = Self::default();
+        conditions.and(text, values);
+        conditions
+    }
+
+    /// Adds a condition.
+    pub(super) fn and<const N: usize>(&mut self, text: impl Into<String>, values: [Value; N]) {
+        self.texts.push(text.into());
+        self.values.extend(values);
+    }
+
+    /// Adds all of `others`.
+    pub(super) fn join(&mut self, others: &Self) {
+        self.texts.extend_from_slice(&others.texts);
+        self.values.extend_from_slice(&others.values);
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// What follows `WHERE`.
+    pub(super) fn text(&self) -> String {
+        if self.texts.is_empty() { "true".to_owned() } else { self.texts.join(" AND ") }
+    }
+}
+
+/// Whose orders are wanted.
+pub(super) enum Whose {
+    Anybody,
+    Of(UserId),
+    /// There can be none.
+    Nobody,
+}
+
+pub(super) fn whose(filter: &Filter) -> Whose {
+    match (filter.visible_to, filter.user_id) {
+        (None, None) => Whose::Anybody,
+        (None, Some(user)) => Whose::Of(user),
+        (Some(Some(caller)), wanted) if wanted.is_none_or(|user| user == caller) => Whose::Of(caller),
+        (Some(_), _) => Whose::Nobody,
+    }
+}
+
+/// That an order is this user's.
+pub(super) fn of_user(user: UserId) -> Conditions {
+    Conditions::of("o.user_id = ?", [Value::Blob(user.bytes().to_vec())])
+}
+
+/// That an order has this reference.
+pub(super) fn of_reference(reference: &str) -> Conditions {
+    Conditions::of("o.external_ref = ?", [Value::Text(reference.to_owned())])
+}
+
+/// That an order has a line of this SKU.
+pub(super) fn of_sku(sku: &str) -> Conditions {
+    Conditions::of(
+        "EXISTS (SELECT 1 FROM order_items s WHERE s.order_seq = o.seq AND s.sku = ?)",
+        [Value::Text(sku.to_owned())],
+    )
+}
+
+/// That an order stands where it should.
+pub(super) fn of_standing(filter: &Filter) -> Conditions {
+    let mut conditions = Conditions::default();
+    if !filter.statuses.is_empty() {
+        conditions.and(format!("o.status IN ({})", names(filter.statuses.iter().map(|s| s.name()))), []);
+    }
+    if !filter.payment_statuses.is_empty() {
+        let names = names(filter.payment_statuses.iter().map(|s| s.name()));
+        conditions.and(format!("o.payment_status IN ({names})"), []);
+    }
+    conditions
+}
+
+/// Names of statuses as SQL literals; they come from enumerations, never from a client.
+fn names(names: impl Iterator<Item = &'static str>) -> String {
+    names.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+}
+
+/// Every wanted pair of statuses.
+pub(super) fn standings(filter: &Filter) -> impl Iterator<Item = (OrderStatus, PaymentStatus)> {
+    let (statuses, payments) = (&filter.statuses, &filter.payment_statuses);
+    let payments = if payments.is_empty() { PaymentStatus::ALL } else { payments };
+    let mut pairs = vec![];
+    for &status in if statuses.is_empty() { OrderStatus::ALL } else { statuses } {
+        pairs.extend(payments.iter().map(|&payment| (status, payment)));
+    }
+    // A status that is named twice is one run.
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs.into_iter()
+}
+
+/// The parts that no index answers. They are looked at in the rows of a run: amounts, currency and metadata would each
+/// cost every new order an index entry more, and a substring can be anywhere.
+pub(super) fn remaining(filter: &Filter) -> Conditions {
+    let mut conditions = Conditions::default();
+    if let Some(currency) = &filter.currency {
+        conditions.and("o.currency = ?", [Value::Text(currency.code().to_owned())]);
+    }
+    if let Some(least) = filter.total_min {
+        conditions.and("o.total_amount >= ?", [Value::Integer(least)]);
+    }
+    if let Some(most) = filter.total_max {
+        conditions.and("o.total_amount <= ?", [Value::Integer(most)]);
+    }
+    if let Some(from) = filter.updated_from {
+        conditions.and("o.updated_at >= ?", [Value::Integer(from.millis())]);
+    }
+    for (key, value) in &filter.metadata {
+        conditions.and(
+            "EXISTS (SELECT 1 FROM json_each(o.metadata) WHERE key = ? AND value = ?)",
+            [Value::Text(key.clone()), Value::Text(value.clone())],
+        );
+    }
+    if let Some(text) = &filter.text {
+        conditions.join(&with_text(text));
+    }
+    conditions
+}
+
+fn with_text(text: &str) -> Conditions {
+    let folded = || Value::Text(text.to_lowercase());
+    let all_digits = text.bytes().all(|c| c.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| all_digits).map_or(Value::Null, Value::Integer);
+    let found = |column: &str| format!("{CONTAINS_FOLDED}({column}, ?)");
+    let alternatives = [
+        "o.number = ?".to_owned(),
+        found("o.external_ref"),
+        found("o.customer ->> '$.name'"),
+        found("o.customer ->> '$.email'"),
+        format!("EXISTS (SELECT 1 FROM order_items n WHERE n.order_seq = o.seq AND {})", found("n.name")),
+    ];
+    let condition = format!("({})", alternatives.join(" OR "));
+    Conditions::of(&condition, [number, folded(), folded(), folded(), folded()])
+}
