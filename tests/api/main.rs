@@ -11,3 +11,4 @@ mod openapi;
 mod orders;
 mod payments;
 mod support;
+mod tidy;
