@@ -10,5 +10,6 @@ mod identity;
 mod openapi;
 mod orders;
 mod payments;
+mod plans;
 mod support;
 mod tidy;

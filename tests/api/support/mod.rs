@@ -13,6 +13,7 @@ mod client;
 pub mod document;
 mod fixtures;
 mod service;
+pub mod statements;
 
 pub use answer::Answer;
 pub use client::{Call, Client};
