@@ -1,8 +1,10 @@
 //! The application: everything that requests share, built once, here.
 
+pub mod facts;
+
 use crate::{
     auth::{
-        Cursors,
+        Cursors, Mac,
         access::AccessFacts,
         attempts::Attempts,
         password::{HashCost, Hasher, PasswordRules},
@@ -15,7 +17,7 @@ use crate::{
         time::{Clock, Timestamp},
     },
     error::{Error, Result},
-    store::{OpenError, Options, Store},
+    store::{OpenError, Options, Store, audit::Notes},
 };
 use std::{
     fmt,
@@ -53,6 +55,10 @@ pub struct Parts {
     pub attempts: Attempts,
     /// Places in lists.
     pub cursors: Cursors,
+    /// Digests of passwords in requests that may come again.
+    pub fingerprints: Mac,
+    /// What was refused and is to be recorded.
+    pub notes: Notes,
     /// Where the time comes from.
     pub clock: Clock,
     /// Where identifiers come from.
@@ -146,9 +152,11 @@ impl App {
         let app = Self(Arc::new(Parts {
             tokens: Tokens::new(&ring)?,
             cursors: Cursors::new(&ring),
+            fingerprints: Mac::new(&ring, b"fingerprint"),
+            notes: Notes::default(),
             hasher: Hasher::new(hash_cost, cores)?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
-            access: AccessFacts::new(crate::service::access::facts(&store, clock.now())?),
+            access: AccessFacts::new(facts::load(&store, clock.now())?),
             attempts: Attempts::new(config.limits.login_per_minute),
             config,
             store,

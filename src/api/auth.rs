@@ -1,4 +1,4 @@
-//! Logging in over HTTP.
+//! Logging in and out over HTTP.
 
 use super::extract::{Origin, Valid};
 use crate::{
@@ -6,7 +6,9 @@ use crate::{
     auth::Actor,
     error::Result,
     service::{
+        passwords,
         sessions::{self, Credentials, Me, Source},
+        users::NewUser,
         views::UserView,
     },
 };
@@ -44,7 +46,7 @@ pub(super) async fn set_up(
     origin: Origin,
     Valid { body, .. }: Valid<SetUp>,
 ) -> Result<(StatusCode, Json<UserView>)> {
-    let new = super::users::new_user(&body.email, body.name, "admin".to_owned(), body.password)?;
+    let new = NewUser { email: body.email, name: body.name, role: "admin".to_owned(), password: body.password.into() };
     let user = sessions::set_up(&app, &origin.into(), &body.token, new).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
@@ -69,6 +71,52 @@ pub(super) async fn log_in(
     Valid { body, .. }: Valid<LogIn>,
 ) -> Result<Json<Credentials>> {
     sessions::log_in(&app, origin.into(), &body.email, &body.password).await.map(Json)
+}
+
+/// The token that continues a session.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Refresh {
+    /// The `refresh_token` of the last answer.
+    #[schemars(length(min = 1, max = 4096))]
+    refresh_token: String,
+}
+
+/// Continues a session.
+pub(super) async fn refresh(
+    State(app): State<App>,
+    origin: Origin,
+    Valid { body, .. }: Valid<Refresh>,
+) -> Result<Json<Credentials>> {
+    sessions::refresh(&app, origin.into(), &body.refresh_token).await.map(Json)
+}
+
+/// Ends the caller's session.
+pub(super) async fn log_out(State(app): State<App>, actor: Actor) -> Result<StatusCode> {
+    sessions::log_out(&app, actor).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A password to replace the caller's.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangePassword {
+    /// The present one.
+    #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
+    current_password: String,
+    /// At least 15 characters.
+    #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
+    new_password: String,
+}
+
+/// Changes the caller's password.
+pub(super) async fn change_password(
+    State(app): State<App>,
+    actor: Actor,
+    Valid { body, .. }: Valid<ChangePassword>,
+) -> Result<StatusCode> {
+    passwords::change(&app, actor, &body.current_password, &body.new_password).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Who is calling.

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     app::App,
     auth::Actor,
-    error::{Error, Result, problem},
-    service::access,
+    error::{Class, Error, Result, problem},
+    service::{access, audit},
 };
 use axum::{
     body::{Body, Bytes},
@@ -34,14 +34,22 @@ pub(super) async fn enter(
     request: Request,
     next: Next,
 ) -> Response {
-    match prepare(&app, &operation, request).await {
+    let context = request.extensions().get::<Arc<Context>>().cloned();
+    let response = match prepare(&app, &operation, request).await {
         Err(error) => error.into_response(),
         Ok(request) => {
             let limit = app.time_limit().saturating_add(operation.waits).saturating_add(GRACE);
             let answered = tokio::time::timeout(limit, next.run(request)).await;
             answered.unwrap_or_else(|_| Error::new(&problem::TIMEOUT).into_response())
         }
+    };
+    if let Some(actor) = context.as_ref().and_then(|context| context.actor.get())
+        && let Some(error) = response.extensions().get::<Arc<Error>>()
+        && error.problem().class == Class::Forbidden
+    {
+        audit::denied(&app, actor, operation.id, error.problem().code);
     }
+    response
 }
 
 async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) -> Result<Request> {
@@ -51,7 +59,7 @@ async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) ->
     let _ = context.operation.set(operation.id);
     if operation.access != Access::Anonymous {
         let actor = authenticate(app, &context, request.headers())?;
-        let _ = context.actor.set(actor.principal.to_string());
+        let _ = context.actor.set(actor.clone());
         permit(operation, &actor)?;
         request.extensions_mut().insert(actor);
     }

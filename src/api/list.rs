@@ -4,8 +4,12 @@ use super::export;
 use crate::{
     app::App,
     auth::Cursor,
+    domain::id::Identifier,
     error::Result,
-    service::views::{Page, PageInfo},
+    service::{
+        page::{Found, Wanted},
+        views::{Page, PageInfo},
+    },
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,6 +29,8 @@ pub(super) struct Paging {
     /// The `page.next` of the page before.
     #[schemars(length(min = 1, max = 512))]
     cursor: Option<String>,
+    /// Whether to count the whole list: `page.total`.
+    count: Option<bool>,
 }
 
 impl Paging {
@@ -37,6 +43,7 @@ impl Paging {
 /// A list: what it is bound to, how long its pages are, and where this one begins.
 pub(super) struct Place {
     binding: String,
+    count: bool,
     /// Entries of a page.
     pub(super) limit: usize,
     /// The cursor that the page begins after.
@@ -48,12 +55,29 @@ impl Place {
     pub(super) fn of(app: &App, binding: String, limit: Option<u64>, cursor: Option<&str>) -> Result<Self> {
         let limit = usize::try_from(limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)).unwrap_or(1);
         let after = cursor.map(|text| app.cursors.open(text, &binding)).transpose()?;
-        Ok(Self { binding, limit, after })
+        Ok(Self { binding, count: false, limit, after })
     }
 
     /// The place in a list without filters.
     pub(super) fn plain(app: &App, binding: String, paging: &Paging) -> Result<Self> {
-        Self::of(app, binding, paging.limit, paging.cursor.as_deref())
+        Self::of(app, binding, paging.limit, paging.cursor.as_deref()).map(|place| place.counted(paging.count))
+    }
+
+    /// The same place, where the client may have asked how long the whole list is.
+    pub(super) fn counted(self, count: Option<bool>) -> Self {
+        Self { count: count.unwrap_or(false), ..self }
+    }
+
+    /// What to look for, where `key` is what a cursor stands for.
+    pub(super) fn wanted<K>(&self, key: impl FnOnce(&Cursor) -> Option<K>) -> Wanted<K> {
+        Wanted { after: self.after.as_ref().and_then(key), limit: self.limit, count: self.count }
+    }
+
+    /// The page of what was found, where `cursor` stands for the key of its last entry.
+    pub(super) fn found<T, K>(&self, app: &App, found: Found<T, K>, cursor: impl FnOnce(K) -> Cursor) -> Page<T> {
+        let mut page = self.info(app, found.next.map(cursor).as_ref());
+        page.total = found.total;
+        Page { data: found.entries, page }
     }
 
     /// The first value of the cursor.
@@ -71,4 +95,16 @@ impl Place {
         let next = next.map(|cursor| app.cursors.seal(cursor, &self.binding));
         PageInfo { limit: self.limit, has_more: next.is_some(), next, total: None }
     }
+}
+
+/// The cursor of the entry with this identifier.
+pub(super) fn cursor<I: Identifier>(id: I) -> Cursor {
+    let (halves, _) = id.bytes().as_chunks::<8>();
+    Cursor(halves.iter().map(|half| i64::from_be_bytes(*half)).collect())
+}
+
+/// The identifier that a cursor stands for.
+pub(super) fn id<I: Identifier>(cursor: &Cursor) -> Option<I> {
+    let bytes: Vec<u8> = cursor.0.iter().flat_map(|half| half.to_be_bytes()).collect();
+    bytes.try_into().ok().map(I::from_bytes)
 }

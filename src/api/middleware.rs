@@ -1,9 +1,10 @@
 //! What surrounds every request, whatever it is for: its identifier, its log line, its security headers, and that it is
 //! answered even if a handler panics.
 
-use super::problem;
+use super::{client, problem};
 use crate::{
     app::App,
+    auth::Actor,
     domain::id::RequestId,
     error::{Error, problem::INTERNAL},
 };
@@ -37,7 +38,7 @@ pub(super) struct Context {
     /// The operation, once it is known.
     pub(super) operation: OnceLock<&'static str>,
     /// Who is calling, once it is known.
-    pub(super) actor: OnceLock<String>,
+    pub(super) actor: OnceLock<Actor>,
 }
 
 /// The outermost layer.
@@ -45,7 +46,10 @@ pub(super) async fn surround(State(app): State<App>, mut request: Request, next:
     let begun = Instant::now();
     let context = Arc::new(Context {
         request_id: request_id(&app, request.headers()),
-        address: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical()),
+        address: request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|peer| client::address(peer.0.ip(), request.headers(), &app.config.server.trusted_proxies)),
         operation: OnceLock::new(),
         actor: OnceLock::new(),
     });
@@ -66,7 +70,7 @@ pub(super) async fn surround(State(app): State<App>, mut request: Request, next:
         http.path = path,
         http.status = response.status().as_u16(),
         operation = context.operation.get(),
-        actor = context.actor.get(),
+        actor = context.actor.get().map(|actor| tracing::field::display(actor.principal)),
         client.address = context.address.map(tracing::field::display),
         duration_us = duration,
         "request"

@@ -1,7 +1,10 @@
 //! HTTP and nothing but HTTP: from bytes to a use case and back. It does not know how anything is stored, nor any rule.
 
 pub mod analytics;
+pub mod api_keys;
+pub mod audit;
 pub mod auth;
+mod client;
 pub mod events;
 mod export;
 mod extract;
@@ -14,13 +17,16 @@ pub mod openapi;
 pub mod operation;
 pub mod orders;
 pub mod pages;
+mod permissions;
 pub mod problem;
 pub mod query;
 mod reply;
+pub mod roles;
 pub mod routes;
 mod rows;
 pub mod schema;
 pub mod server;
+pub mod sessions;
 pub mod system;
 pub mod transactions;
 pub mod users;

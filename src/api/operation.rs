@@ -104,6 +104,8 @@ pub struct Operation {
     pub query: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// The status of success.
     pub status: u16,
+    /// Whether success is 201 where something was made that was not there.
+    pub may_create: bool,
     /// What success carries, one for each media type; the first is the default.
     pub payloads: Vec<Payload>,
     /// Whether success carries `Location`.
@@ -139,6 +141,7 @@ impl Operation {
             body: Body::None,
             query: None,
             status: 200,
+            may_create: false,
             payloads: vec![],
             location: false,
             waits: Duration::ZERO,
@@ -216,6 +219,12 @@ impl Operation {
     #[must_use]
     pub fn creates<T: JsonSchema>(self) -> Self {
         Self { status: 201, location: true, ..self.answers::<T>() }
+    }
+
+    /// Answers with this document: 201 if it was made, 200 if it was there before.
+    #[must_use]
+    pub fn puts<T: JsonSchema>(self) -> Self {
+        Self { may_create: true, ..self.answers::<T>() }
     }
 
     /// Answers with this document and this status.

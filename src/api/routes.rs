@@ -2,32 +2,33 @@
 //! the OpenAPI document and the authorisation test all come from here.
 
 use super::{
-    analytics, auth, events, gate, idempotency_keys, middleware, openapi,
+    analytics, api_keys, audit, auth, events, gate, idempotency_keys, middleware, openapi,
     operation::{Idempotency, Operation, Versioned},
-    orders, pages, system, transactions, users,
+    orders, pages, roles, sessions, system, transactions, users,
 };
 use crate::{
     app::App,
     domain::permission::Permission::{
-        AnalyticsRead, OrdersCancel, OrdersCancelOwn, OrdersCreate, OrdersCreateOwn, OrdersRead, OrdersReadOwn,
-        OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite, RefundsWrite, UsersRead, UsersWrite,
+        AnalyticsRead, ApiKeysWrite, AuditRead, OrdersCancel, OrdersCancelOwn, OrdersCreate, OrdersCreateOwn,
+        OrdersRead, OrdersReadOwn, OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite, RefundsWrite,
+        RolesWrite, UsersRead, UsersWrite,
     },
     error::{Error, problem},
     service::views::{
-        DailyRow, EventView, IdempotencyKeyView, OrderView, Page, Report, RevenueRow, StatusRow, TransactionView,
-        UserView,
+        AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Report, RevenueRow,
+        RoleView, SessionView, StatusRow, TransactionView, UserView,
     },
 };
 use axum::{
     Router,
     http::Method,
-    routing::{MethodRouter, get, patch, post},
+    routing::{MethodRouter, delete, get, patch, post, put},
 };
 use std::sync::{Arc, LazyLock};
 
 /// Every operation, in the order of the documentation.
 pub fn operations() -> Vec<Operation> {
-    [identity(), order_operations(), money(), figures(), surroundings()].concat()
+    [identity(), access(), order_operations(), money(), figures(), surroundings()].concat()
 }
 
 fn read(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Operation {
@@ -36,6 +37,10 @@ fn read(id: &'static str, path: &'static str, summary: &'static str, handler: Me
 
 fn write(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Operation {
     Operation::new(id, Method::POST, path, summary, handler)
+}
+
+fn remove(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Operation {
+    Operation::new(id, Method::DELETE, path, summary, handler).answers_nothing()
 }
 
 fn identity() -> Vec<Operation> {
@@ -48,6 +53,19 @@ fn identity() -> Vec<Operation> {
             .takes::<auth::LogIn>()
             .answers::<crate::service::sessions::Credentials>()
             .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),
+        write("auth.refresh", "/v1/auth/refresh", "Continue a session", post(auth::refresh))
+            .takes::<auth::Refresh>()
+            .answers::<crate::service::sessions::Credentials>()
+            .problems(&[&problem::INVALID_REFRESH_TOKEN]),
+        write("auth.logout", "/v1/auth/logout", "End the session", post(auth::log_out))
+            .signed_in()
+            .answers_nothing()
+            .problems(&[&problem::FORBIDDEN]),
+        write("auth.password", "/v1/auth/password", "Change one's password", post(auth::change_password))
+            .signed_in()
+            .takes::<auth::ChangePassword>()
+            .answers_nothing()
+            .problems(&[&problem::FORBIDDEN, &problem::LOGIN_DELAYED]),
         read("auth.me", "/v1/auth/me", "Who is calling", get(auth::me))
             .signed_in()
             .answers::<crate::service::sessions::Me>(),
@@ -63,6 +81,68 @@ fn identity() -> Vec<Operation> {
             .query::<super::list::Paging>()
             .pages::<Page<UserView>>(),
         read("users.get", "/v1/users/{id}", "Read a user", get(users::get)).signed_in().answers::<UserView>(),
+        Operation::new("users.update", Method::PATCH, "/v1/users/{id}", "Change a user", patch(users::update))
+            .signed_in()
+            .key(Idempotency::Honoured)
+            .takes_patch::<users::PatchUser>()
+            .answers::<UserView>()
+            .problems(&[
+                &problem::FORBIDDEN,
+                &problem::OWN_ROLE_OR_STATUS,
+                &problem::PERMISSION_NOT_HELD,
+                &problem::EMAIL_TAKEN,
+                &problem::LAST_ADMIN,
+            ]),
+    ]
+}
+
+fn access() -> Vec<Operation> {
+    vec![
+        read("sessions.list", "/v1/users/{id}/sessions", "List a user's sessions", get(sessions::list))
+            .signed_in()
+            .query::<super::list::Paging>()
+            .pages::<Page<SessionView>>(),
+        remove(
+            "sessions.delete_all",
+            "/v1/users/{id}/sessions",
+            "End all of a user's sessions",
+            delete(sessions::revoke_all),
+        )
+        .signed_in(),
+        remove(
+            "sessions.delete",
+            "/v1/users/{id}/sessions/{session_id}",
+            "End one of a user's sessions",
+            delete(sessions::revoke),
+        )
+        .signed_in(),
+        read("roles.list", "/v1/roles", "List roles", get(roles::list))
+            .needs(&[UsersRead])
+            .query::<super::list::Paging>()
+            .pages::<Page<RoleView>>(),
+        Operation::new("roles.put", Method::PUT, "/v1/roles/{name}", "Make or replace a role", put(roles::put))
+            .needs(&[RolesWrite])
+            .takes::<roles::PutRole>()
+            .puts::<RoleView>()
+            .problems(&[&problem::PERMISSION_NOT_HELD, &problem::BUILT_IN_ROLE]),
+        remove("roles.delete", "/v1/roles/{name}", "Delete a role", delete(roles::delete))
+            .needs(&[RolesWrite])
+            .problems(&[&problem::BUILT_IN_ROLE, &problem::ROLE_IN_USE]),
+        write("api_keys.create", "/v1/api-keys", "Make an API key", post(api_keys::create))
+            .needs(&[ApiKeysWrite])
+            .takes::<api_keys::CreateKey>()
+            .answers_with::<NewKeyView>(201)
+            .problems(&[&problem::PERMISSION_NOT_HELD]),
+        read("api_keys.list", "/v1/api-keys", "List API keys", get(api_keys::list))
+            .needs(&[ApiKeysWrite])
+            .query::<super::list::Paging>()
+            .pages::<Page<KeyView>>(),
+        remove("api_keys.delete", "/v1/api-keys/{id}", "Revoke an API key", delete(api_keys::revoke))
+            .needs(&[ApiKeysWrite]),
+        read("audit.list", "/v1/audit", "Read the audit trail", get(audit::list))
+            .needs(&[AuditRead])
+            .query::<audit::ListAudit>()
+            .pages::<Page<AuditView>>(),
     ]
 }
 

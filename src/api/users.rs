@@ -2,20 +2,17 @@
 
 use super::{
     extract::{Parameters, PathId, Valid},
-    list::{Paging, Place},
+    list::{self, Paging, Place},
     reply,
 };
 use crate::{
     app::App,
-    auth::{Actor, Cursor},
-    domain::{
-        id::{Identifier, UserId},
-        user::Email,
-    },
-    error::{Error, Fault, Result},
+    auth::Actor,
+    domain::{id::UserId, user::UserStatus},
+    error::Result,
     service::{
         exactly_once::Reply,
-        users::{self, NewUser},
+        users::{self, ChangeUser, NewUser},
         views::UserView,
     },
 };
@@ -40,15 +37,8 @@ pub(super) struct CreateUser {
     #[schemars(length(min = 1, max = 40))]
     role: String,
     /// At least 15 characters.
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     password: String,
-}
-
-/// The user that is asked for, or why there cannot be one.
-pub(super) fn new_user(email: &str, name: String, role: String, password: String) -> Result<NewUser> {
-    let fault = || Fault::body("#/email", "invalid_format", "must be an e-mail address");
-    let email = Email::parse(email).ok_or_else(|| Error::invalid(vec![fault()]))?;
-    Ok(NewUser { email, name, role, password: password.into() })
 }
 
 /// Makes a user.
@@ -57,7 +47,7 @@ pub(super) async fn create(
     actor: Actor,
     Valid { body, attempt }: Valid<CreateUser>,
 ) -> Result<Reply> {
-    let new = new_user(&body.email, body.name, body.role, body.password)?;
+    let new = NewUser { email: body.email, name: body.name, role: body.role, password: body.password.into() };
     users::create(&app, actor, attempt, new).await
 }
 
@@ -74,17 +64,62 @@ pub(super) async fn list(
     uri: Uri,
 ) -> Result<Response> {
     let place = Place::plain(&app, "users.list".to_owned(), &paging)?;
-    let before = place.after.as_ref().and_then(user_id);
-    let (found, next) = users::list(&app, &actor, before, place.limit)?;
-    Ok(reply::page(&place.page(&app, found, next.map(cursor).as_ref()), &uri))
+    let found = users::list(&app, &actor, &place.wanted(list::id))?;
+    Ok(reply::page(&place.found(&app, found, list::cursor), &uri))
 }
 
-fn cursor(id: UserId) -> Cursor {
-    let (halves, _) = id.bytes().as_chunks::<8>();
-    Cursor(halves.iter().map(|half| i64::from_be_bytes(*half)).collect())
+/// A merge patch (RFC 7396): absent fields stay.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(example = serde_json::json!({"name": "Grace Hopper"}))]
+pub(super) struct PatchUser {
+    /// What they log in with, unique among all users.
+    #[schemars(length(min = 1, max = 254), with = "String")]
+    email: Option<String>,
+    /// What to call them; everybody may change their own.
+    #[schemars(length(min = 1, max = 255), with = "String")]
+    name: Option<String>,
+    /// The name of their role; nobody changes their own.
+    #[schemars(length(min = 1, max = 40), with = "String")]
+    role: Option<String>,
+    /// Whether they may act; nobody changes their own.
+    #[schemars(with = "Status")]
+    status: Option<Status>,
+    /// Sets it and ends their sessions.
+    #[schemars(length(min = 1, max = 1024), with = "String", extend("writeOnly" = true))]
+    password: Option<String>,
 }
 
-fn user_id(cursor: &Cursor) -> Option<UserId> {
-    let bytes: Vec<u8> = cursor.0.iter().flat_map(|half| half.to_be_bytes()).collect();
-    bytes.try_into().ok().map(UserId::from_bytes)
+/// Whether a user may act.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Active,
+    Disabled,
+}
+
+impl From<Status> for UserStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Active => Self::Active,
+            Status::Disabled => Self::Disabled,
+        }
+    }
+}
+
+/// Changes a user.
+pub(super) async fn update(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<UserId>,
+    Valid { body, attempt }: Valid<PatchUser>,
+) -> Result<Reply> {
+    let change = ChangeUser {
+        email: body.email,
+        name: body.name,
+        role: body.role,
+        status: body.status.map(UserStatus::from),
+        password: body.password.map(Into::into),
+    };
+    users::change(&app, actor, attempt, id, change).await
 }

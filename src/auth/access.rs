@@ -12,7 +12,10 @@ use crate::domain::{
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 /// What is known of a user.
@@ -70,6 +73,21 @@ pub struct KeyIdentity {
     pub permissions: PermissionSet,
 }
 
+/// An API key, and when it was used.
+pub struct KeyInUse {
+    facts: KeyFacts,
+    /// Milliseconds since the epoch; 0 before the first use since the start.
+    last_used: AtomicI64,
+    /// What of that is in the database.
+    kept: AtomicI64,
+}
+
+impl From<KeyFacts> for KeyInUse {
+    fn from(facts: KeyFacts) -> Self {
+        Self { facts, last_used: AtomicI64::new(0), kept: AtomicI64::new(0) }
+    }
+}
+
 /// All facts of one kind and another, as they are loaded at start. Built-in roles need not be among the roles.
 #[derive(Default)]
 pub struct Facts {
@@ -80,7 +98,7 @@ pub struct Facts {
     /// Sessions by identifier.
     pub sessions: HashMap<SessionId, SessionFacts>,
     /// API keys by the digest of their secret.
-    pub keys: HashMap<Digest, KeyFacts>,
+    pub keys: HashMap<Digest, KeyInUse>,
 }
 
 /// The facts, shared.
@@ -111,13 +129,48 @@ impl AccessFacts {
     /// Whose request it is that carries the secret of this digest, unless the key is over or its maker disabled.
     pub fn authenticate_key(&self, digest: &Digest, now: Timestamp) -> Option<KeyIdentity> {
         let facts = self.read();
-        let key = facts.keys.get(digest)?;
+        let in_use = facts.keys.get(digest)?;
+        let key = &in_use.facts;
         if key.expires_at.is_some_and(|end| end <= now) {
             return None;
         }
         let maker = facts.active(key.maker)?;
         let permissions = key.permissions.limited_to(facts.permissions(&maker.role));
+        in_use.last_used.fetch_max(now.millis(), Ordering::Relaxed);
         Some(KeyIdentity { key: key.id, maker: key.maker, permissions })
+    }
+
+    /// What the role of this name may do, if there is one.
+    pub fn role(&self, name: &str) -> Option<PermissionSet> {
+        policy::built_in(name).or_else(|| self.read().roles.get(name).copied())
+    }
+
+    /// When each key was last used, of those that were since the start.
+    pub fn keys_used(&self) -> HashMap<KeyId, Timestamp> {
+        let facts = self.read();
+        let used = facts.keys.values().map(|key| (key.facts.id, key.last_used.load(Ordering::Relaxed)));
+        used.filter(|(_, millis)| *millis > 0).map(|(id, millis)| (id, Timestamp::from_millis(millis))).collect()
+    }
+
+    /// Those of [`Self::keys_used`] that the database does not have yet.
+    pub fn keys_to_keep(&self) -> Vec<(KeyId, Timestamp)> {
+        let facts = self.read();
+        let latest = |key: &KeyInUse| {
+            let used = key.last_used.load(Ordering::Relaxed);
+            (used > key.kept.load(Ordering::Relaxed)).then(|| (key.facts.id, Timestamp::from_millis(used)))
+        };
+        facts.keys.values().filter_map(latest).collect()
+    }
+
+    /// The database has these now.
+    pub fn keys_kept(&self, kept: &[(KeyId, Timestamp)]) {
+        let facts = self.read();
+        let kept: HashMap<_, _> = kept.iter().copied().collect();
+        for key in facts.keys.values() {
+            if let Some(at) = kept.get(&key.facts.id) {
+                key.kept.fetch_max(at.millis(), Ordering::Relaxed);
+            }
+        }
     }
 
     /// A user was made, or changed role or status.
@@ -152,19 +205,19 @@ impl AccessFacts {
 
     /// A key was made.
     pub fn put_key(&self, digest: Digest, key: KeyFacts) {
-        self.write().keys.insert(digest, key);
+        self.write().keys.insert(digest, key.into());
     }
 
     /// A key was revoked.
     pub fn remove_key(&self, id: KeyId) {
-        self.write().keys.retain(|_, key| key.id != id);
+        self.write().keys.retain(|_, key| key.facts.id != id);
     }
 
     /// Forgets sessions and keys that are over, which nothing but memory depends on.
     pub fn prune(&self, now: Timestamp) {
         let mut facts = self.write();
         facts.sessions.retain(|_, session| now < session.expires_at);
-        facts.keys.retain(|_, key| key.expires_at.is_none_or(|end| now < end));
+        facts.keys.retain(|_, key| key.facts.expires_at.is_none_or(|end| now < end));
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Facts> {
@@ -289,6 +342,18 @@ mod tests {
         assert!(facts.authenticate_key(&[8; 32], NOW).is_none(), "unknown");
         facts.remove_key(KeyId::from_bytes([7; 16]));
         assert!(key_permissions(&facts).is_none(), "revoked");
+    }
+
+    #[test]
+    fn the_use_of_a_key_is_noted_until_it_is_kept() {
+        let facts = facts();
+        assert!(facts.keys_to_keep().is_empty());
+        key_permissions(&facts);
+        let used = facts.keys_to_keep();
+        assert_eq!(used, [(KeyId::from_bytes([7; 16]), NOW)]);
+        facts.keys_kept(&used);
+        assert!(facts.keys_to_keep().is_empty());
+        assert_eq!(facts.keys_used().len(), 1);
     }
 
     #[test]

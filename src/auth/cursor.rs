@@ -1,11 +1,9 @@
 //! Places in lists as clients carry them: opaque, authenticated, and good for the one list that they were made for. They
 //! stay good across restarts for as long as the signing key does.
 
-use super::token::KeyRing;
+use super::{Mac, token::KeyRing};
 use crate::error::{Error, Result, problem};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 
 /// Bytes of the code that proves a cursor's origin: 128 bits of HMAC-SHA256 (RFC 2104, section 5).
 const CODE_LENGTH: usize = 16;
@@ -15,14 +13,12 @@ const CODE_LENGTH: usize = 16;
 pub struct Cursor(pub Vec<i64>);
 
 /// Makes and opens cursors.
-pub struct Cursors {
-    key: [u8; 32],
-}
+pub struct Cursors(Mac);
 
 impl Cursors {
     /// With a key of its own, derived from the ring's.
     pub fn new(ring: &KeyRing) -> Self {
-        Self { key: ring.derive(b"cursor") }
+        Self(Mac::new(ring, b"cursor"))
     }
 
     /// The text of `cursor` in the list that `binding` describes.
@@ -50,14 +46,8 @@ impl Cursors {
     }
 
     fn code(&self, values: &[u8], binding: &str) -> [u8; CODE_LENGTH] {
-        // HMAC takes keys of every length, so there is nothing to fail.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; CODE_LENGTH] };
-        mac.update(binding.as_bytes());
-        mac.update(&[0]);
-        mac.update(values);
-        let mut code = [0; CODE_LENGTH];
-        code.copy_from_slice(&mac.finalize().into_bytes()[..CODE_LENGTH]);
-        code
+        let digest = self.0.digest(&[binding.as_bytes(), &[0], values].concat());
+        std::array::from_fn(|i| digest[i])
     }
 }
 

@@ -14,6 +14,7 @@ pub mod access;
 pub mod actor;
 pub mod attempts;
 mod cursor;
+mod mac;
 pub mod password;
 pub mod policy;
 pub mod secret;
@@ -21,3 +22,4 @@ pub mod token;
 
 pub use actor::{Actor, Principal};
 pub use cursor::{Cursor, Cursors};
+pub use mac::Mac;

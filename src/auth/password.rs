@@ -91,6 +91,15 @@ impl Hasher {
         .await
     }
 
+    /// The hash to store for a password that has just matched an outdated one.
+    ///
+    /// # Errors
+    /// `overloaded`, if too many wait already.
+    pub async fn renew(&self, verified: &str) -> Result<String> {
+        let password = rules::normalized(verified).unwrap_or_default();
+        self.hash(AcceptedPassword::verified(password)).await
+    }
+
     /// Compares `attempt` with the hash of a user, or of nobody in the same time.
     ///
     /// # Errors

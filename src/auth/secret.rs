@@ -65,6 +65,17 @@ impl Secret {
         Ok(Self(text))
     }
 
+    /// The secret of this kind that `seed` stands for: who knows the one knows the other.
+    pub fn from_seed(kind: Kind, seed: &Digest) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(kind.prefix().len() + BODY_LENGTH + CHECKSUM_LENGTH));
+        text.push_str(kind.prefix());
+        let bit = |i: usize| seed.get(i / 8).map_or(0, |byte| byte >> (7 - i % 8) & 1);
+        text.extend((0..BODY_LENGTH).map(|i| character((0..5).fold(0, |digit, j| digit << 1 | bit(5 * i + j)))));
+        let checksum = checksum(&text);
+        text.extend(checksum);
+        Self(text)
+    }
+
     /// Reads a secret of this kind; whatever `generate` cannot have made is refused without a look-up.
     pub fn parse(kind: Kind, text: &str) -> Option<Self> {
         let random = text.strip_prefix(kind.prefix())?;
@@ -207,6 +218,18 @@ mod tests {
             assert!(Secret::parse(Kind::ApiKey, bad).is_none(), "{bad}");
         }
         assert!(Secret::parse(Kind::ApiKey, &format!("ork_{}", "é".repeat(29))).is_none());
+    }
+
+    #[test]
+    fn a_seed_stands_for_one_secret() {
+        let secret = Secret::from_seed(Kind::RefreshToken, &[7; 32]);
+        assert!(Secret::parse(Kind::RefreshToken, secret.reveal()).is_some());
+        assert_eq!(Secret::from_seed(Kind::RefreshToken, &[7; 32]).reveal(), secret.reveal());
+        for i in 0..256 {
+            let mut other = [7; 32];
+            other[i / 8] ^= 1 << (i % 8);
+            assert_ne!(Secret::from_seed(Kind::RefreshToken, &other).reveal(), secret.reveal(), "bit {i}");
+        }
     }
 
     #[test]

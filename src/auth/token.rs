@@ -12,7 +12,10 @@ mod keys;
 pub use keys::KeyRing;
 
 use crate::{
-    auth::secret,
+    auth::{
+        Mac,
+        secret::{self, Kind, Secret},
+    },
     domain::{
         id::{Identifier, SessionId, UserId},
         time::Timestamp,
@@ -64,7 +67,7 @@ struct Payload {
     exp: i64,
 }
 
-/// Signs and verifies access tokens; its keys can be exchanged while it is in use.
+/// Signs and verifies access tokens, and derives refresh tokens; its keys can be exchanged while it is in use.
 pub struct Tokens {
     keys: RwLock<Vec<PreparedKey>>,
     validation: Validation,
@@ -78,6 +81,7 @@ struct PreparedKey {
     encoding: EncodingKey,
     decoding: DecodingKey,
     ring_key: keys::SigningKey,
+    succession: Mac,
 }
 
 impl Tokens {
@@ -136,6 +140,14 @@ impl Tokens {
             .ok_or_else(|| Error::new(&problem::UNAUTHENTICATED).detail("The access token is not valid."))
     }
 
+    /// What the refresh token `used` is exchanged for: by the key that signs, then by those before it. It follows from
+    /// the token and the key, so that the same token can be answered alike again and nothing secret need be kept.
+    pub fn successors(&self, used: &Secret) -> Vec<Secret> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let seeds = keys.iter().map(|key| key.succession.digest(used.reveal().as_bytes()));
+        seeds.map(|seed| Secret::from_seed(Kind::RefreshToken, &seed)).collect()
+    }
+
     fn payload(&self, token: &str, now: Timestamp) -> Option<Payload> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
@@ -176,7 +188,8 @@ impl PreparedKey {
         let mut encoded_header = jsonwebtoken::encode(&header, &(), &encoding).map_err(Error::internal)?;
         encoded_header.truncate(encoded_header.find('.').unwrap_or_default());
         let decoding = DecodingKey::from_secret(&ring_key.secret);
-        Ok(Self { header, encoded_header, encoding, decoding, ring_key: ring_key.clone() })
+        let succession = Mac::with_key(ring_key.derive(b"refresh"));
+        Ok(Self { header, encoded_header, encoding, decoding, ring_key: ring_key.clone(), succession })
     }
 }
 
@@ -219,6 +232,21 @@ mod tests {
         assert!(tokens.verify(&token, at(-5_000)).is_ok());
         assert!(tokens.verify(&token, at(-6_000)).is_err());
         assert!(tokens.verify(&token, Timestamp::from_millis(i64::MAX)).is_err());
+    }
+
+    #[test]
+    fn a_refresh_token_has_one_successor_for_each_key() {
+        let ring = KeyRing::generate(NOW).unwrap();
+        let used = Secret::generate(Kind::RefreshToken).unwrap();
+        let shown = |ring: &KeyRing| -> Vec<String> {
+            let secrets = Tokens::new(ring).unwrap().successors(&used);
+            secrets.iter().map(|secret| secret.reveal().to_owned()).collect()
+        };
+        let before = shown(&ring);
+        assert_eq!(shown(&ring), before);
+        let after = shown(&ring.rotate(NOW, TTL).unwrap());
+        assert_eq!((after.len(), &after[1]), (2, &before[0]));
+        assert_ne!(after[0], before[0]);
     }
 
     #[test]

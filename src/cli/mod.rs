@@ -3,9 +3,17 @@
 
 mod config;
 mod flags;
+mod key;
+mod keys;
+mod offline;
 mod serve;
+mod user;
 
-use crate::error::Error;
+use crate::{
+    app::StartError,
+    error::{Class, Error, Place},
+    store::OpenError,
+};
 use clap::{Parser, Subcommand};
 use std::{
     fmt,
@@ -28,6 +36,15 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 bad usage or configura
 enum Command {
     /// Run the server
     Serve(serve::Arguments),
+    /// Make, list, disable users and set their passwords
+    #[command(subcommand)]
+    User(user::Command),
+    /// Make and revoke API keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Look after the keys that sign access tokens
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -36,6 +53,9 @@ enum Command {
 fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => arguments.run(),
+        Command::User(command) => command.run(),
+        Command::Key(command) => command.run(),
+        Command::Keys(command) => command.run(),
         Command::Config(command) => command.run(),
     }
 }
@@ -80,7 +100,39 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
-        Self::failed(e.to_string())
+        match (e.problem().class, e.cause()) {
+            (Class::Invalid, _) if !e.faults().is_empty() => Self::usage(faults(&e)),
+            (_, Some(cause)) => Self::failed(cause.to_string()),
+            (_, None) => Self::failed(e.public_detail().unwrap_or(e.problem().title)),
+        }
+    }
+}
+
+/// A line for each fault: what it is about, and what it has to be.
+fn faults(e: &Error) -> String {
+    let lines = e.faults().iter().map(|fault| match &fault.at {
+        Place::Pointer(name) => format!("{} {}", name.trim_start_matches("#/"), fault.detail),
+        Place::Parameter(name) => format!("{name} {}", fault.detail),
+        Place::Header(name) => format!("{name} {}", fault.detail),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+impl From<OpenError> for Failure {
+    fn from(e: OpenError) -> Self {
+        match e {
+            OpenError::Held(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
+            OpenError::Denied(..) => Self::failed(e.to_string()),
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(e: StartError) -> Self {
+        match e {
+            StartError::Database(e) => e.into(),
+            StartError::Other(_) => Self::failed(e.to_string()),
+        }
     }
 }
 

@@ -3,21 +3,22 @@
 use super::{Failure, flags::ServerFlags, print};
 use crate::{
     api::server,
-    app::{App, StartError, Surroundings},
+    app::{App, Surroundings},
     config::{Bootstrap, Config, Loaded},
     domain::{time::Clock, user::Email},
     error::problem,
     service::{
         demo::{self, DemoUser},
-        sessions,
+        housekeeping, sessions,
         users::NewUser,
     },
-    store::{OpenError, users},
+    store::users,
     telemetry::logs,
 };
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::oneshot,
 };
 
 /// The arguments of `orderd serve`.
@@ -48,7 +49,7 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
     refuse_unbuilt(&config)?;
     let listen = config.server.listen;
     let demo_users = if demo { fill(&config).await? } else { vec![] };
-    let app = App::open(config, Surroundings::system()?).map_err(refused)?;
+    let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
     let listener = TcpListener::bind(listen).await;
     let listener = listener.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
@@ -81,7 +82,11 @@ async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
             () = shared.store.failed() => failed.store(true, std::sync::atomic::Ordering::Relaxed),
         }
     };
+    let (stop_housekeeping, stopped) = oneshot::channel();
+    let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
     server::serve(app.clone(), listener, stop).await;
+    drop(stop_housekeeping);
+    housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;
     if storage_failed.load(std::sync::atomic::Ordering::Relaxed) {
         return Err(Failure::failed(format!("{}: storage failed; start again to recover", app.store.path().display())));
@@ -110,7 +115,7 @@ async fn fill(config: &Config) -> Result<Vec<DemoUser>, Failure> {
     let system = Surroundings::system()?;
     let now = system.clock.now();
     let (hand, clock) = demo::Hand::new(now.minus(demo::SPAN));
-    let app = App::open(config.clone(), Surroundings { clock, ..system }).map_err(refused)?;
+    let app = App::open(config.clone(), Surroundings { clock, ..system })?;
     let made = if app.store.read("demo.empty", users::any)? {
         tracing::warn!("--demo fills an empty database only; this one is left as it is");
         vec![]
@@ -140,10 +145,11 @@ async fn first_admin(app: &App, bootstrap: &Bootstrap) -> Result<(), Failure> {
         }
         return Ok(());
     };
-    let email = Email::parse(address)
-        .ok_or_else(|| Failure::usage(format!("ORDERD_ADMIN_EMAIL: {address} is no e-mail address")))?;
+    if Email::parse(address).is_none() {
+        return Err(Failure::usage(format!("ORDERD_ADMIN_EMAIL: {address} is no e-mail address")));
+    }
     let new = NewUser {
-        email,
+        email: address.clone(),
         name: "Administrator".to_owned(),
         role: "admin".to_owned(),
         password: password.expose().into(),
@@ -160,13 +166,4 @@ async fn first_admin(app: &App, bootstrap: &Bootstrap) -> Result<(), Failure> {
         Err(e) => return Err(e.into()),
     }
     Ok(())
-}
-
-fn refused(e: StartError) -> Failure {
-    match e {
-        StartError::Database(e @ (OpenError::Held(_) | OpenError::Newer(..) | OpenError::Damaged(..))) => {
-            Failure::unfit_database(e.to_string())
-        }
-        e => Failure::failed(e.to_string()),
-    }
 }

@@ -1,5 +1,6 @@
 //! The rules: pure, synchronous, without I/O. Knows no HTTP, no SQL, no async, no serde.
 
+pub mod audit;
 pub mod calendar;
 pub mod digest;
 pub mod event;

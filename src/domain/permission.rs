@@ -8,6 +8,12 @@ macro_rules! permissions {
             $(#[doc = concat!("`", $text, "`")] $name),+
         }
 
+        impl std::fmt::Display for Permission {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
         impl Permission {
             /// Every permission, in the order of the contract.
             pub const ALL: &'static [Permission] = &[$(Permission::$name),+];
@@ -47,6 +53,11 @@ impl Permission {
     /// The permission of this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|p| p.name() == name)
+    }
+
+    /// Whether it is about orders of one's own, which a program has none of.
+    pub const fn is_own(self) -> bool {
+        self.wider().is_some()
     }
 
     /// The wider permission that includes this one, for an `_own` permission.

@@ -4,27 +4,11 @@ use crate::{
     app::App,
     auth::{
         Actor, Principal,
-        access::{Facts, SessionFacts, UserFacts},
         secret::{Kind, Secret},
     },
-    domain::{time::Timestamp, user::UserStatus},
     error::{Error, Result, problem},
-    store::{Store, sessions, users},
 };
 use std::{net::IpAddr, sync::Arc};
-
-/// What has to be known to tell who may do what.
-pub fn facts(store: &Store, now: Timestamp) -> Result<Facts> {
-    store.read("access.facts", |tx| {
-        let users = users::all(tx)?
-            .into_iter()
-            .map(|user| (user.id, UserFacts { role: user.role.into(), active: user.status == UserStatus::Active }));
-        let sessions = sessions::live(tx, now)?
-            .into_iter()
-            .map(|s| (s.id, SessionFacts { user: s.user_id, expires_at: s.expires_at }));
-        Ok(Facts { users: users.collect(), sessions: sessions.collect(), ..Facts::default() })
-    })
-}
 
 /// Whoever `token` shows the caller to be.
 ///

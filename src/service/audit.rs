@@ -1,37 +1,115 @@
-//! Recording what concerns access or money.
+//! The audit trail: recording what concerns access or money, and reading it.
+//!
+//! A deed is recorded in the transaction that does it. What was refused has no transaction: it is noted in memory and
+//! written a moment later, many notes at once, so that a stranger can neither tell from the time of an answer whether
+//! anything was written, nor make this service write at will. How much of it is kept is limited for the same reason.
 
+pub use crate::store::audit::Filter;
+
+use super::{
+    page::{Found, Wanted},
+    views::{AuditView, Shown},
+};
 use crate::{
+    app::App,
     auth::Actor,
+    domain::{audit::Outcome, permission::Permission},
     error::Result,
     store::{
         WriteTx,
-        audit::{self, NewEntry, Outcome},
+        audit::{self, Entry, NewEntry},
     },
 };
+use serde_json::Value;
+use std::{fmt::Display, net::IpAddr};
 
-/// What was done.
-pub(super) struct Deed<'a> {
-    /// The operation.
-    pub(super) action: &'static str,
-    /// To what.
-    pub(super) target: Option<&'a str>,
-    /// How it ended.
-    pub(super) outcome: Outcome,
+/// Records that `actor` did `action` (an operation id) to `target`, in the transaction of the deed. `changes` is an
+/// object without secrets.
+pub(super) fn record(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    action: &'static str,
+    target: Option<&dyn Display>,
+    changes: &Value,
+) -> Result<()> {
+    record_as(tx, actor, action, target, (Outcome::Success, changes))
 }
 
-/// Records that `actor` did this, in the transaction of the deed. `changes` holds no secrets.
-pub(super) fn record(tx: &WriteTx<'_>, actor: &Actor, deed: &Deed<'_>, changes: &serde_json::Value) -> Result<()> {
-    let address = actor.address.map(|address| address.to_string());
-    audit::append(
-        tx,
-        &NewEntry {
-            actor: &actor.principal.to_string(),
-            action: deed.action,
-            target: deed.target,
-            address: address.as_deref(),
-            request_id: &actor.request_id,
-            outcome: deed.outcome,
-            changes: &changes.to_string(),
-        },
-    )
+/// Records what `actor` tried, in the transaction of what came of it.
+pub(super) fn record_as(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    action: &'static str,
+    target: Option<&dyn Display>,
+    (outcome, changes): (Outcome, &Value),
+) -> Result<()> {
+    audit::append(tx, entry(actor, action, target, outcome, changes))
+}
+
+/// What `actor` tried, and how it ended.
+pub(super) fn entry(
+    actor: &Actor,
+    action: &'static str,
+    target: Option<&dyn Display>,
+    outcome: Outcome,
+    changes: &Value,
+) -> NewEntry {
+    NewEntry {
+        actor: actor.principal.to_string(),
+        action: action.to_owned(),
+        target: target.map(ToString::to_string),
+        address: actor.address.as_ref().map(IpAddr::to_string),
+        request_id: actor.request_id.to_string(),
+        outcome,
+        changes: changes.to_string(),
+    }
+}
+
+/// Notes that `actor` was not permitted to do `action`.
+pub fn denied(app: &App, actor: &Actor, action: &'static str, code: &str) {
+    let note = entry(actor, action, None, Outcome::Denied, &serde_json::json!({"code": code}));
+    app.notes.denied(note, app.clock.now());
+}
+
+/// Writes what was noted.
+pub async fn write_notes(app: &App) -> Result<()> {
+    let _in_order = app.notes.writing().await;
+    let notes = app.notes.take();
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let write = app
+        .store
+        .write("audit.write_notes", move |tx| notes.iter().try_for_each(|note| audit::append(tx, note.clone())));
+    write.await
+}
+
+/// Entries by row, newest first.
+pub async fn list(app: &App, actor: &Actor, filter: Filter, wanted: Wanted<i64>) -> Result<Found<AuditView, i64>> {
+    actor.require(Permission::AuditRead)?;
+    write_notes(app).await?;
+    app.store
+        .scan("audit.list", move |tx| {
+            let found = audit::page(tx, &filter, wanted.after, wanted.look_for())?;
+            let found = wanted.found(found, |entry| entry.seq, || audit::count(tx, &filter))?;
+            Ok(found.map(AuditView::from))
+        })
+        .await
+}
+
+impl From<Entry> for AuditView {
+    fn from(entry: Entry) -> Self {
+        Self {
+            id: Shown(entry.id),
+            occurred_at: Shown(entry.occurred_at),
+            actor: entry.what.actor,
+            action: entry.what.action,
+            target: entry.what.target,
+            address: entry.what.address,
+            request_id: entry.what.request_id,
+            outcome: Shown(entry.what.outcome),
+            // This module wrote it, as an object.
+            changes: serde_json::from_str(&entry.what.changes).unwrap_or_default(),
+        }
+    }
 }

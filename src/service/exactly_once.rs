@@ -72,6 +72,11 @@ pub enum Kept {
 }
 
 impl Attempt {
+    /// One that does not come again.
+    pub fn once() -> Self {
+        Self { key: None, fingerprint: [0; 32], method: String::new(), path: String::new(), retention: Duration::ZERO }
+    }
+
     /// The answer of the request that took effect under this key, if there is one.
     ///
     /// # Errors

@@ -3,12 +3,18 @@
 
 pub mod access;
 pub mod analytics;
-mod audit;
+pub mod audit;
 pub mod demo;
 pub mod events;
 pub mod exactly_once;
+pub mod housekeeping;
+pub mod keys;
 pub mod orders;
+pub mod page;
+pub mod passwords;
+pub mod roles;
 pub mod sessions;
+pub mod signing_keys;
 pub mod transactions;
 pub mod users;
 pub mod views;

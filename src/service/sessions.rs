@@ -1,41 +1,39 @@
-//! Logging in, and the first administrator.
+//! Sessions: who is calling, which log-ins a user has, and ending them.
+
+mod log_in;
+mod refresh;
+mod setup;
+
+pub use log_in::log_in;
+pub use refresh::refresh;
+pub use setup::{first_admin, offer_setup, set_up};
 
 use super::{
-    audit::{self, Deed},
-    users::{self, NewUser},
-    views::{Shown, UserView},
+    audit, keys,
+    page::{Found, Wanted},
+    views::{KeyView, SessionView, Shown, UserView},
 };
 use crate::{
-    app::{App, SetupToken},
-    auth::{
-        Actor, Principal,
-        access::SessionFacts,
-        secret::{Kind, Secret, same_digest},
-    },
+    app::App,
+    auth::{Actor, Principal, secret::Secret},
     domain::{
         id::{SessionId, UserId},
-        user::{Email, User, UserStatus},
+        permission::Permission,
+        user::User,
     },
     error::{Error, Result, problem},
     store::{
         WriteTx,
-        audit::Outcome,
         sessions::{self, Session},
-        users as rows,
+        users,
     },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-    time::Duration,
-};
+use serde_json::json;
+use std::{net::IpAddr, sync::Arc};
 
-/// How long a set-up token is good.
-const SETUP_TIME: Duration = Duration::from_hours(24);
-
-/// Where a log-in comes from.
+/// Where a request without credentials comes from.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The request's identifier.
@@ -46,8 +44,15 @@ pub struct Source {
     pub user_agent: Option<String>,
 }
 
+impl Source {
+    /// Somebody who has shown no credentials, or those of `principal` in the body.
+    fn actor(&self, principal: Principal) -> Actor {
+        Actor { principal, address: self.address, ..Actor::system(Arc::clone(&self.request_id)) }
+    }
+}
+
 /// Credentials for a session.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 pub struct Credentials {
     /// Goes into `Authorization: Bearer …`.
     pub access_token: String,
@@ -64,6 +69,20 @@ pub struct Credentials {
     pub user: UserView,
 }
 
+/// The credentials of `session`, whose refresh token is `refresh`.
+fn credentials(app: &App, session: &Session, refresh: &Secret, user: &User) -> Result<Credentials> {
+    let (now, ttl) = (app.clock.now(), app.config.auth.access_ttl);
+    let left = session.expires_at.millis().saturating_sub(now.millis()) / 1000;
+    Ok(Credentials {
+        access_token: app.tokens.issue(user.id, session.id, now, ttl)?,
+        token_type: "Bearer",
+        expires_in: ttl.as_secs(),
+        refresh_token: refresh.reveal().to_owned(),
+        refresh_expires_in: u64::try_from(left).unwrap_or_default(),
+        user: UserView::from(user),
+    })
+}
+
 /// Who is calling.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Me {
@@ -74,141 +93,114 @@ pub struct Me {
     pub id: String,
     /// The user, if it is one.
     pub user: Option<UserView>,
+    /// The API key, if it is one.
+    pub api_key: Option<KeyView>,
     /// The role of a user.
     pub role: Option<String>,
-    /// What the caller may do.
-    pub permissions: Vec<&'static str>,
-}
-
-/// Makes the token that the first administrator is made with, while there is no user.
-pub fn offer_setup(app: &App) -> Result<Option<Secret>> {
-    if app.store.read("setup.offer", rows::any)? {
-        return Ok(None);
-    }
-    let secret = Secret::generate(Kind::SetupToken)?;
-    let token = SetupToken { digest: secret.digest(), expires_at: app.clock.now().plus(SETUP_TIME) };
-    *app.setup.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(token);
-    Ok(Some(secret))
-}
-
-/// Makes the first administrator for the holder of the set-up token.
-pub async fn set_up(app: &App, source: &Source, token: &str, new: NewUser) -> Result<UserView> {
-    if app.store.read("auth.setup", rows::any)? {
-        return Err(Error::new(&problem::ALREADY_SET_UP));
-    }
-    let shown = Secret::parse(Kind::SetupToken, token).map(|secret| secret.digest());
-    let good = shown.is_some_and(|shown| {
-        let offered = app.setup.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        offered.as_ref().is_some_and(|o| same_digest(&o.digest, &shown) && app.clock.now() < o.expires_at)
-    });
-    if !good {
-        return Err(Error::new(&problem::INVALID_SETUP_TOKEN));
-    }
-    let user = first_admin(app, Arc::clone(&source.request_id), source.address, new).await?;
-    app.setup.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    Ok(user)
-}
-
-/// Makes an administrator if there is no user at all.
-///
-/// # Errors
-/// `ALREADY_SET_UP` if there is one.
-pub async fn first_admin(app: &App, request_id: Arc<str>, address: Option<IpAddr>, new: NewUser) -> Result<UserView> {
-    let mut system = Actor::system(request_id);
-    system.address = address;
-    let hash = app.hasher.hash(users::accepted(app, &new)?).await?;
-    let (access, new) = (app.clone(), Arc::new(new));
-    let user = app
-        .store
-        .write("auth.setup", move |tx| {
-            if rows::any(tx)? {
-                return Err(Error::new(&problem::ALREADY_SET_UP));
-            }
-            users::insert(tx, &access, &system, &new, &hash, "auth.setup")
-        })
-        .await?;
-    Ok(UserView::from(&user))
-}
-
-/// Begins a session. The answer is the same, and takes as long, for an unknown address, a wrong password and a user who
-/// may not log in.
-pub async fn log_in(app: &App, source: Source, email: &str, password: &str) -> Result<Credentials> {
-    let address = source.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let spelled = Email::parse(email);
-    let account = spelled.as_ref().map_or(email, Email::as_str);
-    app.attempts.check(account, address, app.clock.now())?;
-    let find = |email: &Email| app.store.read("auth.login", |tx| rows::by_email(tx, email));
-    let known = spelled.as_ref().map(find).transpose()?.flatten();
-    let (user, hash) = known.unzip();
-    let verdict = app.hasher.verify(password, hash).await?;
-    let active = user.filter(|user| verdict.matches && user.status == UserStatus::Active);
-    let Some(user) = active else {
-        return Err(app.attempts.failed(account, address, app.clock.now()));
-    };
-    app.attempts.succeeded(account, address, app.clock.now())?;
-    begin(app, source, user).await
-}
-
-async fn begin(app: &App, source: Source, user: User) -> Result<Credentials> {
-    let refresh = Secret::generate(Kind::RefreshToken)?;
-    let (access, owner, digest) = (app.clone(), user.id, refresh.digest());
-    let session = app
-        .store
-        .write("auth.login", move |tx| {
-            let session = insert(tx, &access, &source, owner, digest)?;
-            let deed = Deed { action: "auth.login", target: None, outcome: Outcome::Success };
-            audit::record(tx, &acting(&source, owner, session.id), &deed, &serde_json::json!({}))?;
-            Ok(session)
-        })
-        .await?;
-    let ttl = app.config.auth.access_ttl;
-    Ok(Credentials {
-        access_token: app.tokens.issue(user.id, session.id, app.clock.now(), ttl)?,
-        token_type: "Bearer",
-        expires_in: ttl.as_secs(),
-        refresh_token: refresh.reveal().to_owned(),
-        refresh_expires_in: app.config.auth.refresh_ttl.as_secs(),
-        user: UserView::from(&user),
-    })
-}
-
-fn insert(tx: &WriteTx<'_>, app: &App, source: &Source, user: UserId, refresh_digest: [u8; 32]) -> Result<Session> {
-    let now = tx.now();
-    let session = Session {
-        id: tx.new_id(),
-        user_id: user,
-        refresh_digest,
-        created_at: now,
-        last_used_at: now,
-        expires_at: now.plus(app.config.auth.refresh_ttl),
-        ip: source.address.map(|address| address.to_string()),
-        user_agent: source.user_agent.clone(),
-    };
-    sessions::insert(tx, &session)?;
-    let (app, id, facts) = (app.clone(), session.id, SessionFacts { user, expires_at: session.expires_at });
-    tx.after_commit(move || app.access.put_session(id, facts));
-    Ok(session)
-}
-
-fn acting(source: &Source, user: UserId, session: SessionId) -> Actor {
-    Actor {
-        principal: Principal::User { id: user, session: Some(session) },
-        address: source.address,
-        ..Actor::system(Arc::clone(&source.request_id))
-    }
+    /// What the caller may do at present.
+    pub permissions: Vec<Shown<Permission>>,
 }
 
 /// Who is calling, and what they may do.
 pub fn me(app: &App, actor: &Actor) -> Result<Me> {
-    let user = match actor.user_id() {
-        Some(id) => app.store.read("auth.me", |tx| rows::by_id(tx, id))?,
-        None => None,
+    let (user, api_key) = match actor.principal {
+        Principal::User { id, .. } => (app.store.read("auth.me", |tx| users::by_id(tx, id))?, None),
+        Principal::ApiKey { id, .. } => (None, keys::find(app, id)?),
+        Principal::System => (None, None),
     };
     Ok(Me {
         kind: if matches!(actor.principal, Principal::ApiKey { .. }) { "api_key" } else { "user" },
-        id: Shown(actor.principal).0.to_string(),
+        id: actor.principal.to_string(),
         user: user.as_ref().map(UserView::from),
+        api_key,
         role: actor.role.as_deref().map(str::to_owned),
-        permissions: actor.permissions.iter().map(crate::domain::permission::Permission::name).collect(),
+        permissions: actor.permissions.iter().map(Shown).collect(),
     })
+}
+
+/// Ends the caller's session now, its access tokens included.
+pub async fn log_out(app: &App, actor: Actor) -> Result<()> {
+    let session = actor.session().ok_or_else(not_for_keys)?;
+    let shared = app.clone();
+    app.store
+        .write("auth.logout", move |tx| {
+            sessions::end(tx, session)?;
+            audit::record(tx, &actor, "auth.logout", Some(&session), &json!({}))?;
+            let app = shared.clone();
+            tx.after_commit(move || app.access.end_session(session));
+            Ok(())
+        })
+        .await
+}
+
+/// What only a person can do, with a session of theirs.
+pub(super) fn not_for_keys() -> Error {
+    Error::new(&problem::FORBIDDEN).detail("An API key has no session and no password.")
+}
+
+/// Refuses whoever is neither this user nor permitted to change all; to them the user does not exist.
+fn require_self_or_writer(actor: &Actor, user: UserId) -> Result<()> {
+    if actor.user_id() == Some(user) || actor.may(Permission::UsersWrite) { Ok(()) } else { Err(Error::absent()) }
+}
+
+/// A user's log-ins, newest first.
+pub fn list(
+    app: &App,
+    actor: &Actor,
+    user: UserId,
+    wanted: &Wanted<SessionId>,
+) -> Result<Found<SessionView, SessionId>> {
+    require_self_or_writer(actor, user)?;
+    let now = app.clock.now();
+    let found = app.store.read("sessions.list", |tx| {
+        users::by_id(tx, user)?.ok_or_else(Error::absent)?;
+        let found = sessions::page(tx, user, wanted.after, now, wanted.look_for())?;
+        wanted.found(found, |session| session.id, || sessions::count(tx, user, now))
+    })?;
+    Ok(found.map(|session| SessionView {
+        id: Shown(session.id),
+        created_at: Shown(session.created_at),
+        last_used_at: Shown(session.last_used_at),
+        expires_at: Shown(session.expires_at),
+        ip: session.ip,
+        user_agent: session.user_agent,
+        current: actor.session() == Some(session.id),
+    }))
+}
+
+/// Ends one of a user's log-ins.
+pub async fn revoke(app: &App, actor: Actor, user: UserId, session: SessionId) -> Result<()> {
+    require_self_or_writer(&actor, user)?;
+    let shared = app.clone();
+    app.store
+        .write("sessions.delete", move |tx| {
+            sessions::by_id(tx, user, session, tx.now())?.ok_or_else(Error::absent)?;
+            sessions::end(tx, session)?;
+            audit::record(tx, &actor, "sessions.delete", Some(&session), &json!({"user_id": user.to_string()}))?;
+            let app = shared.clone();
+            tx.after_commit(move || app.access.end_session(session));
+            Ok(())
+        })
+        .await
+}
+
+/// Ends all of a user's log-ins.
+pub async fn revoke_all(app: &App, actor: Actor, user: UserId) -> Result<()> {
+    require_self_or_writer(&actor, user)?;
+    let shared = app.clone();
+    app.store
+        .write("sessions.delete_all", move |tx| {
+            users::by_id(tx, user)?.ok_or_else(Error::absent)?;
+            let ended = end_all(tx, &shared, user, None)?;
+            audit::record(tx, &actor, "sessions.delete_all", Some(&user), &json!({"sessions_ended": ended}))
+        })
+        .await
+}
+
+/// Ends all sessions of a user, now, but for one that is to go on; says how many there were.
+pub(super) fn end_all(tx: &WriteTx<'_>, app: &App, user: UserId, except: Option<SessionId>) -> Result<usize> {
+    let ended = sessions::end_all(tx, user, except)?;
+    let app = app.clone();
+    tx.after_commit(move || app.access.end_sessions_of(user, except));
+    Ok(ended)
 }

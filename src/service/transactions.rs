@@ -2,7 +2,7 @@
 //! exceed payments, whatever races: every check and its effect are one transaction of the single writer.
 
 use super::{
-    events,
+    audit, events,
     exactly_once::{Attempt, Kept, Reply},
     orders::readable,
     views::TransactionView,
@@ -68,7 +68,7 @@ pub async fn record(app: &App, actor: Actor, attempt: Attempt, id: OrderId, new:
                 refuse_excess(tx, &order, &new)?;
             }
             let transaction = assemble(tx, &order, &new);
-            let (reply, event) = book(tx, &actor, &mut order, &transaction)?;
+            let (reply, event) = book(tx, &actor, &mut order, &transaction, name)?;
             attempt.settle(tx, &actor, reply, Kept::InEvent(event))
         })
         .await
@@ -104,6 +104,7 @@ pub async fn resolve(
             transaction.status = status;
             transaction.occurred_at = occurred_at.unwrap_or(transaction.occurred_at);
             transactions::resolve(tx, order.user_id, &transaction)?;
+            audit::record(tx, &actor, "transactions.update", Some(&id), &audited(&order, &transaction))?;
             let (event, document) = account(tx, &actor, &mut order, &transaction, EventType::updated)?;
             attempt.settle(tx, &actor, Reply::new(200, document), Kept::InEvent(event))
         })
@@ -157,7 +158,7 @@ pub(super) fn refund_on_cancellation(
         reason,
         occurred_at: None,
     };
-    book(tx, actor, order, &assemble(tx, order, &new)).map(drop)
+    book(tx, actor, order, &assemble(tx, order, &new), "orders.cancel").map(drop)
 }
 
 /// A refund of `amount` where only `most` is left.
@@ -218,10 +219,25 @@ fn assemble(tx: &WriteTx<'_>, order: &Order, new: &NewTransaction) -> Transactio
     }
 }
 
-fn book(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, transaction: &Transaction) -> Result<(Reply, i64)> {
+fn book(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    order: &mut Order,
+    transaction: &Transaction,
+    action: &'static str,
+) -> Result<(Reply, i64)> {
     transactions::insert(tx, order.seq, order.user_id, transaction)?;
+    audit::record(tx, actor, action, Some(&transaction.id), &audited(order, transaction))?;
     let (event, document) = account(tx, actor, order, transaction, EventType::recorded)?;
     Ok((Reply::new(201, document).at(format!("/v1/transactions/{}", transaction.id)), event))
+}
+
+/// A transaction as the audit trail shows it.
+fn audited(order: &Order, transaction: &Transaction) -> serde_json::Value {
+    serde_json::json!({
+        "order_id": order.id.to_string(), "kind": transaction.kind.name(), "status": transaction.status.name(),
+        "amount": transaction.amount, "currency": transaction.currency.to_string(),
+    })
 }
 
 /// Brings the order up to date with its transactions and records what happened.

@@ -1,33 +1,38 @@
-//! Users: making and reading them.
+//! Users: making, reading and changing them.
+
+mod change;
+
+pub use change::{ChangeUser, change};
 
 use super::{
-    audit::{self, Deed},
+    audit,
     exactly_once::{Attempt, Kept, Reply},
+    page::{Found, Wanted},
+    roles,
     views::{Shown, UserView},
 };
 use crate::{
-    app::App,
+    app::{App, facts},
     auth::{
         Actor,
-        access::UserFacts,
         password::{AcceptedPassword, Owner},
-        policy,
     },
     domain::{
         id::UserId,
-        permission::{Permission, PermissionSet},
+        permission::Permission,
         user::{Email, User, UserStatus},
     },
     error::{Error, Fault, Result},
-    store::{WriteTx, audit::Outcome, users},
+    store::{ReadTx, WriteTx, users},
 };
+use serde_json::json;
 use std::sync::Arc;
 
-/// A user to be made.
+/// A user to be made, as somebody wrote it down.
 #[derive(Clone)]
 pub struct NewUser {
     /// Unique among all users.
-    pub email: Email,
+    pub email: String,
     /// What to call them.
     pub name: String,
     /// The name of their role.
@@ -36,35 +41,54 @@ pub struct NewUser {
     pub password: Arc<str>,
 }
 
-/// The password, if it is good enough for this user.
-pub(super) fn accepted(app: &App, new: &NewUser) -> Result<AcceptedPassword> {
-    let owner = Owner { email: new.email.as_str(), name: &new.name };
-    app.password_rules.check(&new.password, owner, "#/password").map_err(Error::invalid)
+/// The address and the password, if there can be such a user; or every reason why not.
+pub(super) fn accepted(app: &App, new: &NewUser) -> Result<(Email, AcceptedPassword)> {
+    let email = Email::parse(&new.email).ok_or_else(not_an_address);
+    let role = app.access.role(&new.role).ok_or_else(unknown_role);
+    let owner = Owner { email: &new.email, name: &new.name };
+    let password = app.password_rules.check(&new.password, owner, "#/password");
+    match (email, role, password) {
+        (Ok(email), Ok(_), Ok(password)) => Ok((email, password)),
+        (email, role, password) => {
+            let faults = email.err().into_iter().chain(role.err()).chain(password.err().into_iter().flatten());
+            Err(Error::invalid(faults.collect()))
+        }
+    }
+}
+
+fn not_an_address() -> Fault {
+    Fault::body("#/email", "invalid_format", "must be an e-mail address")
+}
+
+fn unknown_role() -> Fault {
+    Fault::body("#/role", "unknown", "must be an existing role")
 }
 
 /// Makes a user with a role that the actor holds all of.
 pub async fn create(app: &App, actor: Actor, attempt: Attempt, new: NewUser) -> Result<Reply> {
-    let unknown = || Error::invalid(vec![Fault::body("#/role", "unknown", "must be an existing role")]);
-    let permissions = role(&new.role).ok_or_else(unknown)?;
-    actor.require_to_hold(permissions)?;
-    let hash = app.hasher.hash(accepted(app, &new)?).await?;
+    actor.require(Permission::UsersWrite)?;
+    let (email, password) = accepted(app, &new)?;
+    actor.require_to_hold(app.access.role(&new.role).unwrap_or_default())?;
+    let hash = app.hasher.hash(password).await?;
     let shared = app.clone();
     app.store
         .write("users.create", move |tx| {
             if let Some(reply) = attempt.replay(tx, &actor)? {
                 return Ok(reply);
             }
-            let user = insert(tx, &shared, &actor, &new, &hash, "users.create")?;
-            let body = serde_json::to_string(&UserView::from(&user)).map_err(Error::internal)?;
-            let reply = Reply::new(201, body).at(format!("/v1/users/{}", user.id));
+            require_grantable(tx, &actor, &new.role)?;
+            let user = insert(tx, &shared, &actor, (&email, &new), &hash, "users.create")?;
+            let reply = Reply::new(201, document(&user)?).at(format!("/v1/users/{}", user.id));
             attempt.settle(tx, &actor, reply, Kept::ByItself)
         })
         .await
 }
 
-/// What a role permits, if there is one of this name.
-fn role(name: &str) -> Option<PermissionSet> {
-    policy::built_in(name)
+/// Refuses a role that there is not, or that permits more than the actor may. Roles change, so this is asked again in
+/// the transaction that gives one.
+fn require_grantable(tx: &ReadTx<'_>, actor: &Actor, role: &str) -> Result<()> {
+    let permissions = roles::permissions(tx, role)?.ok_or_else(|| Error::invalid(vec![unknown_role()]))?;
+    actor.require_to_hold(permissions)
 }
 
 /// Adds a user, records who did it, and lets the user in after the commit.
@@ -72,13 +96,13 @@ pub(super) fn insert(
     tx: &WriteTx<'_>,
     app: &App,
     actor: &Actor,
-    new: &NewUser,
+    (email, new): (&Email, &NewUser),
     hash: &str,
     action: &'static str,
 ) -> Result<User> {
     let user = User {
         id: tx.new_id(),
-        email: new.email.clone(),
+        email: email.clone(),
         name: new.name.clone(),
         role: new.role.clone(),
         status: UserStatus::Active,
@@ -86,11 +110,16 @@ pub(super) fn insert(
         updated_at: tx.now(),
     };
     users::insert(tx, &user, hash)?;
-    let deed = Deed { action, target: Some(&user.id.to_string()), outcome: Outcome::Success };
-    audit::record(tx, actor, &deed, &serde_json::json!({"email": user.email.as_str(), "role": user.role}))?;
-    let (app, id, facts) = (app.clone(), user.id, UserFacts { role: user.role.as_str().into(), active: true });
-    tx.after_commit(move || app.access.put_user(id, facts));
+    let changes = json!({"email": user.email.as_str(), "role": user.role});
+    audit::record(tx, actor, action, Some(&user.id), &changes)?;
+    tell(tx, app, &user);
     Ok(user)
+}
+
+/// Makes known after the commit what the user may do now.
+fn tell(tx: &WriteTx<'_>, app: &App, user: &User) {
+    let (app, id, facts) = (app.clone(), user.id, facts::of_user(user));
+    tx.after_commit(move || app.access.put_user(id, facts));
 }
 
 /// A user, if the actor may read them; everybody may read themselves.
@@ -102,14 +131,26 @@ pub fn get(app: &App, actor: &Actor, id: UserId) -> Result<UserView> {
     Ok(UserView::from(&user))
 }
 
-/// Users before `before`, newest first, and whether more follow.
-pub fn list(app: &App, actor: &Actor, before: Option<UserId>, limit: usize) -> Result<(Vec<UserView>, Option<UserId>)> {
+/// The user who logs in with this address.
+pub fn by_email(app: &App, actor: &Actor, email: &str) -> Result<UserView> {
     actor.require(Permission::UsersRead)?;
-    let mut found = app.store.read("users.list", |tx| users::page(tx, before, limit + 1))?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|user| user.id);
-    Ok((found.iter().map(UserView::from).collect(), next))
+    let email = Email::parse(email).ok_or_else(|| Error::invalid(vec![not_an_address()]))?;
+    let found = app.store.read("users.by_email", |tx| users::by_email(tx, &email))?;
+    found.map(|(user, _)| UserView::from(&user)).ok_or_else(|| Error::absent().detail("No user has this address."))
+}
+
+/// Users, newest first.
+pub fn list(app: &App, actor: &Actor, wanted: &Wanted<UserId>) -> Result<Found<UserView, UserId>> {
+    actor.require(Permission::UsersRead)?;
+    let found = app.store.read("users.list", |tx| {
+        let found = users::page(tx, wanted.after, wanted.look_for())?;
+        wanted.found(found, |user| user.id, || users::count(tx))
+    })?;
+    Ok(found.map(|user| UserView::from(&user)))
+}
+
+fn document(user: &User) -> Result<String> {
+    serde_json::to_string(&UserView::from(user)).map_err(Error::internal)
 }
 
 impl From<&User> for UserView {

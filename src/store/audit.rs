@@ -1,83 +1,196 @@
-//! The audit trail: appending to it.
+//! The audit trail: appending to it, reading it, and proving that nothing in it was changed. Each row has a hash over
+//! itself and the hash before it.
 
-use super::{WriteTx, sql::Key};
+mod notes;
+
+pub use notes::Notes;
+
+use super::{
+    ReadTx, WriteTx,
+    sql::{Columns, Key, failed, rows},
+};
 use crate::{
     domain::{
+        audit::Outcome,
         digest::sha256,
         id::{AuditId, Identifier},
+        time::Timestamp,
     },
     error::Result,
 };
-use rusqlite::named_params;
-
-/// How an audited action ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was done.
-    Success,
-    /// It was tried and failed.
-    Failure,
-    /// It was not permitted.
-    Denied,
-}
-
-impl Outcome {
-    /// As clients and the database write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Failure => "failure",
-            Self::Denied => "denied",
-        }
-    }
-}
+use rusqlite::{Row, named_params};
 
 /// An action that concerns access or money.
-pub struct NewEntry<'a> {
+#[derive(Clone, Debug)]
+pub struct NewEntry {
     /// Who acted.
-    pub actor: &'a str,
+    pub actor: String,
     /// What was done: an operation id.
-    pub action: &'a str,
+    pub action: String,
     /// To what: an identifier or a name.
-    pub target: Option<&'a str>,
+    pub target: Option<String>,
     /// From which address.
-    pub address: Option<&'a str>,
+    pub address: Option<String>,
     /// In which request.
-    pub request_id: &'a str,
+    pub request_id: String,
     /// How it ended.
     pub outcome: Outcome,
     /// What changed: a JSON object without secrets.
-    pub changes: &'a str,
+    pub changes: String,
+}
+
+/// An action as it is kept.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its place in the trail, from 1.
+    pub seq: i64,
+    /// Its identifier.
+    pub id: AuditId,
+    /// When it was recorded.
+    pub occurred_at: Timestamp,
+    /// What was done.
+    pub what: NewEntry,
+}
+
+impl Entry {
+    /// The hash of this row, where `before` is that of the row before it.
+    fn hash(&self, before: &[u8; 32]) -> [u8; 32] {
+        let optional = |text: &Option<String>| text.as_ref().map_or(vec![], |text| [b"=", text.as_bytes()].concat());
+        sha256(&[
+            before,
+            &self.seq.to_be_bytes(),
+            self.id.bytes(),
+            &self.occurred_at.millis().to_be_bytes(),
+            self.what.actor.as_bytes(),
+            self.what.action.as_bytes(),
+            &optional(&self.what.target),
+            &optional(&self.what.address),
+            self.what.request_id.as_bytes(),
+            self.what.outcome.name().as_bytes(),
+            self.what.changes.as_bytes(),
+        ])
+    }
 }
 
 /// Appends to the audit trail.
-pub fn append(tx: &WriteTx<'_>, entry: &NewEntry<'_>) -> Result<()> {
-    let (id, at) = (tx.new_id::<AuditId>(), tx.now());
-    let (seq, hash) = tx.with_counters(|counters| {
+pub fn append(tx: &WriteTx<'_>, what: NewEntry) -> Result<()> {
+    let (id, occurred_at) = (tx.new_id(), tx.now());
+    let (entry, hash) = tx.with_counters(|counters| {
         counters.audit += 1;
-        counters.audit_hash = sha256(&[
-            &counters.audit_hash,
-            &counters.audit.to_be_bytes(),
-            id.bytes(),
-            &at.millis().to_be_bytes(),
-            entry.actor.as_bytes(),
-            entry.action.as_bytes(),
-            entry.target.unwrap_or_default().as_bytes(),
-            entry.address.unwrap_or_default().as_bytes(),
-            entry.request_id.as_bytes(),
-            entry.outcome.name().as_bytes(),
-            entry.changes.as_bytes(),
-        ]);
-        (counters.audit, counters.audit_hash)
+        let entry = Entry { seq: counters.audit, id, occurred_at, what };
+        counters.audit_hash = entry.hash(&counters.audit_hash);
+        (entry, counters.audit_hash)
     });
     tx.execute(
         "INSERT INTO audit (seq, id, occurred_at, actor, action, target, address, request_id, outcome, changes, hash)
          VALUES (:seq, :id, :at, :actor, :action, :target, :address, :request_id, :outcome, :changes, :hash)",
         named_params! {
-            ":seq": seq, ":id": Key(id), ":at": at.millis(), ":actor": entry.actor, ":action": entry.action,
-            ":target": entry.target, ":address": entry.address, ":request_id": entry.request_id,
-            ":outcome": entry.outcome.name(), ":changes": entry.changes, ":hash": hash,
+            ":seq": entry.seq, ":id": Key(entry.id), ":at": entry.occurred_at.millis(), ":actor": entry.what.actor,
+            ":action": entry.what.action, ":target": entry.what.target, ":address": entry.what.address,
+            ":request_id": entry.what.request_id, ":outcome": entry.what.outcome.name(),
+            ":changes": entry.what.changes, ":hash": hash,
         },
     )
     .map(drop)
+}
+
+/// Which entries are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Who acted.
+    pub actor: Option<String>,
+    /// What was done.
+    pub action: Option<String>,
+    /// Recorded then or later.
+    pub from: Option<Timestamp>,
+    /// Recorded before that.
+    pub to: Option<Timestamp>,
+}
+
+const COLUMNS: &str = "seq, id, occurred_at, actor, action, target, address, request_id, outcome, changes";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let mut columns = Columns::of(row);
+    Ok(Entry {
+        seq: columns.take()?,
+        id: columns.id()?,
+        occurred_at: columns.instant()?,
+        what: NewEntry {
+            actor: columns.take()?,
+            action: columns.take()?,
+            target: columns.take()?,
+            address: columns.take()?,
+            request_id: columns.take()?,
+            outcome: columns.word(Outcome::parse)?,
+            changes: columns.take()?,
+        },
+    })
+}
+
+/// At most `limit` entries before row `before`, newest first.
+pub fn page(tx: &ReadTx<'_>, filter: &Filter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
+    let (first, end) = span(tx, filter)?;
+    let end = before.map_or(end, |before| before.min(end));
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE {} ORDER BY seq DESC LIMIT ?5", condition(filter));
+    tx.rows(&sql, (first, end, &filter.actor, &filter.action, rows(limit)), read)
+}
+
+/// How many entries there are.
+pub fn count(tx: &ReadTx<'_>, filter: &Filter) -> Result<i64> {
+    let (first, end) = span(tx, filter)?;
+    let sql = format!("SELECT count(*) FROM audit WHERE {} LIMIT ?5", condition(filter));
+    let only_row = 1;
+    tx.row(&sql, (first, end, &filter.actor, &filter.action, only_row), |row| row.get(0)).map(Option::unwrap_or_default)
+}
+
+/// A text for each combination of filters, so that each has the plan of its index.
+fn condition(filter: &Filter) -> &'static str {
+    match (&filter.actor, &filter.action) {
+        (None, None) => "seq >= ?1 AND seq < ?2",
+        (Some(_), None) => "actor = ?3 AND seq >= ?1 AND seq < ?2",
+        (None, Some(_)) => "action = ?4 AND seq >= ?1 AND seq < ?2",
+        (Some(_), Some(_)) => "actor = ?3 AND seq >= ?1 AND seq < ?2 AND +action = ?4",
+    }
+}
+
+/// The rows of the filter's span of time: from the first to before the second.
+fn span(tx: &ReadTx<'_>, filter: &Filter) -> Result<(i64, i64)> {
+    let first = filter.from.map_or(Ok(0), |from| since(tx, from))?;
+    let end = filter.to.map_or(Ok(i64::MAX), |to| since(tx, to))?;
+    Ok((first, end))
+}
+
+/// The first row recorded at `at` or later. Rows are numbered without gaps and in the order of their times, so it is
+/// found by halving; no index on the time is needed.
+fn since(tx: &ReadTx<'_>, at: Timestamp) -> Result<i64> {
+    let last = tx.row("SELECT max(seq) FROM audit", [], |row| row.get::<_, Option<i64>>(0))?.flatten();
+    let (mut low, mut high) = (1, last.unwrap_or(0) + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let recorded = tx.row("SELECT occurred_at FROM audit WHERE seq = ?1", [middle], |row| row.get(0))?;
+        if recorded.is_some_and(|recorded: i64| recorded < at.millis()) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// The first row that is not as it was written, or is missing; none if the trail is whole.
+pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
+    let sql = format!("SELECT {COLUMNS}, hash FROM audit ORDER BY seq");
+    let mut statement = tx.connection.prepare(&sql).map_err(failed)?;
+    let mut found = statement.query([]).map_err(failed)?;
+    let (mut seq, mut before) = (0, [0; 32]);
+    while let Some(row) = found.next().map_err(failed)? {
+        seq += 1;
+        // A row that cannot even be read is broken too.
+        let intact = read(row).ok().filter(|entry| entry.seq == seq).map(|entry| entry.hash(&before));
+        match (intact, row.get::<_, [u8; 32]>("hash")) {
+            (Some(computed), Ok(stored)) if computed == stored => before = stored,
+            _ => return Ok(Some(seq)),
+        }
+    }
+    Ok(None)
 }

@@ -5,9 +5,11 @@ pub mod audit;
 pub mod events;
 pub mod figures;
 pub mod idempotency;
+pub mod keys;
 mod open;
 pub mod orders;
 mod readers;
+pub mod roles;
 pub mod sessions;
 mod sql;
 pub mod transactions;
@@ -42,6 +44,11 @@ impl Store {
     /// Opens the file at `options.path`, making it if it is not there, and takes it for this process alone.
     pub fn open(options: &Options) -> Result<Self, OpenError> {
         open::open(options)
+    }
+
+    /// Reads the file at `path` without opening it as a store: beside the server that has it, if one does.
+    pub fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
+        open::inspect(path, work)
     }
 
     /// Runs `work` in a transaction and answers when it is on disk. Work of other callers may share the transaction;

@@ -1,6 +1,6 @@
 //! Opening the file: who may, what it must be, and how each connection is set up.
 
-use super::{Inner, Store, readers::Readers, sql::add_functions, writer::Writer};
+use super::{Inner, ReadTx, Store, readers::Readers, sql::add_functions, writer::Writer};
 use crate::domain::{id::Ids, time::Clock};
 use rusqlite::{
     Connection, OpenFlags,
@@ -103,6 +103,21 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let readers = Readers::open(options).map_err(|e| denied(&e))?;
     let writer = Writer::start(connection, options).map_err(|e| denied(&e))?;
     Ok(Store(Arc::new(Inner { writer, readers, path: path.clone(), _lock: lock })))
+}
+
+/// Reads the file at `path`, beside whatever server has it open.
+pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, &e))?;
+    match prepare_reader(&connection).and_then(|()| schema_version(&connection)).map_err(|e| unusable(path, &e))? {
+        Found::Ours(SCHEMA_VERSION) => {}
+        Found::Ours(version) => return Err(OpenError::Newer(path.to_path_buf(), version)),
+        Found::Empty | Found::Foreign => {
+            return Err(OpenError::Damaged(path.to_path_buf(), "not a database of orderd".to_owned()));
+        }
+    }
+    let transaction = connection.transaction().map_err(|e| unusable(path, &e))?;
+    Ok(work(&ReadTx { connection: &transaction }))
 }
 
 /// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.

@@ -82,6 +82,36 @@ pub fn count(tx: &ReadTx<'_>) -> Result<i64> {
     tx.connection.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).map_err(failed)
 }
 
+/// Replaces what can be changed of a user; `EMAIL_TAKEN` if another has the address.
+pub fn update(tx: &WriteTx<'_>, user: &User) -> Result<()> {
+    tx.try_execute(
+        "UPDATE users SET email = :email, name = :name, role = :role, status = :status, updated_at = :updated_at
+         WHERE id = :id",
+        named_params! {
+            ":id": Key(user.id), ":email": user.email.as_str(), ":name": user.name, ":role": user.role,
+            ":status": user.status.name(), ":updated_at": user.updated_at.millis(),
+        },
+    )
+    .map(drop)
+    .map_err(|e| if breaks(&e, "users.email") { Error::new(&problem::EMAIL_TAKEN) } else { failed(e) })
+}
+
+/// Whether any user, active or not, has this role.
+pub fn any_with_role(tx: &ReadTx<'_>, role: &str) -> Result<bool> {
+    tx.row("SELECT 1 FROM users WHERE role = ?1 LIMIT 1", [role], |_| Ok(())).map(|row| row.is_some())
+}
+
+/// How many active users have this role.
+pub fn count_active(tx: &ReadTx<'_>, role: &str) -> Result<i64> {
+    let sql = "SELECT count(*) FROM users WHERE role = ?1 AND status = 'active'";
+    tx.row(sql, [role], |row| row.get(0)).map(Option::unwrap_or_default)
+}
+
+/// The password hash of a user.
+pub fn password_hash(tx: &ReadTx<'_>, id: UserId) -> Result<Option<String>> {
+    tx.row("SELECT password_hash FROM users WHERE id = ?1", [Key(id)], |row| row.get(0))
+}
+
 /// Replaces a user's password hash.
 pub fn set_password(tx: &WriteTx<'_>, id: UserId, password_hash: &str) -> Result<()> {
     tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (Key(id), password_hash)).map(drop)

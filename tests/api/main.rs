@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod analytics;
+mod api_keys;
+mod audit;
 mod authz;
+mod client_address;
 mod ground_rules;
 mod idempotency;
 mod identity;
@@ -11,5 +14,9 @@ mod openapi;
 mod orders;
 mod payments;
 mod plans;
+mod roles;
+mod schema;
+mod sessions;
 mod support;
 mod tidy;
+mod users;

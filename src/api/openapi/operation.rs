@@ -25,6 +25,11 @@ pub(super) fn describe(operation: &Operation, schemas: &mut Schemas, responses: 
     if let Some(body) = request_body(operation, schemas) {
         described["requestBody"] = body;
     }
+    if operation.may_create {
+        let mut created = described["responses"][operation.status.to_string()].clone();
+        created["description"] = "Made.".into();
+        described["responses"]["201"] = created;
+    }
     if operation.versioned == Versioned::Read {
         let headers = header_references(&["ETag", "X-Request-Id"]);
         described["responses"]["304"] =

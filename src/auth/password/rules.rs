@@ -34,6 +34,11 @@ pub struct Owner<'a> {
 pub struct AcceptedPassword(Zeroizing<String>);
 
 impl AcceptedPassword {
+    /// One that was accepted when it was set, whatever the rules are now.
+    pub(super) fn verified(normalized: Zeroizing<String>) -> Self {
+        Self(normalized)
+    }
+
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

@@ -107,8 +107,7 @@ impl KeyRing {
 
     /// A key for another purpose, that reveals nothing of the ring's.
     pub fn derive(&self, purpose: &[u8]) -> [u8; 32] {
-        let secret: &[u8] = self.keys.first().map_or(&[], |key| &key.secret);
-        crate::domain::digest::sha256(&[b"orderd", purpose, secret])
+        self.keys.first().map_or([0; 32], |key| key.derive(purpose))
     }
 
     /// A ring whose fresh first key signs from `now` on; the keys before it verify for `overlap` (the life of a token)
@@ -148,6 +147,11 @@ impl SigningKey {
     fn generate(now: Timestamp) -> Result<Self> {
         let secret = Zeroizing::new(secret::random_bytes::<MIN_SECRET_BYTES>()?.to_vec());
         Ok(Self { id: secret::random_text::<KEY_ID_LENGTH>()?, secret, created_at: now, not_after: None })
+    }
+
+    /// A key for another purpose, that reveals nothing of this one.
+    pub(super) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        crate::domain::digest::sha256(&[b"orderd", purpose, &self.secret])
     }
 
     /// Whether it verifies tokens at `now`.

@@ -1,6 +1,8 @@
 //! What leaves the service: documents as clients see them, each field listed, with the schema that describes it.
 
+mod access;
 mod analytics;
+mod audit;
 mod event;
 mod idempotency;
 mod order;
@@ -8,7 +10,9 @@ mod shown;
 mod transaction;
 mod user;
 
+pub use access::{KeyView, NewKeyView, RoleView, SessionView};
 pub use analytics::{DailyRow, Report, RevenueRow, StatusRow};
+pub use audit::AuditView;
 pub use event::EventView;
 pub use idempotency::IdempotencyKeyView;
 pub use order::OrderView;

@@ -1,10 +1,12 @@
 //! Domain values as text in a document, with the schema of that text.
 
 use crate::domain::{
+    audit::Outcome,
     event::EventType,
     id::{AuditId, EventId, Identifier, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId},
     money::Currency,
     order::{OrderStatus, Transition},
+    permission::Permission,
     time::Timestamp,
     transaction::{Kind, PaymentStatus, TransactionStatus},
     user::UserStatus,
@@ -69,7 +71,7 @@ macro_rules! words {
 }
 
 identifiers!(AuditId, EventId, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId);
-words!(EventType, Kind, OrderStatus, PaymentStatus, TransactionStatus, Transition, UserStatus);
+words!(EventType, Kind, OrderStatus, Outcome, PaymentStatus, Permission, TransactionStatus, Transition, UserStatus);
 
 impl Text for Timestamp {
     fn schema() -> Schema {

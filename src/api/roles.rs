@@ -1,0 +1,90 @@
+//! Roles over HTTP.
+
+use super::{
+    extract::{Parameters, Segments, Valid},
+    list::{self, Paging},
+    permissions::AnyPermission,
+    reply,
+};
+use crate::{
+    app::App,
+    auth::{Actor, Cursor, policy::MAX_ROLE_NAME},
+    error::Result,
+    service::roles,
+};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What a role permits.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"permissions": ["orders:read", "analytics:read"]}))]
+pub(super) struct PutRole {
+    /// Everything that it permits; replaces what it permitted before.
+    #[schemars(length(max = 100))]
+    permissions: Vec<AnyPermission>,
+}
+
+/// A page of roles, by name.
+pub(super) async fn list(
+    State(app): State<App>,
+    actor: Actor,
+    Parameters(paging): Parameters<Paging>,
+    uri: Uri,
+) -> Result<Response> {
+    let place = list::Place::plain(&app, "roles.list".to_owned(), &paging)?;
+    let found = roles::list(&app, &actor, &place.wanted(name))?;
+    Ok(reply::page(&place.found(&app, found, |name| cursor(&name)), &uri))
+}
+
+/// Makes or replaces a role.
+pub(super) async fn put(
+    State(app): State<App>,
+    actor: Actor,
+    Segments(mut path): Segments,
+    Valid { body, .. }: Valid<PutRole>,
+) -> Result<Response> {
+    let name = path.remove("name").unwrap_or_default();
+    let put = roles::put(&app, actor, name, body.permissions.into_iter().map(|p| p.0).collect()).await?;
+    let status = if put.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(put.role)).into_response())
+}
+
+/// Deletes a role.
+pub(super) async fn delete(State(app): State<App>, actor: Actor, Segments(mut path): Segments) -> Result<StatusCode> {
+    roles::delete(&app, actor, path.remove("name").unwrap_or_default()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A name as the numbers that cursors are made of: its bytes, and zeros after them.
+fn cursor(name: &str) -> Cursor {
+    let mut bytes = [0; MAX_ROLE_NAME];
+    for (place, byte) in bytes.iter_mut().zip(name.bytes()) {
+        *place = byte;
+    }
+    let (parts, _) = bytes.as_chunks::<8>();
+    Cursor(parts.iter().map(|part| i64::from_be_bytes(*part)).collect())
+}
+
+fn name(cursor: &Cursor) -> Option<String> {
+    let bytes: Vec<u8> = cursor.0.iter().flat_map(|part| part.to_be_bytes()).filter(|byte| *byte != 0).collect();
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_holds_every_name() {
+        for text in ["a", "shift-lead", &"z".repeat(MAX_ROLE_NAME)] {
+            assert_eq!(name(&cursor(text)).as_deref(), Some(text));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! From rows to the facts that authentication keeps in memory: `auth` and `store` do not know each other.
+
+use crate::{
+    auth::access::{Facts, KeyFacts, SessionFacts, UserFacts},
+    domain::{
+        time::Timestamp,
+        user::{User, UserStatus},
+    },
+    error::Result,
+    store::{
+        Store,
+        keys::{self, ApiKey},
+        roles,
+        sessions::{self, Session},
+        users,
+    },
+};
+
+/// What has to be known of everybody to tell who may do what.
+pub(super) fn load(store: &Store, now: Timestamp) -> Result<Facts> {
+    store.read("access.facts", |tx| {
+        Ok(Facts {
+            users: users::all(tx)?.iter().map(|user| (user.id, of_user(user))).collect(),
+            roles: roles::all(tx)?.into_iter().map(|role| (role.name.into(), role.permissions)).collect(),
+            sessions: sessions::live(tx, now)?.iter().map(|session| (session.id, of_session(session))).collect(),
+            keys: keys::all(tx)?.iter().map(|key| (key.digest, of_key(key).into())).collect(),
+        })
+    })
+}
+
+/// What has to be known of a user.
+pub fn of_user(user: &User) -> UserFacts {
+    UserFacts { role: user.role.as_str().into(), active: user.status == UserStatus::Active }
+}
+
+/// What has to be known of a session.
+pub fn of_session(session: &Session) -> SessionFacts {
+    SessionFacts { user: session.user_id, expires_at: session.expires_at }
+}
+
+/// What has to be known of an API key.
+pub fn of_key(key: &ApiKey) -> KeyFacts {
+    KeyFacts { id: key.id, maker: key.created_by, permissions: key.permissions, expires_at: key.expires_at }
+}

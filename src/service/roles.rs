@@ -1,0 +1,108 @@
+//! Roles of the operator's own, beside the built-in ones.
+
+use super::{
+    audit,
+    page::{Found, Wanted},
+    views::{RoleView, Shown},
+};
+use crate::{
+    app::App,
+    auth::{Actor, policy},
+    domain::permission::{Permission, PermissionSet},
+    error::{Error, Fault, Result, problem},
+    store::{
+        ReadTx,
+        roles::{self, Role},
+        users,
+    },
+};
+use serde_json::json;
+
+/// What the role of this name permits at present, if there is one.
+pub(super) fn permissions(tx: &ReadTx<'_>, name: &str) -> Result<Option<PermissionSet>> {
+    match policy::built_in(name) {
+        Some(permissions) => Ok(Some(permissions)),
+        None => roles::by_name(tx, name),
+    }
+}
+
+/// Every role, by name.
+pub fn list(app: &App, actor: &Actor, wanted: &Wanted<String>) -> Result<Found<RoleView, String>> {
+    actor.require(Permission::UsersRead)?;
+    let built_in = policy::BUILT_IN.iter().map(|&(name, permissions)| Role { name: name.to_owned(), permissions });
+    let mut all: Vec<Role> = built_in.chain(app.store.read("roles.list", roles::all)?).collect();
+    all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let total = i64::try_from(all.len()).map_err(Error::internal);
+    all.retain(|role| wanted.after.as_ref().is_none_or(|after| role.name > *after));
+    Ok(wanted.found(all, |role| role.name.clone(), || total)?.map(|role| shown(&role)))
+}
+
+/// A role after it was put, and whether it is new.
+pub struct Put {
+    /// The role.
+    pub role: RoleView,
+    /// Whether there was none of this name.
+    pub created: bool,
+}
+
+/// Makes a role, or replaces what it permits: for everybody who has it, from their next request on.
+pub async fn put(app: &App, actor: Actor, name: String, permissions: PermissionSet) -> Result<Put> {
+    actor.require(Permission::RolesWrite)?;
+    if !policy::is_role_name(&name) {
+        let detail = format!("must begin with a letter and have at most {} of a-z 0-9 _ -", policy::MAX_ROLE_NAME);
+        return Err(Error::invalid(vec![Fault::parameter("name", "invalid_format", detail)]));
+    }
+    actor.require_to_hold(permissions)?;
+    let (shared, role) = (app.clone(), Role { name, permissions });
+    app.store
+        .write("roles.put", move |tx| {
+            refuse_built_in(&role.name)?;
+            let before = roles::by_name(tx, &role.name)?;
+            if before != Some(role.permissions) {
+                roles::put(tx, &role)?;
+                let changes = json!({"from": before.map(names), "to": names(role.permissions)});
+                audit::record(tx, &actor, "roles.put", Some(&role.name), &changes)?;
+                let (app, role) = (shared.clone(), role.clone());
+                tx.after_commit(move || app.access.put_role(&role.name, role.permissions));
+            }
+            Ok(Put { role: shown(&role), created: before.is_none() })
+        })
+        .await
+}
+
+/// Deletes a role that nobody has.
+pub async fn delete(app: &App, actor: Actor, name: String) -> Result<()> {
+    actor.require(Permission::RolesWrite)?;
+    let shared = app.clone();
+    app.store
+        .write("roles.delete", move |tx| {
+            refuse_built_in(&name)?;
+            let before = roles::by_name(tx, &name)?.ok_or_else(Error::absent)?;
+            if users::any_with_role(tx, &name)? {
+                return Err(Error::new(&problem::ROLE_IN_USE));
+            }
+            roles::delete(tx, &name)?;
+            audit::record(tx, &actor, "roles.delete", Some(&name), &json!({"from": names(before)}))?;
+            let (app, name) = (shared.clone(), name.clone());
+            tx.after_commit(move || app.access.remove_role(&name));
+            Ok(())
+        })
+        .await
+}
+
+fn refuse_built_in(name: &str) -> Result<()> {
+    if policy::built_in(name).is_some() { Err(Error::new(&problem::BUILT_IN_ROLE)) } else { Ok(()) }
+}
+
+/// Permissions as the audit trail shows them.
+pub(super) fn names(permissions: PermissionSet) -> Vec<&'static str> {
+    permissions.iter().map(Permission::name).collect()
+}
+
+fn shown(role: &Role) -> RoleView {
+    RoleView {
+        name: role.name.clone(),
+        permissions: role.permissions.iter().map(Shown).collect(),
+        built_in: policy::built_in(&role.name).is_some(),
+    }
+}

@@ -1,0 +1,31 @@
+//! An entry of the audit trail as clients see it.
+
+use super::Shown;
+use crate::domain::{audit::Outcome, id::AuditId, time::Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// An action that concerned access or money.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AuditEntry")]
+pub struct AuditView {
+    /// Its identifier.
+    pub id: Shown<AuditId>,
+    /// When it was recorded.
+    pub occurred_at: Shown<Timestamp>,
+    /// Who acted: `usr_…`, `key_…`, `system`, or `anonymous` where nobody had proved who they are.
+    pub actor: String,
+    /// What was done: an `operationId`.
+    pub action: String,
+    /// To what: an identifier or a name.
+    pub target: Option<String>,
+    /// From which address.
+    pub address: Option<String>,
+    /// In which request.
+    pub request_id: String,
+    /// How it ended.
+    pub outcome: Shown<Outcome>,
+    /// What changed, without secrets.
+    pub changes: Map<String, Value>,
+}

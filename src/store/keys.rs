@@ -1,0 +1,104 @@
+//! API keys. Their secrets are known here by their digests only.
+
+use super::{
+    ReadTx, WriteTx, roles,
+    sql::{Columns, Key, rows},
+};
+use crate::{
+    domain::{
+        id::{Identifier, KeyId, UserId},
+        permission::PermissionSet,
+        time::Timestamp,
+    },
+    error::Result,
+};
+use rusqlite::{Row, named_params};
+
+/// An API key.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// Its identifier.
+    pub id: KeyId,
+    /// What to call it.
+    pub name: String,
+    /// SHA-256 of the secret.
+    pub digest: [u8; 32],
+    /// The first characters of the secret.
+    pub prefix: String,
+    /// What it may do at most.
+    pub permissions: PermissionSet,
+    /// To whom it belongs.
+    pub created_by: UserId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends by itself, if ever.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, as far as that is kept yet.
+    pub last_used_at: Option<Timestamp>,
+}
+
+const COLUMNS: &str = "id, name, digest, prefix, permissions, created_by, created_at, expires_at, last_used_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
+    let mut columns = Columns::of(row);
+    Ok(ApiKey {
+        id: columns.id()?,
+        name: columns.take()?,
+        digest: columns.take()?,
+        prefix: columns.take()?,
+        permissions: columns.word(roles::parse)?,
+        created_by: columns.id()?,
+        created_at: columns.instant()?,
+        expires_at: columns.instant_or_none()?,
+        last_used_at: columns.instant_or_none()?,
+    })
+}
+
+/// Adds a key.
+pub fn insert(tx: &WriteTx<'_>, key: &ApiKey) -> Result<()> {
+    tx.execute(
+        "INSERT INTO api_keys (id, name, digest, prefix, permissions, created_by, created_at, expires_at, last_used_at)
+         VALUES (:id, :name, :digest, :prefix, :permissions, :created_by, :created_at, :expires_at, :last_used_at)",
+        named_params! {
+            ":id": Key(key.id), ":name": key.name, ":digest": key.digest, ":prefix": key.prefix,
+            ":permissions": roles::written(key.permissions), ":created_by": Key(key.created_by),
+            ":created_at": key.created_at.millis(), ":expires_at": key.expires_at.map(Timestamp::millis),
+            ":last_used_at": key.last_used_at.map(Timestamp::millis),
+        },
+    )
+    .map(drop)
+}
+
+/// Every key.
+pub fn all(tx: &ReadTx<'_>) -> Result<Vec<ApiKey>> {
+    tx.rows(&format!("SELECT {COLUMNS} FROM api_keys ORDER BY id"), [], read)
+}
+
+/// The key of this identifier.
+pub fn by_id(tx: &ReadTx<'_>, id: KeyId) -> Result<Option<ApiKey>> {
+    tx.row(&format!("SELECT {COLUMNS} FROM api_keys WHERE id = ?1"), [Key(id)], read)
+}
+
+/// Keys before `before`, newest first.
+pub fn page(tx: &ReadTx<'_>, before: Option<KeyId>, limit: usize) -> Result<Vec<ApiKey>> {
+    // Larger than every identifier: UUIDs of version 7 do not begin with 255.
+    let before = before.map_or([255; 16], |id| *id.bytes());
+    let sql = format!("SELECT {COLUMNS} FROM api_keys WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+    tx.rows(&sql, (before, rows(limit)), read)
+}
+
+/// How many keys there are.
+pub fn count(tx: &ReadTx<'_>) -> Result<i64> {
+    tx.row("SELECT count(*) FROM api_keys", [], |row| row.get(0)).map(Option::unwrap_or_default)
+}
+
+/// Deletes a key.
+pub fn delete(tx: &WriteTx<'_>, id: KeyId) -> Result<()> {
+    tx.execute("DELETE FROM api_keys WHERE id = ?1", [Key(id)]).map(drop)
+}
+
+/// Keeps that a key was used, unless a later use is kept already.
+pub fn used(tx: &WriteTx<'_>, id: KeyId, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) < ?2";
+    tx.execute(sql, (Key(id), at.millis())).map(drop)
+}

@@ -1,0 +1,168 @@
+//! The audit trail: everything that concerns access or money is in it, and nothing secret is.
+
+use crate::support::{PASSWORD, Service, order_of};
+use orderd::store::{Store, audit};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn actions(entries: &[Value]) -> Vec<String> {
+    entries.iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_deed_leaves_an_entry() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    let path = format!("/v1/users/{}", ada.id);
+    admin.patch(&path, json!({"role": "staff"})).await.ok();
+    admin.put("/v1/roles/night", json!({"permissions": ["orders:read"]})).await.created();
+    admin.delete("/v1/roles/night").await.no_content();
+    let key = admin.post("/v1/api-keys", json!({"name": "k", "permissions": ["orders:read"]})).await.status(201);
+    admin.delete(&format!("/v1/api-keys/{}", key.id())).await.no_content();
+    let order = admin.places(order_of(&[("tea", 2, 1250)])).await.created().id();
+    admin.pays(&order, json!({"amount": 1000})).await.created();
+    admin.refunds(&order, json!({"amount": 100})).await.created();
+    let pending = admin.pays(&order, json!({"amount": 500, "status": "pending"})).await.created();
+    admin.patch(&format!("/v1/transactions/{}", pending.id()), json!({"status": "succeeded"})).await.ok();
+    admin.post(&format!("/v1/orders/{order}/cancel"), json!({"refund": "full"})).await.ok();
+    ada.post("/v1/auth/logout", json!({})).await.no_content();
+    admin.delete(&format!("{path}/sessions")).await.no_content();
+
+    let trail = admin.walk("/v1/audit?limit=4").await;
+    let expected = [
+        "sessions.delete_all",
+        "auth.logout",
+        "orders.cancel",
+        "transactions.update",
+        "payments.create",
+        "refunds.create",
+        "payments.create",
+        "api_keys.delete",
+        "api_keys.create",
+        "roles.delete",
+        "roles.put",
+        "users.update",
+        "auth.login",
+        "users.create",
+        "auth.login",
+        "auth.setup",
+    ];
+    assert_eq!(actions(&trail), expected);
+    let update = &trail[11];
+    assert_eq!(update["changes"], json!({"role": {"from": "customer", "to": "staff"}}));
+    assert_eq!(
+        (&update["actor"], &update["target"], &update["outcome"], &update["address"], &update["occurred_at"]),
+        (&json!(admin.id), &json!(ada.id), &json!("success"), &json!("192.0.2.1"), &json!("2026-06-15T12:00:00.000Z"))
+    );
+    assert_eq!(trail[2]["changes"]["amount"], 1400);
+}
+
+#[tokio::test]
+async fn it_is_filtered_by_who_what_and_when() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    service.pass(Duration::from_hours(1));
+    ada.post("/v1/auth/logout", json!({})).await.no_content();
+    let listed = async |query: &str| actions(&admin.walk(&format!("/v1/audit?{query}")).await);
+    assert_eq!(listed(&format!("actor_id={}", ada.id)).await, ["auth.logout", "auth.login"]);
+    assert_eq!(listed("action=auth.login").await, ["auth.login", "auth.login"]);
+    assert_eq!(listed(&format!("actor_id={}&action=auth.logout", ada.id)).await, ["auth.logout"]);
+    assert_eq!(listed("from=2026-06-15T12:00:00.001Z").await, ["auth.logout"]);
+    assert_eq!(listed("from=2026-06-15T12:00:00Z&to=2026-06-15T13:00:00Z").await.len(), 4);
+    assert_eq!(listed("to=2026-06-15T12:00:00Z").await, [""; 0]);
+    assert_eq!(admin.get("/v1/audit?action=auth.login&count=true&limit=1").await.ok()["page"]["total"], 2);
+    admin.get("/v1/audit?from=yesterday").await.status(400).problem("invalid_parameter");
+    let next = admin.get("/v1/audit?limit=1").await.ok()["page"]["next"].as_str().unwrap().to_owned();
+    admin.get(&format!("/v1/audit?action=auth.login&cursor={next}")).await.status(400).problem("invalid_cursor");
+    service.manager().await.get("/v1/audit").await.ok();
+    service.staff().await.get("/v1/audit").await.status(403).problem("forbidden");
+}
+
+#[tokio::test]
+async fn failures_and_denials_are_in_it_and_cannot_fill_it() {
+    let service = Service::with(&[("limits.login_per_minute", "0")]).await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    let nobody = service.anonymous();
+    let attempt =
+        |email: String| nobody.post("/v1/auth/login", json!({"email": email, "password": "a wrong but long phrase"}));
+    attempt("customer@example.com".to_owned()).await.status(401);
+    ada.get("/v1/users").await.status(403);
+    let trail = admin.get("/v1/audit?limit=2").await.ok();
+    let [denied, failed] = trail["data"].as_array().unwrap().as_slice() else { panic!("{trail}") };
+    assert_eq!(
+        [&denied["action"], &denied["outcome"], &denied["actor"], &denied["changes"]["code"]],
+        [&json!("users.list"), &json!("denied"), &json!(ada.id), &json!("forbidden")]
+    );
+    assert_eq!(
+        [&failed["action"], &failed["outcome"], &failed["actor"], &failed["target"]],
+        [&json!("auth.login"), &json!("failure"), &json!("anonymous"), &json!(ada.id)]
+    );
+    for i in 0..120 {
+        attempt(format!("stranger{i}@example.com")).await.status(401);
+    }
+    let counted = admin.get("/v1/audit?actor_id=anonymous&count=true").await.ok();
+    assert_eq!(counted["page"]["total"], 101);
+}
+
+#[tokio::test]
+async fn a_changed_or_missing_entry_is_found() {
+    let service = Service::start().await;
+    service.customer().await;
+    let verify = || service.app().store.read("test", audit::verify).unwrap();
+    assert_eq!(verify(), None);
+    service.stop().await;
+    let raw = rusqlite::Connection::open(service.path()).unwrap();
+    raw.execute_batch("DROP TRIGGER audit_is_not_changed; DROP TRIGGER audit_is_not_deleted").unwrap();
+    raw.execute_batch("CREATE TABLE kept AS SELECT * FROM audit WHERE seq = 3").unwrap();
+    let found = || Store::inspect(&service.path(), audit::verify).unwrap().unwrap();
+    let spoilt = [
+        "occurred_at = occurred_at + 1",
+        "actor = 'system'",
+        "action = 'x'",
+        "target = NULL",
+        "address = NULL",
+        "request_id = 'x'",
+        "outcome = 'denied'",
+        "changes = '{}'",
+        "hash = zeroblob(32)",
+        "id = zeroblob(16)",
+    ];
+    for column in spoilt {
+        raw.execute_batch(&format!("UPDATE audit SET {column} WHERE seq = 3")).unwrap();
+        assert_eq!(found(), Some(3), "{column}");
+        raw.execute_batch("INSERT OR REPLACE INTO audit SELECT * FROM kept").unwrap();
+        assert_eq!(found(), None);
+    }
+    raw.execute_batch("DELETE FROM audit WHERE seq = 2").unwrap();
+    assert_eq!(found(), Some(2));
+}
+
+#[tokio::test]
+async fn nothing_secret_is_kept_or_said() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    let key = admin.post("/v1/api-keys", json!({"name": "k", "permissions": ["orders:read"]})).await.status(201);
+    let next = service.anonymous().post("/v1/auth/refresh", json!({"refresh_token": ada.session["refresh_token"]}));
+    let next = next.await.ok();
+    let canary = "canary-password-7f0c4b1e";
+    let new = json!({"email": "c@example.com", "name": "C", "role": "customer", "password": canary});
+    admin.post("/v1/users", new).key("k").await.created();
+    let typed = service.anonymous().post("/v1/auth/login", json!({"email": canary, "password": canary})).await;
+    assert!(!typed.status(401).text().contains(canary));
+    let trail = admin.get("/v1/audit").await.ok();
+    let secrets: Vec<String> =
+        [&ada.session["refresh_token"], &ada.session["access_token"], &next["refresh_token"], &key["secret"]]
+            .iter()
+            .map(|secret| secret.as_str().unwrap().to_owned())
+            .chain([PASSWORD.to_owned(), canary.to_owned()])
+            .collect();
+    assert!(secrets.iter().all(|secret| !trail.text().contains(secret)));
+    for file in std::fs::read_dir(service.folder()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        for secret in &secrets {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{secret} is in {}", path.display());
+        }
+    }
+}

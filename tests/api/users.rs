@@ -1,0 +1,182 @@
+//! Changing users: what people may change of themselves, what needs permission, and what nobody may.
+
+use crate::support::{Client, PASSWORD, Service};
+use serde_json::{Value, json};
+
+const NEW_PASSWORD: &str = "quite another private phrase";
+
+fn path(of: &Client) -> String {
+    format!("/v1/users/{}", of.id)
+}
+
+/// Somebody with a role of these permissions.
+async fn person_who_may(service: &Service, name: &str, permissions: &[&str]) -> Client {
+    let admin = service.admin().await;
+    let body = json!({"permissions": permissions});
+    admin.put(&format!("/v1/roles/{name}"), body).await.created();
+    service.person(name, name).await
+}
+
+#[tokio::test]
+async fn everybody_changes_their_own_name_and_nothing_more() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    let changed = ada.patch(&path(&ada), json!({"name": "Ada Lovelace"})).await.ok();
+    assert_eq!(changed["name"], "Ada Lovelace");
+    for (body, code) in [
+        (json!({"role": "admin"}), "own_role_or_status"),
+        (json!({"status": "disabled"}), "own_role_or_status"),
+        (json!({"email": "new@example.com"}), "forbidden"),
+        (json!({"password": NEW_PASSWORD}), "forbidden"),
+        (json!({"name": "Eve", "role": "admin"}), "own_role_or_status"),
+    ] {
+        ada.patch(&path(&ada), body).await.status(403).problem(code);
+    }
+    ada.patch(&path(&admin), json!({"name": "Eve"})).await.status(404).problem("not_found");
+    service.manager().await.patch(&path(&ada), json!({"name": "Eve"})).await.status(404);
+    assert_eq!(admin.get(&path(&ada)).await.ok()["name"], "Ada Lovelace");
+}
+
+#[tokio::test]
+async fn every_fault_of_a_patch_is_named() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    let body = json!({"email": "nowhere", "role": "king", "password": "short"});
+    let faults = [("#/email", "invalid_format"), ("#/role", "unknown"), ("#/password", "too_short")];
+    admin.patch(&path(&ada), body.clone()).await.status(422).faults(&faults);
+    let mut new = body;
+    new["name"] = "Eve".into();
+    admin.post("/v1/users", new).await.status(422).faults(&faults);
+    let body = json!({"id": ada.id, "created_at": "2026-01-01T00:00:00Z", "name": null, "status": "gone"});
+    admin.patch(&path(&ada), body).await.status(422).faults(&[
+        ("#/id", "unknown_field"),
+        ("#/created_at", "unknown_field"),
+        ("#/name", "wrong_type"),
+        ("#/status", "invalid_value"),
+    ]);
+    admin.patch("/v1/users/usr_01h455vb4pex5vsknk084sn02q", json!({"name": "X"})).await.status(404);
+    service.staff().await;
+    let taken = admin.patch(&path(&ada), json!({"email": "STAFF@example.com"})).await;
+    taken.status(409).problem("email_taken");
+}
+
+#[tokio::test]
+async fn a_changed_role_counts_at_once_and_keeps_the_session() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    ada.get("/v1/users").await.status(403);
+    admin.patch(&path(&ada), json!({"role": "manager"})).await.ok();
+    ada.get("/v1/users").await.ok();
+    admin.patch(&path(&ada), json!({"role": "customer"})).await.ok();
+    ada.get("/v1/users").await.status(403);
+    assert_eq!(ada.get("/v1/auth/me").await.ok()["role"], "customer");
+}
+
+#[tokio::test]
+async fn a_disabled_user_is_out_at_once_and_for_as_long() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    admin.patch(&path(&ada), json!({"status": "disabled"})).await.ok();
+    ada.get("/v1/auth/me").await.status(401).problem("unauthenticated");
+    let nobody = service.anonymous();
+    let refresh = json!({"refresh_token": ada.session["refresh_token"]});
+    nobody.post("/v1/auth/refresh", refresh.clone()).await.status(401);
+    let login = || nobody.post("/v1/auth/login", json!({"email": "customer@example.com", "password": PASSWORD}));
+    login().await.status(401).problem("invalid_credentials");
+    admin.patch(&path(&ada), json!({"status": "active"})).await.ok();
+    ada.get("/v1/auth/me").await.status(401);
+    nobody.post("/v1/auth/refresh", refresh).await.status(401);
+    login().await.ok();
+}
+
+#[tokio::test]
+async fn a_password_set_for_somebody_ends_their_sessions() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    let answer = admin.patch(&path(&ada), json!({"password": NEW_PASSWORD})).await.ok();
+    assert!(!answer.text().contains("password"));
+    ada.get("/v1/auth/me").await.status(401);
+    service.anonymous().log_in("customer@example.com", NEW_PASSWORD).await;
+}
+
+#[tokio::test]
+async fn the_last_active_admin_stays() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    let all = ["users:read", "users:write"];
+    let clerk = person_who_may(&service, "clerk", &all).await;
+    clerk.patch(&path(&admin), json!({"status": "disabled"})).await.status(409).problem("last_admin");
+    admin.patch(&path(&admin), json!({"status": "disabled"})).await.status(403).problem("own_role_or_status");
+    admin.patch(&path(&admin), json!({"role": "customer"})).await.status(403).problem("own_role_or_status");
+    let second = service.person("second", "admin").await;
+    second.patch(&path(&admin), json!({"role": "staff"})).await.ok();
+    clerk.patch(&path(&second), json!({"status": "disabled"})).await.status(409).problem("last_admin");
+    admin.get("/v1/users").await.status(403);
+}
+
+#[tokio::test]
+async fn nobody_hands_out_what_they_do_not_hold() {
+    let service = Service::start().await;
+    let (admin, staff) = (service.admin().await, service.staff().await);
+    let clerk =
+        person_who_may(&service, "clerk", &["users:read", "users:write", "roles:write", "orders:read_own"]).await;
+    let new = |role: &str| json!({"email": "n@example.com", "name": "N", "role": role, "password": PASSWORD});
+    clerk.post("/v1/users", new("admin")).await.status(403).problem("permission_not_held");
+    clerk.patch(&path(&staff), json!({"role": "analyst"})).await.status(403).problem("permission_not_held");
+    clerk
+        .put("/v1/roles/clerk", json!({"permissions": ["orders:read"]}))
+        .await
+        .status(403)
+        .problem("permission_not_held");
+    clerk.put("/v1/roles/reader", json!({"permissions": ["users:read", "orders:read_own"]})).await.created();
+    clerk.post("/v1/users", new("reader")).await.created();
+    // Whoever could set somebody's password or address could act as them.
+    for body in [json!({"password": NEW_PASSWORD}), json!({"email": "mine@example.com"})] {
+        clerk.patch(&path(&admin), body.clone()).await.status(403).problem("permission_not_held");
+        clerk.patch(&path(&staff), body).await.status(403).problem("permission_not_held");
+    }
+    clerk.patch(&path(&staff), json!({"name": "Grace"})).await.ok();
+}
+
+#[tokio::test]
+async fn a_change_sent_again_with_its_key_happens_once() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    let first = admin.patch(&path(&ada), json!({"name": "Ada", "password": NEW_PASSWORD})).key("k").await.ok();
+    let ada_again = service.anonymous().log_in("customer@example.com", NEW_PASSWORD).await;
+    let again = admin.patch(&path(&ada), json!({"password": NEW_PASSWORD, "name": "Ada"})).key("k").await.ok();
+    assert_eq!((again.text(), again.header("idempotent-replayed")), (first.text(), "true"));
+    ada_again.get("/v1/auth/me").await.ok();
+    let other = admin.patch(&path(&ada), json!({"password": PASSWORD, "name": "Ada"})).key("k").await;
+    other.status(422).problem("idempotency_key_reused");
+    let nothing = admin.patch(&path(&ada), json!({"name": "Ada"})).await.ok();
+    assert_eq!(nothing.text(), first.text(), "nothing changed");
+}
+
+#[tokio::test]
+async fn lists_count_when_asked() {
+    let service = Service::start().await;
+    let (admin, _, _) = (service.admin().await, service.staff().await, service.customer().await);
+    assert_eq!(admin.get("/v1/users?limit=1").await.ok()["page"].get("total"), None::<&Value>);
+    assert_eq!(admin.get("/v1/users?limit=1&count=true").await.ok()["page"]["total"], 3);
+    admin.get("/v1/users?count=maybe").await.status(400).problem("invalid_parameter");
+}
+
+#[tokio::test]
+async fn an_outdated_hash_is_renewed_at_the_next_log_in() {
+    use argon2::PasswordHasher;
+    use orderd::{domain::id::Identifier, store::users};
+    let service = Service::start().await;
+    let id = Identifier::parse(&service.customer().await.id).unwrap();
+    let present = || service.app().store.read("test", |tx| users::password_hash(tx, id)).unwrap().unwrap();
+    let params = argon2::Params::new(8, 1, 1, None).unwrap();
+    let old = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x10, params);
+    let old = old.hash_password(PASSWORD.as_bytes()).unwrap().to_string();
+    let stored = old.clone();
+    service.app().store.write("test", move |tx| users::set_password(tx, id, &stored)).await.unwrap();
+    service.anonymous().log_in("customer@example.com", PASSWORD).await;
+    let renewed = present();
+    assert!(old.contains("v=16") && renewed.contains("v=19"), "{old} {renewed}");
+    service.anonymous().log_in("customer@example.com", PASSWORD).await;
+    assert_eq!(present(), renewed);
+}
