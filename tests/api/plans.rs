@@ -9,6 +9,10 @@ use serde_json::json;
 const MAY: &[(&str, &str)] = &[
     ("FROM users ORDER BY id", "once, at the start: who may do what is kept in memory"),
     ("FROM sessions WHERE expires_at > ?1", "once, at the start, likewise"),
+    ("FROM api_keys ORDER BY id", "once, at the start, likewise"),
+    ("FROM roles ORDER BY name", "once, at the start, and to list them: roles are few"),
+    ("SELECT count(*) FROM api_keys", "when a key is made: keys are few, which is what is counted for"),
+    ("hash FROM audit ORDER BY seq", "verifies the whole chain, as somebody asked for"),
     ("pragma_", "once, at the start, and no table"),
     ("sqlite_schema", "once, at the start, and no table that grows"),
     ("SELECT 1 FROM users LIMIT 1", "stops at the first row"),

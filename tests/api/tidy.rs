@@ -47,6 +47,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jiff", &["domain", "config"]),
     ("jsonwebtoken", &["auth"]),
     ("maud", &["api"]),
+    ("mimalloc", &["main"]),
     ("percent_encoding", &["api"]),
     ("pulldown_cmark", &["api"]),
     ("r2d2", &["store"]),
@@ -68,7 +69,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tracing", ANYWHERE),
     ("tracing_subscriber", &["telemetry"]),
     ("unicode_normalization", &["auth", "domain"]),
-    ("zeroize", &["auth", "service"]),
+    ("zeroize", &["auth", "service", "cli"]),
 ];
 const ANYWHERE: &[&str] = &["*"];
 
