@@ -10,8 +10,10 @@
 
 mod answer;
 mod client;
+pub mod document;
 mod fixtures;
 mod service;
+pub mod statements;
 
 pub use answer::Answer;
 pub use client::{Call, Client};
