@@ -2,7 +2,8 @@
 -- holds the steps from earlier ones, and a test proves that both ways lead to the same place.
 --
 -- Conventions. Instants are milliseconds since 1970-01-01T00:00:00Z, amounts are minor units of the order's currency,
--- identifiers are the 16 bytes of a UUIDv7. `seq` is the rowid: an integer that other tables refer to, a quarter of the
+-- identifiers are the 16 bytes of a UUIDv7. Constraints on
+-- words compare with OR: for IN, SQLite fills a temporary table at every insert. `seq` is the rowid: an integer that other tables refer to, a quarter of the
 -- size of an identifier and in the order of creation. Tables are STRICT. For each index: the query that it serves.
 
 PRAGMA application_id = 0x6f726464;  -- "ordd"
@@ -15,7 +16,7 @@ CREATE TABLE users (
   email         TEXT NOT NULL CONSTRAINT email_is_unique UNIQUE,      -- log-in; lower case, NFC
   name          TEXT NOT NULL,
   role          TEXT NOT NULL,                                        -- a built-in role or one of `roles`
-  status        TEXT NOT NULL CONSTRAINT user_status_is_known CHECK (status IN ('active', 'disabled')),
+  status        TEXT NOT NULL CONSTRAINT user_status_is_known CHECK (status = 'active' OR status = 'disabled'),
   password_hash TEXT NOT NULL,                                        -- argon2id in PHC form
   created_at    INTEGER NOT NULL,
   updated_at    INTEGER NOT NULL
@@ -78,9 +79,12 @@ CREATE TABLE orders (
                         CONSTRAINT order_id_is_a_uuid CHECK (length(id) = 16),
   number                INTEGER,
   status                TEXT NOT NULL CONSTRAINT order_status_is_known
-                        CHECK (status IN ('draft', 'pending', 'confirmed', 'fulfilled', 'cancelled')),
-  payment_status        TEXT NOT NULL CONSTRAINT payment_status_is_known CHECK (payment_status IN
-                        ('unpaid', 'partially_paid', 'paid', 'overpaid', 'partially_refunded', 'refunded')),
+                        CHECK (status = 'draft' OR status = 'pending' OR status = 'confirmed' OR status = 'fulfilled'
+                               OR status = 'cancelled'),
+  payment_status        TEXT NOT NULL CONSTRAINT payment_status_is_known
+                        CHECK (payment_status = 'unpaid' OR payment_status = 'partially_paid' OR payment_status = 'paid'
+                               OR payment_status = 'overpaid' OR payment_status = 'partially_refunded'
+                               OR payment_status = 'refunded'),
   currency              TEXT NOT NULL CONSTRAINT currency_has_three_letters CHECK (length(currency) = 3),
   user_id               BLOB REFERENCES users (id),
   external_ref          TEXT,
@@ -112,7 +116,7 @@ CREATE TABLE orders (
     CHECK (total_amount = subtotal_amount - discount_amount + fee_amount + tax_amount),
   CONSTRAINT placed_orders_have_numbers CHECK ((number IS NULL) = (placed_at IS NULL)),
   CONSTRAINT drafts_are_not_placed CHECK (status <> 'draft' OR placed_at IS NULL),
-  CONSTRAINT live_orders_are_placed CHECK (status IN ('draft', 'cancelled') OR placed_at IS NOT NULL),
+  CONSTRAINT live_orders_are_placed CHECK (status = 'draft' OR status = 'cancelled' OR placed_at IS NOT NULL),
   CONSTRAINT cancelled_orders_say_when CHECK ((status = 'cancelled') = (cancelled_at IS NOT NULL))
 ) STRICT;
 -- GET /v1/orders/number/{n}; also holds that no number is given twice.
@@ -159,9 +163,9 @@ CREATE TABLE transactions (
   id           BLOB NOT NULL CONSTRAINT transaction_id_is_unique UNIQUE
                CONSTRAINT transaction_id_is_a_uuid CHECK (length(id) = 16),
   order_seq    INTEGER NOT NULL REFERENCES orders (seq),
-  kind         TEXT NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('payment', 'refund')),
+  kind         TEXT NOT NULL CONSTRAINT kind_is_known CHECK (kind = 'payment' OR kind = 'refund'),
   status       TEXT NOT NULL CONSTRAINT transaction_status_is_known
-               CHECK (status IN ('pending', 'succeeded', 'failed', 'voided')),
+               CHECK (status = 'pending' OR status = 'succeeded' OR status = 'failed' OR status = 'voided'),
   amount       INTEGER NOT NULL CONSTRAINT amount_is_positive CHECK (amount > 0),
   provider     TEXT,
   provider_ref TEXT,
@@ -214,7 +218,8 @@ CREATE TABLE audit (
   target      TEXT,
   address     TEXT,
   request_id  TEXT NOT NULL,
-  outcome     TEXT NOT NULL CONSTRAINT outcome_is_known CHECK (outcome IN ('success', 'failure', 'denied')),
+  outcome     TEXT NOT NULL CONSTRAINT outcome_is_known
+              CHECK (outcome = 'success' OR outcome = 'failure' OR outcome = 'denied'),
   changes     TEXT NOT NULL,                                          -- JSON object
   hash        BLOB NOT NULL                                           -- SHA-256 over the row and the hash before it
 ) STRICT;
