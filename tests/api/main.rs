@@ -10,6 +10,7 @@ mod client_address;
 mod ground_rules;
 mod idempotency;
 mod identity;
+mod model;
 mod openapi;
 mod orders;
 mod payments;
