@@ -3,16 +3,17 @@
 use super::{
     export::{self, Begins, Format, ROWS_AT_ONCE},
     extract::{Parameters, PathId},
-    list::{MAX_LIMIT, Paging, Place},
+    list::{self, MAX_LIMIT, Paging, Place},
     reply,
 };
 use crate::{
     app::App,
-    auth::{Actor, Cursor},
+    auth::Actor,
     domain::id::OrderId,
     error::Result,
     service::{
         events,
+        page::Wanted,
         views::{Page, PageInfo},
     },
 };
@@ -37,10 +38,12 @@ pub(super) struct ListEvents {
     /// Whole seconds to wait for an event if there is none yet.
     #[schemars(range(min = 0, max = 30))]
     wait: Option<u64>,
+    /// Whether to count the whole list: `page.total`.
+    count: Option<bool>,
 }
 
 /// Everything that happened, in one order without gaps.
-pub(super) async fn list(
+pub(super) async fn feed(
     State(app): State<App>,
     actor: Actor,
     Parameters(asked): Parameters<ListEvents>,
@@ -54,20 +57,21 @@ pub(super) async fn list(
     }
     let limit = usize::try_from(asked.limit.unwrap_or(50).min(MAX_LIMIT)).unwrap_or(1);
     let wait = Duration::from_secs(asked.wait.unwrap_or(0));
-    let found = events::after(&app, &actor, after, limit, wait).await?;
-    let next = found.events.last().map_or(after, |event| event.seq).to_string();
+    let wanted = Wanted { after: Some(after), limit, count: asked.count == Some(true) };
+    let found = events::list(&app, &actor, wanted, wait).await?;
+    let next = found.entries.last().map_or(after, |event| event.seq).to_string();
     let has_more = found.next.is_some();
     let link = has_more.then(|| ("after", next.clone()));
-    let page = PageInfo { limit, has_more, next: Some(next), total: None };
-    Ok(reply::linked(&Page { data: found.events, page }, &uri, link))
+    let page = PageInfo { limit, has_more, next: Some(next), total: found.total };
+    Ok(reply::linked(&Page { data: found.entries, page }, &uri, link))
 }
 
 async fn all(app: App, actor: Actor, begin: i64, format: Format) -> Result<Response> {
     export::stream(format, move |after: Option<i64>| {
         let (app, actor) = (app.clone(), actor.clone());
         async move {
-            let found = events::export(&app, &actor, after.unwrap_or(begin), ROWS_AT_ONCE).await?;
-            Ok((export::encode(format, &found.events, Begins::after(after.as_ref()))?, found.next))
+            let found = events::export(&app, &actor, Wanted::some(after.or(Some(begin)), ROWS_AT_ONCE)).await?;
+            Ok((export::encode(format, &found.entries, Begins::after(after.as_ref()))?, found.next))
         }
     })
     .await
@@ -87,17 +91,16 @@ pub(super) async fn of_order(
         return all_of_order(app, actor, id, format).await;
     }
     let place = Place::plain(&app, format!("orders.events {id}"), &paging)?;
-    let found = events::of_order(&app, &actor, id, place.value().unwrap_or(0), place.limit)?;
-    let next = found.next.map(|version| Cursor(vec![version]));
-    Ok(reply::page(&place.page(&app, found.events, next.as_ref()), &uri))
+    let found = events::of_order(&app, &actor, id, &place.wanted(list::row))?;
+    Ok(reply::page(&place.found(&app, found, list::of_row), &uri))
 }
 
 async fn all_of_order(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Response> {
     export::stream(format, move |after: Option<i64>| {
         let (app, actor) = (app.clone(), actor.clone());
         async move {
-            let found = events::of_order(&app, &actor, id, after.unwrap_or(0), ROWS_AT_ONCE)?;
-            Ok((export::encode(format, &found.events, Begins::after(after.as_ref()))?, found.next))
+            let found = events::of_order(&app, &actor, id, &Wanted::some(after, ROWS_AT_ONCE))?;
+            Ok((export::encode(format, &found.entries, Begins::after(after.as_ref()))?, found.next))
         }
     })
     .await

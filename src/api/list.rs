@@ -85,16 +85,21 @@ impl Place {
         self.after.as_ref().and_then(|cursor| cursor.0.first().copied())
     }
 
-    /// The page with these entries, which goes on after `next`.
-    pub(super) fn page<T>(&self, app: &App, data: Vec<T>, next: Option<&Cursor>) -> Page<T> {
-        Page { data, page: self.info(app, next) }
-    }
-
     /// Where a page stands that goes on after `next`.
     pub(super) fn info(&self, app: &App, next: Option<&Cursor>) -> PageInfo {
         let next = next.map(|cursor| app.cursors.seal(cursor, &self.binding));
         PageInfo { limit: self.limit, has_more: next.is_some(), next, total: None }
     }
+}
+
+/// The cursor of the entry in this row.
+pub(super) fn of_row(row: i64) -> Cursor {
+    Cursor(vec![row])
+}
+
+/// The row that a cursor stands for.
+pub(super) fn row(cursor: &Cursor) -> Option<i64> {
+    cursor.0.first().copied()
 }
 
 /// The cursor of the entry with this identifier.

@@ -219,7 +219,7 @@ fn order_operations() -> Vec<Operation> {
             .query::<super::list::Paging>()
             .pages::<Page<EventView>>()
             .streams(),
-        read("events.list", "/v1/events", "Read the history of everything", get(events::list))
+        read("events.list", "/v1/events", "Read the history of everything", get(events::feed))
             .needs(&[OrdersRead])
             .query::<events::ListEvents>()
             .pages::<Page<EventView>>()
@@ -256,7 +256,7 @@ fn money() -> Vec<Operation> {
             "transactions.list",
             "/v1/orders/{id}/transactions",
             "List an order's payments and refunds",
-            get(transactions::list),
+            get(transactions::of_order),
         )
         .needs(&[OrdersRead, OrdersReadOwn])
         .query::<super::list::Paging>()

@@ -3,12 +3,12 @@
 use super::{
     export::{self, Begins, Format, ROWS_AT_ONCE},
     extract::{Parameters, PathId, Valid},
-    list::{Paging, Place},
+    list::{self, Paging, Place},
     reply,
 };
 use crate::{
     app::App,
-    auth::{Actor, Cursor},
+    auth::Actor,
     domain::{
         id::{Identifier, OrderId, TransactionId},
         time::Timestamp,
@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Fault, Result},
     service::{
         exactly_once::Reply,
+        page::Wanted,
         transactions::{self, NewTransaction},
         views::TransactionView,
     },
@@ -200,7 +201,7 @@ pub(super) async fn resolve(
 }
 
 /// An order's payments and refunds, newest first.
-pub(super) async fn list(
+pub(super) async fn of_order(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
@@ -213,17 +214,16 @@ pub(super) async fn list(
         return all(app, actor, id, format).await;
     }
     let place = Place::plain(&app, format!("transactions.list {id}"), &paging)?;
-    let found = transactions::of_order(&app, &actor, id, place.value(), place.limit)?;
-    let rows = found.rows.iter().map(TransactionView::from).collect();
-    Ok(reply::page(&place.page(&app, rows, found.next.map(|seq| Cursor(vec![seq])).as_ref()), &uri))
+    let found = transactions::of_order(&app, &actor, id, &place.wanted(list::row))?;
+    Ok(reply::page(&place.found(&app, found.as_ref().map(TransactionView::from), list::of_row), &uri))
 }
 
 async fn all(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Response> {
     export::stream(format, move |before: Option<i64>| {
         let (app, actor) = (app.clone(), actor.clone());
         async move {
-            let found = transactions::of_order(&app, &actor, id, before, ROWS_AT_ONCE)?;
-            let rows: Vec<_> = found.rows.iter().map(TransactionView::from).collect();
+            let found = transactions::of_order(&app, &actor, id, &Wanted::some(before, ROWS_AT_ONCE))?;
+            let rows: Vec<_> = found.entries.iter().map(TransactionView::from).collect();
             Ok((export::encode(format, &rows, Begins::after(before.as_ref()))?, found.next))
         }
     })

@@ -134,5 +134,14 @@ mod tests {
                 prop_assert!((quotient * divisor).abs() > dividend.abs(), "a tie goes away from zero");
             }
         }
+
+        #[test]
+        fn tax_is_within_half_a_unit_and_never_falls(net in 0_i64..1_000_000_000, parts in 0_i64..=1_000_000) {
+            let rate = TaxRate::parse(&format!("{}.{:04}", parts / 10_000, parts % 10_000)).unwrap();
+            let (tax, exact) = (rate.of(net), i128::from(net) * i128::from(parts));
+            prop_assert!((tax * PARTS_OF_WHOLE - exact).abs() * 2 <= PARTS_OF_WHOLE);
+            prop_assert!(rate.of(net + 1) >= tax);
+            prop_assert!(tax <= i128::from(net));
+        }
     }
 }

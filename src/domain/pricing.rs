@@ -186,5 +186,23 @@ mod tests {
                 prop_assert!((0..=net).contains(&priced.tax_amount), "no rate is above 100 %");
             }
         }
+
+        #[test]
+        fn the_most_that_can_be_taken_off_is_named(
+            units in prop::collection::vec(0_i64..10_000, 1..5), fee in 0_i64..500, discount in 0_i64..60_000,
+        ) {
+            let lines: Vec<_> = units.iter().map(|&unit| line(1, unit, 0, rate("7.5"))).collect();
+            let fees = [Fee { name: "f".into(), amount: fee }];
+            let (_, whole) = price(&lines, &fees, 0).unwrap();
+            match price(&lines, &fees, discount) {
+                Ok((_, totals)) => prop_assert_eq!(totals.total, whole.total - discount),
+                Err(faults) => {
+                    prop_assert!(discount > whole.total);
+                    let named = format!("at most {},", whole.total);
+                    prop_assert!(faults[0].detail.contains(&named));
+                    prop_assert_eq!(price(&lines, &fees, whole.total).unwrap().1.total, 0);
+                }
+            }
+        }
     }
 }

@@ -127,6 +127,7 @@ impl PaymentStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn payment_status_is_the_first_rule_that_holds() {
@@ -143,6 +144,33 @@ mod tests {
             (0, 5, 0, Overpaid),
         ] {
             assert_eq!(PaymentStatus::derive(total, paid, refunded), status, "{total} {paid} {refunded}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn payment_status_says_what_the_sums_say(total in 0_i64..50, paid in 0_i64..60, share in 0_i64..=60) {
+            use PaymentStatus::*;
+            let refunded = share.min(paid);
+            let status = PaymentStatus::derive(total, paid, refunded);
+            prop_assert_eq!(status == Refunded, paid > 0 && refunded == paid);
+            prop_assert_eq!(status == PartiallyRefunded, 0 < refunded && refunded < paid);
+            prop_assert_eq!(status == Overpaid, refunded == 0 && paid > total);
+            prop_assert_eq!(status == Paid, refunded == 0 && paid == total);
+            prop_assert_eq!(status == PartiallyPaid, refunded == 0 && 0 < paid && paid < total);
+            prop_assert_eq!(status == Unpaid, paid == 0 && total > 0);
+        }
+
+        #[test]
+        fn what_is_refundable_can_be_refunded_and_no_more(paid in 0_i64..1000, parts in prop::collection::vec(1_i64..400, 0..8)) {
+            let mut held = Held { paid, ..Held::default() };
+            for (i, part) in parts.into_iter().enumerate() {
+                if part <= held.refundable() {
+                    if i % 2 == 0 { held.refunded += part } else { held.pending_refunds += part }
+                }
+            }
+            prop_assert!((0..=paid).contains(&held.refundable()));
+            prop_assert_eq!(held.refundable(), paid - held.refunded - held.pending_refunds);
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Recording events, and reading them.
 
-use super::{orders::readable, views::EventView};
+use super::{
+    orders::readable,
+    page::{Found, Wanted},
+    views::EventView,
+};
 use crate::{
     app::App,
     auth::Actor,
     domain::{event::EventType, id::OrderId, order::Order, permission::Permission},
     error::{Error, Result},
     store::{
-        WriteTx,
+        ReadTx, WriteTx,
         events::{self, NewEvent},
         orders,
     },
@@ -41,47 +45,38 @@ pub(super) fn record(
     Ok(Recorded { seq: events::append(tx, &event)?, document })
 }
 
-/// Some events, oldest first.
-pub struct Listed {
-    /// The events.
-    pub events: Vec<EventView>,
-    /// The place after which more follow, if any do: a `seq`, or a version in an order's history.
-    pub next: Option<i64>,
-}
-
-impl Listed {
-    fn of(mut found: Vec<events::Event>, limit: usize, place: impl Fn(&events::Event) -> i64) -> Result<Self> {
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().filter(|_| has_more).map(place);
-        Ok(Self { events: found.into_iter().map(EventView::try_from).collect::<Result<_>>()?, next })
-    }
-}
-
-/// The whole history after event `seq`, oldest first. If there is nothing yet, waits this long for something.
-pub async fn after(app: &App, actor: &Actor, seq: i64, limit: usize, wait: Duration) -> Result<Listed> {
+/// The whole history, oldest first. The key of an event is its `seq`. If there is nothing yet after that of the last
+/// one, waits this long for something.
+pub async fn list(app: &App, actor: &Actor, wanted: Wanted<i64>, wait: Duration) -> Result<Found<EventView, i64>> {
     actor.require(Permission::OrdersRead)?;
     tokio::select! {
-        () = app.store.event_after(seq) => {}
+        () = app.store.event_after(wanted.after.unwrap_or(0)) => {}
         () = app.drained() => {}
         () = tokio::time::sleep(wait) => {}
     }
-    let found = app.store.read("events.list", |tx| events::after(tx, seq, limit + 1))?;
-    Listed::of(found, limit, |event| event.seq)
+    app.store.read("events.list", |tx| page(tx, &wanted))
 }
 
 /// A part of the whole history for an export: longer than a page, and read beside those.
-pub async fn export(app: &App, actor: &Actor, seq: i64, limit: usize) -> Result<Listed> {
+pub async fn export(app: &App, actor: &Actor, wanted: Wanted<i64>) -> Result<Found<EventView, i64>> {
     actor.require(Permission::OrdersRead)?;
-    let found = app.store.scan("events.export", move |tx| events::after(tx, seq, limit + 1)).await?;
-    Listed::of(found, limit, |event| event.seq)
+    app.store.scan("events.export", move |tx| page(tx, &wanted)).await
 }
 
-/// The history of an order after `version`, oldest first, if the actor may read it.
-pub fn of_order(app: &App, actor: &Actor, id: OrderId, version: i64, limit: usize) -> Result<Listed> {
-    let found = app.store.read("orders.events", |tx| {
+fn page(tx: &ReadTx<'_>, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> {
+    let found = events::after(tx, wanted.after.unwrap_or(0), wanted.look_for())?;
+    wanted.found(views(found)?, |event| event.seq, || events::last(tx))
+}
+
+/// The history of an order, oldest first, if the actor may read it. The key of an event is its version.
+pub fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> {
+    app.store.read("orders.events", |tx| {
         let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o)).ok_or_else(Error::absent)?;
-        events::of_order(tx, order.seq, version, limit + 1)
-    })?;
-    Listed::of(found, limit, |event| event.version)
+        let found = events::of_order(tx, order.seq, wanted.after.unwrap_or(0), wanted.look_for())?;
+        wanted.found(views(found)?, |event| event.version, || Ok(order.version))
+    })
+}
+
+fn views(events: Vec<events::Event>) -> Result<Vec<EventView>> {
+    events.into_iter().map(EventView::try_from).collect()
 }

@@ -10,7 +10,11 @@ pub use create::{NewOrder, create};
 pub use import::{Imported, import};
 pub use transition::{Refund, cancel, transition};
 
-use super::{exactly_once::Reply, views::OrderView};
+use super::{
+    exactly_once::Reply,
+    page::{Found, Wanted},
+    views::OrderView,
+};
 use crate::{
     app::App,
     auth::Actor,
@@ -79,55 +83,36 @@ fn find(tx: &ReadTx<'_>, named: &Named) -> Result<Option<Order>> {
     }
 }
 
-/// What of a list is asked for.
-#[derive(Clone, Debug)]
-pub struct Query {
-    /// Which orders.
-    pub filter: Filter,
-    /// In which order.
-    pub sort: Sort,
-    /// After which place; from the start, if none is named.
-    pub after: Option<Position>,
-    /// How many at most.
-    pub limit: usize,
-}
-
-/// A page of orders.
-pub struct Listed {
-    /// The orders.
-    pub orders: Vec<Order>,
-    /// The place after which the next page begins, if there is one.
-    pub next: Option<Position>,
-}
-
-/// A page of the orders that the actor may read.
-pub async fn list(app: &App, actor: &Actor, query: Query) -> Result<Listed> {
-    let query = Query { filter: limited_to_own(actor, query.filter), ..query };
-    if orders::looks_far(&query.filter, query.sort) {
-        app.store.scan("orders.list", move |tx| page(tx, &query)).await
+/// The orders of a list that the actor may read. The key of one is its place in the list.
+pub async fn list(
+    app: &App,
+    actor: &Actor,
+    (filter, sort): (Filter, Sort),
+    wanted: Wanted<Position>,
+) -> Result<Found<Order, Position>> {
+    let filter = limited_to_own(actor, filter);
+    if wanted.count || orders::looks_far(&filter, sort) {
+        app.store.scan("orders.list", move |tx| page(tx, &filter, sort, &wanted)).await
     } else {
-        app.store.read("orders.list", |tx| page(tx, &query))
+        app.store.read("orders.list", |tx| page(tx, &filter, sort, &wanted))
     }
 }
 
-/// A page of an export: larger than those of lists, and read beside them.
-pub async fn export(app: &App, actor: &Actor, query: Query) -> Result<Listed> {
-    let query = Query { filter: limited_to_own(actor, query.filter), ..query };
-    app.store.scan("orders.export", move |tx| page(tx, &query)).await
-}
-
-fn page(tx: &ReadTx<'_>, query: &Query) -> Result<Listed> {
-    let mut found = orders::page(tx, &query.filter, query.sort, query.after, query.limit + 1)?;
-    let has_more = found.len() > query.limit;
-    found.truncate(query.limit);
-    let next = found.last().filter(|_| has_more).map(|(position, _)| *position);
-    Ok(Listed { orders: found.into_iter().map(|(_, order)| order).collect(), next })
-}
-
-/// How many orders the filter lets through, of those that the actor may read.
-pub async fn count(app: &App, actor: &Actor, filter: Filter) -> Result<i64> {
+/// A part of a list for an export: longer than a page, and read beside those.
+pub async fn export(
+    app: &App,
+    actor: &Actor,
+    (filter, sort): (Filter, Sort),
+    wanted: Wanted<Position>,
+) -> Result<Found<Order, Position>> {
     let filter = limited_to_own(actor, filter);
-    app.store.scan("orders.count", move |tx| orders::count(tx, &filter)).await
+    app.store.scan("orders.export", move |tx| page(tx, &filter, sort, &wanted)).await
+}
+
+fn page(tx: &ReadTx<'_>, filter: &Filter, sort: Sort, wanted: &Wanted<Position>) -> Result<Found<Order, Position>> {
+    let found = orders::page(tx, filter, sort, wanted.after, wanted.look_for())?;
+    let found = wanted.found(found, |(position, _)| *position, || orders::count(tx, filter))?;
+    Ok(found.map(|(_, order)| order))
 }
 
 fn limited_to_own(actor: &Actor, filter: Filter) -> Filter {

@@ -24,6 +24,11 @@ pub struct Found<T, K> {
 }
 
 impl<K> Wanted<K> {
+    /// This many entries after that one, uncounted.
+    pub fn some(after: Option<K>, limit: usize) -> Self {
+        Self { after, limit, count: false }
+    }
+
     /// How many entries to look for: one more than are shown, to see whether more follow.
     pub fn look_for(&self) -> usize {
         self.limit + 1
@@ -41,6 +46,13 @@ impl<K> Wanted<K> {
         let next = entries.last().filter(|_| has_more).map(key);
         let total = self.count.then(total).transpose()?;
         Ok(Found { entries, next, total })
+    }
+}
+
+impl<T, K: Copy> Found<T, K> {
+    /// The page with its entries borrowed.
+    pub fn as_ref(&self) -> Found<&T, K> {
+        Found { entries: self.entries.iter().collect(), next: self.next, total: self.total }
     }
 }
 

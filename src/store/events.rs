@@ -115,6 +115,12 @@ pub fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Event>> {
     tx.rows(&sql, (seq, rows(limit)), read)
 }
 
+/// The place of the last event; since there are no gaps, also how many there are.
+pub fn last(tx: &ReadTx<'_>) -> Result<i64> {
+    let last = tx.row("SELECT max(seq) FROM events", [], |row| row.get::<_, Option<i64>>(0))?;
+    Ok(last.flatten().unwrap_or(0))
+}
+
 /// What was answered when this event happened.
 pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
     tx.connection

@@ -3,16 +3,18 @@
 //!
 //! `ORDERD_MODEL_REQUESTS` says how many requests, `ORDERD_MODEL_SEED` which ones: a failure prints its seed.
 
-mod deeds;
+mod money;
+mod orders;
 mod rules;
+mod world;
 
 use crate::support::{Client, Service};
 use axum::http::Method;
-use deeds::{Person, Role, World, assert_contains};
 use futures_util::future::join_all;
 use rules::{Order, time};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
+use world::{Person, Role, World, assert_contains};
 
 #[allow(clippy::disallowed_methods, reason = "how much to test is for whoever runs the tests to say")]
 fn setting(name: &str) -> Option<u64> {

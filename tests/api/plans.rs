@@ -17,6 +17,10 @@ const MAY: &[(&str, &str)] = &[
     ("sqlite_schema", "once, at the start, and no table that grows"),
     ("SELECT 1 FROM users LIMIT 1", "stops at the first row"),
     ("ORDER BY seq DESC LIMIT 1", "stops at the first row, which is the last of the table"),
+    ("json_each(o.metadata)", "reads the entries that are asked for and those of one order: some fifty"),
+    ("INDEXED BY orders_by_update WHERE", "reads the index in the order of the list, until the page is full"),
+    ("INDEXED BY orders_by_user WHERE", "sorts the orders of one user"),
+    ("(SELECT DISTINCT order_seq FROM events WHERE seq > ?)", "sorts what has changed since a walk began"),
     ("sum(amount) FROM transactions WHERE order_seq =", "sorts the sums of one order: a handful"),
 ];
 

@@ -14,7 +14,7 @@ use crate::{
         time::Timestamp,
     },
     error::{Fault, problem},
-    service::orders::{Listed, Query},
+    service::page::Wanted,
 };
 use axum::{extract::State, http::Uri, response::Response};
 use schemars::JsonSchema;
@@ -197,11 +197,13 @@ fn distinct<T: Ord>(mut names: Vec<T>) -> Vec<T> {
     names
 }
 
-fn position(cursor: &Cursor) -> Result<Position> {
-    match cursor.0[..] {
-        [value, seq, began] => Ok(Position { value, seq, began }),
-        _ => Err(Error::new(&problem::INVALID_CURSOR)),
-    }
+fn position(cursor: &Cursor) -> Option<Position> {
+    let [value, seq, began] = cursor.0[..] else { return None };
+    Some(Position { value, seq, began })
+}
+
+fn cursor(Position { value, seq, began }: Position) -> Cursor {
+    Cursor(vec![value, seq, began])
 }
 
 /// Orders, newest first if nothing else is asked for: a page of them or, as CSV or NDJSON, all.
@@ -219,25 +221,19 @@ pub(in crate::api) async fn list(
     }
     // What a cursor is bound to: it continues this list and no other.
     let place = Place::of(&app, format!("orders.list {filter:?} {sort:?}"), asked.limit, asked.cursor.as_deref())?;
-    let after = place.after.as_ref().map(position).transpose()?;
-    let query = Query { filter: filter.clone(), sort, after, limit: place.limit };
-    let Listed { orders: found, next } = orders::list(&app, &actor, query).await?;
-    let next = next.map(|Position { value, seq, began }| Cursor(vec![value, seq, began]));
-    let mut page = place.page(&app, found.iter().map(OrderView::from).collect(), next.as_ref());
-    if asked.count == Some(true) {
-        page.page.total = Some(orders::count(&app, &actor, filter).await?);
-    }
-    Ok(reply::page(&page, &uri))
+    let place = place.counted(asked.count);
+    let found = orders::list(&app, &actor, (filter, sort), place.wanted(position)).await?;
+    Ok(reply::page(&place.found(&app, found.as_ref().map(OrderView::from), cursor), &uri))
 }
 
 async fn all(app: App, actor: Actor, (filter, sort): (Filter, Sort), format: Format) -> Result<Response> {
     export::stream(format, move |after: Option<Position>| {
         let (app, actor) = (app.clone(), actor.clone());
-        let query = Query { filter: filter.clone(), sort, after, limit: ROWS_AT_ONCE };
+        let list = (filter.clone(), sort);
         async move {
-            let Listed { orders: found, next } = orders::export(&app, &actor, query).await?;
-            let rows: Vec<_> = found.iter().map(OrderView::from).collect();
-            Ok((export::encode(format, &rows, Begins::after(after.as_ref()))?, next))
+            let found = orders::export(&app, &actor, list, Wanted::some(after, ROWS_AT_ONCE)).await?;
+            let rows: Vec<_> = found.entries.iter().map(OrderView::from).collect();
+            Ok((export::encode(format, &rows, Begins::after(after.as_ref()))?, found.next))
         }
     })
     .await

@@ -17,6 +17,7 @@ use crate::{
         time::Timestamp,
     },
     error::Error,
+    store::events,
 };
 use moved::{moved, unmoved_after};
 use source::Source;
@@ -133,8 +134,6 @@ fn first_since(tx: &ReadTx<'_>, instant: Timestamp, end: i64) -> Result<i64> {
 fn last_event(tx: &ReadTx<'_>, key: SortKey) -> Result<i64> {
     match key {
         SortKey::Created => Ok(0),
-        SortKey::Updated | SortKey::Total => {
-            Ok(tx.row("SELECT max(seq) FROM events", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0))
-        }
+        SortKey::Updated | SortKey::Total => events::last(tx),
     }
 }

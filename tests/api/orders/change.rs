@@ -126,3 +126,35 @@ async fn where_configured_every_change_says_which_version_it_means() {
     staff.moves(&id, "confirm").await.status(428).problem("if_match_required");
     staff.patch(&format!("/v1/orders/{id}"), json!({"note": "a"})).if_match(1).await.ok();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_changes_to_one_version_one_wins() {
+    let (_service, staff, id) = order().await;
+    for version in 1..20 {
+        let change = |note: &str| {
+            let call = staff.patch(&format!("/v1/orders/{id}"), json!({"note": format!("{note} {version}")}));
+            tokio::spawn(call.if_match(version).into_future())
+        };
+        let (one, other) = (change("one"), change("other"));
+        let answers = [one.await.unwrap(), other.await.unwrap()];
+        let mut codes = answers.each_ref().map(crate::support::Answer::code);
+        codes.sort_unstable();
+        assert_eq!(codes, [200, 412], "{}", answers[0]);
+        let lost = answers.iter().find(|answer| answer.code() == 412).unwrap();
+        assert_eq!((&lost["code"], &lost["current_version"]), (&json!("version_mismatch"), &json!(version + 1)));
+    }
+}
+
+#[tokio::test]
+async fn the_same_items_again_are_no_change() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let items = json!([
+        {"sku": "a", "name": "A", "quantity": 1, "unit_amount": 100},
+        {"sku": "b", "name": "B", "quantity": 2, "unit_amount": 100, "tax_rate": "19"},
+        {"sku": "c", "name": "C", "quantity": 3, "unit_amount": 100, "tax_amount": 5, "discount_amount": 0},
+    ]);
+    let placed = staff.places(json!({"currency": "EUR", "items": items})).await.created();
+    let again = staff.patch(&format!("/v1/orders/{}", placed.id()), json!({"items": items})).await.ok();
+    assert_eq!(again.json(), placed.json());
+}

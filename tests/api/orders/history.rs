@@ -101,3 +101,26 @@ async fn the_feed_links_to_what_follows() {
     assert_eq!(page.header("link"), "</v1/events?limit=2&after=2>; rel=\"next\"");
     assert_eq!(staff.get("/v1/events?after=2&limit=2").await.ok().maybe_header("link"), None);
 }
+
+#[tokio::test]
+async fn every_list_can_be_counted() {
+    let service = Service::start().await;
+    let manager = service.manager().await;
+    let order = manager.places(order_of(&[("tea", 1, 500)])).await.created().id();
+    for amount in [100, 200, 300] {
+        manager.pays(&order, json!({"amount": amount})).await.created();
+    }
+    for (path, total) in [
+        ("/v1/orders".to_owned(), 1),
+        (format!("/v1/orders/{order}/transactions"), 3),
+        (format!("/v1/orders/{order}/events"), 4),
+        ("/v1/events".to_owned(), 4),
+    ] {
+        let page = manager.get(&format!("{path}?limit=1&count=true")).await.ok();
+        assert_eq!(page["page"]["total"], total, "{path}");
+        assert_eq!(manager.get(&path).await.ok()["page"].get("total"), None, "{path}");
+    }
+    // Newest first.
+    let amounts: Vec<_> = manager.walk(&format!("/v1/orders/{order}/transactions?limit=2")).await;
+    assert_eq!(amounts.iter().map(|t| t["amount"].as_i64().unwrap()).collect::<Vec<_>>(), [300, 200, 100]);
+}

@@ -44,7 +44,9 @@ pub(super) fn check(method: &Method, path: &str, answer: &Answer) {
         let code = answer["code"].as_str().unwrap();
         assert!(content["examples"].get(code).is_some(), "the document does not have this problem: {answer}");
     }
-    if let (Some(schema), true) = (content.get("schema"), media_type.ends_with("json")) {
+    if let (Some(schema), true) =
+        (content.get("schema"), media_type.ends_with("/json") || media_type.ends_with("+json"))
+    {
         if let Err(fault) = fits(schema, answer.json(), "#") {
             panic!("the document says otherwise: {fault}: {answer}");
         }

@@ -62,12 +62,12 @@ pub(super) fn moved(
     let beyond = beyond("o.was", sort.1, after);
     let sql = format!(
         "SELECT o.was, o.seq FROM (SELECT {was} AS was, o.seq AS seq FROM {from} WHERE {}) o
-         WHERE o.was IS NOT NULL AND {} ORDER BY o.was {way}, o.seq {way} LIMIT {}",
+         WHERE o.was IS NOT NULL AND {} ORDER BY o.was {way}, o.seq {way} LIMIT ?",
         conditions.text(),
-        beyond.text(),
-        rows(limit)
+        beyond.text()
     );
     let values = [began(), began()].into_iter().chain(conditions.values).chain(beyond.values);
+    let values = values.chain([Value::Integer(rows(limit))]);
     tx.rows(&sql, params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 

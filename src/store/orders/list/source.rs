@@ -173,11 +173,9 @@ impl Run {
         };
         let (mut conditions, from, group) = (self.conditions.clone(), self.from, self.rows.group());
         conditions.join(more);
-        let sql = format!(
-            "SELECT {value}, {seq} FROM {from} WHERE {} {group} ORDER BY {order} LIMIT {}",
-            conditions.text(),
-            rows(limit)
-        );
+        let sql =
+            format!("SELECT {value}, {seq} FROM {from} WHERE {} {group} ORDER BY {order} LIMIT ?", conditions.text());
+        conditions.values.push(Value::Integer(rows(limit)));
         (sql, conditions.values)
     }
 

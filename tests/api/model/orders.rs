@@ -1,0 +1,277 @@
+//! What people do with orders at random, and what the rules say should come of it.
+
+use super::{
+    rules::{Line, Money, Order, Refusal, Tax},
+    world::{Deed, Expect, Role, World},
+};
+use axum::http::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+impl World {
+    fn lines(&mut self) -> Vec<Line> {
+        let random = &mut self.random;
+        let count = random.usize(1..4);
+        (0..count)
+            .map(|_| {
+                let (quantity, unit) = (random.i128(1..6), random.i128(0..5_000));
+                let gross = quantity * unit;
+                let discount = match random.u8(0..20) {
+                    0 => gross + 1,
+                    1..5 => random.i128(0..=gross),
+                    _ => 0,
+                };
+                let tax = match random.u8(0..4) {
+                    0 => Tax::Rate("8.875", 88_750),
+                    1 => Tax::Rate("19", 190_000),
+                    2 => Tax::Amount(random.i128(0..300)),
+                    _ => Tax::Amount(0),
+                };
+                Line { sku: format!("S{}", random.u8(0..9)), quantity, unit, discount, tax }
+            })
+            .collect()
+    }
+
+    fn fees(&mut self) -> Vec<i128> {
+        (0..self.random.usize(0..3)).map(|_| self.random.i128(0..900)).collect()
+    }
+
+    /// A reference that nothing else uses at this moment, often one that is taken.
+    pub(super) fn reference(&mut self) -> Option<String> {
+        let word = format!("R{}", self.random.usize(0..self.orders.len() / 2 + 10));
+        self.busy_words.insert(word.clone()).then_some(word)
+    }
+
+    pub(super) fn creates(&mut self, person: usize) -> Option<Deed> {
+        let me = self.people[person].client.id.clone();
+        let wide = self.people[person].role != Role::Customer;
+        let (lines, fees) = (self.lines(), self.fees());
+        let discount = if self.random.u8(0..8) == 0 { self.random.i128(0..3_000) } else { 0 };
+        let (draft, now) = (self.random.u8(0..3) == 0, self.now);
+        let currency = ["EUR", "JPY", "KWD"][self.random.usize(0..3)];
+        let reference = if self.random.bool() { Some(self.reference()?) } else { None };
+        let mut body = json!({
+            "currency": currency, "items": lines.iter().map(Line::asked).collect::<Vec<_>>(),
+            "fees": shown_fees(&fees), "order_discount_amount": i64::try_from(discount).unwrap(), "draft": draft,
+            "external_ref": reference,
+        });
+        let mut owner = me.clone();
+        if self.random.u8(0..4) == 0 {
+            owner = self.people[self.random.usize(0..self.people.len())].client.id.clone();
+            body["user_id"] = json!(owner);
+        }
+        let order = Order {
+            id: String::new(),
+            number: None,
+            owner: Some(owner.clone()),
+            status: if draft { "draft" } else { "pending" },
+            currency,
+            lines,
+            fees,
+            discount,
+            reference: reference.clone(),
+            note: None,
+            metadata: BTreeMap::new(),
+            version: 1,
+            money: vec![],
+            reason: None,
+            made: now,
+            placed: (!draft).then_some(now),
+            confirmed: None,
+            fulfilled: None,
+            cancelled: None,
+            updated: now,
+        };
+        let outcome = order.check().and_then(|()| {
+            if !wide && owner != me {
+                return Err((403, "forbidden"));
+            }
+            if reference.as_ref().is_some_and(|reference| self.references.contains(reference)) {
+                return Err((409, "duplicate_external_ref"));
+            }
+            self.references.extend(reference);
+            let (index, shown) = (self.orders.len(), order.shown());
+            self.busy.insert(index);
+            self.orders.push(order);
+            Ok(Expect::Order { order: index, status: 201, shown })
+        });
+        Some(self.said(person, Method::POST, "/v1/orders".to_owned(), body, outcome))
+    }
+
+    /// An order that nothing else concerns at this moment, mostly a recent one.
+    pub(super) fn some_order(&mut self) -> Option<usize> {
+        let count = self.orders.len();
+        let first = if self.random.u8(0..10) > 0 { count.saturating_sub(60) } else { 0 };
+        let index = self.random.usize(first..count.max(first + 1));
+        (index < count && self.busy.insert(index)).then_some(index)
+    }
+
+    pub(super) fn sees(&self, person: usize, order: &Order) -> Result<(), Refusal> {
+        let person = &self.people[person];
+        let mine = order.owner.as_deref() == Some(person.client.id.as_str());
+        if mine || person.role != Role::Customer { Ok(()) } else { Err((404, "not_found")) }
+    }
+
+    pub(super) fn keep(&mut self, index: usize, order: Order) -> Expect {
+        let shown = order.shown();
+        self.orders[index] = order;
+        Expect::Order { order: index, status: 200, shown }
+    }
+
+    /// Sometimes names a version, and sometimes the wrong one.
+    fn versioned(&mut self, deed: Deed, seen: u64, wrong: bool) -> Deed {
+        let named = wrong || self.random.u8(0..3) == 0;
+        let version = if wrong { seen + 1 } else { seen };
+        if named && deed.again.is_none() { Deed { call: deed.call.if_match(version), ..deed } } else { deed }
+    }
+
+    pub(super) fn patches(&mut self, person: usize) -> Option<Deed> {
+        let index = self.some_order()?;
+        let mut order = self.orders[index].clone();
+        let mut body = json!({});
+        if self.random.bool() {
+            order.note = self.random.bool().then(|| format!("note {}", self.random.u8(0..3)));
+            body["note"] = json!(order.note);
+        }
+        if self.random.bool() {
+            let (key, value) = (format!("k{}", self.random.u8(0..4)), self.random.u8(0..3).to_string());
+            if self.random.u8(0..3) == 0 {
+                order.metadata.remove(&key);
+                body["metadata"] = json!({key: null});
+            } else {
+                order.metadata.insert(key.clone(), value.clone());
+                body["metadata"] = json!({key: value});
+            }
+        }
+        match self.random.u8(0..6) {
+            0 => order.lines = self.lines(),
+            1 => order.fees = self.fees(),
+            2 => order.discount = self.random.i128(0..3_000),
+            3 => order.reference = if self.random.bool() { Some(self.reference()?) } else { None },
+            4 => body["items"] = order.lines.iter().map(Line::asked).collect(),
+            _ => {}
+        }
+        let before = &self.orders[index];
+        let mut bound = false;
+        if order.lines != before.lines {
+            (body["items"], bound) = (order.lines.iter().map(Line::asked).collect(), true);
+        }
+        if order.fees != before.fees {
+            (body["fees"], bound) = (shown_fees(&order.fees), true);
+        }
+        if order.discount != before.discount {
+            (body["order_discount_amount"], bound) = (json!(i64::try_from(order.discount).unwrap()), true);
+        }
+        if order.reference != before.reference {
+            (body["external_ref"], bound) = (json!(order.reference), true);
+        }
+        let changed = bound || order.note != before.note || order.metadata != before.metadata;
+        let (seen, path) = (before.version, format!("/v1/orders/{}", before.id));
+        let outcome = self.sees(person, before).and_then(|()| order.check()).and_then(|()| {
+            let before = &self.orders[index];
+            if bound && !before.open() {
+                return Err((409, "order_frozen"));
+            }
+            if order.reference != before.reference {
+                if order.reference.as_ref().is_some_and(|reference| self.references.contains(reference)) {
+                    return Err((409, "duplicate_external_ref"));
+                }
+                if let Some(old) = &before.reference {
+                    self.references.remove(old);
+                }
+                self.references.extend(order.reference.clone());
+            }
+            if changed {
+                order.event(self.now);
+            }
+            Ok(self.keep(index, order))
+        });
+        let deed = self.said(person, Method::PATCH, path, body, outcome);
+        Some(self.versioned(deed, seen, false))
+    }
+
+    pub(super) fn moves(&mut self, person: usize) -> Option<Deed> {
+        let index = self.some_order()?;
+        let action = ["place", "confirm", "fulfil"][self.random.usize(0..3)];
+        let mut order = self.orders[index].clone();
+        let (seen, now) = (order.version, self.now);
+        let path = format!("/v1/orders/{}/{action}", order.id);
+        let wrong = self.random.u8(0..12) == 0;
+        let may = self.people[person].role != Role::Customer || action == "place";
+        let allowed = if may { self.sees(person, &order) } else { Err((403, "forbidden")) };
+        if wrong {
+            // Another version than the one that is there.
+            let outcome = allowed.and(Err((412, "version_mismatch")));
+            let mut deed = self.said(person, Method::POST, path, json!({}), outcome);
+            deed.again = None;
+            return Some(self.versioned(deed, seen, true));
+        }
+        let outcome = allowed.and_then(|()| order.step(action)).map(|next| {
+            if let Some(next) = next {
+                order.enter(next, now);
+                order.event(now);
+            }
+            self.keep(index, order)
+        });
+        let deed = self.said(person, Method::POST, path, json!({}), outcome);
+        Some(self.versioned(deed, seen, false))
+    }
+
+    pub(super) fn cancels(&mut self, person: usize) -> Option<Deed> {
+        let index = self.some_order()?;
+        let mut order = self.orders[index].clone();
+        let (held, role, now) = (order.refundable(None), self.people[person].role, self.now);
+        let decision = match self.random.u8(0..8) {
+            0 | 1 => None,
+            2 | 3 => Some(json!("none")),
+            4 | 5 => Some(json!("full")),
+            _ => Some(json!(self.random.i64(1..4_000))),
+        };
+        let mut body = json!({"reason": "because"});
+        if let Some(decision) = &decision {
+            body["refund"] = decision.clone();
+        }
+        let amount = match &decision {
+            Some(Value::Number(amount)) => i128::from(amount.as_i64().unwrap()),
+            Some(word) if word == "full" => held,
+            _ => 0,
+        };
+        let path = format!("/v1/orders/{}/cancel", order.id);
+        let outcome = self.sees(person, &order).and_then(|()| order.step("cancel")).and_then(|next| {
+            let Some(next) = next else { return Ok(self.keep(index, order)) };
+            if role == Role::Customer && !order.open() {
+                return Err((409, "invalid_transition"));
+            }
+            if amount > 0 && role != Role::Manager {
+                return Err((403, "forbidden"));
+            }
+            if decision.is_none() && held > 0 {
+                return Err((422, "refund_decision_required"));
+            }
+            if amount > held {
+                return Err((422, "refund_exceeds_paid"));
+            }
+            order.enter(next, now);
+            order.reason = Some("because".to_owned());
+            order.event(now);
+            if amount > 0 {
+                let refund = Money {
+                    id: String::new(),
+                    payment: false,
+                    status: "succeeded",
+                    amount,
+                    of: None,
+                    occurred_at: now,
+                };
+                order.money.push(refund);
+                order.event(now);
+            }
+            Ok(self.keep(index, order))
+        });
+        Some(self.said(person, Method::POST, path, body, outcome))
+    }
+}
+
+fn shown_fees(fees: &[i128]) -> Value {
+    fees.iter().map(|&amount| json!({"name": "Fee", "amount": i64::try_from(amount).unwrap()})).collect()
+}
