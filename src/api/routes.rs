@@ -28,7 +28,7 @@ use std::sync::{Arc, LazyLock};
 
 /// Every operation, in the order of the documentation.
 pub fn operations() -> Vec<Operation> {
-    [identity(), access(), order_operations(), money(), figures(), surroundings()].concat()
+    [identity(), access(), order_operations(), history(), money(), figures(), surroundings()].concat()
 }
 
 fn read(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Operation {
@@ -214,6 +214,11 @@ fn order_operations() -> Vec<Operation> {
             .needs(&[OrdersCancel, OrdersCancelOwn])
             .may_take::<orders::CancelOrder>()
             .problems(&[&problem::REFUND_DECISION_REQUIRED, &problem::REFUND_EXCEEDS_PAID]),
+    ]
+}
+
+fn history() -> Vec<Operation> {
+    vec![
         read("orders.events", "/v1/orders/{id}/events", "Read an order's history", get(events::of_order))
             .needs(&[OrdersRead, OrdersReadOwn])
             .query::<super::list::Paging>()

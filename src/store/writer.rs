@@ -112,7 +112,7 @@ impl Writer {
         let mut last_event = self.last_event.clone();
         // An error means that the writer was closed: then nothing more will come.
         if last_event.wait_for(|last| *last > seq).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -24,7 +24,7 @@ fn setting(name: &str) -> Option<u64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_service_does_what_the_model_says() {
     let requests = setting("ORDERD_MODEL_REQUESTS").unwrap_or(1_500);
-    let seed = setting("ORDERD_MODEL_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let seed = setting("ORDERD_MODEL_SEED").unwrap_or_else(|| fastrand::Rng::new().u64(..1_000_000));
     println!("ORDERD_MODEL_SEED={seed} ORDERD_MODEL_REQUESTS={requests}");
     let service = Service::start().await;
     let people = vec![
