@@ -104,7 +104,7 @@ impl Writer {
         let mut failed = self.failed.clone();
         // An error means that the writer was closed in good order: then this never resolves.
         if failed.wait_for(|failed| *failed).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -112,7 +112,7 @@ impl Writer {
         let mut last_event = self.last_event.clone();
         // An error means that the writer was closed: then nothing more will come.
         if last_event.wait_for(|last| *last > seq).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -167,9 +167,8 @@ impl Loop {
     /// Commits `jobs` together or, if that cannot be, one by one; answers each. An error is final.
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
         match self.transaction(&mut jobs) {
-            Ok(()) => {}
             Err(Broken::ByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
-            Err(Broken::ByOne) => {}
+            Ok(()) | Err(Broken::ByOne) => {}
             Err(Broken::Undone(e)) => return refuse(jobs, e.problem(), &e),
             Err(Broken::Unknown(e)) => {
                 refuse(jobs, &problem::OUTCOME_UNKNOWN, &e)?;
