@@ -168,6 +168,11 @@ impl App {
         Ok(app)
     }
 
+    /// The version of the SQLite that is part of this program.
+    pub fn sqlite_version() -> &'static str {
+        crate::store::sqlite_version()
+    }
+
     /// How long a request may take.
     pub fn time_limit(&self) -> Duration {
         some_or(self.config.server.request_timeout, UNLIMITED)

@@ -72,8 +72,8 @@ async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) ->
         }
         Expected::None => request,
     };
-    if operation.query.is_none() {
-        // Operations with parameters read them by themselves.
+    // Operations with parameters read them by themselves; probes and pages take whatever monitors add.
+    if operation.query.is_none() && operation.in_api() {
         query::parse::<NoParameters>(request.uri().query().unwrap_or_default())?;
     }
     Ok(request)

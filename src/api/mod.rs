@@ -11,6 +11,7 @@ mod extract;
 mod gate;
 pub mod idempotency_keys;
 pub mod json;
+mod lines;
 mod list;
 mod middleware;
 pub mod openapi;

@@ -196,6 +196,12 @@ impl Operation {
         Self { body: Body::Json { schema, optional: false, media: &[JSON, MERGE_PATCH] }, ..self }
     }
 
+    /// Takes a stream of this media type, which the handler reads by itself.
+    #[must_use]
+    pub fn takes_stream(self, media: &'static str) -> Self {
+        Self { body: Body::Stream(media), ..self }
+    }
+
     /// Takes these query parameters: the fields of `T`.
     #[must_use]
     pub fn query<T: JsonSchema>(self) -> Self {

@@ -1,6 +1,7 @@
 //! Orders over HTTP.
 
 mod body;
+mod import;
 mod list;
 mod patch;
 
@@ -25,6 +26,7 @@ use crate::{
 };
 use axum::{extract::State, http::HeaderMap, response::Response};
 pub(super) use body::CreateOrder;
+pub(super) use import::import;
 pub(super) use list::{ListOrders, list};
 pub(super) use patch::{CancelOrder, NoFields, PatchOrder, cancel, confirm, fulfil, place, update};
 

@@ -3,7 +3,7 @@
 
 use super::{
     analytics, api_keys, audit, auth, events, gate, idempotency_keys, middleware, openapi,
-    operation::{Idempotency, Operation, Versioned},
+    operation::{Idempotency, NDJSON, Operation, Versioned},
     orders, pages, roles, sessions, system, transactions, users,
 };
 use crate::{
@@ -168,6 +168,10 @@ fn order_operations() -> Vec<Operation> {
             .versioned(Versioned::Shown)
             .problems(&[&problem::DUPLICATE_EXTERNAL_REF])
             .link("orders.get", "id", "id"),
+        write("orders.import", "/v1/orders/import", "Import orders", post(orders::import))
+            .needs(&[OrdersCreate, OrdersCreateOwn])
+            .takes_stream(NDJSON)
+            .answers_text(NDJSON),
         read("orders.list", "/v1/orders", "List orders", get(orders::list))
             .needs(&[OrdersRead, OrdersReadOwn])
             .query::<orders::ListOrders>()

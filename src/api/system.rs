@@ -79,7 +79,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
 
 /// What is running here.
 pub(super) async fn version() -> Json<Version> {
-    Json(Version { name: "orderd", number: env!("CARGO_PKG_VERSION"), sqlite: crate::store::sqlite_version() })
+    Json(Version { name: "orderd", number: env!("CARGO_PKG_VERSION"), sqlite: App::sqlite_version() })
 }
 
 /// The API, described for programs.

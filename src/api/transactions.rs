@@ -73,6 +73,7 @@ pub(super) struct CreateRefund {
     #[schemars(length(min = 1, max = 255))]
     provider_ref: Option<String>,
     /// The payment that is given back, if it is one in particular.
+    #[schemars(regex(pattern = r"^txn_[0-7][0-9a-hjkmnp-tv-z]{25}$"))]
     payment_id: Option<String>,
     /// Why.
     #[schemars(length(max = 1000))]

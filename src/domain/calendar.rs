@@ -2,7 +2,9 @@
 //! as few buckets as possible. Offsets of zones are multiples of 15 minutes, and so is every edge here.
 
 use super::time::Timestamp;
-use jiff::{civil::Date, tz::TimeZone};
+/// A day of the calendar, in no time zone.
+pub use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// The widths of the buckets, in seconds, from wide to narrow.
 pub const SPANS: [i64; 3] = [86_400, 3_600, 900];

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
-        calendar::{Days, cover},
+        calendar::{Date, Days, cover},
         figures::Sums,
         id::UserId,
         money::{Currency, divide_rounded},
@@ -109,7 +109,7 @@ pub async fn daily(app: &App, actor: &Actor, question: Question) -> Result<Repor
 
 fn daily_rows(tx: &ReadTx<'_>, question: &Question) -> Result<Vec<DailyRow>> {
     let days = question.days.each().ok_or_else(|| Error::internal("a day beyond the calendar"))?;
-    let mut by_day: Vec<(jiff::civil::Date, BTreeMap<Currency, Sums>)> = Vec::with_capacity(days.len());
+    let mut by_day: Vec<(Date, BTreeMap<Currency, Sums>)> = Vec::with_capacity(days.len());
     let mut currencies: BTreeMap<Currency, Sums> = question.currency.iter().map(|c| (*c, Sums::default())).collect();
     for (date, from, to) in days {
         let mut sums: BTreeMap<Currency, Sums> = BTreeMap::new();
@@ -131,7 +131,7 @@ fn daily_rows(tx: &ReadTx<'_>, question: &Question) -> Result<Vec<DailyRow>> {
     Ok(by_day.iter().flat_map(rows_of).collect())
 }
 
-fn daily_row(date: jiff::civil::Date, currency: Currency, sums: &Sums, basis: Basis) -> DailyRow {
+fn daily_row(date: Date, currency: Currency, sums: &Sums, basis: Basis) -> DailyRow {
     let amounts = Amounts::of(sums, basis);
     let average = match sums.orders_placed {
         0 => 0,

@@ -2,10 +2,12 @@
 
 mod change;
 mod create;
+mod import;
 mod transition;
 
 pub use change::{Change, ChangeOrder, change};
 pub use create::{NewOrder, create};
+pub use import::{Imported, import};
 pub use transition::{Refund, cancel, transition};
 
 use super::{exactly_once::Reply, views::OrderView};

@@ -2,7 +2,12 @@
 
 use super::{Inner, ReadTx, Store, readers::Readers, sql::add_functions, writer::Writer};
 use crate::domain::{id::Ids, time::Clock};
-use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
+use rusqlite::{
+    Connection, OpenFlags,
+    config::DbConfig,
+    limits::Limit,
+    trace::{TraceEvent, TraceEventCodes},
+};
 use std::{
     fmt,
     fs::{File, OpenOptions, TryLockError},
@@ -186,9 +191,19 @@ pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "query_only", true)
 }
 
+/// The text of a statement, without the values bound to it.
+fn log_statement(event: TraceEvent<'_>) {
+    if let TraceEvent::Stmt(statement, _) = event {
+        tracing::trace!(db.statement = %statement.sql(), "statement");
+    }
+}
+
 /// What every connection has in common: strictness, no trust in the schema, stable plans.
 fn prepare(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(2))?;
+    if tracing::enabled!(tracing::Level::TRACE) {
+        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(log_statement));
+    }
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;

@@ -153,3 +153,39 @@ async fn who_lost_the_right_gets_no_replay() {
     ada.post(&confirm, json!({})).key("k").await.status(403).problem("forbidden");
     service.anonymous().post("/v1/orders", json!({})).key("k").await.status(401);
 }
+
+#[tokio::test]
+async fn what_became_of_a_key_can_be_asked_by_its_owner() {
+    let service = Service::start().await;
+    let (ada, other) = (service.customer().await, service.other_customer().await);
+    let order = ada.post("/v1/orders", order_of(&[("tea", 1, 100)])).key("a/b c%".replace(' ', "-").as_str()).await;
+    let path = format!("/v1/orders/{}", order.created().id());
+    let found = ada.get("/v1/idempotency-keys/a%2Fb-c%25").await.ok();
+    let expected = json!({
+        "key": "a/b-c%", "method": "POST", "path": "/v1/orders", "status": 201,
+        "created_at": "2026-06-15T12:00:00.000Z", "resource": path,
+    });
+    assert_eq!(*found.json(), expected);
+    ada.patch(&path, json!({"note": "n"})).key("patch").await.ok();
+    let found = ada.get("/v1/idempotency-keys/patch").await.ok();
+    assert_eq!((&found["method"], &found["path"], &found["resource"]), (&json!("PATCH"), &json!(path), &json!(null)));
+    other.get("/v1/idempotency-keys/patch").await.status(404).problem("not_found");
+    ada.get("/v1/idempotency-keys/never").await.status(404).problem("not_found");
+    service.anonymous().get("/v1/idempotency-keys/patch").await.status(401);
+}
+
+#[tokio::test]
+async fn a_key_is_free_again_after_its_time() {
+    let service = Service::with(&[("idempotency.retention", "24h")]).await;
+    let staff = service.staff().await;
+    let post = |amount| staff.post("/v1/orders", order_of(&[("tea", 1, amount)])).key("k");
+    let first = post(1).await.created();
+    service.pass(std::time::Duration::from_hours(24));
+    assert_replay(&post(1).await, &first);
+    service.pass(std::time::Duration::from_millis(1));
+    staff.get("/v1/idempotency-keys/k").await.status(404);
+    let second = post(2).await.created();
+    assert_ne!(second.id(), first.id());
+    assert_replay(&post(2).await, &second);
+    post(1).await.status(422).problem("idempotency_key_reused");
+}

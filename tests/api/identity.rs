@@ -99,6 +99,25 @@ async fn after_five_failures_each_attempt_has_to_wait() {
 }
 
 #[tokio::test]
+async fn an_address_may_fail_a_number_of_times_a_minute() {
+    let service = Service::with(&[("limits.login_per_minute", "3")]).await;
+    service.customer().await;
+    let nobody = service.anonymous();
+    let attempt = |i: usize, address: &str| {
+        let body = json!({"email": format!("nobody{i}@example.com"), "password": PASSWORD});
+        nobody.post("/v1/auth/login", body).from(address)
+    };
+    for i in 0..3 {
+        attempt(i, "198.51.100.7").await.status(401);
+    }
+    let refused = attempt(4, "198.51.100.7").await.status(429);
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1, "{refused}");
+    attempt(5, "198.51.100.8").await.status(401);
+    service.pass(MINUTE);
+    attempt(6, "198.51.100.7").await.status(401);
+}
+
+#[tokio::test]
 async fn an_access_token_ends() {
     let service = Service::with(&[("auth.access_ttl", "15m")]).await;
     let ada = service.customer().await;

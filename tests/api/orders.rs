@@ -2,7 +2,10 @@
 
 mod change;
 mod create;
+mod export;
+mod filters;
 mod history;
+mod import;
 mod list;
 mod read;
 mod transition;

@@ -32,6 +32,7 @@ pub(in crate::api) struct CreateOrder {
     #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
     order_discount_amount: Option<i64>,
     /// For whom; needs `orders:create`.
+    #[schemars(regex(pattern = r"^usr_[0-7][0-9a-hjkmnp-tv-z]{25}$"))]
     user_id: Option<String>,
     /// Your own identifier, unique among all orders.
     #[schemars(length(min = 1, max = 255))]

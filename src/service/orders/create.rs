@@ -10,7 +10,7 @@ use crate::{
     auth::Actor,
     domain::{
         event::EventType,
-        id::UserId,
+        id::{OrderId, UserId},
         order::{Item, Order, OrderDraft, OrderStatus},
         permission::Permission,
         transaction::PaymentStatus,
@@ -38,14 +38,15 @@ pub async fn create(app: &App, actor: Actor, attempt: Attempt, new: NewOrder) ->
             if let Some(reply) = attempt.replay(tx, &actor)? {
                 return Ok(reply);
             }
-            let (reply, event) = insert(tx, &actor, owner, &new)?;
-            attempt.settle(tx, &actor, reply, Kept::InEvent(event))
+            let inserted = insert(tx, &actor, owner, &new)?;
+            let reply = Reply::new(201, inserted.document).at(format!("/v1/orders/{}", inserted.id)).version(1);
+            attempt.settle(tx, &actor, reply, Kept::InEvent(inserted.event))
         })
         .await
 }
 
 /// Whose the order will be: on somebody's behalf only with the wide permission.
-fn owner(actor: &Actor, wanted: Option<UserId>) -> Result<Option<UserId>> {
+pub(super) fn owner(actor: &Actor, wanted: Option<UserId>) -> Result<Option<UserId>> {
     match wanted {
         Some(user) if actor.user_id() != Some(user) => {
             actor.require(Permission::OrdersCreate)?;
@@ -55,7 +56,16 @@ fn owner(actor: &Actor, wanted: Option<UserId>) -> Result<Option<UserId>> {
     }
 }
 
-fn insert(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder) -> Result<(Reply, i64)> {
+/// An order that was made.
+pub(super) struct Inserted {
+    pub(super) id: OrderId,
+    /// The event that tells of it.
+    event: i64,
+    document: String,
+}
+
+/// Makes an order.
+pub(super) fn insert(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder) -> Result<Inserted> {
     // Users are never deleted, so a caller who was let in exists.
     if let Some(user) = owner
         && owner != actor.user_id()
@@ -71,8 +81,7 @@ fn insert(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder
     let order = assemble(tx, actor, owner, new);
     orders::insert(tx, &order)?;
     let recorded = events::record(tx, actor, EventType::OrderCreated, &order, &OrderView::from(&order))?;
-    let reply = Reply::new(201, recorded.document).at(format!("/v1/orders/{}", order.id)).version(order.version);
-    Ok((reply, recorded.seq))
+    Ok(Inserted { id: order.id, event: recorded.seq, document: recorded.document })
 }
 
 /// The refusal of a reference that `existing` has; who may read that order is told which it is.

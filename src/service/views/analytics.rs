@@ -1,8 +1,9 @@
 //! Figures as clients see them.
 
 use super::{PageInfo, Shown};
-use crate::domain::{id::UserId, money::Currency, order::OrderStatus, time::Timestamp, transaction::PaymentStatus};
-use jiff::civil::Date;
+use crate::domain::{
+    calendar::Date, id::UserId, money::Currency, order::OrderStatus, time::Timestamp, transaction::PaymentStatus,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -79,7 +79,7 @@ impl Text for Timestamp {
     }
 }
 
-impl Text for jiff::civil::Date {
+impl Text for crate::domain::calendar::Date {
     fn schema() -> Schema {
         json_schema!({"type": "string", "format": "date"})
     }

@@ -8,7 +8,7 @@ use crate::{
         order::OrderStatus,
         transaction::PaymentStatus,
     },
-    store::sql::CONTAINS_FOLDED,
+    store::sql::{CONTAINS_FOLDED, rows},
 };
 use rusqlite::types::Value;
 
@@ -133,10 +133,11 @@ pub(super) fn remaining(filter: &Filter) -> Conditions {
     if let Some(from) = filter.updated_from {
         conditions.and("o.updated_at >= ?", [Value::Integer(from.millis())]);
     }
-    for (key, value) in &filter.metadata {
+    if !filter.metadata.is_empty() {
         conditions.and(
-            "EXISTS (SELECT 1 FROM json_each(o.metadata) WHERE key = ? AND value = ?)",
-            [Value::Text(key.clone()), Value::Text(value.clone())],
+            "(SELECT count(*) FROM json_each(?) wanted, json_each(o.metadata) had
+              WHERE had.key = wanted.key AND had.value = wanted.value) = ?",
+            [Value::Text(super::row::metadata(&filter.metadata)), Value::Integer(rows(filter.metadata.len()))],
         );
     }
     if let Some(text) = &filter.text {

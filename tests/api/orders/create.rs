@@ -94,9 +94,13 @@ async fn the_caller_decides_whose_it_is_as_far_as_permitted() {
     let behalf = staff.places(with(body.clone(), "user_id", ada.id.clone())).await.created();
     assert_eq!((&behalf["user_id"], &behalf["created_by"]), (&json!(ada.id), &json!(staff.id)));
     ada.get(behalf.header("location")).await.ok();
-    for unknown in ["usr_00000000000000000000000000", "ord_00000000000000000000000000", "ada", ""] {
-        let answer = staff.places(with(body.clone(), "user_id", unknown)).await.status(422);
-        answer.problem("validation_failed").faults(&[("#/user_id", "unknown")]);
+    for (user, code) in [
+        ("usr_00000000000000000000000000", "unknown"),
+        ("ord_00000000000000000000000000", "invalid_format"),
+        ("ada", "invalid_format"),
+    ] {
+        let answer = staff.places(with(body.clone(), "user_id", user)).await.status(422);
+        answer.problem("validation_failed").faults(&[("#/user_id", code)]);
     }
 }
 

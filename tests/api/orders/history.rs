@@ -55,3 +55,49 @@ async fn the_feed_is_gap_free_in_one_order_and_can_be_walked() {
     staff.places(order_of(&[("tea", 1, 1000)])).await.created();
     assert_eq!(staff.get("/v1/events?after=40").await.ok()["data"][0]["seq"], 41);
 }
+
+#[tokio::test]
+async fn whoever_waits_is_woken_by_the_next_event_and_nothing_else() {
+    let service = Service::with(&[("server.request_timeout", "1s")]).await;
+    let staff = service.staff().await;
+    staff.places(order_of(&[("tea", 1, 1)])).await.created();
+    let begun = std::time::Instant::now();
+    // What is there already is not waited for.
+    assert_eq!(staff.get("/v1/events?wait=30").await.ok()["data"].as_array().unwrap().len(), 1);
+    let waiting = tokio::spawn(staff.get("/v1/events?after=1&wait=30").into_future());
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert!(!waiting.is_finished());
+    staff.places(order_of(&[("tea", 1, 1)])).await.created();
+    let woken = waiting.await.unwrap().ok();
+    assert_eq!((&woken["data"][0]["seq"], &woken["page"]["next"]), (&json!(2), &json!("2")));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20));
+    // A wait may be longer than other requests, and ends with nothing.
+    let nothing = staff.get("/v1/events?after=2&wait=3").await.ok();
+    assert_eq!((&nothing["data"], &nothing["page"]["next"]), (&json!([]), &json!("2")));
+    for wait in ["31", "-1", "1.5", "x"] {
+        staff.get(&format!("/v1/events?wait={wait}")).await.status(400).problem("invalid_parameter");
+    }
+    service.customer().await.get("/v1/events").await.status(403).problem("forbidden");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_service_that_stops() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let waiting = tokio::spawn(staff.get("/v1/events?wait=30").into_future());
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    service.app().drain();
+    waiting.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_feed_links_to_what_follows() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    for _ in 0..3 {
+        staff.places(order_of(&[("tea", 1, 1)])).await.created();
+    }
+    let page = staff.get("/v1/events?after=0&limit=2").await.ok();
+    assert_eq!(page.header("link"), "</v1/events?limit=2&after=2>; rel=\"next\"");
+    assert_eq!(staff.get("/v1/events?after=2&limit=2").await.ok().maybe_header("link"), None);
+}

@@ -11,7 +11,7 @@ async fn place(who: &Client, count: usize) -> Vec<String> {
     ids
 }
 
-fn ids(orders: &[Value]) -> Vec<String> {
+pub(super) fn ids(orders: &[Value]) -> Vec<String> {
     orders.iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect()
 }
 

@@ -122,7 +122,7 @@ async fn a_cancellation_decides_about_the_money_it_holds() {
         let transactions = manager.walk(&format!("/v1/orders/{id}/transactions")).await;
         assert_eq!(transactions.len(), 1 + refund_event.len());
         if refunded > 0 {
-            assert_eq!((&transactions[1]["kind"], &transactions[1]["reason"]), (&json!("refund"), &json!("gone")));
+            assert_eq!((&transactions[0]["kind"], &transactions[0]["reason"]), (&json!("refund"), &json!("gone")));
         }
     }
 }

@@ -99,6 +99,11 @@ impl Answer {
         &self.body
     }
 
+    /// The names of its headers, in lower case.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.headers.keys().map(axum::http::HeaderName::as_str)
+    }
+
     /// A header that must be there, once.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {

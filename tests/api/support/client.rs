@@ -1,6 +1,6 @@
 //! Somebody who sends requests.
 
-use super::{answer::Answer, service::Shared};
+use super::{answer::Answer, document, service::Shared};
 use axum::{
     body::Body,
     extract::ConnectInfo,
@@ -180,11 +180,14 @@ impl Call {
     }
 
     async fn send(self) -> Answer {
-        let line = format!("{} {}", self.request.method(), self.request.uri());
+        let (method, uri) = (self.request.method().clone(), self.request.uri().clone());
+        let line = format!("{method} {uri}");
         let Ok(response) = self.service.router().oneshot(self.request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap_or_else(|e| panic!("{line}: {e}")).to_bytes();
-        Answer::new(line, parts.status, parts.headers, body)
+        let answer = Answer::new(line, parts.status, parts.headers, body);
+        document::check(&method, uri.path(), &answer);
+        answer
     }
 }
 

@@ -10,10 +10,12 @@
 
 mod answer;
 mod client;
+pub mod document;
 mod fixtures;
 mod service;
+pub mod statements;
 
 pub use answer::Answer;
 pub use client::{Call, Client};
 pub use fixtures::{order_of, with};
-pub use service::{PASSWORD, START, Service};
+pub use service::{PASSWORD, Service};

@@ -1,6 +1,6 @@
 //! The service: the real application on a real file in a folder of its own, its clock and identifiers in our hands.
 
-use super::client::Client;
+use super::{client::Client, statements};
 use axum::Router;
 use orderd::{
     api::routes,
@@ -67,6 +67,7 @@ impl Service {
 
     /// A new one with these settings, such as `("auth.access_ttl", "15m")`.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        statements::listen();
         let shared = Arc::new(Shared {
             folder: tempfile::tempdir().unwrap(),
             running: RwLock::default(),

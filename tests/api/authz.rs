@@ -1,0 +1,166 @@
+//! Who may do what: every operation of the table, called by everybody, with its outcome in one reviewed text.
+//!
+//! The order in the path belongs to the customer. After a change that is meant to be, run the test with `BLESS=1` in the
+//! environment and review the difference in `snapshots/authz.txt`.
+
+use crate::support::{
+    Answer, Call, Client, PASSWORD, Service,
+    document::{DOCUMENT, resolved},
+    order_of, with,
+};
+use axum::http::Method;
+use orderd::api::{
+    operation::{Access, Body, Operation},
+    routes,
+};
+use serde_json::{Value, json};
+use std::{fmt::Write, path::Path};
+
+const PEOPLE: [&str; 7] = ["anonymous", "customer", "other", "staff", "analyst", "manager", "admin"];
+
+async fn person(service: &Service, name: &str) -> Client {
+    match name {
+        "anonymous" => service.anonymous(),
+        "admin" => service.admin().await,
+        "other" => service.other_customer().await,
+        role => service.person(role, role).await,
+    }
+}
+
+/// What one call is about. Everything is the customer's: an order in a state that lets the operation happen, money on
+/// it, a session; and a role and an API key of nobody in particular.
+struct Scene {
+    service: Service,
+    order: Answer,
+    payment: String,
+    session: String,
+    key: String,
+}
+
+async fn prepare(operation: &str) -> Scene {
+    let service = Service::start().await;
+    let (customer, manager, admin) = (service.customer().await, service.manager().await, service.admin().await);
+    let draft = operation == "orders.place";
+    let body = with(with(order_of(&[("tea", 1, 1000)]), "external_ref", "ref"), "draft", draft);
+    let order = customer.places(body).await.created();
+    let mut payment = String::new();
+    if !draft {
+        payment = manager.pays(&order.id(), json!({"amount": 10, "status": "pending"})).await.created().id();
+    }
+    match operation {
+        "orders.fulfil" => drop(manager.moves(&order.id(), "confirm").await.ok()),
+        "refunds.create" => drop(manager.pays(&order.id(), json!({"amount": 1000})).await.created()),
+        _ => {}
+    }
+    let sessions = admin.get(&format!("/v1/users/{}/sessions", customer.id)).await.ok();
+    let session = sessions["data"][0]["id"].as_str().unwrap().to_owned();
+    admin.put("/v1/roles/clerk", json!({"permissions": ["orders:read"]})).await;
+    let key = admin.post("/v1/api-keys", json!({"name": "till", "permissions": ["orders:read"]})).await.created().id();
+    Scene { service, order, payment, session, key }
+}
+
+/// The path of `operation` in `scene`.
+async fn path(operation: &Operation, scene: &Scene) -> String {
+    let id = match operation.path.split('/').nth(2) {
+        Some("users") => scene.service.customer().await.id,
+        Some("transactions") => scene.payment.clone(),
+        Some("api-keys") => scene.key.clone(),
+        _ => scene.order.id(),
+    };
+    let number = scene.order["number"].to_string();
+    let names = [("{id}", id.as_str()), ("{session_id}", &scene.session), ("{number}", &number)];
+    let more = [("{external_ref}", "ref"), ("{key}", "mine"), ("{name}", "clerk")];
+    let path = names.into_iter().chain(more).fold(operation.path.to_owned(), |path, (name, is)| path.replace(name, is));
+    assert!(!path.contains('{'), "say here what {} is about", operation.path);
+    let needs_days = operation.path.starts_with("/v1/analytics/") && operation.query.is_some();
+    if needs_days { path + "?from=2026-06-15&to=2026-06-15" } else { path }
+}
+
+/// A body that the operation takes: the document's example, unless one is needed that fits the scene.
+fn body(operation: &Operation, who: &Client) -> Option<Value> {
+    let Body::Json { .. } = operation.body else { return None };
+    Some(match operation.id {
+        "auth.login" => json!({"email": "customer@example.com", "password": PASSWORD}),
+        "auth.refresh" => json!({"refresh_token": who.session["refresh_token"].as_str().unwrap_or("none")}),
+        "auth.password" => json!({"current_password": PASSWORD, "new_password": "another long and private phrase"}),
+        "auth.setup" => json!({"token": "a", "email": "new@example.com", "name": "a", "password": PASSWORD}),
+        "users.create" => {
+            json!({"email": "new@example.com", "name": "a", "role": "customer", "password": PASSWORD})
+        }
+        "payments.create" | "refunds.create" => json!({"amount": 5}),
+        "users.update" => json!({"name": "A new name"}),
+        "orders.cancel" => json!({}),
+        _ => example(operation).unwrap_or_else(|| json!({})),
+    })
+}
+
+fn example(operation: &Operation) -> Option<Value> {
+    let method = operation.method.as_str().to_lowercase();
+    let content = &DOCUMENT["paths"][operation.path][method]["requestBody"]["content"]["application/json"];
+    resolved(&content["schema"])["examples"].get(0).cloned()
+}
+
+async fn call(who: &Client, operation: &Operation, scene: &Scene) -> Call {
+    let path = path(operation, scene).await;
+    let call = match body(operation, who) {
+        Some(body) if operation.method == Method::PATCH => who.patch(&path, body),
+        Some(body) if operation.method == Method::PUT => who.put(&path, body),
+        Some(body) => who.post(&path, body),
+        None => who.call(operation.method.clone(), &path),
+    };
+    call.fresh_key()
+}
+
+/// The outcomes of one operation, for each of [`PEOPLE`].
+async fn outcomes(operation: &Operation) -> Vec<String> {
+    let mut outcomes = vec![];
+    let mut scene = prepare(operation.id).await;
+    for name in PEOPLE {
+        if operation.method != Method::GET {
+            // A service of its own for each change, so that none can spoil the next.
+            scene = prepare(operation.id).await;
+        }
+        let who = person(&scene.service, name).await;
+        if operation.path.ends_with("/{key}") {
+            // A key of the caller's own, where they may do anything that keeps one.
+            who.post("/v1/orders", order_of(&[("tea", 1, 1000)])).key("mine").await;
+        }
+        let answer = call(&who, operation, &scene).await.await;
+        // What is refused for another reason (a second set-up, 409) is past authorisation, and reviewed as such.
+        outcomes.push(if answer.code() < 300 { "ok".to_owned() } else { answer.code().to_string() });
+    }
+    outcomes
+}
+
+#[tokio::test]
+async fn the_matrix_is_the_reviewed_one() {
+    let mut matrix = String::new();
+    let row = |matrix: &mut String, cells: &[String]| {
+        let (name, rest) = cells.split_first().unwrap();
+        let rest: Vec<_> = rest.iter().map(|cell| format!("{cell:<10}")).collect();
+        writeln!(matrix, "{}", format!("{name:<28}{}", rest.join("")).trim_end()).unwrap();
+    };
+    row(&mut matrix, &[&["operation"], &PEOPLE[..]].concat().iter().map(ToString::to_string).collect::<Vec<_>>());
+    for operation in routes::operations() {
+        let cells = [vec![operation.id.to_owned()], outcomes(&operation).await].concat();
+        row(&mut matrix, &cells);
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/snapshots/authz.txt");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, &matrix).unwrap();
+    }
+    let reviewed = std::fs::read_to_string(&file).unwrap_or_default();
+    for (now, before) in matrix.lines().zip(reviewed.lines()) {
+        assert_eq!(now, before, "changed; if that is meant, run with BLESS=1 and review the difference");
+    }
+    assert_eq!(matrix.lines().count(), reviewed.lines().count(), "operations came or went:\n{matrix}");
+}
+
+#[test]
+fn what_anybody_may_do_is_a_short_list() {
+    let operations = routes::operations();
+    let anonymous = operations.iter().filter(|operation| operation.access == Access::Anonymous);
+    let in_api: Vec<_> = anonymous.filter(|operation| operation.in_api()).map(|operation| operation.id).collect();
+    let known = ["auth.setup", "auth.login", "auth.refresh"];
+    assert!(in_api.iter().all(|id| known.contains(id)), "{in_api:?}");
+}

@@ -1,0 +1,180 @@
+//! The served document: sound in itself, and about everything that is answered. That answers are what it says is checked
+//! on every answer of every test, in `support/document.rs`.
+
+use crate::support::{
+    Service,
+    document::{DOCUMENT, fits, resolved},
+};
+use orderd::api::{
+    operation::{Access, Body},
+    routes,
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Calls `visit` with every value of the document and its place.
+fn walk(value: &'static Value, place: &str, visit: &mut impl FnMut(&str, &'static Value)) {
+    visit(place, value);
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, v)| walk(v, &format!("{place}/{name}"), visit)),
+        Value::Array(elements) => {
+            elements.iter().enumerate().for_each(|(i, v)| walk(v, &format!("{place}/{i}"), visit))
+        }
+        _ => {}
+    }
+}
+
+/// Every operation of the document by its identifier.
+fn documented() -> BTreeMap<&'static str, &'static Value> {
+    let paths = DOCUMENT["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+    operations.map(|operation| (operation["operationId"].as_str().unwrap(), operation)).collect()
+}
+
+#[tokio::test]
+async fn it_is_served_to_anybody() {
+    let answer = Service::start().await.anonymous().get("/openapi.json").await.ok();
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!((&answer["openapi"], answer.json()), (&json!("3.1.0"), &*DOCUMENT));
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_everything_is_referred_to() {
+    let mut targets = BTreeSet::new();
+    walk(&DOCUMENT, "", &mut |place, value| {
+        if let Some(target) = value.get("$ref").and_then(Value::as_str) {
+            assert!(DOCUMENT.pointer(target.trim_start_matches('#')).is_some(), "{place}: {target}");
+            targets.insert(target);
+        }
+    });
+    for kind in ["schemas", "responses", "parameters", "headers"] {
+        for name in DOCUMENT["components"][kind].as_object().unwrap().keys() {
+            let place = format!("#/components/{kind}/{name}");
+            assert!(targets.contains(place.as_str()), "nothing refers to {place}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_of_the_table_is_there_once() {
+    let operations = routes::operations();
+    let names: BTreeSet<_> = operations.iter().map(|operation| operation.id).collect();
+    assert_eq!(names.len(), operations.len(), "two operations have one identifier");
+    let documented = documented();
+    assert_eq!(documented.keys().copied().collect::<BTreeSet<_>>(), names);
+    for operation in operations {
+        let method = operation.method.as_str().to_lowercase();
+        let found = &DOCUMENT["paths"][operation.path.replace("{*", "{")][method];
+        assert_eq!(found["operationId"], operation.id);
+        let security = if operation.access == Access::Anonymous { json!([]) } else { json!([{"bearer": []}]) };
+        assert_eq!(found["security"], security, "{}", operation.id);
+        assert!(!found["summary"].as_str().unwrap().is_empty() && found["tags"].is_array(), "{}", operation.id);
+        assert_eq!(found.get("requestBody").is_some(), !matches!(operation.body, Body::None), "{}", operation.id);
+        assert!(found["responses"].get(operation.status.to_string()).is_some(), "{}", operation.id);
+    }
+}
+
+#[test]
+fn every_parameter_of_a_path_is_declared() {
+    for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
+        let wanted: BTreeSet<_> =
+            path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+        for (method, operation) in methods.as_object().unwrap() {
+            let parameters = operation["parameters"].as_array().into_iter().flatten().map(resolved);
+            let declared = parameters.filter(|parameter| parameter["in"] == "path");
+            let declared: BTreeSet<_> = declared.map(|parameter| parameter["name"].as_str().unwrap()).collect();
+            assert_eq!(declared, wanted, "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn bodies_are_closed() {
+    for (id, operation) in documented() {
+        let content = operation["requestBody"]["content"].as_object();
+        for (media_type, content) in
+            content.into_iter().flatten().filter(|(media_type, _)| media_type.ends_with("json"))
+        {
+            let mut open = vec![];
+            closed(&content["schema"], "#", &mut open);
+            assert!(open.is_empty(), "{id} {media_type} takes anything at {open:?}");
+        }
+    }
+}
+
+/// Notes where objects may have members that are not described.
+fn closed(schema: &'static Value, place: &str, open: &mut Vec<String>) {
+    let schema = resolved(schema);
+    if schema.get("properties").is_some() && schema["additionalProperties"] != false {
+        open.push(place.to_owned());
+    }
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        closed(member, &format!("{place}/{name}"), open);
+    }
+    let inner = schema["anyOf"].as_array().into_iter().flatten().chain(schema.get("items"));
+    inner.for_each(|inner| closed(inner, place, open));
+}
+
+#[test]
+fn examples_are_what_they_are_examples_of() {
+    let mut examples = 0;
+    walk(&DOCUMENT, "", &mut |place, value| {
+        let listed =
+            value.get("examples").and_then(Value::as_array).into_iter().flatten().map(|example| (value, example));
+        let named = value.get("examples").and_then(Value::as_object).into_iter().flat_map(serde_json::Map::values);
+        let named = named.filter_map(|example| Some((value.get("schema")?, example.get("value")?)));
+        for (schema, example) in listed.chain(named) {
+            examples += 1;
+            if let Err(fault) = fits(schema, example, "#") {
+                panic!("{place}: {fault}");
+            }
+        }
+    });
+    assert!(examples > 50, "{examples}");
+}
+
+#[test]
+fn every_field_of_a_body_is_bounded() {
+    let mut unbounded = vec![];
+    for (id, operation) in documented() {
+        let Some(schema) = operation["requestBody"]["content"]["application/json"].get("schema") else { continue };
+        unbounded_fields(schema, &format!("{id} #"), &mut unbounded);
+    }
+    assert!(unbounded.is_empty(), "{unbounded:#?}");
+}
+
+/// Notes texts without a longest, integers without a largest and lists without a most.
+fn unbounded_fields(schema: &'static Value, place: &str, unbounded: &mut Vec<String>) {
+    let schema = resolved(schema);
+    let is =
+        |name: &str| schema["type"] == name || schema["type"].as_array().is_some_and(|all| all.contains(&name.into()));
+    let any = |keys: &[&str]| keys.iter().any(|key| schema.get(key).is_some());
+    let missing = (is("string") && !any(&["maxLength", "enum", "const", "pattern", "format"]))
+        || (is("integer") && !any(&["maximum", "enum"]))
+        || (is("array") && !any(&["maxItems"]));
+    if missing {
+        unbounded.push(place.to_owned());
+    }
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        unbounded_fields(member, &format!("{place}/{name}"), unbounded);
+    }
+    let inner = schema["anyOf"].as_array().into_iter().flatten().chain(schema.get("items"));
+    inner.for_each(|inner| unbounded_fields(inner, place, unbounded));
+}
+
+#[test]
+fn links_lead_to_operations_that_read_what_was_made() {
+    let documented = documented();
+    for operation in routes::operations().iter().filter(|operation| operation.location) {
+        let status = operation.status.to_string();
+        let links = documented[operation.id]["responses"][&status]["links"].as_object();
+        let links = links.unwrap_or_else(|| panic!("{} makes something and links to nothing", operation.id));
+        for link in links.values() {
+            let target = documented[link["operationId"].as_str().unwrap()];
+            for parameter in link["parameters"].as_object().unwrap().keys() {
+                let known = target["parameters"].as_array().unwrap().iter().map(resolved);
+                assert!(known.into_iter().any(|p| p["name"] == parameter.as_str()), "{}: {parameter}", operation.id);
+            }
+        }
+    }
+}

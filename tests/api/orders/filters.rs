@@ -1,0 +1,180 @@
+//! `orders.list`: each filter, each sort, and counting.
+
+use super::list::ids;
+use crate::support::{Client, Service, order_of, with};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Fifteen orders, a minute apart, that differ in everything that can be asked for.
+async fn fill(service: &Service) -> Vec<Value> {
+    let staff = service.staff().await;
+    let mut made = vec![];
+    for n in 0..15_u64 {
+        let sku = ["tea", "cup", "pot"][usize::try_from(n % 3).unwrap()];
+        let mut body = order_of(&[(sku, 1, 100 * (n % 5 + 1)), ("bag", 1, 1)]);
+        body["currency"] = json!(if n % 2 == 0 { "EUR" } else { "JPY" });
+        body["external_ref"] = json!(format!("Shop-{n}"));
+        body["items"][0]["name"] = json!(if n == 4 { "Grüner Tee" } else { "Something" });
+        body["customer"] =
+            json!({"name": if n == 6 { "Müller & \"Söhne\"" } else { "Guest" }, "email": format!("g{n}@example.com")});
+        body["metadata"] = json!({"colour": if n < 7 { "red" } else { "blue" }, "odd \"key\" é": (n % 2).to_string()});
+        made.push(staff.places(body).await.created().json().clone());
+        service.pass(Duration::from_mins(1));
+    }
+    made
+}
+
+async fn numbers(who: &Client, query: &str) -> Vec<i64> {
+    let all = who.walk(&format!("/v1/orders?{query}")).await;
+    for limit in [1, 4] {
+        let again = who.walk(&format!("/v1/orders?{query}&limit={limit}")).await;
+        assert_eq!(ids(&again), ids(&all), "{query}, {limit} at a time");
+    }
+    let counted = who.get(&format!("/v1/orders?{query}&count=true&limit=1")).await.ok();
+    assert_eq!(counted["page"]["total"], all.len(), "{query}");
+    all.iter().map(|order| order["number"].as_i64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn each_filter_finds_what_it_says() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    fill(&service).await;
+    for (query, expected) in [
+        ("currency=JPY&created_to=2026-06-15T12:04:00Z", vec![4, 2]),
+        ("external_ref=Shop-3", vec![4]),
+        ("external_ref=shop-3", vec![]),
+        ("sku=tea", vec![13, 10, 7, 4, 1]),
+        ("sku=te", vec![]),
+        ("sku=tea&currency=EUR", vec![13, 7, 1]),
+        ("total_min=501", vec![15, 10, 5]),
+        ("total_min=201&total_max=301", vec![13, 12, 8, 7, 3, 2]),
+        ("created_from=2026-06-15T12:12:00Z", vec![15, 14, 13]),
+        ("created_from=2026-06-15T12:01:00Z&created_to=2026-06-15T12:03:00Z", vec![3, 2]),
+        ("created_from=2026-06-15T12:00:00.001Z&created_to=2026-06-15T12:01:00.001Z", vec![2]),
+        ("created_from=2027-01-01T00:00:00Z", vec![]),
+        ("created_to=2026-06-15T12:00:00Z", vec![]),
+        ("created_from=2026-06-15T12:05:00Z&created_to=2026-06-15T12:03:00Z", vec![]),
+        ("updated_from=2026-06-15T12:13:00Z", vec![15, 14]),
+        ("metadata.colour=red&sku=cup", vec![5, 2]),
+        ("metadata.colour=red&metadata.odd%20%22key%22%20%C3%A9=1", vec![6, 4, 2]),
+        ("metadata.colour=Red", vec![]),
+        ("metadata.size=red", vec![]),
+        ("q=GR%C3%9CNER", vec![5]),
+        ("q=m%C3%BCller", vec![7]),
+        ("q=%22s%C3%96HNE", vec![7]),
+        ("q=SHOP-1", vec![15, 14, 13, 12, 11, 2]),
+        ("q=G3%40EXAMPLE", vec![4]),
+        ("q=12", vec![13, 12]),
+        ("q=%25", vec![]),
+        ("q=_omething", vec![]),
+        ("sku=bag&status=pending&payment_status=unpaid&sort=created_at&total_max=101", vec![1, 6, 11]),
+    ] {
+        assert_eq!(numbers(&staff, query).await, expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn each_sort_is_in_order_with_the_order_of_making_as_tie_break() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let made = fill(&service).await;
+    for n in [2, 9, 4] {
+        staff.moves(made[n]["id"].as_str().unwrap(), "confirm").await.ok();
+        service.pass(Duration::from_mins(1));
+    }
+    for (query, expected) in [
+        ("sort=created_at&total_max=201", vec![1, 2, 6, 7, 11, 12]),
+        ("sort=-created_at&total_max=201", vec![12, 11, 7, 6, 2, 1]),
+        ("sort=total_amount", vec![1, 6, 11, 2, 7, 12, 3, 8, 13, 4, 9, 14, 5, 10, 15]),
+        ("sort=-total_amount&currency=EUR", vec![15, 5, 9, 13, 3, 7, 11, 1]),
+        ("sort=-updated_at&limit=100", vec![5, 10, 3, 15, 14, 13, 12, 11, 9, 8, 7, 6, 4, 2, 1]),
+        ("sort=updated_at&updated_from=2026-06-15T12:13:00Z", vec![14, 15, 3, 10, 5]),
+        ("sort=updated_at&status=confirmed", vec![3, 10, 5]),
+        ("sort=-updated_at&sku=tea&created_to=2026-06-15T12:09:00Z", vec![7, 4, 1]),
+    ] {
+        let query = query.replace("&limit=100", "");
+        assert_eq!(numbers(&staff, &query).await, expected, "{query}");
+    }
+    // A customer's own, by every order.
+    let ada = service.customer().await;
+    for amount in [3, 1, 2] {
+        ada.places(order_of(&[("tea", 1, amount)])).await.created();
+    }
+    assert_eq!(numbers(&ada, "sort=-total_amount").await, [16, 18, 17]);
+    assert_eq!(numbers(&ada, "sort=updated_at").await, [16, 17, 18]);
+    assert_eq!(numbers(&ada, "sort=total_amount&status=pending,draft").await, [17, 18, 16]);
+}
+
+#[tokio::test]
+async fn walking_by_what_changes_repeats_none_and_misses_none() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    for sort in ["updated_at", "-updated_at", "total_amount", "-total_amount", "created_at"] {
+        let mut stood = vec![];
+        for n in 0..20 {
+            let body = with(order_of(&[("tea", 1, 100 + n % 7)]), "note", sort);
+            stood.push(staff.places(body).await.created().id());
+            service.pass(Duration::from_millis(10));
+        }
+        let (mut seen, mut path, mut turn) = (vec![], format!("/v1/orders?limit=3&sort={sort}"), 0);
+        loop {
+            let page = staff.get(&path).await.ok();
+            seen.extend(ids(page["data"].as_array().unwrap()));
+            // Between two pages, orders on both sides of the place change what the list is ordered by.
+            for at in [turn, 19 - turn, (turn * 7) % 20] {
+                let price = json!({"items": order_of(&[("tea", 1, (u64::try_from(at).unwrap() * 37) % 200)])["items"]});
+                staff.patch(&format!("/v1/orders/{}", stood[at]), price).await.ok();
+                service.pass(Duration::from_millis(10));
+            }
+            staff.places(order_of(&[("new", 1, 103)])).await.created();
+            turn = (turn + 1) % 10;
+            let Some(next) = page["page"]["next"].as_str() else { break };
+            path = format!("/v1/orders?limit=3&sort={sort}&cursor={next}");
+        }
+        let found: Vec<_> = seen.iter().filter(|id| stood.contains(id)).collect();
+        assert_eq!(found.len(), stood.len(), "{sort}: {found:?}");
+        seen.sort();
+        let all = seen.len();
+        seen.dedup();
+        assert_eq!(seen.len(), all, "{sort}: some twice");
+        for id in &stood {
+            assert!(seen.contains(id), "{sort}: {id} was missed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_is_bound_to_every_filter_and_the_sort() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    fill(&service).await;
+    let page = staff.get("/v1/orders?limit=1&sku=tea&status=pending,draft").await.ok();
+    let cursor = page["page"]["next"].as_str().unwrap();
+    // The same list, written in another way.
+    staff.get(&format!("/v1/orders?limit=2&count=true&status=draft,pending,draft&sku=tea&cursor={cursor}")).await.ok();
+    for other in ["sku=cup", "sku=tea&sort=created_at", "sku=tea&q=x", "sku=tea&total_min=1", "sku=tea&metadata.a=b"] {
+        let path = format!("/v1/orders?{other}&status=pending,draft&cursor={cursor}");
+        staff.get(&path).await.status(400).problem("invalid_cursor");
+    }
+}
+
+#[tokio::test]
+async fn bad_filters_are_named() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let query = "currency=ABC&total_min=-1&created_from=yesterday&sort=name&q=&count=1&user_id=usr_1&metadata.=a";
+    staff.get(&format!("/v1/orders?{query}")).await.status(400).problem("invalid_parameter").faults(&[
+        ("currency", "unknown"),
+        ("total_min", "too_small"),
+        ("created_from", "invalid_format"),
+        ("sort", "invalid_value"),
+        ("q", "too_short"),
+        ("count", "wrong_type"),
+        ("user_id", "invalid_format"),
+        ("metadata.", "unknown_parameter"),
+    ]);
+    let many: Vec<_> = (0..51).map(|n| format!("metadata.k{n}=v")).collect();
+    staff.get(&format!("/v1/orders?{}", many.join("&"))).await.status(400).problem("invalid_parameter");
+    staff.get(&format!("/v1/orders?{}", many[..50].join("&"))).await.ok();
+}

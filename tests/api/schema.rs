@@ -1,0 +1,114 @@
+//! The schema by itself: what the program would have to do wrong for a bad row is refused by the file too.
+
+use crate::support::{Service, order_of, with};
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+/// A service with an order and a payment of 1000, and a connection of our own to its file.
+async fn scene() -> (Service, Connection) {
+    let service = Service::start().await;
+    let manager = service.manager().await;
+    let body = with(order_of(&[("tea", 1, 1000)]), "external_ref", "r1");
+    let order = manager.post("/v1/orders", body).key("k1").await.created().id();
+    manager.pays(&order, json!({"amount": 1000, "provider_ref": "p1"})).await.created();
+    let connection = Connection::open(service.path()).unwrap();
+    connection.pragma_update(None, "foreign_keys", true).unwrap();
+    (service, connection)
+}
+
+#[tokio::test]
+async fn named_constraints_refuse_bad_rows() {
+    let (_service, connection) = scene().await;
+    for (sql, constraint) in [
+        ("UPDATE orders SET refunded_amount = 1001", "refunds_never_exceed_payments"),
+        ("UPDATE orders SET refunded_amount = -1", "refunds_never_exceed_payments"),
+        ("UPDATE orders SET total_amount = 999", "total_is_the_sum_of_its_parts"),
+        ("UPDATE orders SET subtotal_amount = 9007199254740992, total_amount = 9007199254740992", "total_is_exact"),
+        ("UPDATE orders SET status = 'lost'", "order_status_is_known"),
+        ("UPDATE orders SET payment_status = 'lost'", "payment_status_is_known"),
+        ("UPDATE orders SET status = 'draft'", "drafts_are_not_placed"),
+        ("UPDATE orders SET number = NULL", "placed_orders_have_numbers"),
+        ("UPDATE orders SET number = NULL, placed_at = NULL", "live_orders_are_placed"),
+        ("UPDATE orders SET status = 'cancelled'", "cancelled_orders_say_when"),
+        ("UPDATE orders SET currency = 'EURO'", "currency_has_three_letters"),
+        ("UPDATE orders SET id = x'00'", "order_id_is_a_uuid"),
+        ("UPDATE order_items SET quantity = 0, total_amount = 0", "quantity_is_positive"),
+        ("UPDATE order_items SET total_amount = 1", "line_total_is_the_sum_of_its_parts"),
+        ("UPDATE users SET status = 'gone'", "user_status_is_known"),
+        ("UPDATE idempotency_keys SET event_seq = NULL", "the_answer_is_known"),
+    ] {
+        let refused = connection.execute(sql, []).expect_err(sql).to_string();
+        assert!(refused.contains(constraint), "{sql}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_references_and_keys_are_used_once() {
+    let (service, connection) = scene().await;
+    let manager = service.manager().await;
+    manager.post("/v1/orders", order_of(&[("tea", 1, 1000)])).key("k2").await.created();
+    for (sql, index) in [
+        ("UPDATE orders SET number = 1", "orders.number"),
+        ("UPDATE orders SET external_ref = 'r1'", "orders.external_ref"),
+        ("UPDATE idempotency_keys SET key = 'k1', principal = x'00'", "idempotency_keys"),
+        ("UPDATE users SET email = 'a@b.c'", "users.email"),
+        (
+            "INSERT INTO transactions SELECT seq + 1, randomblob(16), order_seq, kind, status, amount, provider,
+               provider_ref, payment_seq, reason, occurred_at, recorded_at FROM transactions",
+            "transactions_by_provider_ref",
+        ),
+    ] {
+        let refused = connection.execute(sql, []).expect_err(sql).to_string();
+        assert!(refused.contains("UNIQUE") && refused.contains(index), "{sql}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn history_is_never_changed() {
+    let (_service, connection) = scene().await;
+    for (sql, said) in [
+        ("UPDATE events SET data = '{}'", "events are append-only"),
+        ("DELETE FROM events", "events are append-only"),
+        ("UPDATE audit SET actor = 'nobody'", "audit is append-only"),
+        ("DELETE FROM audit", "audit is append-only"),
+        ("DELETE FROM transactions", "transactions are never deleted"),
+        ("UPDATE transactions SET status = 'pending'", "a resolved transaction does not change"),
+        ("UPDATE transactions SET amount = 1", "a resolved transaction does not change"),
+    ] {
+        let refused = connection.execute(sql, []).expect_err(sql).to_string();
+        assert!(refused.contains(said), "{sql}: {refused}");
+    }
+    let orphan =
+        connection.execute("UPDATE order_items SET order_seq = 77", []).expect_err("no such order").to_string();
+    assert!(orphan.contains("FOREIGN KEY"), "{orphan}");
+}
+
+#[tokio::test]
+async fn every_table_is_strict_and_the_file_says_whose_it_is() {
+    let (_service, connection) = scene().await;
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(number("PRAGMA application_id"), 0x6f72_6464);
+    assert!(number("PRAGMA user_version") >= 1);
+    let lax = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict
+               AND name NOT LIKE 'sqlite%'";
+    assert_eq!(number(lax), 0);
+    let text = connection.execute("UPDATE orders SET version = ?1", params!["two"]).expect_err("text in an integer");
+    assert!(text.to_string().contains("cannot store TEXT"), "{text}");
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[tokio::test]
+async fn the_file_and_its_companions_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let (service, _connection) = scene().await;
+    let mut names = vec![];
+    for entry in std::fs::read_dir(service.folder()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(names, ["orders.db", "orders.db-shm", "orders.db-wal", "orders.db.key", "orders.db.lock"]);
+}

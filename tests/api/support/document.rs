@@ -1,0 +1,159 @@
+//! The document that the service gives out about itself. Every answer that any test meets is held to it: its status, its
+//! problem's code, its media type, its headers and its body, so that the document cannot drift from what is answered.
+
+use super::answer::Answer;
+use axum::http::Method;
+use orderd::api::routes;
+use serde_json::Value;
+use std::sync::LazyLock;
+
+/// The document, as it is served.
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(routes::document()).unwrap());
+
+/// Headers that may be on any answer, and are the business of HTTP alone.
+const PLAIN: &[&str] = &["allow", "cache-control", "content-length", "content-type", "referrer-policy", "vary"];
+const SECURITY: &[&str] = &["content-security-policy", "strict-transport-security", "x-content-type-options"];
+
+/// What is at this place, `$ref` followed.
+pub fn resolved(value: &'static Value) -> &'static Value {
+    match value.get("$ref").and_then(Value::as_str) {
+        Some(target) => resolved(DOCUMENT.pointer(&target[1..]).unwrap_or_else(|| panic!("{target} leads nowhere"))),
+        None => value,
+    }
+}
+
+/// Whether `answer` is one that the document knows of. What is no operation is not in it.
+#[track_caller]
+pub(super) fn check(method: &Method, path: &str, answer: &Answer) {
+    let Some(operation) = operation(method, path) else { return };
+    let status = answer.code().to_string();
+    let Some(response) = operation["responses"].get(&status) else {
+        panic!("the document does not have this status: {answer}")
+    };
+    let response = resolved(response);
+    if let Some(name) = answer.header_names().find(|name| !known(response, name)) {
+        panic!("the document does not have the header {name}: {answer}");
+    }
+    let Some(content) = response.get("content") else {
+        assert!(answer.bytes().is_empty(), "the document has no content here: {answer}");
+        return;
+    };
+    let media_type = answer.header("content-type").split(';').next().unwrap();
+    let Some(content) = content.get(media_type) else { panic!("the document does not have this media type: {answer}") };
+    if media_type == "application/problem+json" {
+        let code = answer["code"].as_str().unwrap();
+        assert!(content["examples"].get(code).is_some(), "the document does not have this problem: {answer}");
+    }
+    if let (Some(schema), true) = (content.get("schema"), media_type.ends_with("json")) {
+        if let Err(fault) = fits(schema, answer.json(), "#") {
+            panic!("the document says otherwise: {fault}: {answer}");
+        }
+    }
+}
+
+fn operation(method: &Method, path: &str) -> Option<&'static Value> {
+    let method = method.as_str().to_lowercase();
+    let fits = |template: &&String| {
+        let (parts, given) = (template.split('/'), path.split('/'));
+        parts.clone().count() == given.clone().count()
+            && parts.zip(given).all(|(part, given)| part == given || (part.starts_with('{') && !given.is_empty()))
+    };
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    // A path that is written out wins over one with a parameter, as in the router.
+    let template = paths.keys().filter(fits).min_by_key(|template| template.matches('{').count())?;
+    paths[template].get(method)
+}
+
+fn known(response: &'static Value, name: &str) -> bool {
+    let documented = response.get("headers").and_then(Value::as_object).into_iter().flatten();
+    PLAIN.contains(&name)
+        || SECURITY.contains(&name)
+        || documented.into_iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
+}
+
+/// Whether `value` is what `schema` describes. Members that it does not name are a fault too, but for those that it
+/// allows and those of problems, which RFC 9457 leaves open.
+pub fn fits(schema: &'static Value, value: &Value, place: &str) -> Result<(), String> {
+    let fault = |what: &str| Err(format!("{place} {what}: {value}"));
+    if schema.get("$ref").is_some() {
+        return fits(resolved(schema), value, place);
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let fits = choices.iter().any(|choice| fits(choice, value, place).is_ok());
+        return if fits { Ok(()) } else { fault("is none of the choices") };
+    }
+    if !has_type(&schema["type"], value) {
+        return fault("has another type");
+    }
+    if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
+        return fault("is none of the values");
+    }
+    if schema.get("const").is_some_and(|only| only != value) {
+        return fault("is not the value");
+    }
+    match value {
+        Value::Object(_) => members_fit(schema, value, place),
+        Value::Array(elements) => {
+            let Some(item) = schema.get("items") else { return Ok(()) };
+            elements.iter().enumerate().try_for_each(|(i, element)| fits(item, element, &format!("{place}/{i}")))
+        }
+        Value::String(text) => text_fits(schema, text).or_else(|what| fault(&what)),
+        Value::Number(number) => {
+            let number = number.as_f64().unwrap();
+            let low = schema["minimum"].as_f64().is_some_and(|least| number < least);
+            let high = schema["maximum"].as_f64().is_some_and(|most| number > most);
+            if low || high { fault("is out of bounds") } else { Ok(()) }
+        }
+        Value::Null | Value::Bool(_) => Ok(()),
+    }
+}
+
+fn members_fit(schema: &'static Value, value: &Value, place: &str) -> Result<(), String> {
+    let named = schema["properties"].as_object();
+    let others = schema.get("additionalProperties");
+    let open =
+        named.is_none() || named.is_some_and(|named| named.contains_key("request_id") && named.contains_key("title"));
+    for name in schema["required"].as_array().into_iter().flatten() {
+        value.get(name.as_str().unwrap()).ok_or_else(|| format!("{place} lacks {name}"))?;
+    }
+    for (name, member) in value.as_object().into_iter().flatten() {
+        let place = format!("{place}/{name}");
+        match (named.and_then(|named| named.get(name)), others) {
+            (Some(schema), _) | (None, Some(schema @ Value::Object(_))) => fits(schema, member, &place)?,
+            (None, Some(Value::Bool(true))) => {}
+            (None, None) if open => {}
+            (None, _) => return Err(format!("{place} is not in the document")),
+        }
+    }
+    Ok(())
+}
+
+fn text_fits(schema: &Value, text: &str) -> Result<(), String> {
+    let length = u64::try_from(text.chars().count()).unwrap();
+    if schema["minLength"].as_u64().is_some_and(|least| length < least)
+        || schema["maxLength"].as_u64().is_some_and(|most| length > most)
+    {
+        return Err("is too short or too long".to_owned());
+    }
+    match schema["pattern"].as_str() {
+        Some(pattern) if !regex_lite::Regex::new(pattern).unwrap().is_match(text) => Err(format!("is not {pattern}")),
+        _ => Ok(()),
+    }
+}
+
+fn has_type(wanted: &Value, value: &Value) -> bool {
+    let is = |name: &str| match name {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        _ => value.is_object(),
+    };
+    match wanted {
+        Value::String(name) => is(name),
+        Value::Array(names) => names.iter().any(|name| is(name.as_str().unwrap())),
+        _ => true,
+    }
+}
