@@ -13,6 +13,7 @@ use crate::{
     error::Result,
     service::{
         events,
+        page::Wanted,
         views::{Page, PageInfo},
     },
 };
@@ -87,17 +88,17 @@ pub(super) async fn of_order(
         return all_of_order(app, actor, id, format).await;
     }
     let place = Place::plain(&app, format!("orders.events {id}"), &paging)?;
-    let found = events::of_order(&app, &actor, id, place.value().unwrap_or(0), place.limit)?;
-    let next = found.next.map(|version| Cursor(vec![version]));
-    Ok(reply::page(&place.page(&app, found.events, next.as_ref()), &uri))
+    let found = events::of_order(&app, &actor, id, &place.wanted(|cursor| cursor.0.first().copied()))?;
+    Ok(reply::page(&place.found(&app, found, |version| Cursor(vec![version])), &uri))
 }
 
 async fn all_of_order(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Response> {
     export::stream(format, move |after: Option<i64>| {
         let (app, actor) = (app.clone(), actor.clone());
         async move {
-            let found = events::of_order(&app, &actor, id, after.unwrap_or(0), ROWS_AT_ONCE)?;
-            Ok((export::encode(format, &found.events, Begins::after(after.as_ref()))?, found.next))
+            let wanted = Wanted { after, limit: ROWS_AT_ONCE, count: false };
+            let found = events::of_order(&app, &actor, id, &wanted)?;
+            Ok((export::encode(format, &found.entries, Begins::after(after.as_ref()))?, found.next))
         }
     })
     .await

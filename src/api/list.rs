@@ -1,6 +1,6 @@
 //! What all lists have in common: the size of a page, the place where the next one begins, and the link to it.
 
-use super::export;
+use super::export::{self, Begins, Format, ROWS_AT_ONCE, Row};
 use crate::{
     app::App,
     auth::Cursor,
@@ -11,6 +11,7 @@ use crate::{
         views::{Page, PageInfo},
     },
 };
+use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -95,6 +96,24 @@ impl Place {
         let next = next.map(|cursor| app.cursors.seal(cursor, &self.binding));
         PageInfo { limit: self.limit, has_more: next.is_some(), next, total: None }
     }
+}
+
+/// All rows of a list, streamed, where `more` finds those that are wanted.
+pub(super) async fn all<T, K, F>(format: Format, more: impl Fn(Wanted<K>) -> F + Send + 'static) -> Result<Response>
+where
+    T: Row + Send,
+    K: Send + 'static,
+    F: Future<Output = Result<Found<T, K>>> + Send + 'static,
+{
+    export::stream(format, move |after: Option<K>| {
+        let begins = Begins::after(after.as_ref());
+        let found = more(Wanted { after, limit: ROWS_AT_ONCE, count: false });
+        async move {
+            let found = found.await?;
+            Ok((export::encode(format, &found.entries, begins)?, found.next))
+        }
+    })
+    .await
 }
 
 /// The cursor of the entry with this identifier.

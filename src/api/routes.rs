@@ -82,7 +82,8 @@ fn identity() -> Vec<Operation> {
         read("users.list", "/v1/users", "List users", get(users::list))
             .needs(&[UsersRead])
             .query::<super::list::Paging>()
-            .pages::<Page<UserView>>(),
+            .pages::<Page<UserView>>()
+            .streams(),
         read("users.get", "/v1/users/{id}", "Read a user", get(users::get)).signed_in().answers::<UserView>(),
         Operation::new("users.update", Method::PATCH, "/v1/users/{id}", "Change a user", patch(users::update))
             .signed_in()
@@ -104,7 +105,8 @@ fn access() -> Vec<Operation> {
         read("sessions.list", "/v1/users/{id}/sessions", "List a user's sessions", get(sessions::list))
             .signed_in()
             .query::<super::list::Paging>()
-            .pages::<Page<SessionView>>(),
+            .pages::<Page<SessionView>>()
+            .streams(),
         remove(
             "sessions.delete_all",
             "/v1/users/{id}/sessions",
@@ -124,7 +126,8 @@ fn access() -> Vec<Operation> {
         read("roles.list", "/v1/roles", "List roles", get(roles::list))
             .needs(&[UsersRead])
             .query::<super::list::Paging>()
-            .pages::<Page<RoleView>>(),
+            .pages::<Page<RoleView>>()
+            .streams(),
         Operation::new("roles.put", Method::PUT, "/v1/roles/{name}", "Make or replace a role", put(roles::put))
             .needs(&[RolesWrite])
             .takes::<roles::PutRole>()
@@ -142,14 +145,16 @@ fn access() -> Vec<Operation> {
         read("api_keys.list", "/v1/api-keys", "List API keys", get(api_keys::list))
             .needs(&[ApiKeysWrite])
             .query::<super::list::Paging>()
-            .pages::<Page<KeyView>>(),
+            .pages::<Page<KeyView>>()
+            .streams(),
         remove("api_keys.delete", "/v1/api-keys/{id}", "Revoke an API key", delete(api_keys::revoke))
             .needs(&[ApiKeysWrite])
             .answers_nothing(),
         read("audit.list", "/v1/audit", "Read the audit trail", get(audit::list))
             .needs(&[AuditRead])
             .query::<audit::ListAudit>()
-            .pages::<Page<AuditView>>(),
+            .pages::<Page<AuditView>>()
+            .streams(),
     ]
 }
 

@@ -17,8 +17,9 @@ use crate::{
     error::{Error, Fault, Result},
     service::{
         exactly_once::Reply,
+        page::Wanted,
         transactions::{self, NewTransaction},
-        views::TransactionView,
+        views::{Page, TransactionView},
     },
 };
 use axum::{extract::State, http::Uri, response::Response};
@@ -213,17 +214,19 @@ pub(super) async fn list(
         return all(app, actor, id, format).await;
     }
     let place = Place::plain(&app, format!("transactions.list {id}"), &paging)?;
-    let found = transactions::of_order(&app, &actor, id, place.value(), place.limit)?;
-    let rows = found.rows.iter().map(TransactionView::from).collect();
-    Ok(reply::page(&place.page(&app, rows, found.next.map(|seq| Cursor(vec![seq])).as_ref()), &uri))
+    let found = transactions::of_order(&app, &actor, id, &place.wanted(|cursor| cursor.0.first().copied()))?;
+    let mut page = place.info(&app, found.next.map(|seq| Cursor(vec![seq])).as_ref());
+    page.total = found.total;
+    Ok(reply::page(&Page { data: found.entries.iter().map(TransactionView::from).collect(), page }, &uri))
 }
 
 async fn all(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Response> {
     export::stream(format, move |before: Option<i64>| {
         let (app, actor) = (app.clone(), actor.clone());
         async move {
-            let found = transactions::of_order(&app, &actor, id, before, ROWS_AT_ONCE)?;
-            let rows: Vec<_> = found.rows.iter().map(TransactionView::from).collect();
+            let wanted = Wanted { after: before, limit: ROWS_AT_ONCE, count: false };
+            let found = transactions::of_order(&app, &actor, id, &wanted)?;
+            let rows: Vec<_> = found.entries.iter().map(TransactionView::from).collect();
             Ok((export::encode(format, &rows, Begins::after(before.as_ref()))?, found.next))
         }
     })

@@ -1,6 +1,10 @@
 //! Recording events, and reading them.
 
-use super::{orders::readable, views::EventView};
+use super::{
+    orders::readable,
+    page::{Found, Wanted},
+    views::EventView,
+};
 use crate::{
     app::App,
     auth::Actor,
@@ -77,11 +81,14 @@ pub async fn export(app: &App, actor: &Actor, seq: i64, limit: usize) -> Result<
     Listed::of(found, limit, |event| event.seq)
 }
 
-/// The history of an order after `version`, oldest first, if the actor may read it.
-pub fn of_order(app: &App, actor: &Actor, id: OrderId, version: i64, limit: usize) -> Result<Listed> {
+/// The history of an order by version, oldest first, if the actor may read it.
+pub fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> {
     let found = app.store.read("orders.events", |tx| {
         let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o)).ok_or_else(Error::absent)?;
-        events::of_order(tx, order.seq, version, limit + 1)
+        let found = events::of_order(tx, order.seq, wanted.after.unwrap_or(0), wanted.look_for())?;
+        // Each event is a version.
+        wanted.found(found, |event| event.version, || Ok(order.version))
     })?;
-    Listed::of(found, limit, |event| event.version)
+    let entries = found.entries.into_iter().map(EventView::try_from).collect::<Result<_>>()?;
+    Ok(Found { entries, next: found.next, total: found.total })
 }

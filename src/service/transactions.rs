@@ -5,6 +5,7 @@ use super::{
     audit, events,
     exactly_once::{Attempt, Kept, Reply},
     orders::readable,
+    page::{Found, Wanted},
     views::TransactionView,
 };
 use crate::{
@@ -120,24 +121,15 @@ pub fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> {
     })
 }
 
-/// Some of an order's transactions.
-pub struct Listed {
-    /// The transactions, newest first.
-    pub rows: Vec<Transaction>,
-    /// The row before which older ones are, if there are any.
-    pub next: Option<i64>,
-}
-
-/// An order's transactions before row `before`, newest first, if the actor may read the order.
-pub fn of_order(app: &App, actor: &Actor, id: OrderId, before: Option<i64>, limit: usize) -> Result<Listed> {
-    app.store.read("transactions.list", |tx| {
+/// An order's transactions by row, newest first, if the actor may read the order.
+pub fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<Transaction, i64>> {
+    let found = app.store.read("transactions.list", |tx| {
         let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o)).ok_or_else(Error::absent)?;
-        let mut found = transactions::of_order(tx, order.seq, before.unwrap_or(i64::MAX), limit + 1)?;
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().filter(|_| has_more).map(|(seq, _)| *seq);
-        Ok(Listed { rows: found.into_iter().map(|(_, transaction)| transaction).collect(), next })
-    })
+        let before = wanted.after.unwrap_or(i64::MAX);
+        let found = transactions::of_order(tx, order.seq, before, wanted.look_for())?;
+        wanted.found(found, |(seq, _)| *seq, || transactions::count_of_order(tx, order.seq))
+    })?;
+    Ok(found.map(|(_, transaction)| transaction))
 }
 
 /// Books what goes back when `order` is cancelled; the caller has made sure that it is held.

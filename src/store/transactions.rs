@@ -100,6 +100,12 @@ pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> R
     })
 }
 
+/// How many transactions an order has.
+pub fn count_of_order(tx: &ReadTx<'_>, order_seq: i64) -> Result<i64> {
+    let sql = "SELECT count(*) FROM transactions WHERE order_seq = ?1";
+    tx.row(sql, [order_seq], |row| row.get(0)).map(Option::unwrap_or_default)
+}
+
 /// What an order holds.
 pub fn held_by_order(tx: &ReadTx<'_>, order_seq: i64) -> Result<Held> {
     held(tx, "order_seq = ?1", order_seq)
