@@ -18,7 +18,7 @@ use orderd::{
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::{runtime::Runtime, task::JoinSet};
 
@@ -73,7 +73,8 @@ fn open(path: &Path) -> Outcome<App> {
 }
 
 fn attempt(key: String) -> Attempt {
-    Attempt { key: Some(key), fingerprint: [7; 32], method: "POST".to_owned(), path: "/v1/orders".to_owned() }
+    let (method, path) = ("POST".to_owned(), "/v1/orders".to_owned());
+    Attempt { key: Some(key), fingerprint: [7; 32], method, path, retention: Duration::from_hours(24) }
 }
 
 fn order() -> Outcome<NewOrder> {

@@ -6,3 +6,4 @@ mod config;
 mod serve;
 mod server;
 mod support;
+mod users;

@@ -2,8 +2,9 @@
 
 use std::{
     fs,
+    io::Write,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 use tempfile::TempDir;
 
@@ -44,9 +45,22 @@ impl Workplace {
 
     /// Runs `orderd` with these environment variables and arguments.
     pub fn run_with(&self, variables: &[(&str, &str)], arguments: &str) -> Outcome {
+        self.command(arguments).envs(variables.iter().copied()).output().unwrap().into()
+    }
+
+    /// Runs `orderd` with these arguments and this standard input.
+    pub fn run_fed(&self, arguments: &str, input: &str) -> Outcome {
+        let piped = self.command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = piped.unwrap();
+        // A command that refuses at once reads nothing.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap().into()
+    }
+
+    fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orderd"));
-        command.current_dir(self.path()).env_clear().envs(variables.iter().copied());
-        command.args(arguments.split_whitespace()).output().unwrap().into()
+        command.current_dir(self.path()).env_clear().args(arguments.split_whitespace());
+        command
     }
 }
 
