@@ -28,19 +28,19 @@ use std::sync::{Arc, LazyLock};
 
 /// Every operation, in the order of the documentation.
 pub fn operations() -> Vec<Operation> {
-    [identity(), access(), order_operations(), history(), money(), figures(), surroundings()].concat()
+    [identity(), access(), order_operations(), transitions(), history(), money(), figures(), surroundings()].concat()
 }
 
 fn read(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Unruled {
-    Operation::new(id, Method::GET, path, summary, handler)
+    Unruled::new(id, Method::GET, path, summary, handler)
 }
 
 fn write(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Unruled {
-    Operation::new(id, Method::POST, path, summary, handler)
+    Unruled::new(id, Method::POST, path, summary, handler)
 }
 
 fn remove(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Unruled {
-    Operation::new(id, Method::DELETE, path, summary, handler)
+    Unruled::new(id, Method::DELETE, path, summary, handler)
 }
 
 fn identity() -> Vec<Operation> {
@@ -85,7 +85,7 @@ fn identity() -> Vec<Operation> {
             .pages::<Page<UserView>>()
             .streams(),
         read("users.get", "/v1/users/{id}", "Read a user", get(users::get)).signed_in().answers::<UserView>(),
-        Operation::new("users.update", Method::PATCH, "/v1/users/{id}", "Change a user", patch(users::update))
+        Unruled::new("users.update", Method::PATCH, "/v1/users/{id}", "Change a user", patch(users::update))
             .signed_in()
             .key(Idempotency::Honoured)
             .takes_patch::<users::PatchUser>()
@@ -128,7 +128,7 @@ fn access() -> Vec<Operation> {
             .query::<super::list::Paging>()
             .pages::<Page<RoleView>>()
             .streams(),
-        Operation::new("roles.put", Method::PUT, "/v1/roles/{name}", "Make or replace a role", put(roles::put))
+        Unruled::new("roles.put", Method::PUT, "/v1/roles/{name}", "Make or replace a role", put(roles::put))
             .needs(&[RolesWrite])
             .takes::<roles::PutRole>()
             .puts::<RoleView>()
@@ -159,14 +159,6 @@ fn access() -> Vec<Operation> {
 }
 
 fn order_operations() -> Vec<Operation> {
-    let transition = |id, path, summary, handler, any_of| {
-        write(id, path, summary, handler)
-            .needs(any_of)
-            .key(Idempotency::Honoured)
-            .versioned(Versioned::Write)
-            .answers::<OrderView<'_>>()
-            .problems(&[&problem::INVALID_TRANSITION])
-    };
     vec![
         write("orders.create", "/v1/orders", "Place an order, or make a draft", post(orders::create))
             .needs(&[OrdersCreate, OrdersCreateOwn])
@@ -207,13 +199,26 @@ fn order_operations() -> Vec<Operation> {
         .needs(&[OrdersRead, OrdersReadOwn])
         .versioned(Versioned::Read)
         .answers::<OrderView<'_>>(),
-        Operation::new("orders.update", Method::PATCH, "/v1/orders/{id}", "Change an order", patch(orders::update))
+        Unruled::new("orders.update", Method::PATCH, "/v1/orders/{id}", "Change an order", patch(orders::update))
             .needs(&[OrdersUpdate, OrdersUpdateOwn])
             .key(Idempotency::Honoured)
             .versioned(Versioned::Write)
             .takes_patch::<orders::PatchOrder>()
             .answers::<OrderView<'_>>()
             .problems(&[&problem::ORDER_FROZEN, &problem::DUPLICATE_EXTERNAL_REF]),
+    ]
+}
+
+fn transitions() -> Vec<Operation> {
+    let transition = |id, path, summary, handler, any_of| {
+        write(id, path, summary, handler)
+            .needs(any_of)
+            .key(Idempotency::Honoured)
+            .versioned(Versioned::Write)
+            .answers::<OrderView<'_>>()
+            .problems(&[&problem::INVALID_TRANSITION])
+    };
+    vec![
         transition(
             "orders.place",
             "/v1/orders/{id}/place",
@@ -303,7 +308,7 @@ fn money() -> Vec<Operation> {
         read("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", get(transactions::get))
             .needs(&[OrdersRead, OrdersReadOwn])
             .answers::<TransactionView<'_>>(),
-        Operation::new(
+        Unruled::new(
             "transactions.update",
             Method::PATCH,
             "/v1/transactions/{id}",

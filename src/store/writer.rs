@@ -169,9 +169,12 @@ impl Loop {
         match self.transaction(&mut jobs) {
             Err(Broken::ByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
             Ok(()) | Err(Broken::ByOne) => {}
-            Err(Broken::Undone(e)) => return refuse(jobs, e.problem(), &e),
+            Err(Broken::Undone(e)) => {
+                refuse(jobs, e.problem(), &e);
+                return Ok(());
+            }
             Err(Broken::Unknown(e)) => {
-                refuse(jobs, &problem::OUTCOME_UNKNOWN, &e)?;
+                refuse(jobs, &problem::OUTCOME_UNKNOWN, &e);
                 return Err(e);
             }
         }
@@ -262,9 +265,8 @@ fn undone_or_unknown(e: Error) -> Broken {
     if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) }
 }
 
-fn refuse(jobs: Vec<Box<dyn Job>>, problem: &'static crate::error::Problem, cause: &Error) -> Result<()> {
+fn refuse(jobs: Vec<Box<dyn Job>>, problem: &'static crate::error::Problem, cause: &Error) {
     for job in jobs {
         job.refuse(Error::new(problem).caused_by(cause.to_string()));
     }
-    Ok(())
 }
