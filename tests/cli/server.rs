@@ -3,6 +3,7 @@
 use crate::support::Workplace;
 use serde_json::{Value, json};
 use std::{
+    fmt::Write as _,
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -126,7 +127,7 @@ impl Client {
         let own = [("Content-Type", Some("application/json")), ("Authorization", bearer.as_deref())];
         let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
         for (name, value) in headers.iter().copied().chain(own) {
-            text += &format!("{name}: {value}\r\n");
+            write!(text, "{name}: {value}\r\n").unwrap();
         }
         stream.write_all((text + "\r\n" + &body).as_bytes()).ok()?;
         let mut answer = String::new();
