@@ -21,7 +21,7 @@ fn setting(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_service_does_what_the_model_says() {
-    let requests = setting("ORDERD_MODEL_REQUESTS").unwrap_or(2_000);
+    let requests = setting("ORDERD_MODEL_REQUESTS").unwrap_or(1_500);
     let seed = setting("ORDERD_MODEL_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("ORDERD_MODEL_SEED={seed} ORDERD_MODEL_REQUESTS={requests}");
     let service = Service::start().await;
@@ -33,8 +33,10 @@ async fn the_service_does_what_the_model_says() {
     ];
     let mut world = World::new(seed, people, service.now().millis());
     let (mut done, mut restarts) = (0, 0);
+    // Some three weeks in all, within the life of an access token; a batch is four requests on the average.
+    let pace = 8 * 20 * 86_400_000 / requests;
     while done < requests {
-        service.pass(Duration::from_millis(world.random.u64(0..1_800_000)));
+        service.pass(Duration::from_millis(world.random.u64(0..pace)));
         world.now = service.now().millis();
         let mut deeds = world.batch();
         let calls: Vec<_> = deeds
