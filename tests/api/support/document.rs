@@ -44,7 +44,7 @@ pub(super) fn check(method: &Method, path: &str, answer: &Answer) {
         let code = answer["code"].as_str().unwrap();
         assert!(content["examples"].get(code).is_some(), "the document does not have this problem: {answer}");
     }
-    if media_type.ends_with("json")
+    if ["/json", "+json"].iter().any(|end| media_type.ends_with(end))
         && let Some(schema) = content.get("schema")
         && let Err(fault) = fits(schema, answer.json(), "#")
     {
