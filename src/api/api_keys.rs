@@ -1,6 +1,7 @@
 //! API keys over HTTP.
 
 use super::{
+    export::Format,
     extract::{Parameters, PathId, Valid},
     list::{self, Paging, Place},
     permissions::KeyPermission,
@@ -24,6 +25,7 @@ use axum::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::future::ready;
 
 /// An API key to make.
 #[derive(Deserialize, JsonSchema)]
@@ -61,8 +63,13 @@ pub(super) async fn list(
     State(app): State<App>,
     actor: Actor,
     Parameters(paging): Parameters<Paging>,
+    format: Format,
     uri: Uri,
 ) -> Result<Response> {
+    if format != Format::Page {
+        paging.refuse()?;
+        return list::all(format, move |wanted| ready(keys::list(&app, &actor, &wanted))).await;
+    }
     let place = Place::plain(&app, "api_keys.list".to_owned(), &paging)?;
     let found = keys::list(&app, &actor, &place.wanted(list::id))?;
     Ok(reply::page(&place.found(&app, found, list::cursor), &uri))

@@ -1,6 +1,11 @@
 //! The audit trail over HTTP.
 
-use super::{extract::Parameters, list::Place, reply};
+use super::{
+    export::{self, Format},
+    extract::Parameters,
+    list::{self, Place},
+    reply,
+};
 use crate::{
     app::App,
     auth::{Actor, Cursor},
@@ -56,9 +61,18 @@ pub(super) async fn list(
     State(app): State<App>,
     actor: Actor,
     Parameters(asked): Parameters<ListAudit>,
+    format: Format,
     uri: Uri,
 ) -> Result<Response> {
     let filter = asked.filter();
+    if format != Format::Page {
+        export::refuse_paging(&[("limit", asked.limit.is_some()), ("cursor", asked.cursor.is_some())])?;
+        return list::all(format, move |wanted| {
+            let (app, actor, filter) = (app.clone(), actor.clone(), filter.clone());
+            async move { audit::list(&app, &actor, filter, wanted).await }
+        })
+        .await;
+    }
     let place = Place::of(&app, format!("audit.list {filter:?}"), asked.limit, asked.cursor.as_deref())?;
     let place = place.counted(asked.count);
     let found = audit::list(&app, &actor, filter, place.wanted(|cursor| cursor.0.first().copied())).await?;

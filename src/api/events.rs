@@ -1,7 +1,7 @@
 //! The history over HTTP: an order's, and that of everything, which can be waited for.
 
 use super::{
-    export::{self, Begins, Format, ROWS_AT_ONCE},
+    export::{self, Format},
     extract::{Parameters, PathId},
     list::{self, MAX_LIMIT, Paging, Place},
     reply,
@@ -53,7 +53,12 @@ pub(super) async fn feed(
     let after = asked.after.unwrap_or(0);
     if format != Format::Page {
         export::refuse_paging(&[("limit", asked.limit.is_some()), ("wait", asked.wait.is_some())])?;
-        return all(app, actor, after, format).await;
+        return list::all(format, move |wanted| {
+            let (app, actor) = (app.clone(), actor.clone());
+            let wanted = Wanted { after: wanted.after.or(Some(after)), ..wanted };
+            async move { events::export(&app, &actor, wanted).await }
+        })
+        .await;
     }
     let limit = usize::try_from(asked.limit.unwrap_or(50).min(MAX_LIMIT)).unwrap_or(1);
     let wait = Duration::from_secs(asked.wait.unwrap_or(0));
@@ -64,17 +69,6 @@ pub(super) async fn feed(
     let link = has_more.then(|| ("after", next.clone()));
     let page = PageInfo { limit, has_more, next: Some(next), total: found.total };
     Ok(reply::linked(&Page { data: found.entries, page }, &uri, link))
-}
-
-async fn all(app: App, actor: Actor, begin: i64, format: Format) -> Result<Response> {
-    export::stream(format, move |after: Option<i64>| {
-        let (app, actor) = (app.clone(), actor.clone());
-        async move {
-            let found = events::export(&app, &actor, Wanted::some(after.or(Some(begin)), ROWS_AT_ONCE)).await?;
-            Ok((export::encode(format, &found.entries, Begins::after(after.as_ref()))?, found.next))
-        }
-    })
-    .await
 }
 
 /// An order's history, oldest first.
@@ -88,20 +82,13 @@ pub(super) async fn of_order(
 ) -> Result<Response> {
     if format != Format::Page {
         paging.refuse()?;
-        return all_of_order(app, actor, id, format).await;
+        return list::all(format, move |wanted| {
+            let (app, actor) = (app.clone(), actor.clone());
+            async move { events::of_order(&app, &actor, id, &wanted) }
+        })
+        .await;
     }
     let place = Place::plain(&app, format!("orders.events {id}"), &paging)?;
     let found = events::of_order(&app, &actor, id, &place.wanted(list::row))?;
     Ok(reply::page(&place.found(&app, found, list::of_row), &uri))
-}
-
-async fn all_of_order(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Response> {
-    export::stream(format, move |after: Option<i64>| {
-        let (app, actor) = (app.clone(), actor.clone());
-        async move {
-            let found = events::of_order(&app, &actor, id, &Wanted::some(after, ROWS_AT_ONCE))?;
-            Ok((export::encode(format, &found.entries, Begins::after(after.as_ref()))?, found.next))
-        }
-    })
-    .await
 }

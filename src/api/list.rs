@@ -1,6 +1,6 @@
 //! What all lists have in common: the size of a page, the place where the next one begins, and the link to it.
 
-use super::export;
+use super::export::{self, Begins, Format, ROWS_AT_ONCE, Row};
 use crate::{
     app::App,
     auth::Cursor,
@@ -11,6 +11,7 @@ use crate::{
         views::{Page, PageInfo},
     },
 };
+use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -100,6 +101,24 @@ pub(super) fn of_row(row: i64) -> Cursor {
 /// The row that a cursor stands for.
 pub(super) fn row(cursor: &Cursor) -> Option<i64> {
     cursor.0.first().copied()
+}
+
+/// All rows of a list, streamed, where `more` finds those that are wanted.
+pub(super) async fn all<T, K, F>(format: Format, more: impl Fn(Wanted<K>) -> F + Send + 'static) -> Result<Response>
+where
+    T: Row + Send,
+    K: Send + 'static,
+    F: Future<Output = Result<Found<T, K>>> + Send + 'static,
+{
+    export::stream(format, move |after: Option<K>| {
+        let begins = Begins::after(after.as_ref());
+        let found = more(Wanted { after, limit: ROWS_AT_ONCE, count: false });
+        async move {
+            let found = found.await?;
+            Ok((export::encode(format, &found.entries, begins)?, found.next))
+        }
+    })
+    .await
 }
 
 /// The cursor of the entry with this identifier.

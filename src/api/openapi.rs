@@ -143,7 +143,7 @@ fn rename_references(value: &mut Value, renamed: &BTreeSet<String>) {
 mod tests {
     use super::*;
     use crate::{
-        api::operation::{Idempotency, Versioned},
+        api::operation::{Idempotency, Unruled, Versioned},
         domain::permission::Permission,
         error::problem,
     };
@@ -193,7 +193,7 @@ mod tests {
     }
 
     fn operations() -> Vec<Operation> {
-        let new = |id, method, path| Operation::new(id, method, path, "Summary", MethodRouter::new());
+        let new = |id, method, path| Unruled::new(id, method, path, "Summary", MethodRouter::new());
         vec![
             new("orders.create", Method::POST, "/v1/orders")
                 .needs(&[Permission::OrdersCreate, Permission::OrdersCreateOwn])
@@ -213,7 +213,7 @@ mod tests {
                 .versioned(Versioned::Read)
                 .answers::<OrderView>(),
             new("auth.logout", Method::POST, "/v1/auth/logout").signed_in().answers_nothing(),
-            new("pages.asset", Method::GET, "/assets/{*path}").answers_text("text/css"),
+            new("pages.asset", Method::GET, "/assets/{*path}").anonymous().answers_text("text/css"),
         ]
     }
 

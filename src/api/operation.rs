@@ -79,6 +79,57 @@ pub enum Payload {
     Text(&'static str),
 }
 
+/// An operation of which nobody has said yet who may call it: it is no operation until somebody does.
+pub struct Unruled(Operation);
+
+impl Unruled {
+    /// An operation without body or parameters that answers 200; the rest is said by the methods below, and who may call
+    /// it before anything else.
+    pub fn new(
+        id: &'static str,
+        method: Method,
+        path: &'static str,
+        summary: &'static str,
+        handler: MethodRouter<App>,
+    ) -> Self {
+        Self(Operation {
+            id,
+            method,
+            path,
+            summary,
+            access: Access::AnyOf(&[]),
+            idempotency: Idempotency::Ignored,
+            versioned: Versioned::No,
+            paged: false,
+            body: Body::None,
+            query: None,
+            status: 200,
+            may_create: false,
+            payloads: vec![],
+            location: false,
+            waits: Duration::ZERO,
+            problems: vec![],
+            links: vec![],
+            handler,
+        })
+    }
+
+    /// Anybody may call it, without credentials.
+    pub fn anonymous(self) -> Operation {
+        Operation { access: Access::Anonymous, ..self.0 }
+    }
+
+    /// Needs valid credentials.
+    pub fn signed_in(self) -> Operation {
+        Operation { access: Access::SignedIn, ..self.0 }
+    }
+
+    /// Needs one of these permissions.
+    pub fn needs(self, any_of: &'static [Permission]) -> Operation {
+        Operation { access: Access::AnyOf(any_of), ..self.0 }
+    }
+}
+
 /// One operation.
 #[derive(Clone)]
 pub struct Operation {
@@ -121,48 +172,6 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// An anonymous operation without body or parameters that answers 200; the rest is said by the methods below.
-    pub fn new(
-        id: &'static str,
-        method: Method,
-        path: &'static str,
-        summary: &'static str,
-        handler: MethodRouter<App>,
-    ) -> Self {
-        Self {
-            id,
-            method,
-            path,
-            summary,
-            access: Access::Anonymous,
-            idempotency: Idempotency::Ignored,
-            versioned: Versioned::No,
-            paged: false,
-            body: Body::None,
-            query: None,
-            status: 200,
-            may_create: false,
-            payloads: vec![],
-            location: false,
-            waits: Duration::ZERO,
-            problems: vec![],
-            links: vec![],
-            handler,
-        }
-    }
-
-    /// Needs valid credentials.
-    #[must_use]
-    pub fn signed_in(self) -> Self {
-        Self { access: Access::SignedIn, ..self }
-    }
-
-    /// Needs one of these permissions.
-    #[must_use]
-    pub fn needs(self, any_of: &'static [Permission]) -> Self {
-        Self { access: Access::AnyOf(any_of), ..self }
-    }
-
     /// Takes an `Idempotency-Key`.
     #[must_use]
     pub fn key(self, idempotency: Idempotency) -> Self {

@@ -1,6 +1,7 @@
 //! Roles over HTTP.
 
 use super::{
+    export::Format,
     extract::{Parameters, Segments, Valid},
     list::{self, Paging},
     permissions::AnyPermission,
@@ -20,6 +21,7 @@ use axum::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::future::ready;
 
 /// What a role permits.
 #[derive(Deserialize, JsonSchema)]
@@ -36,8 +38,13 @@ pub(super) async fn list(
     State(app): State<App>,
     actor: Actor,
     Parameters(paging): Parameters<Paging>,
+    format: Format,
     uri: Uri,
 ) -> Result<Response> {
+    if format != Format::Page {
+        paging.refuse()?;
+        return list::all(format, move |wanted| ready(roles::list(&app, &actor, &wanted))).await;
+    }
     let place = list::Place::plain(&app, "roles.list".to_owned(), &paging)?;
     let found = roles::list(&app, &actor, &place.wanted(name))?;
     Ok(reply::page(&place.found(&app, found, |name| cursor(&name)), &uri))

@@ -3,7 +3,7 @@
 
 use super::{
     analytics, api_keys, audit, auth, events, gate, idempotency_keys, middleware, openapi,
-    operation::{Idempotency, NDJSON, Operation, Versioned},
+    operation::{Idempotency, NDJSON, Operation, Unruled, Versioned},
     orders, pages, roles, sessions, system, transactions, users,
 };
 use crate::{
@@ -28,32 +28,35 @@ use std::sync::{Arc, LazyLock};
 
 /// Every operation, in the order of the documentation.
 pub fn operations() -> Vec<Operation> {
-    [identity(), access(), order_operations(), history(), money(), figures(), surroundings()].concat()
+    [identity(), access(), order_operations(), transitions(), history(), money(), figures(), surroundings()].concat()
 }
 
-fn read(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Operation {
-    Operation::new(id, Method::GET, path, summary, handler)
+fn read(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Unruled {
+    Unruled::new(id, Method::GET, path, summary, handler)
 }
 
-fn write(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Operation {
-    Operation::new(id, Method::POST, path, summary, handler)
+fn write(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Unruled {
+    Unruled::new(id, Method::POST, path, summary, handler)
 }
 
-fn remove(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Operation {
-    Operation::new(id, Method::DELETE, path, summary, handler).answers_nothing()
+fn remove(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Unruled {
+    Unruled::new(id, Method::DELETE, path, summary, handler)
 }
 
 fn identity() -> Vec<Operation> {
     vec![
         write("auth.setup", "/v1/setup", "Make the first administrator", post(auth::set_up))
+            .anonymous()
             .takes::<auth::SetUp>()
             .answers_with::<UserView>(201)
             .problems(&[&problem::INVALID_SETUP_TOKEN, &problem::ALREADY_SET_UP]),
         write("auth.login", "/v1/auth/login", "Log in", post(auth::log_in))
+            .anonymous()
             .takes::<auth::LogIn>()
             .answers::<crate::service::sessions::Credentials>()
             .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),
         write("auth.refresh", "/v1/auth/refresh", "Continue a session", post(auth::refresh))
+            .anonymous()
             .takes::<auth::Refresh>()
             .answers::<crate::service::sessions::Credentials>()
             .problems(&[&problem::INVALID_REFRESH_TOKEN]),
@@ -79,9 +82,10 @@ fn identity() -> Vec<Operation> {
         read("users.list", "/v1/users", "List users", get(users::list))
             .needs(&[UsersRead])
             .query::<super::list::Paging>()
-            .pages::<Page<UserView>>(),
+            .pages::<Page<UserView>>()
+            .streams(),
         read("users.get", "/v1/users/{id}", "Read a user", get(users::get)).signed_in().answers::<UserView>(),
-        Operation::new("users.update", Method::PATCH, "/v1/users/{id}", "Change a user", patch(users::update))
+        Unruled::new("users.update", Method::PATCH, "/v1/users/{id}", "Change a user", patch(users::update))
             .signed_in()
             .key(Idempotency::Honoured)
             .takes_patch::<users::PatchUser>()
@@ -101,32 +105,37 @@ fn access() -> Vec<Operation> {
         read("sessions.list", "/v1/users/{id}/sessions", "List a user's sessions", get(sessions::list))
             .signed_in()
             .query::<super::list::Paging>()
-            .pages::<Page<SessionView>>(),
+            .pages::<Page<SessionView>>()
+            .streams(),
         remove(
             "sessions.delete_all",
             "/v1/users/{id}/sessions",
             "End all of a user's sessions",
             delete(sessions::revoke_all),
         )
-        .signed_in(),
+        .signed_in()
+        .answers_nothing(),
         remove(
             "sessions.delete",
             "/v1/users/{id}/sessions/{session_id}",
             "End one of a user's sessions",
             delete(sessions::revoke),
         )
-        .signed_in(),
+        .signed_in()
+        .answers_nothing(),
         read("roles.list", "/v1/roles", "List roles", get(roles::list))
             .needs(&[UsersRead])
             .query::<super::list::Paging>()
-            .pages::<Page<RoleView>>(),
-        Operation::new("roles.put", Method::PUT, "/v1/roles/{name}", "Make or replace a role", put(roles::put))
+            .pages::<Page<RoleView>>()
+            .streams(),
+        Unruled::new("roles.put", Method::PUT, "/v1/roles/{name}", "Make or replace a role", put(roles::put))
             .needs(&[RolesWrite])
             .takes::<roles::PutRole>()
             .puts::<RoleView>()
             .problems(&[&problem::PERMISSION_NOT_HELD, &problem::BUILT_IN_ROLE]),
         remove("roles.delete", "/v1/roles/{name}", "Delete a role", delete(roles::delete))
             .needs(&[RolesWrite])
+            .answers_nothing()
             .problems(&[&problem::BUILT_IN_ROLE, &problem::ROLE_IN_USE]),
         write("api_keys.create", "/v1/api-keys", "Make an API key", post(api_keys::create))
             .needs(&[ApiKeysWrite])
@@ -136,24 +145,20 @@ fn access() -> Vec<Operation> {
         read("api_keys.list", "/v1/api-keys", "List API keys", get(api_keys::list))
             .needs(&[ApiKeysWrite])
             .query::<super::list::Paging>()
-            .pages::<Page<KeyView>>(),
+            .pages::<Page<KeyView>>()
+            .streams(),
         remove("api_keys.delete", "/v1/api-keys/{id}", "Revoke an API key", delete(api_keys::revoke))
-            .needs(&[ApiKeysWrite]),
+            .needs(&[ApiKeysWrite])
+            .answers_nothing(),
         read("audit.list", "/v1/audit", "Read the audit trail", get(audit::list))
             .needs(&[AuditRead])
             .query::<audit::ListAudit>()
-            .pages::<Page<AuditView>>(),
+            .pages::<Page<AuditView>>()
+            .streams(),
     ]
 }
 
 fn order_operations() -> Vec<Operation> {
-    let transition = |id, path, summary, handler| {
-        write(id, path, summary, handler)
-            .key(Idempotency::Honoured)
-            .versioned(Versioned::Write)
-            .answers::<OrderView<'_>>()
-            .problems(&[&problem::INVALID_TRANSITION])
-    };
     vec![
         write("orders.create", "/v1/orders", "Place an order, or make a draft", post(orders::create))
             .needs(&[OrdersCreate, OrdersCreateOwn])
@@ -194,26 +199,59 @@ fn order_operations() -> Vec<Operation> {
         .needs(&[OrdersRead, OrdersReadOwn])
         .versioned(Versioned::Read)
         .answers::<OrderView<'_>>(),
-        Operation::new("orders.update", Method::PATCH, "/v1/orders/{id}", "Change an order", patch(orders::update))
+        Unruled::new("orders.update", Method::PATCH, "/v1/orders/{id}", "Change an order", patch(orders::update))
             .needs(&[OrdersUpdate, OrdersUpdateOwn])
             .key(Idempotency::Honoured)
             .versioned(Versioned::Write)
             .takes_patch::<orders::PatchOrder>()
             .answers::<OrderView<'_>>()
             .problems(&[&problem::ORDER_FROZEN, &problem::DUPLICATE_EXTERNAL_REF]),
-        transition("orders.place", "/v1/orders/{id}/place", "Place a draft", post(orders::place))
-            .needs(&[OrdersTransition, OrdersCreateOwn])
-            .may_take::<orders::NoFields>(),
-        transition("orders.confirm", "/v1/orders/{id}/confirm", "Confirm an order", post(orders::confirm))
-            .needs(&[OrdersTransition])
-            .may_take::<orders::NoFields>(),
-        transition("orders.fulfil", "/v1/orders/{id}/fulfil", "Fulfil an order", post(orders::fulfil))
-            .needs(&[OrdersTransition])
-            .may_take::<orders::NoFields>(),
-        transition("orders.cancel", "/v1/orders/{id}/cancel", "Cancel an order", post(orders::cancel))
-            .needs(&[OrdersCancel, OrdersCancelOwn])
-            .may_take::<orders::CancelOrder>()
-            .problems(&[&problem::REFUND_DECISION_REQUIRED, &problem::REFUND_EXCEEDS_PAID]),
+    ]
+}
+
+fn transitions() -> Vec<Operation> {
+    let transition = |id, path, summary, handler, any_of| {
+        write(id, path, summary, handler)
+            .needs(any_of)
+            .key(Idempotency::Honoured)
+            .versioned(Versioned::Write)
+            .answers::<OrderView<'_>>()
+            .problems(&[&problem::INVALID_TRANSITION])
+    };
+    vec![
+        transition(
+            "orders.place",
+            "/v1/orders/{id}/place",
+            "Place a draft",
+            post(orders::place),
+            &[OrdersTransition, OrdersCreateOwn],
+        )
+        .may_take::<orders::NoFields>(),
+        transition(
+            "orders.confirm",
+            "/v1/orders/{id}/confirm",
+            "Confirm an order",
+            post(orders::confirm),
+            &[OrdersTransition],
+        )
+        .may_take::<orders::NoFields>(),
+        transition(
+            "orders.fulfil",
+            "/v1/orders/{id}/fulfil",
+            "Fulfil an order",
+            post(orders::fulfil),
+            &[OrdersTransition],
+        )
+        .may_take::<orders::NoFields>(),
+        transition(
+            "orders.cancel",
+            "/v1/orders/{id}/cancel",
+            "Cancel an order",
+            post(orders::cancel),
+            &[OrdersCancel, OrdersCancelOwn],
+        )
+        .may_take::<orders::CancelOrder>()
+        .problems(&[&problem::REFUND_DECISION_REQUIRED, &problem::REFUND_EXCEEDS_PAID]),
     ]
 }
 
@@ -270,7 +308,7 @@ fn money() -> Vec<Operation> {
         read("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", get(transactions::get))
             .needs(&[OrdersRead, OrdersReadOwn])
             .answers::<TransactionView<'_>>(),
-        Operation::new(
+        Unruled::new(
             "transactions.update",
             Method::PATCH,
             "/v1/transactions/{id}",
@@ -317,11 +355,17 @@ fn figures() -> Vec<Operation> {
 
 fn surroundings() -> Vec<Operation> {
     vec![
-        read("system.live", "/livez", "Whether the process is up", get(system::live)).answers::<system::Live>(),
+        read("system.live", "/livez", "Whether the process is up", get(system::live))
+            .anonymous()
+            .answers::<system::Live>(),
         read("system.ready", "/readyz", "Whether requests can be served", get(system::ready))
+            .anonymous()
             .answers::<system::Ready>(),
-        read("system.version", "/version", "What is running here", get(system::version)).answers::<system::Version>(),
+        read("system.version", "/version", "What is running here", get(system::version))
+            .anonymous()
+            .answers::<system::Version>(),
         read("system.openapi", "/openapi.json", "This document", get(system::openapi))
+            .anonymous()
             .answers::<serde_json::Map<String, serde_json::Value>>(),
     ]
 }

@@ -1,7 +1,12 @@
 //! The rows of exported lists: the scalar fields of each document, in the document's order.
 
 use super::export::{Cell, Row};
-use crate::service::views::{EventView, OrderView, Shown, TransactionView};
+use crate::{
+    domain::permission::Permission,
+    service::views::{
+        AuditView, EventView, KeyView, OrderView, RoleView, SessionView, Shown, TransactionView, UserView,
+    },
+};
 use std::fmt::Display;
 
 fn shown<T: Display>(value: &Shown<T>) -> Cell<'static> {
@@ -131,6 +136,93 @@ impl Row for EventView {
             Cell::Text(self.request_id.as_str().into()),
             shown(&self.occurred_at),
             Cell::Text(self.data.get().into()),
+        ]
+    }
+}
+
+fn switch(value: bool) -> Cell<'static> {
+    Cell::Text(if value { "true" } else { "false" }.into())
+}
+
+fn names(permissions: &[Shown<Permission>]) -> Cell<'static> {
+    let names: Vec<_> = permissions.iter().map(|permission| permission.0.name()).collect();
+    Cell::Text(names.join(" ").into())
+}
+
+impl Row for UserView {
+    const COLUMNS: &'static [&'static str] = &["id", "email", "name", "role", "status", "created_at", "updated_at"];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            shown(&self.id),
+            text(Some(&self.email)),
+            text(Some(&self.name)),
+            text(Some(&self.role)),
+            shown(&self.status),
+            shown(&self.created_at),
+            shown(&self.updated_at),
+        ]
+    }
+}
+
+impl Row for SessionView {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "created_at", "last_used_at", "expires_at", "ip", "user_agent", "current"];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            shown(&self.id),
+            shown(&self.created_at),
+            shown(&self.last_used_at),
+            shown(&self.expires_at),
+            text(self.ip.as_deref()),
+            text(self.user_agent.as_deref()),
+            switch(self.current),
+        ]
+    }
+}
+
+impl Row for RoleView {
+    const COLUMNS: &'static [&'static str] = &["name", "permissions", "built_in"];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![text(Some(&self.name)), names(&self.permissions), switch(self.built_in)]
+    }
+}
+
+impl Row for KeyView {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "name", "prefix", "permissions", "created_by", "created_at", "expires_at", "last_used_at"];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            shown(&self.id),
+            text(Some(&self.name)),
+            text(Some(&self.prefix)),
+            names(&self.permissions),
+            shown(&self.created_by),
+            shown(&self.created_at),
+            shown_or_empty(self.expires_at.as_ref()),
+            shown_or_empty(self.last_used_at.as_ref()),
+        ]
+    }
+}
+
+impl Row for AuditView {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "occurred_at", "actor", "action", "target", "address", "request_id", "outcome", "changes"];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            shown(&self.id),
+            shown(&self.occurred_at),
+            text(Some(&self.actor)),
+            text(Some(&self.action)),
+            text(self.target.as_deref()),
+            text(self.address.as_deref()),
+            text(Some(&self.request_id)),
+            shown(&self.outcome),
+            Cell::Text(serde_json::Value::Object(self.changes.clone()).to_string().into()),
         ]
     }
 }

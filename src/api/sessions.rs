@@ -1,6 +1,7 @@
 //! A user's sessions over HTTP.
 
 use super::{
+    export::Format,
     extract::{Parameters, PathId, Segments},
     list::{self, Paging, Place},
     reply,
@@ -17,6 +18,7 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
+use std::future::ready;
 
 /// A page of a user's sessions, newest first.
 pub(super) async fn list(
@@ -24,8 +26,13 @@ pub(super) async fn list(
     actor: Actor,
     PathId(user): PathId<UserId>,
     Parameters(paging): Parameters<Paging>,
+    format: Format,
     uri: Uri,
 ) -> Result<Response> {
+    if format != Format::Page {
+        paging.refuse()?;
+        return list::all(format, move |wanted| ready(sessions::list(&app, &actor, user, &wanted))).await;
+    }
     let place = Place::plain(&app, format!("sessions.list {user}"), &paging)?;
     let found = sessions::list(&app, &actor, user, &place.wanted(list::id))?;
     Ok(reply::page(&place.found(&app, found, list::cursor), &uri))

@@ -1,6 +1,7 @@
 //! Users over HTTP.
 
 use super::{
+    export::Format,
     extract::{Parameters, PathId, Valid},
     list::{self, Paging, Place},
     reply,
@@ -19,6 +20,7 @@ use crate::{
 use axum::{Json, extract::State, http::Uri, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::future::ready;
 
 /// A user to make.
 #[derive(Deserialize, JsonSchema)]
@@ -61,8 +63,13 @@ pub(super) async fn list(
     State(app): State<App>,
     actor: Actor,
     Parameters(paging): Parameters<Paging>,
+    format: Format,
     uri: Uri,
 ) -> Result<Response> {
+    if format != Format::Page {
+        paging.refuse()?;
+        return list::all(format, move |wanted| ready(users::list(&app, &actor, &wanted))).await;
+    }
     let place = Place::plain(&app, "users.list".to_owned(), &paging)?;
     let found = users::list(&app, &actor, &place.wanted(list::id))?;
     Ok(reply::page(&place.found(&app, found, list::cursor), &uri))

@@ -14,14 +14,14 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{audit::Outcome, permission::Permission},
-    error::Result,
+    error::{Result, problem},
     store::{
         WriteTx,
         audit::{self, Entry, NewEntry},
     },
 };
 use serde_json::Value;
-use std::{fmt::Display, net::IpAddr};
+use std::{fmt::Display, net::IpAddr, sync::Arc};
 
 /// Records that `actor` did `action` (an operation id) to `target`, in the transaction of the deed. `changes` is an
 /// object without secrets.
@@ -71,23 +71,28 @@ pub fn denied(app: &App, actor: &Actor, action: &'static str, code: &str) {
     app.notes.denied(note, app.clock.now());
 }
 
-/// Writes what was noted.
+/// Writes what was noted. What could not be written, for want of room perhaps, is noted still.
 pub async fn write_notes(app: &App) -> Result<()> {
     let _in_order = app.notes.writing().await;
-    let notes = app.notes.take();
+    let notes = Arc::new(app.notes.take());
     if notes.is_empty() {
         return Ok(());
     }
-    let write = app
-        .store
-        .write("audit.write_notes", move |tx| notes.iter().try_for_each(|note| audit::append(tx, note.clone())));
-    write.await
+    let written = Arc::clone(&notes);
+    let append = move |tx: &WriteTx<'_>| written.iter().try_for_each(|note| audit::append(tx, note.clone()));
+    let outcome = app.store.write("audit.write_notes", append).await;
+    // After an unknown outcome they may be written already.
+    if outcome.as_ref().is_err_and(|e| !e.is(&problem::OUTCOME_UNKNOWN)) {
+        app.notes.give_back(&notes);
+    }
+    outcome
 }
 
 /// Entries by row, newest first.
 pub async fn list(app: &App, actor: &Actor, filter: Filter, wanted: Wanted<i64>) -> Result<Found<AuditView, i64>> {
     actor.require(Permission::AuditRead)?;
-    write_notes(app).await?;
+    // Reading goes on while nothing can be written; housekeeping tries again, and reports it.
+    let _ = write_notes(app).await;
     app.store
         .scan("audit.list", move |tx| {
             let found = audit::page(tx, &filter, wanted.after, wanted.look_for())?;

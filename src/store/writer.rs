@@ -104,7 +104,7 @@ impl Writer {
         let mut failed = self.failed.clone();
         // An error means that the writer was closed in good order: then this never resolves.
         if failed.wait_for(|failed| *failed).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -167,12 +167,14 @@ impl Loop {
     /// Commits `jobs` together or, if that cannot be, one by one; answers each. An error is final.
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
         match self.transaction(&mut jobs) {
-            Ok(()) => {}
             Err(Broken::ByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
-            Err(Broken::ByOne) => {}
-            Err(Broken::Undone(e)) => return refuse(jobs, e.problem(), &e),
+            Ok(()) | Err(Broken::ByOne) => {}
+            Err(Broken::Undone(e)) => {
+                refuse(jobs, e.problem(), &e);
+                return Ok(());
+            }
             Err(Broken::Unknown(e)) => {
-                refuse(jobs, &problem::OUTCOME_UNKNOWN, &e)?;
+                refuse(jobs, &problem::OUTCOME_UNKNOWN, &e);
                 return Err(e);
             }
         }
@@ -263,9 +265,8 @@ fn undone_or_unknown(e: Error) -> Broken {
     if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) }
 }
 
-fn refuse(jobs: Vec<Box<dyn Job>>, problem: &'static crate::error::Problem, cause: &Error) -> Result<()> {
+fn refuse(jobs: Vec<Box<dyn Job>>, problem: &'static crate::error::Problem, cause: &Error) {
     for job in jobs {
         job.refuse(Error::new(problem).caused_by(cause.to_string()));
     }
-    Ok(())
 }

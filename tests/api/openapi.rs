@@ -18,7 +18,7 @@ fn walk(value: &'static Value, place: &str, visit: &mut impl FnMut(&str, &'stati
     match value {
         Value::Object(members) => members.iter().for_each(|(name, v)| walk(v, &format!("{place}/{name}"), visit)),
         Value::Array(elements) => {
-            elements.iter().enumerate().for_each(|(i, v)| walk(v, &format!("{place}/{i}"), visit))
+            elements.iter().enumerate().for_each(|(i, v)| walk(v, &format!("{place}/{i}"), visit));
         }
         _ => {}
     }

@@ -180,3 +180,37 @@ async fn an_outdated_hash_is_renewed_at_the_next_log_in() {
     service.anonymous().log_in("customer@example.com", PASSWORD).await;
     assert_eq!(present(), renewed);
 }
+
+#[tokio::test]
+async fn lists_of_who_may_do_what_are_exported_too() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    let key = json!({"name": "=1+1", "permissions": ["orders:read", "users:read"]});
+    admin.post("/v1/api-keys", key).await.status(201);
+    let csv = async |path: &str| admin.get(path).header("accept", "text/csv").await.ok().text().to_owned();
+    let users = csv("/v1/users").await;
+    let lines: Vec<_> = users.split("\r\n").collect();
+    assert_eq!((lines.len(), lines[0]), (4, "id,email,name,role,status,created_at,updated_at"));
+    assert!(lines[1].starts_with(&format!("{},customer@example.com,customer,customer,active,2026", ada.id)), "{users}");
+    assert!(csv("/v1/roles").await.contains("\r\nanalyst,orders:read analytics:read,true\r\n"));
+    assert!(csv("/v1/api-keys").await.contains(",'=1+1,ork_"));
+    assert!(csv(&format!("/v1/users/{}/sessions", ada.id)).await.ends_with(",192.0.2.1,,false\r\n"));
+    assert!(csv("/v1/audit?action=api_keys.create").await.contains(",api_keys.create,key_"));
+    let lines = admin.get("/v1/audit").header("accept", "application/x-ndjson").await.ok();
+    assert_eq!(lines.text().lines().count(), admin.walk("/v1/audit").await.len());
+    admin.get("/v1/users?limit=1").header("accept", "text/csv").await.status(400).problem("invalid_parameter");
+}
+
+#[tokio::test]
+async fn an_orders_history_and_money_are_counted_too() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    let order = admin.places(crate::support::order_of(&[("tea", 2, 1250)])).await.created().id();
+    for amount in [100, 200] {
+        admin.pays(&order, json!({"amount": amount})).await.created();
+    }
+    for (list, total) in [("transactions", 2), ("events", 3)] {
+        let page = admin.get(&format!("/v1/orders/{order}/{list}?count=true&limit=1")).await.ok();
+        assert_eq!(page["page"]["total"], total, "{list}");
+    }
+}

@@ -35,7 +35,7 @@ pub async fn log_in(app: &App, source: Source, email: &str, password: &str) -> R
     let find = |email: &Email| app.store.read("auth.login", |tx| users::by_email(tx, email));
     let (user, hash) = spelled.as_ref().map(find).transpose()?.flatten().unzip();
     let verdict = app.hasher.verify(password, hash.clone()).await?;
-    let (Some(user), Some(hash), true) = (active(&user), hash, verdict.matches) else {
+    let (Some(user), Some(hash), true) = (active(user.as_ref()), hash, verdict.matches) else {
         let refusal = app.attempts.failed(account, address, app.clock.now());
         note_failure(app, &source, user.map(|user| user.id), &refusal);
         return Err(refusal);
@@ -46,15 +46,15 @@ pub async fn log_in(app: &App, source: Source, email: &str, password: &str) -> R
     begin(app, source, user.id, Verified { hash, renewed }).await
 }
 
-fn active(user: &Option<User>) -> Option<&User> {
-    user.as_ref().filter(|user| user.status == UserStatus::Active)
+fn active(user: Option<&User>) -> Option<&User> {
+    user.filter(|user| user.status == UserStatus::Active)
 }
 
 /// A failed log-in goes into the audit trail: without the address that was typed, which may be a password.
 fn note_failure(app: &App, source: &Source, user: Option<UserId>, refusal: &Error) {
     let changes = json!({"code": refusal.problem().code});
     let mut note = entry(&source.actor(Principal::System), "auth.login", None, Outcome::Failure, &changes);
-    note.actor = "anonymous".to_owned();
+    "anonymous".clone_into(&mut note.actor);
     note.target = user.map(|id| id.to_string());
     match user {
         Some(_) => app.notes.failed(note),

@@ -41,9 +41,9 @@ enum Exchange {
 /// `INVALID_REFRESH_TOKEN` if it is unknown, expired or was used before.
 pub async fn refresh(app: &App, source: Source, token: &str) -> Result<Credentials> {
     let refused = || Error::new(&problem::INVALID_REFRESH_TOKEN);
-    let used = Secret::parse(Kind::RefreshToken, token).ok_or_else(refused)?;
+    let shown = Secret::parse(Kind::RefreshToken, token).ok_or_else(refused)?;
     let shared = app.clone();
-    let exchange = app.store.write("auth.refresh", move |tx| exchange(tx, &shared, &source, &used)).await?;
+    let exchange = app.store.write("auth.refresh", move |tx| exchange(tx, &shared, &source, &shown)).await?;
     match exchange {
         Exchange::Next(next) => {
             let (session, user, token) = *next;
@@ -54,14 +54,14 @@ pub async fn refresh(app: &App, source: Source, token: &str) -> Result<Credentia
 }
 
 /// The end of a session has to be committed, so a reused token is no error here.
-fn exchange(tx: &WriteTx<'_>, app: &App, source: &Source, used: &Secret) -> Result<Exchange> {
+fn exchange(tx: &WriteTx<'_>, app: &App, source: &Source, shown: &Secret) -> Result<Exchange> {
     let refused = || Error::new(&problem::INVALID_REFRESH_TOKEN);
-    let digest = used.digest();
+    let digest = shown.digest();
     let session = sessions::by_token(tx, &digest)?.filter(|session| tx.now() < session.expires_at);
     let session = session.ok_or_else(refused)?;
     let user = users::by_id(tx, session.user_id)?.filter(|user| user.status == UserStatus::Active);
     let user = user.ok_or_else(refused)?;
-    let successors = app.tokens.successors(used);
+    let successors = app.tokens.successors(shown);
     if same_digest(&session.refresh_digest, &digest) {
         let next = successors.into_iter().next().ok_or_else(|| Error::internal("no key signs"))?;
         let session = go_on(tx, app, session, &next)?;

@@ -61,6 +61,15 @@ impl Notes {
         std::mem::take(&mut self.lock().notes)
     }
 
+    /// These could not be written: they wait before all others, as far as there is room.
+    pub fn give_back(&self, notes: &[NewEntry]) {
+        let mut waiting = self.lock();
+        let later = std::mem::take(&mut waiting.notes);
+        for note in notes.iter().cloned().chain(later) {
+            waiting.note(note);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,6 +155,16 @@ mod tests {
         notes.failed_for_nobody(note(), NOW.plus(PAUSE));
         notes.failed_for_nobody(note(), NOW.plus(PAUSE));
         assert_eq!(notes.take().len(), 1);
+    }
+
+    #[test]
+    fn what_could_not_be_written_waits_again() {
+        let notes = Notes::default();
+        notes.failed(NewEntry { request_id: "1".to_owned(), ..note() });
+        let taken = notes.take();
+        notes.failed(NewEntry { request_id: "2".to_owned(), ..note() });
+        notes.give_back(&taken);
+        assert_eq!(notes.take().iter().map(|note| note.request_id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
     }
 
     #[test]

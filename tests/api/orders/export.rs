@@ -65,8 +65,9 @@ async fn ndjson_lines_are_the_entries_of_the_list() {
 async fn exports_are_longer_than_any_page() {
     let service = Service::start().await;
     let staff = service.staff().await;
-    let body: String =
-        (0..1_203).map(|n| format!("{}\n", with(order_of(&[("tea", 1, n)]), "external_ref", n.to_string()))).collect();
+    let body: String = (0..1_203)
+        .map(|n| with(order_of(&[("tea", 1, n)]), "external_ref", n.to_string()).to_string() + "\n")
+        .collect();
     staff.call(Method::POST, "/v1/orders/import").body("application/x-ndjson", body).await.ok();
     let csv = export(&staff, "/v1/orders", "text/csv").await.ok();
     let rows: Vec<_> = csv.text().lines().collect();

@@ -29,7 +29,7 @@ impl Answer {
         self.status(200)
     }
 
-    /// 201 with a `Location`.
+    /// 201.
     #[track_caller]
     pub fn created(self) -> Self {
         self.status(201)

@@ -29,6 +29,7 @@ pub struct Client {
     pub session: Value,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "scripts read better without ampersands")]
 impl Client {
     pub(super) fn anonymous(service: Arc<Shared>) -> Self {
         Self { service, token: None, id: String::new(), session: Value::Null }

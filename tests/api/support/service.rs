@@ -66,6 +66,7 @@ impl Service {
     }
 
     /// A new one with these settings, such as `("auth.access_ttl", "15m")`.
+    #[allow(clippy::unused_async, reason = "everything that tests do with a service is awaited")]
     pub async fn with(settings: &[(&str, &str)]) -> Self {
         statements::listen();
         let shared = Arc::new(Shared {
