@@ -198,7 +198,7 @@ impl Text {
         }
         self.format
             .filter(|format| !format.accepts(value))
-            .map(|format| ("invalid_format", format!("be {}", format.expected())))
+            .map(|format| (format.code(), format!("be {}", format.expected())))
     }
 }
 
@@ -208,6 +208,13 @@ impl Format {
             Self::Date => value.len() == 10 && Timestamp::parse(&format!("{value}T00:00:00Z")).is_some(),
             Self::DateTime => Timestamp::parse(value).is_some(),
             Self::Currency => Currency::parse(value).is_some(),
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Date | Self::DateTime => "invalid_format",
+            Self::Currency => "unknown",
         }
     }
 
