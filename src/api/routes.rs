@@ -21,7 +21,8 @@ use crate::{
 };
 use axum::{
     Router,
-    http::Method,
+    http::{Method, header},
+    response::{IntoResponse, Response},
     routing::{MethodRouter, delete, get, patch, post, put},
 };
 use std::sync::{Arc, LazyLock};
@@ -364,10 +365,15 @@ fn surroundings() -> Vec<Operation> {
         read("system.version", "/version", "What is running here", get(system::version))
             .anonymous()
             .answers::<system::Version>(),
-        read("system.openapi", "/openapi.json", "This document", get(system::openapi))
+        read("system.openapi", "/openapi.json", "This document", get(openapi_document))
             .anonymous()
             .answers::<serde_json::Map<String, serde_json::Value>>(),
     ]
+}
+
+/// The API, described for programs.
+async fn openapi_document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
 }
 
 /// The OpenAPI document, made once.

@@ -1,10 +1,10 @@
 //! Probes, the version and the API document.
 
-use crate::{app::App, error::Result};
+use crate::app::App;
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
@@ -80,9 +80,4 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
 /// What is running here.
 pub(super) async fn version() -> Json<Version> {
     Json(Version { name: "orderd", number: env!("CARGO_PKG_VERSION"), sqlite: App::sqlite_version() })
-}
-
-/// The API, described for programs.
-pub(super) async fn openapi() -> Result<Response> {
-    Ok(([(header::CONTENT_TYPE, "application/json")], super::routes::document()).into_response())
 }

@@ -2,6 +2,7 @@
 //! is in this folder, a file for each noun; no other module sees a rusqlite type. It knows no HTTP and no rules.
 
 pub mod audit;
+mod connection;
 pub mod events;
 pub mod figures;
 pub mod idempotency;
@@ -16,7 +17,8 @@ pub mod transactions;
 pub mod users;
 mod writer;
 
-pub use open::{OpenError, Options};
+pub use connection::Options;
+pub use open::OpenError;
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 

@@ -1,7 +1,7 @@
 //! Reading: a pool of connections that cannot write, look-ups on the caller's thread, and a lane for long queries.
 
 use super::{
-    open::{Options, prepare_reader},
+    connection::{Options, prepare_reader},
     sql::failed,
 };
 use crate::error::{Error, Result, problem};

@@ -8,7 +8,7 @@ use job::{Job, Task, Ticket};
 pub use tx::WriteTx;
 use tx::{Batch, Counters};
 
-use super::{open::Options, sql::failed};
+use super::{connection::Options, sql::failed};
 use crate::error::{Error, Result, problem};
 use rusqlite::Connection;
 use std::{
