@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Measures the whole server, started here on a file of its own. Nothing but Python is needed.
+
+    cargo build --release
+    benches/whole.py target/*/release/orderd timing          log-ins of known and unknown users: do they take as long?
+    benches/whole.py target/*/release/orderd storm           200 log-ins at once: what do orders feel of it?
+    benches/whole.py target/*/release/orderd lists [ORDERS]  import ORDERS (100000), walk 1,000 pages, export everything
+"""
+import http.client, json, os, statistics, subprocess, sys, tempfile, threading, time
+
+PASSWORD = "a long way down to the sea"
+PAGE = 200
+
+
+class Server:
+    """A server, an administrator, and how much memory it takes."""
+
+    def __init__(self, binary, folder):
+        environment = dict(os.environ, ORDERD_ADMIN_EMAIL="ada@example.com", ORDERD_ADMIN_PASSWORD=PASSWORD)
+        command = [binary, "serve", "--db", f"{folder}/o.db", "--listen", "127.0.0.1:0", "--log-level", "warn"]
+        for key in ("limits.requests_per_minute", "limits.login_per_minute"):
+            command += ["--set", f"{key}=0"]
+        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        self.address = self.process.stdout.readline().split("http://")[1].strip()
+        status, answer = self.ask(self.connect(), "POST", "/v1/auth/login", {"email": "ada@example.com", "password": PASSWORD})
+        assert status == 200, answer
+        self.token = json.loads(answer)["access_token"]
+
+    def connect(self):
+        return http.client.HTTPConnection(self.address, timeout=120)
+
+    def ask(self, connection, method, path, body=None, **headers):
+        if body is not None:
+            headers = {"Content-Type": "application/json", **headers}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+    def authorised(self, **headers):
+        return {"Authorization": f"Bearer {self.token}", **headers}
+
+    def peak_memory(self):
+        """MiB that were ever resident, and that are now."""
+        lines = dict(line.split(":", 1) for line in open(f"/proc/{self.process.pid}/status") if ":" in line)
+        return [int(lines[name].split()[0]) // 1024 for name in ("VmHWM", "VmRSS")]
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(30) == 0
+
+
+def order(n):
+    item = {"sku": f"SKU-{n % 5000:05}", "name": "Sencha 250 g", "quantity": 1 + n % 4, "unit_amount": 1250}
+    return {"currency": "EUR", "items": [item, {**item, "sku": f"SKU-{n * 7 % 5000:05}"}]}
+
+
+def p(values, percent):
+    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)] * 1000
+
+
+def timing(server):
+    """Pairs of a wrong log-in of a known and of an unknown user, one after the other; each account is tried once."""
+    connection, known, unknown = server.connect(), [], []
+    pairs = 300
+    for n in range(pairs):
+        body = {"email": f"u{n}@example.com", "name": "U", "role": "customer", "password": PASSWORD}
+        status, answer = server.ask(connection, "POST", "/v1/users", body, **server.authorised())
+        assert status == 201, answer
+    for n in range(pairs):
+        for times, email in ((known, f"u{n}@example.com"), (unknown, f"x{n}@example.com")):
+            begun = time.perf_counter()
+            status, _ = server.ask(connection, "POST", "/v1/auth/login", {"email": email, "password": "another long phrase"})
+            times.append(time.perf_counter() - begun)
+            assert status == 401
+    a, b = statistics.median(known), statistics.median(unknown)
+    print(f"{pairs} pairs: median known {a * 1000:.2f} ms, unknown {b * 1000:.2f} ms, apart by {abs(a - b) / a:.1%}")
+
+
+def orders_for(server, seconds, clients=8):
+    """Posts orders one after the other from each client, and returns how long each took."""
+    times, until = [], time.monotonic() + seconds
+
+    def client(number):
+        connection, n = server.connect(), 0
+        while time.monotonic() < until:
+            begun = time.perf_counter()
+            key = f"{number}-{until}-{n}"
+            status, answer = server.ask(connection, "POST", "/v1/orders", order(n), **server.authorised(**{"Idempotency-Key": key}))
+            assert status == 201, answer
+            times.append(time.perf_counter() - begun)
+            n += 1
+            time.sleep(0.005)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    [t.start() for t in threads], [t.join() for t in threads]
+    return times
+
+
+def storm(server):
+    """Orders alone, then orders while 200 log-ins are sent at once, again and again."""
+    alone = orders_for(server, 8)
+    before = server.peak_memory()
+    over, answers = threading.Event(), []
+
+    def log_in(number):
+        while not over.is_set():
+            body = {"email": f"nobody{number}@example.com", "password": "another long phrase"}
+            try:
+                answers.append(server.ask(server.connect(), "POST", "/v1/auth/login", body)[0])
+            except OSError:
+                answers.append(0)
+            if answers[-1] == 503:
+                time.sleep(1)
+
+    threads = [threading.Thread(target=log_in, args=(number,)) for number in range(200)]
+    [t.start() for t in threads]
+    stormy = orders_for(server, 8)
+    over.set()
+    [t.join() for t in threads]
+    print(f"orders alone:  {len(alone)}, p50 {p(alone, 50):.1f} ms, p99 {p(alone, 99):.1f} ms; memory {before[1]} MiB")
+    print(f"in the storm:  {len(stormy)}, p50 {p(stormy, 50):.1f} ms, p99 {p(stormy, 99):.1f} ms; memory at most {server.peak_memory()[0]} MiB")
+    print(f"p99 is {p(stormy, 99) / p(alone, 99):.2f} times as long; log-ins answered: { {s: answers.count(s) for s in set(answers)} }")
+
+
+def lists(server, count):
+    """An import, the pages of a list from the first to the 1,000th, and exports."""
+    lines = ("".join(json.dumps({**order(n), "external_ref": f"ref-{n}"}) + "\n" for n in range(first, min(first + 1000, count))) for first in range(0, count, 1000))
+    connection, begun, results = server.connect(), time.perf_counter(), {}
+    connection.request("POST", "/v1/orders/import", (chunk.encode() for chunk in lines), server.authorised(**{"Content-Type": "application/x-ndjson"}), encode_chunked=True)
+    for line in connection.getresponse():
+        result = json.loads(line)["result"]
+        results[result] = results.get(result, 0) + 1
+    taken = time.perf_counter() - begun
+    print(f"import of {count}: {taken:.1f} s, {count / taken:.0f} orders/s, {results}; memory at most {server.peak_memory()[0]} MiB")
+    times, path = [], f"/v1/orders?limit={PAGE}"
+    while path and len(times) < 1000:
+        begun = time.perf_counter()
+        status, answer = server.ask(connection, "GET", path, **server.authorised())
+        times.append(time.perf_counter() - begun)
+        assert status == 200, answer
+        cursor = json.loads(answer)["page"]["next"]
+        path = cursor and f"/v1/orders?limit={PAGE}&cursor={cursor}"
+    first, last = statistics.median(times[:20]) * 1000, statistics.median(times[-20:]) * 1000
+    print(f"{len(times)} pages of {PAGE}: first 20 median {first:.2f} ms, last 20 median {last:.2f} ms, {last / first:.2f} times")
+    for media in ("text/csv", "application/x-ndjson"):
+        begun, size, rows = time.perf_counter(), 0, 0
+        connection.request("GET", "/v1/orders", headers=server.authorised(Accept=media))
+        response = connection.getresponse()
+        while chunk := response.read(1 << 20):
+            size, rows = size + len(chunk), rows + chunk.count(b"\n")
+        taken = time.perf_counter() - begun
+        print(f"export as {media}: {rows} lines, {size >> 20} MiB in {taken:.1f} s; memory at most {server.peak_memory()[0]} MiB")
+
+
+def main():
+    if len(sys.argv) < 3 or sys.argv[2] not in ("timing", "storm", "lists"):
+        sys.exit(__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(sys.argv[1], folder)
+        try:
+            if sys.argv[2] == "lists":
+                lists(server, int(sys.argv[3]) if len(sys.argv) > 3 else 100_000)
+            else:
+                {"timing": timing, "storm": storm}[sys.argv[2]](server)
+        finally:
+            server.stop()
+
+
+main()
