@@ -6,10 +6,11 @@
     benches/whole.py target/*/release/orderd storm           200 log-ins at once: what do orders feel of it?
     benches/whole.py target/*/release/orderd lists [ORDERS]  import ORDERS (100000), walk 1,000 pages, export everything
 """
-import http.client, json, os, statistics, subprocess, sys, tempfile, threading, time
+import http.client, itertools, json, os, statistics, subprocess, sys, tempfile, threading, time
 
 PASSWORD = "a long way down to the sea"
 PAGE = 200
+FILE = 100_000  # lines of one import: this client sends all of them before it reads an answer
 
 
 class Server:
@@ -97,41 +98,54 @@ def orders_for(server, seconds, clients=8):
 
 
 def storm(server):
-    """Orders alone, then orders while 200 log-ins are sent at once, again and again."""
+    """Orders alone, then orders while 200 log-ins are sent at once, again and again, by a process of their own."""
     alone = orders_for(server, 8)
     before = server.peak_memory()
+    strangers = subprocess.Popen([sys.executable, __file__, server.address, "strangers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    stormy = orders_for(server, 8)
+    answers = strangers.communicate("\n")[0].strip()
+    print(f"orders alone:  {len(alone)}, p50 {p(alone, 50):.1f} ms, p99 {p(alone, 99):.1f} ms; memory {before[1]} MiB")
+    print(f"in the storm:  {len(stormy)}, p50 {p(stormy, 50):.1f} ms, p99 {p(stormy, 99):.1f} ms; memory at most {server.peak_memory()[0]} MiB")
+    print(f"p99 is {p(stormy, 99) / p(alone, 99):.2f} times as long; log-ins answered: {answers}")
+
+
+def strangers(address):
+    """200 clients that log in with wrong passwords until a line comes in."""
     over, answers = threading.Event(), []
 
     def log_in(number):
+        body = json.dumps({"email": f"nobody{number}@example.com", "password": "another long phrase"})
         while not over.is_set():
-            body = {"email": f"nobody{number}@example.com", "password": "another long phrase"}
-            try:
-                answers.append(server.ask(server.connect(), "POST", "/v1/auth/login", body)[0])
-            except OSError:
-                answers.append(0)
-            if answers[-1] == 503:
-                time.sleep(1)
+            connection = http.client.HTTPConnection(address, timeout=60)
+            connection.request("POST", "/v1/auth/login", body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            response.read()
+            answers.append(response.status)
+            over.wait(int(response.headers.get("Retry-After", 0)))
 
     threads = [threading.Thread(target=log_in, args=(number,)) for number in range(200)]
     [t.start() for t in threads]
-    stormy = orders_for(server, 8)
+    sys.stdin.readline()
     over.set()
     [t.join() for t in threads]
-    print(f"orders alone:  {len(alone)}, p50 {p(alone, 50):.1f} ms, p99 {p(alone, 99):.1f} ms; memory {before[1]} MiB")
-    print(f"in the storm:  {len(stormy)}, p50 {p(stormy, 50):.1f} ms, p99 {p(stormy, 99):.1f} ms; memory at most {server.peak_memory()[0]} MiB")
-    print(f"p99 is {p(stormy, 99) / p(alone, 99):.2f} times as long; log-ins answered: { {s: answers.count(s) for s in set(answers)} }")
+    print({status: answers.count(status) for status in sorted(set(answers))})
 
 
 def lists(server, count):
     """An import, the pages of a list from the first to the 1,000th, and exports."""
-    lines = ("".join(json.dumps({**order(n), "external_ref": f"ref-{n}"}) + "\n" for n in range(first, min(first + 1000, count))) for first in range(0, count, 1000))
-    connection, begun, results = server.connect(), time.perf_counter(), {}
-    connection.request("POST", "/v1/orders/import", (chunk.encode() for chunk in lines), server.authorised(**{"Content-Type": "application/x-ndjson"}), encode_chunked=True)
-    for line in connection.getresponse():
-        result = json.loads(line)["result"]
-        results[result] = results.get(result, 0) + 1
+    begun, results = time.perf_counter(), {}
+    for first in range(0, count, FILE):
+        lines = (json.dumps({**order(n), "external_ref": f"ref-{n}"}) + "\n" for n in range(first, min(first + FILE, count)))
+        chunks = iter(lambda: "".join(itertools.islice(lines, 1000)).encode(), b"")
+        connection = server.connect()
+        headers = server.authorised(**{"Content-Type": "application/x-ndjson"})
+        connection.request("POST", "/v1/orders/import", chunks, headers, encode_chunked=True)
+        for line in connection.getresponse():
+            result = json.loads(line)["result"]
+            results[result] = results.get(result, 0) + 1
     taken = time.perf_counter() - begun
     print(f"import of {count}: {taken:.1f} s, {count / taken:.0f} orders/s, {results}; memory at most {server.peak_memory()[0]} MiB")
+    connection = server.connect()
     times, path = [], f"/v1/orders?limit={PAGE}"
     while path and len(times) < 1000:
         begun = time.perf_counter()
@@ -153,6 +167,8 @@ def lists(server, count):
 
 
 def main():
+    if sys.argv[2:] == ["strangers"]:
+        return strangers(sys.argv[1])
     if len(sys.argv) < 3 or sys.argv[2] not in ("timing", "storm", "lists"):
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory() as folder:
