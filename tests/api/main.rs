@@ -8,6 +8,7 @@ mod audit;
 mod authz;
 mod client_address;
 mod ground_rules;
+mod guide;
 mod idempotency;
 mod identity;
 mod model;
