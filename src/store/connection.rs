@@ -14,7 +14,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 const PREPARED_STATEMENTS: usize = 256;
 /// Page cache of the writing connection, in KiB. Larger is not better: SQLite walks all of it at a commit that has split
 /// a page.
-const WRITER_CACHE_KIB: i64 = 32 * 1024;
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
 /// Page cache of each reading connection, in KiB.
 const READER_CACHE_KIB: i64 = 8 * 1024;
 

@@ -8,7 +8,7 @@ use crate::{
     domain::{digest::sha256, event::EventType, id::EventId, id::OrderId, time::Timestamp},
     error::Result,
 };
-use rusqlite::{Row, named_params};
+use rusqlite::{Row, params};
 
 /// Something that has just happened to an order.
 pub struct NewEvent<'a> {
@@ -58,12 +58,19 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
     });
     tx.execute(
         "INSERT INTO events (seq, id, type, order_seq, version, actor, request_id, occurred_at, data, hash)
-         VALUES (:seq, :id, :type, :order_seq, :version, :actor, :request_id, :at, :data, :hash)",
-        named_params! {
-            ":seq": seq, ":id": Key(id), ":type": event.kind.name(), ":order_seq": event.order_seq,
-            ":version": event.version, ":actor": event.actor, ":request_id": event.request_id, ":at": at.millis(),
-            ":data": event.data, ":hash": hash,
-        },
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            seq,
+            Key(id),
+            event.kind.name(),
+            event.order_seq,
+            event.version,
+            event.actor,
+            event.request_id,
+            at.millis(),
+            event.data,
+            hash,
+        ],
     )?;
     Ok(seq)
 }

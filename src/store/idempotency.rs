@@ -5,7 +5,7 @@ use super::{
     sql::{Columns, rows},
 };
 use crate::{domain::time::Timestamp, error::Result};
-use rusqlite::named_params;
+use rusqlite::params;
 
 /// A request that took effect.
 #[derive(Clone, Debug)]
@@ -71,14 +71,22 @@ pub fn settle(tx: &WriteTx<'_>, principal: &[u8], key: &str, settled: &Settled) 
     tx.execute(
         "INSERT OR REPLACE INTO idempotency_keys
            (principal, key, fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at)
-         VALUES (:principal, :key, :fingerprint, :method, :path, :status, :location, :etag, :event, :body, :request_id,
-                 :created_at)",
-        named_params! {
-            ":principal": principal, ":key": key, ":fingerprint": settled.fingerprint, ":method": settled.method,
-            ":path": settled.path, ":status": settled.status, ":location": settled.location, ":etag": settled.etag,
-            ":event": event, ":body": body, ":request_id": settled.request_id,
-            ":created_at": settled.created_at.millis(),
-        },
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+                 ?12)",
+        params![
+            principal,
+            key,
+            settled.fingerprint,
+            settled.method,
+            settled.path,
+            settled.status,
+            settled.location,
+            settled.etag,
+            event,
+            body,
+            settled.request_id,
+            settled.created_at.millis(),
+        ],
     )
     .map(drop)
 }

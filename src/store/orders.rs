@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Result, problem},
 };
 use row::{read_item, read_order};
-use rusqlite::named_params;
+use rusqlite::{named_params, params};
 
 /// What a new order is numbered by: the row that everything belonging to it refers to.
 pub fn next_seq(tx: &WriteTx<'_>) -> i64 {
@@ -46,24 +46,41 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
            subtotal_amount, order_discount_amount, discount_amount, fee_amount, tax_amount, total_amount, paid_amount,
            refunded_amount, customer, note, metadata, version, created_by, created_at, updated_at, placed_at,
            confirmed_at, fulfilled_at, cancelled_at, cancel_reason)
-         VALUES (:seq, :id, :number, :status, :payment_status, :currency, :user_id, :external_ref, :fees,
-           :subtotal, :order_discount, :discount, :fee, :tax, :total, :paid, :refunded, :customer, :note, :metadata,
-           :version, :created_by, :created_at, :updated_at, :placed_at, :confirmed_at, :fulfilled_at, :cancelled_at,
-           :cancel_reason)",
-        named_params! {
-            ":seq": order.seq, ":id": Key(order.id), ":number": order.number, ":status": order.status.name(),
-            ":payment_status": order.payment_status.name(), ":currency": order.currency.code(),
-            ":user_id": order.user_id.map(Key), ":external_ref": order.external_ref, ":fees": row::fees(&order.fees),
-            ":subtotal": order.totals.subtotal, ":order_discount": order.order_discount_amount,
-            ":discount": order.totals.discount, ":fee": order.totals.fee, ":tax": order.totals.tax,
-            ":total": order.totals.total, ":paid": order.paid_amount, ":refunded": order.refunded_amount,
-            ":customer": row::customer(order.customer.as_ref()), ":note": order.note,
-            ":metadata": row::metadata(&order.metadata), ":version": order.version, ":created_by": order.created_by,
-            ":created_at": order.created_at.millis(), ":updated_at": order.updated_at.millis(),
-            ":placed_at": order.placed_at.map(Timestamp::millis), ":confirmed_at": order.confirmed_at.map(Timestamp::millis),
-            ":fulfilled_at": order.fulfilled_at.map(Timestamp::millis),
-            ":cancelled_at": order.cancelled_at.map(Timestamp::millis), ":cancel_reason": order.cancel_reason,
-        },
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+           ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+           ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28,
+           ?29)",
+        params![
+            order.seq,
+            Key(order.id),
+            order.number,
+            order.status.name(),
+            order.payment_status.name(),
+            order.currency.code(),
+            order.user_id.map(Key),
+            order.external_ref,
+            row::fees(&order.fees),
+            order.totals.subtotal,
+            order.order_discount_amount,
+            order.totals.discount,
+            order.totals.fee,
+            order.totals.tax,
+            order.totals.total,
+            order.paid_amount,
+            order.refunded_amount,
+            row::customer(order.customer.as_ref()),
+            order.note,
+            row::metadata(&order.metadata),
+            order.version,
+            order.created_by,
+            order.created_at.millis(),
+            order.updated_at.millis(),
+            order.placed_at.map(Timestamp::millis),
+            order.confirmed_at.map(Timestamp::millis),
+            order.fulfilled_at.map(Timestamp::millis),
+            order.cancelled_at.map(Timestamp::millis),
+            order.cancel_reason,
+        ],
     )
     .map_err(taken_reference)?;
     insert_items(tx, order)?;
@@ -117,13 +134,21 @@ fn insert_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
         tx.execute(
             "INSERT INTO order_items (order_seq, line, id, sku, name, quantity, unit_amount, discount_amount, tax_rate,
                tax_amount, total_amount)
-             VALUES (:order_seq, :line, :id, :sku, :name, :quantity, :unit_amount, :discount_amount, :tax_rate,
-               :tax_amount, :total_amount)",
-            named_params! {
-                ":order_seq": order.seq, ":line": line, ":id": Key(*id), ":sku": sku, ":name": name,
-                ":quantity": quantity, ":unit_amount": unit_amount, ":discount_amount": discount_amount,
-                ":tax_rate": rate, ":tax_amount": tax_amount, ":total_amount": total_amount,
-            },
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+               ?10, ?11)",
+            params![
+                order.seq,
+                line,
+                Key(*id),
+                sku,
+                name,
+                quantity,
+                unit_amount,
+                discount_amount,
+                rate,
+                tax_amount,
+                total_amount,
+            ],
         )?;
     }
     Ok(())
