@@ -16,13 +16,20 @@ use orderd::api::{
 use serde_json::{Value, json};
 use std::{fmt::Write, path::Path};
 
-const PEOPLE: [&str; 7] = ["anonymous", "customer", "other", "staff", "analyst", "manager", "admin"];
+/// Beside the built-in roles: `clerk` has a custom role that reads orders, `key` is an API key of the administrator's that
+/// reads and makes orders.
+const PEOPLE: [&str; 9] = ["anonymous", "customer", "other", "staff", "analyst", "manager", "admin", "clerk", "key"];
 
 async fn person(service: &Service, name: &str) -> Client {
     match name {
         "anonymous" => service.anonymous(),
         "admin" => service.admin().await,
         "other" => service.other_customer().await,
+        "key" => {
+            let body = json!({"name": "shop", "permissions": ["orders:read", "orders:create"]});
+            let made = service.admin().await.post("/v1/api-keys", body).await.created();
+            service.anonymous().bearing(made["secret"].as_str().unwrap())
+        }
         role => service.person(role, role).await,
     }
 }
@@ -108,6 +115,7 @@ async fn call(who: &Client, operation: &Operation, scene: &Scene) -> Call {
         Some(body) => who.post(&path, body),
         None => who.call(operation.method.clone(), &path),
     };
+    let call = if let Body::Stream(media) = operation.body { call.body(media, "") } else { call };
     call.fresh_key()
 }
 
