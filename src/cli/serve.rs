@@ -4,7 +4,7 @@ use super::{Failure, flags::ServerFlags, print};
 use crate::{
     api::server,
     app::{App, Surroundings},
-    config::{Bootstrap, Config, Loaded},
+    config::{Bootstrap, Config, Durability, Loaded},
     domain::{time::Clock, user::Email},
     error::problem,
     service::{
@@ -115,7 +115,10 @@ async fn fill(config: &Config) -> Result<Vec<DemoUser>, Failure> {
     let system = Surroundings::system()?;
     let now = system.clock.now();
     let (hand, clock) = demo::Hand::new(now.minus(demo::SPAN));
-    let app = App::open(config.clone(), Surroundings { clock, ..system })?;
+    // Nobody is promised anything yet, so commits need no sync of their own; closing syncs the whole.
+    let mut config = config.clone();
+    config.db.durability = Durability::Normal;
+    let app = App::open(config, Surroundings { clock, ..system })?;
     let made = if app.store.read("demo.empty", users::any)? {
         tracing::warn!("--demo fills an empty database only; this one is left as it is");
         vec![]
