@@ -154,7 +154,7 @@ impl App {
             cursors: Cursors::new(&ring),
             fingerprints: Mac::new(&ring, b"fingerprint"),
             notes: Notes::default(),
-            hasher: Hasher::new(hash_cost, cores)?,
+            hasher: Hasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
             access: AccessFacts::new(facts::load(&store, clock.now())?),
             attempts: Attempts::new(config.limits.login_per_minute),
@@ -201,6 +201,11 @@ impl App {
         // The sender lives as long as this application does.
         let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
     }
+}
+
+/// A core stays free of hashing, so that a storm of log-ins leaves one to orders.
+fn all_but_one(cores: NonZeroUsize) -> NonZeroUsize {
+    NonZeroUsize::new(cores.get() - 1).unwrap_or(cores)
 }
 
 /// Zero turns a limit off.
