@@ -8,6 +8,7 @@ mod keys;
 mod offline;
 mod serve;
 mod user;
+mod verify;
 
 use crate::{
     app::StartError,
@@ -39,6 +40,8 @@ enum Command {
     /// Make, list, disable users and set their passwords
     #[command(subcommand)]
     User(user::Command),
+    /// Check that everything in the database is as it was written
+    Verify(verify::Arguments),
     /// Make and revoke API keys
     #[command(subcommand)]
     Key(key::Command),
@@ -54,6 +57,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => arguments.run(),
         Command::User(command) => command.run(),
+        Command::Verify(arguments) => arguments.run(),
         Command::Key(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Config(command) => command.run(),

@@ -135,3 +135,32 @@ pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
         .and_then(|mut statement| statement.query_row([seq], |row| row.get(0)))
         .map_err(failed)
 }
+
+/// The first event that is not as it was written, or is missing; none if the history is whole.
+pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
+    let sql =
+        "SELECT seq, id, type, order_seq, version, actor, request_id, occurred_at, data, hash FROM events ORDER BY seq";
+    let mut statement = tx.connection.prepare(sql).map_err(failed)?;
+    let mut found = statement.query([]).map_err(failed)?;
+    let (mut seq, mut before) = (0, [0; 32]);
+    while let Some(row) = found.next().map_err(failed)? {
+        seq += 1;
+        // A row that cannot even be read is broken too.
+        match rehashed(row, &before) {
+            Ok((found, computed, stored)) if found == seq && computed == stored => before = stored,
+            _ => return Ok(Some(seq)),
+        }
+    }
+    Ok(None)
+}
+
+/// The place of an event, its hash computed anew, and the hash that is stored.
+fn rehashed(row: &Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(i64, [u8; 32], [u8; 32])> {
+    let mut columns = Columns::of(row);
+    let (seq, id, kind) = (columns.take()?, columns.id()?, columns.word(EventType::parse)?);
+    let (order_seq, version) = (columns.take()?, columns.take()?);
+    let (actor, request_id): (String, String) = (columns.take()?, columns.take()?);
+    let (at, data): (_, String) = (columns.instant()?, columns.take()?);
+    let event = NewEvent { kind, order_seq, version, actor: &actor, request_id: &request_id, data: &data };
+    Ok((seq, chained(before, seq, id, at, &event), columns.take()?))
+}

@@ -15,6 +15,7 @@ pub mod sessions;
 mod sql;
 pub mod transactions;
 pub mod users;
+pub mod verify;
 mod writer;
 
 pub use connection::Options;

@@ -7,3 +7,4 @@ mod serve;
 mod server;
 mod support;
 mod users;
+mod verify;
