@@ -13,14 +13,16 @@ use argon2::{
     Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
     password_hash::{self, phc},
 };
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
+use tokio::sync::{Semaphore, oneshot};
 use zeroize::Zeroizing;
 
 /// How many may wait for each core: at some 40 ms each, the last of them is served within three seconds.
 const WAITING_PER_CORE: usize = 64;
 /// What those are told for whom there is no place to wait.
 const OVERLOAD_WAIT: Duration = Duration::from_secs(3);
+/// The niceness of a thread that hashes (setpriority(2)): about a tenth of the share of a thread at 0.
+const NICENESS: i32 = 10;
 /// Bounds on the parameters of stored hashes, so that a row cannot cost more memory or time than this.
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_PASSES: u32 = 16;
@@ -118,8 +120,8 @@ impl Hasher {
         .await
     }
 
-    /// Does `work` on a thread for blocking work as soon as a core is free. Once begun it is finished, and holds its
-    /// core until then, even when nobody waits for it any more: else clients that hang up could occupy all cores.
+    /// Does `work` on a thread of its own as soon as a core is free. Once begun it is finished, and holds its core
+    /// until then, even when nobody waits for it any more: else clients that hang up could occupy all cores.
     async fn at_work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Argon2<'static>) -> Result<T> + Send + 'static,
@@ -129,12 +131,25 @@ impl Hasher {
             .map_err(|_| Error::new(&problem::OVERLOADED).retry_after(OVERLOAD_WAIT))?;
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(Error::internal)?;
         let argon2 = self.argon2.clone();
-        spawn_blocking(move || {
-            let _held = (place, core);
-            work(&argon2)
-        })
-        .await
-        .map_err(Error::internal)?
+        let (answer, answered) = oneshot::channel();
+        thread::Builder::new()
+            .name("hasher".into())
+            .spawn(move || {
+                let _held = (place, core);
+                yield_to_others();
+                // Whoever asked may have gone.
+                let _ = answer.send(work(&argon2));
+            })
+            .map_err(Error::internal)?;
+        answered.await.map_err(Error::internal)?
+    }
+}
+
+/// Lets every other thread go first: a log-in can wait, an order should not. Linux keeps priorities by thread, and a
+/// lowered one cannot be raised again, which is why hashing has threads of its own.
+fn yield_to_others() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(error.cause = %error, "hashing goes on at normal priority");
     }
 }
 
@@ -161,7 +176,6 @@ fn compare(argon2: &Argon2<'static>, password: &str, stored: &str) -> Result<Ver
 mod tests {
     use super::*;
     use std::sync::mpsc;
-    use tokio::sync::oneshot;
 
     const CHEAP: HashCost = HashCost { memory_kib: 8, passes: 1 };
     const GOOD: Verdict = Verdict { matches: true, outdated: false };
