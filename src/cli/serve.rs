@@ -1,6 +1,6 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, flags::ServerFlags, print};
+use super::{Failure, flags::ServerFlags, print, supervisor};
 use crate::{
     api::server,
     app::{App, Surroundings},
@@ -68,6 +68,7 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
+    supervisor::ready(&format!("http://{address}"));
     run(app, listener).await
 }
 
@@ -80,7 +81,9 @@ async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
         tokio::select! {
             name = told => tracing::info!(signal = name, "stopping"),
             () = shared.store.failed() => failed.store(true, std::sync::atomic::Ordering::Relaxed),
+            never = supervisor::live() => match never {},
         }
+        supervisor::stopping();
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));

@@ -109,7 +109,8 @@ pub async fn export(
     app.store.scan("orders.export", move |tx| page(tx, &filter, sort, &wanted)).await
 }
 
-fn page(tx: &ReadTx<'_>, filter: &Filter, sort: Sort, wanted: &Wanted<Position>) -> Result<Found<Order, Position>> {
+/// A part of a list on one snapshot, for whoever may read all orders.
+pub fn page(tx: &ReadTx<'_>, filter: &Filter, sort: Sort, wanted: &Wanted<Position>) -> Result<Found<Order, Position>> {
     let found = orders::page(tx, filter, sort, wanted.after, wanted.look_for())?;
     let found = wanted.found(found, |(position, _)| *position, || orders::count(tx, filter))?;
     Ok(found.map(|(_, order)| order))

@@ -4,8 +4,10 @@ use super::{
     Inner, ReadTx, Store,
     connection::{Options, prepare_reader, prepare_writer},
     readers::Readers,
+    sql::failed,
     writer::Writer,
 };
+use crate::error::Result;
 use rusqlite::{Connection, OpenFlags};
 use std::{
     fmt,
@@ -142,6 +144,11 @@ fn schema_version(connection: &Connection) -> rusqlite::Result<Found> {
     let application = number("SELECT application_id FROM pragma_application_id")?;
     let version = number("SELECT user_version FROM pragma_user_version")?;
     Ok(if application == APPLICATION_ID && version > 0 { Found::Ours(version) } else { Found::Foreign })
+}
+
+/// Whether the file still has the schema that it was opened with.
+pub(super) fn is_current(tx: &ReadTx<'_>) -> Result<bool> {
+    schema_version(tx.connection).map(|found| matches!(found, Found::Ours(SCHEMA_VERSION))).map_err(failed)
 }
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
