@@ -39,12 +39,15 @@ impl Arguments {
                 () = app.store.failed() => Err(Failure::failed(format!("{}: storage failed", database.display()))),
             };
             // With the answers broken off, the reader ends at its next chunk, for which one might wait for ever.
-            let read = imported.and_then(|()| reader.join().unwrap_or(Ok(())).map_err(|e| broken(&name, &e)));
+            let read = imported.and_then(|()| {
+                let read = reader.join().unwrap_or_else(|_| Err(io::Error::other("the reader panicked")));
+                read.map_err(|e| broken(&name, &e))
+            });
             Ok(read.map(|()| (tally.lines, tally.failed)))
         })??;
         match failed {
             0 => Ok(()),
-            _ => Err(Failure::failed(format!("{}: {failed} of {lines} lines failed", self.file.display()))),
+            _ => Err(Failure::failed(format!("{name}: {failed} of {lines} lines failed"))),
         }
     }
 }
