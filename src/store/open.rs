@@ -81,6 +81,11 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
 
 /// Reads the file at `path`, beside whatever server has it open.
 pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
+    // SQLite has no words for these.
+    let reason = if path.is_dir() { Some("is a folder") } else { (!path.exists()).then_some("there is no such file") };
+    if let Some(reason) = reason {
+        return Err(OpenError::Denied(path.to_path_buf(), reason.to_owned()));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, &e))?;
     match prepare_reader(&connection).and_then(|()| schema_version(&connection)).map_err(|e| unusable(path, &e))? {

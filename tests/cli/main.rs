@@ -4,6 +4,7 @@
 
 mod config;
 mod documents;
+mod failures;
 mod files;
 mod serve;
 mod server;
