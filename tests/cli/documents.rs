@@ -22,16 +22,30 @@ fn the_parts_of_the_program_are_printed() {
     assert!(document["components"].as_array().unwrap().len() > 100);
 }
 
+/// The names of all commands.
+fn commands(place: &Workplace) -> Vec<String> {
+    let help = place.run("--help").out;
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // What begins further to the right continues a description.
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|name| !name.is_empty());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_is_in_the_manual() {
+    let chapter = include_str!("../../assets/guide/08-operations.md");
+    for name in commands(&Workplace::new()) {
+        assert!(chapter.contains(&format!("`orderd {name}`")), "{name}");
+    }
+}
+
 #[test]
 fn every_command_has_a_manual_page() {
     let place = Workplace::new();
     assert_eq!(place.run("man --out pages").code, 0);
     let pages = |name: &str| fs::read_to_string(place.path().join("pages").join(name)).unwrap();
-    let help = place.run("--help").out;
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let names: Vec<_> =
-        commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
-    assert!(names.len() >= 13, "{help}");
+    let names = commands(&place);
+    assert!(names.len() >= 13, "{names:?}");
     for name in names {
         assert!(pages(&format!("orderd-{name}.1")).contains(".SH SYNOPSIS"), "{name}");
     }
