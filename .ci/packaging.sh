@@ -12,6 +12,9 @@ finish() {
     kill "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
   fi
+  if mountpoint -q "$folder/small"; then
+    umount "$folder/small"
+  fi
   rm -rf "$folder"
 }
 trap finish EXIT
@@ -31,6 +34,29 @@ unit() {
   systemd-analyze security --offline=true --threshold=15 "$folder/orderd.service" | tail -n 1
 }
 
+free_address() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print("127.0.0.1:%d" % s.getsockname()[1])'
+}
+
+# Starts a server with this command and waits until it listens.
+start() {
+  "$@" >"$folder/printed" 2>"$folder/log" &
+  server=$!
+  for _ in $(seq 100); do
+    grep -q '^setup token: ' "$folder/printed" && return
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.1
+  done
+  cat "$folder/log" >&2
+  fail "it does not start: $*"
+}
+
+stop() {
+  kill "$server"
+  wait "$server" || fail "the server ended with $?"
+  server=
+}
+
 # As in the image: an empty root with the binary and a folder, no /dev, no /proc, a user who is nobody.
 image() {
   local root=$folder/root user listen inside
@@ -47,29 +73,34 @@ image() {
     inside=("$(command -v unshare)" --user --map-current-user "--root=$root")
   fi
   # The port alone is another than the image's, which may be taken here.
-  listen=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  listen=$(free_address)
   inside=(env -i "${environment[@]}" "ORDERD_SERVER__LISTEN=$listen" "${inside[@]}" /orderd)
 
   local refused=0
   "${inside[@]}" healthcheck 2>"$folder/health" || refused=$?
   [ "$refused" = 1 ] && grep -q "^orderd: http://$listen/readyz: " "$folder/health" ||
     fail "of a server that does not run it is said: $(cat "$folder/health")"
-  "${inside[@]}" serve >"$folder/printed" 2>"$folder/log" &
-  server=$!
-  for _ in $(seq 100); do
-    grep -q '^setup token: ' "$folder/printed" && break
-    kill -0 "$server" 2>/dev/null || { cat "$folder/log" >&2; fail 'the server ended in an empty root'; }
-    sleep 0.1
-  done
+  start "${inside[@]}" serve
   local begun=$SECONDS
   "${inside[@]}" healthcheck || fail 'a server that runs is said to be ill'
   [ $((SECONDS - begun)) -lt 5 ] || fail 'the health check took too long'
   [ "$(stat -c %a "$root/data/orderd.db")" = 600 ] || fail 'the database can be read by others'
-  kill "$server"
-  wait "$server" || fail "the server ended with $?"
-  server=
+  stop
   "${inside[@]}" verify >/dev/null || fail 'the database is not whole'
   echo "packaging: serves and stops in an empty root, $(find "$root" -type f | wc -l) files"
+}
+
+# A disk with less room than there should be is named, and the server is not ready.
+disk() {
+  mkdir "$folder/small"
+  mount -t tmpfs -o size=32m none "$folder/small" 2>/dev/null || { echo 'packaging: no small disk can be made here'; return; }
+  local said listen
+  listen=$(free_address)
+  start "$orderd" serve --db "$folder/small/orderd.db" --listen "$listen"
+  said=$("$orderd" healthcheck --listen "$listen" 2>&1) && fail 'a server with a full disk is said to be healthy'
+  [ "$said" = "orderd: http://$listen/readyz: disk: the disk is almost full" ] || fail "of a full disk it is said: $said"
+  stop
+  echo 'packaging: a full disk is named'
 }
 
 # Every page is read without a complaint.
@@ -108,5 +139,6 @@ completions() {
 
 unit
 image
+disk
 pages
 completions

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// Only orders for which this holds, as in the list of the API: status=pending,confirmed (repeatable)
     #[arg(long = "filter", value_name = "NAME=VALUE", value_parser = super::flags::assignment)]
     filters: Vec<(String, String)>,
-    /// What to order by, as in the list of the API [default: -created_at]
+    /// What to order by, as in the list of the API [default: the newest first]
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     sort: Option<String>,
     /// File to write, which must not be there yet [default: standard output]
