@@ -18,7 +18,10 @@ const FOOT: i64 = 480;
 /// Where bars begin; labels end before that.
 const LEFT: i64 = 2_600;
 /// Where the longest bar ends; notes begin after that.
-const RIGHT: i64 = 7_300;
+const RIGHT: i64 = 6_900;
+
+/// Half of the widest mark at zero, which what is measured stands before.
+const HALF_A_MARK: i64 = 300;
 
 /// A bar, its parts in the order in which they are drawn.
 pub(super) struct Bar {
@@ -39,14 +42,16 @@ pub(super) fn overlaid(currency: Currency, bars: &[Bar]) -> Panel {
     let values = || bars.iter().flat_map(|bar| &bar.segments).map(|segment| segment.value);
     let axis = Scale::over(values().min().unwrap_or(0).min(0), values().max().unwrap_or(0).max(0), RIGHT - LEFT);
     let mark = |value| axis.amount(value, currency);
-    panel(currency, bars, &axis, mark, |bar| bar.segments.iter().map(|segment| (0, segment)).collect())
+    panel(currency, bars, (&axis, currency.code()), mark, |bar| {
+        bar.segments.iter().map(|segment| (0, segment)).collect()
+    })
 }
 
 /// Bars of counts, the parts of each one after another.
 pub(super) fn stacked(currency: Currency, bars: &[Bar]) -> Panel {
     let longest = bars.iter().map(|bar| bar.segments.iter().map(|segment| segment.value).sum()).max().unwrap_or(0);
     let axis = Scale::over(0, longest, RIGHT - LEFT);
-    panel(currency, bars, &axis, Scale::count, |bar| {
+    panel(currency, bars, (&axis, "orders"), Scale::count, |bar| {
         let begin = |sum: &mut i64, segment| {
             let begins = *sum;
             *sum += Segment::value(segment);
@@ -65,7 +70,7 @@ impl Segment {
 fn panel<'b>(
     currency: Currency,
     bars: &'b [Bar],
-    axis: &Scale,
+    (axis, unit): (&Scale, &str),
     mark: impl Fn(i64) -> String,
     parts: impl Fn(&'b Bar) -> Vec<(i64, &'b Segment)>,
 ) -> Panel {
@@ -78,6 +83,7 @@ fn panel<'b>(
             line class=(if value == 0 { "zero" } else { "grid" }) x1=(x) x2=(x) y1=(HEAD - 60) y2=(HEAD + rows) {}
             text class="quiet middle" x=(x) y=(HEAD + rows + 180) { (mark(value)) }
         }
+        text class="quiet end" x=(LEFT - 120 - HALF_A_MARK) y=(HEAD + rows + 180) { (unit) }
         @for (bar, top) in bars.iter().zip((HEAD..).step_by(usize::try_from(ROW).unwrap_or(1))) {
             g {
                 title { (bar.label) ": " (bar.note) }

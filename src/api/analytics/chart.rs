@@ -5,7 +5,7 @@
 use super::{
     bars::{self, Bar, Segment},
     days,
-    scale::amount,
+    scale::{Scale, amount},
 };
 use crate::{
     domain::{money::Currency, order::OrderStatus, transaction::PaymentStatus},
@@ -126,8 +126,8 @@ fn by_currency<R>(rows: &[R], currency: impl Fn(&R) -> Currency) -> BTreeMap<Cur
 /// The daily summary: what came in, what went back, and what is left.
 pub(super) fn daily(report: &Report<DailyRow>) -> Markup {
     let panels = by_currency(&report.data, |row| row.currency.0);
-    let panels: Vec<_> = panels.iter().map(|(currency, rows)| days::panel(*currency, rows)).collect();
     let back = if report.basis == "cash" { "refunded" } else { "cancelled" };
+    let panels: Vec<_> = panels.iter().map(|(currency, rows)| days::panel(*currency, rows, back)).collect();
     framed(report, "Revenue by day", &[("a", "gross"), ("b", back), ("c", "net")], &panels)
 }
 
@@ -191,7 +191,7 @@ pub(super) fn top_items(report: &Report<TopItemRow>) -> Markup {
     let bar = |currency: Currency, row: &TopItemRow| {
         let total = amount(row.total_amount, currency);
         let label = if row.name == row.sku { plain(&row.sku) } else { plain(&format!("{} ({})", row.name, row.sku)) };
-        let note = format!("{total} · {} in {}", row.quantity, orders(row.orders));
+        let note = format!("{total} · {} in {}", Scale::count(row.quantity), orders(row.orders));
         Bar { label, segments: vec![Segment { style: "a", value: row.total_amount, words: total }], note }
     };
     let panel = |(currency, rows): (&Currency, &Vec<&TopItemRow>)| {
@@ -203,7 +203,7 @@ pub(super) fn top_items(report: &Report<TopItemRow>) -> Markup {
 }
 
 fn orders(count: i64) -> String {
-    if count == 1 { "1 order".to_owned() } else { format!("{} orders", super::scale::Scale::count(count)) }
+    if count == 1 { "1 order".to_owned() } else { format!("{} orders", Scale::count(count)) }
 }
 
 /// A word of the API as one writes it: `partially_paid` is `partially paid`.

@@ -30,12 +30,13 @@ const fn back(row: &DailyRow) -> i64 {
     row.refunded_amount + row.cancelled_amount
 }
 
-pub(super) fn panel(currency: Currency, rows: &[&DailyRow]) -> Panel {
+/// The panel of these days, where `word` says what became of what went back.
+pub(super) fn panel(currency: Currency, rows: &[&DailyRow], word: &str) -> Panel {
     let low = rows.iter().map(|row| row.net_amount.min(-back(row))).min().unwrap_or(0).min(0);
     let high = rows.iter().map(|row| row.gross_amount).max().unwrap_or(0).max(0);
     let axis = Scale::over(low, high, PLOT);
     let sum = |figure: fn(&DailyRow) -> i64| amount(rows.iter().map(|row| figure(row)).sum(), currency);
-    let sums = format!("gross {} · back {} · net {}", sum(|r| r.gross_amount), sum(back), sum(|r| r.net_amount));
+    let sums = format!("gross {} · {word} {} · net {}", sum(|r| r.gross_amount), sum(back), sum(|r| r.net_amount));
     let drawing = html! {
         text class="currency" x=(MARGIN) y="170" { (currency) }
         text class="quiet end" x=(RIGHT) y="170" { (sums) }
@@ -51,7 +52,7 @@ pub(super) fn panel(currency: Currency, rows: &[&DailyRow]) -> Panel {
             @let x = middle(i, rows.len());
             text class=(place_of(i, rows.len())) x=(x) y=(HEAD + PLOT + 220) { (rows[i].date.0) }
         }
-        @if rows.len() <= POINTED_AT { (pointed_at(currency, rows)) }
+        @if rows.len() <= POINTED_AT { (pointed_at(currency, rows, word)) }
     };
     Panel { height: HEAD + PLOT + FOOT, words: format!("{currency}: {sums}."), drawing }
 }
@@ -110,14 +111,14 @@ fn place_of(i: usize, days: usize) -> &'static str {
 }
 
 /// An area over each day that tells its figures.
-fn pointed_at(currency: Currency, rows: &[&DailyRow]) -> Markup {
+fn pointed_at(currency: Currency, rows: &[&DailyRow], word: &str) -> Markup {
     let shown = |value| amount(value, currency);
     html! {
         @for (i, row) in rows.iter().enumerate() {
             rect class="hit" x=(begin(i, rows.len())) y=(HEAD) width=(begin(i + 1, rows.len()) - begin(i, rows.len()))
                 height=(PLOT) {
                 title {
-                    (row.date.0) ": gross " (shown(row.gross_amount)) ", back " (shown(back(row))) ", net "
+                    (row.date.0) ": gross " (shown(row.gross_amount)) ", " (word) " " (shown(back(row))) ", net "
                     (shown(row.net_amount)) ", orders " (row.orders_placed)
                 }
             }

@@ -63,8 +63,8 @@ async fn a_chart_has_a_panel_for_each_currency_with_its_decimals() {
     let chart = form(&analyst, &format!("daily?{DAYS}&basis=booked"), "image/svg+xml").await.ok();
     let text = chart.text();
     assert_eq!(text.matches("class=\"currency\"").count(), 2, "{text}");
-    assert!(text.contains("gross 36.01 · back 20.01 · net 16.00"), "{text}");
-    assert!(text.contains("gross 3,000 · back 0 · net 3,000"), "{text}");
+    assert!(text.contains("gross 36.01 · cancelled 20.01 · net 16.00"), "{text}");
+    assert!(text.contains("gross 3,000 · cancelled 0 · net 3,000"), "{text}");
     assert!(text.contains("2026-06-16 to 2026-06-18 · UTC · orders placed (booked)"), "{text}");
     assert_eq!(chart.header("content-security-policy"), "default-src 'none'; style-src 'unsafe-inline'");
     for report in ["revenue-by-user", "status-counts", "top-items"] {
