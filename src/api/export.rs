@@ -17,6 +17,8 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use std::borrow::Cow;
 
+/// The media type of CSV that begins with the names of its columns.
+pub(super) const CSV_WITH_HEADER: &str = "text/csv; charset=utf-8; header=present";
 /// Rows that are read at once.
 pub(super) const ROWS_AT_ONCE: usize = 500;
 
@@ -179,7 +181,7 @@ where
         }
     });
     let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest));
-    let media = if format == Format::Csv { "text/csv; charset=utf-8; header=present" } else { NDJSON };
+    let media = if format == Format::Csv { CSV_WITH_HEADER } else { NDJSON };
     Ok(([(header::CONTENT_TYPE, media)], body).into_response())
 }
 

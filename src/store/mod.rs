@@ -6,6 +6,7 @@ mod connection;
 pub mod events;
 pub mod figures;
 pub mod idempotency;
+pub mod item_sales;
 pub mod keys;
 mod open;
 pub mod orders;
