@@ -93,7 +93,7 @@ pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Re
 }
 
 /// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.
-fn lock(path: &Path) -> Result<File, OpenError> {
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
@@ -106,12 +106,12 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Readable by nobody else, whatever the umask.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
 /// Makes the file's entry in its folder durable.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
