@@ -49,6 +49,8 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 pub const CSV: &str = "text/csv";
 /// One JSON text a line.
 pub const NDJSON: &str = "application/x-ndjson";
+/// A database, as IANA has it.
+pub const SQLITE: &str = "application/vnd.sqlite3";
 
 /// What the request body is.
 #[derive(Clone, Copy)]
@@ -107,6 +109,7 @@ impl Unruled {
             may_create: false,
             payloads: vec![],
             location: false,
+            file: false,
             waits: Duration::ZERO,
             problems: vec![],
             links: vec![],
@@ -161,6 +164,8 @@ pub struct Operation {
     pub payloads: Vec<Payload>,
     /// Whether success carries `Location`.
     pub location: bool,
+    /// Whether success is a file to keep (`Content-Disposition`, `Repr-Digest`).
+    pub file: bool,
     /// How long it may wait for something to happen, beyond the time limit of requests.
     pub waits: Duration,
     /// Problems beyond those that follow from the other fields.
@@ -259,6 +264,12 @@ impl Operation {
     #[must_use]
     pub fn streams(self) -> Self {
         self.answers_text(CSV).answers_text(NDJSON)
+    }
+
+    /// Answers with a file of this media type, to be kept.
+    #[must_use]
+    pub fn answers_file(self, media: &'static str) -> Self {
+        Self { file: true, ..self.answers_text(media) }
     }
 
     /// May wait this long for something to happen, beyond the time limit of requests.

@@ -1,11 +1,15 @@
 //! The command line: one file a command. A new command is its file, a line in [`Command`] and one in [`dispatch`];
 //! what a command does to orders, users or the database is not done here.
 
+mod backup;
 mod config;
+mod doctor;
 mod flags;
 mod key;
 mod keys;
 mod offline;
+mod progress;
+mod restore;
 mod serve;
 mod user;
 mod verify;
@@ -13,7 +17,7 @@ mod verify;
 use crate::{
     app::StartError,
     error::{Class, Error, Place},
-    store::OpenError,
+    store::{OpenError, backup::CopyError},
 };
 use clap::{Parser, Subcommand};
 use std::{
@@ -42,6 +46,12 @@ enum Command {
     User(user::Command),
     /// Check that everything in the database is as it was written
     Verify(verify::Arguments),
+    /// Make a verified copy of the database, beside a running server too
+    Backup(backup::Arguments),
+    /// Put a backup in the place of the database, which is kept; ends all sessions
+    Restore(restore::Arguments),
+    /// Look at what the database rests on: disk, permissions, clock, limits
+    Doctor(doctor::Arguments),
     /// Make and revoke API keys
     #[command(subcommand)]
     Key(key::Command),
@@ -58,6 +68,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => arguments.run(),
         Command::User(command) => command.run(),
         Command::Verify(arguments) => arguments.run(),
+        Command::Backup(arguments) => arguments.run(),
+        Command::Restore(arguments) => arguments.run(),
+        Command::Doctor(arguments) => arguments.run(),
         Command::Key(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Config(command) => command.run(),
@@ -127,6 +140,15 @@ impl From<OpenError> for Failure {
         match e {
             OpenError::Held(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
             OpenError::Denied(..) => Self::failed(e.to_string()),
+        }
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(e: CopyError) -> Self {
+        match e {
+            CopyError::Unfit(e) => e.into(),
+            CopyError::Full(_) | CopyError::Stopped => Self::failed(e.to_string()),
         }
     }
 }

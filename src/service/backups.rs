@@ -3,7 +3,7 @@
 
 mod schedule;
 
-pub use schedule::{Schedule, run};
+pub use schedule::{Schedule, run, there};
 
 use super::audit;
 use crate::{

@@ -10,8 +10,15 @@ mod partial;
 
 pub(super) use partial::{Partial, beside};
 
-use super::{OpenError, ReadTx, Store, sql::failed, verify};
-use crate::error::{Error, Result, problem};
+use super::{
+    OpenError, ReadTx, Store,
+    sql::{Columns, failed},
+    verify,
+};
+use crate::{
+    domain::time::Timestamp,
+    error::{Error, Result, problem},
+};
 use rusqlite::{
     Connection, ErrorCode,
     backup::{Backup, StepResult},
@@ -65,12 +72,14 @@ pub enum Wish {
 pub type Watch = Arc<dyn Fn(Stage) -> Wish + Send + Sync>;
 
 /// What a file holds, to tell whether a later copy would hold anything else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The last event.
     pub events: i64,
     /// The last entry of the audit trail.
     pub audit: i64,
+    /// When the later of the two was written; 1970 if there is neither.
+    pub written_at: Timestamp,
 }
 
 /// A finished copy.
@@ -134,11 +143,14 @@ impl CopyError {
 
 /// What the file holds.
 pub fn extent(tx: &ReadTx<'_>) -> Result<Extent> {
-    let found = tx.row("SELECT (SELECT max(seq) FROM events), (SELECT max(seq) FROM audit)", [], |row| {
-        let last = |index| row.get::<_, Option<i64>>(index).map(Option::unwrap_or_default);
-        Ok(Extent { events: last(0)?, audit: last(1)? })
+    let sql = "SELECT coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM audit), 0),
+        max(coalesce((SELECT occurred_at FROM events ORDER BY seq DESC LIMIT 1), 0),
+            coalesce((SELECT occurred_at FROM audit ORDER BY seq DESC LIMIT 1), 0))";
+    let found = tx.row(sql, [], |row| {
+        let mut columns = Columns::of(row);
+        Ok(Extent { events: columns.take()?, audit: columns.take()?, written_at: columns.instant()? })
     })?;
-    Ok(found.unwrap_or_default())
+    found.ok_or_else(|| Error::internal("a statement without a table gave no row"))
 }
 
 /// A verified copy that has no name, and is gone when it is closed.

@@ -21,7 +21,7 @@ pub mod verify;
 mod writer;
 
 pub use connection::Options;
-pub use open::OpenError;
+pub use open::{OpenError, lock_file};
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 

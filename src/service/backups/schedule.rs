@@ -51,8 +51,6 @@ pub async fn run(app: App) {
 /// When the next one is due.
 pub struct Schedule {
     folder: PathBuf,
-    /// What the names of all begin with: the database's.
-    prefix: String,
     next: Timestamp,
     /// What the last good one holds.
     last: Option<Extent>,
@@ -62,11 +60,10 @@ impl Schedule {
     /// Goes on from the backups that are there.
     pub fn begin(app: &App) -> Self {
         let (folder, now) = (app.config.backup_folder(), app.clock.now());
-        let name = app.store.path().file_name().unwrap_or_default().to_string_lossy();
         let first = now.plus(AFTER_START.min(app.config.backup.every));
-        let mut schedule = Self { folder, prefix: format!("{name}."), next: first, last: None };
+        let mut schedule = Self { folder, next: first, last: None };
         // A folder that cannot be read is found out about when a backup is due.
-        if let Some((&made_at, path)) = schedule.there().unwrap_or_default().last_key_value() {
+        if let Some((&made_at, path)) = there(&schedule.folder, app.store.path()).unwrap_or_default().last_key_value() {
             let due = made_at.plus(app.config.backup.every);
             // If the clock was ahead when it was made, another one is due as after any start.
             schedule.next = if made_at > now { first } else { first.max(due) };
@@ -88,14 +85,14 @@ impl Schedule {
             // Whatever it is, the copy will meet it and say so.
             Ok(_) | Err(_) => {}
         }
-        let path = self.folder.join(format!("{}{}", self.prefix, now.stamp()));
+        let path = self.folder.join(prefix(app.store.path()) + &now.stamp());
         match self.make(app, &path).await {
             Ok(Copied { bytes, extent }) => {
                 tracing::info!(backup.path = %path.display(), backup.bytes = bytes, "made a backup");
                 self.last = Some(extent);
                 self.next = now.plus(app.config.backup.every);
                 app.backups.succeeded(Good { path, bytes, made_at: now, current_at: now });
-                self.rotate(app.config.backup.keep);
+                self.rotate(app);
             }
             Err(CopyError::Stopped) => {}
             Err(e) => {
@@ -119,10 +116,10 @@ impl Schedule {
     }
 
     /// Removes those that need not be kept, after a new one was made.
-    fn rotate(&self, keep: usize) {
-        let there = self.there().unwrap_or_default();
+    fn rotate(&self, app: &App) {
+        let there = there(&self.folder, app.store.path()).unwrap_or_default();
         let made = there.keys().copied().collect();
-        for path in rotation::expendable(&made, keep).iter().filter_map(|time| there.get(time)) {
+        for path in rotation::expendable(&made, app.config.backup.keep).iter().filter_map(|time| there.get(time)) {
             match fs::remove_file(path) {
                 Ok(()) => tracing::debug!(backup.path = %path.display(), "removed an old backup"),
                 Err(e) => {
@@ -132,19 +129,25 @@ impl Schedule {
         }
     }
 
-    /// The backups in the folder, by when they were made. Files of other names are left alone.
-    fn there(&self) -> io::Result<BTreeMap<Timestamp, PathBuf>> {
-        let mut there = BTreeMap::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let made = name.strip_prefix(&self.prefix).and_then(Timestamp::from_stamp);
-            if let Some(made) = made {
-                there.insert(made, path);
-            }
+}
+
+/// The backups of `database` in `folder`, by when they were made. Files of other names are none of ours.
+pub fn there(folder: &Path, database: &Path) -> io::Result<BTreeMap<Timestamp, PathBuf>> {
+    let (mut there, prefix) = (BTreeMap::new(), prefix(database));
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let made = name.strip_prefix(&prefix).and_then(Timestamp::from_stamp);
+        if let Some(made) = made {
+            there.insert(made, path);
         }
-        Ok(there)
     }
+    Ok(there)
+}
+
+/// What the names of the backups of `database` begin with; the rest is when.
+fn prefix(database: &Path) -> String {
+    format!("{}.", database.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// Logs a failure, unless it is that of the time before.
