@@ -5,8 +5,7 @@ use super::time::Timestamp;
 use std::{collections::BTreeSet, time::Duration};
 
 /// For each of these spans, in UTC, one backup is kept.
-const SPANS: [Duration; 3] =
-    [Duration::from_hours(1), Duration::from_hours(24), Duration::from_hours(24 * 7)];
+const SPANS: [Duration; 3] = [Duration::from_hours(1), Duration::from_hours(24), Duration::from_hours(24 * 7)];
 
 /// Those of the backups made at these times that need not be kept, where `keep` are kept for each kind of span; zero
 /// keeps all. The newest is always kept.

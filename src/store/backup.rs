@@ -229,7 +229,8 @@ impl Drop for Gone {
 fn copy_pages(source: &Connection, partial: &Partial, watch: &Watch) -> Result<(), CopyError> {
     let broken = |e: rusqlite::Error| partial.why(&e);
     let mut target = partial.open().map_err(broken)?;
-    let page: u64 = source.query_row("PRAGMA page_size", [], |row| row.get(0)).map(i64::unsigned_abs).map_err(broken)?;
+    let page: u64 =
+        source.query_row("PRAGMA page_size", [], |row| row.get(0)).map(i64::unsigned_abs).map_err(broken)?;
     let backup = Backup::new(source, &mut target).map_err(broken)?;
     loop {
         let begun = Instant::now();

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod backup;
 mod config;
+mod doctor;
+mod restore;
 mod serve;
 mod server;
 mod support;

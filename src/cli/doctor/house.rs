@@ -95,9 +95,10 @@ pub(super) fn backups(config: &Config, now: Timestamp) -> Finding {
     let there = crate::service::backups::there(&folder, &config.db.path).unwrap_or_default();
     match there.last_key_value() {
         None => Finding::doubtful(NAME, format!("there is none in {} yet", folder.display())),
-        Some((made, path)) if made.plus(config.backup.every.saturating_mul(2)) < now => {
-            Finding::doubtful(NAME, format!("the newest is {}: nothing has changed since, or no server ran", path.display()))
-        }
+        Some((made, path)) if made.plus(config.backup.every.saturating_mul(2)) < now => Finding::doubtful(
+            NAME,
+            format!("the newest is {}: nothing has changed since, or no server ran", path.display()),
+        ),
         Some((_, path)) => Finding::good(NAME, format!("{} there, the newest {}", there.len(), path.display())),
     }
 }

@@ -128,7 +128,6 @@ impl Schedule {
             }
         }
     }
-
 }
 
 /// The backups of `database` in `folder`, by when they were made. Files of other names are none of ours.
