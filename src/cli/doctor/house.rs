@@ -14,7 +14,7 @@ use std::{
 };
 
 /// The newest row may be this far ahead of the clock: clocks are set.
-const CLOCK_SLACK: Duration = Duration::from_secs(60);
+const CLOCK_SLACK: Duration = Duration::from_mins(1);
 /// What of a file's mode lets others in.
 const OTHERS: u32 = 0o077;
 
