@@ -7,7 +7,7 @@ use crate::{
     auth::Actor,
     config::Config,
     service::backups,
-    store::{Options, Store, restore::Restore},
+    store::{Options, Store, backup, restore::Restore},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -28,17 +28,15 @@ impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Config { db, .. } = self.flags.load(vec![])?.config;
         let system = Surroundings::system()?;
-        let mut kept = db.path.clone().into_os_string();
-        kept.push(format!(".before-restore-{}", system.clock.now().stamp()));
-        let kept = PathBuf::from(kept);
+        let kept = backup::beside(&db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
         let restore = Restore::begin(&db.path, &self.backup, &progress::of_copy())?;
         let ended = end_sessions(restore.copy().to_path_buf(), system)?;
         let was_there = restore.finish(&kept)?;
         if was_there {
             print(format_args!("kept the former database as {}\n", kept.display()))?;
         }
-        let (path, backup) = (db.path.display(), self.backup.display());
-        print(format_args!("restored {path} from {backup}; sessions ended: {ended}\n"))
+        let (path, source) = (db.path.display(), self.backup.display());
+        print(format_args!("restored {path} from {source}; sessions ended: {ended}\n"))
     }
 }
 

@@ -65,10 +65,9 @@ pub async fn download(app: &App, actor: Actor) -> Result<Download> {
         Error::new(&problem::OVERLOADED).detail("Another copy is being downloaded.").retry_after(DOWNLOAD_WAIT)
     })?;
     let (source, shared) = (app.store.path().to_path_buf(), app.clone());
-    let mut target = source.clone().into_os_string();
-    target.push(".download");
+    let partial = backup::beside(&source, ".download.partial");
     let made = app.clock.now();
-    let copy = move |watch: &backup::Watch| backup::copy_to_read(&source, target.as_ref(), watch);
+    let copy = move |watch: &backup::Watch| backup::copy_to_read(&source, &partial, watch);
     let copy = backup::aside(move || !shared.is_draining(), copy).await?;
     let bytes = copy.bytes;
     let record = move |tx: &WriteTx<'_>| audit::record(tx, &actor, "system.backup", None, &json!({"bytes": bytes}));

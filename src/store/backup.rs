@@ -8,7 +8,8 @@
 
 mod partial;
 
-pub(super) use partial::{Partial, beside};
+pub(super) use partial::Partial;
+pub use partial::beside;
 
 use super::{
     OpenError, ReadTx, Store,
@@ -164,23 +165,23 @@ pub struct Nameless {
 }
 
 /// Makes a verified copy of the file at `source`, as it is at one instant, and gives it the name `target`, replacing what
-/// has it. Until then it is `<target>.partial`, which is gone if there is an error.
-pub fn copy(source: &Path, target: &Path, watch: &Watch) -> Result<Copied, CopyError> {
-    let (partial, extent) = verified(source, target, watch)?;
+/// has it. Until then it is at `partial`, in the same folder, replacing what is there; it is gone if there is an error.
+pub fn copy(source: &Path, partial: &Path, target: &Path, watch: &Watch) -> Result<Copied, CopyError> {
+    let (partial, extent) = verified(source, partial, watch)?;
     let bytes = partial.finish(target)?;
     Ok(Copied { bytes, extent })
 }
 
 /// Makes a verified copy of the file at `source`, as it is at one instant, that is to be read once. While it is made, it
-/// is `<target>.partial`.
-pub fn copy_to_read(source: &Path, target: &Path, watch: &Watch) -> Result<Nameless, CopyError> {
-    let (partial, _) = verified(source, target, watch)?;
+/// is at `partial`.
+pub fn copy_to_read(source: &Path, partial: &Path, watch: &Watch) -> Result<Nameless, CopyError> {
+    let (partial, _) = verified(source, partial, watch)?;
     let (digest, bytes) = partial.digest()?;
     Ok(Nameless { file: partial.into_file()?, bytes, digest })
 }
 
-fn verified(source: &Path, target: &Path, watch: &Watch) -> Result<(Partial, Extent), CopyError> {
-    let partial = Partial::begin(target)?;
+fn verified(source: &Path, partial: &Path, watch: &Watch) -> Result<(Partial, Extent), CopyError> {
+    let partial = Partial::begin(partial)?;
     let extent = Store::inspect(source, |tx| {
         let damaged = |e: Error| CopyError::Unfit(OpenError::Damaged(source.to_path_buf(), e.to_string()));
         // The first look at the rows is where the snapshot begins.

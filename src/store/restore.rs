@@ -35,7 +35,7 @@ impl Restore {
     pub fn begin(path: &Path, source: &Path, watch: &Watch) -> Result<Self, CopyError> {
         let lock = open::lock(path)?;
         let read = refuse_what_is_no_copy(path, source)?;
-        let copy = Partial::begin(&beside(path, ".restore"))?;
+        let copy = Partial::begin(&beside(path, ".restore.partial"))?;
         copy_bytes(read, source, &copy, watch)?;
         verify_file(copy.path(), watch).map_err(|e| about(source, e))?;
         Ok(Self { path: path.to_path_buf(), copy, _lock: lock })
@@ -50,8 +50,6 @@ impl Restore {
     pub fn finish(self, kept: &Path) -> Result<bool, CopyError> {
         let Self { path, copy, _lock } = self;
         refuse_what_is_open(copy.path())?;
-        // Nobody needs it any more; at worst it stays, empty.
-        let _ = fs::remove_file(beside(copy.path(), ".lock"));
         let denied = |e: std::io::Error| CopyError::denied(&path, &e);
         let was_there = path.try_exists().map_err(denied)?;
         if was_there {

@@ -84,7 +84,9 @@ fn under_load_it_holds_all_that_was_acknowledged_before_it_began() {
         assert_eq!(named(&place, &name), BTreeSet::from([name.clone()]), "one file, with nothing beside it");
     }
     stop.store(true, Ordering::Relaxed);
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    for writer in writers {
+        writer.join().unwrap();
+    }
 }
 
 #[test]

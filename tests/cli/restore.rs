@@ -109,7 +109,7 @@ type Damage = Box<dyn Fn(&mut Vec<u8>)>;
 fn damages(round: usize) -> Vec<(&'static str, Damage)> {
     let at = move |bytes: &[u8]| PAGE * (1 + (round * 7) % (bytes.len() / PAGE - 1));
     vec![
-        ("it is empty", Box::new(|bytes| bytes.clear())),
+        ("it is empty", Box::new(Vec::clear)),
         ("it is text", Box::new(|bytes| *bytes = b"no database ".repeat(1000))),
         ("its end is missing", Box::new(move |bytes| bytes.truncate(bytes.len() - PAGE * (1 + round)))),
         ("it is cut inside a page", Box::new(move |bytes| bytes.truncate(at(bytes) + 100 + round))),

@@ -110,8 +110,10 @@ impl Schedule {
         if store::free_bytes(&self.folder).is_some_and(|free| free < needed) {
             return Err(CopyError::Full(self.folder.clone()));
         }
+        // Of the same name each time, so that what a killed server left of one is replaced.
+        let partial = self.folder.join(prefix(&source) + "partial");
         let (target, shared) = (path.to_path_buf(), app.clone());
-        let copy = move |watch: &Watch| backup::copy(&source, &target, watch);
+        let copy = move |watch: &Watch| backup::copy(&source, &partial, &target, watch);
         backup::aside(move || !shared.is_draining(), copy).await
     }
 

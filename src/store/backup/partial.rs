@@ -16,8 +16,8 @@ use std::{
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1024 * 1024;
-/// What SQLite puts beside a database.
-const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// What SQLite and a server put beside a database.
+const SIDES: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
 /// Where a database says how it is written and read (its file format, section 1.3), and the way that knows no write-ahead
 /// log: a copy is one file, and reading it makes no other.
 const WITHOUT_LOG: (u64, &[u8; 2]) = (18, &[1, 1]);
@@ -30,18 +30,17 @@ pub(in crate::store) struct Partial {
 }
 
 impl Partial {
-    /// An empty one, `<target>.partial`, readable by its owner alone.
-    pub(in crate::store) fn begin(target: &Path) -> Result<Self, CopyError> {
-        let path = beside(target, ".partial");
+    /// An empty one at `path`, readable by its owner alone.
+    pub(in crate::store) fn begin(path: &Path) -> Result<Self, CopyError> {
         let mut options = OpenOptions::new();
-        let opened = open::private(options.read(true).write(true).create(true)).open(&path);
-        let file = opened.map_err(|e| CopyError::denied(&path, &e))?;
+        let opened = open::private(options.read(true).write(true).create(true)).open(path);
+        let file = opened.map_err(|e| CopyError::denied(path, &e))?;
         let locked = file.try_lock().is_ok();
-        let partial = Self { path, file };
+        let partial = Self { path: path.to_path_buf(), file };
         // Whoever finishes first renames it; what was opened before that is not to be written into.
         if !(locked && partial.is_there()) {
-            let reason = "another copy of this name is being made".to_owned();
-            return Err(OpenError::Denied(target.to_path_buf(), reason).into());
+            let reason = "somebody else works at it".to_owned();
+            return Err(OpenError::Denied(path.to_path_buf(), reason).into());
         }
         partial.remove_sides();
         partial.file.set_len(0).map_err(|e| CopyError::denied(&partial.path, &e))?;
@@ -141,7 +140,7 @@ impl Drop for Partial {
 }
 
 /// The path with `end` added to its name.
-pub(in crate::store) fn beside(path: &Path, end: &str) -> PathBuf {
+pub fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()
