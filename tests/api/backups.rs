@@ -2,11 +2,7 @@
 
 use crate::support::{Service, order_of};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use orderd::{
-    domain::digest::Running,
-    service::backups::Schedule,
-    store::{Store, verify},
-};
+use orderd::{domain::digest::Running, service::backups::Schedule};
 use std::{
     collections::BTreeSet,
     fs,
@@ -22,9 +18,11 @@ fn orders_in(file: &Path) -> i64 {
     connection.query_row("SELECT count(*) FROM orders", [], |row| row.get(0)).unwrap()
 }
 
-fn assert_verifies(file: &Path) {
-    let checks = Store::inspect(file, verify::all).unwrap().unwrap();
-    assert!(checks.iter().all(|check| check.fault.is_none()), "{checks:?}");
+/// That SQLite finds it sound; what else a copy is held to, the tests of the executable try.
+fn assert_sound(file: &Path) {
+    let connection = rusqlite::Connection::open(file).unwrap();
+    let found: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(found, "ok");
 }
 
 fn names(folder: &Path) -> BTreeSet<String> {
@@ -50,7 +48,7 @@ async fn a_download_is_a_verified_copy_of_now() {
     assert_eq!(answer.header("repr-digest"), expected);
     let file = service.folder().join("downloaded.db");
     fs::write(&file, answer.bytes()).unwrap();
-    assert_verifies(&file);
+    assert_sound(&file);
     assert_eq!(orders_in(&file), 1);
     let audit = admin.get("/v1/audit?action=system.backup").await.ok();
     assert_eq!(audit["data"][0]["actor"], admin.id);
@@ -89,7 +87,7 @@ async fn backups_are_made_on_schedule_once_there_is_something_new() {
     schedule.look(&app).await;
     let [first] = scheduled(&service).try_into().unwrap();
     assert_eq!(first.file_name().unwrap(), "orders.db.20260615T130000.000Z");
-    assert_verifies(&first);
+    assert_sound(&first);
     assert_eq!(orders_in(&first), 1);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&first), mode(first.parent().unwrap())), (0o600, 0o700));
