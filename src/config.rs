@@ -193,11 +193,11 @@ sections! {
     }
     /// Scheduled backups.
     backup: Backup {
-        /// The folder they are put in; without one there are none.
+        /// The folder they are put in; empty for `<db.path>.backups`. Give each database a folder of its own.
         dir: Option<PathBuf> = "", optional_path;
         /// The time from one to the next; zero for none.
-        every: Duration = "24h", or_off(duration(SECOND..=YEAR));
-        /// How many are kept; zero for all.
+        every: Duration = "1h", or_off(duration(SECOND..=YEAR));
+        /// Of how many hours, days and weeks one is kept; zero for all.
         keep: usize = 7, number(0..=10_000);
     }
     /// Webhooks.
@@ -228,11 +228,18 @@ sections! {
 impl Config {
     /// The file of the keys that sign access tokens: the configured one, or `<database>.key` beside the database.
     pub fn signing_key_file(&self) -> PathBuf {
-        self.auth.signing_key_file.clone().unwrap_or_else(|| {
-            let mut beside = self.db.path.clone().into_os_string();
-            beside.push(".key");
-            beside.into()
-        })
+        self.auth.signing_key_file.clone().unwrap_or_else(|| self.beside_database(".key"))
+    }
+
+    /// The folder of scheduled backups: the configured one, or `<database>.backups` beside the database.
+    pub fn backup_folder(&self) -> PathBuf {
+        self.backup.dir.clone().unwrap_or_else(|| self.beside_database(".backups"))
+    }
+
+    fn beside_database(&self, end: &str) -> PathBuf {
+        let mut beside = self.db.path.clone().into_os_string();
+        beside.push(end);
+        beside.into()
     }
 
     /// Settings that are valid alone but not together.
@@ -267,7 +274,7 @@ mod tests {
         assert_eq!((config.limits.body_bytes, config.limits.connections), (1 << 20, 10_000));
         assert_eq!((config.idempotency.retention, config.idempotency.require_if_match), (30 * DAY, false));
         assert_eq!(config.reporting.timezone, TimeZone::UTC);
-        assert_eq!((config.backup.dir, config.backup.every, config.backup.keep), (None, DAY, 7));
+        assert_eq!((config.backup.dir, config.backup.every, config.backup.keep), (None, Duration::from_hours(1), 7));
         assert!(!config.webhooks.allow_private && !config.metrics.public);
         assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Info));
     }
@@ -329,5 +336,13 @@ mod tests {
         assert_eq!(config.signing_key_file(), PathBuf::from("/data/shop.db.key"));
         let config = with(&[("auth.signing_key_file", "/run/keys")]).unwrap();
         assert_eq!(config.signing_key_file(), PathBuf::from("/run/keys"));
+    }
+
+    #[test]
+    fn backups_go_into_a_folder_beside_the_database_unless_put_elsewhere() {
+        let config = with(&[("db.path", "/data/shop.db")]).unwrap();
+        assert_eq!(config.backup_folder(), PathBuf::from("/data/shop.db.backups"));
+        let config = with(&[("backup.dir", "/mnt/backups")]).unwrap();
+        assert_eq!(config.backup_folder(), PathBuf::from("/mnt/backups"));
     }
 }

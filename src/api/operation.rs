@@ -51,6 +51,8 @@ pub const CSV: &str = "text/csv";
 pub const NDJSON: &str = "application/x-ndjson";
 /// A drawing.
 pub const SVG: &str = "image/svg+xml";
+/// A database, as IANA has it.
+pub const SQLITE: &str = "application/vnd.sqlite3";
 
 /// What the request body is.
 #[derive(Clone, Copy)]
@@ -109,6 +111,7 @@ impl Unruled {
             may_create: false,
             payloads: vec![],
             location: false,
+            file: false,
             waits: Duration::ZERO,
             problems: vec![],
             links: vec![],
@@ -163,6 +166,8 @@ pub struct Operation {
     pub payloads: Vec<Payload>,
     /// Whether success carries `Location`.
     pub location: bool,
+    /// Whether success is a file to keep (`Content-Disposition`, `Repr-Digest`).
+    pub file: bool,
     /// How long it may wait for something to happen, beyond the time limit of requests.
     pub waits: Duration,
     /// Problems beyond those that follow from the other fields.
@@ -267,6 +272,12 @@ impl Operation {
     #[must_use]
     pub fn charts(self) -> Self {
         self.answers_text(CSV).answers_text(SVG)
+    }
+
+    /// Answers with a file of this media type, to be kept.
+    #[must_use]
+    pub fn answers_file(self, media: &'static str) -> Self {
+        Self { file: true, ..self.answers_text(media) }
     }
 
     /// May wait this long for something to happen, beyond the time limit of requests.

@@ -3,7 +3,7 @@
 
 use super::{
     analytics, api_keys, audit, auth, events, gate, idempotency_keys, middleware, openapi,
-    operation::{Idempotency, NDJSON, Operation, Unruled, Versioned},
+    operation::{Idempotency, NDJSON, Operation, SQLITE, Unruled, Versioned},
     orders, pages, roles, sessions, system, transactions, users,
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     domain::permission::Permission::{
         AnalyticsRead, ApiKeysWrite, AuditRead, OrdersCancel, OrdersCancelOwn, OrdersCreate, OrdersCreateOwn,
         OrdersRead, OrdersReadOwn, OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite, RefundsWrite,
-        RolesWrite, UsersRead, UsersWrite,
+        RolesWrite, SystemBackup, UsersRead, UsersWrite,
     },
     error::{Error, problem},
     service::views::{
@@ -365,6 +365,11 @@ fn surroundings() -> Vec<Operation> {
         read("system.version", "/version", "What is running here", get(system::version))
             .anonymous()
             .answers::<system::Version>(),
+        read("system.backup", "/v1/system/backup", "Download a verified copy of everything", get(system::backup))
+            .needs(&[SystemBackup])
+            .answers_file(SQLITE)
+            .may_wait(system::COPY_TIME)
+            .problems(&[&problem::STORAGE_FULL]),
         read("system.openapi", "/openapi.json", "This document", get(openapi_document))
             .anonymous()
             .answers::<serde_json::Map<String, serde_json::Value>>(),

@@ -1,16 +1,29 @@
-//! Probes, the version and the API document.
+//! Probes, the version, and a copy of everything.
 
+use super::operation::SQLITE;
 use crate::{
     app::App,
+    auth::Actor,
     error::{Error, Result, problem},
+    service::backups,
 };
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures_util::stream;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How long the writer may take to show that it lives.
 const PROBE_TIME: Duration = Duration::from_secs(2);
+/// How long making a copy of everything may take.
+pub(super) const COPY_TIME: Duration = Duration::from_hours(1);
 /// Free bytes below which the disk counts as full.
 const DISK_ROOM: u64 = 64 * 1024 * 1024;
 
@@ -85,4 +98,27 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
 /// What is running here.
 pub(super) async fn version() -> Json<Version> {
     Json(Version { name: "orderd", number: env!("CARGO_PKG_VERSION"), sqlite: App::sqlite_version() })
+}
+
+/// A copy of everything as it is now: consistent, verified, and made while writes go on.
+pub(super) async fn backup(State(app): State<App>, actor: Actor) -> Result<Response> {
+    let download = Arc::new(backups::download(&app, actor).await?);
+    let headers = [
+        (header::CONTENT_TYPE, SQLITE.to_owned()),
+        (header::CONTENT_LENGTH, download.bytes().to_string()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", download.name)),
+        (
+            header::HeaderName::from_static("repr-digest"),
+            format!("sha-256=:{}:", BASE64_STANDARD.encode(download.digest())),
+        ),
+    ];
+    let body = stream::try_unfold(0, move |offset| {
+        let chunk = Arc::clone(&download).read(offset);
+        async move {
+            let chunk = Bytes::from(chunk.await?);
+            let next = offset + chunk.len() as u64;
+            Ok::<_, Error>((!chunk.is_empty()).then_some((chunk, next)))
+        }
+    });
+    Ok((headers, Body::from_stream(body)).into_response())
 }

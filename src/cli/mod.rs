@@ -1,7 +1,9 @@
 //! The command line: one file a command. A new command is its file, a line in [`Command`] and one in [`dispatch`];
 //! what a command does to orders, users or the database is not done here.
 
+mod backup;
 mod config;
+mod doctor;
 mod export;
 mod flags;
 mod healthcheck;
@@ -11,6 +13,8 @@ mod keys;
 mod manual;
 mod offline;
 mod openapi;
+mod progress;
+mod restore;
 mod sbom;
 mod serve;
 mod supervisor;
@@ -20,7 +24,7 @@ mod verify;
 use crate::{
     app::StartError,
     error::{Class, Error, Place},
-    store::OpenError,
+    store::{OpenError, backup::CopyError},
 };
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{
@@ -53,6 +57,12 @@ enum Command {
     Export(export::Arguments),
     /// Read orders from a file, as the import of the API does
     Import(import::Arguments),
+    /// Make a verified copy of the database, beside a running server too
+    Backup(backup::Arguments),
+    /// Put a backup in the place of the database, which is kept; ends all sessions
+    Restore(restore::Arguments),
+    /// Look at what the database rests on: disk, permissions, clock, limits
+    Doctor(doctor::Arguments),
     /// Make and revoke API keys
     #[command(subcommand)]
     Key(key::Command),
@@ -79,6 +89,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => arguments.run(),
         Command::User(command) => command.run(),
         Command::Verify(arguments) => arguments.run(),
+        Command::Backup(arguments) => arguments.run(),
+        Command::Restore(arguments) => arguments.run(),
+        Command::Doctor(arguments) => arguments.run(),
         Command::Key(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Config(command) => command.run(),
@@ -155,6 +168,15 @@ impl From<OpenError> for Failure {
         match e {
             OpenError::Held(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
             OpenError::Denied(..) => Self::failed(e.to_string()),
+        }
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(e: CopyError) -> Self {
+        match e {
+            CopyError::Unfit(e) => e.into(),
+            CopyError::Full(_) | CopyError::Stopped => Self::failed(e.to_string()),
         }
     }
 }

@@ -138,9 +138,6 @@ fn refuse_unbuilt(config: &Config) -> Result<(), Failure> {
     if config.server.tls_cert.is_some() {
         return Err(Failure::usage("`server.tls_cert`: this version does not serve TLS; put a proxy in front of it"));
     }
-    if config.backup.dir.is_some() {
-        return Err(Failure::usage("`backup.dir`: this version makes no scheduled backups"));
-    }
     Ok(())
 }
 

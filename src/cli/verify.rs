@@ -1,6 +1,6 @@
 //! `orderd verify`: whether everything in a database is as it was written. Reads only, beside a running server too.
 
-use super::{Failure, flags::ConfigFlags, print};
+use super::{Failure, flags::ConfigFlags, print, progress};
 use crate::store::{Store, verify};
 use serde_json::json;
 
@@ -17,7 +17,9 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let path = self.flags.load(vec![])?.config.db.path;
+        let spinner = progress::spinner("verifying");
         let checks = Store::inspect(&path, verify::all)??;
+        drop(spinner);
         let faults = checks.iter().filter(|check| check.fault.is_some()).count();
         if self.json {
             let entry =

@@ -31,6 +31,19 @@ impl Timestamp {
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
     }
 
+    /// As it stands in names of files: RFC 3339 without its dashes and colons, such as `20261123T031411.123Z`.
+    pub fn stamp(self) -> String {
+        self.to_string().replace(['-', ':'], "")
+    }
+
+    /// Reads what [`Timestamp::stamp`] writes.
+    pub fn from_stamp(text: &str) -> Option<Self> {
+        let part = |range| text.get(range);
+        let (year, month, day) = (part(0..4)?, part(4..6)?, part(6..8)?);
+        let (t, hour, minute, rest) = (part(8..9)?, part(9..11)?, part(11..13)?, text.get(13..)?);
+        Self::parse(&format!("{year}-{month}-{day}{t}{hour}:{minute}:{rest}")).filter(|time| time.stamp() == text)
+    }
+
     /// Later by `wait`, saturating.
     #[must_use]
     pub fn plus(self, wait: Duration) -> Self {
@@ -87,6 +100,16 @@ mod tests {
     fn is_written_with_exactly_three_fractional_digits() {
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_millis(1_795_403_651_123).to_string(), "2026-11-23T03:14:11.123Z");
+    }
+
+    #[test]
+    fn stamps_of_files_are_read_back() {
+        let instant = Timestamp::from_millis(1_795_403_651_123);
+        assert_eq!(instant.stamp(), "20261123T031411.123Z");
+        assert_eq!(Timestamp::from_stamp("20261123T031411.123Z"), Some(instant));
+        for text in ["", "20261123", "20261123T031411Z", "2026112ät031411.123Z", "2026-11-23T03:14:11.123Z"] {
+            assert_eq!(Timestamp::from_stamp(text), None, "{text}");
+        }
     }
 
     #[test]

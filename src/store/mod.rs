@@ -2,6 +2,7 @@
 //! is in this folder, a file for each noun; no other module sees a rusqlite type. It knows no HTTP and no rules.
 
 pub mod audit;
+pub mod backup;
 mod connection;
 pub mod events;
 pub mod figures;
@@ -11,6 +12,7 @@ pub mod keys;
 mod open;
 pub mod orders;
 mod readers;
+pub mod restore;
 pub mod roles;
 pub mod sessions;
 mod sql;
@@ -20,7 +22,7 @@ pub mod verify;
 mod writer;
 
 pub use connection::Options;
-pub use open::OpenError;
+pub use open::{OpenError, lock_file};
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 
@@ -30,6 +32,16 @@ use std::{path::Path, sync::Arc, time::Duration};
 /// The version of the SQLite that is part of this program.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
+}
+
+/// Bytes that may still be written to the disk of `folder`; none if the system does not say.
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// The folder that the file at `path` is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The database file while it is open. Cheap to clone.
@@ -115,8 +127,7 @@ impl Store {
 
     /// Bytes that may still be written to the file's disk; none if the system does not say.
     pub fn free_bytes(&self) -> Option<u64> {
-        let folder = self.0.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+        free_bytes(folder_of(&self.0.path))
     }
 
     /// Where the file is.

@@ -99,12 +99,17 @@ pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Re
     Ok(work(&ReadTx { connection: &transaction }))
 }
 
-/// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.
-fn lock(path: &Path) -> Result<File, OpenError> {
+/// The side file whose lock says that a server has the file at `path`.
+pub fn lock_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
+    name.into()
+}
+
+/// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
-    let file = private(OpenOptions::new().read(true).write(true).create(true)).open(name).map_err(denied)?;
+    let file = private(OpenOptions::new().read(true).write(true).create(true)).open(lock_file(path)).map_err(denied)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::Held(path.to_path_buf())),
@@ -113,12 +118,12 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Readable by nobody else, whatever the umask.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
 /// Makes the file's entry in its folder durable.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }

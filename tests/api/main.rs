@@ -6,6 +6,7 @@ mod analytics;
 mod api_keys;
 mod audit;
 mod authz;
+mod backups;
 mod client_address;
 mod ground_rules;
 mod guide;

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod backup;
 mod config;
+mod doctor;
 mod documents;
 mod failures;
 mod files;
+mod restore;
 mod serve;
 mod server;
 mod supervised;
