@@ -2,6 +2,7 @@
 //! what a command does to orders, users or the database is not done here.
 
 mod config;
+mod demo;
 mod flags;
 mod key;
 mod keys;
@@ -40,6 +41,8 @@ enum Command {
     /// Make, list, disable users and set their passwords
     #[command(subcommand)]
     User(user::Command),
+    /// Fill an empty database with users and orders to try things out on
+    Demo(demo::Arguments),
     /// Check that everything in the database is as it was written
     Verify(verify::Arguments),
     /// Make and revoke API keys
@@ -57,6 +60,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => arguments.run(),
         Command::User(command) => command.run(),
+        Command::Demo(arguments) => arguments.run(),
         Command::Verify(arguments) => arguments.run(),
         Command::Key(command) => command.run(),
         Command::Keys(command) => command.run(),
