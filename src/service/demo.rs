@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app::{App, StartError, Surroundings},
-    auth::{Actor, password::Owner, policy, secret},
+    auth::{Actor, Principal, password::Owner, policy, secret},
     config::{Config, Durability},
     domain::{
         id::{Identifier, Ids, UserId},
@@ -162,13 +162,19 @@ fn play(
     for step in steps {
         let tx = tx.later(step.at);
         let after = match (&step.deed, orders.remove(&step.order)) {
-            (Deed::Place(new), _) => orders::insert(&tx, actor, new.user_id, new)?.order,
+            (Deed::Place(new), _) => orders::insert(&tx, &buyer(actor, new.user_id), new.user_id, new)?.order,
             (deed, Some(order)) => go_on(&tx, actor, order, deed)?,
             (_, None) => return Err(Error::internal("a demo order that is not there yet")),
         };
         orders.insert(step.order, after);
     }
     Ok(orders)
+}
+
+/// Customers with an account place their orders themselves.
+fn buyer(system: &Actor, account: Option<UserId>) -> Actor {
+    let principal = account.map_or(system.principal, |id| Principal::User { id, session: None });
+    Actor { principal, ..system.clone() }
 }
 
 fn go_on(tx: &WriteTx<'_>, actor: &Actor, mut order: Order, deed: &Deed) -> Result<Order> {
