@@ -74,13 +74,13 @@ pub(super) fn print_users(users: &[DemoUser]) -> Result<(), Failure> {
 
 /// Says on a terminal, now and then, how many orders of `count` are there.
 fn progress(count: usize) -> impl FnMut(usize) {
-    let (begun, mut said) = (Instant::now(), Duration::ZERO);
+    let (begun, mut said) = (Instant::now(), Instant::now());
     let watched = io::stderr().is_terminal();
     move |placed| {
-        if watched && begun.elapsed() - said >= BETWEEN_LINES {
-            said = begun.elapsed();
+        if watched && said.elapsed() >= BETWEEN_LINES {
+            said = Instant::now();
             // Whoever closed standard error does not read it.
-            let _ = writeln!(io::stderr(), "{placed} of {count} orders after {} s", said.as_secs());
+            let _ = writeln!(io::stderr(), "{placed} of {count} orders after {} s", begun.elapsed().as_secs());
         }
     }
 }

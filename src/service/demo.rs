@@ -147,7 +147,9 @@ async fn fill_orders(app: &App, system: Actor, mut story: Story, mut progress: i
         let actor = system.clone();
         let moved = app.store.write("demo.orders", move |tx| play(tx, &actor, &steps, known.clone())).await?;
         open.extend(moved);
-        over.iter().for_each(|order| drop(open.remove(order)));
+        for order in over {
+            open.remove(&order);
+        }
         progress(placed);
     }
 }
