@@ -40,11 +40,16 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
+        let now = Clock::system().now();
+        let until = self.until.unwrap_or(now);
+        if until > now {
+            return Err(Failure::usage("--until must not be in the future: time in the database never goes back"));
+        }
         let config = self.flags.load(vec![])?.config;
         let plan = Plan {
             orders: self.orders,
             days: self.days,
-            until: self.until.unwrap_or_else(|| Clock::system().now()),
+            until,
             accounts: self.accounts.unwrap_or(self.orders / ORDERS_OF_AN_ACCOUNT),
             seed: self.seed,
         };

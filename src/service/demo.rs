@@ -145,6 +145,7 @@ async fn fill_orders(app: &App, system: Actor, mut story: Story, mut progress: i
         let known: HashMap<usize, Order> =
             steps.iter().filter_map(|step| Some((step.order, open.remove(&step.order)?))).collect();
         let actor = system.clone();
+        // The work may have to be run again, from where it began.
         let moved = app.store.write("demo.orders", move |tx| play(tx, &actor, &steps, known.clone())).await?;
         open.extend(moved);
         for order in over {

@@ -6,7 +6,7 @@ use crate::{
 };
 use rusqlite::Connection;
 
-const MAKE: &str = "demo --orders 400 --days 60 --until 2026-11-23T12:00:00Z --accounts 20 --db d.db --seed";
+const MAKE: &str = "demo --orders 400 --days 60 --until 2024-03-31T12:00:00Z --accounts 20 --db d.db --seed";
 
 /// The last hashes of both chains, each of which is over everything before it, and how many orders there are.
 fn chains(place: &Workplace) -> (Vec<u8>, Vec<u8>, i64) {
@@ -70,6 +70,8 @@ fn only_an_empty_database_that_nobody_serves_is_filled() {
     let again = place.run("demo --orders 10 --db orders.db");
     assert_eq!((again.code, again.out.as_str()), (1, ""));
     assert_eq!(again.err, "orderd: orders.db: there is something in it; only an empty database is filled\n");
-    assert_eq!(place.run("demo --days 0 --db new.db").code, 2);
+    for bad in ["--days 0", "--until tomorrow", "--until 9999-01-01T00:00:00Z"] {
+        assert_eq!(place.run(&format!("demo {bad} --db new.db")).code, 2, "{bad}");
+    }
     assert!(!place.path().join("new.db").exists());
 }
