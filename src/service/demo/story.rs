@@ -14,6 +14,7 @@ use crate::{
 use std::{collections::BTreeMap, iter::Peekable, ops::Range, vec};
 
 const HOUR_MILLIS: i64 = 3_600_000;
+/// In hours.
 const DAY: i64 = 24;
 /// Orders for each customer there is, on average. A few buy every week, most bought once.
 const ORDERS_OF_A_CUSTOMER: usize = 8;
