@@ -3,6 +3,7 @@
 
 mod backup;
 mod config;
+mod demo;
 mod doctor;
 mod export;
 mod flags;
@@ -51,6 +52,8 @@ enum Command {
     /// Make, list, disable users and set their passwords
     #[command(subcommand)]
     User(user::Command),
+    /// Fill an empty database with users and orders to try things out on
+    Demo(demo::Arguments),
     /// Check that everything in the database is as it was written
     Verify(verify::Arguments),
     /// Write orders to a file; works beside a running server
@@ -88,6 +91,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => arguments.run(),
         Command::User(command) => command.run(),
+        Command::Demo(arguments) => arguments.run(),
         Command::Verify(arguments) => arguments.run(),
         Command::Backup(arguments) => arguments.run(),
         Command::Restore(arguments) => arguments.run(),

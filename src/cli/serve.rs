@@ -1,18 +1,17 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, flags::ServerFlags, print, supervisor};
+use super::{Failure, demo::print_users, flags::ServerFlags, print, supervisor};
 use crate::{
     api::server,
     app::{App, Surroundings},
-    config::{Bootstrap, Config, Durability, Loaded},
+    config::{Bootstrap, Config, Loaded},
     domain::{time::Clock, user::Email},
     error::problem,
     service::{
-        demo::{self, DemoUser},
+        demo::{self, DemoUser, Plan},
         housekeeping, sessions,
         users::NewUser,
     },
-    store::users,
     telemetry::logs,
 };
 use tokio::{
@@ -60,9 +59,7 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
     if let Some(token) = sessions::offer_setup(&app)? {
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
-    for user in demo_users {
-        print(format_args!("demo user: {} {} {}\n", user.role, user.email, user.password.as_str()))?;
-    }
+    print_users(&demo_users)?;
     tracing::info!(
         server.address = %address,
         db.path = %app.store.path().display(),
@@ -111,23 +108,20 @@ fn told_to_stop() -> std::io::Result<impl Future<Output = &'static str>> {
     })
 }
 
-/// Orders that `--demo` makes.
+/// Orders that `--demo` makes, and of how many days.
 const DEMO_ORDERS: usize = 10_000;
+const DEMO_DAYS: u32 = 180;
 
 /// Fills an empty database with users and orders, at times of the past.
 async fn fill(config: &Config) -> Result<Vec<DemoUser>, Failure> {
-    let system = Surroundings::system()?;
-    let now = system.clock.now();
-    let (hand, clock) = demo::Hand::new(now.minus(demo::SPAN));
-    // Nobody is promised anything yet, so commits need no sync of their own; closing syncs the whole.
-    let mut config = config.clone();
-    config.db.durability = Durability::Normal;
-    let app = App::open(config, Surroundings { clock, ..system })?;
-    let made = if app.store.read("demo.empty", users::any)? {
+    let until = Clock::system().now();
+    let plan = Plan { orders: DEMO_ORDERS, days: DEMO_DAYS, until, accounts: 0, seed: 1 };
+    let app = demo::open(config, &plan)?;
+    let made = if demo::is_empty(&app)? {
+        demo::fill(&app, &plan, |_| {}).await?
+    } else {
         tracing::warn!("--demo fills an empty database only; this one is left as it is");
         vec![]
-    } else {
-        demo::fill(&app, &hand, now, DEMO_ORDERS).await?
     };
     app.store.close().await;
     Ok(made)

@@ -6,8 +6,10 @@ mod import;
 mod transition;
 
 pub use change::{Change, ChangeOrder, change};
+pub(super) use create::insert;
 pub use create::{NewOrder, create};
 pub use import::{Imported, import};
+pub(super) use transition::moved;
 pub use transition::{Refund, cancel, transition};
 
 use super::{

@@ -47,6 +47,17 @@ impl<'b> WriteTx<'b> {
         self.now
     }
 
+    /// The same transaction at a later instant; never earlier than that of what was done before. For a past that is
+    /// made up: work of many instants that shares a transaction.
+    #[must_use]
+    pub fn later(&self, at: Timestamp) -> Self {
+        let now = self.with_counters(|counters| {
+            counters.time = counters.time.max(at);
+            counters.time
+        });
+        Self { read: ReadTx { connection: self.read.connection }, batch: self.batch, now }
+    }
+
     /// A fresh identifier.
     pub fn new_id<I: Identifier>(&self) -> I {
         self.batch.ids.next(self.now)
