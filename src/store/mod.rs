@@ -7,6 +7,7 @@ pub mod events;
 pub mod figures;
 pub mod idempotency;
 pub mod keys;
+mod migrate;
 mod open;
 pub mod orders;
 mod readers;
