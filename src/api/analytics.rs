@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Fault, Result, problem},
     service::{
         analytics::{self, Basis, Direction, Question, RevenueSort},
-        views::{DailyRow, Report, StatusRow},
+        views::{DailyRow, Reconciliation, Report, StatusRow},
     },
 };
 use axum::{Json, extract::State, http::Uri, response::Response};
@@ -195,4 +195,9 @@ pub(super) async fn status_counts(
 ) -> Result<Json<Report<StatusRow>>> {
     let question = question(&app, (&q.from, &q.to), q.tz.as_deref(), q.currency.as_deref(), None)?;
     analytics::status_counts(&app, &actor, question).await.map(Json)
+}
+
+/// Stored figures against the rows.
+pub(super) async fn reconcile(State(app): State<App>, actor: Actor) -> Result<Json<Reconciliation>> {
+    analytics::reconcile(&app, &actor).await.map(Json)
 }

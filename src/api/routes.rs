@@ -15,8 +15,8 @@ use crate::{
     },
     error::{Error, problem},
     service::views::{
-        AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Report, RevenueRow,
-        RoleView, SessionView, StatusRow, TransactionView, UserView,
+        AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Reconciliation,
+        Report, RevenueRow, RoleView, SessionView, StatusRow, TransactionView, UserView,
     },
 };
 use axum::{
@@ -350,6 +350,15 @@ fn figures() -> Vec<Operation> {
         .needs(&[AnalyticsRead])
         .query::<analytics::StatusQuery>()
         .answers::<Report<StatusRow>>()
+        .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
+        read(
+            "analytics.reconcile",
+            "/v1/analytics/reconcile",
+            "Compare figures with the rows",
+            get(analytics::reconcile),
+        )
+        .needs(&[AnalyticsRead])
+        .answers::<Reconciliation>()
         .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
     ]
 }

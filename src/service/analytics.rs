@@ -1,6 +1,9 @@
-//! Figures: the daily summary, revenue by user, and status counts, from summaries that are kept with every change.
+//! Figures: the daily summary, revenue by user, and status counts, from summaries that are kept with every change; and
+//! whether those agree with the rows.
 
-use super::views::{DailyRow, Report, RevenueRow, Shown, StatusRow};
+use super::views::{
+    DailyRow, Reconciliation, ReconciliationCheck, ReconciliationSide, Report, RevenueRow, Shown, StatusRow,
+};
 use crate::{
     app::App,
     auth::Actor,
@@ -12,7 +15,10 @@ use crate::{
         permission::Permission,
     },
     error::{Error, Result},
-    store::{ReadTx, figures},
+    store::{
+        ReadTx, figures,
+        reconcile::{self, Comparison, Side},
+    },
 };
 use std::collections::BTreeMap;
 
@@ -268,4 +274,19 @@ fn status_rows(tx: &ReadTx<'_>, question: &Question) -> Result<Vec<StatusRow>> {
         total_amount,
     };
     Ok(rows.map(row).collect())
+}
+
+/// Every stored figure against a recomputation from the rows.
+pub async fn reconcile(app: &App, actor: &Actor) -> Result<Reconciliation> {
+    actor.require(Permission::AnalyticsRead)?;
+    let comparisons = app.store.scan("analytics.reconcile", reconcile::all).await?;
+    let checks: Vec<_> = comparisons.into_iter().map(reconciliation_check).collect();
+    Ok(Reconciliation { ok: checks.iter().all(|check| check.ok), generated_at: Shown(app.clock.now()), checks })
+}
+
+fn reconciliation_check(comparison: Comparison) -> ReconciliationCheck {
+    let ok = comparison.agrees();
+    let side = |side: Side| ReconciliationSide { digest: format!("{:016x}", side.digest()), totals: side.totals };
+    let Comparison { name, stored, recomputed, .. } = comparison;
+    ReconciliationCheck { name, ok, stored: side(stored), recomputed: side(recomputed) }
 }

@@ -11,6 +11,7 @@ mod migrate;
 mod open;
 pub mod orders;
 mod readers;
+pub mod reconcile;
 pub mod roles;
 pub mod sessions;
 mod sql;

@@ -1,5 +1,7 @@
 //! Opening the file: who may, what it must be, and bringing it up to date.
 
+mod log;
+
 use super::{
     Inner, ReadTx, Store,
     connection::{Options, prepare_reader, prepare_writer},
@@ -104,6 +106,11 @@ pub(super) fn take(path: &Path, synced: bool, steps: &[Step]) -> Result<Taken, O
 
 /// A connection that only reads the file at `path`, and what it has found there.
 fn look(path: &Path) -> Result<(Connection, Found), OpenError> {
+    if log::is_foreign(path) {
+        let reason =
+            "the write-ahead log beside it belongs to another database; take it away to see the file without it";
+        return Err(OpenError::Damaged(path.to_path_buf(), reason.to_owned()));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, &e))?;
     let found = prepare_reader(&connection).and_then(|()| schema_version(&connection));
