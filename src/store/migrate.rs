@@ -22,7 +22,8 @@ pub(super) struct Step {
     pub(super) sha256: &'static str,
 }
 
-/// Every step since the first release, in order.
+/// Every step since the first release, in order. The statements of the step to version 2 are `migrations/0002_<what>.sql`,
+/// and so on; `schema.sql` always holds what they lead to.
 pub(super) const STEPS: &[Step] = &[];
 
 /// The version that `steps` lead to.
