@@ -126,7 +126,7 @@ fn a_changed_byte_is_found_or_is_in_nothing() {
     let (folder, path) = copy();
     let (whole, before) = (fs::read(&path).unwrap(), dump(&path).unwrap());
     let rounds: usize =
-        std::env::var_os("ORDERD_SOAK").and_then(|n| n.to_str()?.parse().ok()).map_or(60, |n: usize| n * 100);
+        std::env::var_os("ORDERD_SOAK").and_then(|n| n.to_str()?.parse().ok()).map_or(40, |n: usize| n * 100);
     let mut random = fastrand::Rng::with_seed(18);
     let (mut found, mut harmless) = (0, 0);
     for round in 0..rounds {

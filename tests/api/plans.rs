@@ -14,6 +14,14 @@ const MAY: &[(&str, &str)] = &[
     ("SELECT count(*) FROM api_keys", "when a key is made: keys are few, which is what is counted for"),
     ("hash FROM audit ORDER BY seq", "verifies the whole chain, as somebody asked for"),
     ("AS place,", "compares all figures with all rows, as somebody asked for; that it sorts nothing is tested below"),
+    ("SELECT * FROM orders ORDER BY seq", VERIFIES),
+    ("hash FROM events ORDER BY seq", VERIFIES),
+    ("<> count(e.seq)", VERIFIES),
+    ("refunds > payment", VERIFIES),
+    ("'a payment of the same order'", VERIFIES),
+    ("'one after the other'", VERIFIES),
+    ("told || ' and ' || settled", VERIFIES),
+    ("WHERE seq <> place", VERIFIES),
     ("pragma_", "once, at the start, and no table"),
     ("sqlite_schema", "once, at the start, and no table that grows"),
     ("SELECT 1 FROM users LIMIT 1", "stops at the first row"),
@@ -24,6 +32,8 @@ const MAY: &[(&str, &str)] = &[
     ("(SELECT DISTINCT order_seq FROM events WHERE seq > ?)", "sorts what has changed since a walk began"),
     ("sum(amount) FROM transactions WHERE order_seq =", "sorts the sums of one order: a handful"),
 ];
+
+const VERIFIES: &str = "verifies every row, as somebody asked for on the command line";
 
 async fn use_everything(service: &Service) {
     let (admin, manager, ada) = (service.admin().await, service.manager().await, service.customer().await);

@@ -12,7 +12,7 @@ use crate::{
     store::{ReadTx, sql::failed},
 };
 use rusqlite::{Row, types::ValueRef};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 const ORDERS: &str = "SELECT * FROM orders ORDER BY seq";
 const EVENTS: &str = "SELECT type, occurred_at, data FROM events WHERE order_seq = ?1 ORDER BY version";
@@ -47,46 +47,33 @@ pub(super) fn checks(tx: &ReadTx<'_>) -> Result<[Check; 3]> {
 
 fn look_at_all(tx: &ReadTx<'_>, faults: &mut Faults) -> Result<()> {
     let mut orders = tx.connection.prepare(ORDERS).map_err(failed)?;
-    let columns = columns(&orders);
     let mut rows = orders.query([]).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         let seq: i64 = row.get("seq").map_err(failed)?;
-        let told = Told::of(tx, seq)?;
-        let order = told.order.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        keep(&mut faults.orders, || differing("orders", (row, &columns), &told.order), || format!("row {seq}"))?;
-        keep(
-            &mut faults.items,
-            || list_differs(tx, (ITEMS, "order_items"), seq, order),
-            || format!("order row {seq}"),
-        )?;
-        let transactions = (TRANSACTIONS, "transactions");
-        keep(
-            &mut faults.transactions,
-            || list_differs(tx, transactions, seq, &told.transactions),
-            || format!("order row {seq}"),
-        )?;
+        match Told::of(tx, seq) {
+            Ok(told) => told.compare(tx, (row, seq), faults)?,
+            Err(e) => keep(&mut faults.orders, &format!("row {seq}"), || Err(e))?,
+        }
     }
     Ok(())
 }
 
 /// Keeps the first fault of a kind, with its place; looks no further once there is one.
-fn keep(
-    fault: &mut Option<String>,
-    look: impl FnOnce() -> Result<Option<String>>,
-    place: impl FnOnce() -> String,
-) -> Result<()> {
+fn keep(fault: &mut Option<String>, place: &str, look: impl FnOnce() -> Result<Option<String>>) -> Result<()> {
     if fault.is_none() {
-        *fault = look().or_else(|e| unreadable(e).map(Some))?.map(|found| format!("{}, {found}", place()));
+        *fault = look().or_else(|e| unreadable(e).map(Some))?.map(|found| format!("{place}, {found}"));
     }
     Ok(())
 }
 
+type Document = Map<String, Value>;
+
 /// What the events of an order say.
 struct Told {
-    /// The order, as it has to be now.
-    order: Value,
+    /// The order, as it has to be now; empty without events.
+    order: Document,
     /// Its transactions, in the order in which they were recorded.
-    transactions: Vec<Value>,
+    transactions: Vec<Document>,
 }
 
 impl Told {
@@ -94,47 +81,64 @@ impl Told {
         let mut statement = tx.connection.prepare_cached(EVENTS).map_err(failed)?;
         let mut events = statement.query([seq]).map_err(failed)?;
         // Only the last document of the order is worth parsing.
-        let (mut document, mut later, mut transactions) = (String::new(), None, vec![]);
+        let (mut document, mut later, mut transactions) = ("{}".to_owned(), None, vec![]);
         while let Some(event) = events.next().map_err(failed)? {
             let text = |column| event.get_ref(column).map_err(failed)?.as_str().map_err(Error::internal);
-            let data = text(2)?;
-            if text(0)?.starts_with("order.") {
+            let (kind, data) = (text(0)?, text(2)?);
+            if kind.starts_with("order.") {
                 data.clone_into(&mut document);
                 later = None;
             } else {
-                let mut told: Value = serde_json::from_str(data).map_err(Error::internal)?;
+                let mut told = parse(data)?;
                 let at: i64 = event.get(1).map_err(failed)?;
-                later = Some((told["order"].take(), Timestamp::from_millis(at)));
-                remember(&mut transactions, told);
+                later = Some((told.remove("order").unwrap_or_default(), Timestamp::from_millis(at)));
+                remember(&mut transactions, kind, told);
             }
         }
-        let mut order = if document.is_empty() { Value::Null } else { parse(&document)? };
+        let mut order = parse(&document)?;
         if let Some((money, at)) = later {
             for column in ["version", "payment_status", "paid_amount", "refunded_amount"] {
-                order[column] = money[column].clone();
+                order.insert(column.to_owned(), money[column].clone());
             }
-            order["updated_at"] = at.to_string().into();
+            order.insert("updated_at".to_owned(), at.to_string().into());
         }
         Ok(Self { order, transactions })
     }
+
+    /// Looks for the first fault of each kind in the rows of the order in row `seq`.
+    fn compare(&self, tx: &ReadTx<'_>, (row, seq): (&Row<'_>, i64), faults: &mut Faults) -> Result<()> {
+        let items = self.order.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let items = items.iter().filter_map(Value::as_object);
+        let place = format!("order row {seq}");
+        keep(&mut faults.orders, &format!("row {seq}"), || differing("orders", row, &self.order))?;
+        keep(&mut faults.items, &place, || list_differs(tx, (ITEMS, "order_items"), seq, items))?;
+        let transactions = self.transactions.iter();
+        keep(&mut faults.transactions, &place, || list_differs(tx, (TRANSACTIONS, "transactions"), seq, transactions))
+    }
 }
 
-fn parse(document: &str) -> Result<Value> {
+fn parse(document: &str) -> Result<Document> {
     serde_json::from_str(document).map_err(Error::internal)
 }
 
 /// A transaction that was resolved takes the place of what was known of it.
-fn remember(transactions: &mut Vec<Value>, told: Value) {
-    match transactions.iter_mut().find(|known| known["id"] == told["id"]) {
+fn remember(transactions: &mut Vec<Document>, kind: &str, told: Document) {
+    let resolved = kind.ends_with(".updated");
+    let mut known = transactions.iter_mut().rev().take_while(|_| resolved);
+    match known.find(|known| known.get("id") == told.get("id")) {
         Some(known) => *known = told,
         None => transactions.push(told),
     }
 }
 
 /// The first of an order's rows in a table that is not as `told`.
-fn list_differs(tx: &ReadTx<'_>, (sql, table): (&str, &str), seq: i64, told: &[Value]) -> Result<Option<String>> {
+fn list_differs<'t>(
+    tx: &ReadTx<'_>,
+    (sql, table): (&str, &str),
+    seq: i64,
+    told: impl Iterator<Item = &'t Document>,
+) -> Result<Option<String>> {
     let mut statement = tx.connection.prepare_cached(sql).map_err(failed)?;
-    let columns = columns(&statement);
     let mut rows = statement.query([seq]).map_err(failed)?;
     let mut told = (0_i64..).zip(told);
     loop {
@@ -145,7 +149,7 @@ fn list_differs(tx: &ReadTx<'_>, (sql, table): (&str, &str), seq: i64, told: &[V
                 if line != place {
                     return Ok(Some(format!("line {line}, stored {line}, recomputed {place}")));
                 }
-                if let Some(found) = differing(table, (row, &columns), told)? {
+                if let Some(found) = differing(table, row, told)? {
                     return Ok(Some(format!("line {place}, {found}")));
                 }
             }
@@ -155,18 +159,17 @@ fn list_differs(tx: &ReadTx<'_>, (sql, table): (&str, &str), seq: i64, told: &[V
     }
 }
 
-fn columns(statement: &rusqlite::Statement<'_>) -> Vec<String> {
-    statement.column_names().into_iter().map(str::to_owned).collect()
-}
-
 /// The first column of a row that is not as `told`.
-fn differing(table: &str, (row, columns): (&Row<'_>, &[String]), told: &Value) -> Result<Option<String>> {
-    if told.is_null() {
+fn differing(table: &str, row: &Row<'_>, told: &Document) -> Result<Option<String>> {
+    if told.is_empty() {
         return Ok(Some("stored one, recomputed nothing".to_owned()));
     }
-    for (index, column) in columns.iter().enumerate().filter(|(_, column)| !PLACES.contains(&column.as_str())) {
+    let statement = row.as_ref();
+    for index in 0..statement.column_count() {
+        let column = statement.column_name(index).map_err(failed)?;
+        let Some(told) = told.get(column).filter(|_| !PLACES.contains(&column)) else { continue };
         let stored = shown(table, column, row.get_ref(index).map_err(failed)?)?;
-        if let Some(told) = told.get(column).filter(|told| **told != stored) {
+        if *told != stored {
             return Ok(Some(format!("column {column}, stored {stored}, recomputed {told}")));
         }
     }
