@@ -6,10 +6,14 @@
 //! are as unlikely as 1 in 2^63; a single wrong value always shows. Where a day's digests differ, that day alone is
 //! computed again key by key, to name the first row that is wrong.
 
-use super::{ReadTx, sql::failed};
+use super::{
+    ReadTx,
+    sql::{damaged, failed},
+};
 use crate::{
     domain::{
         id::{Identifier, UserId},
+        money::Currency,
         time::Timestamp,
     },
     error::Result,
@@ -120,7 +124,7 @@ impl Side {
         (bucket, row.currency, row.key).hash(&mut hash);
         // Odd, so that no difference of a value, however large a power of two, is multiplied away.
         let mut weight = hash.finish() | 1;
-        let digest = self.digests.entry((bucket * span).div_euclid(DAY)).or_default();
+        let digest = self.digests.entry(bucket.wrapping_mul(span).div_euclid(DAY)).or_default();
         for value in &row.values {
             *digest = digest.wrapping_add(weight.wrapping_mul(value.cast_unsigned()));
             weight = weight.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -203,7 +207,7 @@ impl Comparison {
         let Some(day) = self.stored.first_difference(&self.recomputed) else { return Ok(None) };
         let mut rows: BTreeMap<(i64, String, Vec<u8>), Pair> = BTreeMap::new();
         let mut add = |bucket: i64, row: &Counted<'_>, side: fn(&mut Pair) -> &mut Vec<i64>| {
-            if (bucket * self.span).div_euclid(DAY) == day {
+            if bucket.wrapping_mul(self.span).div_euclid(DAY) == day {
                 let pair = rows.entry((bucket, row.currency.to_owned(), row.key.to_vec())).or_default();
                 let sums = side(pair);
                 sums.resize(row.values.len(), 0);
@@ -277,5 +281,8 @@ fn read<'r>(row: &'r Row<'_>, columns: usize, mut values: Vec<i64>) -> rusqlite:
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
         _ => &[],
     };
-    Ok(Counted { place: row.get(0)?, currency: row.get_ref(1)?.as_str()?, key, values })
+    // One that is none would stop every report that meets it, in a row of zeros too.
+    let currency = row.get_ref(1)?.as_str()?;
+    Currency::stored(currency).ok_or_else(|| damaged(1, currency))?;
+    Ok(Counted { place: row.get(0)?, currency, key, values })
 }

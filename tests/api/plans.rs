@@ -22,6 +22,7 @@ const MAY: &[(&str, &str)] = &[
     ("'one after the other'", VERIFIES),
     ("told || ' and ' || settled", VERIFIES),
     ("WHERE seq <> place", VERIFIES),
+    ("'statuses that there are'", VERIFIES),
     ("pragma_", "once, at the start, and no table"),
     ("sqlite_schema", "once, at the start, and no table that grows"),
     ("SELECT 1 FROM users LIMIT 1", "stops at the first row"),
