@@ -186,9 +186,8 @@ where
 /// Refuses the parameters of pages, of which an export has none.
 pub(super) fn refuse_paging(sent: &[(&str, bool)]) -> Result<()> {
     let sent = sent.iter().filter(|(_, sent)| *sent);
-    let fault = |(name, _): &(&str, bool)| {
-        Fault::parameter(*name, "conflict", "must not be sent with this Accept: all rows are streamed")
-    };
+    let fault =
+        |(name, _): &(&str, bool)| Fault::parameter(*name, "conflict", "must not be given: all rows are exported");
     let faults: Vec<_> = sent.map(fault).collect();
     if faults.is_empty() { Ok(()) } else { Err(Error::new(&problem::INVALID_PARAMETER).with_faults(faults)) }
 }

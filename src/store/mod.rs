@@ -94,6 +94,11 @@ impl Store {
         tokio::time::timeout(limit, probe).await.is_ok_and(|outcome| outcome.is_ok())
     }
 
+    /// Whether the file can be read and has the schema of this program.
+    pub fn schema_is_current(&self) -> bool {
+        self.read("system.schema", open::is_current).unwrap_or(false)
+    }
+
     /// Resolves when storage has failed in a way that only a restart can mend.
     pub async fn failed(&self) {
         self.0.writer.failed().await;

@@ -22,6 +22,7 @@ mod roles;
 mod schema;
 mod sessions;
 mod support;
+mod system;
 mod tidy;
 mod upgrade;
 mod users;
