@@ -24,10 +24,11 @@ use crate::{
     service::{
         analytics::{self, RevenueKey},
         page::Wanted,
-        views::Report,
+        views::{Reconciliation, Report},
     },
 };
 use axum::{
+    Json,
     extract::{FromRequestParts, State},
     http::{Uri, header, request::Parts},
     response::{IntoResponse, Response},
@@ -153,4 +154,9 @@ pub(super) async fn top_items(
     let question = asked.question(&app)?;
     let rows = analytics::top_items(&app, &actor, question.clone(), asked.limit()).await?;
     answer(form, &analytics::report(&app, &question, rows, None), &uri, chart::top_items)
+}
+
+/// Stored figures against the rows.
+pub(super) async fn reconcile(State(app): State<App>, actor: Actor) -> Result<Json<Reconciliation>> {
+    analytics::reconcile(&app, &actor).await.map(Json)
 }

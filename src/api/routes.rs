@@ -15,8 +15,8 @@ use crate::{
     },
     error::{Error, problem},
     service::views::{
-        AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Report, RevenueRow,
-        RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
+        AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Reconciliation,
+        Report, RevenueRow, RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
     },
 };
 use axum::{
@@ -350,7 +350,15 @@ fn figures() -> Vec<Operation> {
             .query::<analytics::TopItemsQuery>()
             .answers::<Report<TopItemRow>>(),
     ];
-    figures.into_iter().map(|report| report.charts().problems(&[&problem::QUERY_TOO_EXPENSIVE])).collect()
+    let reconcile = report(
+        "analytics.reconcile",
+        "/v1/analytics/reconcile",
+        "Compare figures with the rows",
+        get(analytics::reconcile),
+    )
+    .answers::<Reconciliation>();
+    let charts = figures.into_iter().map(Operation::charts);
+    charts.chain([reconcile]).map(|operation| operation.problems(&[&problem::QUERY_TOO_EXPENSIVE])).collect()
 }
 
 fn surroundings() -> Vec<Operation> {

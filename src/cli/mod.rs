@@ -171,7 +171,7 @@ impl From<OpenError> for Failure {
     fn from(e: OpenError) -> Self {
         match e {
             OpenError::Held(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
-            OpenError::Denied(..) => Self::failed(e.to_string()),
+            OpenError::Older(..) | OpenError::Denied(..) => Self::failed(e.to_string()),
         }
     }
 }

@@ -28,3 +28,13 @@ impl Running {
         self.0.finalize().into()
     }
 }
+
+/// The SHA-256 of `text` in hexadecimal, as `sha256sum` prints it.
+pub fn hex_sha256(text: &str) -> String {
+    use std::fmt::Write;
+    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

@@ -1,12 +1,15 @@
-//! Figures: reports on what was ordered and paid, from summaries that are kept with every change. What a report shows is
-//! one consistent snapshot: everything that was answered before the question is in it.
+//! Figures: reports on what was ordered and paid, from summaries that are kept with every change; and whether those
+//! agree with the rows. What a report shows is one consistent snapshot: everything that was answered before the question
+//! is in it.
 
 mod daily;
+mod reconcile;
 mod revenue;
 mod status;
 mod top_items;
 
 pub use daily::daily;
+pub use reconcile::reconcile;
 pub use revenue::{RevenueKey, RevenueSort, revenue_by_user};
 pub use status::status_counts;
 pub use top_items::top_items;

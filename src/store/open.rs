@@ -1,8 +1,11 @@
-//! Opening the file: who may, and what it must be.
+//! Opening the file: who may, what it must be, and bringing it up to date.
+
+mod log;
 
 use super::{
     Inner, ReadTx, Store,
     connection::{Options, prepare_reader, prepare_writer},
+    migrate::{self, STEPS, Step},
     readers::Readers,
     sql::failed,
     writer::Writer,
@@ -18,9 +21,9 @@ use std::{
 };
 
 /// The present schema; a new file is made from it.
-const SCHEMA: &str = include_str!("../../schema.sql");
+pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
 /// `PRAGMA user_version` of the present schema.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = migrate::newest(STEPS);
 /// `PRAGMA application_id`: "ordd".
 const APPLICATION_ID: i64 = 0x6f72_6464;
 /// The oldest SQLite without the fault that could damage a WAL file with two connections: 3.51.3.
@@ -32,6 +35,8 @@ pub enum OpenError {
     Held(PathBuf),
     /// It was written by a newer version.
     Newer(PathBuf, i64),
+    /// It was written by an older version, and this command only reads.
+    Older(PathBuf, i64),
     /// It is not a database of this program, or is damaged.
     Damaged(PathBuf, String),
     /// The system would not let us.
@@ -47,6 +52,11 @@ impl fmt::Display for OpenError {
                 "{}: schema {version} is newer than this program's {SCHEMA_VERSION}; it was left untouched",
                 path.display()
             ),
+            Self::Older(path, version) => write!(
+                f,
+                "{}: schema {version} is older than this program's {SCHEMA_VERSION}; `orderd serve` upgrades it",
+                path.display()
+            ),
             Self::Damaged(path, reason) | Self::Denied(path, reason) => write!(f, "{}: {reason}", path.display()),
         }
     }
@@ -54,29 +64,68 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+/// A file that this process has to itself.
+pub(super) struct Taken {
+    /// Held for as long as the file is this process's own.
+    pub(super) lock: File,
+    /// The connection that writes.
+    pub(super) connection: Connection,
+}
+
 pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let path = &options.path;
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.clone(), e.to_string());
+    let Taken { lock, connection } = take(path, options.synced, STEPS)?;
+    let readers = Readers::open(options).map_err(|e| denied(&e))?;
+    let writer = Writer::start(connection, options).map_err(|e| denied(&e))?;
+    Ok(Store(Arc::new(Inner { writer, readers, path: path.clone(), _lock: lock })))
+}
+
+/// Takes the file at `path` for this process alone: makes it if it is not there, and upgrades it by `steps` if it is older
+/// than they lead to. One that is newer, or not ours, is left as it is.
+pub(super) fn take(path: &Path, synced: bool, steps: &[Step]) -> Result<Taken, OpenError> {
+    let denied = |e: &dyn fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(denied(&format!("SQLite {} is too old to be safe", rusqlite::version())));
     }
     let lock = lock(path)?;
     // SQLite gives its side files the mode of the main one, so that has to be private from the start.
     private(OpenOptions::new().read(true).write(true).create(true)).open(path).map_err(|e| denied(&e))?;
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(|e| denied(&e))?;
-    let found = prepare_writer(&connection, options.synced).and_then(|()| schema_version(&connection));
-    match found.map_err(|e| unusable(path, &e))? {
-        Found::Empty => create(&connection).map_err(|e| unusable(path, &e))?,
-        Found::Ours(SCHEMA_VERSION) => {}
-        Found::Ours(version) => return Err(OpenError::Newer(path.clone(), version)),
-        Found::Foreign => return Err(OpenError::Damaged(path.clone(), "not a database of orderd".to_owned())),
+    // A connection that may write changes the header of a file that is not in WAL mode yet, so one that only reads says
+    // whose the file is.
+    let (_, found) = look(path)?;
+    acceptable(path, &found, migrate::newest(steps))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| denied(&e))?;
+    prepare_writer(&connection, synced).map_err(|e| unusable(path, &e))?;
+    match found {
+        Found::Ours(version) => migrate::upgrade(path, &mut connection, version, steps).map_err(|e| denied(&e))?,
+        Found::Empty | Found::Foreign => create(&connection).map_err(|e| unusable(path, &e))?,
     }
     sync_folder(path).map_err(|e| denied(&e))?;
-    let readers = Readers::open(options).map_err(|e| denied(&e))?;
-    let writer = Writer::start(connection, options).map_err(|e| denied(&e))?;
-    Ok(Store(Arc::new(Inner { writer, readers, path: path.clone(), _lock: lock })))
+    Ok(Taken { lock, connection })
+}
+
+/// A connection that only reads the file at `path`, and what it has found there.
+fn look(path: &Path) -> Result<(Connection, Found), OpenError> {
+    if log::is_foreign(path) {
+        let reason =
+            "the write-ahead log beside it belongs to another database; take it away to see the file without it";
+        return Err(OpenError::Damaged(path.to_path_buf(), reason.to_owned()));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, &e))?;
+    let found = prepare_reader(&connection).and_then(|()| schema_version(&connection));
+    found.map(|found| (connection, found)).map_err(|e| unusable(path, &e))
+}
+
+/// Refuses a file that this program, whose own schema is `newest`, cannot write.
+fn acceptable(path: &Path, found: &Found, newest: i64) -> Result<(), OpenError> {
+    match found {
+        Found::Ours(version) if *version > newest => Err(OpenError::Newer(path.to_path_buf(), *version)),
+        Found::Foreign => Err(OpenError::Damaged(path.to_path_buf(), "not a database of orderd".to_owned())),
+        Found::Ours(_) | Found::Empty => Ok(()),
+    }
 }
 
 /// Reads the file at `path`, beside whatever server has it open.
@@ -86,11 +135,11 @@ pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Re
     if let Some(reason) = reason {
         return Err(OpenError::Denied(path.to_path_buf(), reason.to_owned()));
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, &e))?;
-    match prepare_reader(&connection).and_then(|()| schema_version(&connection)).map_err(|e| unusable(path, &e))? {
+    let (mut connection, found) = look(path)?;
+    acceptable(path, &found, SCHEMA_VERSION)?;
+    match found {
         Found::Ours(SCHEMA_VERSION) => {}
-        Found::Ours(version) => return Err(OpenError::Newer(path.to_path_buf(), version)),
+        Found::Ours(version) => return Err(OpenError::Older(path.to_path_buf(), version)),
         Found::Empty | Found::Foreign => {
             return Err(OpenError::Damaged(path.to_path_buf(), "not a database of orderd".to_owned()));
         }

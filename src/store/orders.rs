@@ -10,7 +10,7 @@ pub use list::{count, looks_far, page};
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Key, breaks, failed},
+    sql::{Key, breaks, failed, rows},
 };
 use crate::{
     domain::{
@@ -193,6 +193,16 @@ pub fn by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<Order>
 /// The order in this row.
 pub fn by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<Order>> {
     one(tx, concat!(row::select!(), " WHERE seq = ?1"), [seq])
+}
+
+/// Orders after row `seq` in the order of their rows.
+pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Order>> {
+    let mut found =
+        tx.rows(concat!(row::select!(), " WHERE seq > ?1 ORDER BY seq LIMIT ?2"), (seq, rows(limit)), read_order)?;
+    for order in &mut found {
+        order.items = tx.rows(row::ITEMS, [order.seq], read_item)?;
+    }
+    Ok(found)
 }
 
 fn one(tx: &ReadTx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Option<Order>> {

@@ -96,7 +96,7 @@ fn sources() -> Vec<Source> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
                 let inside = path.strip_prefix(root().join("src")).unwrap();
                 let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
                 sources.push(Source { text: code(&fs::read_to_string(&path).unwrap()), room, path });
