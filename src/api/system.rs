@@ -68,7 +68,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     let check = |name, ok, detail| Check { name, ok, detail: (!ok).then_some(detail) };
     let checks = vec![
         check("writer", app.store.writable(PROBE_TIME).await, "the writer does not answer"),
-        check("disk", app.store.free_bytes().is_some_and(|free| free >= DISK_ROOM), "the disk is almost full"),
+        check("disk", app.store.has_room(DISK_ROOM), "the disk is full, or almost"),
         check("accepting", !app.is_draining(), "the service is stopping"),
     ];
     let ok = checks.iter().all(|check| check.ok);

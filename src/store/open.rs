@@ -3,7 +3,9 @@
 use super::{
     Inner, ReadTx, Store,
     connection::{Options, prepare_reader, prepare_writer},
+    gauges::Gauges,
     readers::Readers,
+    sql::says_full,
     writer::Writer,
 };
 use rusqlite::{Connection, OpenFlags};
@@ -58,6 +60,9 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(denied(&format!("SQLite {} is too old to be safe", rusqlite::version())));
     }
+    if let Some(name) = rustix::fs::statfs(folder_of(path)).ok().and_then(|disk| network(disk.f_type)) {
+        return Err(denied(&format!("{name} is a network file system, which cannot be relied on; use a local disk")));
+    }
     let lock = lock(path)?;
     // SQLite gives its side files the mode of the main one, so that has to be private from the start.
     private(OpenOptions::new().read(true).write(true).create(true)).open(path).map_err(|e| denied(&e))?;
@@ -71,10 +76,12 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
         Found::Ours(version) => return Err(OpenError::Newer(path.clone(), version)),
         Found::Foreign => return Err(OpenError::Damaged(path.clone(), "not a database of orderd".to_owned())),
     }
+    settle(&connection).map_err(|e| unusable(path, &e))?;
     sync_folder(path).map_err(|e| denied(&e))?;
-    let readers = Readers::open(options).map_err(|e| denied(&e))?;
-    let writer = Writer::start(connection, options).map_err(|e| denied(&e))?;
-    Ok(Store(Arc::new(Inner { writer, readers, path: path.clone(), _lock: lock })))
+    let gauges = Arc::new(Gauges::default());
+    let readers = Readers::open(options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
+    let writer = Writer::start(connection, options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
+    Ok(Store(Arc::new(Inner { writer, readers, gauges, path: path.clone(), _lock: lock })))
 }
 
 /// Reads the file at `path`, beside whatever server has it open.
@@ -110,10 +117,41 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
+/// Moves what is in the log into the file, synced. The process before this one may have died between writing a commit and
+/// syncing it, or after a sync that failed. From now on such a commit is answered as one that is kept, so it has to be.
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        Err(e) if says_full(&e) => {
+            tracing::warn!(error.cause = %e, "the disk is full: the write-ahead log stays as it is");
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
 /// Makes the file's entry in its folder durable.
 fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The folder of the file at `path`.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The name of a file system that lies on another machine, by its number in `statfs(2)`. Locks and shared memory, which
+/// SQLite relies on, do not work there as they should.
+fn network(file_system: rustix::fs::FsWord) -> Option<&'static str> {
+    // The numbers have 32 bits; on some machines they arrive with a sign.
+    match u32::try_from(file_system & 0xffff_ffff).unwrap_or_default() {
+        0x6969 => Some("NFS"),
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
+        0x5346_414f | 0x6b41_4653 => Some("AFS"),
+        0x7375_7245 => Some("Coda"),
+        0x00c3_6400 => Some("Ceph"),
+        0x0bd0_0bd0 => Some("Lustre"),
+        _ => None,
+    }
 }
 
 fn unusable(path: &Path, e: &rusqlite::Error) -> OpenError {
@@ -146,4 +184,19 @@ fn schema_version(connection: &Connection) -> rusqlite::Result<Found> {
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("BEGIN IMMEDIATE;\n{SCHEMA}\nCOMMIT;"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers() {
+        assert_eq!(network(0x6969), Some("NFS"));
+        assert_eq!(network(0xff53_4d42), Some("SMB"));
+        assert_eq!(network(0xff53_4d42_u32.cast_signed().into()), Some("SMB"));
+        for local in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630] {
+            assert_eq!(network(local), None, "ext4, XFS, Btrfs, tmpfs, overlay");
+        }
+    }
 }

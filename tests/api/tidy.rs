@@ -55,7 +55,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("regex_lite", &["api"]),
     ("rusqlite", &["store"]),
     ("rust_embed", &["api"]),
-    ("rustix", &["auth", "store"]),
+    ("rustix", &["auth", "store", "cli"]),
     ("scheduled_thread_pool", &["store"]),
     ("schemars", &["api", "service"]),
     ("serde", ANYWHERE),
