@@ -361,7 +361,8 @@ fn surroundings() -> Vec<Operation> {
             .answers::<system::Live>(),
         read("system.ready", "/readyz", "Whether requests can be served", get(system::ready))
             .anonymous()
-            .answers::<system::Ready>(),
+            .answers::<system::Ready>()
+            .problems(&[&problem::NOT_READY]),
         read("system.version", "/version", "What is running here", get(system::version))
             .anonymous()
             .answers::<system::Version>(),

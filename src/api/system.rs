@@ -1,12 +1,10 @@
 //! Probes, the version and the API document.
 
-use crate::app::App;
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
+use crate::{
+    app::App,
+    error::{Error, Result, problem},
 };
+use axum::{Json, extract::State};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
@@ -23,10 +21,10 @@ pub(super) struct Live {
     status: &'static str,
 }
 
-/// Whether requests can be served.
+/// That requests can be served.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Ready {
-    /// `ok` or `failing`.
+    /// `ok`.
     status: &'static str,
     /// What an acknowledged write survives: `full` (a power cut) or `normal` (a crash of the process).
     durability: &'static str,
@@ -64,17 +62,19 @@ pub(super) async fn live() -> Json<Live> {
 }
 
 /// Whether requests can be served; 503 with the failing checks if not.
-pub(super) async fn ready(State(app): State<App>) -> Response {
+pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
     let check = |name, ok, detail| Check { name, ok, detail: (!ok).then_some(detail) };
     let checks = vec![
         check("writer", app.store.writable(PROBE_TIME).await, "the writer does not answer"),
         check("disk", app.store.has_room(DISK_ROOM), "the disk is full, or almost"),
         check("accepting", !app.is_draining(), "the service is stopping"),
     ];
-    let ok = checks.iter().all(|check| check.ok);
-    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = Ready { status: if ok { "ok" } else { "failing" }, durability: app.config.db.durability.name(), checks };
-    (status, Json(body)).into_response()
+    let failing: Vec<_> = checks.iter().filter_map(|check| check.detail).collect();
+    if !failing.is_empty() {
+        let checks = serde_json::to_value(&checks).map_err(Error::internal)?;
+        return Err(Error::new(&problem::NOT_READY).detail(failing.join("; ")).member("checks", checks));
+    }
+    Ok(Json(Ready { status: "ok", durability: app.config.db.durability.name(), checks }))
 }
 
 /// What is running here.

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -16,6 +16,9 @@ const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 /// Bounds that a [`Spread`] has at most.
 const MOST_BOUNDS: usize = 11;
 
+/// For so long after a change was refused the disk counts as full.
+const FULL_FOR_MILLIS: u64 = 5_000;
+
 /// The numbers of one open store.
 pub struct Gauges {
     pub(super) queued: AtomicUsize,
@@ -23,7 +26,9 @@ pub struct Gauges {
     pub(super) commits: Spread,
     pub(super) checkpoints: Spread,
     pub(super) log_pages: AtomicI64,
-    full: AtomicBool,
+    origin: Instant,
+    /// When a change last found the disk full, in milliseconds from the origin; 0 if there is room.
+    full_at: AtomicU64,
     scans: Mutex<Vec<Instant>>,
     interruptions: AtomicU64,
 }
@@ -36,7 +41,8 @@ impl Default for Gauges {
             commits: Spread::new(TIMES),
             checkpoints: Spread::new(TIMES),
             log_pages: AtomicI64::new(0),
-            full: AtomicBool::new(false),
+            origin: Instant::now(),
+            full_at: AtomicU64::new(0),
             scans: Mutex::default(),
             interruptions: AtomicU64::new(0),
         }
@@ -79,14 +85,29 @@ impl Gauges {
         self.interruptions.load(Relaxed)
     }
 
-    /// Whether the last change that was tried found the disk full.
+    /// Whether a change has lately found the disk full, or none was made since.
     pub fn disk_is_full(&self) -> bool {
-        self.full.load(Relaxed)
+        self.full_at.load(Relaxed) != 0
     }
 
-    /// Notes how a change ended; true if that is news.
-    pub(super) fn note_full(&self, full: bool) -> bool {
-        self.full.swap(full, Relaxed) != full
+    /// Notes that a change found the disk full; true if that is news.
+    pub(super) fn note_full(&self) -> bool {
+        self.full_at.swap(self.millis(), Relaxed) == 0
+    }
+
+    /// Notes that a change was made; true if there was no room before. A disk has a little room now and then while larger
+    /// changes are refused, so one that fits proves nothing for a while.
+    pub(super) fn note_room(&self) -> bool {
+        let full_at = self.full_at.load(Relaxed);
+        let again = full_at != 0 && self.millis() > full_at + FULL_FOR_MILLIS;
+        if again {
+            self.full_at.store(0, Relaxed);
+        }
+        again
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 
     /// Asks every long query that runs now to stop.

@@ -3,8 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod config;
+mod crash;
+mod crash_points;
+mod oracle;
+mod power_cut;
 mod serve;
 mod server;
+mod stop;
+mod storage;
+mod strace;
 mod support;
 mod users;
 mod verify;

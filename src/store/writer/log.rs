@@ -52,7 +52,7 @@ impl Log {
         let Some(pages) = COMMITTED.take() else { return Ok(()) };
         (self.pages, self.last_write) = (pages, Some(now));
         self.gauges.log_pages.store(pages.into(), Relaxed);
-        if self.gauges.note_full(false) {
+        if self.gauges.note_room() {
             tracing::info!("there is room on the disk again");
         }
         if pages < CHECKPOINT_PAGES {
@@ -69,7 +69,7 @@ impl Log {
 
     /// The disk is full: what the log holds goes into the file, so that its own room can be used anew.
     pub(super) fn no_room(&mut self, connection: &Connection, cause: &Error) -> Result<()> {
-        if self.gauges.note_full(true) {
+        if self.gauges.note_full() {
             tracing::error!(error.cause = %cause, "the disk is full; changes are refused until there is room");
             self.checkpoint(connection, "PASSIVE")?;
         }
