@@ -281,3 +281,6 @@ fn refuse(jobs: Vec<Box<dyn Job>>, problem: &'static crate::error::Problem, caus
         job.refuse(Error::new(problem).caused_by(cause.to_string()));
     }
 }
+
+#[cfg(test)]
+mod tests;

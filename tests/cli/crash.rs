@@ -2,13 +2,14 @@
 //! `ORDERD_SOAK=N` makes it N cycles.
 
 use crate::{
-    oracle::{Oracle, say, soak},
+    oracle::{Oracle, all_orders, say, soak},
     server::{ADMIN, Server},
     support::Workplace,
 };
+use serde_json::json;
 use std::{
     fs,
-    thread::sleep,
+    thread::{sleep, spawn},
     time::{Duration, Instant},
 };
 
@@ -60,4 +61,28 @@ fn what_a_killed_process_left_in_the_log_is_on_disk_before_it_is_vouched_for() {
     let server = Server::start(&place, &[], "");
     assert_eq!(fs::metadata(&log).unwrap().len(), 0);
     oracle.holds(&server, &place, "orders.db");
+}
+
+#[test]
+fn one_key_sent_a_hundred_times_across_a_crash_is_one_order() {
+    let place = Workplace::new();
+    let body = json!({"currency": "EUR", "items": [{"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": 100}]});
+    let storm = |server: &Server| {
+        let admin = server.admin();
+        let send = |_| {
+            let (admin, body) = (admin.clone(), body.clone());
+            spawn(move || admin.send("POST /v1/orders", &[("Idempotency-Key", "the-one")], &body))
+        };
+        (0..100).map(send).collect::<Vec<_>>()
+    };
+    let server = Server::start(&place, &ADMIN, "");
+    let first = storm(&server);
+    sleep(Duration::from_millis(30));
+    server.kill();
+    let mut answers: Vec<_> = first.into_iter().filter_map(|thread| thread.join().unwrap()).collect();
+    let server = Server::start(&place, &ADMIN, "");
+    answers.extend(storm(&server).into_iter().map(|thread| thread.join().unwrap().unwrap()));
+    let orders = all_orders(&server.admin());
+    assert_eq!(orders.len(), 1);
+    assert!(answers.iter().all(|answer| (answer.status, &answer.body) == (201, &orders[0])), "{answers:?}");
 }

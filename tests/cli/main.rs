@@ -7,6 +7,7 @@ mod crash;
 mod crash_points;
 mod oracle;
 mod power_cut;
+mod readers;
 mod serve;
 mod server;
 mod stop;

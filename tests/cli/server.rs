@@ -109,7 +109,12 @@ impl Server {
 
     /// The administrator of [`ADMIN`], if it is possible to log in.
     pub fn try_admin(&self) -> Option<Client> {
-        let body = json!({"email": ADMIN[0].1, "password": ADMIN[1].1});
+        self.log_in(ADMIN[0].1, ADMIN[1].1)
+    }
+
+    /// Somebody with an e-mail address and a password, if it is possible to log in.
+    pub fn log_in(&self, email: &str, password: &str) -> Option<Client> {
+        let body = json!({"email": email, "password": password});
         let session = self.client().send("POST /v1/auth/login", &[], &body)?;
         let token = session.body["access_token"].as_str()?.to_owned();
         Some(Client { token: Some(token), ..self.client() })
