@@ -7,33 +7,36 @@ use crate::{
 use serde_json::json;
 use std::{
     fs,
-    io::{Read, Write},
-    net::TcpStream,
+    io::Read,
     time::{Duration, Instant},
 };
 
 #[test]
 fn an_export_whose_client_stops_reading_holds_no_snapshot() {
     let place = Workplace::new();
-    let mut server = Server::start(&place, &ADMIN, "--demo");
-    let mut lines = (0..5).map(|_| server.line());
-    let line = lines.find(|line| line.starts_with("demo user: admin ")).unwrap();
-    let [email, password] = line.split(' ').skip(3).collect::<Vec<_>>()[..] else { panic!("{line}") };
-    let admin = server.log_in(email, password).unwrap();
-    let mut export = TcpStream::connect(&server.address).unwrap();
-    let token = admin.token.as_ref().unwrap();
-    let head = format!("Host: test\r\nAccept: application/x-ndjson\r\nAuthorization: Bearer {token}");
-    write!(export, "GET /v1/orders HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    let server = Server::start(&place, &ADMIN, "");
+    let admin = server.admin();
+    let order = |note: String| {
+        let items = [json!({"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": 100})];
+        json!({"currency": "EUR", "external_ref": note.len().to_string(), "note": note, "items": items})
+    };
+    // More than the sockets hold, and more than one page.
+    let lines: Vec<_> = (0..1_100).map(|i| order("x".repeat(3_900 + i)).to_string() + "\n").collect();
+    let connection = admin.open("POST /v1/orders/import", &[("Content-Type", "application/x-ndjson")], &lines.concat());
+    let mut answer = String::new();
+    connection.unwrap().read_to_string(&mut answer).unwrap();
+    assert_eq!(answer.matches("created").count(), lines.len(), "{answer}");
+    let mut export = admin.open("GET /v1/orders", &[("Accept", "application/x-ndjson")], "").unwrap();
     export.read_exact(&mut [0; 1000]).unwrap();
 
-    let order = json!({"currency": "EUR", "items": [{"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": 100}]});
-    assert_eq!(admin.send("POST /v1/orders", &[("Idempotency-Key", "k")], &order).unwrap().status, 201);
+    let more = admin.send("POST /v1/orders", &[("Idempotency-Key", "k")], &order("last".to_owned()));
+    assert_eq!(more.unwrap().status, 201);
     let deadline = Instant::now() + Duration::from_secs(20);
     // It may be reading a page just now.
     while !log_can_be_emptied(&place) {
         assert!(Instant::now() < deadline, "something needs the log still");
     }
-    export.read_exact(&mut [0; 1_000_000]).unwrap();
+    export.read_exact(&mut [0; 2_000_000]).unwrap();
 }
 
 /// Whether no reader needs what is in the write-ahead log.

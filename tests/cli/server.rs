@@ -163,24 +163,29 @@ impl Client {
 
     /// Sends a request such as `POST /v1/orders`; none if the connection broke before the whole answer was there.
     pub fn send(&self, request: &str, headers: &[(&str, &str)], body: &Value) -> Option<Answer> {
-        let mut stream = TcpStream::connect(&self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let headers: Vec<_> = headers.iter().copied().chain([("Content-Type", "application/json")]).collect();
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut text =
-            format!("{request} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
-        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
-        let own = [("Content-Type", Some("application/json")), ("Authorization", bearer.as_deref())];
-        let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        for (name, value) in headers.iter().copied().chain(own) {
-            write!(text, "{name}: {value}\r\n").unwrap();
-        }
-        stream.write_all((text + "\r\n" + &body).as_bytes()).ok()?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
+        self.open(request, &headers, &body)?.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
         let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())?;
         let body = (body.len() == length).then(|| serde_json::from_str(body).unwrap_or_default())?;
         Some(Answer { status, head: head.to_owned(), body })
+    }
+
+    /// Sends a request and leaves its answer to be read.
+    pub fn open(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Option<TcpStream> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut text =
+            format!("{request} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let bearer = bearer.as_deref().map(|bearer| ("Authorization", bearer));
+        for (name, value) in headers.iter().copied().chain(bearer) {
+            write!(text, "{name}: {value}\r\n").unwrap();
+        }
+        stream.write_all((text + "\r\n" + body).as_bytes()).ok()?;
+        Some(stream)
     }
 }
