@@ -188,7 +188,9 @@ mod tests {
     #[test]
     fn values_fall_into_the_class_whose_bound_they_do_not_pass() {
         let sizes = Spread::new(SIZES);
-        [1, 2, 3, 256, 257].into_iter().for_each(|size| sizes.add(size));
+        for size in [1, 2, 3, 256, 257] {
+            sizes.add(size);
+        }
         let tally = sizes.tally();
         assert_eq!((tally.counts, tally.sum), (vec![1, 1, 1, 0, 0, 0, 0, 0, 1, 1], 519));
         assert!(TIMES.len() <= MOST_BOUNDS && SIZES.len() <= MOST_BOUNDS);

@@ -36,7 +36,7 @@ fn an_export_whose_client_stops_reading_holds_no_snapshot() {
     while !log_can_be_emptied(&place) {
         assert!(Instant::now() < deadline, "something needs the log still");
     }
-    export.read_exact(&mut [0; 2_000_000]).unwrap();
+    export.read_exact(&mut vec![0; 2_000_000]).unwrap();
 }
 
 /// Whether no reader needs what is in the write-ahead log.

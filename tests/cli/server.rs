@@ -52,7 +52,7 @@ impl Server {
         let mut server = Self { process, output, address: String::new(), log };
         match server.line().strip_prefix("listening on http://") {
             Some(address) => {
-                server.address = address.to_owned();
+                address.clone_into(&mut server.address);
                 Ok(server)
             }
             None => Err((server.wait(), server.log())),
