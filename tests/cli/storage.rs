@@ -84,10 +84,25 @@ fn after_a_failed_sync_no_change_is_answered_and_the_process_ends() {
     Server::start(&place, &ADMIN, "").stop();
     let Some(under) = injecting(&place, "fdatasync:error=EIO:when=6+") else { return };
     let mut server = Server::try_start(&place, &under, &ADMIN, "--db orders.db").unwrap();
-    let load = oracle.load(&server.admin(), 8);
+    let admin = server.admin();
+    // Somebody who would wait for longer than the process may take to end.
+    let waits = admin.open("GET /v1/events?after=1000000&wait=20", &[], "").unwrap();
+    let load = oracle.load(&admin, 8);
     assert_eq!(server.wait(), Some(1), "{}", server.log());
+    // The last line is written when the process ends.
+    let ended = fs::metadata(place.path().join("log")).unwrap().modified().unwrap();
+    let ended = jiff::Timestamp::try_from(ended).unwrap();
     load.join();
-    assert!(server.log().contains("storage failed; the writer stops"), "{}", server.log());
+    drop(waits);
+    let log = server.log();
+    let line =
+        log.lines().find(|line| line.contains("storage failed; the writer stops")).unwrap_or_else(|| panic!("{log}"));
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert!(line["error.cause"].as_str().unwrap().contains("disk I/O error"), "{line}");
+    let failed: jiff::Timestamp = line["time"].as_str().unwrap().parse().unwrap();
+    let took = ended.duration_since(failed);
+    say(format_args!("EIO: the process ended {took:?} after it"));
+    assert!(took.as_secs() < 5, "a busy machine may need more than the second that is promised: {took:?}");
     let last = server.log().lines().last().unwrap().to_owned();
     assert_eq!(last, "orderd: orders.db: storage failed; start again to recover");
     assert!(oracle.unknown() > 0);
