@@ -43,7 +43,10 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(connection: Connection, options: &Options, gauges: Arc<Gauges>) -> Result<Self> {
         let counters = Counters::load(&connection).map_err(failed)?;
-        options.clock.go_on_from(counters.time);
+        if options.clock.now() < counters.time {
+            tracing::warn!(last.record = %counters.time, "the clock is behind the last record; time goes on from that");
+            options.clock.go_on_from(counters.time);
+        }
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let (fail, failed) = watch::channel(false);
         let (newest, last_event) = watch::channel(counters.event);

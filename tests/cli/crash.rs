@@ -30,11 +30,15 @@ fn what_was_acknowledged_survives_kill_9() {
         let oracle = oracle.as_ref().unwrap();
         let server = Server::start(&place, &ADMIN, "");
         let load = oracle.load(&server.admin(), CLIENTS);
-        // Moments that differ from cycle to cycle, and repeat from run to run.
-        sleep(Duration::from_millis(150 + u64::try_from(cycle).unwrap() * 37 % 250));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while oracle.done() == 0 {
+            assert!(Instant::now() < deadline, "cycle {cycle} did nothing");
+            sleep(Duration::from_millis(5));
+        }
+        // Moments that differ from cycle to cycle.
+        sleep(Duration::from_millis(u64::try_from(cycle).unwrap() * 37 % 250));
         server.kill();
         load.join();
-        assert!(oracle.done() > 0, "cycle {cycle} did nothing");
         (done, unknown) = (done + oracle.done(), unknown + oracle.unknown());
         let begun = Instant::now();
         let server = Server::start(&place, &ADMIN, "");
