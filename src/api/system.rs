@@ -24,7 +24,7 @@ pub(super) struct Live {
 /// That requests can be served.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Ready {
-    /// `ok`.
+    /// `ok`; what is not is the problem `not_ready`.
     status: &'static str,
     /// What an acknowledged write survives: `full` (a power cut) or `normal` (a crash of the process).
     durability: &'static str,
@@ -61,20 +61,25 @@ pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "ok" })
 }
 
-/// Whether requests can be served; 503 with the failing checks if not.
+/// Whether requests can be served.
+///
+/// # Errors
+/// `not_ready` with the checks, if one of them fails.
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
     let check = |name, ok, detail| Check { name, ok, detail: (!ok).then_some(detail) };
     let checks = vec![
         check("writer", app.store.writable(PROBE_TIME).await, "the writer does not answer"),
+        check("schema", app.store.schema_is_current(), "the file cannot be read, or another program has changed it"),
         check("disk", app.store.has_room(DISK_ROOM), "the disk is full, or almost"),
         check("accepting", !app.is_draining(), "the service is stopping"),
     ];
-    let failing: Vec<_> = checks.iter().filter_map(|check| check.detail).collect();
-    if !failing.is_empty() {
-        let checks = serde_json::to_value(&checks).map_err(Error::internal)?;
-        return Err(Error::new(&problem::NOT_READY).detail(failing.join("; ")).member("checks", checks));
+    let failing: Vec<_> =
+        checks.iter().filter_map(|check| Some(format!("{}: {}", check.name, check.detail?))).collect();
+    if failing.is_empty() {
+        return Ok(Json(Ready { status: "ok", durability: app.config.db.durability.name(), checks }));
     }
-    Ok(Json(Ready { status: "ok", durability: app.config.db.durability.name(), checks }))
+    let checks = serde_json::to_value(checks).map_err(Error::internal)?;
+    Err(Error::new(&problem::NOT_READY).detail(failing.join("; ")).member("checks", checks))
 }
 
 /// What is running here.

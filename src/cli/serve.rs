@@ -1,6 +1,6 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, flags::ServerFlags, outlive_file_size_limit, print};
+use super::{Failure, flags::ServerFlags, outlive_file_size_limit, print, supervisor};
 use crate::{
     api::server,
     app::{App, Surroundings},
@@ -48,6 +48,8 @@ impl Arguments {
 async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
     outlive_file_size_limit()?;
+    // From the start, so that no signal kills it while it does not listen for them yet.
+    let told = told_to_stop().map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
     refuse_unbuilt(&config)?;
     let listen = config.server.listen;
     let demo_users = if demo { fill(&config).await? } else { vec![] };
@@ -70,18 +72,20 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    run(app, listener).await
+    supervisor::ready(&format!("http://{address}"));
+    run(app, listener, told).await
 }
 
 /// Serves until it is told to stop or storage fails.
-async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
-    let told = told_to_stop().map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
+async fn run(app: App, listener: TcpListener, told: impl Future<Output = &'static str>) -> Result<(), Failure> {
     let store = app.store.clone();
     let stop = async move {
         tokio::select! {
             name = told => tracing::info!(signal = name, "stopping"),
             () = store.failed() => {}
+            never = supervisor::live() => match never {},
         }
+        supervisor::stopping();
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));

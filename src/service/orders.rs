@@ -120,7 +120,12 @@ pub async fn export(
     wanted: Wanted<Position>,
 ) -> Result<Found<Order, Position>> {
     let filter = limited_to_own(actor, filter);
-    app.store.scan("orders.export", move |tx| page(tx, &filter, sort, &wanted, orders::by_seq)).await
+    app.store.scan("orders.export", move |tx| part(tx, &filter, sort, &wanted)).await
+}
+
+/// A part of a list on one snapshot, for whoever may read all orders.
+pub fn part(tx: &ReadTx<'_>, filter: &Filter, sort: Sort, wanted: &Wanted<Position>) -> Result<Found<Order, Position>> {
+    page(tx, filter, sort, wanted, orders::by_seq)
 }
 
 fn page<T>(

@@ -7,6 +7,7 @@ pub mod events;
 pub mod figures;
 mod gauges;
 pub mod idempotency;
+pub mod item_sales;
 pub mod keys;
 mod open;
 pub mod orders;
@@ -95,6 +96,11 @@ impl Store {
         let probe = self.write("system.probe", move |tx| if full { tx.write_anything() } else { Ok(()) });
         let answer = tokio::time::timeout(limit, probe).await;
         answer.is_ok_and(|outcome| outcome.map_or_else(|e| e.is(&problem::STORAGE_FULL), |()| true))
+    }
+
+    /// Whether the file can be read and has the schema of this program.
+    pub fn schema_is_current(&self) -> bool {
+        self.read("system.schema", open::is_current).unwrap_or(false)
     }
 
     /// Resolves when storage has failed in a way that only a restart can mend.

@@ -87,6 +87,7 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     .map_err(taken_reference)?;
     insert_items(tx, order)?;
     count_in_figures(tx, order, 1);
+    count_items(tx, order, 1);
     Ok(())
 }
 
@@ -119,6 +120,10 @@ pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
     .map_err(taken_reference)?;
     count_in_figures(tx, before, -1);
     count_in_figures(tx, after, 1);
+    if before.items != after.items || figures::sells(before) != figures::sells(after) {
+        count_items(tx, before, -1);
+        count_items(tx, after, 1);
+    }
     Ok(())
 }
 
@@ -166,6 +171,12 @@ fn count_in_figures(tx: &WriteTx<'_>, order: &Order, times: i64) {
     }
     if let Some(standing) = figures::standing(order) {
         tx.count_standing(standing, times);
+    }
+}
+
+fn count_items(tx: &WriteTx<'_>, order: &Order, times: i64) {
+    for sale in figures::of_items(order) {
+        tx.count_item(sale, times);
     }
 }
 

@@ -20,5 +20,6 @@ mod roles;
 mod schema;
 mod sessions;
 mod support;
+mod system;
 mod tidy;
 mod users;

@@ -5,6 +5,9 @@
 mod config;
 mod crash;
 mod crash_points;
+mod documents;
+mod failures;
+mod files;
 mod oracle;
 mod power_cut;
 mod readers;
@@ -13,6 +16,7 @@ mod server;
 mod stop;
 mod storage;
 mod strace;
+mod supervised;
 mod support;
 mod users;
 mod verify;

@@ -46,6 +46,14 @@ fn the_environment_makes_the_first_administrator_and_is_then_ignored() {
 }
 
 #[test]
+fn a_server_that_is_stopped_as_soon_as_it_listens_stops_in_good_order() {
+    let place = Workplace::new();
+    for round in 0..10 {
+        assert_eq!(Server::start(&place, &ADMIN, "").stop().0, Some(0), "round {round}");
+    }
+}
+
+#[test]
 fn a_foreign_newer_or_damaged_file_is_left_untouched() {
     let place = Workplace::new();
     place.write("notes.db", &"these are notes and no database\n".repeat(500));
