@@ -34,7 +34,7 @@ pub(super) struct Live {
     status: &'static str,
 }
 
-/// Whether requests can be served.
+/// That requests can be served.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Ready {
     /// `ok`; what is not is the problem `not_ready`.
@@ -83,7 +83,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
     let checks = vec![
         check("writer", app.store.writable(PROBE_TIME).await, "the writer does not answer"),
         check("schema", app.store.schema_is_current(), "the file cannot be read, or another program has changed it"),
-        check("disk", app.store.free_bytes().is_some_and(|free| free >= DISK_ROOM), "the disk is almost full"),
+        check("disk", app.store.has_room(DISK_ROOM), "the disk is full, or almost"),
         check("accepting", !app.is_draining(), "the service is stopping"),
     ];
     let failing: Vec<_> =

@@ -33,6 +33,7 @@ use std::{
     io::{self, Write},
     process::ExitCode,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Orders, payments and exact analytics in one static binary and one SQLite file.
 #[derive(Parser)]
@@ -208,6 +209,13 @@ fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     let written = output.write_fmt(text).and_then(|()| output.flush());
     written.map_err(|error| Failure::failed(format!("standard output: {error}")))
+}
+
+/// Makes a write past the limit on the size of files (`ulimit -f`) fail as one on a full disk does. By default the signal
+/// that comes with it ends the process; that anything handles it is enough. To be called in a runtime.
+fn outlive_file_size_limit() -> Result<(), Failure> {
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    signal(kind).map(drop).map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, demo::print_users, flags::ServerFlags, print, supervisor};
+use super::{Failure, demo::print_users, flags::ServerFlags, outlive_file_size_limit, print, supervisor};
 use crate::{
     api::server,
     app::{App, Surroundings},
@@ -14,6 +14,7 @@ use crate::{
     },
     telemetry::logs,
 };
+use std::time::Duration;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -45,6 +46,7 @@ impl Arguments {
 
 async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
+    outlive_file_size_limit()?;
     // From the start, so that no signal kills it while it does not listen for them yet.
     let told = told_to_stop().map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
     refuse_unbuilt(&config)?;
@@ -73,27 +75,35 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
 
 /// Serves until it is told to stop or storage fails.
 async fn run(app: App, listener: TcpListener, told: impl Future<Output = &'static str>) -> Result<(), Failure> {
-    let (shared, storage_failed) = (app.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
-    let failed = std::sync::Arc::clone(&storage_failed);
+    let store = app.store.clone();
     let stop = async move {
         tokio::select! {
             name = told => tracing::info!(signal = name, "stopping"),
-            () = shared.store.failed() => failed.store(true, std::sync::atomic::Ordering::Relaxed),
+            () = store.failed() => {}
             never = supervisor::live() => match never {},
         }
         supervisor::stopping();
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
-    server::serve(app.clone(), listener, stop).await;
+    tokio::select! {
+        () = server::serve(app.clone(), listener, stop) => {}
+        () = given_up(&app) => {}
+    }
     drop(stop_housekeeping);
     housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;
-    if storage_failed.load(std::sync::atomic::Ordering::Relaxed) {
+    if app.store.has_failed() {
         return Err(Failure::failed(format!("{}: storage failed; start again to recover", app.store.path().display())));
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Resolves when storage has failed and those who wait for an answer have had time to get it.
+async fn given_up(app: &App) {
+    app.store.failed().await;
+    tokio::time::sleep(LAST_WORDS).await;
 }
 
 /// Resolves with the name of the signal that tells the server to stop.
@@ -108,6 +118,8 @@ fn told_to_stop() -> std::io::Result<impl Future<Output = &'static str>> {
     })
 }
 
+/// How long answers may take after storage has failed; a supervisor waits to start the server again.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Orders that `--demo` makes, and of how many days.
 const DEMO_ORDERS: usize = 10_000;
 const DEMO_DAYS: u32 = 180;

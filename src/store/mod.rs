@@ -6,6 +6,7 @@ pub mod backup;
 mod connection;
 pub mod events;
 pub mod figures;
+mod gauges;
 pub mod idempotency;
 pub mod item_sales;
 pub mod keys;
@@ -24,11 +25,12 @@ pub mod verify;
 mod writer;
 
 pub use connection::Options;
+pub use gauges::{Gauges, Tally};
 pub use open::{OpenError, lock_file};
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 
-use crate::error::Result;
+use crate::error::{Result, problem};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// The version of the SQLite that is part of this program.
@@ -53,6 +55,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     writer: writer::Writer,
     readers: readers::Readers,
+    gauges: Arc<Gauges>,
     path: std::path::PathBuf,
     /// Held for as long as the store is open: one server per file.
     _lock: std::fs::File,
@@ -101,10 +104,12 @@ impl Store {
         self.0.readers.scan(name, work).await
     }
 
-    /// Whether the writer makes a round trip within `limit`.
+    /// Whether the writer makes a round trip within `limit`. If the disk was full, this finds out whether it still is.
     pub async fn writable(&self, limit: Duration) -> bool {
-        let probe = self.write("system.probe", |_| Ok(()));
-        tokio::time::timeout(limit, probe).await.is_ok_and(|outcome| outcome.is_ok())
+        let full = self.0.gauges.disk_is_full();
+        let probe = self.write("system.probe", move |tx| if full { tx.write_anything() } else { Ok(()) });
+        let answer = tokio::time::timeout(limit, probe).await;
+        answer.is_ok_and(|outcome| outcome.map_or_else(|e| e.is(&problem::STORAGE_FULL), |()| true))
     }
 
     /// Whether the file can be read and has the schema of this program.
@@ -117,6 +122,11 @@ impl Store {
         self.0.writer.failed().await;
     }
 
+    /// Whether storage has failed in a way that only a restart can mend.
+    pub fn has_failed(&self) -> bool {
+        self.0.writer.has_failed()
+    }
+
     /// Resolves when an event after `seq` is on disk. Waiting costs nothing.
     pub async fn event_after(&self, seq: i64) {
         self.0.writer.event_after(seq).await;
@@ -125,6 +135,16 @@ impl Store {
     /// Finishes what the writer has taken, moves the write-ahead log into the file, and stops the writer.
     pub async fn close(&self) {
         self.0.writer.close().await;
+    }
+
+    /// Numbers of what the store is doing.
+    pub fn gauges(&self) -> &Gauges {
+        &self.0.gauges
+    }
+
+    /// Whether the file's disk has this much room, as far as the system and the last change that was tried know.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        !self.0.gauges.disk_is_full() && self.free_bytes().is_some_and(|free| free >= bytes)
     }
 
     /// Bytes that may still be written to the file's disk; none if the system does not say.

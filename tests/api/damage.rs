@@ -182,11 +182,14 @@ fn side_file(path: &Path) -> PathBuf {
 async fn the_log_of_another_file_is_refused_and_does_no_harm() {
     let (_folder, path) = copy();
     let before = fs::read(&path).unwrap();
-    let (full, partial) = (another().await, with_log().await);
-    full.manager().await.places(order_of(&[("tea", 1, 1000)])).await.created();
-    // The first log has a whole file in it, which would take the place of this one; the second some pages.
-    for (other, reason) in [(full, "the write-ahead log beside it belongs to another"), (partial, "")] {
-        fs::copy(side_file(&other.path()), side_file(&path)).unwrap();
+    let other = with_log().await;
+    let pages = fs::read(side_file(&other.path())).unwrap();
+    // Written anew, the whole file is in the log until a checkpoint.
+    Connection::open(other.path()).unwrap().execute("VACUUM", []).unwrap();
+    let whole = fs::read(side_file(&other.path())).unwrap();
+    // The whole would take the place of this file; some pages make a mixture.
+    for (log, reason) in [(whole, "the write-ahead log beside it belongs to another"), (pages, "")] {
+        fs::write(side_file(&path), log).unwrap();
         let found = faults(&path);
         assert!(found.iter().any(|fault| fault.contains(reason)), "{found:?}");
         assert_eq!(fs::read(&path).unwrap(), before);

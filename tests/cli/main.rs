@@ -4,14 +4,22 @@
 
 mod backup;
 mod config;
+mod crash;
+mod crash_points;
 mod demo;
 mod doctor;
 mod documents;
 mod failures;
 mod files;
+mod oracle;
+mod power_cut;
+mod readers;
 mod restore;
 mod serve;
 mod server;
+mod stop;
+mod storage;
+mod strace;
 mod supervised;
 mod support;
 mod users;

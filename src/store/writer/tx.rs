@@ -68,6 +68,13 @@ impl<'b> WriteTx<'b> {
         self.batch.effects.borrow_mut().push(Box::new(effect));
     }
 
+    /// Writes a page as it is, to see whether there is room.
+    pub(in crate::store) fn write_anything(&self) -> Result<()> {
+        let version: i64 =
+            self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+        self.connection.pragma_update(None, "user_version", version).map_err(failed)
+    }
+
     pub(in crate::store) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
         self.try_execute(sql, params).map_err(failed)
     }
