@@ -18,6 +18,7 @@ use crate::{
     },
     error::{Error, Result},
     store::{OpenError, Options, Store, audit::Notes},
+    telemetry::metrics::Metrics,
 };
 use std::{
     fmt,
@@ -57,6 +58,8 @@ pub struct Parts {
     pub cursors: Cursors,
     /// Digests of passwords in requests that may come again.
     pub fingerprints: Mac,
+    /// What is counted.
+    pub metrics: Metrics,
     /// What was refused and is to be recorded.
     pub notes: Notes,
     /// Where the time comes from.
@@ -153,6 +156,7 @@ impl App {
             tokens: Tokens::new(&ring)?,
             cursors: Cursors::new(&ring),
             fingerprints: Mac::new(&ring, b"fingerprint"),
+            metrics: Metrics::new(clock.now()),
             notes: Notes::default(),
             hasher: Hasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },

@@ -1,10 +1,10 @@
-//! Probes, the version and the API document.
+//! Probes, the version and the metrics.
 
-use crate::app::App;
+use crate::{app::App, service, telemetry::metrics::page};
 use axum::{
     Json,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
@@ -80,4 +80,9 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
 /// What is running here.
 pub(super) async fn version() -> Json<Version> {
     Json(Version { name: "orderd", number: env!("CARGO_PKG_VERSION"), sqlite: App::sqlite_version() })
+}
+
+/// What is counted, in Prometheus's text format.
+pub(super) async fn metrics(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, page::MEDIA_TYPE)], service::metrics::page(&app)).into_response()
 }

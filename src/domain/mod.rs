@@ -12,6 +12,8 @@ mod names;
 pub mod order;
 pub mod permission;
 pub mod pricing;
+pub mod tally;
 pub mod time;
+pub mod trace;
 pub mod transaction;
 pub mod user;

@@ -5,6 +5,7 @@ pub mod audit;
 mod connection;
 pub mod events;
 pub mod figures;
+mod gauges;
 pub mod idempotency;
 pub mod keys;
 mod open;
@@ -19,17 +20,27 @@ pub mod verify;
 mod writer;
 
 pub use connection::Options;
+pub use gauges::Gauges;
 pub use open::OpenError;
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 
 use crate::error::Result;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tracing::Instrument;
 
 /// The version of the SQLite that is part of this program.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
 }
+
+/// The target of the spans of the store: they are for traces, and at the level `trace` so that they cost nothing unless
+/// somebody asks for them.
+const SPANS: &str = "orderd::span";
 
 /// The database file while it is open. Cheap to clone.
 #[derive(Clone)]
@@ -38,7 +49,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     writer: writer::Writer,
     readers: readers::Readers,
-    path: std::path::PathBuf,
+    gauges: Arc<Gauges>,
+    path: PathBuf,
     /// Held for as long as the store is open: one server per file.
     _lock: std::fs::File,
 }
@@ -66,12 +78,13 @@ impl Store {
         T: Send + 'static,
         W: FnMut(&WriteTx<'_>) -> Result<T> + Send + 'static,
     {
-        self.0.writer.run(name, work).await
+        let span = tracing::trace_span!(target: SPANS, "write", store.operation = name);
+        self.0.writer.run(name, work).instrument(span).await
     }
 
     /// Runs `work` on a consistent snapshot, at once, on this thread: for look-ups and pages that take microseconds.
     pub fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
-        self.0.readers.read(name, work)
+        tracing::trace_span!(target: SPANS, "read", store.operation = name).in_scope(|| self.0.readers.read(name, work))
     }
 
     /// Runs `work` on a consistent snapshot in the lane of long queries: few at once, each with a budget of time.
@@ -83,7 +96,8 @@ impl Store {
         name: &'static str,
         work: impl FnOnce(&ReadTx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.0.readers.scan(name, work).await
+        let span = tracing::trace_span!(target: SPANS, "scan", store.operation = name);
+        self.0.readers.scan(name, work).instrument(span).await
     }
 
     /// Whether the writer makes a round trip within `limit`.
@@ -111,6 +125,19 @@ impl Store {
     pub fn free_bytes(&self) -> Option<u64> {
         let folder = self.0.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// What the store counts about itself.
+    pub fn gauges(&self) -> &Gauges {
+        &self.0.gauges
+    }
+
+    /// Bytes of the file, and of its write-ahead log.
+    pub fn file_bytes(&self) -> (u64, u64) {
+        let mut log = self.0.path.as_os_str().to_owned();
+        log.push("-wal");
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        (bytes(&self.0.path), bytes(Path::new(&log)))
     }
 
     /// Where the file is.

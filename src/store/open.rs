@@ -1,7 +1,7 @@
 //! Opening the file: who may, and what it must be.
 
 use super::{
-    Inner, ReadTx, Store,
+    Gauges, Inner, ReadTx, Store,
     connection::{Options, prepare_reader, prepare_writer},
     readers::Readers,
     writer::Writer,
@@ -72,9 +72,10 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
         Found::Foreign => return Err(OpenError::Damaged(path.clone(), "not a database of orderd".to_owned())),
     }
     sync_folder(path).map_err(|e| denied(&e))?;
-    let readers = Readers::open(options).map_err(|e| denied(&e))?;
-    let writer = Writer::start(connection, options).map_err(|e| denied(&e))?;
-    Ok(Store(Arc::new(Inner { writer, readers, path: path.clone(), _lock: lock })))
+    let gauges = Arc::new(Gauges::new(Readers::connections(options)));
+    let readers = Readers::open(options, &gauges).map_err(|e| denied(&e))?;
+    let writer = Writer::start(connection, options, &gauges).map_err(|e| denied(&e))?;
+    Ok(Store(Arc::new(Inner { writer, readers, gauges, path: path.clone(), _lock: lock })))
 }
 
 /// Reads the file at `path`, beside whatever server has it open.

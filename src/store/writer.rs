@@ -8,13 +8,14 @@ use job::{Job, Task, Ticket};
 pub use tx::WriteTx;
 use tx::{Batch, Counters};
 
-use super::{connection::Options, sql::failed};
+use super::{Gauges, connection::Options, sql::failed};
 use crate::error::{Error, Result, problem};
 use rusqlite::Connection;
 use std::{
     cell::Cell,
     sync::{
         Arc, Mutex,
+        atomic::Ordering::Relaxed,
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
@@ -28,6 +29,8 @@ const QUEUE_LENGTH: usize = 4_096;
 const BATCH_SIZE: usize = 256;
 /// Pages in the write-ahead log past which it is moved into the file, between two batches.
 const CHECKPOINT_PAGES: i32 = 8_000;
+/// A commit that takes longer than this is logged.
+const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
 thread_local! {
     /// Pages in the write-ahead log after the last commit, as SQLite tells the writer's thread.
@@ -41,10 +44,11 @@ pub(super) struct Writer {
     last_event: watch::Receiver<i64>,
     time_to_begin: Duration,
     time_to_finish: Duration,
+    gauges: Arc<Gauges>,
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, options: &Options) -> Result<Self> {
+    pub(super) fn start(connection: Connection, options: &Options, gauges: &Arc<Gauges>) -> Result<Self> {
         connection.wal_hook(Some(|_, pages| {
             LOG_PAGES.set(pages);
             Ok(())
@@ -53,8 +57,9 @@ impl Writer {
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let (fail, failed) = watch::channel(false);
         let (newest, last_event) = watch::channel(counters.event);
+        gauges.recorded(counters.event, counters.recorded);
         let batch = Batch::new(options.clock.clone(), Arc::clone(&options.ids), counters);
-        let mut loop_ = Loop { connection, batch, fail, newest };
+        let mut loop_ = Loop { connection, batch, fail, newest, gauges: Arc::clone(gauges) };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || loop_.run(&jobs))
@@ -66,6 +71,7 @@ impl Writer {
             last_event,
             time_to_begin: options.request_timeout / 2,
             time_to_finish: options.request_timeout,
+            gauges: Arc::clone(gauges),
         })
     }
 
@@ -94,9 +100,13 @@ impl Writer {
     fn enqueue(&self, job: Box<dyn Job>) -> Result<()> {
         let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else { return Err(Error::new(&problem::DRAINING)) };
-        queue.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::new(&problem::OVERLOADED).detail("The queue of changes is full."),
-            TrySendError::Disconnected(_) => stopped(),
+        self.gauges.queued.fetch_add(1, Relaxed);
+        queue.try_send(job).map_err(|refused| {
+            self.gauges.queued.fetch_sub(1, Relaxed);
+            match refused {
+                TrySendError::Full(_) => Error::new(&problem::OVERLOADED).detail("The queue of changes is full."),
+                TrySendError::Disconnected(_) => stopped(),
+            }
         })
     }
 
@@ -146,12 +156,16 @@ struct Loop {
     batch: Batch,
     fail: watch::Sender<bool>,
     newest: watch::Sender<i64>,
+    gauges: Arc<Gauges>,
 }
 
 impl Loop {
     fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) {
         while let Ok(first) = jobs.recv() {
             let waiting = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1));
+            let waiting = waiting.inspect(|_| {
+                self.gauges.queued.fetch_sub(1, Relaxed);
+            });
             let batch: Vec<_> = waiting.filter(|job| job.ticket().begin()).collect();
             if let Err(e) = self.write(batch).and_then(|()| self.checkpoint_if_due()) {
                 tracing::error!(error.cause = %e, "storage failed; the writer stops");
@@ -195,12 +209,15 @@ impl Loop {
         match self.run_all(jobs).and_then(|()| self.commit()) {
             Ok(()) => {
                 self.batch.committed();
-                self.newest
-                    .send_if_modified(|newest| std::mem::replace(newest, self.batch.counters().event) != *newest);
+                self.gauges.batch_size.sized(jobs.len());
+                let counters = self.batch.counters();
+                self.gauges.recorded(counters.event, counters.recorded);
+                self.newest.send_if_modified(|newest| std::mem::replace(newest, counters.event) != *newest);
                 Ok(())
             }
             Err(broken) => {
                 self.batch.undo(kept);
+                self.gauges.rollbacks.fetch_add(1, Relaxed);
                 // After some failures SQLite has rolled back by itself; then there is nothing left to do.
                 if !self.connection.is_autocommit() && !matches!(broken, Broken::Unknown(_)) {
                     self.execute("ROLLBACK").map_err(Broken::Unknown)?;
@@ -233,7 +250,14 @@ impl Loop {
 
     fn commit(&self) -> Result<(), Broken> {
         self.batch.flush(&self.connection).map_err(undone_or_unknown)?;
-        self.execute("COMMIT").map_err(undone_or_unknown)
+        let begun = Instant::now();
+        self.execute("COMMIT").map_err(undone_or_unknown)?;
+        let taken = begun.elapsed();
+        self.gauges.commits.took(taken);
+        if taken > SLOW_COMMIT {
+            tracing::warn!(commit.duration_us = micros(taken), "slow commit: the disk is slow");
+        }
+        Ok(())
     }
 
     fn checkpoint_if_due(&self) -> Result<()> {
@@ -247,6 +271,7 @@ impl Loop {
         let begun = Instant::now();
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let pages: i64 = self.connection.query_row(&sql, [], |row| row.get(2)).map_err(failed)?;
+        self.gauges.checkpoints.took(begun.elapsed());
         tracing::debug!(checkpoint.pages = pages, checkpoint.duration_us = micros(begun.elapsed()), "checkpoint");
         Ok(())
     }
