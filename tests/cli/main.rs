@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod config;
+mod logs;
 mod serve;
 mod server;
 mod support;
+mod traces;
 mod users;
 mod verify;
