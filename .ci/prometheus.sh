@@ -59,9 +59,11 @@ prometheus --config.file=prometheus.yml --storage.tsdb.path=tsdb --web.listen-ad
 processes+=($!)
 api=http://127.0.0.1:$port/api/v1
 query() { curl -fsS --get "$api/query" --data-urlencode "query=$1"; }
+scrapes() { query 'count_over_time(up{job="orderd"}[1m])' 2>/dev/null | jq -r '.data.result[0].value[1] // 0' || true; }
 for n in $(seq 100); do
   use "$n"
-  [ "$(query 'count_over_time(up{job="orderd"}[1m])' 2>/dev/null | jq -r '.data.result[0].value[1] // 0')" -ge 8 ] && break || sleep 0.5
+  scraped=$(scrapes)
+  [ "${scraped:-0}" -ge 8 ] && break || sleep 0.5
 done
 [ "$(query 'up{job="orderd"}' | jq -r '.data.result[0].value[1]')" = 1 ] || { tail prometheus.log >&2; fail 'it does not scrape'; }
 

@@ -60,13 +60,12 @@ pub(super) async fn surround(State(app): State<App>, mut request: Request, next:
         actor: OnceLock::new(),
     });
     request.extensions_mut().insert(Arc::clone(&context));
-    let path = request.uri().path().to_owned();
-    let observation = Observation::begin(&app, &context, request.method(), &path);
+    let observation = Observation::begin(&app, &context, request.method(), request.uri().path());
     let (step, span) = (observation.step.clone(), observation.span.clone());
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(step).instrument(span).await;
     let response = answered.unwrap_or_else(|_| Error::new(&INTERNAL).into_response());
-    let mut response = problem::finish(response, &path, &context.request_id);
-    protect(response.headers_mut(), &path);
+    let mut response = problem::finish(response, &observation.path, &context.request_id);
+    protect(response.headers_mut(), &observation.path);
     if let Ok(value) = HeaderValue::from_str(&context.request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

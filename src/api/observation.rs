@@ -42,7 +42,7 @@ pub(super) struct Observation {
     app: App,
     context: Arc<Context>,
     method: Method,
-    path: String,
+    pub(super) path: String,
     begun: Instant,
     /// Gives every line of the request its identifiers.
     pub(super) span: Span,
@@ -154,4 +154,69 @@ fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::middleware;
+    use crate::{
+        app::{App, Surroundings},
+        config::{Flag, Sources, load},
+    };
+    use axum::{
+        Router,
+        body::Body,
+        http::{Request, Response},
+        routing::get,
+    };
+    use std::sync::atomic::Ordering::Relaxed;
+    use tower::ServiceExt;
+
+    /// An application on a file of its own, and what is counted of `GET /` answered by `handler`.
+    fn serving<F>(handler: fn() -> F) -> (tempfile::TempDir, App, Router)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("orders.db").display().to_string();
+        let sources = Sources { file: None, environment: vec![], flags: vec![Flag::new("--db", "db.path", &path)] };
+        let app = App::open(load(sources).unwrap().config, Surroundings::system().unwrap()).unwrap();
+        let surround = axum::middleware::from_fn_with_state(app.clone(), middleware::surround);
+        let router = Router::new().route("/", get(handler)).layer(surround).with_state(app.clone());
+        (folder, app, router)
+    }
+
+    async fn ask(router: Router) -> Response<Body> {
+        router.oneshot(Request::new(Body::empty())).await.unwrap()
+    }
+
+    fn count_of(app: &App, code: &str) -> u64 {
+        let mut found = 0;
+        app.metrics.problems.each(|name, count| found += if name == code { count.load(Relaxed) } else { 0 });
+        found
+    }
+
+    async fn fall() {
+        panic!("on purpose");
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_answered_and_counted() {
+        let (_folder, app, router) = serving(fall);
+        assert_eq!(ask(router.clone()).await.status(), 500);
+        assert_eq!(ask(router).await.status(), 500);
+        assert_eq!((count_of(&app, "internal"), app.metrics.in_flight.load(Relaxed)), (2, 0));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_away_is_counted_and_leaves_nothing_behind() {
+        let (_folder, app, router) = serving(std::future::pending);
+        let asking = tokio::spawn(ask(router));
+        while app.metrics.in_flight.load(Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        assert_eq!((app.metrics.abandoned.load(Relaxed), app.metrics.in_flight.load(Relaxed)), (1, 0));
+    }
 }

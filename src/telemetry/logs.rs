@@ -8,7 +8,10 @@ use crate::{
     config::{LogFormat, LogLevel},
     domain::time::Clock,
 };
-use std::backtrace::{Backtrace, BacktraceStatus};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    panic::PanicHookInfo,
+};
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, filter_fn},
@@ -30,18 +33,20 @@ pub fn start(format: LogFormat, level: LogLevel, clock: Clock, spans: Option<Spa
     let spans = spans.map(|spans| spans.with_filter(filter_fn(|metadata| metadata.target() == traces::TARGET)));
     // A second call has no effect: the first logger stays.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines).with(spans));
-    std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(ToString::to_string);
-        let message = panic.payload_as_str().unwrap_or("a panic without words");
-        let thread = std::thread::current();
-        // Taken where RUST_BACKTRACE asks for it; it says little without symbols.
-        let backtrace = Some(Backtrace::capture()).filter(|taken| taken.status() == BacktraceStatus::Captured);
-        tracing::error!(
-            panic.location = location,
-            panic.message = message,
-            panic.thread = thread.name(),
-            panic.backtrace = backtrace.map(tracing::field::display),
-            "panic"
-        );
-    }));
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    let message = panic.payload_as_str().unwrap_or("a panic without words");
+    let thread = std::thread::current();
+    // Taken where RUST_BACKTRACE asks for it; it says little without symbols.
+    let backtrace = Some(Backtrace::capture()).filter(|taken| taken.status() == BacktraceStatus::Captured);
+    tracing::error!(
+        panic.location = location,
+        panic.message = message,
+        panic.thread = thread.name(),
+        panic.backtrace = backtrace.map(tracing::field::display),
+        "panic"
+    );
 }

@@ -1,5 +1,7 @@
 //! What `/metrics` counts, and who may read it. Dashboards, alerts and the guide are held to the table of metrics.
 
+#![allow(clippy::float_cmp, reason = "what is compared are whole numbers")]
+
 use crate::support::{Client, PASSWORD, Service, order_of};
 use orderd::telemetry::metrics::table::{ALL, LAST_BACKUP};
 use serde_json::{Value, json};

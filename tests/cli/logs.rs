@@ -67,7 +67,7 @@ fn request(random: &mut fastrand::Rng, token: &str) -> Vec<u8> {
         5 => (name, value) = ("traceparent".to_owned(), evil),
         6 => {
             body = json!({"email": evil, "password": CANARY, "token": CANARY, "refresh_token": CANARY, "name": evil})
-                .to_string()
+                .to_string();
         }
         _ => body = evil,
     }

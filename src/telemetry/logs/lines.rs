@@ -239,6 +239,24 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_is_a_line_of_its_request() {
+        let (this, others) = (std::thread::current().id(), std::panic::take_hook());
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().id() == this { super::super::log_panic(panic) } else { others(panic) }
+        }));
+        let written = logged(LogFormat::Json, || {
+            let span = tracing::error_span!("request", request.id = "req_1");
+            let caught = span.in_scope(|| std::panic::catch_unwind(|| panic!("{EVIL}")));
+            assert!(caught.is_err());
+        });
+        assert_eq!(written.matches('\n').count(), 1);
+        let line: serde_json::Value = serde_json::from_str(&written).unwrap();
+        assert_eq!((&line["level"], &line["message"]), (&"error".into(), &"panic".into()));
+        assert_eq!((&line["request.id"], &line["panic.message"]), (&"req_1".into(), &EVIL.into()));
+        assert!(line["panic.location"].as_str().unwrap().contains("lines.rs:"), "{line}");
+    }
+
+    #[test]
     fn a_field_has_a_longest_length() {
         let written = logged(LogFormat::Json, || tracing::info!(path = "é".repeat(5_000), after = 1, "long"));
         let line: serde_json::Value = serde_json::from_str(&written).unwrap();
