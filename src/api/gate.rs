@@ -16,7 +16,7 @@ use crate::{
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -35,7 +35,7 @@ pub(super) async fn enter(
     next: Next,
 ) -> Response {
     let context = request.extensions().get::<Arc<Context>>().cloned();
-    let response = match prepare(&app, &operation, request).await {
+    let mut response = match prepare(&app, &operation, request).await {
         Err(error) => error.into_response(),
         Ok(request) => {
             let limit = app.time_limit().saturating_add(operation.waits).saturating_add(GRACE);
@@ -43,6 +43,9 @@ pub(super) async fn enter(
             answered.unwrap_or_else(|_| Error::new(&problem::TIMEOUT).into_response())
         }
     };
+    if operation.payloads.len() > 1 {
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+    }
     if let Some(actor) = context.as_ref().and_then(|context| context.actor.get())
         && let Some(error) = response.extensions().get::<Arc<Error>>()
         && error.problem().class == Class::Forbidden

@@ -49,6 +49,8 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 pub const CSV: &str = "text/csv";
 /// One JSON text a line.
 pub const NDJSON: &str = "application/x-ndjson";
+/// A drawing.
+pub const SVG: &str = "image/svg+xml";
 
 /// What the request body is.
 #[derive(Clone, Copy)]
@@ -268,6 +270,12 @@ impl Operation {
     #[must_use]
     pub fn streams(self) -> Self {
         self.answers_text(CSV).answers_text(NDJSON)
+    }
+
+    /// Also gives its report as CSV and as a chart.
+    #[must_use]
+    pub fn charts(self) -> Self {
+        self.answers_text(CSV).answers_text(SVG)
     }
 
     /// May wait this long for something to happen, beyond the time limit of requests.

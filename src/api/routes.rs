@@ -16,7 +16,7 @@ use crate::{
     error::{Error, problem},
     service::views::{
         AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Report, RevenueRow,
-        RoleView, SessionView, StatusRow, TransactionView, UserView,
+        RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
     },
 };
 use axum::{
@@ -325,33 +325,32 @@ fn money() -> Vec<Operation> {
 }
 
 fn figures() -> Vec<Operation> {
-    vec![
-        read("analytics.daily", "/v1/analytics/daily", "Figures by day", get(analytics::daily))
-            .needs(&[AnalyticsRead])
+    let report = |id, path, summary, handler| read(id, path, summary, handler).needs(&[AnalyticsRead]);
+    let figures = [
+        report("analytics.daily", "/v1/analytics/daily", "Figures by day", get(analytics::daily))
             .query::<analytics::DailyQuery>()
-            .answers::<Report<DailyRow>>()
-            .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
-        read(
+            .answers::<Report<DailyRow>>(),
+        report(
             "analytics.revenue_by_user",
             "/v1/analytics/revenue-by-user",
             "Figures by user",
             get(analytics::revenue_by_user),
         )
-        .needs(&[AnalyticsRead])
         .query::<analytics::RevenueQuery>()
-        .pages::<Report<RevenueRow>>()
-        .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
-        read(
+        .pages::<Report<RevenueRow>>(),
+        report(
             "analytics.status_counts",
             "/v1/analytics/status-counts",
             "Orders by status",
             get(analytics::status_counts),
         )
-        .needs(&[AnalyticsRead])
         .query::<analytics::StatusQuery>()
-        .answers::<Report<StatusRow>>()
-        .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
-    ]
+        .answers::<Report<StatusRow>>(),
+        report("analytics.top_items", "/v1/analytics/top-items", "Items by revenue", get(analytics::top_items))
+            .query::<analytics::TopItemsQuery>()
+            .answers::<Report<TopItemRow>>(),
+    ];
+    figures.into_iter().map(|report| report.charts().problems(&[&problem::QUERY_TOO_EXPENSIVE])).collect()
 }
 
 fn surroundings() -> Vec<Operation> {
@@ -361,7 +360,8 @@ fn surroundings() -> Vec<Operation> {
             .answers::<system::Live>(),
         read("system.ready", "/readyz", "Whether requests can be served", get(system::ready))
             .anonymous()
-            .answers::<system::Ready>(),
+            .answers::<system::Ready>()
+            .problems(&[&problem::NOT_READY]),
         read("system.version", "/version", "What is running here", get(system::version))
             .anonymous()
             .answers::<system::Version>(),

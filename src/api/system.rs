@@ -1,10 +1,15 @@
 //! Probes, the version and the metrics.
 
-use crate::{app::App, service, telemetry::metrics::page};
+use crate::{
+    app::App,
+    error::{Error, Result, problem},
+    service,
+    telemetry::metrics::page,
+};
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
@@ -26,7 +31,7 @@ pub(super) struct Live {
 /// Whether requests can be served.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Ready {
-    /// `ok` or `failing`.
+    /// `ok`; what is not is the problem `not_ready`.
     status: &'static str,
     /// What an acknowledged write survives: `full` (a power cut) or `normal` (a crash of the process).
     durability: &'static str,
@@ -63,18 +68,25 @@ pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "ok" })
 }
 
-/// Whether requests can be served; 503 with the failing checks if not.
-pub(super) async fn ready(State(app): State<App>) -> Response {
+/// Whether requests can be served.
+///
+/// # Errors
+/// `not_ready` with the checks, if one of them fails.
+pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
     let check = |name, ok, detail| Check { name, ok, detail: (!ok).then_some(detail) };
     let checks = vec![
         check("writer", app.store.writable(PROBE_TIME).await, "the writer does not answer"),
+        check("schema", app.store.schema_is_current(), "the file cannot be read, or another program has changed it"),
         check("disk", app.store.free_bytes().is_some_and(|free| free >= DISK_ROOM), "the disk is almost full"),
         check("accepting", !app.is_draining(), "the service is stopping"),
     ];
-    let ok = checks.iter().all(|check| check.ok);
-    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = Ready { status: if ok { "ok" } else { "failing" }, durability: app.config.db.durability.name(), checks };
-    (status, Json(body)).into_response()
+    let failing: Vec<_> =
+        checks.iter().filter_map(|check| Some(format!("{}: {}", check.name, check.detail?))).collect();
+    if failing.is_empty() {
+        return Ok(Json(Ready { status: "ok", durability: app.config.db.durability.name(), checks }));
+    }
+    let checks = serde_json::to_value(checks).map_err(Error::internal)?;
+    Err(Error::new(&problem::NOT_READY).detail(failing.join("; ")).member("checks", checks))
 }
 
 /// What is running here.

@@ -2,11 +2,18 @@
 //! what a command does to orders, users or the database is not done here.
 
 mod config;
+mod export;
 mod flags;
+mod healthcheck;
+mod import;
 mod key;
 mod keys;
+mod manual;
 mod offline;
+mod openapi;
+mod sbom;
 mod serve;
+mod supervisor;
 mod user;
 mod verify;
 
@@ -15,7 +22,7 @@ use crate::{
     error::{Class, Error, Place},
     store::OpenError,
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::{
     fmt,
     io::{self, Write},
@@ -42,6 +49,10 @@ enum Command {
     User(user::Command),
     /// Check that everything in the database is as it was written
     Verify(verify::Arguments),
+    /// Write orders to a file; works beside a running server
+    Export(export::Arguments),
+    /// Read orders from a file, as the import of the API does
+    Import(import::Arguments),
     /// Make and revoke API keys
     #[command(subcommand)]
     Key(key::Command),
@@ -51,6 +62,16 @@ enum Command {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Ask a server whether it can serve
+    Healthcheck(healthcheck::Arguments),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print what this program is made of, as CycloneDX
+    Sbom,
+    /// Print a script that completes commands
+    Completions(manual::Completions),
+    /// Print or write manual pages
+    Man(manual::Pages),
 }
 
 fn dispatch(command: Command) -> Result<(), Failure> {
@@ -61,6 +82,13 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Key(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Config(command) => command.run(),
+        Command::Export(arguments) => arguments.run(),
+        Command::Import(arguments) => arguments.run(),
+        Command::Healthcheck(arguments) => arguments.run(),
+        Command::Openapi => openapi::run(),
+        Command::Sbom => sbom::run(),
+        Command::Completions(arguments) => arguments.run(CommandLine::command()),
+        Command::Man(arguments) => arguments.run(CommandLine::command()),
     }
 }
 
@@ -105,7 +133,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
         match (e.problem().class, e.cause()) {
-            (Class::Invalid, _) if !e.faults().is_empty() => Self::usage(faults(&e)),
+            (Class::Invalid | Class::Malformed, _) if !e.faults().is_empty() => Self::usage(faults(&e)),
             (_, Some(cause)) => Self::failed(cause.to_string()),
             (_, None) => Self::failed(e.public_detail().unwrap_or(e.problem().title)),
         }
@@ -159,7 +187,6 @@ fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {

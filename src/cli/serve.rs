@@ -1,6 +1,6 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, flags::ServerFlags, print};
+use super::{Failure, flags::ServerFlags, print, supervisor};
 use crate::{
     api::server,
     app::{App, Surroundings},
@@ -59,6 +59,8 @@ fn observe(config: &Config) -> Result<Option<Exporter>, Failure> {
 
 async fn serve(loaded: Loaded, demo: bool, exporter: Option<Exporter>) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
+    // From the start, so that no signal kills it while it does not listen for them yet.
+    let told = told_to_stop().map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
     refuse_unbuilt(&config)?;
     let listen = config.server.listen;
     let demo_users = if demo { fill(&config).await? } else { vec![] };
@@ -81,13 +83,14 @@ async fn serve(loaded: Loaded, demo: bool, exporter: Option<Exporter>) -> Result
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
+    supervisor::ready(&format!("http://{address}"));
     let (stop_exporting, stopped) = oneshot::channel();
     let exporting = exporter.map(|exporter| {
         // The application was made just now, so nothing is there yet.
         let _ = app.metrics.spans.set(exporter.counts());
         tokio::spawn(exporter.run(stopped))
     });
-    let outcome = run(app, listener).await;
+    let outcome = run(app, listener, told).await;
     drop(stop_exporting);
     if let Some(exporting) = exporting {
         // A panic in it has been logged where it happened.
@@ -97,15 +100,16 @@ async fn serve(loaded: Loaded, demo: bool, exporter: Option<Exporter>) -> Result
 }
 
 /// Serves until it is told to stop or storage fails.
-async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
-    let told = told_to_stop().map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
+async fn run(app: App, listener: TcpListener, told: impl Future<Output = &'static str>) -> Result<(), Failure> {
     let (shared, storage_failed) = (app.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
     let failed = std::sync::Arc::clone(&storage_failed);
     let stop = async move {
         tokio::select! {
             name = told => tracing::info!(signal = name, "stopping"),
             () = shared.store.failed() => failed.store(true, std::sync::atomic::Ordering::Relaxed),
+            never = supervisor::live() => match never {},
         }
+        supervisor::stopping();
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));

@@ -7,6 +7,7 @@ pub mod events;
 pub mod figures;
 mod gauges;
 pub mod idempotency;
+pub mod item_sales;
 pub mod keys;
 mod open;
 pub mod orders;
@@ -104,6 +105,11 @@ impl Store {
     pub async fn writable(&self, limit: Duration) -> bool {
         let probe = self.write("system.probe", |_| Ok(()));
         tokio::time::timeout(limit, probe).await.is_ok_and(|outcome| outcome.is_ok())
+    }
+
+    /// Whether the file can be read and has the schema of this program.
+    pub fn schema_is_current(&self) -> bool {
+        self.read("system.schema", open::is_current).unwrap_or(false)
     }
 
     /// Resolves when storage has failed in a way that only a restart can mend.

@@ -4,8 +4,10 @@ use super::{
     Gauges, Inner, ReadTx, Store,
     connection::{Options, prepare_reader, prepare_writer},
     readers::Readers,
+    sql::failed,
     writer::Writer,
 };
+use crate::error::Result;
 use rusqlite::{Connection, OpenFlags};
 use std::{
     fmt,
@@ -80,6 +82,11 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
 
 /// Reads the file at `path`, beside whatever server has it open.
 pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
+    // SQLite has no words for these.
+    let reason = if path.is_dir() { Some("is a folder") } else { (!path.exists()).then_some("there is no such file") };
+    if let Some(reason) = reason {
+        return Err(OpenError::Denied(path.to_path_buf(), reason.to_owned()));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, &e))?;
     match prepare_reader(&connection).and_then(|()| schema_version(&connection)).map_err(|e| unusable(path, &e))? {
@@ -143,6 +150,11 @@ fn schema_version(connection: &Connection) -> rusqlite::Result<Found> {
     let application = number("SELECT application_id FROM pragma_application_id")?;
     let version = number("SELECT user_version FROM pragma_user_version")?;
     Ok(if application == APPLICATION_ID && version > 0 { Found::Ours(version) } else { Found::Foreign })
+}
+
+/// Whether the file still has the schema that it was opened with.
+pub(super) fn is_current(tx: &ReadTx<'_>) -> Result<bool> {
+    schema_version(tx.connection).map(|found| matches!(found, Found::Ours(SCHEMA_VERSION))).map_err(failed)
 }
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {

@@ -1,9 +1,11 @@
 //! Orders: keeping them, finding one, and pages of many.
 
 mod filter;
+mod kept;
 mod list;
 mod row;
 
+pub use kept::{Kept, kept_by_external_ref, kept_by_id, kept_by_number, kept_by_seq};
 pub use list::{count, looks_far, page};
 
 use super::{
@@ -85,6 +87,7 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     .map_err(taken_reference)?;
     insert_items(tx, order)?;
     count_in_figures(tx, order, 1);
+    count_items(tx, order, 1);
     Ok(())
 }
 
@@ -117,6 +120,10 @@ pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
     .map_err(taken_reference)?;
     count_in_figures(tx, before, -1);
     count_in_figures(tx, after, 1);
+    if before.items != after.items || figures::sells(before) != figures::sells(after) {
+        count_items(tx, before, -1);
+        count_items(tx, after, 1);
+    }
     Ok(())
 }
 
@@ -167,14 +174,15 @@ fn count_in_figures(tx: &WriteTx<'_>, order: &Order, times: i64) {
     }
 }
 
+fn count_items(tx: &WriteTx<'_>, order: &Order, times: i64) {
+    for sale in figures::of_items(order) {
+        tx.count_item(sale, times);
+    }
+}
+
 /// The order of this identifier.
 pub fn by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<Order>> {
     one(tx, concat!(row::select!(), " WHERE id = ?1"), [Key(id)])
-}
-
-/// The order of this number.
-pub fn by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<Order>> {
-    one(tx, concat!(row::select!(), " WHERE number = ?1"), [number])
 }
 
 /// The order of this external reference.

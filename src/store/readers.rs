@@ -169,6 +169,17 @@ impl ReadTx<'_> {
         statement.query_map(params, read).and_then(Iterator::collect).map_err(failed)
     }
 
+    /// Shows `visit` each row of a statement that is kept prepared, and keeps none.
+    pub(super) fn each(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        visit: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        statement.query_map(params, visit).and_then(Iterator::collect).map_err(failed)
+    }
+
     /// The row of a statement that is kept prepared, if there is one.
     pub(super) fn row<T>(
         &self,

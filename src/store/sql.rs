@@ -64,7 +64,12 @@ pub(super) struct Columns<'r, 's> {
 
 impl<'r, 's> Columns<'r, 's> {
     pub(super) fn of(row: &'r Row<'s>) -> Self {
-        Self { row, next: 0 }
+        Self::after(row, 0)
+    }
+
+    /// Those after the first `skipped`.
+    pub(super) fn after(row: &'r Row<'s>, skipped: usize) -> Self {
+        Self { row, next: skipped }
     }
 
     /// The next column.

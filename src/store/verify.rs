@@ -61,6 +61,25 @@ const FIGURES: &str = "
     WHERE (s.placed, s.booked, s.cancelled, s.paid, s.refunded)
       IS NOT (r.placed, r.booked, r.cancelled, r.paid, r.refunded) LIMIT 1";
 
+/// What was sold of each item on each day: what the summary has, and what the orders and their items say.
+const ITEM_SALES: &str = "
+    WITH recomputed AS (
+      SELECT o.placed_at / 86400000 AS day, i.sku, o.currency, sum(i.quantity) AS quantity,
+        count(DISTINCT o.seq) AS orders, sum(i.total_amount) AS total
+      FROM orders o JOIN order_items i ON i.order_seq = o.seq
+      WHERE o.placed_at IS NOT NULL AND o.status <> 'cancelled' GROUP BY 1, 2, 3)
+    SELECT concat_ws(' ', coalesce(r.day, s.day), coalesce(r.sku, s.sku), coalesce(r.currency, s.currency)),
+      concat_ws(', ', s.quantity, s.orders, s.total_amount), concat_ws(', ', r.quantity, r.orders, r.total)
+    FROM recomputed r FULL JOIN item_sales s ON s.day = r.day AND s.sku = r.sku AND s.currency = r.currency
+    WHERE (coalesce(s.quantity, 0), coalesce(s.orders, 0), coalesce(s.total_amount, 0))
+      IS NOT (coalesce(r.quantity, 0), coalesce(r.orders, 0), coalesce(r.total, 0)) LIMIT 1";
+
+/// That no order was placed before one with a lower number: those of some hours are found by halving numbers.
+const PLACED_IN_ORDER: &str = "
+    SELECT number, placed_at, before FROM (
+      SELECT number, placed_at, lag(placed_at) OVER (ORDER BY number) AS before FROM orders WHERE number IS NOT NULL)
+    WHERE placed_at < before LIMIT 1";
+
 /// Every check, in the order of what they rest on.
 pub fn all(tx: &ReadTx<'_>) -> Result<Vec<Check>> {
     let mut checks = vec![
@@ -72,7 +91,9 @@ pub fn all(tx: &ReadTx<'_>) -> Result<Vec<Check>> {
     for &(name, sql) in SUMS {
         checks.push(Check { name, fault: first(tx, sql, "order row")? });
     }
+    checks.push(Check { name: "placed_in_order", fault: first(tx, PLACED_IN_ORDER, "order number")? });
     checks.push(Check { name: "figures", fault: first(tx, FIGURES, "currency")? });
+    checks.push(Check { name: "item_sales", fault: first(tx, ITEM_SALES, "day, SKU and currency")? });
     Ok(checks)
 }
 

@@ -21,5 +21,6 @@ mod roles;
 mod schema;
 mod sessions;
 mod support;
+mod system;
 mod tidy;
 mod users;

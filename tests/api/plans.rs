@@ -50,6 +50,9 @@ async fn use_everything(service: &Service) {
         format!("/v1/analytics/daily?{days}"),
         format!("/v1/analytics/revenue-by-user?{days}"),
         format!("/v1/analytics/status-counts?{days}"),
+        format!("/v1/analytics/top-items?{days}"),
+        format!("/v1/analytics/daily?{days}&tz=Asia/Kathmandu"),
+        format!("/v1/analytics/top-items?{days}&tz=Asia/Kathmandu"),
     ] {
         admin.get(&path).await.ok();
     }

@@ -122,6 +122,14 @@ fn the_environment_makes_the_first_administrator_and_is_then_ignored() {
 }
 
 #[test]
+fn a_server_that_is_stopped_as_soon_as_it_listens_stops_in_good_order() {
+    let place = Workplace::new();
+    for round in 0..10 {
+        assert_eq!(Server::start(&place, &ADMIN, "").stop().0, Some(0), "round {round}");
+    }
+}
+
+#[test]
 fn a_second_server_on_the_same_file_is_refused() {
     let place = Workplace::new();
     let server = Server::start(&place, &ADMIN, "");

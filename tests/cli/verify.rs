@@ -4,7 +4,7 @@
 use crate::{server::Server, support::Workplace};
 use rusqlite::Connection;
 
-const CHECKS: [&str; 9] = [
+const CHECKS: [&str; 11] = [
     "sqlite",
     "foreign_keys",
     "audit_chain",
@@ -13,7 +13,9 @@ const CHECKS: [&str; 9] = [
     "order_payments",
     "order_versions",
     "order_numbers",
+    "placed_in_order",
     "figures",
+    "item_sales",
 ];
 
 /// What verifying says of a file that holds a demo, after `damage` was done to it by somebody who is past every rule.
@@ -54,6 +56,12 @@ fn a_good_file_is_good_and_every_damage_is_found() {
             "UPDATE sales SET booked_amount = booked_amount + 1 WHERE span = 86400 AND currency = 'EUR'",
             "figures: currency EUR,",
         ),
+        ("UPDATE orders SET placed_at = 0 WHERE number = 900", "placed_in_order: order number 900, stored 0,"),
+        (
+            "UPDATE item_sales SET quantity = quantity + 1 WHERE sku = 'TEA-GYO-100'",
+            "item_sales: day, SKU and currency 20",
+        ),
+        ("DELETE FROM item_sales WHERE sku = 'TEA-GYO-100'", "item_sales: day, SKU and currency 20"),
     ] {
         let (code, said) = damaged(&file, damage);
         assert_eq!(code, 3, "{damage}: {said}");

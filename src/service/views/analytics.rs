@@ -76,6 +76,23 @@ pub struct RevenueRow {
     pub net_amount: i64,
 }
 
+/// What was sold of one SKU in one currency, in orders that were placed in the range and not cancelled.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TopItemRow {
+    /// Stock-keeping unit.
+    pub sku: String,
+    /// Its name in the newest of these orders.
+    pub name: String,
+    /// The currency.
+    pub currency: Shown<Currency>,
+    /// How many pieces.
+    pub quantity: i64,
+    /// Orders that have it.
+    pub orders: i64,
+    /// The totals of its lines together, in minor units.
+    pub total_amount: i64,
+}
+
 /// The orders placed in the range that have this status now.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct StatusRow {

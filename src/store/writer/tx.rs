@@ -4,12 +4,12 @@
 
 use crate::{
     domain::{
-        figures::{Sale, Standing},
+        figures::{ItemSale, Sale, Standing},
         id::{Identifier, Ids},
         time::{Clock, Timestamp},
     },
     error::Result,
-    store::{ReadTx, figures, gauges::EVENT_TYPES, sql::failed},
+    store::{ReadTx, figures, gauges::EVENT_TYPES, item_sales, sql::failed},
 };
 use rusqlite::{Connection, Params};
 use std::{
@@ -73,6 +73,11 @@ impl<'b> WriteTx<'b> {
     /// Counts an order where it stands, `times` of it.
     pub(in crate::store) fn count_standing(&self, standing: Standing, times: i64) {
         self.batch.standings.borrow_mut().push((standing, times));
+    }
+
+    /// Counts a line among the items sold, `times` of it.
+    pub(in crate::store) fn count_item(&self, sale: ItemSale, times: i64) {
+        self.batch.items.borrow_mut().push((sale, times));
     }
 
     /// Changes the counters; they go back if the work fails.
@@ -140,6 +145,7 @@ pub(super) struct Batch {
     counters: Cell<Counters>,
     sales: RefCell<Vec<(Sale, i64)>>,
     standings: RefCell<Vec<(Standing, i64)>>,
+    items: RefCell<Vec<(ItemSale, i64)>>,
     effects: RefCell<Vec<Effect>>,
 }
 
@@ -148,6 +154,7 @@ pub(super) struct Mark {
     counters: Counters,
     sales: usize,
     standings: usize,
+    items: usize,
     effects: usize,
 }
 
@@ -159,6 +166,7 @@ impl Batch {
             counters: Cell::new(counters),
             sales: RefCell::default(),
             standings: RefCell::default(),
+            items: RefCell::default(),
             effects: RefCell::default(),
         }
     }
@@ -172,6 +180,7 @@ impl Batch {
             counters: self.counters.get(),
             sales: self.sales.borrow().len(),
             standings: self.standings.borrow().len(),
+            items: self.items.borrow().len(),
             effects: self.effects.borrow().len(),
         }
     }
@@ -181,23 +190,26 @@ impl Batch {
         self.counters.set(mark.counters);
         self.sales.borrow_mut().truncate(mark.sales);
         self.standings.borrow_mut().truncate(mark.standings);
+        self.items.borrow_mut().truncate(mark.items);
         self.effects.borrow_mut().truncate(mark.effects);
     }
 
     /// Forgets everything since `counters`.
     pub(super) fn undo(&self, counters: Counters) {
-        self.rewind(Mark { counters, sales: 0, standings: 0, effects: 0 });
+        self.rewind(Mark { counters, sales: 0, standings: 0, items: 0, effects: 0 });
     }
 
     /// Adds what was counted to the figures, each row once.
     pub(super) fn flush(&self, connection: &Connection) -> Result<()> {
-        figures::add(connection, &self.sales.borrow(), &self.standings.borrow()).map_err(failed)
+        figures::add(connection, &self.sales.borrow(), &self.standings.borrow()).map_err(failed)?;
+        item_sales::add(connection, &self.items.borrow()).map_err(failed)
     }
 
     /// The transaction is on disk.
     pub(super) fn committed(&self) {
         self.sales.borrow_mut().clear();
         self.standings.borrow_mut().clear();
+        self.items.borrow_mut().clear();
         self.effects.take().into_iter().for_each(|effect| effect());
     }
 }
