@@ -19,6 +19,7 @@ use crate::{
     },
     error::{Error, Result},
     store::{OpenError, Options, Store, audit::Notes},
+    telemetry::metrics::Metrics,
 };
 use std::{
     fmt,
@@ -60,6 +61,8 @@ pub struct Parts {
     pub fingerprints: Mac,
     /// What is known of the scheduled backups.
     pub backups: backups::Backups,
+    /// What is counted.
+    pub metrics: Metrics,
     /// What was refused and is to be recorded.
     pub notes: Notes,
     /// Where the time comes from.
@@ -157,6 +160,7 @@ impl App {
             cursors: Cursors::new(&ring),
             fingerprints: Mac::new(&ring, b"fingerprint"),
             backups: backups::Backups::default(),
+            metrics: Metrics::new(clock.now()),
             notes: Notes::default(),
             hasher: Hasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },

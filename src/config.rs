@@ -10,7 +10,7 @@ mod value;
 
 pub use bootstrap::{Bootstrap, Secret};
 pub use load::{Flag, Loaded, Setting, Sources, environment, find_file, load};
-pub use network::Network;
+pub use network::{HttpUrl, Network};
 pub use reference::{Key, Section, reference};
 
 use figment::value::Value;
@@ -210,6 +210,11 @@ sections! {
         /// Whether anybody may read them.
         public: bool = false, switch;
     }
+    /// Traces.
+    traces: Traces {
+        /// The collector that spans are sent to, by OTLP over HTTP with JSON; without one, none are.
+        otlp_endpoint: Option<HttpUrl> = "", network::http_url;
+    }
     /// Logs.
     log: Log {
         /// How lines are written: `json`, one object a line, or `pretty`, for the eyes of a person.
@@ -275,7 +280,7 @@ mod tests {
         assert_eq!((config.idempotency.retention, config.idempotency.require_if_match), (30 * DAY, false));
         assert_eq!(config.reporting.timezone, TimeZone::UTC);
         assert_eq!((config.backup.dir, config.backup.every, config.backup.keep), (None, Duration::from_hours(1), 7));
-        assert!(!config.webhooks.allow_private && !config.metrics.public);
+        assert!(!config.webhooks.allow_private && !config.metrics.public && config.traces.otlp_endpoint.is_none());
         assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Info));
     }
 
@@ -302,6 +307,7 @@ mod tests {
             ("backup.keep", "-1"),
             ("webhooks.allow_private", ""),
             ("metrics.public", "1"),
+            ("traces.otlp_endpoint", "https://127.0.0.1:4318"),
             ("log.format", "xml"),
             ("log.level", "loud"),
         ];

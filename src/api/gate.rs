@@ -59,8 +59,9 @@ async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) ->
     let context = request.extensions().get::<Arc<Context>>().cloned();
     let context = context.ok_or_else(|| Error::internal("a request without context"))?;
     // The operation of a request is known once.
-    let _ = context.operation.set(operation.id);
-    if operation.access != Access::Anonymous {
+    let _ = context.operation.set(Arc::clone(operation));
+    let is_open = operation.access == Access::Anonymous || operation.opened_by.is_some_and(|by| by(&app.config));
+    if !is_open {
         let actor = authenticate(app, &context, request.headers())?;
         let _ = context.actor.set(actor.clone());
         permit(operation, &actor)?;

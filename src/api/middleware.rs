@@ -1,11 +1,16 @@
-//! What surrounds every request, whatever it is for: its identifier, its log line, its security headers, and that it is
-//! answered even if a handler panics.
+//! What surrounds every request, whatever it is for: its identifier, its security headers, that it is observed, and that
+//! it is answered even if a handler panics.
 
-use super::{client, problem};
+use super::{
+    client,
+    observation::{Observation, Trace, trace_parent},
+    operation::Operation,
+    problem,
+};
 use crate::{
     app::App,
     auth::Actor,
-    domain::id::RequestId,
+    domain::{id::RequestId, trace::TraceId},
     error::{Error, problem::INTERNAL},
 };
 use axum::{
@@ -19,7 +24,6 @@ use std::{
     net::{IpAddr, SocketAddr},
     panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
-    time::Instant,
 };
 use tracing::Instrument;
 
@@ -29,23 +33,25 @@ pub(super) const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID: usize = 128;
 
 /// What is known of a request from its first byte on, and what is learnt of it on the way.
-#[derive(Debug)]
 pub(super) struct Context {
     /// Its identifier: the client's, or a fresh one.
     pub(super) request_id: Arc<str>,
+    /// The trace that it belongs to.
+    pub(super) trace: Trace,
     /// Where it came from.
     pub(super) address: Option<IpAddr>,
     /// The operation, once it is known.
-    pub(super) operation: OnceLock<&'static str>,
+    pub(super) operation: OnceLock<Arc<Operation>>,
     /// Who is calling, once it is known.
     pub(super) actor: OnceLock<Actor>,
 }
 
 /// The outermost layer.
 pub(super) async fn surround(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let begun = Instant::now();
+    let (request_id, trace) = identify(&app, request.headers());
     let context = Arc::new(Context {
-        request_id: request_id(&app, request.headers()),
+        request_id,
+        trace,
         address: request
             .extensions()
             .get::<ConnectInfo<SocketAddr>>()
@@ -54,42 +60,41 @@ pub(super) async fn surround(State(app): State<App>, mut request: Request, next:
         actor: OnceLock::new(),
     });
     request.extensions_mut().insert(Arc::clone(&context));
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let span = tracing::info_span!("request", request.id = %context.request_id);
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let observation = Observation::begin(&app, &context, request.method(), request.uri().path());
+    let (step, span) = (observation.step.clone(), observation.span.clone());
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(step).instrument(span).await;
     let response = answered.unwrap_or_else(|_| Error::new(&INTERNAL).into_response());
-    let mut response = problem::finish(response, &path, &context.request_id);
-    protect(response.headers_mut(), &path);
+    let mut response = problem::finish(response, &observation.path, &context.request_id);
+    protect(response.headers_mut(), &observation.path);
     if let Ok(value) = HeaderValue::from_str(&context.request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    let _in_span = span.enter();
-    let duration = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(
-        http.method = %method,
-        http.path = path,
-        http.status = response.status().as_u16(),
-        operation = context.operation.get(),
-        actor = context.actor.get().map(|actor| tracing::field::display(actor.principal)),
-        client.address = context.address.map(tracing::field::display),
-        duration_us = duration,
-        "request"
-    );
-    log_cause(&response);
+    observation.answered(&response);
     response
 }
 
-/// The client's identifier if it is short and plain, or a fresh one.
-fn request_id(app: &App, headers: &HeaderMap) -> Arc<str> {
+/// The client's identifiers if they are well formed, or fresh ones.
+fn identify(app: &App, headers: &HeaderMap) -> (Arc<str>, Trace) {
+    let (sent, parent) = (sent_request_id(headers), trace_parent(headers));
+    match (sent, parent) {
+        (Some(id), Some(parent)) => (id.into(), Trace { id: parent.trace, parent: Some(parent) }),
+        (sent, parent) => {
+            let fresh = app.ids.next::<RequestId>(app.clock.now());
+            let id = parent.map_or_else(|| TraceId::of(fresh), |parent| parent.trace);
+            (sent.map_or_else(|| fresh.to_string().into(), Arc::from), Trace { id, parent })
+        }
+    }
+}
+
+/// The client's identifier, if it sends one that is short and plain.
+fn sent_request_id(headers: &HeaderMap) -> Option<&str> {
     let plain = |text: &&str| {
         (1..=MAX_REQUEST_ID).contains(&text.len())
             && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-'))
     };
     let mut sent = headers.get_all(REQUEST_ID).iter();
-    match (sent.next().and_then(|value| value.to_str().ok()).filter(plain), sent.next()) {
-        (Some(id), None) => id.into(),
-        _ => app.ids.next::<RequestId>(app.clock.now()).to_string().into(),
-    }
+    let id = sent.next().and_then(|value| value.to_str().ok()).filter(plain);
+    id.filter(|_| sent.next().is_none())
 }
 
 fn protect(headers: &mut HeaderMap, path: &str) {
@@ -97,18 +102,5 @@ fn protect(headers: &mut HeaderMap, path: &str) {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if path.starts_with("/v1/") {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-}
-
-/// The internal cause of an error goes to the log once, here.
-fn log_cause(response: &Response) {
-    let Some(error) = response.extensions().get::<Arc<Error>>() else { return };
-    if let Some(cause) = error.cause() {
-        let code = error.problem().code;
-        if response.status().is_server_error() {
-            tracing::error!(error.code = code, error.cause = %cause, "the request failed");
-        } else {
-            tracing::debug!(error.code = code, error.cause = %cause, "the request was refused");
-        }
     }
 }

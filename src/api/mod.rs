@@ -14,6 +14,7 @@ pub mod json;
 mod lines;
 mod list;
 mod middleware;
+mod observation;
 pub mod openapi;
 pub mod operation;
 pub mod orders;

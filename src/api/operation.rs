@@ -1,7 +1,7 @@
 //! What one operation of the API is: a row of the table in `routes.rs`. The router, the checks before a handler,
 //! the OpenAPI document and the authorisation test all read it, so none of them can drift from the others.
 
-use crate::{app::App, domain::permission::Permission, error::Problem};
+use crate::{app::App, config::Config, domain::permission::Permission, error::Problem};
 use axum::{http::Method, routing::MethodRouter};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::time::Duration;
@@ -102,6 +102,7 @@ impl Unruled {
             path,
             summary,
             access: Access::AnyOf(&[]),
+            opened_by: None,
             idempotency: Idempotency::Ignored,
             versioned: Versioned::No,
             paged: false,
@@ -148,6 +149,8 @@ pub struct Operation {
     pub summary: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// Whether the configuration opens it to anybody.
+    pub opened_by: Option<fn(&Config) -> bool>,
     /// What an `Idempotency-Key` does.
     pub idempotency: Idempotency,
     /// Whether versions matter.
@@ -179,6 +182,12 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Open to anybody where the configuration says so.
+    #[must_use]
+    pub fn opened_by(self, setting: fn(&Config) -> bool) -> Self {
+        Self { opened_by: Some(setting), ..self }
+    }
+
     /// Takes an `Idempotency-Key`.
     #[must_use]
     pub fn key(self, idempotency: Idempotency) -> Self {

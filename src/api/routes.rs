@@ -9,9 +9,9 @@ use super::{
 use crate::{
     app::App,
     domain::permission::Permission::{
-        AnalyticsRead, ApiKeysWrite, AuditRead, OrdersCancel, OrdersCancelOwn, OrdersCreate, OrdersCreateOwn,
-        OrdersRead, OrdersReadOwn, OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite, RefundsWrite,
-        RolesWrite, SystemBackup, UsersRead, UsersWrite,
+        AnalyticsRead, ApiKeysWrite, AuditRead, MetricsRead, OrdersCancel, OrdersCancelOwn, OrdersCreate,
+        OrdersCreateOwn, OrdersRead, OrdersReadOwn, OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite,
+        RefundsWrite, RolesWrite, SystemBackup, UsersRead, UsersWrite,
     },
     error::{Error, problem},
     service::views::{
@@ -378,6 +378,10 @@ fn surroundings() -> Vec<Operation> {
             .answers_file(SQLITE)
             .may_wait(system::COPY_TIME)
             .problems(&[&problem::STORAGE_FULL]),
+        read("system.metrics", "/metrics", "What is counted, for Prometheus", get(system::metrics))
+            .needs(&[MetricsRead])
+            .opened_by(|config| config.metrics.public)
+            .answers_text("text/plain"),
         read("system.openapi", "/openapi.json", "This document", get(openapi_document))
             .anonymous()
             .answers::<serde_json::Map<String, serde_json::Value>>(),

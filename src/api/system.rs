@@ -1,11 +1,12 @@
-//! Probes, the version, and a copy of everything.
+//! Probes, the version, the metrics, and a copy of everything.
 
 use super::operation::SQLITE;
 use crate::{
     app::App,
     auth::Actor,
     error::{Error, Result, problem},
-    service::backups,
+    service::{self, backups},
+    telemetry::metrics::page,
 };
 use axum::{
     Json,
@@ -121,4 +122,9 @@ pub(super) async fn backup(State(app): State<App>, actor: Actor) -> Result<Respo
         }
     });
     Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// What is counted, in Prometheus's text format.
+pub(super) async fn metrics(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, page::MEDIA_TYPE)], service::metrics::page(&app)).into_response()
 }

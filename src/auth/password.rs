@@ -64,6 +64,7 @@ pub struct Hasher {
     cores: Arc<Semaphore>,
     /// Those who hash or wait.
     places: Arc<Semaphore>,
+    most: NonZeroUsize,
 }
 
 impl Hasher {
@@ -79,7 +80,15 @@ impl Hasher {
             nobody: nobody.into(),
             cores: Arc::new(Semaphore::new(cores.get())),
             places: Arc::new(Semaphore::new(cores.get() * (1 + WAITING_PER_CORE))),
+            most: cores,
         })
+    }
+
+    /// How many passwords are being hashed, and how many wait.
+    pub fn load(&self) -> (usize, usize) {
+        let running = self.most.get().saturating_sub(self.cores.available_permits());
+        let taken = (self.most.get() * (1 + WAITING_PER_CORE)).saturating_sub(self.places.available_permits());
+        (running, taken.saturating_sub(running))
     }
 
     /// The hash to store, in PHC form with a salt of its own.
@@ -263,7 +272,7 @@ mod tests {
         begun.await.unwrap();
         at_work.abort();
         assert!(at_work.await.unwrap_err().is_cancelled());
-        assert_eq!(hasher.cores.available_permits(), 0, "the work goes on");
+        assert_eq!(hasher.load(), (1, 0), "the work goes on");
 
         let waiting: Vec<_> = (0..WAITING_PER_CORE)
             .map(|_| {
@@ -274,6 +283,7 @@ mod tests {
         while hasher.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
+        assert_eq!(hasher.load(), (1, WAITING_PER_CORE));
         let error = hasher.verify("x", None).await.unwrap_err();
         assert!(error.is(&problem::OVERLOADED));
         assert_eq!(error.wait(), Some(OVERLOAD_WAIT));

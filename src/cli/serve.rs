@@ -4,15 +4,19 @@ use super::{Failure, demo::print_users, flags::ServerFlags, outlive_file_size_li
 use crate::{
     api::server,
     app::{App, Surroundings},
+    auth::secret,
     config::{Bootstrap, Config, Loaded},
-    domain::{time::Clock, user::Email},
+    domain::{time::Clock, trace::SpanIds, user::Email},
     error::problem,
     service::{
         demo::{self, DemoUser, Plan},
         housekeeping, sessions,
         users::NewUser,
     },
-    telemetry::logs,
+    telemetry::{
+        logs,
+        traces::{self, Exporter},
+    },
 };
 use std::time::Duration;
 use tokio::{
@@ -34,17 +38,26 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = self.flags.load()?;
-        logs::start(loaded.config.log.format, loaded.config.log.level, Clock::system());
+        let exporter = observe(&loaded.config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))?;
-        let outcome = runtime.block_on(serve(loaded, self.demo));
+        let outcome = runtime.block_on(serve(loaded, self.demo, exporter));
         // Work that nobody waits for any more must not keep the process.
         runtime.shutdown_background();
         outcome
     }
 }
 
-async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
+/// Begins to log and, where that is wanted, to record traces.
+fn observe(config: &Config) -> Result<Option<Exporter>, Failure> {
+    let ids = SpanIds::seeded(secret::random_seed()?);
+    let endpoint = config.traces.otlp_endpoint.clone();
+    let (spans, exporter) = endpoint.map(|to| traces::recorder(Clock::system(), ids, to)).unzip();
+    logs::start(config.log.format, config.log.level, Clock::system(), spans);
+    Ok(exporter)
+}
+
+async fn serve(loaded: Loaded, demo: bool, exporter: Option<Exporter>) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
     outlive_file_size_limit()?;
     // From the start, so that no signal kills it while it does not listen for them yet.
@@ -70,7 +83,19 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
         "ready"
     );
     supervisor::ready(&format!("http://{address}"));
-    run(app, listener, told).await
+    let (stop_exporting, stopped) = oneshot::channel();
+    let exporting = exporter.map(|exporter| {
+        // The application was made just now, so nothing is there yet.
+        let _ = app.metrics.spans.set(exporter.counts());
+        tokio::spawn(exporter.run(stopped))
+    });
+    let outcome = run(app, listener, told).await;
+    drop(stop_exporting);
+    if let Some(exporting) = exporting {
+        // A panic in it has been logged where it happened.
+        let _ = exporting.await;
+    }
+    outcome
 }
 
 /// Serves until it is told to stop or storage fails.

@@ -13,6 +13,8 @@ pub mod order;
 pub mod permission;
 pub mod pricing;
 pub mod rotation;
+pub mod tally;
 pub mod time;
+pub mod trace;
 pub mod transaction;
 pub mod user;

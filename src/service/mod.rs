@@ -10,6 +10,7 @@ pub mod events;
 pub mod exactly_once;
 pub mod housekeeping;
 pub mod keys;
+pub mod metrics;
 pub mod orders;
 pub mod page;
 pub mod passwords;

@@ -53,6 +53,7 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
     let (id, at) = (tx.new_id::<EventId>(), tx.now());
     let (seq, hash) = tx.with_counters(|counters| {
         counters.event += 1;
+        counters.recorded[event.kind as usize] += 1;
         counters.event_hash = chained(&counters.event_hash, counters.event, id, at, event);
         (counters.event, counters.event_hash)
     });

@@ -1,88 +1,66 @@
-//! What can be told of the store while it works: numbers in memory that whoever exports metrics may read at any time.
-//! Keeping them costs a few atomic additions a transaction. It exports nothing itself.
+//! What the store counts about itself: plain atomics that whoever wants to can read at any time. It does not know who
+//! does, nor what they call it.
 
+use crate::domain::{event::EventType, tally::Tally};
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-/// Upper bounds of the classes of times, in microseconds.
-const TIMES: &[u64] = &[250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
-/// Upper bounds of the classes of batches, in pieces of work.
-const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
-/// Bounds that a [`Spread`] has at most.
-const MOST_BOUNDS: usize = 11;
-
+/// The number of kinds of event.
+pub(super) const EVENT_TYPES: usize = EventType::ALL.len();
 /// For so long after a change was refused the disk counts as full.
 const FULL_FOR_MILLIS: u64 = 5_000;
 
-/// The numbers of one open store.
+/// The store in figures, since it was opened.
 pub struct Gauges {
-    pub(super) queued: AtomicUsize,
-    pub(super) batch_sizes: Spread,
-    pub(super) commits: Spread,
-    pub(super) checkpoints: Spread,
-    pub(super) log_pages: AtomicI64,
+    /// Pieces of work that wait for the writer.
+    pub queued: AtomicI64,
+    /// Pieces of work that were committed together.
+    pub batch_size: Tally,
+    /// What commits took.
+    pub commits: Tally,
+    /// Transactions that were undone.
+    pub rollbacks: AtomicU64,
+    /// What moving the write-ahead log into the file took.
+    pub checkpoints: Tally,
+    /// What short reads waited for a connection.
+    pub read_waits: Tally,
+    /// What long reads waited for their place.
+    pub scan_waits: Tally,
+    /// The reads that are going on.
+    pub reads: Ages,
+    /// Pages in the write-ahead log.
+    pub log_pages: AtomicI64,
+    /// How often long reads were interrupted because they kept the write-ahead log from being used anew.
+    pub interruptions: AtomicU64,
+    /// The newest event.
+    pub last_event: AtomicI64,
+    events: [AtomicU64; EVENT_TYPES],
     origin: Instant,
     /// When a change last found the disk full, in milliseconds from the origin; 0 if there is room.
     full_at: AtomicU64,
-    scans: Mutex<Vec<Instant>>,
-    interruptions: AtomicU64,
-}
-
-impl Default for Gauges {
-    fn default() -> Self {
-        Self {
-            queued: AtomicUsize::new(0),
-            batch_sizes: Spread::new(SIZES),
-            commits: Spread::new(TIMES),
-            checkpoints: Spread::new(TIMES),
-            log_pages: AtomicI64::new(0),
-            origin: Instant::now(),
-            full_at: AtomicU64::new(0),
-            scans: Mutex::default(),
-            interruptions: AtomicU64::new(0),
-        }
-    }
 }
 
 impl Gauges {
-    /// Pieces of work that wait for the writer.
-    pub fn queue_length(&self) -> usize {
-        self.queued.load(Relaxed)
-    }
-
-    /// Pieces of work in each transaction so far.
-    pub fn batch_sizes(&self) -> Tally {
-        self.batch_sizes.tally()
-    }
-
-    /// How long each commit took, its sync included, in microseconds.
-    pub fn commit_micros(&self) -> Tally {
-        self.commits.tally()
-    }
-
-    /// How long each checkpoint took, its syncs included, in microseconds.
-    pub fn checkpoint_micros(&self) -> Tally {
-        self.checkpoints.tally()
-    }
-
-    /// Pages in the write-ahead log.
-    pub fn log_pages(&self) -> i64 {
-        self.log_pages.load(Relaxed)
-    }
-
-    /// How long the oldest query in the lane of long ones has been running.
-    pub fn oldest_scan(&self) -> Option<Duration> {
-        self.scans().iter().min().map(Instant::elapsed)
-    }
-
-    /// How often long queries were interrupted because they kept the write-ahead log from being used anew.
-    pub fn interruptions(&self) -> u64 {
-        self.interruptions.load(Relaxed)
+    /// For a store with so many reading connections, whose newest event is this.
+    pub(super) fn new(readers: usize) -> Self {
+        Self {
+            queued: AtomicI64::new(0),
+            batch_size: Tally::of_sizes(),
+            commits: Tally::of_durations(),
+            rollbacks: AtomicU64::new(0),
+            checkpoints: Tally::of_durations(),
+            read_waits: Tally::of_durations(),
+            scan_waits: Tally::of_durations(),
+            reads: Ages::new(readers),
+            log_pages: AtomicI64::new(0),
+            interruptions: AtomicU64::new(0),
+            last_event: AtomicI64::new(0),
+            events: Default::default(),
+            origin: Instant::now(),
+            full_at: AtomicU64::new(0),
+        }
     }
 
     /// Whether a change has lately found the disk full, or none was made since.
@@ -110,75 +88,51 @@ impl Gauges {
         u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 
-    /// Asks every long query that runs now to stop.
-    pub(super) fn interrupt_scans(&self) {
-        self.interruptions.fetch_add(1, Relaxed);
+    /// The events that are on disk now, of each kind since the start.
+    pub(super) fn recorded(&self, last: i64, by_kind: [u64; EVENT_TYPES]) {
+        self.last_event.store(last, Relaxed);
+        self.events.iter().zip(by_kind).for_each(|(count, now)| count.store(now, Relaxed));
     }
 
-    /// Counts a long query for as long as what is returned lives.
-    pub(super) fn scan(&self) -> Scan<'_> {
-        let begun = Instant::now();
-        self.scans().push(begun);
-        Scan { gauges: self, begun }
-    }
-
-    fn scans(&self) -> std::sync::MutexGuard<'_, Vec<Instant>> {
-        self.scans.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many events of each kind were recorded since the start.
+    pub fn events(&self) -> impl Iterator<Item = (EventType, u64)> {
+        EventType::ALL.iter().copied().zip(self.events.iter().map(|count| count.load(Relaxed)))
     }
 }
 
-/// A long query while it runs.
-pub(super) struct Scan<'g> {
-    gauges: &'g Gauges,
-    begun: Instant,
+/// When each of the things that are going on was begun.
+pub struct Ages {
+    opened: Instant,
+    /// Microseconds after `opened`; 0 is a free place.
+    begun: Box<[AtomicU64]>,
 }
 
-impl Drop for Scan<'_> {
+impl Ages {
+    fn new(places: usize) -> Self {
+        Self { opened: Instant::now(), begun: (0..places).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// Something goes on from `now` until the answer is dropped. What finds no place is not seen.
+    pub(super) fn begin(&self, now: Instant) -> Option<Going<'_>> {
+        let mark = u64::try_from(now.duration_since(self.opened).as_micros()).unwrap_or(u64::MAX).max(1);
+        let free = |place: &&AtomicU64| place.compare_exchange(0, mark, Relaxed, Relaxed).is_ok();
+        self.begun.iter().find(free).map(Going)
+    }
+
+    /// For how long the oldest has been going on.
+    pub fn oldest(&self) -> Duration {
+        let begun = self.begun.iter().map(|place| place.load(Relaxed)).filter(|mark| *mark > 0).min();
+        begun.map_or(Duration::ZERO, |mark| self.opened.elapsed().saturating_sub(Duration::from_micros(mark)))
+    }
+}
+
+/// Something that goes on.
+pub(super) struct Going<'a>(&'a AtomicU64);
+
+impl Drop for Going<'_> {
     fn drop(&mut self) {
-        let mut scans = self.gauges.scans();
-        if let Some(place) = scans.iter().position(|begun| *begun == self.begun) {
-            scans.swap_remove(place);
-        }
+        self.0.store(0, Relaxed);
     }
-}
-
-/// How values spread over classes with fixed upper bounds.
-pub(super) struct Spread {
-    bounds: &'static [u64],
-    counts: [AtomicU64; MOST_BOUNDS + 1],
-    sum: AtomicU64,
-}
-
-impl Spread {
-    fn new(bounds: &'static [u64]) -> Self {
-        Self { bounds, counts: Default::default(), sum: AtomicU64::new(0) }
-    }
-
-    pub(super) fn add(&self, value: u64) {
-        let class = self.bounds.partition_point(|bound| *bound < value);
-        self.counts[class].fetch_add(1, Relaxed);
-        self.sum.fetch_add(value, Relaxed);
-    }
-
-    pub(super) fn add_micros(&self, duration: Duration) {
-        self.add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-    }
-
-    fn tally(&self) -> Tally {
-        let counts = self.counts[..=self.bounds.len()].iter().map(|count| count.load(Relaxed)).collect();
-        Tally { bounds: self.bounds, counts, sum: self.sum.load(Relaxed) }
-    }
-}
-
-/// How values have spread so far.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Tally {
-    /// The upper bounds of the classes, each included in its class; the last class has none.
-    pub bounds: &'static [u64],
-    /// How many values fell into each class: one more than there are bounds.
-    pub counts: Vec<u64>,
-    /// All values together.
-    pub sum: u64,
 }
 
 #[cfg(test)]
@@ -186,25 +140,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_fall_into_the_class_whose_bound_they_do_not_pass() {
-        let sizes = Spread::new(SIZES);
-        for size in [1, 2, 3, 256, 257] {
-            sizes.add(size);
-        }
-        let tally = sizes.tally();
-        assert_eq!((tally.counts, tally.sum), (vec![1, 1, 1, 0, 0, 0, 0, 0, 1, 1], 519));
-        assert!(TIMES.len() <= MOST_BOUNDS && SIZES.len() <= MOST_BOUNDS);
-    }
-
-    #[test]
-    fn the_oldest_of_the_long_queries_that_run_is_known() {
-        let gauges = Gauges::default();
-        assert_eq!(gauges.oldest_scan(), None);
-        let first = gauges.scan();
-        let begun = first.begun;
-        let second = gauges.scan();
-        assert!(gauges.oldest_scan().unwrap() <= begun.elapsed());
-        drop((first, second));
-        assert_eq!(gauges.oldest_scan(), None);
+    fn the_oldest_counts_until_it_is_over() {
+        let ages = Ages::new(2);
+        assert_eq!(ages.oldest(), Duration::ZERO);
+        let opened = ages.opened;
+        let old = ages.begin(opened).unwrap();
+        let young = ages.begin(opened + Duration::from_hours(1)).unwrap();
+        assert!(ages.begin(opened).is_none(), "there are two places");
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(ages.oldest() > Duration::ZERO);
+        drop(old);
+        assert_eq!(ages.oldest(), Duration::ZERO, "the other begins later than now");
+        drop(young);
+        assert!(ages.begin(opened).is_some());
     }
 }

@@ -25,13 +25,18 @@ pub mod verify;
 mod writer;
 
 pub use connection::Options;
-pub use gauges::{Gauges, Tally};
+pub use gauges::Gauges;
 pub use open::{OpenError, lock_file};
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 
 use crate::error::{Result, problem};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tracing::Instrument;
 
 /// The version of the SQLite that is part of this program.
 pub fn sqlite_version() -> &'static str {
@@ -47,6 +52,9 @@ pub fn free_bytes(folder: &Path) -> Option<u64> {
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
+/// The target of the spans of the store: they are for traces, and at the level `trace` so that they cost nothing unless
+/// somebody asks for them.
+const SPANS: &str = "orderd::span";
 
 /// The database file while it is open. Cheap to clone.
 #[derive(Clone)]
@@ -56,7 +64,7 @@ struct Inner {
     writer: writer::Writer,
     readers: readers::Readers,
     gauges: Arc<Gauges>,
-    path: std::path::PathBuf,
+    path: PathBuf,
     /// Held for as long as the store is open: one server per file.
     _lock: std::fs::File,
 }
@@ -84,12 +92,13 @@ impl Store {
         T: Send + 'static,
         W: FnMut(&WriteTx<'_>) -> Result<T> + Send + 'static,
     {
-        self.0.writer.run(name, work).await
+        let span = tracing::trace_span!(target: SPANS, "write", store.operation = name);
+        self.0.writer.run(name, work).instrument(span).await
     }
 
     /// Runs `work` on a consistent snapshot, at once, on this thread: for look-ups and pages that take microseconds.
     pub fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
-        self.0.readers.read(name, work)
+        tracing::trace_span!(target: SPANS, "read", store.operation = name).in_scope(|| self.0.readers.read(name, work))
     }
 
     /// Runs `work` on a consistent snapshot in the lane of long queries: few at once, each with a budget of time.
@@ -101,7 +110,8 @@ impl Store {
         name: &'static str,
         work: impl FnOnce(&ReadTx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.0.readers.scan(name, work).await
+        let span = tracing::trace_span!(target: SPANS, "scan", store.operation = name);
+        self.0.readers.scan(name, work).instrument(span).await
     }
 
     /// Whether the writer makes a round trip within `limit`. If the disk was full, this finds out whether it still is.
@@ -150,6 +160,14 @@ impl Store {
     /// Bytes that may still be written to the file's disk; none if the system does not say.
     pub fn free_bytes(&self) -> Option<u64> {
         free_bytes(folder_of(&self.0.path))
+    }
+
+    /// Bytes of the file, and of its write-ahead log.
+    pub fn file_bytes(&self) -> (u64, u64) {
+        let mut log = self.0.path.as_os_str().to_owned();
+        log.push("-wal");
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        (bytes(&self.0.path), bytes(Path::new(&log)))
     }
 
     /// Where the file is.

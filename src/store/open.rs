@@ -81,7 +81,7 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let path = &options.path;
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.clone(), e.to_string());
     let Taken { lock, connection } = take(path, options.synced, STEPS)?;
-    let gauges = Arc::new(Gauges::default());
+    let gauges = Arc::new(Gauges::new(Readers::connections(options)));
     let readers = Readers::open(options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
     let writer = Writer::start(connection, options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
     Ok(Store(Arc::new(Inner { writer, readers, gauges, path: path.clone(), _lock: lock })))

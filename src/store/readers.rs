@@ -42,11 +42,15 @@ pub(super) struct Readers {
 }
 
 impl Readers {
+    /// Every thread that may read has a connection of its own, so that checking one out never waits.
+    pub(super) fn connections(options: &Options) -> usize {
+        options.threads + LANE_WIDTH
+    }
+
     pub(super) fn open(options: &Options, gauges: Arc<Gauges>) -> Result<Self, r2d2::Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let manager = SqliteConnectionManager::file(&options.path).with_flags(flags).with_init(|c| prepare_reader(c));
-        // Every thread that may read has a connection of its own, so that checking one out never waits.
-        let size = u32::try_from(options.threads + LANE_WIDTH).unwrap_or(u32::MAX);
+        let size = u32::try_from(Self::connections(options)).unwrap_or(u32::MAX);
         let pool = Pool::builder()
             .max_size(size)
             .min_idle(Some(size))
@@ -60,7 +64,7 @@ impl Readers {
     }
 
     pub(super) fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
-        snapshot(&self.pool, name, work)
+        snapshot(&self.pool, &self.gauges, name, work)
     }
 
     pub(super) async fn scan<T: Send + 'static>(
@@ -68,21 +72,24 @@ impl Readers {
         name: &'static str,
         work: impl FnOnce(&ReadTx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let begun = Instant::now();
         let place = tokio::time::timeout(LANE_WAIT, Arc::clone(&self.lane).acquire_owned()).await;
+        self.gauges.scan_waits.took(begun.elapsed());
         let Ok(Ok(place)) = place else {
             return Err(Error::new(&problem::OVERLOADED).detail("Too many long queries are running."));
         };
         let (pool, budget, gauges) = (self.pool.clone(), self.budget, Arc::clone(&self.gauges));
         let abandoned = Abandoned::default();
         let stop = Arc::clone(&abandoned.0);
+        // What is logged there belongs to the same request.
+        let span = tracing::Span::current();
         let scan = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            let _counted = gauges.scan();
-            let (begun, interruptions, counters) = (Instant::now(), gauges.interruptions(), Arc::clone(&gauges));
-            let over = move || {
-                stop.load(Ordering::Relaxed) || begun.elapsed() > budget || counters.interruptions() != interruptions
-            };
-            snapshot(&pool, name, |tx| until(tx, over, work))
+            let (_place, _in_span) = (place, span.enter());
+            let interrupted = |gauges: &Gauges| gauges.interruptions.load(Ordering::Relaxed);
+            let (begun, before, counters) = (Instant::now(), interrupted(&gauges), Arc::clone(&gauges));
+            let over =
+                move || stop.load(Ordering::Relaxed) || begun.elapsed() > budget || interrupted(&counters) != before;
+            snapshot(&pool, &gauges, name, |tx| until(tx, over, work))
         });
         scan.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
     }
@@ -98,9 +105,17 @@ impl Drop for Abandoned {
     }
 }
 
-fn snapshot<T>(pool: &Pool, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
+fn snapshot<T>(
+    pool: &Pool,
+    gauges: &Gauges,
+    name: &'static str,
+    work: impl FnOnce(&ReadTx<'_>) -> Result<T>,
+) -> Result<T> {
     let begun = Instant::now();
     let connection = pool.get().map_err(|e| Error::new(&problem::OVERLOADED).caused_by(e))?;
+    let connected = Instant::now();
+    gauges.read_waits.took(connected - begun);
+    let _going = gauges.reads.begin(connected);
     let outcome =
         Snapshot::of(&connection).map_err(failed).and_then(|snapshot| work(&ReadTx { connection: snapshot.0 }));
     let taken = begun.elapsed();

@@ -29,6 +29,8 @@ use tokio::sync::watch;
 const QUEUE_LENGTH: usize = 4_096;
 /// Pieces of work in one transaction at most.
 const BATCH_SIZE: usize = 256;
+/// A commit that takes longer than this is logged.
+const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
 pub(super) struct Writer {
     queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
@@ -50,6 +52,7 @@ impl Writer {
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let (fail, failed) = watch::channel(false);
         let (newest, last_event) = watch::channel(counters.event);
+        gauges.recorded(counters.event, counters.recorded);
         let batch = Batch::new(options.clock.clone(), Arc::clone(&options.ids), counters);
         let log = Log::watch(&connection, Arc::clone(&gauges));
         let mut loop_ = Loop { connection, batch, log, gauges: Arc::clone(&gauges), newest };
@@ -172,7 +175,7 @@ impl Loop {
     fn work(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
         while let Some(first) = self.next(jobs)? {
             let waiting: Vec<_> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1)).collect();
-            self.gauges.queued.fetch_sub(waiting.len(), Relaxed);
+            self.gauges.queued.fetch_sub(i64::try_from(waiting.len()).unwrap_or_default(), Relaxed);
             let batch: Vec<_> = waiting.into_iter().filter(|job| job.ticket().begin()).collect();
             self.write(batch)?;
             self.log.after_batch(&self.connection, Instant::now())?;
@@ -222,14 +225,16 @@ impl Loop {
         let kept = self.batch.counters();
         match self.run_all(jobs).and_then(|()| self.commit()) {
             Ok(()) => {
-                self.gauges.batch_sizes.add(jobs.len() as u64);
                 self.batch.committed();
-                self.newest
-                    .send_if_modified(|newest| std::mem::replace(newest, self.batch.counters().event) != *newest);
+                self.gauges.batch_size.sized(jobs.len());
+                let counters = self.batch.counters();
+                self.gauges.recorded(counters.event, counters.recorded);
+                self.newest.send_if_modified(|newest| std::mem::replace(newest, counters.event) != *newest);
                 Ok(())
             }
             Err(broken) => {
                 self.batch.undo(kept);
+                self.gauges.rollbacks.fetch_add(1, Relaxed);
                 // After some failures SQLite has rolled back by itself; then there is nothing left to do.
                 if !self.connection.is_autocommit() && !matches!(broken, Broken::Unknown(_)) {
                     self.execute("ROLLBACK").map_err(Broken::Unknown)?;
@@ -265,7 +270,12 @@ impl Loop {
         let begun = Instant::now();
         self.execute("COMMIT")
             .map_err(|e| if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) })?;
-        self.gauges.commits.add_micros(begun.elapsed());
+        let taken = begun.elapsed();
+        self.gauges.commits.took(taken);
+        if taken > SLOW_COMMIT {
+            let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(commit.duration_ms = millis, "slow commit: the disk is slow");
+        }
         Ok(())
     }
 

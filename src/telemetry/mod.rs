@@ -1,3 +1,5 @@
-//! How the service is seen from outside: logs.
+//! How the service is seen from outside: logs, metrics, traces. What is worth seeing is said where it happens.
 
 pub mod logs;
+pub mod metrics;
+pub mod traces;

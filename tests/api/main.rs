@@ -13,6 +13,7 @@ mod ground_rules;
 mod guide;
 mod idempotency;
 mod identity;
+mod metrics;
 mod model;
 mod openapi;
 mod orders;

@@ -161,6 +161,15 @@ impl Client {
         self.send(&format!("GET {path}"), &[], &Value::Null).unwrap()
     }
 
+    /// The body of `GET` of this path, which is text.
+    pub fn text(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
     /// Sends a request such as `POST /v1/orders`; none if the connection broke before the whole answer was there.
     pub fn send(&self, request: &str, headers: &[(&str, &str)], body: &Value) -> Option<Answer> {
         let headers: Vec<_> = headers.iter().copied().chain([("Content-Type", "application/json")]).collect();

@@ -21,6 +21,7 @@ use crate::{
         sessions::{self, Session},
         users,
     },
+    telemetry::metrics::SUCCEEDED,
 };
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
@@ -28,6 +29,21 @@ use std::net::{IpAddr, Ipv4Addr};
 /// Begins a session. The answer is the same, and takes as long, for an unknown address, a wrong password and a user who
 /// may not log in.
 pub async fn log_in(app: &App, source: Source, email: &str, password: &str) -> Result<Credentials> {
+    let outcome = attempt(app, source, email, password).await;
+    match &outcome {
+        Ok(credentials) => {
+            tracing::info!(auth.outcome = SUCCEEDED, user.id = %credentials.user.id.0, "log-in");
+            app.metrics.log_ins.count(SUCCEEDED);
+        }
+        Err(refusal) => {
+            tracing::warn!(auth.outcome = refusal.problem().code, "log-in failed");
+            app.metrics.log_ins.count(refusal.problem().code);
+        }
+    }
+    outcome
+}
+
+async fn attempt(app: &App, source: Source, email: &str, password: &str) -> Result<Credentials> {
     let address = source.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let spelled = Email::parse(email);
     let account = spelled.as_ref().map_or(email, Email::as_str);

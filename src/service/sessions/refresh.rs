@@ -49,7 +49,13 @@ pub async fn refresh(app: &App, source: Source, token: &str) -> Result<Credentia
             let (session, user, token) = *next;
             credentials(app, &session, &token, &user)
         }
-        Exchange::Reused => Err(refused()),
+        Exchange::Reused => {
+            tracing::warn!(
+                auth.outcome = "refresh_token_reused",
+                "a refresh token was used again; its session has ended"
+            );
+            Err(refused())
+        }
     }
 }
 

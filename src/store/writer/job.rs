@@ -8,8 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicU8, Ordering},
     },
+    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
+
+/// Work that keeps the writer for longer than this is logged with its name.
+const SLOW_WORK: Duration = Duration::from_millis(250);
 
 const WAITING: u8 = 0;
 const BEGUN: u8 = 1;
@@ -64,6 +68,8 @@ pub(super) struct Task<T, W> {
     work: W,
     outcome: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
+    /// Whose work it is: what is logged on the writer's thread belongs to that request.
+    span: tracing::Span,
 }
 
 impl<T, W> Task<T, W>
@@ -73,7 +79,7 @@ where
 {
     pub(super) fn new(name: &'static str, ticket: Arc<Ticket>, work: W) -> (Self, oneshot::Receiver<Result<T>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { name, ticket, work, outcome: None, reply }, answer)
+        (Self { name, ticket, work, outcome: None, reply, span: tracing::Span::current() }, answer)
     }
 }
 
@@ -87,8 +93,14 @@ where
     }
 
     fn run(&mut self, tx: &WriteTx<'_>) -> Result<(), Failed> {
+        let (begun, _in_span) = (Instant::now(), self.span.enter());
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
             .unwrap_or_else(|_| Err(Error::internal(format!("a panic in the transaction {}", self.name))));
+        let taken = begun.elapsed();
+        if taken > SLOW_WORK {
+            let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(write.name = self.name, write.duration_ms = millis, "slow change");
+        }
         let verdict = match outcome {
             Err(e) if e.is(&problem::OUTCOME_UNKNOWN) || e.is(&problem::STORAGE_FULL) => {
                 return Err(Failed::Storage(e));

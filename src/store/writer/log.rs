@@ -60,7 +60,7 @@ impl Log {
         } else if pages >= self.due_at {
             self.due_at = pages + TRY_AGAIN_PAGES;
             if pages >= LONGEST_PAGES {
-                self.gauges.interrupt_scans();
+                self.gauges.interruptions.fetch_add(1, Relaxed);
             }
             self.checkpoint(connection, "PASSIVE")?;
         }
@@ -103,7 +103,7 @@ impl Log {
     fn checkpoint(&self, connection: &Connection, mode: &str) -> Result<bool> {
         let begun = Instant::now();
         let moved = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, bool>(0));
-        self.gauges.checkpoints.add_micros(begun.elapsed());
+        self.gauges.checkpoints.took(begun.elapsed());
         match moved.map_err(failed) {
             Ok(busy) => Ok(!busy),
             Err(e) if e.is(&problem::OUTCOME_UNKNOWN) => Err(e),
@@ -132,7 +132,7 @@ mod tests {
     fn an_idle_log_is_emptied_once_no_reader_needs_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        let (connection, gauges) = (open(&path), Arc::new(Gauges::default()));
+        let (connection, gauges) = (open(&path), Arc::new(Gauges::new(1)));
         let length = || std::fs::metadata(folder.path().join("a.db-wal")).unwrap().len();
         let mut log = Log::watch(&connection, Arc::clone(&gauges));
         let now = Instant::now();
@@ -140,7 +140,7 @@ mod tests {
         connection.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
         log.after_batch(&connection, now).unwrap();
         assert_eq!(log.rests_in(now + IDLE / 3), Some(IDLE * 2 / 3));
-        assert!(gauges.log_pages() > 0 && length() > 0);
+        assert!(gauges.log_pages.load(Relaxed) > 0 && length() > 0);
 
         let reader = open(&path);
         reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
@@ -148,14 +148,14 @@ mod tests {
         assert_eq!(log.rests_in(now + IDLE), Some(IDLE), "a reader needs it");
         reader.execute_batch("COMMIT").unwrap();
         log.rest(&connection, now + 2 * IDLE).unwrap();
-        assert_eq!((log.rests_in(now + 2 * IDLE), gauges.log_pages(), length()), (None, 0, 0));
+        assert_eq!((log.rests_in(now + 2 * IDLE), gauges.log_pages.load(Relaxed), length()), (None, 0, 0));
     }
 
     #[test]
     fn a_reader_that_stays_is_asked_to_stop_before_the_log_is_too_long() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        let (connection, gauges) = (open(&path), Arc::new(Gauges::default()));
+        let (connection, gauges) = (open(&path), Arc::new(Gauges::new(1)));
         connection.pragma_update(None, "synchronous", "OFF").unwrap();
         let mut log = Log::watch(&connection, Arc::clone(&gauges));
         connection.execute_batch("CREATE TABLE t (a)").unwrap();
@@ -165,14 +165,17 @@ mod tests {
         for _ in 0..400 {
             connection.execute("INSERT INTO t VALUES (zeroblob(200000))", []).unwrap();
             log.after_batch(&connection, Instant::now()).unwrap();
-            longest = longest.max(gauges.log_pages());
-            if gauges.interruptions() > 0 && !reader.is_autocommit() {
+            longest = longest.max(gauges.log_pages.load(Relaxed));
+            if gauges.interruptions.load(Relaxed) > 0 && !reader.is_autocommit() {
                 reader.execute_batch("COMMIT").unwrap();
             }
         }
-        assert!(gauges.interruptions() > 0 && longest < i64::from(LONGEST_PAGES + 2 * TRY_AGAIN_PAGES), "{longest}");
         assert!(
-            gauges.log_pages() < i64::from(CHECKPOINT_PAGES + TRY_AGAIN_PAGES),
+            gauges.interruptions.load(Relaxed) > 0 && longest < i64::from(LONGEST_PAGES + 2 * TRY_AGAIN_PAGES),
+            "{longest}"
+        );
+        assert!(
+            gauges.log_pages.load(Relaxed) < i64::from(CHECKPOINT_PAGES + TRY_AGAIN_PAGES),
             "it begins anew without the reader"
         );
     }

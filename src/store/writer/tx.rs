@@ -9,7 +9,7 @@ use crate::{
         time::{Clock, Timestamp},
     },
     error::Result,
-    store::{ReadTx, figures, item_sales, sql::failed},
+    store::{ReadTx, figures, gauges::EVENT_TYPES, item_sales, sql::failed},
 };
 use rusqlite::{Connection, Params};
 use std::{
@@ -121,6 +121,8 @@ pub(in crate::store) struct Counters {
     /// The last `events.seq`, and the hash of that event.
     pub(in crate::store) event: i64,
     pub(in crate::store) event_hash: [u8; 32],
+    /// Events of each kind since the start.
+    pub(in crate::store) recorded: [u64; EVENT_TYPES],
     /// The last `audit.seq`, and the hash of that entry.
     pub(in crate::store) audit: i64,
     pub(in crate::store) audit_hash: [u8; 32],
@@ -144,6 +146,7 @@ impl Counters {
             number: last("SELECT max(number) FROM orders WHERE number IS NOT NULL")?,
             transaction: last("SELECT max(seq) FROM transactions")?,
             event: last("SELECT max(seq) FROM events")?,
+            recorded: [0; EVENT_TYPES],
             event_hash: hash("SELECT hash FROM events ORDER BY seq DESC LIMIT 1")?,
             audit: last("SELECT max(seq) FROM audit")?,
             audit_hash: hash("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?,

@@ -1,0 +1,222 @@
+//! What is told of a request when it is over: its log line, its metrics, its step in a trace. What it was about is for
+//! others to say, in its context; here it is only reported, also when the client goes away before there is an answer.
+
+use super::middleware::Context;
+use crate::{
+    app::App,
+    domain::trace::{TraceId, TraceParent},
+    error::Error,
+    telemetry::{metrics::NO_OPERATION, traces},
+};
+use axum::{
+    http::{HeaderMap, Method},
+    response::Response,
+};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+use tracing::{Span, field};
+
+/// A request that takes longer than this, beyond what its operation may wait, has a line of its own.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// What the request says about the trace that it belongs to, if it says so once.
+pub(super) fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut sent = headers.get_all("traceparent").iter();
+    let (Some(value), None) = (sent.next(), sent.next()) else { return None };
+    TraceParent::parse(value.to_str().ok()?)
+}
+
+/// The trace of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trace {
+    /// The caller's, or a fresh one.
+    pub(super) id: TraceId,
+    /// What the caller says.
+    pub(super) parent: Option<TraceParent>,
+}
+
+/// A request that is being worked on.
+pub(super) struct Observation {
+    app: App,
+    context: Arc<Context>,
+    method: Method,
+    pub(super) path: String,
+    begun: Instant,
+    /// Gives every line of the request its identifiers.
+    pub(super) span: Span,
+    /// Its step in the trace; none if the caller does not record it.
+    pub(super) step: Span,
+    is_over: bool,
+}
+
+impl Observation {
+    pub(super) fn begin(app: &App, context: &Arc<Context>, method: &Method, path: &str) -> Self {
+        app.metrics.in_flight.fetch_add(1, Relaxed);
+        let Trace { id, parent } = context.trace;
+        // At the level `error`, so that the lines of that level have it too.
+        let span = tracing::error_span!("request", request.id = %context.request_id, trace.id = %id);
+        let step = if parent.is_none_or(|parent| parent.sampled) {
+            tracing::trace_span!(
+                target: traces::TARGET,
+                "request",
+                trace.id = %id,
+                trace.parent_id = parent.map(|parent| field::display(parent.span)),
+                request.id = %context.request_id,
+                http.request.method = %method,
+                http.response.status_code = field::Empty,
+                operation = field::Empty,
+                error.code = field::Empty,
+            )
+        } else {
+            Span::none()
+        };
+        let (app, context, method, path) = (app.clone(), Arc::clone(context), method.clone(), path.to_owned());
+        Self { app, context, method, path, begun: Instant::now(), span, step, is_over: false }
+    }
+
+    /// It was answered.
+    pub(super) fn answered(mut self, response: &Response) {
+        self.is_over = true;
+        let (taken, status) = (self.begun.elapsed(), response.status().as_u16());
+        let error = response.extensions().get::<Arc<Error>>();
+        let code = error.map(|error| error.problem().code);
+        let operation = self.context.operation.get();
+        let id = operation.map_or(NO_OPERATION, |operation| operation.id);
+        self.app.metrics.requests.with(id, |requests| requests.answered(status, taken));
+        self.step.record("operation", id).record("http.response.status_code", status).record("error.code", code);
+        let _in_span = self.span.enter();
+        self.log(Some(status), code, taken);
+        let patience = operation.map_or(SLOW, |operation| SLOW.saturating_add(operation.waits));
+        if taken > patience {
+            tracing::warn!(operation = id, duration_us = micros(taken), "slow request");
+        }
+        if let Some(error) = error {
+            self.app.metrics.problems.count(error.problem().code);
+            log_cause(error, response);
+        }
+    }
+
+    fn log(&self, status: Option<u16>, code: Option<&str>, taken: Duration) {
+        tracing::info!(
+            http.method = %self.method,
+            http.path = self.path,
+            http.status = status,
+            operation = self.context.operation.get().map(|operation| operation.id),
+            actor = self.context.actor.get().map(|actor| field::display(actor.principal)),
+            error.code = code,
+            client.address = self.context.address.map(field::display),
+            duration_us = micros(taken),
+            "{}",
+            if status.is_some() { "request" } else { "request abandoned by its client" }
+        );
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        self.app.metrics.in_flight.fetch_sub(1, Relaxed);
+        if !self.is_over {
+            self.app.metrics.abandoned.fetch_add(1, Relaxed);
+            let _in_span = self.span.enter();
+            self.log(None, None, self.begun.elapsed());
+        }
+    }
+}
+
+/// The internal cause of an error goes to the log once, here.
+fn log_cause(error: &Error, response: &Response) {
+    let Some(cause) = error.cause() else { return };
+    let code = error.problem().code;
+    if response.status().is_server_error() {
+        tracing::error!(error.code = code, error.cause = chain(cause), "the request failed");
+    } else {
+        tracing::debug!(error.code = code, error.cause = chain(cause), "the request was refused");
+    }
+}
+
+/// An error with what caused it, and what caused that.
+fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Some errors say what their cause says.
+        if !words.contains(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
+        cause = error.source();
+    }
+    words
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::middleware;
+    use crate::{
+        app::{App, Surroundings},
+        config::{Flag, Sources, load},
+    };
+    use axum::{
+        Router,
+        body::Body,
+        http::{Request, Response},
+        routing::get,
+    };
+    use std::sync::atomic::Ordering::Relaxed;
+    use tower::ServiceExt;
+
+    /// An application on a file of its own, and what is counted of `GET /` answered by `handler`.
+    fn serving<F>(handler: fn() -> F) -> (tempfile::TempDir, App, Router)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("orders.db").display().to_string();
+        let sources = Sources { file: None, environment: vec![], flags: vec![Flag::new("--db", "db.path", &path)] };
+        let app = App::open(load(sources).unwrap().config, Surroundings::system().unwrap()).unwrap();
+        let surround = axum::middleware::from_fn_with_state(app.clone(), middleware::surround);
+        let router = Router::new().route("/", get(handler)).layer(surround).with_state(app.clone());
+        (folder, app, router)
+    }
+
+    async fn ask(router: Router) -> Response<Body> {
+        router.oneshot(Request::new(Body::empty())).await.unwrap()
+    }
+
+    fn count_of(app: &App, code: &str) -> u64 {
+        let mut found = 0;
+        app.metrics.problems.each(|name, count| found += if name == code { count.load(Relaxed) } else { 0 });
+        found
+    }
+
+    async fn fall() {
+        panic!("on purpose");
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_answered_and_counted() {
+        let (_folder, app, router) = serving(fall);
+        assert_eq!(ask(router.clone()).await.status(), 500);
+        assert_eq!(ask(router).await.status(), 500);
+        assert_eq!((count_of(&app, "internal"), app.metrics.in_flight.load(Relaxed)), (2, 0));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_away_is_counted_and_leaves_nothing_behind() {
+        let (_folder, app, router) = serving(std::future::pending);
+        let asking = tokio::spawn(ask(router));
+        while app.metrics.in_flight.load(Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        assert_eq!((app.metrics.abandoned.load(Relaxed), app.metrics.in_flight.load(Relaxed)), (1, 0));
+    }
+}

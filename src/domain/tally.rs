@@ -1,0 +1,113 @@
+//! A tally: how many of something there were of which size, counted by many threads at once. It keeps sums and nothing
+//! else; it does not know what is counted, nor who reads it.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// Upper bounds of durations, in microseconds: from a look-up to the time limit of requests.
+const MICROSECONDS: &[u64] = &[
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000,
+];
+/// Upper bounds of sizes.
+const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/// Counts what it is told in classes of size.
+#[derive(Debug)]
+pub struct Tally {
+    bounds: &'static [u64],
+    /// What one is divided by when it is read: durations are told in microseconds and read in seconds.
+    unit: f64,
+    /// One for each bound, and one for what is over the last.
+    classes: Box<[AtomicU64]>,
+    sum: AtomicU64,
+}
+
+/// What a tally has counted.
+#[derive(Debug, PartialEq)]
+pub struct Tallied {
+    /// Each bound, and how many were not over it.
+    pub up_to: Vec<(f64, u64)>,
+    /// How many there were.
+    pub count: u64,
+    /// The sum of them all.
+    pub sum: f64,
+}
+
+impl Tally {
+    /// Of how long something took.
+    pub fn of_durations() -> Self {
+        Self::new(MICROSECONDS, 1e6)
+    }
+
+    /// Of how many there were.
+    pub fn of_sizes() -> Self {
+        Self::new(SIZES, 1.0)
+    }
+
+    fn new(bounds: &'static [u64], unit: f64) -> Self {
+        Self { bounds, unit, classes: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(), sum: AtomicU64::new(0) }
+    }
+
+    /// Counts one that took so long.
+    pub fn took(&self, duration: Duration) {
+        self.add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Counts one of this size.
+    pub fn sized(&self, size: usize) {
+        self.add(u64::try_from(size).unwrap_or(u64::MAX));
+    }
+
+    fn add(&self, value: u64) {
+        self.classes[self.bounds.partition_point(|bound| *bound < value)].fetch_add(1, Relaxed);
+        self.sum.fetch_add(value, Relaxed);
+    }
+
+    /// What was counted so far.
+    pub fn read(&self) -> Tallied {
+        let mut count = 0;
+        let mut cumulative = self.classes.iter().map(|class| {
+            count += class.load(Relaxed);
+            count
+        });
+        let up_to = self.bounds.iter().map(|bound| self.scaled(*bound)).zip(cumulative.by_ref()).collect();
+        cumulative.for_each(drop);
+        Tallied { up_to, count, sum: self.scaled(self.sum.load(Relaxed)) }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53, which as microseconds is 285 years")]
+    fn scaled(&self, value: u64) -> f64 {
+        value as f64 / self.unit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_in_its_class_and_what_is_over_all_of_them_is_counted() {
+        let tally = Tally::of_sizes();
+        for size in [0, 1, 2, 3, 256, 257] {
+            tally.sized(size);
+        }
+        let read = tally.read();
+        let classes: Vec<_> = read.up_to.iter().map(|(_, count)| *count).collect();
+        assert_eq!(classes, [2, 3, 4, 4, 4, 4, 4, 4, 5]);
+        assert_eq!((read.count, read.sum), (6, 519.0));
+    }
+
+    #[test]
+    fn durations_are_read_in_seconds() {
+        let tally = Tally::of_durations();
+        tally.took(Duration::from_micros(250));
+        tally.took(Duration::from_secs(11));
+        let read = tally.read();
+        assert_eq!(read.up_to[..3], [(0.0001, 0), (0.00025, 1), (0.0005, 1)]);
+        assert_eq!(read.up_to[15], (10.0, 1));
+        assert_eq!((read.count, read.sum), (2, 11.000_25));
+    }
+}

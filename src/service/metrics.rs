@@ -1,0 +1,90 @@
+//! The page of metrics: what was counted here, in the store and by the hasher, and what can be looked up at once.
+
+use crate::{
+    app::App,
+    domain::time::Timestamp,
+    telemetry::metrics::{page::Page, table},
+};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// All metrics, as Prometheus reads them.
+pub fn page(app: &App) -> String {
+    let mut page = Page::default();
+    process(app, &mut page);
+    requests(app, &mut page);
+    work(app, &mut page);
+    reads_and_writes(app, &mut page);
+    files(app, &mut page);
+    spans(app, &mut page);
+    page.finish()
+}
+
+fn process(app: &App, page: &mut Page) {
+    page.family(&table::BUILD_INFO).value(&[env!("CARGO_PKG_VERSION"), App::sqlite_version()], 1);
+    page.family(&table::START_TIME).value(&[], seconds(app.metrics.started_at));
+}
+
+fn requests(app: &App, page: &mut Page) {
+    let metrics = &app.metrics;
+    let mut family = page.family(&table::HTTP_REQUESTS);
+    metrics.requests.each(|operation, requests| {
+        requests.statuses().for_each(|(status, count)| family.value(&[operation, &status.to_string()], count));
+    });
+    let mut family = page.family(&table::HTTP_DURATION);
+    metrics.requests.each(|operation, requests| family.histogram(&[operation], &requests.duration.read()));
+    page.family(&table::HTTP_IN_FLIGHT).value(&[], metrics.in_flight.load(Relaxed));
+    page.family(&table::HTTP_ABANDONED).value(&[], metrics.abandoned.load(Relaxed));
+    let mut family = page.family(&table::PROBLEMS);
+    metrics.problems.each(|code, count| family.value(&[code], count.load(Relaxed)));
+}
+
+fn work(app: &App, page: &mut Page) {
+    let mut family = page.family(&table::LOG_INS);
+    app.metrics.log_ins.each(|outcome, count| family.value(&[outcome], count.load(Relaxed)));
+    let (running, waiting) = app.hasher.load();
+    page.family(&table::HASHES_RUNNING).value(&[], running);
+    page.family(&table::HASHES_WAITING).value(&[], waiting);
+    let gauges = app.store.gauges();
+    let mut family = page.family(&table::EVENTS);
+    gauges.events().for_each(|(kind, count)| family.value(&[kind.name()], count));
+    page.family(&table::LAST_EVENT).value(&[], gauges.last_event.load(Relaxed));
+}
+
+fn reads_and_writes(app: &App, page: &mut Page) {
+    let gauges = app.store.gauges();
+    page.family(&table::WRITE_QUEUE).value(&[], gauges.queued.load(Relaxed));
+    page.family(&table::WRITE_BATCH).histogram(&[], &gauges.batch_size.read());
+    page.family(&table::WRITE_COMMIT).histogram(&[], &gauges.commits.read());
+    page.family(&table::WRITE_ROLLBACKS).value(&[], gauges.rollbacks.load(Relaxed));
+    page.family(&table::CHECKPOINTS).histogram(&[], &gauges.checkpoints.read());
+    let mut family = page.family(&table::READ_WAIT);
+    family.histogram(&["lookup"], &gauges.read_waits.read());
+    family.histogram(&["scan"], &gauges.scan_waits.read());
+    page.family(&table::OLDEST_READ).value(&[], gauges.reads.oldest().as_secs_f64());
+}
+
+fn files(app: &App, page: &mut Page) {
+    let (database, log) = app.store.file_bytes();
+    page.family(&table::DATABASE_BYTES).value(&[], database);
+    page.family(&table::WAL_BYTES).value(&[], log);
+    let mut family = page.family(&table::DISK_FREE_BYTES);
+    if let Some(free) = app.store.free_bytes() {
+        family.value(&[], free);
+    }
+    let mut family = page.family(&table::LAST_BACKUP);
+    if let Some(good) = app.backups.last_good() {
+        family.value(&[], seconds(good.current_at));
+    }
+}
+
+fn spans(app: &App, page: &mut Page) {
+    let counts = app.metrics.spans.get();
+    let (sent, dropped) = counts.map_or((0, 0), |counts| (counts.sent.load(Relaxed), counts.dropped.load(Relaxed)));
+    page.family(&table::SPANS_SENT).value(&[], sent);
+    page.family(&table::SPANS_DROPPED).value(&[], dropped);
+}
+
+/// Seconds since 1970, with the milliseconds behind the point.
+fn seconds(at: Timestamp) -> String {
+    format!("{}.{:03}", at.seconds(), at.millis().rem_euclid(1000))
+}
