@@ -11,8 +11,8 @@ pub use tx::WriteTx;
 use tx::{Batch, Counters};
 
 use super::{connection::Options, gauges::Gauges, sql::failed};
-use crate::error::{Error, Result, problem};
-use rusqlite::Connection;
+use crate::error::{Error, Fault, Result, problem};
+use rusqlite::{Connection, ErrorCode};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -149,6 +149,8 @@ fn stopped() -> Error {
 enum Broken {
     /// One piece of work failed after it had written: each has to run alone.
     ByOne,
+    /// A sum of the figures would be beyond 64 bits: likewise, and what does that alone is refused.
+    Uncountable,
     /// Nothing was kept, for this reason, and all was undone.
     Undone(Error),
     /// It is not known what is on disk.
@@ -198,8 +200,16 @@ impl Loop {
     /// Commits `jobs` together or, if that cannot be, one by one; answers each. An error is final.
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
         match self.transaction(&mut jobs) {
-            Err(Broken::ByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
+            Err(Broken::ByOne | Broken::Uncountable) if jobs.len() > 1 => return self.write_one_by_one(jobs),
             Ok(()) | Err(Broken::ByOne) => {}
+            Err(Broken::Uncountable) => {
+                let fault =
+                    || Fault::body("#", "too_large", "with it, sums over its day could not be counted any more");
+                for job in jobs {
+                    job.refuse(Error::invalid(vec![fault()]));
+                }
+                return Ok(());
+            }
             Err(Broken::Undone(e)) => {
                 refuse(jobs, e.problem(), &e);
                 return if e.is(&problem::STORAGE_FULL) { self.log.no_room(&self.connection, &e) } else { Ok(()) };
@@ -266,7 +276,7 @@ impl Loop {
     }
 
     fn commit(&self) -> Result<(), Broken> {
-        self.batch.flush(&self.connection).map_err(undone_or_unknown)?;
+        self.batch.flush(&self.connection).map_err(uncountable)?;
         let begun = Instant::now();
         self.execute("COMMIT")
             .map_err(|e| if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) })?;
@@ -281,6 +291,14 @@ impl Loop {
 
     fn execute(&self, sql: &str) -> Result<()> {
         self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed)
+    }
+}
+
+/// Past 64 bits, SQLite goes on with an inexact number, which no column of the figures takes.
+fn uncountable(e: rusqlite::Error) -> Broken {
+    match e.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => Broken::Uncountable,
+        _ => undone_or_unknown(failed(e)),
     }
 }
 

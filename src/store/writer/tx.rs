@@ -218,9 +218,9 @@ impl Batch {
     }
 
     /// Adds what was counted to the figures, each row once.
-    pub(super) fn flush(&self, connection: &Connection) -> Result<()> {
-        figures::add(connection, &self.sales.borrow(), &self.standings.borrow()).map_err(failed)?;
-        item_sales::add(connection, &self.items.borrow()).map_err(failed)
+    pub(super) fn flush(&self, connection: &Connection) -> rusqlite::Result<()> {
+        figures::add(connection, &self.sales.borrow(), &self.standings.borrow())?;
+        item_sales::add(connection, &self.items.borrow())
     }
 
     /// The transaction is on disk.
