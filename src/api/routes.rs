@@ -4,7 +4,7 @@
 use super::{
     analytics, api_keys, audit, auth, events, gate, idempotency_keys, middleware, openapi,
     operation::{Idempotency, NDJSON, Operation, Unruled, Versioned},
-    orders, pages, roles, sessions, system, transactions, users,
+    orders, pages, roles, server, sessions, system, transactions, users,
 };
 use crate::{
     app::App,
@@ -401,6 +401,7 @@ pub fn router(app: App) -> Router {
         .route("/guide/{page}", get(pages::guide_page))
         .route("/assets/{*path}", get(pages::file))
         .fallback(async || Error::absent())
+        .layer(axum::middleware::from_fn(server::refuse))
         .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::surround))
         .with_state(app)
 }

@@ -51,8 +51,7 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
     let demo_users = if demo { fill(&config).await? } else { vec![] };
     let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
-    let listener = TcpListener::bind(listen).await;
-    let listener = listener.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
+    let listener = server::listen(listen).map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     let address = listener.local_addr().map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     print(format_args!("listening on http://{address}\n"))?;
     if let Some(token) = sessions::offer_setup(&app)? {
@@ -84,7 +83,7 @@ async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
-    server::serve(app.clone(), listener, stop).await;
+    server::serve(app.clone(), listener, None, stop).await;
     drop(stop_housekeeping);
     housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;
