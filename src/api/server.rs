@@ -204,7 +204,7 @@ async fn answer(app: &App, router: Router, talk: &Arc<Talk>, peer: SocketAddr, m
     let Ok(mut response) = router.oneshot(request).await;
     // What is left of a body that was not taken whole would be read as the next request.
     let abandoned = matches!(response.status(), StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE);
-    if refused || abandoned || app.is_draining() {
+    if refused || abandoned || talk.is_broken() || app.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| Body::new(Answering { body, _busy: busy }))

@@ -2,7 +2,7 @@
 
 use super::{Failure, flags::ServerFlags, print};
 use crate::{
-    api::server,
+    api::server::{self, Certificate},
     app::{App, Surroundings},
     config::{Bootstrap, Config, Durability, Loaded},
     domain::{time::Clock, user::Email},
@@ -15,6 +15,7 @@ use crate::{
     store::users,
     telemetry::logs,
 };
+use std::sync::Arc;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -48,12 +49,14 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
     refuse_unbuilt(&config)?;
     let listen = config.server.listen;
+    let certificate = certificate(&config)?;
     let demo_users = if demo { fill(&config).await? } else { vec![] };
     let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
     let listener = server::listen(listen).map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     let address = listener.local_addr().map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
-    print(format_args!("listening on http://{address}\n"))?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    print(format_args!("listening on {scheme}://{address}\n"))?;
     if let Some(token) = sessions::offer_setup(&app)? {
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
@@ -67,14 +70,15 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    run(app, listener).await
+    run(app, listener, certificate).await
 }
 
 /// Serves until it is told to stop or storage fails.
-async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
+async fn run(app: App, listener: TcpListener, certificate: Option<Arc<Certificate>>) -> Result<(), Failure> {
+    reread_when_told(certificate.clone()).map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
     let told = told_to_stop().map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
-    let (shared, storage_failed) = (app.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
-    let failed = std::sync::Arc::clone(&storage_failed);
+    let (shared, storage_failed) = (app.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let failed = Arc::clone(&storage_failed);
     let stop = async move {
         tokio::select! {
             name = told => tracing::info!(signal = name, "stopping"),
@@ -83,7 +87,7 @@ async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
-    server::serve(app.clone(), listener, None, stop).await;
+    server::serve(app.clone(), listener, certificate, stop).await;
     drop(stop_housekeeping);
     housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;
@@ -91,6 +95,28 @@ async fn run(app: App, listener: TcpListener) -> Result<(), Failure> {
         return Err(Failure::failed(format!("{}: storage failed; start again to recover", app.store.path().display())));
     }
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// The certificate to show, where TLS is configured.
+fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, Failure> {
+    let (Some(chain), Some(key)) = (&config.server.tls_cert, &config.server.tls_key) else { return Ok(None) };
+    let certificate = Certificate::read(chain, key).map_err(|e| Failure::usage(format!("TLS: {e}")))?;
+    Ok(Some(Arc::new(certificate)))
+}
+
+/// Reads the certificate anew at each SIGHUP, from now on.
+fn reread_when_told(certificate: Option<Arc<Certificate>>) -> std::io::Result<()> {
+    let mut told = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while told.recv().await.is_some() {
+            match certificate.as_ref().map(|certificate| certificate.reload()) {
+                Some(Ok(())) => tracing::info!("the certificate was read anew"),
+                Some(Err(e)) => tracing::error!(error.cause = e, "the certificate cannot be read; the old one stays"),
+                None => tracing::info!("SIGHUP: there is no certificate to read anew"),
+            }
+        }
+    });
     Ok(())
 }
 
@@ -130,9 +156,6 @@ async fn fill(config: &Config) -> Result<Vec<DemoUser>, Failure> {
 
 /// A setting that this version cannot follow must not be passed over in silence.
 fn refuse_unbuilt(config: &Config) -> Result<(), Failure> {
-    if config.server.tls_cert.is_some() {
-        return Err(Failure::usage("`server.tls_cert`: this version does not serve TLS; put a proxy in front of it"));
-    }
     if config.backup.dir.is_some() {
         return Err(Failure::usage("`backup.dir`: this version makes no scheduled backups"));
     }

@@ -150,13 +150,19 @@ fn judge(head: &[u8]) -> Result<Place, Refusal> {
         Err(error) => return Err(without_line(malformed(&format!("The head is malformed: {error}.")))),
     }
     let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
-    if Uri::try_from(target).is_err() {
+    if !is_target(method, target) {
         return Err(without_line(malformed("The request target is malformed.")));
     }
     let old = request.version == Some(0);
     sound_host(request.headers, old)
         .and_then(|()| body(request.headers, old))
         .map_err(|error| Refusal { error, first_line: Some(format!("{method} {target} HTTP/1.1")) })
+}
+
+/// RFC 9112, section 3.2: a path, a whole address, or the asterisk.
+fn is_target(method: &str, target: &str) -> bool {
+    let Ok(uri) = Uri::try_from(target) else { return false };
+    target.starts_with('/') || uri.scheme().is_some() || (target == "*" && method == "OPTIONS")
 }
 
 fn named<'h>(headers: &'h [Header<'h>], name: &'static str) -> impl Iterator<Item = &'h [u8]> {

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -37,6 +37,8 @@ pub(super) struct Talk {
     busy: AtomicUsize,
     /// Requests that have been handed to the service.
     served: AtomicU64,
+    /// Whether the framing of a body is broken.
+    broken: AtomicBool,
     /// Why the request of this number is refused.
     refusal: Mutex<Option<(u64, Error)>>,
 }
@@ -47,6 +49,11 @@ impl Talk {
         let number = self.served.fetch_add(1, Ordering::Relaxed);
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         refusal.take_if(|(refused, _)| *refused == number).map(|(_, error)| error)
+    }
+
+    /// Whether nothing that follows can be understood.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 
     fn refuse(&self, number: u64, error: Error) {
@@ -154,7 +161,10 @@ impl<S> Wire<S> {
         };
         match seen.rest {
             Rest::Unfinished => {}
-            Rest::Broken => self.state = State::Broken,
+            Rest::Broken => {
+                self.state = State::Broken;
+                self.talk.broken.store(true, Ordering::Relaxed);
+            }
             Rest::Refused(refusal) => self.refuse(refusal),
         }
         self.asked_to_leave = None;
