@@ -4,6 +4,7 @@
 mod chunks;
 mod descriptors;
 mod framing;
+mod talk;
 mod tls;
 mod wire;
 
@@ -37,6 +38,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+use talk::{Busy, Talk};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -44,7 +46,7 @@ use tokio::{
     time::timeout,
 };
 use tower::ServiceExt;
-use wire::{Busy, Talk, Wire};
+use wire::Wire;
 
 /// How long what was accepted may take to finish when the server stops.
 const DRAIN_TIME: Duration = Duration::from_secs(10);

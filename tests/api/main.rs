@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod admission;
 mod analytics;
 mod api_keys;
 mod audit;
 mod authz;
 mod client_address;
+mod cors;
 mod ground_rules;
 mod guide;
 mod idempotency;
@@ -16,6 +18,7 @@ mod openapi;
 mod orders;
 mod payments;
 mod plans;
+mod rate_limits;
 mod roles;
 mod schema;
 mod sessions;

@@ -2,16 +2,16 @@
 //! directions. It ends a connection by seeming to reach its end, and has a request refused by putting a plain one in its
 //! place, so that the refusal is answered like everything else: after the answers before it, once, and logged.
 
-use super::framing::{Framing, Refusal, Rest};
+use super::{
+    framing::{Framing, Refusal, Rest},
+    talk::Talk,
+};
 use crate::error::{Error, problem};
 use std::{
     io::{self, IoSlice},
     mem,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -29,57 +29,6 @@ const IDLE_TIME: Duration = Duration::from_secs(75);
 const WRITE_TIME: Duration = Duration::from_secs(30);
 /// How long a client who is still sending is listened to after its answer: closing at once would take the answer back.
 const LINGER_TIME: Duration = Duration::from_secs(2);
-
-/// What a connection's bytes and its requests know of each other.
-#[derive(Default)]
-pub(super) struct Talk {
-    /// Requests that are being answered.
-    busy: AtomicUsize,
-    /// Requests that have been handed to the service.
-    served: AtomicU64,
-    /// Whether the framing of a body is broken.
-    broken: AtomicBool,
-    /// Why the request of this number is refused.
-    refusal: Mutex<Option<(u64, Error)>>,
-}
-
-impl Talk {
-    /// The next request is there: why it is refused, if it is.
-    pub(super) fn next_request(&self) -> Option<Error> {
-        let number = self.served.fetch_add(1, Ordering::Relaxed);
-        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-        refusal.take_if(|(refused, _)| *refused == number).map(|(_, error)| error)
-    }
-
-    /// Whether nothing that follows can be understood.
-    pub(super) fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
-    }
-
-    fn refuse(&self, number: u64, error: Error) {
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, error));
-    }
-
-    fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Relaxed) > 0
-    }
-}
-
-/// A request is being answered as long as this is there.
-pub(super) struct Busy(Arc<Talk>);
-
-impl Busy {
-    pub(super) fn on(talk: &Arc<Talk>) -> Self {
-        talk.busy.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(talk))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// A connection with framing and deadlines.
 pub(super) struct Wire<S> {
@@ -163,7 +112,7 @@ impl<S> Wire<S> {
             Rest::Unfinished => {}
             Rest::Broken => {
                 self.state = State::Broken;
-                self.talk.broken.store(true, Ordering::Relaxed);
+                self.talk.breaks();
             }
             Rest::Refused(refusal) => self.refuse(refusal),
         }
@@ -336,5 +285,112 @@ impl Timer {
             }
             sleep.as_mut().reset(deadline);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::server::talk::Busy;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        time::{sleep, timeout},
+    };
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    /// A client, the wire that it speaks over, and what requests know of it.
+    fn connected() -> (DuplexStream, Wire<DuplexStream>, Arc<Talk>) {
+        let (client, server) = duplex(64);
+        let talk = Arc::new(Talk::default());
+        let wire = Wire::new(server, Arc::clone(&talk), Arc::default());
+        (client, wire, talk)
+    }
+
+    /// What comes over the wire next, and after how many seconds.
+    async fn next(wire: &mut Wire<DuplexStream>) -> (Vec<u8>, u64) {
+        let (begun, mut bytes) = (Instant::now(), vec![0; 1024]);
+        let length = wire.read(&mut bytes).await.unwrap();
+        bytes.truncate(length);
+        (bytes, begun.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_a_request_ends() {
+        let (mut client, mut wire, _) = connected();
+        assert_eq!(next(&mut wire).await, (vec![], 10));
+        let (mut kept, mut other, _) = connected();
+        kept.write_all(REQUEST).await.unwrap();
+        assert_eq!(next(&mut other).await, (REQUEST.to_vec(), 0));
+        assert_eq!(next(&mut other).await, (vec![], 75));
+        client.write_all(b"late").await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_has_its_time_in_all_however_it_comes() {
+        let (mut client, mut wire, talk) = connected();
+        client.write_all(REQUEST).await.unwrap();
+        next(&mut wire).await;
+        assert!(talk.next_request().is_none());
+        let drip = tokio::spawn(async move {
+            for byte in b"GET / HTTP/1.1\r\nHost: aaaaaaaaaaaaaaaaa" {
+                client.write_all(&[*byte]).await.unwrap();
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let (bytes, seconds) = next(&mut wire).await;
+        assert!(bytes.starts_with(b"GET / HTTP/1.1\r\nhost: refused\r\n") && seconds <= 10, "{seconds}");
+        assert!(talk.next_request().is_some_and(|error| error.is(&problem::SLOW_HEAD)));
+        assert!(timeout(Duration::from_secs(100), next(&mut wire)).await.is_err(), "nothing more is read");
+        drip.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_being_answered_or_sends_a_body_is_not_idle() {
+        let (mut client, mut wire, talk) = connected();
+        client.write_all(REQUEST).await.unwrap();
+        next(&mut wire).await;
+        let busy = Busy::on(&talk);
+        assert!(timeout(Duration::from_secs(1000), next(&mut wire)).await.is_err());
+        drop(busy);
+        assert_eq!(next(&mut wire).await, (vec![], 75));
+        let (mut client, mut wire, _) = connected();
+        client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n").await.unwrap();
+        next(&mut wire).await;
+        assert!(timeout(Duration::from_secs(1000), next(&mut wire)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_is_given_up() {
+        let (mut client, mut wire, _) = connected();
+        let begun = Instant::now();
+        let written = tokio::spawn(async move { wire.write_all(&[0; 1000]).await });
+        for _ in 0..5 {
+            sleep(Duration::from_secs(20)).await;
+            client.read_exact(&mut [0; 64]).await.unwrap();
+        }
+        assert_eq!(written.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed().as_secs(), 130);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_one_that_is_idle_for_longest_makes_room() {
+        let crowd = Arc::new(Notify::new());
+        let idle = |order: u64| {
+            let (client, server) = duplex(64);
+            let mut wire = Wire::new(server, Arc::default(), Arc::clone(&crowd));
+            tokio::spawn(async move {
+                sleep(Duration::from_millis(order)).await;
+                let left = next(&mut wire).await;
+                drop(client);
+                left
+            })
+        };
+        let (second, first) = (idle(2), idle(1));
+        sleep(Duration::from_secs(1)).await;
+        crowd.notify_one();
+        assert_eq!(first.await.unwrap(), (vec![], 0));
+        sleep(Duration::from_secs(1)).await;
+        assert!(!second.is_finished());
     }
 }
