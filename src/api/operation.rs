@@ -105,6 +105,7 @@ impl Unruled {
             query: None,
             status: 200,
             may_create: false,
+            unwell: None,
             payloads: vec![],
             location: false,
             waits: Duration::ZERO,
@@ -157,6 +158,8 @@ pub struct Operation {
     pub status: u16,
     /// Whether success is 201 where something was made that was not there.
     pub may_create: bool,
+    /// What a 503 carries when it is no problem but a finding.
+    pub unwell: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// What success carries, one for each media type; the first is the default.
     pub payloads: Vec<Payload>,
     /// Whether success carries `Location`.
@@ -240,6 +243,12 @@ impl Operation {
     #[must_use]
     pub fn puts<T: JsonSchema>(self) -> Self {
         Self { may_create: true, ..self.answers::<T>() }
+    }
+
+    /// Answers 200 or, when all is not well, 503, both with this document.
+    #[must_use]
+    pub fn reports<T: JsonSchema>(self) -> Self {
+        Self { unwell: Some(SchemaGenerator::subschema_for::<T>), ..self.answers::<T>() }
     }
 
     /// Answers with this document and this status.

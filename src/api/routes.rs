@@ -361,7 +361,7 @@ fn surroundings() -> Vec<Operation> {
             .answers::<system::Live>(),
         read("system.ready", "/readyz", "Whether requests can be served", get(system::ready))
             .anonymous()
-            .answers::<system::Ready>(),
+            .reports::<system::Ready>(),
         read("system.version", "/version", "What is running here", get(system::version))
             .anonymous()
             .answers::<system::Version>(),

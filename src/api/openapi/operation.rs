@@ -36,7 +36,11 @@ pub(super) fn describe(operation: &Operation, schemas: &mut Schemas, responses: 
             json!({"description": "The version in If-None-Match is the present one.", "headers": headers});
     }
     for (status, problems) in problems::by_status(operation) {
-        let (name, response) = problem_response(operation, status, &problems);
+        let (mut name, mut response) = problem_response(operation, status, &problems);
+        if let (503, Some(schema)) = (status, operation.unwell) {
+            response["content"]["application/json"] = json!({"schema": schema(&mut schemas.answers)});
+            name.push_str(".unwell");
+        }
         described["responses"][status.to_string()] = json!({"$ref": format!("#/components/responses/{name}")});
         responses.insert(name, response);
     }
