@@ -88,7 +88,8 @@ fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
 
 #[test]
 fn when_all_places_are_taken_the_one_that_is_idle_for_longest_makes_room() {
-    let server = Server::start(&Workplace::new(), &[], "--set limits.connections=3");
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "--set limits.connections=3");
     let mut kept: Vec<_> = (0..3).map(|_| Kept::to(&server)).collect();
     for kept in &mut kept {
         kept.get("/livez").unwrap();
@@ -102,7 +103,8 @@ fn when_all_places_are_taken_the_one_that_is_idle_for_longest_makes_room() {
 
 #[test]
 fn it_recovers_from_having_no_descriptors() {
-    let server = Server::start(&Workplace::new(), &[], "");
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
     let pid = server.pid();
     let used = fs::read_dir(format!("/proc/{}/fd", Pid::as_raw(Some(pid)))).unwrap().count();
     let few = Some(u64::try_from(used).unwrap() + 8);

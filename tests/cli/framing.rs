@@ -118,7 +118,8 @@ const REFUSED: &[&str] = &[
 
 #[test]
 fn heads_that_leave_the_end_open_are_refused_once() {
-    let server = Server::start(&Workplace::new(), &[], "");
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
     for case in REFUSED {
         let text = case.replace('^', "\r\n");
         for followed in [text.clone(), text.clone() + SMUGGLED, format!("{SMUGGLED}{text}{SMUGGLED}")] {
@@ -158,7 +159,8 @@ const BROKEN: &[&str] = &[
 
 #[test]
 fn chunks_that_leave_the_end_open_are_refused_once() {
-    let server = Server::start(&Workplace::new(), &[], "");
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
     let head = "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     for case in BROKEN {
         let text = format!("{head}{}{SMUGGLED}", case.replace('^', "\r\n"));
@@ -169,7 +171,8 @@ fn chunks_that_leave_the_end_open_are_refused_once() {
 
 #[test]
 fn sound_requests_pass_whatever_their_spelling() {
-    let server = Server::start(&Workplace::new(), &[], "");
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
     for case in [
         "GET /version HTTP/1.1^Host: a^^",
         "^GET /version HTTP/1.1^HOST:a^^",
@@ -193,7 +196,8 @@ fn sound_requests_pass_whatever_their_spelling() {
 
 #[test]
 fn a_head_has_a_limit() {
-    let server = Server::start(&Workplace::new(), &[], "");
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
     let long = format!("GET /version HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(64 * 1024));
     assert_refused(&exchange(&server, long.as_bytes()), 400, &["malformed_request"], "a long line");
     let many = format!("GET /version HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(200));
@@ -223,7 +227,8 @@ fn a_body_that_is_too_large_is_refused_before_it_comes() {
 
 #[test]
 fn bodies_that_are_compressed_deep_or_cut_short_are_refused() {
-    let server = Server::start(&Workplace::new(), &[], "");
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
     let request = |headers: &str, body: &str| {
         let head = "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n";
         format!("{head}Content-Length: {}\r\n{headers}\r\n{body}", body.len())

@@ -124,8 +124,8 @@ fn plain_http_on_an_address_that_others_reach_has_to_be_asked_for() {
     let refused = place.run("serve --db orders.db --listen 0.0.0.0:0");
     assert_eq!((refused.code, refused.out.as_str()), (2, ""));
     assert!(refused.err.contains("plain HTTP") && refused.err.lines().count() == 1, "{}", refused.err);
-    let server = Server::start(&place, &ADMIN, "--listen 0.0.0.0:0 --allow-plain-http");
+    let server = Server::start(&place, &ADMIN, "--set server.listen=0.0.0.0:0 --allow-plain-http");
     assert_eq!(server.stop().0, Some(0));
-    let server = Server::start(&place, &ADMIN, "--listen 0.0.0.0:0 --set server.trusted_proxies=192.0.2.1");
+    let server = Server::start(&place, &ADMIN, "--set server.listen=0.0.0.0:0 --set server.trusted_proxies=192.0.2.1");
     assert_eq!(server.stop().0, Some(0));
 }

@@ -71,7 +71,7 @@ impl At {
                 let digit = char::from(byte).to_digit(16)?;
                 Self::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
             }
-            (Self::Size { size, digits: 1.. }, b'\r') | (Self::Extension { size, .. }, b'\r') => Self::SizeEnd { size },
+            (Self::Size { size, digits: 1.. } | Self::Extension { size, .. }, b'\r') => Self::SizeEnd { size },
             (Self::Size { size, digits: 1.. }, b';') => Self::Extension { size, ignored: 0 },
             (Self::Extension { size, ignored }, _) if plain(byte) && ignored < IGNORED_BYTES => {
                 Self::Extension { size, ignored: ignored + 1 }
