@@ -1,6 +1,9 @@
 //! How the values of use cases become responses.
 
-use crate::service::{exactly_once::Reply, views::Page};
+use crate::{
+    error::{Error, Result},
+    service::{exactly_once::Reply, views::Page},
+};
 use axum::{
     Json,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
@@ -52,9 +55,20 @@ pub(super) fn page<T: Serialize>(page: &Page<T>, uri: &Uri) -> Response {
     linked(page, uri, page.page.next.clone().map(|next| ("cursor", next)))
 }
 
+/// A page of JSON documents that are made already.
+pub(super) fn page_of_documents(page: &Page<String>, uri: &Uri) -> Result<Response> {
+    let info = serde_json::to_string(&page.page).map_err(Error::internal)?;
+    let body = ["{\"data\":[", &page.data.join(","), "],\"page\":", &info, "}"].concat();
+    let response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+    Ok(with_link(response, uri, page.page.next.clone().map(|next| ("cursor", next))))
+}
+
 /// A document that is a page of a list, with a `Link` to the page whose parameter of this name has this value.
 pub(super) fn linked<T: Serialize>(document: &T, uri: &Uri, next: Option<(&str, String)>) -> Response {
-    let mut response = Json(document).into_response();
+    with_link(Json(document).into_response(), uri, next)
+}
+
+fn with_link(mut response: Response, uri: &Uri, next: Option<(&str, String)>) -> Response {
     if let Some((name, value)) = next {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
         let kept = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(name));

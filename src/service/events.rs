@@ -71,7 +71,7 @@ fn page(tx: &ReadTx<'_>, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> 
 /// The history of an order, oldest first, if the actor may read it. The key of an event is its version.
 pub fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> {
     app.store.read("orders.events", |tx| {
-        let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o)).ok_or_else(Error::absent)?;
+        let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o.user_id)).ok_or_else(Error::absent)?;
         let found = events::of_order(tx, order.seq, wanted.after.unwrap_or(0), wanted.look_for())?;
         wanted.found(views(found)?, |event| event.version, || Ok(order.version))
     })

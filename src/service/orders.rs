@@ -19,13 +19,16 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
-        id::OrderId,
+        id::{OrderId, UserId},
         listing::{Filter, Position, Sort},
         order::Order,
         permission::Permission,
     },
     error::{Error, Result, problem},
-    store::{ReadTx, orders},
+    store::{
+        ReadTx,
+        orders::{self, Kept},
+    },
 };
 
 /// How a caller names an order.
@@ -70,32 +73,43 @@ impl IfMatch {
 /// The order of this name, if the actor may read it.
 pub fn get(app: &App, actor: &Actor, named: &Named) -> Result<(i64, String)> {
     app.store.read("orders.get", |tx| {
-        let order = find(tx, named)?.filter(|order| readable(actor, order)).ok_or_else(Error::absent)?;
-        Ok((order.version, document(&order)?))
+        let kept = find(tx, named)?.filter(|kept| readable(actor, kept.user_id)).ok_or_else(Error::absent)?;
+        Ok((kept.version, kept_document(tx, kept)?))
     })
 }
 
-fn find(tx: &ReadTx<'_>, named: &Named) -> Result<Option<Order>> {
+fn find(tx: &ReadTx<'_>, named: &Named) -> Result<Option<Kept>> {
     match named {
-        Named::Id(id) => orders::by_id(tx, *id),
-        Named::Number(number) => orders::by_number(tx, *number),
-        Named::ExternalRef(reference) => orders::by_external_ref(tx, reference),
+        Named::Id(id) => orders::kept_by_id(tx, *id),
+        Named::Number(number) => orders::kept_by_number(tx, *number),
+        Named::ExternalRef(reference) => orders::kept_by_external_ref(tx, reference),
     }
 }
 
-/// The orders of a list that the actor may read. The key of one is its place in the list.
+fn kept_document(tx: &ReadTx<'_>, kept: Kept) -> Result<String> {
+    match kept.document {
+        Some(document) => Ok(document),
+        None => document(&orders::by_seq(tx, kept.seq)?.ok_or_else(Error::absent)?),
+    }
+}
+
+/// The documents of the orders of a list that the actor may read. The key of one is its place in the list.
 pub async fn list(
     app: &App,
     actor: &Actor,
     (filter, sort): (Filter, Sort),
     wanted: Wanted<Position>,
-) -> Result<Found<Order, Position>> {
+) -> Result<Found<String, Position>> {
     let filter = limited_to_own(actor, filter);
     if wanted.count || orders::looks_far(&filter, sort) {
-        app.store.scan("orders.list", move |tx| page(tx, &filter, sort, &wanted)).await
+        app.store.scan("orders.list", move |tx| page(tx, &filter, sort, &wanted, listed)).await
     } else {
-        app.store.read("orders.list", |tx| page(tx, &filter, sort, &wanted))
+        app.store.read("orders.list", |tx| page(tx, &filter, sort, &wanted, listed))
     }
+}
+
+fn listed(tx: &ReadTx<'_>, seq: i64) -> Result<Option<String>> {
+    orders::kept_by_seq(tx, seq)?.map(|kept| kept_document(tx, kept)).transpose()
 }
 
 /// A part of a list for an export: longer than a page, and read beside those.
@@ -106,11 +120,17 @@ pub async fn export(
     wanted: Wanted<Position>,
 ) -> Result<Found<Order, Position>> {
     let filter = limited_to_own(actor, filter);
-    app.store.scan("orders.export", move |tx| page(tx, &filter, sort, &wanted)).await
+    app.store.scan("orders.export", move |tx| page(tx, &filter, sort, &wanted, orders::by_seq)).await
 }
 
-fn page(tx: &ReadTx<'_>, filter: &Filter, sort: Sort, wanted: &Wanted<Position>) -> Result<Found<Order, Position>> {
-    let found = orders::page(tx, filter, sort, wanted.after, wanted.look_for())?;
+fn page<T>(
+    tx: &ReadTx<'_>,
+    filter: &Filter,
+    sort: Sort,
+    wanted: &Wanted<Position>,
+    read: impl Fn(&ReadTx<'_>, i64) -> Result<Option<T>>,
+) -> Result<Found<T, Position>> {
+    let found = orders::page(tx, filter, sort, wanted.after, wanted.look_for(), read)?;
     let found = wanted.found(found, |(position, _)| *position, || orders::count(tx, filter))?;
     Ok(found.map(|(_, order)| order))
 }
@@ -120,20 +140,20 @@ fn limited_to_own(actor: &Actor, filter: Filter) -> Filter {
     Filter { visible_to, ..filter }
 }
 
-/// Whether `actor` may read `order`.
-pub(super) fn readable(actor: &Actor, order: &Order) -> bool {
-    allows(actor, order, Permission::OrdersRead, Permission::OrdersReadOwn)
+/// Whether `actor` may read an order of `owner`.
+pub(super) fn readable(actor: &Actor, owner: Option<UserId>) -> bool {
+    allows(actor, owner, Permission::OrdersRead, Permission::OrdersReadOwn)
 }
 
-/// Whether `actor` may do to `order` what needs `any` permission, or `own` for an order of theirs.
-fn allows(actor: &Actor, order: &Order, any: Permission, own: Permission) -> bool {
-    let theirs = order.user_id.is_some() && order.user_id == actor.user_id();
+/// Whether `actor` may do to an order of `owner` what needs `any` permission, or `own` for an order of theirs.
+fn allows(actor: &Actor, owner: Option<UserId>, any: Permission, own: Permission) -> bool {
+    let theirs = owner.is_some() && owner == actor.user_id();
     actor.may(any) || (theirs && actor.may(own))
 }
 
 /// The order that `actor` wants to change, if they may do that; somebody else's looks like none.
 fn changeable(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, any: Permission, own: Permission) -> Result<Order> {
-    orders::by_id(tx, id)?.filter(|order| allows(actor, order, any, own)).ok_or_else(Error::absent)
+    orders::by_id(tx, id)?.filter(|order| allows(actor, order.user_id, any, own)).ok_or_else(Error::absent)
 }
 
 fn document(order: &Order) -> Result<String> {

@@ -1,9 +1,11 @@
 //! Orders: keeping them, finding one, and pages of many.
 
 mod filter;
+mod kept;
 mod list;
 mod row;
 
+pub use kept::{Kept, kept_by_external_ref, kept_by_id, kept_by_number, kept_by_seq};
 pub use list::{count, looks_far, page};
 
 use super::{
@@ -170,11 +172,6 @@ fn count_in_figures(tx: &WriteTx<'_>, order: &Order, times: i64) {
 /// The order of this identifier.
 pub fn by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<Order>> {
     one(tx, concat!(row::select!(), " WHERE id = ?1"), [Key(id)])
-}
-
-/// The order of this number.
-pub fn by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<Order>> {
-    one(tx, concat!(row::select!(), " WHERE number = ?1"), [number])
 }
 
 /// The order of this external reference.

@@ -223,7 +223,7 @@ pub(in crate::api) async fn list(
     let place = Place::of(&app, format!("orders.list {filter:?} {sort:?}"), asked.limit, asked.cursor.as_deref())?;
     let place = place.counted(asked.count);
     let found = orders::list(&app, &actor, (filter, sort), place.wanted(position)).await?;
-    Ok(reply::page(&place.found(&app, found.as_ref().map(OrderView::from), cursor), &uri))
+    reply::page_of_documents(&place.found(&app, found, cursor), &uri)
 }
 
 async fn all(app: App, actor: Actor, (filter, sort): (Filter, Sort), format: Format) -> Result<Response> {

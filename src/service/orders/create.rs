@@ -87,7 +87,11 @@ pub(super) fn insert(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new
 /// The refusal of a reference that `existing` has; who may read that order is told which it is.
 pub(super) fn duplicate_reference(actor: &Actor, existing: &Order) -> Error {
     let error = Error::new(&problem::DUPLICATE_EXTERNAL_REF);
-    if super::readable(actor, existing) { error.member("existing_order_id", existing.id.to_string()) } else { error }
+    if super::readable(actor, existing.user_id) {
+        error.member("existing_order_id", existing.id.to_string())
+    } else {
+        error
+    }
 }
 
 fn assemble(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder) -> Order {

@@ -39,5 +39,5 @@ pub async fn import(app: &App, actor: Actor, reference: String, new: Result<NewO
 
 fn existing(tx: &ReadTx<'_>, actor: &Actor, reference: &str) -> Result<Option<Imported>> {
     let order = orders::by_external_ref(tx, reference)?;
-    Ok(order.map(|order| Imported::Exists(super::readable(actor, &order).then_some(order.id))))
+    Ok(order.map(|order| Imported::Exists(super::readable(actor, order.user_id).then_some(order.id))))
 }

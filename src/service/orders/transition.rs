@@ -138,7 +138,7 @@ fn impossible(order: &Order, what: &str) -> Error {
 
 /// Customers call off what nobody has begun to work on.
 fn refuse_owner_after_confirmation(actor: &Actor, order: &Order) -> Result<()> {
-    let of_own_right = !allows(actor, order, Permission::OrdersCancel, Permission::OrdersCancel);
+    let of_own_right = !allows(actor, order.user_id, Permission::OrdersCancel, Permission::OrdersCancel);
     if of_own_right && !order.status.changeable() {
         return Err(impossible(order, "be cancelled by its owner"));
     }

@@ -8,7 +8,7 @@ mod moved;
 mod source;
 
 use super::{
-    Order, ReadTx, Result, by_seq,
+    ReadTx, Result,
     filter::{Whose, whose},
 };
 use crate::{
@@ -36,14 +36,15 @@ pub fn looks_far(filter: &Filter, sort: Sort) -> bool {
     }
 }
 
-/// At most `limit` orders after `after`, each with its place.
-pub fn page(
+/// At most `limit` orders after `after`, each with its place and as `read` reads it from its row.
+pub fn page<T>(
     tx: &ReadTx<'_>,
     filter: &Filter,
     sort: Sort,
     after: Option<Position>,
     limit: usize,
-) -> Result<Vec<(Position, Order)>> {
+    read: impl Fn(&ReadTx<'_>, i64) -> Result<Option<T>>,
+) -> Result<Vec<(Position, T)>> {
     let whose = whose(filter);
     if matches!(whose, Whose::Nobody) {
         return Ok(vec![]);
@@ -76,7 +77,7 @@ pub fn page(
         shorten(&mut found, sort.1, limit);
     }
     shorten(&mut found, sort.1, limit);
-    let placed = |(value, seq)| match by_seq(tx, seq)? {
+    let placed = |(value, seq)| match read(tx, seq)? {
         Some(order) => Ok((Position { value, seq, began }, order)),
         None => Err(Error::internal(format!("order row {seq} vanished within a snapshot"))),
     };

@@ -61,6 +61,43 @@ async fn ndjson_lines_are_the_entries_of_the_list() {
     assert_eq!(ids(&lines(&hers)), ids(&ada.walk("/v1/orders").await));
 }
 
+/// A line of an export is put together from columns; an order alone or in a page mostly comes from its newest event.
+#[tokio::test]
+async fn an_order_reads_the_same_from_its_event_and_from_its_columns() {
+    let service = Service::start().await;
+    let manager = service.manager().await;
+    let mut body = order_of(&[("tea", 2, 1250), ("cup", 1, 333)]);
+    body["items"][1]["tax_rate"] = "8.875".into();
+    body["fees"] = json!([{"name": "Post", "amount": 490}]);
+    body["customer"] = json!({"name": "Ada \"L.\" \u{2028}", "address": "1\n2"});
+    body["metadata"] = json!({"colour": "red", "a": "ä"});
+    body["draft"] = true.into();
+    let order = manager.places(body).await.created().id();
+    let path = format!("/v1/orders/{order}");
+    let same = async |after: &str| {
+        let alone = manager.get(&path).await.ok();
+        assert_eq!(
+            lines(&export(&manager, "/v1/orders", "application/x-ndjson").await.ok()),
+            [alone.json().clone()],
+            "{after}"
+        );
+        assert_eq!(manager.walk("/v1/orders").await, [alone.json().clone()], "{after}");
+    };
+    same("making").await;
+    manager.patch(&path, json!({"note": "=1", "customer": {"phone": "1"}})).await.ok();
+    same("a change").await;
+    manager.moves(&order, "place").await.ok();
+    same("placing").await;
+    manager.pays(&order, json!({"amount": 3000})).await.created();
+    same("a payment").await;
+    manager.moves(&order, "confirm").await.ok();
+    same("confirming a paid order").await;
+    manager.refunds(&order, json!({"amount": 10})).await.created();
+    same("a refund").await;
+    manager.post(&format!("{path}/cancel"), json!({"refund": "full", "reason": "lost"})).await.ok();
+    same("a cancellation with a refund").await;
+}
+
 #[tokio::test]
 async fn exports_are_longer_than_any_page() {
     let service = Service::start().await;
