@@ -55,6 +55,9 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
     first_admin(&app, &bootstrap).await?;
     let listener = server::listen(listen).map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     let address = listener.local_addr().map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
+    // Whoever reads that it listens may send a signal at once.
+    let told = reread_when_told(certificate.clone()).and_then(|()| told_to_stop());
+    let told = told.map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     print(format_args!("listening on {scheme}://{address}\n"))?;
     if let Some(token) = sessions::offer_setup(&app)? {
@@ -70,13 +73,16 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    run(app, listener, certificate).await
+    run(app, listener, certificate, told).await
 }
 
 /// Serves until it is told to stop or storage fails.
-async fn run(app: App, listener: TcpListener, certificate: Option<Arc<Certificate>>) -> Result<(), Failure> {
-    reread_when_told(certificate.clone()).map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
-    let told = told_to_stop().map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
+async fn run(
+    app: App,
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    told: impl Future<Output = &'static str>,
+) -> Result<(), Failure> {
     let (shared, storage_failed) = (app.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
     let failed = Arc::clone(&storage_failed);
     let stop = async move {
