@@ -286,6 +286,18 @@ CREATE TABLE user_sales (
   PRIMARY KEY (span, bucket, user_id, currency)
 ) STRICT, WITHOUT ROWID;
 
+-- What was sold, by the day in UTC on which its order was placed, without cancelled orders: top items. Of days that
+-- begin or end elsewhere, the hours beyond those in UTC are read from the orders themselves.
+CREATE TABLE item_sales (
+  day          INTEGER NOT NULL,                                      -- whole days since the epoch
+  sku          TEXT NOT NULL,
+  currency     TEXT NOT NULL,
+  quantity     INTEGER NOT NULL,
+  orders       INTEGER NOT NULL,                                      -- that have it in one line or several
+  total_amount INTEGER NOT NULL,
+  PRIMARY KEY (day, sku, currency)
+) STRICT, WITHOUT ROWID;
+
 -- Orders by the status that they have now, by placed_at: status counts.
 CREATE TABLE status_sales (
   span           INTEGER NOT NULL,

@@ -17,14 +17,14 @@ FILE = 100_000  # lines of one import: this client sends all of them before it r
 class Server:
     """A server, an administrator, and how much memory it takes."""
 
-    def __init__(self, binary, folder):
-        environment = dict(os.environ, ORDERD_ADMIN_EMAIL="ada@example.com", ORDERD_ADMIN_PASSWORD=PASSWORD)
+    def __init__(self, binary, folder, email="ada@example.com", password=PASSWORD):
+        environment = dict(os.environ, ORDERD_ADMIN_EMAIL=email, ORDERD_ADMIN_PASSWORD=password)
         command = [binary, "serve", "--db", f"{folder}/o.db", "--listen", "127.0.0.1:0", "--log-level", "warn"]
         for key in ("limits.requests_per_minute", "limits.login_per_minute"):
             command += ["--set", f"{key}=0"]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         self.address = self.process.stdout.readline().split("http://")[1].strip()
-        status, answer = self.ask(self.connect(), "POST", "/v1/auth/login", {"email": "ada@example.com", "password": PASSWORD})
+        status, answer = self.ask(self.connect(), "POST", "/v1/auth/login", {"email": email, "password": password})
         assert status == 200, answer
         self.token = json.loads(answer)["access_token"]
 

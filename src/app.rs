@@ -1,5 +1,6 @@
 //! The application: everything that requests share, built once, here.
 
+pub mod backups;
 pub mod facts;
 
 use crate::{
@@ -64,6 +65,8 @@ pub struct Parts {
     pub cursors: Cursors,
     /// Digests of passwords in requests that may come again.
     pub fingerprints: Mac,
+    /// What is known of the scheduled backups.
+    pub backups: backups::Backups,
     /// What was refused and is to be recorded.
     pub notes: Notes,
     /// Where the time comes from.
@@ -160,6 +163,7 @@ impl App {
             tokens: Tokens::new(&ring)?,
             cursors: Cursors::new(&ring),
             fingerprints: Mac::new(&ring, b"fingerprint"),
+            backups: backups::Backups::default(),
             notes: Notes::default(),
             hasher: Hasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },

@@ -5,11 +5,13 @@ mod bootstrap;
 mod layers;
 mod load;
 mod network;
+mod reference;
 mod value;
 
 pub use bootstrap::{Bootstrap, Secret};
 pub use load::{Flag, Loaded, Setting, Sources, environment, find_file, load};
 pub use network::Network;
+pub use reference::{Key, Section, reference};
 
 use figment::value::Value;
 use jiff::tz::TimeZone;
@@ -65,19 +67,20 @@ const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(365 * 24);
 const NONE: &[&str] = &[];
 
-/// Makes of the table below: a struct for each section, [`Config`] with all of them, [`KEYS`] and [`defaults`].
+/// Makes of the table below: a struct for each section, [`Config`] with all of them, [`KEYS`], [`defaults`] and
+/// what people are told.
 macro_rules! sections {
     ($(
-        $(#[$section_doc:meta])+
+        $(#[doc = $section_doc:literal])+
         $section:ident: $Section:ident {
-            $($(#[$key_doc:meta])+ $key:ident: $Type:ty = $default:expr, $parse:expr;)+
+            $($(#[doc = $key_doc:literal])+ $key:ident: $Type:ty = $default:expr, $parse:expr;)+
         }
     )+) => {
         $(
-            $(#[$section_doc])+
+            $(#[doc = $section_doc])+
             #[derive(Clone, Debug)]
             pub struct $Section {
-                $($(#[$key_doc])+ pub $key: $Type,)+
+                $($(#[doc = $key_doc])+ pub $key: $Type,)+
             }
 
             impl $Section {
@@ -92,7 +95,7 @@ macro_rules! sections {
         /// Every setting, valid.
         #[derive(Clone, Debug)]
         pub struct Config {
-            $($(#[$section_doc])+ pub $section: $Section,)+
+            $($(#[doc = $section_doc])+ pub $section: $Section,)+
         }
 
         impl Config {
@@ -109,6 +112,21 @@ macro_rules! sections {
         fn defaults() -> Vec<Value> {
             vec![$($(Value::from($default)),+),+]
         }
+
+        /// Every key, described.
+        fn described() -> Vec<Section> {
+            vec![$(Section::new(
+                stringify!($section),
+                concat!($($section_doc),+),
+                vec![$(Key::new(
+                    concat!(stringify!($section), ".", stringify!($key)),
+                    stringify!($Type),
+                    $default.into(),
+                    $parse,
+                    concat!($($key_doc),+),
+                )),+],
+            )),+]
+        }
     };
 }
 
@@ -116,48 +134,54 @@ macro_rules! sections {
 sections! {
     /// The HTTP server.
     server: Server {
-        /// Where it listens; port 0 takes a free one.
+        /// Where it listens. Port 0 takes a free one, which is printed. Host names are refused, since what they mean depends
+        /// on the machine.
         listen: SocketAddr = "127.0.0.1:8080", network::address;
-        /// How long a request may take; zero for as long as it likes.
+        /// How long a request may take; a change may wait half of it to begin. 0 for no limit.
         request_timeout: Duration = "10s", or_off(duration(Duration::from_millis(1)..=DAY));
-        /// The proxies whose word about the client's address is believed.
+        /// The proxies whose word about the address of a client is believed.
         trusted_proxies: Vec<Network> = NONE, list(Network::parse);
-        /// The origins whose pages may call the API (RFC 6454, as browsers write them).
+        /// The origins whose pages may call the API.
         cors_origins: Vec<String> = NONE, list(network::web_origin);
         /// PEM file with the certificate chain; goes with `tls_key`.
         tls_cert: Option<PathBuf> = "", optional_path;
-        /// PEM file with the private key; goes with `tls_cert`.
+        /// PEM file with the private key, which not everybody may read; goes with `tls_cert`.
         tls_key: Option<PathBuf> = "", optional_path;
-        /// Whether plain HTTP may be spoken to other machines with no proxy in front of it.
+        /// Whether plain HTTP may be spoken on an address that other machines reach, with neither TLS nor a trusted proxy.
+        /// Without it the server refuses to start there.
         allow_plain_http: bool = false, switch;
     }
     /// The database.
     db: Db {
-        /// The one file that holds everything but the signing key.
+        /// The one file that holds everything but the signing keys. It and its side files are made if they are not there.
         path: PathBuf = "./orderd.db", database;
-        /// What an acknowledged write survives.
+        /// What an acknowledged write survives: `full`, a power cut; `normal`, a crash of the process only. `/readyz` and the
+        /// first log line say which it is.
         durability: Durability = "full", one_of(&[("full", Durability::Full), ("normal", Durability::Normal)]);
     }
     /// Sessions and passwords.
     auth: Auth {
         /// How long an access token is valid.
         access_ttl: Duration = "15m", duration(SECOND..=30 * DAY);
-        /// How long a refresh token is valid.
+        /// How long a session lasts without being refreshed.
         refresh_ttl: Duration = "30d", duration(SECOND..=YEAR);
         /// The fewest characters that a password may have.
         password_min_length: usize = 15, number(8..=256);
-        /// The file of the keys that sign access tokens; see [`Config::signing_key_file`].
+        /// The file of the keys that sign access tokens; empty for `<db.path>.key`. It is made, readable by its owner alone,
+        /// if it is not there.
         signing_key_file: Option<PathBuf> = "", optional_path;
     }
-    /// Limits; zero turns one off.
+    /// Limits; 0 turns one off.
     limits: Limits {
-        /// Requests that a principal may make in a minute; an address without credentials may make half as many.
+        /// Requests that one user or API key may make in a minute; an address without good credentials may make half
+        /// as many.
         requests_per_minute: u32 = 600, number(0..=1_000_000);
-        /// Failed log-ins that an address may make in a minute.
+        /// Failed log-ins that an address may make in a minute. The growing delay for each account stays, also with 0.
         login_per_minute: u32 = 30, number(0..=1_000_000);
         /// Bytes that a request's body may have.
         body_bytes: usize = 1_048_576, number(0..=1_073_741_824);
-        /// Connections that are served at once.
+        /// Connections that are served at once; more of them wait, and the one that has been idle for longest is closed for
+        /// them. Never more than there are file descriptors: a log line says so when that is less than configured.
         connections: usize = 10_000, number(0..=1_000_000);
     }
     /// Safe retries and versions.
@@ -169,16 +193,16 @@ sections! {
     }
     /// Analytics.
     reporting: Reporting {
-        /// The time zone of a day where the query names none.
+        /// The time zone of a day where a question names none.
         timezone: TimeZone = "UTC", time_zone;
     }
     /// Scheduled backups.
     backup: Backup {
-        /// The folder they are put in; without one there are none.
+        /// The folder they are put in; empty for `<db.path>.backups`. Give each database a folder of its own.
         dir: Option<PathBuf> = "", optional_path;
         /// The time from one to the next; zero for none.
-        every: Duration = "24h", or_off(duration(SECOND..=YEAR));
-        /// How many are kept; zero for all.
+        every: Duration = "1h", or_off(duration(SECOND..=YEAR));
+        /// Of how many hours, days and weeks one is kept; zero for all.
         keep: usize = 7, number(0..=10_000);
     }
     /// Webhooks.
@@ -193,9 +217,9 @@ sections! {
     }
     /// Logs.
     log: Log {
-        /// How lines are written.
+        /// How lines are written: `json`, one object a line, or `pretty`, for the eyes of a person.
         format: LogFormat = "json", one_of(&[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]);
-        /// The least severe lines that are written.
+        /// The least severe lines that are written; `info` is a line a request.
         level: LogLevel = "info", one_of(&[
             ("error", LogLevel::Error),
             ("warn", LogLevel::Warn),
@@ -209,11 +233,18 @@ sections! {
 impl Config {
     /// The file of the keys that sign access tokens: the configured one, or `<database>.key` beside the database.
     pub fn signing_key_file(&self) -> PathBuf {
-        self.auth.signing_key_file.clone().unwrap_or_else(|| {
-            let mut beside = self.db.path.clone().into_os_string();
-            beside.push(".key");
-            beside.into()
-        })
+        self.auth.signing_key_file.clone().unwrap_or_else(|| self.beside_database(".key"))
+    }
+
+    /// The folder of scheduled backups: the configured one, or `<database>.backups` beside the database.
+    pub fn backup_folder(&self) -> PathBuf {
+        self.backup.dir.clone().unwrap_or_else(|| self.beside_database(".backups"))
+    }
+
+    fn beside_database(&self, end: &str) -> PathBuf {
+        let mut beside = self.db.path.clone().into_os_string();
+        beside.push(end);
+        beside.into()
     }
 
     /// Passwords and tokens must not cross a network in the open because nobody thought of it.
@@ -262,18 +293,9 @@ mod tests {
         assert_eq!((config.limits.body_bytes, config.limits.connections), (1 << 20, 10_000));
         assert_eq!((config.idempotency.retention, config.idempotency.require_if_match), (30 * DAY, false));
         assert_eq!(config.reporting.timezone, TimeZone::UTC);
-        assert_eq!((config.backup.dir, config.backup.every, config.backup.keep), (None, DAY, 7));
+        assert_eq!((config.backup.dir, config.backup.every, config.backup.keep), (None, Duration::from_hours(1), 7));
         assert!(!config.webhooks.allow_private && !config.metrics.public);
         assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Info));
-    }
-
-    #[test]
-    fn the_guide_names_every_key_with_its_default() {
-        let guide = include_str!("../assets/guide/04-configuration.md");
-        for setting in load(Sources::default()).unwrap().settings {
-            let row = format!("| `{}` | `{}` |", setting.key, setting.value);
-            assert!(guide.contains(&row), "{row}");
-        }
     }
 
     #[test]
@@ -350,5 +372,13 @@ mod tests {
         assert_eq!(config.signing_key_file(), PathBuf::from("/data/shop.db.key"));
         let config = with(&[("auth.signing_key_file", "/run/keys")]).unwrap();
         assert_eq!(config.signing_key_file(), PathBuf::from("/run/keys"));
+    }
+
+    #[test]
+    fn backups_go_into_a_folder_beside_the_database_unless_put_elsewhere() {
+        let config = with(&[("db.path", "/data/shop.db")]).unwrap();
+        assert_eq!(config.backup_folder(), PathBuf::from("/data/shop.db.backups"));
+        let config = with(&[("backup.dir", "/mnt/backups")]).unwrap();
+        assert_eq!(config.backup_folder(), PathBuf::from("/mnt/backups"));
     }
 }

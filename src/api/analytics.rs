@@ -1,198 +1,162 @@
-//! Figures over HTTP.
+//! Figures over HTTP: each report as JSON, as CSV, or as a chart.
 
-use super::{extract::Parameters, list::Place, reply};
+mod bars;
+mod chart;
+mod days;
+mod query;
+mod scale;
+mod table;
+
+pub(super) use query::{DailyQuery, RevenueQuery, StatusQuery, TopItemsQuery};
+
+use super::{
+    export::{self, Begins, Format, Row, preferred, refuse_paging},
+    extract::Parameters,
+    list::Place,
+    operation::{CSV, JSON, SVG},
+    reply,
+};
 use crate::{
     app::App,
     auth::{Actor, Cursor},
-    domain::{
-        calendar::{Days, MAX_DAYS, Zone, parse_date},
-        money::Currency,
-    },
-    error::{Error, Fault, Result, problem},
+    domain::{id::UserId, money::Currency},
+    error::{Error, Result},
     service::{
-        analytics::{self, Basis, Direction, Question, RevenueSort},
-        views::{DailyRow, Report, StatusRow},
+        analytics::{self, RevenueKey},
+        page::Wanted,
+        views::{Reconciliation, Report},
     },
 };
-use axum::{Json, extract::State, http::Uri, response::Response};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use axum::{
+    Json,
+    extract::{FromRequestParts, State},
+    http::{Uri, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use maud::Markup;
 
-/// What counts.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum BasisName {
-    Cash,
-    Booked,
+/// More rows than any report has.
+const ALL: usize = usize::MAX / 2;
+/// A chart runs nothing, loads nothing, and has its styles in itself.
+const CHART_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+
+/// The form in which a client would like a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The document, in JSON.
+    Document,
+    /// All rows, comma-separated.
+    Csv,
+    /// A drawing.
+    Chart,
 }
 
-/// What to order revenue by.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-enum SortName {
-    #[serde(rename = "-net_amount")]
-    NetDescending,
-    #[serde(rename = "net_amount")]
-    NetAscending,
-    #[serde(rename = "-gross_amount")]
-    GrossDescending,
-    #[serde(rename = "gross_amount")]
-    GrossAscending,
-    #[serde(rename = "-orders")]
-    OrdersDescending,
-    #[serde(rename = "orders")]
-    OrdersAscending,
-}
+impl FromRequestParts<App> for Form {
+    type Rejection = Error;
 
-/// Which days, where and in which currency.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DailyQuery {
-    /// The first day.
-    #[schemars(extend("format" = "date"))]
-    from: String,
-    /// The last day, included; at most ten years after the first.
-    #[schemars(extend("format" = "date"))]
-    to: String,
-    /// IANA time zone of the days.
-    #[schemars(length(min = 1, max = 64))]
-    tz: Option<String>,
-    /// This currency alone.
-    #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
-    currency: Option<String>,
-    /// Money that moved (`cash`, the default) or orders that were placed (`booked`).
-    basis: Option<BasisName>,
-}
-
-/// Which days, where and in which currency, and a page of what.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RevenueQuery {
-    /// The first day.
-    #[schemars(extend("format" = "date"))]
-    from: String,
-    /// The last day, included; at most ten years after the first.
-    #[schemars(extend("format" = "date"))]
-    to: String,
-    /// IANA time zone of the days.
-    #[schemars(length(min = 1, max = 64))]
-    tz: Option<String>,
-    /// This currency alone.
-    #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
-    currency: Option<String>,
-    /// Money that moved (`cash`, the default) or orders that were placed (`booked`).
-    basis: Option<BasisName>,
-    /// What to order by; `-net_amount` if left out.
-    sort: Option<SortName>,
-    /// Entries of a page; more than 200 are lowered to 200.
-    #[schemars(range(min = 1))]
-    limit: Option<u64>,
-    /// The `page.next` of the page before.
-    #[schemars(length(min = 1, max = 512))]
-    cursor: Option<String>,
-}
-
-/// Which days, where and in which currency.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StatusQuery {
-    /// The first day.
-    #[schemars(extend("format" = "date"))]
-    from: String,
-    /// The last day, included; at most ten years after the first.
-    #[schemars(extend("format" = "date"))]
-    to: String,
-    /// IANA time zone of the days.
-    #[schemars(length(min = 1, max = 64))]
-    tz: Option<String>,
-    /// This currency alone.
-    #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
-    currency: Option<String>,
-}
-
-/// The question that the parameters ask, or every reason why they ask none.
-fn question(
-    app: &App,
-    (from, to): (&str, &str),
-    tz: Option<&str>,
-    currency: Option<&str>,
-    basis: Option<BasisName>,
-) -> Result<Question> {
-    let mut faults = vec![];
-    let mut fault = |name: &str, code, detail: &str| faults.push(Fault::parameter(name, code, detail));
-    let zone = tz.unwrap_or(app.config.reporting.timezone.iana_name().unwrap_or("UTC"));
-    let zone = Zone::parse(zone);
-    if zone.is_none() {
-        fault("tz", "unknown", "must be a time zone of the IANA database, such as Europe/Berlin");
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        Ok(match preferred(&parts.headers, &[JSON, CSV, SVG]) {
+            CSV => Self::Csv,
+            SVG => Self::Chart,
+            _ => Self::Document,
+        })
     }
-    let currency = currency.map(Currency::parse);
-    if currency == Some(None) {
-        fault("currency", "unknown", "must be a currency of ISO 4217");
-    }
-    let dates = (parse_date(from), parse_date(to));
-    match dates {
-        (None, _) => fault("from", "invalid_format", "must be a date such as 2026-11-23"),
-        (_, None) => fault("to", "invalid_format", "must be a date such as 2026-11-23"),
-        (Some(from), Some(to)) if to < from => fault("to", "too_small", "must not be before from"),
-        (Some(from), Some(to)) if (to - from).get_days() > MAX_DAYS => {
-            fault("to", "too_large", "must be at most ten years after from");
+}
+
+/// A report in the form that was asked for.
+fn answer<R: Row>(form: Form, report: &Report<R>, uri: &Uri, draw: fn(&Report<R>) -> Markup) -> Result<Response> {
+    Ok(match form {
+        Form::Document => {
+            let next = report.page.as_ref().and_then(|page| page.next.clone());
+            reply::linked(report, uri, next.map(|next| ("cursor", next)))
         }
-        _ => {}
-    }
-    let basis = match basis {
-        Some(BasisName::Booked) => Basis::Booked,
-        Some(BasisName::Cash) | None => Basis::Cash,
-    };
-    match (zone, dates, faults.is_empty()) {
-        (Some(zone), (Some(from), Some(to)), true) => {
-            Ok(Question { days: Days { from, to, zone }, currency: currency.flatten(), basis })
+        Form::Csv => {
+            let media = [(header::CONTENT_TYPE, export::CSV_WITH_HEADER)];
+            (media, export::encode(Format::Csv, &report.data, Begins::Here)?).into_response()
         }
-        _ => Err(Error::new(&problem::INVALID_PARAMETER).with_faults(faults)),
-    }
+        Form::Chart => {
+            let headers = [(header::CONTENT_TYPE, SVG), (header::CONTENT_SECURITY_POLICY, CHART_POLICY)];
+            (headers, draw(report).into_string()).into_response()
+        }
+    })
 }
 
 /// Figures a day.
 pub(super) async fn daily(
     State(app): State<App>,
     actor: Actor,
-    Parameters(q): Parameters<DailyQuery>,
-) -> Result<Json<Report<DailyRow>>> {
-    let question = question(&app, (&q.from, &q.to), q.tz.as_deref(), q.currency.as_deref(), q.basis)?;
-    analytics::daily(&app, &actor, question).await.map(Json)
+    Parameters(asked): Parameters<DailyQuery>,
+    form: Form,
+    uri: Uri,
+) -> Result<Response> {
+    let question = asked.question(&app)?;
+    let rows = analytics::daily(&app, &actor, question.clone()).await?;
+    answer(form, &analytics::report(&app, &question, rows, None), &uri, chart::daily)
 }
 
 /// Figures a user.
 pub(super) async fn revenue_by_user(
     State(app): State<App>,
     actor: Actor,
-    Parameters(q): Parameters<RevenueQuery>,
+    Parameters(asked): Parameters<RevenueQuery>,
+    form: Form,
     uri: Uri,
 ) -> Result<Response> {
-    let question = question(&app, (&q.from, &q.to), q.tz.as_deref(), q.currency.as_deref(), q.basis)?;
-    let order = match q.sort.unwrap_or(SortName::NetDescending) {
-        SortName::NetDescending => (RevenueSort::Net, Direction::Descending),
-        SortName::NetAscending => (RevenueSort::Net, Direction::Ascending),
-        SortName::GrossDescending => (RevenueSort::Gross, Direction::Descending),
-        SortName::GrossAscending => (RevenueSort::Gross, Direction::Ascending),
-        SortName::OrdersDescending => (RevenueSort::Orders, Direction::Descending),
-        SortName::OrdersAscending => (RevenueSort::Orders, Direction::Ascending),
-    };
+    let (question, order) = (asked.question(&app)?, asked.order());
+    if form == Form::Csv {
+        refuse_paging(&[("limit", asked.limit.is_some()), ("cursor", asked.cursor.is_some())])?;
+        let all = analytics::revenue_by_user(&app, &actor, question.clone(), order, Wanted::some(None, ALL)).await?;
+        return answer(form, &analytics::report(&app, &question, all.entries, None), &uri, chart::revenue);
+    }
     let binding = format!("analytics.revenue_by_user {question:?} {order:?}");
-    let place = Place::of(&app, binding, q.limit, q.cursor.as_deref())?;
-    let skip = usize::try_from(place.value().unwrap_or(0)).unwrap_or(0);
-    let (mut report, total) = analytics::revenue_by_user(&app, &actor, question, order, (skip, place.limit)).await?;
-    let end = skip + report.data.len();
-    let next = (end < total).then(|| Cursor(vec![i64::try_from(end).unwrap_or(i64::MAX)]));
-    report.page = Some(place.info(&app, next.as_ref()));
-    let link = report.page.as_ref().and_then(|page| page.next.clone()).map(|next| ("cursor", next));
-    Ok(reply::linked(&report, &uri, link))
+    let place = Place::of(&app, binding, asked.limit, asked.cursor.as_deref())?.counted(asked.count);
+    let found = analytics::revenue_by_user(&app, &actor, question.clone(), order, place.wanted(revenue_key)).await?;
+    let page = place.found(&app, found, revenue_cursor);
+    answer(form, &analytics::report(&app, &question, page.data, Some(page.page)), &uri, chart::revenue)
+}
+
+fn revenue_cursor(key: RevenueKey) -> Cursor {
+    let (user, currency) = key.whose;
+    let mut code = [0; 8];
+    code[5..].copy_from_slice(currency.code().as_bytes());
+    let halves = user.map(|user| super::list::cursor(user).0).unwrap_or_default();
+    Cursor([vec![key.rank, i64::from_be_bytes(code)], halves].concat())
+}
+
+fn revenue_key(cursor: &Cursor) -> Option<RevenueKey> {
+    let [rank, code, user @ ..] = cursor.0.as_slice() else { return None };
+    let currency = Currency::stored(std::str::from_utf8(&code.to_be_bytes()[5..]).ok()?)?;
+    let user: Option<UserId> = if user.is_empty() { None } else { super::list::id(&Cursor(user.to_vec())) };
+    Some(RevenueKey { rank: *rank, whose: (user, currency) })
 }
 
 /// How many orders stand where.
 pub(super) async fn status_counts(
     State(app): State<App>,
     actor: Actor,
-    Parameters(q): Parameters<StatusQuery>,
-) -> Result<Json<Report<StatusRow>>> {
-    let question = question(&app, (&q.from, &q.to), q.tz.as_deref(), q.currency.as_deref(), None)?;
-    analytics::status_counts(&app, &actor, question).await.map(Json)
+    Parameters(asked): Parameters<StatusQuery>,
+    form: Form,
+    uri: Uri,
+) -> Result<Response> {
+    let question = asked.question(&app)?;
+    let rows = analytics::status_counts(&app, &actor, question.clone()).await?;
+    answer(form, &analytics::report(&app, &question, rows, None), &uri, chart::statuses)
+}
+
+/// What brought in the most.
+pub(super) async fn top_items(
+    State(app): State<App>,
+    actor: Actor,
+    Parameters(asked): Parameters<TopItemsQuery>,
+    form: Form,
+    uri: Uri,
+) -> Result<Response> {
+    let question = asked.question(&app)?;
+    let rows = analytics::top_items(&app, &actor, question.clone(), asked.limit()).await?;
+    answer(form, &analytics::report(&app, &question, rows, None), &uri, chart::top_items)
+}
+
+/// Stored figures against the rows.
+pub(super) async fn reconcile(State(app): State<App>, actor: Actor) -> Result<Json<Reconciliation>> {
+    analytics::reconcile(&app, &actor).await.map(Json)
 }

@@ -46,7 +46,9 @@ pub(super) async fn expose(State(app): State<App>, request: Request, next: Next)
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     // Also where the page may not: a cache must not give its answer to one that may.
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let others = headers.get(header::VARY).and_then(|value| value.to_str().ok());
+    let vary = others.and_then(|others| HeaderValue::try_from(format!("{others}, Origin")).ok());
+    headers.insert(header::VARY, vary.unwrap_or(HeaderValue::from_static("Origin")));
     let mut set = |name: HeaderName, value| headers.insert(name, value);
     if let Some(origin) = origin {
         set(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -17,6 +17,8 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use std::borrow::Cow;
 
+/// The media type of CSV that begins with the names of its columns.
+pub(super) const CSV_WITH_HEADER: &str = "text/csv; charset=utf-8; header=present";
 /// Rows that are read at once.
 pub(super) const ROWS_AT_ONCE: usize = 500;
 
@@ -179,16 +181,15 @@ where
         }
     });
     let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest));
-    let media = if format == Format::Csv { "text/csv; charset=utf-8; header=present" } else { NDJSON };
+    let media = if format == Format::Csv { CSV_WITH_HEADER } else { NDJSON };
     Ok(([(header::CONTENT_TYPE, media)], body).into_response())
 }
 
 /// Refuses the parameters of pages, of which an export has none.
 pub(super) fn refuse_paging(sent: &[(&str, bool)]) -> Result<()> {
     let sent = sent.iter().filter(|(_, sent)| *sent);
-    let fault = |(name, _): &(&str, bool)| {
-        Fault::parameter(*name, "conflict", "must not be sent with this Accept: all rows are streamed")
-    };
+    let fault =
+        |(name, _): &(&str, bool)| Fault::parameter(*name, "conflict", "must not be given: all rows are exported");
     let faults: Vec<_> = sent.map(fault).collect();
     if faults.is_empty() { Ok(()) } else { Err(Error::new(&problem::INVALID_PARAMETER).with_faults(faults)) }
 }

@@ -4,7 +4,7 @@
 
 use super::{
     middleware::Context,
-    operation::{Access, Body as Expected, Operation},
+    operation::{Access, Body as Expected, Operation, in_api},
     query::{self, NoParameters},
 };
 use crate::{
@@ -49,11 +49,36 @@ pub(super) async fn enter(
     if let Some(standing) = context.as_ref().and_then(|context| context.standing.get()) {
         tell(standing, response.headers_mut());
     }
+    if operation.payloads.len() > 1 {
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+    }
     if let Some(actor) = context.as_ref().and_then(|context| context.actor.get())
         && let Some(error) = response.extensions().get::<Arc<Error>>()
         && error.problem().class == Class::Forbidden
     {
         audit::denied(&app, actor, operation.id, error.problem().code);
+    }
+    response
+}
+
+/// What no operation is there for. It counts like what there is, so that nobody may look for paths as fast as they can.
+pub(super) async fn absent(State(app): State<App>, request: Request) -> Response {
+    stray(&app, &request, Error::absent())
+}
+
+/// A method that the path does not have; it counts likewise.
+pub(super) async fn method_not_allowed(State(app): State<App>, request: Request) -> Response {
+    stray(&app, &request, Error::new(&problem::METHOD_NOT_ALLOWED))
+}
+
+fn stray(app: &App, request: &Request, error: Error) -> Response {
+    let context = request.extensions().get::<Arc<Context>>().filter(|_| in_api(request.uri().path()));
+    let Some(context) = context else { return error.into_response() };
+    let caller = authenticate(app, context, request.headers()).ok();
+    let counted = count(app, context, caller.as_ref());
+    let mut response = counted.err().unwrap_or(error).into_response();
+    if let Some(standing) = context.standing.get() {
+        tell(standing, response.headers_mut());
     }
     response
 }

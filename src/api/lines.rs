@@ -10,12 +10,15 @@ use tokio::time::Instant;
 pub(super) const MAX_LINE: usize = 1024 * 1024;
 /// How long a line, or as much of it as [`ENOUGH`], may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// As good as no limit.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 /// Bytes that are as good as a line.
 const ENOUGH: usize = 64 * 1024;
 
 /// The lines of a body.
 pub(super) struct Lines {
     body: Body,
+    patience: Duration,
     /// What has come and belongs to no line yet.
     rest: Bytes,
     number: u64,
@@ -23,9 +26,14 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Those of `body`.
+    /// Those of `body`, which a client sends.
     pub(super) fn of(body: Body) -> Self {
-        Self { body, rest: Bytes::new(), number: 0, over: false }
+        Self { body, patience: PATIENCE, rest: Bytes::new(), number: 0, over: false }
+    }
+
+    /// Those of `body`, which comes from a file or a pipe of the operator's, and may take its time.
+    pub(super) fn of_file(body: Body) -> Self {
+        Self { patience: FOR_EVER, ..Self::of(body) }
     }
 
     /// The next line without its end, and its number, from 1. A line that is too long is an error, and so is one that
@@ -36,7 +44,7 @@ impl Lines {
         }
         self.number += 1;
         let (mut line, mut length) = (vec![], 0);
-        let (mut deadline, mut received) = (Instant::now() + PATIENCE, 0);
+        let (mut deadline, mut received) = (Instant::now() + self.patience, 0);
         loop {
             let end = self.rest.iter().position(|&byte| byte == b'\n');
             let part = self.rest.split_to(end.unwrap_or(self.rest.len()));
@@ -64,7 +72,7 @@ impl Lines {
             }
             received += self.rest.len();
             if received >= ENOUGH {
-                (deadline, received) = (Instant::now() + PATIENCE, 0);
+                (deadline, received) = (Instant::now() + self.patience, 0);
             }
         }
         if length > MAX_LINE {

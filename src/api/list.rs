@@ -41,6 +41,11 @@ impl Paging {
     }
 }
 
+/// How many entries to show where the client asks for `limit`.
+pub(super) fn page_size(limit: Option<u64>) -> usize {
+    usize::try_from(limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)).unwrap_or(1)
+}
+
 /// A list: what it is bound to, how long its pages are, and where this one begins.
 pub(super) struct Place {
     binding: String,
@@ -54,7 +59,7 @@ pub(super) struct Place {
 impl Place {
     /// The place that a client asks for in the list that `binding` describes.
     pub(super) fn of(app: &App, binding: String, limit: Option<u64>, cursor: Option<&str>) -> Result<Self> {
-        let limit = usize::try_from(limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)).unwrap_or(1);
+        let limit = page_size(limit);
         let after = cursor.map(|text| app.cursors.open(text, &binding)).transpose()?;
         Ok(Self { binding, count: false, limit, after })
     }
@@ -79,11 +84,6 @@ impl Place {
         let mut page = self.info(app, found.next.map(cursor).as_ref());
         page.total = found.total;
         Page { data: found.entries, page }
-    }
-
-    /// The first value of the cursor.
-    pub(super) fn value(&self) -> Option<i64> {
-        self.after.as_ref().and_then(|cursor| cursor.0.first().copied())
     }
 
     /// Where a page stands that goes on after `next`.

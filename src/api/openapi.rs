@@ -329,7 +329,7 @@ mod tests {
         let document = document(&operations(), "1.2.3");
         for (name, response) in at(&document, "/components/responses").as_object().unwrap() {
             assert!(!response["description"].as_str().unwrap().is_empty(), "{name}");
-            assert!(response["content"].get("application/problem+json").is_some(), "{name}");
+            assert_eq!(keys(&response["content"]), ["application/problem+json"], "{name}");
             let has = |header: &str| response["headers"].get(header).is_some();
             assert!(has("X-Request-Id"), "{name}");
             assert_eq!(has("WWW-Authenticate"), name.starts_with("401"), "{name}");

@@ -49,6 +49,10 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 pub const CSV: &str = "text/csv";
 /// One JSON text a line.
 pub const NDJSON: &str = "application/x-ndjson";
+/// A drawing.
+pub const SVG: &str = "image/svg+xml";
+/// A database, as IANA has it.
+pub const SQLITE: &str = "application/vnd.sqlite3";
 
 /// What the request body is.
 #[derive(Clone, Copy)]
@@ -105,9 +109,9 @@ impl Unruled {
             query: None,
             status: 200,
             may_create: false,
-            unwell: None,
             payloads: vec![],
             location: false,
+            file: false,
             waits: Duration::ZERO,
             problems: vec![],
             links: vec![],
@@ -158,12 +162,12 @@ pub struct Operation {
     pub status: u16,
     /// Whether success is 201 where something was made that was not there.
     pub may_create: bool,
-    /// What a 503 carries when it is no problem but a finding.
-    pub unwell: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// What success carries, one for each media type; the first is the default.
     pub payloads: Vec<Payload>,
     /// Whether success carries `Location`.
     pub location: bool,
+    /// Whether success is a file to keep (`Content-Disposition`, `Repr-Digest`).
+    pub file: bool,
     /// How long it may wait for something to happen, beyond the time limit of requests.
     pub waits: Duration,
     /// Problems beyond those that follow from the other fields.
@@ -245,12 +249,6 @@ impl Operation {
         Self { may_create: true, ..self.answers::<T>() }
     }
 
-    /// Answers 200 or, when all is not well, 503, both with this document.
-    #[must_use]
-    pub fn reports<T: JsonSchema>(self) -> Self {
-        Self { unwell: Some(SchemaGenerator::subschema_for::<T>), ..self.answers::<T>() }
-    }
-
     /// Answers with this document and this status.
     #[must_use]
     pub fn answers_with<T: JsonSchema>(self, status: u16) -> Self {
@@ -268,6 +266,18 @@ impl Operation {
     #[must_use]
     pub fn streams(self) -> Self {
         self.answers_text(CSV).answers_text(NDJSON)
+    }
+
+    /// Also gives its report as CSV and as a chart.
+    #[must_use]
+    pub fn charts(self) -> Self {
+        self.answers_text(CSV).answers_text(SVG)
+    }
+
+    /// Answers with a file of this media type, to be kept.
+    #[must_use]
+    pub fn answers_file(self, media: &'static str) -> Self {
+        Self { file: true, ..self.answers_text(media) }
     }
 
     /// May wait this long for something to happen, beyond the time limit of requests.
@@ -303,6 +313,11 @@ impl Operation {
 
     /// Whether the API's own rules (authentication, limits, no-store) apply, as opposed to pages and probes.
     pub fn in_api(&self) -> bool {
-        self.path.starts_with("/v1/")
+        in_api(self.path)
     }
+}
+
+/// Whether a path is one of the API's.
+pub fn in_api(path: &str) -> bool {
+    path.starts_with("/v1/")
 }

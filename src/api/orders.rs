@@ -1,6 +1,7 @@
 //! Orders over HTTP.
 
 mod body;
+mod files;
 mod import;
 mod list;
 mod patch;
@@ -26,7 +27,9 @@ use crate::{
 };
 use axum::{extract::State, http::HeaderMap, response::Response};
 pub(super) use body::CreateOrder;
+pub use files::Export;
 pub(super) use import::import;
+pub use import::{Answer, import_file};
 pub(super) use list::{ListOrders, list};
 pub(super) use patch::{CancelOrder, NoFields, PatchOrder, cancel, confirm, fulfil, place, update};
 

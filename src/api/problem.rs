@@ -181,9 +181,7 @@ pub fn finish(mut response: Response, instance: &str, request_id: &str) -> Respo
 
 fn is_foreign_error(response: &Response) -> bool {
     let failed = response.status().is_client_error() || response.status().is_server_error();
-    // JSON is a finding of ours, such as that of the readiness probe: the framework's words are plain text.
-    let ours = |media: &HeaderValue| media == MEDIA_TYPE || media == "application/json";
-    failed && !response.headers().get(header::CONTENT_TYPE).is_some_and(ours)
+    failed && response.headers().get(header::CONTENT_TYPE).is_none_or(|media| media != MEDIA_TYPE)
 }
 
 /// What the framework meant by `status`. It says 400 for a path that cannot be decoded only: nothing is there.

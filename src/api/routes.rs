@@ -3,7 +3,7 @@
 
 use super::{
     analytics, api_keys, audit, auth, cors, events, gate, idempotency_keys, middleware, openapi,
-    operation::{Idempotency, NDJSON, Operation, Unruled, Versioned},
+    operation::{Idempotency, NDJSON, Operation, SQLITE, Unruled, Versioned},
     orders, pages, roles, server, sessions, system, transactions, users,
 };
 use crate::{
@@ -11,12 +11,12 @@ use crate::{
     domain::permission::Permission::{
         AnalyticsRead, ApiKeysWrite, AuditRead, OrdersCancel, OrdersCancelOwn, OrdersCreate, OrdersCreateOwn,
         OrdersRead, OrdersReadOwn, OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite, RefundsWrite,
-        RolesWrite, UsersRead, UsersWrite,
+        RolesWrite, SystemBackup, UsersRead, UsersWrite,
     },
-    error::{Error, problem},
+    error::problem,
     service::views::{
-        AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Report, RevenueRow,
-        RoleView, SessionView, StatusRow, TransactionView, UserView,
+        AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Reconciliation,
+        Report, RevenueRow, RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
     },
 };
 use axum::{
@@ -325,33 +325,40 @@ fn money() -> Vec<Operation> {
 }
 
 fn figures() -> Vec<Operation> {
-    vec![
-        read("analytics.daily", "/v1/analytics/daily", "Figures by day", get(analytics::daily))
-            .needs(&[AnalyticsRead])
+    let report = |id, path, summary, handler| read(id, path, summary, handler).needs(&[AnalyticsRead]);
+    let figures = [
+        report("analytics.daily", "/v1/analytics/daily", "Figures by day", get(analytics::daily))
             .query::<analytics::DailyQuery>()
-            .answers::<Report<DailyRow>>()
-            .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
-        read(
+            .answers::<Report<DailyRow>>(),
+        report(
             "analytics.revenue_by_user",
             "/v1/analytics/revenue-by-user",
             "Figures by user",
             get(analytics::revenue_by_user),
         )
-        .needs(&[AnalyticsRead])
         .query::<analytics::RevenueQuery>()
-        .pages::<Report<RevenueRow>>()
-        .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
-        read(
+        .pages::<Report<RevenueRow>>(),
+        report(
             "analytics.status_counts",
             "/v1/analytics/status-counts",
             "Orders by status",
             get(analytics::status_counts),
         )
-        .needs(&[AnalyticsRead])
         .query::<analytics::StatusQuery>()
-        .answers::<Report<StatusRow>>()
-        .problems(&[&problem::QUERY_TOO_EXPENSIVE]),
-    ]
+        .answers::<Report<StatusRow>>(),
+        report("analytics.top_items", "/v1/analytics/top-items", "Items by revenue", get(analytics::top_items))
+            .query::<analytics::TopItemsQuery>()
+            .answers::<Report<TopItemRow>>(),
+    ];
+    let reconcile = report(
+        "analytics.reconcile",
+        "/v1/analytics/reconcile",
+        "Compare figures with the rows",
+        get(analytics::reconcile),
+    )
+    .answers::<Reconciliation>();
+    let charts = figures.into_iter().map(Operation::charts);
+    charts.chain([reconcile]).map(|operation| operation.problems(&[&problem::QUERY_TOO_EXPENSIVE])).collect()
 }
 
 fn surroundings() -> Vec<Operation> {
@@ -361,10 +368,16 @@ fn surroundings() -> Vec<Operation> {
             .answers::<system::Live>(),
         read("system.ready", "/readyz", "Whether requests can be served", get(system::ready))
             .anonymous()
-            .reports::<system::Ready>(),
+            .answers::<system::Ready>()
+            .problems(&[&problem::NOT_READY]),
         read("system.version", "/version", "What is running here", get(system::version))
             .anonymous()
             .answers::<system::Version>(),
+        read("system.backup", "/v1/system/backup", "Download a verified copy of everything", get(system::backup))
+            .needs(&[SystemBackup])
+            .answers_file(SQLITE)
+            .may_wait(system::COPY_TIME)
+            .problems(&[&problem::STORAGE_FULL]),
         read("system.openapi", "/openapi.json", "This document", get(openapi_document))
             .anonymous()
             .answers::<serde_json::Map<String, serde_json::Value>>(),
@@ -400,7 +413,8 @@ pub fn router(app: App) -> Router {
         .route("/guide", get(pages::guide))
         .route("/guide/{page}", get(pages::guide_page))
         .route("/assets/{*path}", get(pages::file))
-        .fallback(async || Error::absent())
+        .fallback(gate::absent)
+        .method_not_allowed_fallback(gate::method_not_allowed)
         .layer(axum::middleware::from_fn(server::refuse));
     let surround = axum::middleware::from_fn_with_state(app.clone(), middleware::surround);
     let router = if app.config.server.cors_origins.is_empty() {

@@ -9,15 +9,15 @@ use crate::{
 };
 use std::fmt::Display;
 
-fn shown<T: Display>(value: &Shown<T>) -> Cell<'static> {
+pub(super) fn shown<T: Display>(value: &Shown<T>) -> Cell<'static> {
     Cell::Text(value.0.to_string().into())
 }
 
-fn shown_or_empty<T: Display>(value: Option<&Shown<T>>) -> Cell<'static> {
+pub(super) fn shown_or_empty<T: Display>(value: Option<&Shown<T>>) -> Cell<'static> {
     value.map_or(Cell::Empty, shown)
 }
 
-fn text(value: Option<&str>) -> Cell<'_> {
+pub(super) fn text(value: Option<&str>) -> Cell<'_> {
     value.map_or(Cell::Empty, |text| Cell::Text(text.into()))
 }
 

@@ -100,6 +100,8 @@ enum Format {
     DateTime,
     /// The code of a currency.
     Currency,
+    /// The name of a time zone.
+    Zone,
 }
 
 /// How many there may be, both included.

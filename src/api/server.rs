@@ -187,6 +187,8 @@ impl Server {
         // The wire has the deadlines, of which the library knows only one.
         let connection = http1::Builder::new()
             .header_read_timeout(None)
+            // Who has sent everything may say so before the answer is there.
+            .half_close(true)
             .max_buf_size(READ_BUFFER)
             .serve_connection(TokioIo::new(wire), service);
         watcher.watch(connection)

@@ -1,18 +1,29 @@
-//! Probes, the version and the API document.
+//! Probes, the version, and a copy of everything.
 
-use crate::app::App;
+use super::operation::SQLITE;
+use crate::{
+    app::App,
+    auth::Actor,
+    error::{Error, Result, problem},
+    service::backups,
+};
 use axum::{
     Json,
+    body::{Body, Bytes},
     extract::State,
-    http::StatusCode,
+    http::header,
     response::{IntoResponse, Response},
 };
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures_util::stream;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How long the writer may take to show that it lives.
 const PROBE_TIME: Duration = Duration::from_secs(2);
+/// How long making a copy of everything may take.
+pub(super) const COPY_TIME: Duration = Duration::from_hours(1);
 /// Free bytes below which the disk counts as full.
 const DISK_ROOM: u64 = 64 * 1024 * 1024;
 
@@ -23,10 +34,10 @@ pub(super) struct Live {
     status: &'static str,
 }
 
-/// Whether requests can be served.
+/// That requests can be served.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Ready {
-    /// `ok` or `failing`.
+    /// `ok`; what is not is the problem `not_ready`.
     status: &'static str,
     /// What an acknowledged write survives: `full` (a power cut) or `normal` (a crash of the process).
     durability: &'static str,
@@ -63,21 +74,51 @@ pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "ok" })
 }
 
-/// Whether requests can be served; 503 with the failing checks if not.
-pub(super) async fn ready(State(app): State<App>) -> Response {
+/// Whether requests can be served.
+///
+/// # Errors
+/// `not_ready` with the checks, if one of them fails.
+pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
     let check = |name, ok, detail| Check { name, ok, detail: (!ok).then_some(detail) };
     let checks = vec![
         check("writer", app.store.writable(PROBE_TIME).await, "the writer does not answer"),
-        check("disk", app.store.free_bytes().is_some_and(|free| free >= DISK_ROOM), "the disk is almost full"),
+        check("schema", app.store.schema_is_current(), "the file cannot be read, or another program has changed it"),
+        check("disk", app.store.has_room(DISK_ROOM), "the disk is full, or almost"),
         check("accepting", !app.is_draining(), "the service is stopping"),
     ];
-    let ok = checks.iter().all(|check| check.ok);
-    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = Ready { status: if ok { "ok" } else { "failing" }, durability: app.config.db.durability.name(), checks };
-    (status, Json(body)).into_response()
+    let failing: Vec<_> =
+        checks.iter().filter_map(|check| Some(format!("{}: {}", check.name, check.detail?))).collect();
+    if failing.is_empty() {
+        return Ok(Json(Ready { status: "ok", durability: app.config.db.durability.name(), checks }));
+    }
+    let checks = serde_json::to_value(checks).map_err(Error::internal)?;
+    Err(Error::new(&problem::NOT_READY).detail(failing.join("; ")).member("checks", checks))
 }
 
 /// What is running here.
 pub(super) async fn version() -> Json<Version> {
     Json(Version { name: "orderd", number: env!("CARGO_PKG_VERSION"), sqlite: App::sqlite_version() })
+}
+
+/// A copy of everything as it is now: consistent, verified, and made while writes go on.
+pub(super) async fn backup(State(app): State<App>, actor: Actor) -> Result<Response> {
+    let download = Arc::new(backups::download(&app, actor).await?);
+    let headers = [
+        (header::CONTENT_TYPE, SQLITE.to_owned()),
+        (header::CONTENT_LENGTH, download.bytes().to_string()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", download.name)),
+        (
+            header::HeaderName::from_static("repr-digest"),
+            format!("sha-256=:{}:", BASE64_STANDARD.encode(download.digest())),
+        ),
+    ];
+    let body = stream::try_unfold(0, move |offset| {
+        let chunk = Arc::clone(&download).read(offset);
+        async move {
+            let chunk = Bytes::from(chunk.await?);
+            let next = offset + chunk.len() as u64;
+            Ok::<_, Error>((!chunk.is_empty()).then_some((chunk, next)))
+        }
+    });
+    Ok((headers, Body::from_stream(body)).into_response())
 }

@@ -1,7 +1,7 @@
-//! `orderd config`: says whether the configuration is valid, and where each part of it comes from.
+//! `orderd config`: says whether the configuration is valid, where each part of it comes from, and what there is to set.
 
 use super::{Failure, flags::ServerFlags, print};
-use crate::config::Loaded;
+use crate::config::{Key, Loaded, reference};
 use std::fmt::Write;
 
 /// What to do with the configuration; both take the flags of `serve`, so that they see what it would see.
@@ -11,6 +11,8 @@ pub(super) enum Command {
     Check(ServerFlags),
     /// Print every setting and its origin, as TOML; secrets stay hidden
     Show(ServerFlags),
+    /// Explain every setting: what it takes, its default, and what it is for
+    Keys,
 }
 
 impl Command {
@@ -18,8 +20,18 @@ impl Command {
         match self {
             Self::Check(flags) => flags.load().and_then(|_| print(format_args!("configuration is valid\n"))),
             Self::Show(flags) => flags.load().and_then(|loaded| print(format_args!("{}", listing(&loaded)))),
+            Self::Keys => print(format_args!("{}", explanation())),
         }
     }
+}
+
+/// The keys, a paragraph each.
+fn explanation() -> String {
+    let keys = reference().into_iter().flat_map(|section| section.keys);
+    let paragraphs = keys.map(|Key { name, variable, takes, default, meaning }| {
+        format!("{name} ({variable})\n  {meaning}\n  {takes}; default {default}\n")
+    });
+    paragraphs.collect::<Vec<_>>().join("\n")
 }
 
 /// A TOML file that gives the same configuration again.

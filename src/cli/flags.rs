@@ -68,7 +68,8 @@ impl ServerFlags {
     }
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("must be SECTION.KEY=VALUE")?;
+/// What stands before and after the first `=`.
+pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("must be a name, =, and a value")?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }

@@ -7,6 +7,7 @@ use crate::{
         permission::Permission,
         time::Timestamp,
     },
+    error::problem,
     service::{
         keys::{self, NewKey},
         users,
@@ -56,7 +57,12 @@ impl Command {
         match self {
             Self::Create(arguments) => create(arguments),
             Self::Revoke(Revoke { flags, id }) => {
-                offline::change(flags.load(vec![])?, async |app, system| keys::revoke(&app, system, id).await)
+                offline::change(flags.load(vec![])?, async |app, system| {
+                    let revoked = keys::revoke(&app, system, id).await;
+                    revoked.map_err(|e| {
+                        if e.is(&problem::NOT_FOUND) { e.detail(format!("No API key is {id}.")) } else { e }
+                    })
+                })
             }
         }
     }

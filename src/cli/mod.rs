@@ -1,26 +1,39 @@
 //! The command line: one file a command. A new command is its file, a line in [`Command`] and one in [`dispatch`];
 //! what a command does to orders, users or the database is not done here.
 
+mod backup;
 mod config;
+mod demo;
+mod doctor;
+mod export;
 mod flags;
+mod healthcheck;
+mod import;
 mod key;
 mod keys;
+mod manual;
 mod offline;
+mod openapi;
+mod progress;
+mod restore;
+mod sbom;
 mod serve;
+mod supervisor;
 mod user;
 mod verify;
 
 use crate::{
     app::StartError,
     error::{Class, Error, Place},
-    store::OpenError,
+    store::{OpenError, backup::CopyError},
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::{
     fmt,
     io::{self, Write},
     process::ExitCode,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Orders, payments and exact analytics in one static binary and one SQLite file.
 #[derive(Parser)]
@@ -40,8 +53,20 @@ enum Command {
     /// Make, list, disable users and set their passwords
     #[command(subcommand)]
     User(user::Command),
+    /// Fill an empty database with users and orders to try things out on
+    Demo(demo::Arguments),
     /// Check that everything in the database is as it was written
     Verify(verify::Arguments),
+    /// Write orders to a file; works beside a running server
+    Export(export::Arguments),
+    /// Read orders from a file, as the import of the API does
+    Import(import::Arguments),
+    /// Make a verified copy of the database, beside a running server too
+    Backup(backup::Arguments),
+    /// Put a backup in the place of the database, which is kept; ends all sessions
+    Restore(restore::Arguments),
+    /// Look at what the database rests on: disk, permissions, clock, limits
+    Doctor(doctor::Arguments),
     /// Make and revoke API keys
     #[command(subcommand)]
     Key(key::Command),
@@ -51,16 +76,37 @@ enum Command {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Ask a server whether it can serve
+    Healthcheck(healthcheck::Arguments),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print what this program is made of, as CycloneDX
+    Sbom,
+    /// Print a script that completes commands
+    Completions(manual::Completions),
+    /// Print or write manual pages
+    Man(manual::Pages),
 }
 
 fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => arguments.run(),
         Command::User(command) => command.run(),
+        Command::Demo(arguments) => arguments.run(),
         Command::Verify(arguments) => arguments.run(),
+        Command::Backup(arguments) => arguments.run(),
+        Command::Restore(arguments) => arguments.run(),
+        Command::Doctor(arguments) => arguments.run(),
         Command::Key(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Config(command) => command.run(),
+        Command::Export(arguments) => arguments.run(),
+        Command::Import(arguments) => arguments.run(),
+        Command::Healthcheck(arguments) => arguments.run(),
+        Command::Openapi => openapi::run(),
+        Command::Sbom => sbom::run(),
+        Command::Completions(arguments) => arguments.run(CommandLine::command()),
+        Command::Man(arguments) => arguments.run(CommandLine::command()),
     }
 }
 
@@ -105,7 +151,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
         match (e.problem().class, e.cause()) {
-            (Class::Invalid, _) if !e.faults().is_empty() => Self::usage(faults(&e)),
+            (Class::Invalid | Class::Malformed, _) if !e.faults().is_empty() => Self::usage(faults(&e)),
             (_, Some(cause)) => Self::failed(cause.to_string()),
             (_, None) => Self::failed(e.public_detail().unwrap_or(e.problem().title)),
         }
@@ -126,7 +172,16 @@ impl From<OpenError> for Failure {
     fn from(e: OpenError) -> Self {
         match e {
             OpenError::Held(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
-            OpenError::Denied(..) => Self::failed(e.to_string()),
+            OpenError::Older(..) | OpenError::Denied(..) => Self::failed(e.to_string()),
+        }
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(e: CopyError) -> Self {
+        match e {
+            CopyError::Unfit(e) => e.into(),
+            CopyError::Full(_) | CopyError::Stopped => Self::failed(e.to_string()),
         }
     }
 }
@@ -156,10 +211,16 @@ fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
     written.map_err(|error| Failure::failed(format!("standard output: {error}")))
 }
 
+/// Makes a write past the limit on the size of files (`ulimit -f`) fail as one on a full disk does. By default the signal
+/// that comes with it ends the process; that anything handles it is enough. To be called in a runtime.
+fn outlive_file_size_limit() -> Result<(), Failure> {
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    signal(kind).map(drop).map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {

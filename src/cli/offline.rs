@@ -1,7 +1,7 @@
 //! What the commands that change the database have in common: they open it as a server would, so that they refuse while
 //! one has it, and act as the system itself.
 
-use super::Failure;
+use super::{Failure, outlive_file_size_limit};
 use crate::{
     app::{App, Surroundings},
     auth::Actor,
@@ -28,6 +28,7 @@ pub(super) fn change_or_make<T>(loaded: Loaded, work: impl AsyncFnOnce(App, Acto
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))?;
     runtime.block_on(async {
+        outlive_file_size_limit()?;
         let app = App::open(loaded.config, Surroundings::system()?)?;
         let outcome = work(app.clone(), Actor::system("cli")).await;
         app.store.close().await;

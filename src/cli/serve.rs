@@ -1,24 +1,23 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, flags::ServerFlags, print};
+use super::{Failure, demo::print_users, flags::ServerFlags, outlive_file_size_limit, print, supervisor};
 use crate::{
     api::server::{self, Certificate},
     app::{App, Surroundings},
-    config::{Bootstrap, Config, Durability, Loaded},
+    config::{Bootstrap, Config, Loaded},
     domain::{time::Clock, user::Email},
     error::problem,
     service::{
-        demo::{self, DemoUser},
+        demo::{self, DemoUser, Plan},
         housekeeping, sessions,
         users::NewUser,
     },
-    store::users,
     telemetry::logs,
 };
 use std::sync::Arc;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
 
@@ -47,25 +46,24 @@ impl Arguments {
 
 async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
-    refuse_unbuilt(&config)?;
+    outlive_file_size_limit()?;
+    // From the start, so that no signal kills it while it does not listen for them yet.
+    let told = told_to_stop().and_then(|told| Ok((told, signal(SignalKind::hangup())?)));
+    let (told, renewed) = told.map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
     let listen = config.server.listen;
     let certificate = certificate(&config)?;
+    tokio::spawn(reread(renewed, certificate.clone()));
     let demo_users = if demo { fill(&config).await? } else { vec![] };
     let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
     let listener = server::listen(listen).map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     let address = listener.local_addr().map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
-    // Whoever reads that it listens may send a signal at once.
-    let told = reread_when_told(certificate.clone()).and_then(|()| told_to_stop());
-    let told = told.map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     print(format_args!("listening on {scheme}://{address}\n"))?;
     if let Some(token) = sessions::offer_setup(&app)? {
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
-    for user in demo_users {
-        print(format_args!("demo user: {} {} {}\n", user.role, user.email, user.password.as_str()))?;
-    }
+    print_users(&demo_users)?;
     tracing::info!(
         server.address = %address,
         db.path = %app.store.path().display(),
@@ -73,6 +71,7 @@ async fn serve(loaded: Loaded, demo: bool) -> Result<(), Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
+    supervisor::ready(&format!("{scheme}://{address}"));
     run(app, listener, certificate, told).await
 }
 
@@ -83,13 +82,14 @@ async fn run(
     certificate: Option<Arc<Certificate>>,
     told: impl Future<Output = &'static str>,
 ) -> Result<(), Failure> {
-    let (shared, storage_failed) = (app.clone(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
-    let failed = Arc::clone(&storage_failed);
+    let store = app.store.clone();
     let stop = async move {
         tokio::select! {
             name = told => tracing::info!(signal = name, "stopping"),
-            () = shared.store.failed() => failed.store(true, std::sync::atomic::Ordering::Relaxed),
+            () = store.failed() => {}
+            never = supervisor::live() => match never {},
         }
+        supervisor::stopping();
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
@@ -97,7 +97,7 @@ async fn run(
     drop(stop_housekeeping);
     housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;
-    if storage_failed.load(std::sync::atomic::Ordering::Relaxed) {
+    if app.store.has_failed() {
         return Err(Failure::failed(format!("{}: storage failed; start again to recover", app.store.path().display())));
     }
     tracing::info!("stopped");
@@ -111,19 +111,15 @@ fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, Failure> {
     Ok(Some(Arc::new(certificate)))
 }
 
-/// Reads the certificate anew at each SIGHUP, from now on.
-fn reread_when_told(certificate: Option<Arc<Certificate>>) -> std::io::Result<()> {
-    let mut told = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while told.recv().await.is_some() {
-            match certificate.as_ref().map(|certificate| certificate.reload()) {
-                Some(Ok(())) => tracing::info!("the certificate was read anew"),
-                Some(Err(e)) => tracing::error!(error.cause = e, "the certificate cannot be read; the old one stays"),
-                None => tracing::info!("SIGHUP: there is no certificate to read anew"),
-            }
+/// Reads the certificate anew each time that it is told to.
+async fn reread(mut told: Signal, certificate: Option<Arc<Certificate>>) {
+    while told.recv().await.is_some() {
+        match certificate.as_ref().map(|certificate| certificate.reload()) {
+            Some(Ok(())) => tracing::info!("the certificate was read anew"),
+            Some(Err(e)) => tracing::error!(error.cause = e, "the certificate cannot be read; the old one stays"),
+            None => tracing::info!("SIGHUP: there is no certificate to read anew"),
         }
-    });
-    Ok(())
+    }
 }
 
 /// Resolves with the name of the signal that tells the server to stop.
@@ -138,34 +134,23 @@ fn told_to_stop() -> std::io::Result<impl Future<Output = &'static str>> {
     })
 }
 
-/// Orders that `--demo` makes.
+/// Orders that `--demo` makes, and of how many days.
 const DEMO_ORDERS: usize = 10_000;
+const DEMO_DAYS: u32 = 180;
 
 /// Fills an empty database with users and orders, at times of the past.
 async fn fill(config: &Config) -> Result<Vec<DemoUser>, Failure> {
-    let system = Surroundings::system()?;
-    let now = system.clock.now();
-    let (hand, clock) = demo::Hand::new(now.minus(demo::SPAN));
-    // Nobody is promised anything yet, so commits need no sync of their own; closing syncs the whole.
-    let mut config = config.clone();
-    config.db.durability = Durability::Normal;
-    let app = App::open(config, Surroundings { clock, ..system })?;
-    let made = if app.store.read("demo.empty", users::any)? {
+    let until = Clock::system().now();
+    let plan = Plan { orders: DEMO_ORDERS, days: DEMO_DAYS, until, accounts: 0, seed: 1 };
+    let app = demo::open(config, &plan)?;
+    let made = if demo::is_empty(&app)? {
+        demo::fill(&app, &plan, |_| {}).await?
+    } else {
         tracing::warn!("--demo fills an empty database only; this one is left as it is");
         vec![]
-    } else {
-        demo::fill(&app, &hand, now, DEMO_ORDERS).await?
     };
     app.store.close().await;
     Ok(made)
-}
-
-/// A setting that this version cannot follow must not be passed over in silence.
-fn refuse_unbuilt(config: &Config) -> Result<(), Failure> {
-    if config.backup.dir.is_some() {
-        return Err(Failure::usage("`backup.dir`: this version makes no scheduled backups"));
-    }
-    Ok(())
 }
 
 /// Makes the first administrator whom the environment names.

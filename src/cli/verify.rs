@@ -1,8 +1,13 @@
-//! `orderd verify`: whether everything in a database is as it was written. Reads only, beside a running server too.
+//! `orderd verify`: whether everything in a database is as it was written. Reads only, beside a running server too; with
+//! `--rebuild` it takes the file for itself and makes the summaries of figures anew.
 
-use super::{Failure, flags::ConfigFlags, print};
-use crate::store::{Store, verify};
+use super::{Failure, flags::ConfigFlags, print, progress};
+use crate::store::{
+    Store,
+    verify::{self, Check, Rebuilt},
+};
 use serde_json::json;
+use std::path::Path;
 
 /// The arguments of `orderd verify`.
 #[derive(clap::Args)]
@@ -12,30 +17,72 @@ pub(super) struct Arguments {
     /// Print one JSON document in place of lines
     #[arg(long)]
     json: bool,
+    /// Make the summaries of figures anew from the rows, if those are whole; no server may have the file
+    #[arg(long)]
+    rebuild: bool,
+}
+
+/// A check as it is reported.
+struct Line {
+    /// `ok`, `FAULT` or `REBUILT`.
+    word: &'static str,
+    check: Check,
 }
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let path = self.flags.load(vec![])?.config.db.path;
-        let checks = Store::inspect(&path, verify::all)??;
-        let faults = checks.iter().filter(|check| check.fault.is_some()).count();
+        if !path.exists() {
+            return Err(Failure::failed(format!("{}: there is no such file", path.display())));
+        }
+        let spinner = progress::spinner("verifying");
+        let lines = if self.rebuild { rebuilt(&path)? } else { verified(Store::inspect(&path, verify::all)??) };
+        drop(spinner);
+        let faults = lines.iter().filter(|line| line.word == "FAULT").count();
         if self.json {
-            let entry =
-                |check: &verify::Check| json!({"name": check.name, "ok": check.fault.is_none(), "fault": check.fault});
-            let list: Vec<_> = checks.iter().map(entry).collect();
+            let list: Vec<_> = lines.iter().map(Line::json).collect();
             print(format_args!("{}\n", json!({"ok": faults == 0, "checks": list})))?;
         } else {
-            for check in &checks {
-                match &check.fault {
-                    None => print(format_args!("ok {}\n", check.name))?,
-                    Some(fault) => print(format_args!("FAULT {}: {fault}\n", check.name))?,
-                }
-            }
+            lines.iter().try_for_each(Line::print)?;
         }
         match faults {
             0 => Ok(()),
             1 => Err(Failure::unfit_database(format!("{}: 1 check found a fault", path.display()))),
             more => Err(Failure::unfit_database(format!("{}: {more} checks found faults", path.display()))),
+        }
+    }
+}
+
+fn verified(checks: Vec<Check>) -> Vec<Line> {
+    let word = |check: &Check| if check.fault.is_some() { "FAULT" } else { "ok" };
+    checks.into_iter().map(|check| Line { word: word(&check), check }).collect()
+}
+
+/// What differed was mended; a fault that is left means that nothing was.
+fn rebuilt(path: &Path) -> Result<Vec<Line>, Failure> {
+    let Rebuilt { before, left } = verify::rebuild(path)??;
+    let mut lines = verified(left);
+    let mended = if lines.is_empty() { "REBUILT" } else { "FAULT" };
+    lines.extend(verified(before).into_iter().map(|line| match line.word {
+        "FAULT" => Line { word: mended, ..line },
+        _ => line,
+    }));
+    Ok(lines)
+}
+
+impl Line {
+    fn json(&self) -> serde_json::Value {
+        let mut entry = json!({"name": self.check.name, "ok": self.word != "FAULT", "fault": self.check.fault});
+        if self.word == "REBUILT" {
+            entry["rebuilt"] = true.into();
+        }
+        entry
+    }
+
+    fn print(&self) -> Result<(), Failure> {
+        match &self.check.fault {
+            None => print(format_args!("{} {}\n", self.word, self.check.name)),
+            Some(fault) => print(format_args!("{} {}: {fault}\n", self.word, self.check.name)),
         }
     }
 }

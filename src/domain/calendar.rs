@@ -1,23 +1,26 @@
-//! Days in a time zone, and the buckets of time that figures are kept in: how a range of local days is covered by
-//! as few buckets as possible. Offsets of zones are multiples of 15 minutes, and so is every edge here.
+//! Days in a time zone, and the buckets of time that figures are kept in: how a range of local days is made up of few
+//! of them. Offsets of zones are multiples of 15 minutes, and so is every edge here.
 
 use super::time::Timestamp;
 /// A day of the calendar, in no time zone.
 pub use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::{Span, tz::TimeZone};
 
 /// The widths of the buckets, in seconds, from wide to narrow.
 pub const SPANS: [i64; 3] = [86_400, 3_600, 900];
 
-/// The most days that one question may cover: ten years.
-pub const MAX_DAYS: i32 = 3_660;
+/// The most years that one question may cover.
+pub const MAX_YEARS: i16 = 10;
+
+/// The last day that can be asked for: one before the calendar ends in every zone.
+pub const LAST_DAY: Date = jiff::civil::date(9998, 12, 31);
 
 /// The bucket of width `span` that `at` falls into: whole spans since the epoch.
 pub const fn bucket(span: i64, at: Timestamp) -> i64 {
     at.seconds().div_euclid(span)
 }
 
-/// Buckets `first..=last` of one width.
+/// Buckets `first..=last` of one width, to be added or taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Width in seconds.
@@ -26,26 +29,43 @@ pub struct Run {
     pub first: i64,
     /// Last bucket.
     pub last: i64,
+    /// 1 to add what is in them, −1 to take it away.
+    pub times: i64,
 }
 
-/// The fewest buckets that cover `from..to` (seconds since the epoch, multiples of 900) exactly.
-pub fn cover(from: i64, to: i64) -> Vec<Run> {
-    let mut runs = vec![];
-    cover_with(&SPANS, from, to, &mut runs);
-    runs
-}
-
-fn cover_with(spans: &[i64], from: i64, to: i64, runs: &mut Vec<Run>) {
-    let Some((&span, narrower)) = spans.split_first() else { return };
-    // Whole buckets of this width lie within first..end; what is left at both sides is for narrower ones.
-    let (first, end) = (from.div_euclid(span) + i64::from(from.rem_euclid(span) != 0), to.div_euclid(span));
-    if first < end {
-        cover_with(narrower, from, first * span, runs);
-        runs.push(Run { span, first, last: end - 1 });
-        cover_with(narrower, end * span, to, runs);
-    } else if from < to {
-        cover_with(narrower, from, to, runs);
+impl Run {
+    /// The buckets of `span` from one edge to another, backwards to be taken away; none if the edges are the same.
+    fn between(span: i64, from: i64, to: i64) -> Option<Self> {
+        let (first, end) = (from.min(to), from.max(to));
+        (first < end).then_some(Self { span, first, last: end - 1, times: if from < to { 1 } else { -1 } })
     }
+}
+
+/// The edge of buckets of width `span` that is nearest to `at`: whole spans since the epoch.
+pub const fn nearest(span: i64, at: i64) -> i64 {
+    (at + span / 2).div_euclid(span)
+}
+
+/// The buckets that lead from the nearest midnight in UTC to `at` (seconds since the epoch, a multiple of 900): at most
+/// twelve hours and two quarters of an hour, since it is as far back from the next midnight as it is on from the last.
+pub fn from_midnight(at: i64) -> impl Iterator<Item = Run> {
+    let [day, hour, quarter] = SPANS;
+    let (midnight, full_hour) = (nearest(day, at) * day, nearest(hour, at) * hour);
+    let hours = Run::between(hour, midnight / hour, full_hour / hour);
+    let quarters = Run::between(quarter, full_hour / quarter, at / quarter);
+    hours.into_iter().chain(quarters)
+}
+
+/// The days from the midnight in UTC that is nearest to `from` to the one nearest to `to`.
+pub fn days_between(from: i64, to: i64) -> Option<Run> {
+    let day = SPANS[0];
+    Run::between(day, nearest(day, from), nearest(day, to))
+}
+
+/// The buckets that, added and taken away, come to `from..to` (seconds since the epoch, multiples of 900) exactly.
+pub fn cover(from: i64, to: i64) -> Vec<Run> {
+    let before = from_midnight(from).map(|run| Run { times: -run.times, ..run });
+    days_between(from, to).into_iter().chain(from_midnight(to)).chain(before).collect()
 }
 
 /// A time zone of the IANA database, which is part of this program.
@@ -72,6 +92,11 @@ impl Zone {
         // Only offsets of local mean time, before the quarter-hour zones of today, are finer than 15 minutes.
         Some(instant.div_euclid(900) * 900)
     }
+}
+
+/// The last day that a question may ask for whose first day is `from`.
+pub fn furthest(from: Date) -> Date {
+    from.checked_add(Span::new().years(MAX_YEARS)).unwrap_or(Date::MAX)
 }
 
 /// A range of local days, both ends included.
@@ -143,27 +168,33 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_covered_once_and_by_few() {
+    fn a_range_is_covered_by_few() {
         let day = 86_400;
-        assert_eq!(cover(0, 90 * day), [Run { span: day, first: 0, last: 89 }]);
-        assert_eq!(
-            cover(day - 6300, 2 * day + 900),
-            [
-                Run { span: 900, first: 89, last: 91 },
-                Run { span: 3600, first: 23, last: 23 },
-                Run { span: day, first: 1, last: 1 },
-                Run { span: 900, first: 192, last: 192 },
-            ]
-        );
+        let run = |span, first, last, times| Run { span, first, last, times };
+        assert_eq!(cover(0, 90 * day), [run(day, 0, 89, 1)]);
+        let kathmandu = [
+            run(day, 1, 2, 1),
+            run(3600, 66, 71, -1),
+            run(900, 264, 264, 1),
+            run(3600, 18, 23, 1),
+            run(900, 72, 72, -1),
+        ];
+        assert_eq!(cover(day - 20_700, 3 * day - 20_700), kathmandu);
         assert_eq!(cover(5, 5), []);
     }
 
     #[test]
-    fn a_cover_is_exact_for_every_pair_of_edges() {
-        for from in (0..40).map(|i| -90_000 + i * 900) {
-            for to in (0..250).map(|i| from + i * 900) {
-                let covered: i64 = cover(from, to).iter().map(|run| (run.last - run.first + 1) * run.span).sum();
-                assert_eq!(covered, to - from);
+    fn a_cover_counts_what_is_inside_once_and_nothing_else() {
+        for from in (0..200).map(|i| -90_000 + i * 900) {
+            for to in (1..250).map(|i| from + i * 900) {
+                // How often each instant counts changes at the edges of runs alone; taken together only two are left.
+                let mut changes = std::collections::BTreeMap::new();
+                for run in cover(from, to) {
+                    *changes.entry(run.first * run.span).or_insert(0) += run.times;
+                    *changes.entry((run.last + 1) * run.span).or_insert(0) -= run.times;
+                }
+                changes.retain(|_, times| *times != 0);
+                assert_eq!(changes.into_iter().collect::<Vec<_>>(), [(from, 1), (to, -1)]);
             }
         }
     }

@@ -4,7 +4,8 @@
 use super::{
     id::UserId,
     money::Currency,
-    order::{Order, OrderStatus},
+    order::{Item, Order, OrderStatus},
+    pricing::Line,
     time::Timestamp,
     transaction::{Kind, PaymentStatus, Transaction, TransactionStatus},
 };
@@ -69,6 +70,39 @@ pub struct Standing {
     pub total: i64,
 }
 
+/// Sums over the lines of orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ItemSums {
+    /// Pieces.
+    pub quantity: i64,
+    /// Orders that have such a line.
+    pub orders: i64,
+    /// Totals of the lines.
+    pub total: i64,
+}
+
+impl ItemSums {
+    /// Adds `other`, `times` of it: 1 to put in, −1 to take out.
+    pub fn add(&mut self, other: &Self, times: i64) {
+        self.quantity += other.quantity * times;
+        self.orders += other.orders * times;
+        self.total += other.total * times;
+    }
+}
+
+/// What a line of an order counts for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemSale {
+    /// When the order was placed.
+    pub at: Timestamp,
+    /// What was sold.
+    pub sku: String,
+    /// In which currency.
+    pub currency: Currency,
+    /// How much.
+    pub sums: ItemSums,
+}
+
 /// What an order counts for; nothing before it is placed.
 pub fn of_order(order: &Order) -> impl Iterator<Item = Sale> {
     let sale = |at, sums| Sale { at, currency: order.currency, user_id: order.user_id, sums };
@@ -80,6 +114,23 @@ pub fn of_order(order: &Order) -> impl Iterator<Item = Sale> {
         .and(order.cancelled_at)
         .map(|at| sale(at, Sums { orders_cancelled: 1, cancelled: order.totals.total, ..Sums::default() }));
     placed.into_iter().chain(cancelled)
+}
+
+/// Whether the lines of an order count as sold: from when it is placed until it is cancelled.
+pub fn sells(order: &Order) -> bool {
+    order.placed_at.is_some() && order.status != OrderStatus::Cancelled
+}
+
+/// What the lines of an order count for. An order with two lines of one SKU counts once for it.
+pub fn of_items(order: &Order) -> impl Iterator<Item = ItemSale> {
+    let at = order.placed_at.filter(|_| sells(order));
+    let sale = move |at, (i, item): (usize, &Item)| {
+        let Line { sku, quantity, .. } = &item.line;
+        let first = order.items[..i].iter().all(|earlier| earlier.line.sku != *sku);
+        let sums = ItemSums { quantity: *quantity, orders: i64::from(first), total: item.totals.total_amount };
+        ItemSale { at, sku: sku.clone(), currency: order.currency, sums }
+    };
+    at.into_iter().flat_map(move |at| order.items.iter().enumerate().map(move |line| sale(at, line)))
 }
 
 /// Where an order stands; nowhere before it is placed.

@@ -12,6 +12,7 @@ mod names;
 pub mod order;
 pub mod permission;
 pub mod pricing;
+pub mod rotation;
 pub mod time;
 pub mod transaction;
 pub mod user;

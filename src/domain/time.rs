@@ -1,6 +1,13 @@
 //! Instants in UTC with millisecond precision, and the one clock they are read from.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +38,19 @@ impl Timestamp {
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
     }
 
+    /// As it stands in names of files: RFC 3339 without its dashes and colons, such as `20261123T031411.123Z`.
+    pub fn stamp(self) -> String {
+        self.to_string().replace(['-', ':'], "")
+    }
+
+    /// Reads what [`Timestamp::stamp`] writes.
+    pub fn from_stamp(text: &str) -> Option<Self> {
+        let part = |range| text.get(range);
+        let (year, month, day) = (part(0..4)?, part(4..6)?, part(6..8)?);
+        let (t, hour, minute, rest) = (part(8..9)?, part(9..11)?, part(11..13)?, text.get(13..)?);
+        Self::parse(&format!("{year}-{month}-{day}{t}{hour}:{minute}:{rest}")).filter(|time| time.stamp() == text)
+    }
+
     /// Later by `wait`, saturating.
     #[must_use]
     pub fn plus(self, wait: Duration) -> Self {
@@ -56,27 +76,64 @@ impl fmt::Display for Timestamp {
 
 /// Where the time comes from: the system, or a hand that a test holds.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock(Arc<Source>);
+
+enum Source {
+    System(Steady),
+    Told(Box<dyn Fn() -> Timestamp + Send + Sync>),
+}
 
 impl Clock {
-    /// The system's clock.
+    /// The system's clock, made steady: it never goes back and never stands still.
     pub fn system() -> Self {
-        #[allow(clippy::disallowed_methods, reason = "the one place where the time of day is read")]
-        Self(Arc::new(|| {
-            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-        }))
+        Self(Arc::new(Source::System(Steady { origin: Instant::now(), offset: AtomicI64::new(i64::MIN) })))
     }
 
     /// A clock that says whatever `tell` says.
     pub fn from_fn(tell: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+        Self(Arc::new(Source::Told(Box::new(tell))))
     }
 
     /// The present instant.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        match &*self.0 {
+            Source::System(steady) => steady.at(time_of_day(), steady.origin.elapsed()),
+            Source::Told(tell) => tell(),
+        }
     }
+
+    /// Goes on from `last`, which is known to have been, if the system's clock has been set back since.
+    pub fn go_on_from(&self, last: Timestamp) {
+        if let Source::System(steady) = &*self.0 {
+            steady.at(last.0.saturating_mul(1000), steady.origin.elapsed());
+        }
+    }
+}
+
+/// Time that passes at the pace of the monotonic clock, from the latest time of day that was ever seen. When the system's
+/// clock is set forward it follows; when that is set back it goes on at its pace. So what is written stays in the order
+/// of its times, what has expired stays expired, and what is yet to expire does so.
+struct Steady {
+    origin: Instant,
+    /// Microseconds from the monotonic clock to the time of day: the most that was seen.
+    offset: AtomicI64,
+}
+
+impl Steady {
+    /// The instant at which the system says that it is `time_of_day` (in microseconds), `elapsed` after the origin.
+    fn at(&self, time_of_day: i64, elapsed: Duration) -> Timestamp {
+        let elapsed = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
+        let seen = time_of_day.saturating_sub(elapsed);
+        let offset = self.offset.fetch_max(seen, Ordering::Relaxed).max(seen);
+        Timestamp(offset.saturating_add(elapsed).div_euclid(1000))
+    }
+}
+
+/// Microseconds since the epoch, as the system has it.
+fn time_of_day() -> i64 {
+    #[allow(clippy::disallowed_methods, reason = "the one place where the time of day is read")]
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -90,6 +147,16 @@ mod tests {
     }
 
     #[test]
+    fn stamps_of_files_are_read_back() {
+        let instant = Timestamp::from_millis(1_795_403_651_123);
+        assert_eq!(instant.stamp(), "20261123T031411.123Z");
+        assert_eq!(Timestamp::from_stamp("20261123T031411.123Z"), Some(instant));
+        for text in ["", "20261123", "20261123T031411Z", "2026112ät031411.123Z", "2026-11-23T03:14:11.123Z"] {
+            assert_eq!(Timestamp::from_stamp(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn reads_rfc_3339_and_nothing_else() {
         let instant = Timestamp::from_millis(1_795_403_651_123);
         assert_eq!(Timestamp::parse("2026-11-23T03:14:11.123Z"), Some(instant));
@@ -97,5 +164,38 @@ mod tests {
         for text in ["2026-11-23", "2026-11-23T03:14:11", "2026-11-23 03:14:11Z", "yesterday", ""] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn time_never_goes_back_and_never_stands_still() {
+        const SECOND: i64 = 1_000_000;
+        const DAY: i64 = 86_400 * SECOND;
+        let steady = Steady { origin: Instant::now(), offset: AtomicI64::new(i64::MIN) };
+        let now = 20_000 * DAY;
+        let mut last = i64::MIN;
+        for (second, told, expected) in [
+            (0, now, now),
+            (1, now + SECOND, now + SECOND),
+            (2, now - DAY, now + 2 * SECOND),
+            (3, now - DAY + SECOND, now + 3 * SECOND),
+            (4, now + 30 * DAY, now + 30 * DAY),
+            (5, now + 5 * SECOND, now + 30 * DAY + SECOND),
+            (9, now + 9 * SECOND, now + 30 * DAY + 5 * SECOND),
+        ] {
+            let at = steady.at(told, Duration::from_secs(second));
+            assert_eq!(at.millis(), expected / 1000, "after {second} s");
+            assert!(at.millis() > last);
+            last = at.millis();
+        }
+    }
+
+    #[test]
+    fn the_systems_clock_goes_on_from_what_is_known_to_have_been() {
+        let clock = Clock::system();
+        let later = clock.now().plus(Duration::from_hours(24));
+        clock.go_on_from(later);
+        assert!(clock.now() >= later && clock.now() < later.plus(Duration::from_hours(1)));
+        clock.go_on_from(Timestamp::from_millis(0));
+        assert!(clock.now() >= later);
     }
 }

@@ -143,6 +143,9 @@ problems! {
     DRAINING Unavailable "draining" "The service is stopping"
         { "The service finishes what it has accepted and takes nothing new." }
         { "Try again after the time in Retry-After." }
+    NOT_READY Unavailable "not_ready" "The service cannot serve"
+        { "Something that the service needs is not as it should be, or it is stopping." }
+        { "Send requests elsewhere until it is ready. checks[] names what fails; an operator can mend it." }
     STORAGE_FULL Unavailable "storage_full" "The disk is full"
         { "There is no room to record the change. Nothing was done; reading goes on." }
         { "Try again later; an operator has to make room." }

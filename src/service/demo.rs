@@ -1,57 +1,59 @@
-//! Something to try things out on: a user for each role, and half a year of orders with payments, refunds and
-//! cancellations. Everything is done by the use cases themselves, at the times that a clock in our hands shows, so that
-//! the data keep every rule that real ones keep.
+//! Something to try things out on, or to measure: users, and orders with payments, refunds and cancellations. They are
+//! made by the functions that requests come to, each at its own time of the past, so that they keep every rule that real
+//! ones keep: numbers, chains, audit and figures. What the orders are like is in the modules below; many of them share
+//! a transaction, and nothing is promised to anybody before all of them are there.
+
+mod goods;
+mod people;
+mod season;
+mod story;
 
 use super::{
-    exactly_once::{Attempt, Reply},
-    orders::{self, IfMatch, NewOrder, Refund},
+    exactly_once::Attempt,
+    orders,
     transactions::{self, NewTransaction},
     users::{self, NewUser},
 };
 use crate::{
-    app::App,
-    auth::{Actor, policy, secret},
+    app::{App, StartError, Surroundings},
+    auth::{Actor, Principal, password::Owner, policy, secret},
+    config::{Config, Durability},
     domain::{
-        id::{Identifier, OrderId, UserId},
-        money::{Currency, TaxRate},
-        order::{Customer, OrderDraft, OrderStatus, Transition},
-        pricing::{Fee, Line, Tax, price},
+        id::{Identifier, Ids, UserId},
+        order::{Order, Transition},
         time::{Clock, Timestamp},
         transaction::{Kind, TransactionStatus},
+        user::Email,
     },
     error::{Error, Result},
+    store::{WriteTx, events, users as user_rows},
 };
-use futures_util::future::try_join_all;
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use story::{Deed, Step, Story};
 
-/// Over how many days the orders are spread.
-const DAYS: i64 = 180;
-/// Things done at once: they share a commit.
-const AT_ONCE: usize = 64;
-const DAY_MILLIS: i64 = 86_400_000;
-const HOUR_MILLIS: i64 = 3_600_000;
+/// Things done in one transaction. The more there are, the more of them count in the same rows of the figures.
+const TOGETHER: usize = 2_000;
+const CUSTOMER: &str = "customer";
 
-/// A clock that shows what its hand is set to.
-#[derive(Clone)]
-pub struct Hand(Arc<AtomicI64>);
+/// What to make. The same plan makes the same rows, but for the password hashes of users.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How many orders.
+    pub orders: usize,
+    /// Over how many days they are spread.
+    pub days: u32,
+    /// When the last of those days ends.
+    pub until: Timestamp,
+    /// Customers with an account, beside the one to try things out as.
+    pub accounts: usize,
+    /// What everything random comes from.
+    pub seed: u64,
+}
 
-impl Hand {
-    /// A clock and its hand, at `start`.
-    pub fn new(start: Timestamp) -> (Self, Clock) {
-        let hand = Self(Arc::new(AtomicI64::new(start.millis())));
-        let shown = Arc::clone(&hand.0);
-        (hand, Clock::from_fn(move || Timestamp::from_millis(shown.load(Ordering::Relaxed))))
-    }
-
-    fn set(&self, millis: i64) {
-        self.0.store(millis, Ordering::Relaxed);
+impl Plan {
+    /// When the first of the days begins.
+    fn from(&self) -> Timestamp {
+        self.until.minus(Duration::from_hours(24 * u64::from(self.days)))
     }
 }
 
@@ -65,124 +67,129 @@ pub struct DemoUser {
     pub password: zeroize::Zeroizing<String>,
 }
 
-/// Fills an empty database with a user for each role and `count` orders of the days before `now`.
-pub async fn fill(app: &App, hand: &Hand, now: Timestamp, count: usize) -> Result<Vec<DemoUser>> {
-    let (users, customer) = fill_users(app).await?;
-    fill_orders(app, hand, now, count, customer).await?;
+/// Opens the database to be filled, at the time when the plan begins. Nobody is promised anything yet, so commits need
+/// no sync of their own; closing syncs the whole.
+pub fn open(config: &Config, plan: &Plan) -> Result<App, StartError> {
+    let mut config = config.clone();
+    config.db.durability = Durability::Normal;
+    config.server.request_timeout = Duration::ZERO;
+    let from = plan.from();
+    let clock = Clock::from_fn(move || from);
+    App::open(config, Surroundings { clock, ids: Ids::seeded(plan.seed), ..Surroundings::system()? })
+}
+
+/// Whether there is neither a user nor a history.
+pub fn is_empty(app: &App) -> Result<bool> {
+    app.store.read("demo.empty", |tx| Ok(!user_rows::any(tx)? && events::last(tx)? == 0))
+}
+
+/// Fills an empty database. `progress` is told now and then how many orders are there.
+pub async fn fill(app: &App, plan: &Plan, progress: impl FnMut(usize)) -> Result<Vec<DemoUser>> {
+    let system = Actor::system("demo");
+    let (users, best_customer) = fill_users(app, &system).await?;
+    let mut accounts: Vec<UserId> = best_customer.into_iter().collect();
+    accounts.append(&mut open_accounts(app, &system, plan.accounts).await?);
+    fill_orders(app, system, Story::new(plan, accounts)?, progress).await?;
     Ok(users)
 }
 
 /// A user for each role, and which of them is the customer.
-async fn fill_users(app: &App) -> Result<(Vec<DemoUser>, Option<UserId>)> {
+async fn fill_users(app: &App, system: &Actor) -> Result<(Vec<DemoUser>, Option<UserId>)> {
     let (mut made, mut customer) = (vec![], None);
     for &(role, _) in policy::BUILT_IN {
         let (email, password) = (format!("{role}@demo.example.com"), secret::readable_password()?);
-        let new = NewUser {
-            email: email.clone(),
-            name: format!("Demo {role}"),
-            role: role.to_owned(),
-            password: password.as_str().into(),
-        };
-        let reply = users::create(app, Actor::system("demo"), Attempt::once(), new).await?;
-        if role == "customer" {
-            customer = made_at(&reply);
+        let name = format!("Demo {role}");
+        let new = NewUser { email: email.clone(), name, role: role.to_owned(), password: password.as_str().into() };
+        let reply = users::create(app, system.clone(), Attempt::once(), new).await?;
+        if role == CUSTOMER {
+            customer = reply.location.as_deref().and_then(|place| UserId::parse(place.rsplit('/').next()?));
         }
         made.push(DemoUser { role, email, password });
     }
     Ok((made, customer))
 }
 
-/// The identifier of what was made.
-fn made_at<I: Identifier>(reply: &Reply) -> Option<I> {
-    I::parse(reply.location.as_deref()?.rsplit('/').next()?)
-}
-
-/// Something that happens to an order, at some time.
-#[derive(Clone)]
-struct Step {
-    at: i64,
-    order: usize,
-    deed: Deed,
-}
-
-#[derive(Clone)]
-enum Deed {
-    Place(Box<NewOrder>),
-    Pay(i64),
-    Confirm,
-    Fulfil,
-    Refund(i64),
-    Cancel,
-}
-
-/// Makes `count` orders of the days before `now`, busier by day, on weekends and towards the present.
-async fn fill_orders(app: &App, hand: &Hand, now: Timestamp, count: usize, customer: Option<UserId>) -> Result<()> {
-    let mut random = fastrand::Rng::with_seed(0x6f72_6465_7264);
-    let mut times: Vec<i64> = (0..count).map(|_| moment(&mut random, now.millis())).collect();
-    times.sort_unstable();
-    let mut steps = vec![];
-    for (order, at) in times.into_iter().enumerate() {
-        let new = order_at(&mut random, customer)?;
-        life(&mut random, order, at, new, &mut steps);
+/// Accounts of customers. Nobody knows their one password, which is hashed once: hashing is slow by design.
+async fn open_accounts(app: &App, system: &Actor, count: usize) -> Result<Vec<UserId>> {
+    let nobody = Owner { email: "", name: "" };
+    let password = app.password_rules.check(&secret::readable_password()?, nobody, "#/password");
+    let hash: Arc<str> = app.hasher.hash(password.map_err(Error::invalid)?).await?.into();
+    let mut made = Vec::with_capacity(count);
+    while made.len() < count {
+        let range = made.len() + 1..=count.min(made.len() + TOGETHER);
+        let (shared, system, hash) = (app.clone(), system.clone(), Arc::clone(&hash));
+        let open = move |tx: &WriteTx<'_>| {
+            range.clone().map(|number| open_account(tx, &shared, &system, number, &hash)).collect::<Result<Vec<_>>>()
+        };
+        made.append(&mut app.store.write("demo.accounts", open).await?);
     }
-    steps.retain(|step| step.at < now.millis());
-    steps.sort_by_key(|step| (step.at, step.order));
-    let mut made: Vec<Option<OrderId>> = vec![None; count];
-    let system = Actor::system("demo");
-    for together in chunks(steps) {
-        hand.set(together.first().map_or(0, |step| step.at));
-        let done = try_join_all(together.iter().map(|step| take(app, &system, step, &made))).await?;
-        for (order, id) in done {
-            made[order] = Some(id);
+    Ok(made)
+}
+
+fn open_account(tx: &WriteTx<'_>, app: &App, system: &Actor, number: usize, hash: &str) -> Result<UserId> {
+    let (name, address) = people::person(number);
+    let email = Email::parse(&address).ok_or_else(|| Error::internal("a demo address that is none"))?;
+    let new = NewUser { email: address, name, role: CUSTOMER.to_owned(), password: "".into() };
+    users::insert(tx, app, system, (&email, &new), hash, "users.create").map(|user| user.id)
+}
+
+async fn fill_orders(app: &App, system: Actor, mut story: Story, mut progress: impl FnMut(usize)) -> Result<()> {
+    let (mut open, mut placed) = (HashMap::new(), 0);
+    loop {
+        let steps: Vec<Step> = story.by_ref().take(TOGETHER).collect::<Result<_>>()?;
+        if steps.is_empty() {
+            return Ok(());
         }
+        placed += steps.iter().filter(|step| matches!(step.deed, Deed::Place(_))).count();
+        let over: Vec<usize> = steps.iter().filter(|step| step.last).map(|step| step.order).collect();
+        let known: HashMap<usize, Order> =
+            steps.iter().filter_map(|step| Some((step.order, open.remove(&step.order)?))).collect();
+        let actor = system.clone();
+        // The work may have to be run again, from where it began.
+        let moved = app.store.write("demo.orders", move |tx| play(tx, &actor, &steps, known.clone())).await?;
+        open.extend(moved);
+        for order in over {
+            open.remove(&order);
+        }
+        progress(placed);
     }
-    hand.set(now.millis());
-    Ok(())
 }
 
-/// Steps that can be taken at once: no two of the same order.
-fn chunks(steps: Vec<Step>) -> Vec<Vec<Step>> {
-    let mut chunks: Vec<Vec<Step>> = vec![vec![]];
+/// Does what `steps` say to `orders`, each step at its own time, and says how the orders stand then.
+fn play(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    steps: &[Step],
+    mut orders: HashMap<usize, Order>,
+) -> Result<HashMap<usize, Order>> {
     for step in steps {
-        let last = chunks.last().is_some_and(|c| c.len() < AT_ONCE && c.iter().all(|s| s.order != step.order));
-        if !last {
-            chunks.push(vec![]);
-        }
-        if let Some(chunk) = chunks.last_mut() {
-            chunk.push(step);
-        }
+        let tx = tx.later(step.at);
+        let after = match (&step.deed, orders.remove(&step.order)) {
+            (Deed::Place(new), _) => orders::insert(&tx, &buyer(actor, new.user_id), new.user_id, new)?.order,
+            (deed, Some(order)) => go_on(&tx, actor, order, deed)?,
+            (_, None) => return Err(Error::internal("a demo order that is not there yet")),
+        };
+        orders.insert(step.order, after);
     }
-    chunks
+    Ok(orders)
 }
 
-async fn take(app: &App, system: &Actor, step: &Step, made: &[Option<OrderId>]) -> Result<(usize, OrderId)> {
-    let actor = system.clone();
-    let id = made[step.order];
-    let existing = || id.ok_or_else(|| Error::internal("a demo order that is not there yet"));
-    match &step.deed {
-        Deed::Place(new) => {
-            let reply = orders::create(app, actor, Attempt::once(), (**new).clone()).await?;
-            let id = made_at(&reply).ok_or_else(|| Error::internal("an order without a location"))?;
-            return Ok((step.order, id));
-        }
-        Deed::Pay(amount) => {
-            transactions::record(app, actor, Attempt::once(), existing()?, money(Kind::Payment, *amount)).await?;
-        }
-        Deed::Refund(amount) => {
-            transactions::record(app, actor, Attempt::once(), existing()?, money(Kind::Refund, *amount)).await?;
-        }
-        Deed::Confirm => {
-            orders::transition(app, actor, Attempt::once(), (existing()?, IfMatch::Any), Transition::Confirm).await?;
-        }
-        Deed::Fulfil => {
-            orders::transition(app, actor, Attempt::once(), (existing()?, IfMatch::Any), Transition::Fulfil).await?;
-        }
-        Deed::Cancel => {
-            let words = (Some("Changed my mind".to_owned()), Some(Refund::Full));
-            orders::cancel(app, actor, Attempt::once(), (existing()?, IfMatch::Any), words).await?;
-        }
+/// Customers with an account place their orders themselves.
+fn buyer(system: &Actor, account: Option<UserId>) -> Actor {
+    let principal = account.map_or(system.principal, |id| Principal::User { id, session: None });
+    Actor { principal, ..system.clone() }
+}
+
+fn go_on(tx: &WriteTx<'_>, actor: &Actor, mut order: Order, deed: &Deed) -> Result<Order> {
+    match deed {
+        Deed::Place(_) => {}
+        Deed::Pay(amount) => drop(transactions::add(tx, actor, &mut order, &money(Kind::Payment, *amount))?),
+        Deed::Refund(amount) => drop(transactions::add(tx, actor, &mut order, &money(Kind::Refund, *amount))?),
+        Deed::Confirm => order = orders::moved(tx, actor, &order, Transition::Confirm, None)?,
+        Deed::Fulfil => order = orders::moved(tx, actor, &order, Transition::Fulfil, None)?,
+        Deed::Cancel(why) => order = orders::moved(tx, actor, &order, Transition::Cancel, Some((*why).to_owned()))?,
     }
-    Ok((step.order, existing()?))
+    Ok(order)
 }
 
 fn money(kind: Kind, amount: i64) -> NewTransaction {
@@ -197,117 +204,3 @@ fn money(kind: Kind, amount: i64) -> NewTransaction {
         occurred_at: None,
     }
 }
-
-/// A time of the last [`DAYS`] days, likelier late than early, at weekends, and between 8 and 22 o'clock UTC.
-fn moment(random: &mut fastrand::Rng, now: i64) -> i64 {
-    loop {
-        let oldest = random.i64(DAYS / 3..DAYS);
-        let age = random.i64(0..=oldest);
-        let hour = 8 + random.i64(0..14);
-        let at = now - now.rem_euclid(DAY_MILLIS) - age * DAY_MILLIS + hour * HOUR_MILLIS + random.i64(0..HOUR_MILLIS);
-        let weekend = (at.div_euclid(DAY_MILLIS) + 4) % 7 % 6 == 0;
-        if at < now && (weekend || random.u8(0..100) < 75) {
-            return at;
-        }
-    }
-}
-
-/// What becomes of an order: most are paid and delivered, some are called off, some partly given back.
-fn life(random: &mut fastrand::Rng, order: usize, at: i64, new: NewOrder, steps: &mut Vec<Step>) {
-    let total = new.draft.totals.total;
-    steps.push(Step { at, order, deed: Deed::Place(Box::new(new)) });
-    let mut later = at;
-    let mut then = |random: &mut fastrand::Rng, hours: i64, deed| {
-        later += random.i64(60_000..hours * HOUR_MILLIS);
-        steps.push(Step { at: later, order, deed });
-    };
-    let fate = random.u8(0..100);
-    if fate < 4 || total == 0 {
-        return;
-    }
-    if fate < 8 {
-        then(random, 24, Deed::Cancel);
-        return;
-    }
-    then(random, 2, Deed::Pay(total));
-    if fate < 11 {
-        then(random, 24, Deed::Cancel);
-        return;
-    }
-    then(random, 24, Deed::Confirm);
-    if fate < 15 {
-        return;
-    }
-    then(random, 72, Deed::Fulfil);
-    if fate < 20 {
-        then(random, 240, Deed::Refund(total));
-    } else if fate < 26 {
-        then(random, 240, Deed::Refund(1 + total / 4));
-    }
-}
-
-/// SKU, name and price in the smallest unit of a currency with two decimals.
-const GOODS: &[(&str, &str, i64)] = &[
-    ("TEA-SEN-250", "Sencha 250 g", 1250),
-    ("TEA-GYO-100", "Gyokuro 100 g", 2890),
-    ("TEA-ASS-500", "Assam 500 g", 1640),
-    ("TEA-EGR-250", "Earl Grey 250 g", 990),
-    ("TEA-ROO-250", "Rooibos 250 g", 850),
-    ("COF-ETH-1000", "Yirgacheffe 1 kg", 3190),
-    ("COF-COL-500", "Huila 500 g", 1490),
-    ("COF-DEC-500", "Decaf 500 g", 1590),
-    ("POT-CAST-08", "Cast-iron pot 0.8 l", 6900),
-    ("POT-GLAS-12", "Glass pot 1.2 l", 2490),
-    ("CUP-PORC-02", "Porcelain cups, pair", 1890),
-    ("MIL-HAND-01", "Hand mill", 8900),
-    ("KET-GOOS-10", "Gooseneck kettle", 5990),
-    ("FIL-PAP-100", "Paper filters, 100", 490),
-    ("SCA-DIGI-02", "Digital scale", 3490),
-];
-
-fn order_at(random: &mut fastrand::Rng, customer: Option<UserId>) -> Result<NewOrder> {
-    let (code, rate, factor) = match random.u8(0..10) {
-        0..5 => ("EUR", "19", 100),
-        5..9 => ("USD", "8.875", 110),
-        _ => ("JPY", "10", 160),
-    };
-    let lines: Vec<Line> = (0..random.usize(1..5))
-        .map(|_| {
-            let (sku, name, base) = GOODS[random.usize(0..GOODS.len())];
-            Line {
-                sku: sku.to_owned(),
-                name: name.to_owned(),
-                quantity: random.i64(1..4),
-                unit_amount: base * factor / 100,
-                discount_amount: if random.u8(0..10) == 0 { base / 10 } else { 0 },
-                tax: TaxRate::parse(rate).map_or(Tax::Amount(0), Tax::Rate),
-            }
-        })
-        .collect();
-    let fees = if random.bool() { vec![Fee { name: "Shipping".to_owned(), amount: 499 }] } else { vec![] };
-    let (line_totals, totals) = price(&lines, &fees, 0).map_err(Error::invalid)?;
-    let guest = random.u32(1..400);
-    let customer_view = Customer {
-        name: Some(format!("Guest {guest}")),
-        email: Some(format!("guest{guest}@example.com")),
-        ..Customer::default()
-    };
-    Ok(NewOrder {
-        draft: OrderDraft {
-            currency: Currency::parse(code).ok_or_else(|| Error::internal("a demo currency"))?,
-            lines: lines.into_iter().zip(line_totals).collect(),
-            fees,
-            order_discount_amount: 0,
-            totals,
-            external_ref: None,
-            customer: Some(customer_view),
-            note: None,
-            metadata: BTreeMap::from([("channel".to_owned(), ["web", "shop", "phone"][random.usize(0..3)].to_owned())]),
-        },
-        user_id: customer.filter(|_| random.u8(0..10) < 3),
-        status: OrderStatus::Pending,
-    })
-}
-
-/// How long before now the demo begins.
-pub const SPAN: Duration = Duration::from_hours(24 * (DAYS as u64 + 1));

@@ -1,10 +1,10 @@
-//! What is done from time to time without being asked for: writing notes, forgetting what is over, and taking over new
-//! signing keys. Each concern is one function, does little at a time, and is tried again later if it fails.
+//! What is done from time to time without being asked for: writing notes, forgetting what is over, taking over new
+//! signing keys, and making backups. Each concern is one function, does little at a time, and is tried again later if it fails.
 
-use super::{audit, keys, signing_keys::Watch};
+use super::{audit, backups, keys, signing_keys::Watch};
 use crate::{
     app::App,
-    error::Result,
+    error::{Error, Result},
     store::{WriteTx, idempotency, sessions},
 };
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub async fn run(app: App, mut stop: oneshot::Receiver<()>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut signing_keys = Watch::default();
+    // Backups take longer than a tick. They end by themselves when the application drains.
+    let backups = tokio::spawn(backups::run(app.clone()));
     for tick in 0_u64.. {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -43,6 +45,8 @@ pub async fn run(app: App, mut stop: oneshot::Receiver<()>) {
             report("idempotency.forget", forget_idempotency_keys(&app).await);
         }
     }
+    app.drain();
+    report("backup.run", backups.await.map_err(Error::internal));
     report("audit.write_notes", audit::write_notes(&app).await);
     report("api_keys.keep_last_use", keys::keep_last_use(&app).await);
 }

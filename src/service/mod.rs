@@ -4,6 +4,7 @@
 pub mod access;
 pub mod analytics;
 pub mod audit;
+pub mod backups;
 pub mod demo;
 pub mod events;
 pub mod exactly_once;

@@ -6,8 +6,10 @@ mod import;
 mod transition;
 
 pub use change::{Change, ChangeOrder, change};
+pub(super) use create::insert;
 pub use create::{NewOrder, create};
 pub use import::{Imported, import};
+pub(super) use transition::moved;
 pub use transition::{Refund, cancel, transition};
 
 use super::{
@@ -120,7 +122,12 @@ pub async fn export(
     wanted: Wanted<Position>,
 ) -> Result<Found<Order, Position>> {
     let filter = limited_to_own(actor, filter);
-    app.store.scan("orders.export", move |tx| page(tx, &filter, sort, &wanted, orders::by_seq)).await
+    app.store.scan("orders.export", move |tx| part(tx, &filter, sort, &wanted)).await
+}
+
+/// A part of a list on one snapshot, for whoever may read all orders.
+pub fn part(tx: &ReadTx<'_>, filter: &Filter, sort: Sort, wanted: &Wanted<Position>) -> Result<Found<Order, Position>> {
+    page(tx, filter, sort, wanted, orders::by_seq)
 }
 
 fn page<T>(

@@ -55,24 +55,35 @@ const fn permission(kind: Kind) -> Permission {
 /// Records a payment or refund of an order.
 pub async fn record(app: &App, actor: Actor, attempt: Attempt, id: OrderId, new: NewTransaction) -> Result<Reply> {
     actor.require(permission(new.kind))?;
-    let name = if new.kind == Kind::Payment { "payments.create" } else { "refunds.create" };
     app.store
-        .write(name, move |tx| {
+        .write(operation(new.kind), move |tx| {
             let mut order = orders::by_id(tx, id)?.ok_or_else(Error::absent)?;
             if let Some(reply) = attempt.replay(tx, &actor)? {
                 return Ok(reply);
             }
-            // A provider's message that comes again is told so, whatever has become of the order since.
-            refuse_duplicate(tx, &new)?;
-            refuse_state(&order, new.kind)?;
-            if new.kind == Kind::Refund {
-                refuse_excess(tx, &order, &new)?;
-            }
-            let transaction = assemble(tx, &order, &new);
-            let (reply, event) = book(tx, &actor, &mut order, &transaction, name)?;
+            let (reply, event) = add(tx, &actor, &mut order, &new)?;
             attempt.settle(tx, &actor, reply, Kept::InEvent(event))
         })
         .await
+}
+
+/// The name of recording one of this kind.
+const fn operation(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Payment => "payments.create",
+        Kind::Refund => "refunds.create",
+    }
+}
+
+/// Records a payment or refund of `order`, which then shows it. Gives the answer, and the place of its event.
+pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewTransaction) -> Result<(Reply, i64)> {
+    // A provider's message that comes again is told so, whatever has become of the order since.
+    refuse_duplicate(tx, new)?;
+    refuse_state(order, new.kind)?;
+    if new.kind == Kind::Refund {
+        refuse_excess(tx, order, new)?;
+    }
+    book(tx, actor, order, &assemble(tx, order, new), operation(new.kind))
 }
 
 /// Resolves a pending transaction.

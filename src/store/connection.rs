@@ -10,6 +10,8 @@ use rusqlite::{
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+/// How long a connection waits for others who use the file, such as another process.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// Statements that each connection keeps prepared.
 const PREPARED_STATEMENTS: usize = 256;
 /// Page cache of the writing connection, in KiB. Larger is not better: SQLite walks all of it at a commit that has split
@@ -61,7 +63,7 @@ fn log_statement(event: TraceEvent<'_>) {
 
 /// What every connection has in common: strictness, no trust in the schema, stable plans.
 fn prepare(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_secs(2))?;
+    connection.busy_timeout(PATIENCE)?;
     if tracing::enabled!(tracing::Level::TRACE) {
         connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(log_statement));
     }

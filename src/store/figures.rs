@@ -122,28 +122,29 @@ fn read_sums(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Sums> {
     })
 }
 
-/// The sums of each currency in a run of buckets.
-pub fn sales(tx: &ReadTx<'_>, run: Run) -> Result<Vec<(Currency, Sums)>> {
-    tx.rows(
-        "SELECT currency, orders_placed, orders_cancelled, booked_amount, tax_amount, cancelled_amount, paid_amount,
-           refunded_amount FROM sales WHERE span = ?1 AND bucket BETWEEN ?2 AND ?3",
+/// Shows `visit` each bucket of a run: which it is, and its sums in a currency.
+pub fn sales(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(i64, Currency, Sums)) -> Result<()> {
+    tx.each(
+        "SELECT bucket, currency, orders_placed, orders_cancelled, booked_amount, tax_amount, cancelled_amount,
+           paid_amount, refunded_amount FROM sales WHERE span = ?1 AND bucket BETWEEN ?2 AND ?3",
         (run.span, run.first, run.last),
         |row| {
             let mut columns = Columns::of(row);
-            Ok((columns.currency()?, read_sums(&mut columns)?))
+            visit(columns.take()?, columns.currency()?, read_sums(&mut columns)?);
+            Ok(())
         },
     )
 }
 
-/// The sums of each user and currency in a run of buckets; no user for orders of nobody.
-pub fn user_sales(tx: &ReadTx<'_>, run: Run) -> Result<Vec<(Option<UserId>, Currency, Sums)>> {
-    tx.rows(
+/// Shows `visit` the sums of each user and currency in each bucket of a run; no user for orders of nobody.
+pub fn user_sales(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(Option<UserId>, Currency, Sums)) -> Result<()> {
+    tx.each(
         "SELECT user_id, currency, orders_placed, booked_amount, cancelled_amount, paid_amount, refunded_amount
          FROM user_sales WHERE span = ?1 AND bucket BETWEEN ?2 AND ?3",
         (run.span, run.first, run.last),
         |row| {
-            let mut columns = Columns::of(row);
-            let whose: Whose = columns.take()?;
+            let user = row.get_ref(0)?.as_blob().ok().and_then(|bytes| bytes.try_into().ok());
+            let mut columns = Columns::after(row, 1);
             let currency = columns.currency()?;
             let sums = Sums {
                 orders_placed: columns.take()?,
@@ -153,26 +154,28 @@ pub fn user_sales(tx: &ReadTx<'_>, run: Run) -> Result<Vec<(Option<UserId>, Curr
                 refunded: columns.take()?,
                 ..Sums::default()
             };
-            Ok((<[u8; 16]>::try_from(whose).ok().map(UserId::from_bytes), currency, sums))
+            visit(user.map(UserId::from_bytes), currency, sums);
+            Ok(())
         },
     )
 }
 
-/// Orders and their total in a run of buckets, by currency, status and payment status.
-pub fn standings(tx: &ReadTx<'_>, run: Run) -> Result<Vec<(StatusKey, (i64, i64))>> {
-    tx.rows(
+/// Shows `visit` orders and their total in each bucket of a run, by status, payment status and currency.
+pub fn standings(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(StatusKey, i64, i64)) -> Result<()> {
+    tx.each(
         "SELECT status, payment_status, currency, orders, total_amount FROM status_sales
          WHERE span = ?1 AND bucket BETWEEN ?2 AND ?3",
         (run.span, run.first, run.last),
         |row| {
             let mut columns = Columns::of(row);
             let (status, payment) = (columns.word(OrderStatus::parse)?, columns.word(PaymentStatus::parse)?);
-            Ok(((status, payment, columns.currency()?), (columns.take()?, columns.take()?)))
+            visit((status, payment, columns.currency()?), columns.take()?, columns.take()?);
+            Ok(())
         },
     )
 }
 
-/// The name and address of a user, for a report.
+/// The address and name of a user, for a report.
 pub fn user_label(tx: &ReadTx<'_>, id: UserId) -> Result<Option<(String, String)>> {
     tx.row("SELECT email, name FROM users WHERE id = ?1", [Key(id)], |row| Ok((row.get(0)?, row.get(1)?)))
 }

@@ -2,14 +2,20 @@
 //! is in this folder, a file for each noun; no other module sees a rusqlite type. It knows no HTTP and no rules.
 
 pub mod audit;
+pub mod backup;
 mod connection;
 pub mod events;
 pub mod figures;
+mod gauges;
 pub mod idempotency;
+pub mod item_sales;
 pub mod keys;
+mod migrate;
 mod open;
 pub mod orders;
 mod readers;
+pub mod reconcile;
+pub mod restore;
 pub mod roles;
 pub mod sessions;
 mod sql;
@@ -19,16 +25,27 @@ pub mod verify;
 mod writer;
 
 pub use connection::Options;
-pub use open::OpenError;
+pub use gauges::{Gauges, Tally};
+pub use open::{OpenError, lock_file};
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 
-use crate::error::Result;
+use crate::error::{Result, problem};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// The version of the SQLite that is part of this program.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
+}
+
+/// Bytes that may still be written to the disk of `folder`; none if the system does not say.
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// The folder that the file at `path` is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The database file while it is open. Cheap to clone.
@@ -38,6 +55,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     writer: writer::Writer,
     readers: readers::Readers,
+    gauges: Arc<Gauges>,
     path: std::path::PathBuf,
     /// Held for as long as the store is open: one server per file.
     _lock: std::fs::File,
@@ -86,15 +104,27 @@ impl Store {
         self.0.readers.scan(name, work).await
     }
 
-    /// Whether the writer makes a round trip within `limit`.
+    /// Whether the writer makes a round trip within `limit`. If the disk was full, this finds out whether it still is.
     pub async fn writable(&self, limit: Duration) -> bool {
-        let probe = self.write("system.probe", |_| Ok(()));
-        tokio::time::timeout(limit, probe).await.is_ok_and(|outcome| outcome.is_ok())
+        let full = self.0.gauges.disk_is_full();
+        let probe = self.write("system.probe", move |tx| if full { tx.write_anything() } else { Ok(()) });
+        let answer = tokio::time::timeout(limit, probe).await;
+        answer.is_ok_and(|outcome| outcome.map_or_else(|e| e.is(&problem::STORAGE_FULL), |()| true))
+    }
+
+    /// Whether the file can be read and has the schema of this program.
+    pub fn schema_is_current(&self) -> bool {
+        self.read("system.schema", open::is_current).unwrap_or(false)
     }
 
     /// Resolves when storage has failed in a way that only a restart can mend.
     pub async fn failed(&self) {
         self.0.writer.failed().await;
+    }
+
+    /// Whether storage has failed in a way that only a restart can mend.
+    pub fn has_failed(&self) -> bool {
+        self.0.writer.has_failed()
     }
 
     /// Resolves when an event after `seq` is on disk. Waiting costs nothing.
@@ -107,10 +137,19 @@ impl Store {
         self.0.writer.close().await;
     }
 
+    /// Numbers of what the store is doing.
+    pub fn gauges(&self) -> &Gauges {
+        &self.0.gauges
+    }
+
+    /// Whether the file's disk has this much room, as far as the system and the last change that was tried know.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        !self.0.gauges.disk_is_full() && self.free_bytes().is_some_and(|free| free >= bytes)
+    }
+
     /// Bytes that may still be written to the file's disk; none if the system does not say.
     pub fn free_bytes(&self) -> Option<u64> {
-        let folder = self.0.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+        free_bytes(folder_of(&self.0.path))
     }
 
     /// Where the file is.

@@ -1,11 +1,18 @@
-//! Opening the file: who may, and what it must be.
+//! Opening the file: who may, what it must be, and bringing it up to date.
+
+mod log;
 
 use super::{
     Inner, ReadTx, Store,
     connection::{Options, prepare_reader, prepare_writer},
+    folder_of,
+    gauges::Gauges,
+    migrate::{self, STEPS, Step},
     readers::Readers,
+    sql::{failed, says_full},
     writer::Writer,
 };
+use crate::error::Result;
 use rusqlite::{Connection, OpenFlags};
 use std::{
     fmt,
@@ -16,13 +23,16 @@ use std::{
 };
 
 /// The present schema; a new file is made from it.
-const SCHEMA: &str = include_str!("../../schema.sql");
+pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
 /// `PRAGMA user_version` of the present schema.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = migrate::newest(STEPS);
 /// `PRAGMA application_id`: "ordd".
 const APPLICATION_ID: i64 = 0x6f72_6464;
 /// The oldest SQLite without the fault that could damage a WAL file with two connections: 3.51.3.
 const OLDEST_SQLITE: i32 = 3_051_003;
+const READ_ONLY: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
 /// Why a file could not be opened.
 #[derive(Debug)]
 pub enum OpenError {
@@ -30,6 +40,8 @@ pub enum OpenError {
     Held(PathBuf),
     /// It was written by a newer version.
     Newer(PathBuf, i64),
+    /// It was written by an older version, and this command only reads.
+    Older(PathBuf, i64),
     /// It is not a database of this program, or is damaged.
     Damaged(PathBuf, String),
     /// The system would not let us.
@@ -45,6 +57,11 @@ impl fmt::Display for OpenError {
                 "{}: schema {version} is newer than this program's {SCHEMA_VERSION}; it was left untouched",
                 path.display()
             ),
+            Self::Older(path, version) => write!(
+                f,
+                "{}: schema {version} is older than this program's {SCHEMA_VERSION}; `orderd serve` upgrades it",
+                path.display()
+            ),
             Self::Damaged(path, reason) | Self::Denied(path, reason) => write!(f, "{}: {reason}", path.display()),
         }
     }
@@ -52,38 +69,89 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+/// A file that this process has to itself.
+pub(super) struct Taken {
+    /// Held for as long as the file is this process's own.
+    pub(super) lock: File,
+    /// The connection that writes.
+    pub(super) connection: Connection,
+}
+
 pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let path = &options.path;
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.clone(), e.to_string());
+    let Taken { lock, connection } = take(path, options.synced, STEPS)?;
+    let gauges = Arc::new(Gauges::default());
+    let readers = Readers::open(options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
+    let writer = Writer::start(connection, options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
+    Ok(Store(Arc::new(Inner { writer, readers, gauges, path: path.clone(), _lock: lock })))
+}
+
+/// Takes the file at `path` for this process alone: makes it if it is not there, and upgrades it by `steps` if it is older
+/// than they lead to. One that is newer, or not ours, is left as it is.
+pub(super) fn take(path: &Path, synced: bool, steps: &[Step]) -> Result<Taken, OpenError> {
+    let denied = |e: &dyn fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(denied(&format!("SQLite {} is too old to be safe", rusqlite::version())));
+    }
+    if let Some(name) = rustix::fs::statfs(folder_of(path)).ok().and_then(|disk| network(disk.f_type)) {
+        return Err(denied(&format!("{name} is a network file system, which cannot be relied on; use a local disk")));
     }
     let lock = lock(path)?;
     // SQLite gives its side files the mode of the main one, so that has to be private from the start.
     private(OpenOptions::new().read(true).write(true).create(true)).open(path).map_err(|e| denied(&e))?;
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(|e| denied(&e))?;
-    let found = prepare_writer(&connection, options.synced).and_then(|()| schema_version(&connection));
-    match found.map_err(|e| unusable(path, &e))? {
-        Found::Empty => create(&connection).map_err(|e| unusable(path, &e))?,
-        Found::Ours(SCHEMA_VERSION) => {}
-        Found::Ours(version) => return Err(OpenError::Newer(path.clone(), version)),
-        Found::Foreign => return Err(OpenError::Damaged(path.clone(), "not a database of orderd".to_owned())),
+    // A connection that may write changes the header of a file that is not in WAL mode yet, so one that only reads says
+    // whose the file is.
+    let (_, found) = match look(path, READ_ONLY) {
+        // A file that its making was cut short in has a rollback journal, which only one that may write can follow.
+        Err(OpenError::Denied(..)) => look(path, READ_WRITE)?,
+        looked => looked?,
+    };
+    acceptable(path, &found, migrate::newest(steps))?;
+    let mut connection = Connection::open_with_flags(path, READ_WRITE).map_err(|e| denied(&e))?;
+    prepare_writer(&connection, synced).map_err(|e| unusable(path, &e))?;
+    match found {
+        Found::Ours(version) => migrate::upgrade(path, &mut connection, version, steps).map_err(|e| denied(&e))?,
+        Found::Empty | Found::Foreign => create(&connection).map_err(|e| unusable(path, &e))?,
     }
+    settle(&connection).map_err(|e| unusable(path, &e))?;
     sync_folder(path).map_err(|e| denied(&e))?;
-    let readers = Readers::open(options).map_err(|e| denied(&e))?;
-    let writer = Writer::start(connection, options).map_err(|e| denied(&e))?;
-    Ok(Store(Arc::new(Inner { writer, readers, path: path.clone(), _lock: lock })))
+    Ok(Taken { lock, connection })
+}
+
+/// A connection that reads the file at `path`, and what it has found there.
+fn look(path: &Path, flags: OpenFlags) -> Result<(Connection, Found), OpenError> {
+    if log::is_foreign(path) {
+        let reason =
+            "the write-ahead log beside it belongs to another database; take it away to see the file without it";
+        return Err(OpenError::Damaged(path.to_path_buf(), reason.to_owned()));
+    }
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, &e))?;
+    let found = prepare_reader(&connection).and_then(|()| schema_version(&connection));
+    found.map(|found| (connection, found)).map_err(|e| unusable(path, &e))
+}
+
+/// Refuses a file that this program, whose own schema is `newest`, cannot write.
+fn acceptable(path: &Path, found: &Found, newest: i64) -> Result<(), OpenError> {
+    match found {
+        Found::Ours(version) if *version > newest => Err(OpenError::Newer(path.to_path_buf(), *version)),
+        Found::Foreign => Err(OpenError::Damaged(path.to_path_buf(), "not a database of orderd".to_owned())),
+        Found::Ours(_) | Found::Empty => Ok(()),
+    }
 }
 
 /// Reads the file at `path`, beside whatever server has it open.
 pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, &e))?;
-    match prepare_reader(&connection).and_then(|()| schema_version(&connection)).map_err(|e| unusable(path, &e))? {
+    // SQLite has no words for these.
+    let reason = if path.is_dir() { Some("is a folder") } else { (!path.exists()).then_some("there is no such file") };
+    if let Some(reason) = reason {
+        return Err(OpenError::Denied(path.to_path_buf(), reason.to_owned()));
+    }
+    let (mut connection, found) = look(path, READ_ONLY)?;
+    acceptable(path, &found, SCHEMA_VERSION)?;
+    match found {
         Found::Ours(SCHEMA_VERSION) => {}
-        Found::Ours(version) => return Err(OpenError::Newer(path.to_path_buf(), version)),
+        Found::Ours(version) => return Err(OpenError::Older(path.to_path_buf(), version)),
         Found::Empty | Found::Foreign => {
             return Err(OpenError::Damaged(path.to_path_buf(), "not a database of orderd".to_owned()));
         }
@@ -92,12 +160,17 @@ pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Re
     Ok(work(&ReadTx { connection: &transaction }))
 }
 
-/// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.
-fn lock(path: &Path) -> Result<File, OpenError> {
+/// The side file whose lock says that a server has the file at `path`.
+pub fn lock_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
+    name.into()
+}
+
+/// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
-    let file = private(OpenOptions::new().read(true).write(true).create(true)).open(name).map_err(denied)?;
+    let file = private(OpenOptions::new().read(true).write(true).create(true)).open(lock_file(path)).map_err(denied)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::Held(path.to_path_buf())),
@@ -106,14 +179,40 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Readable by nobody else, whatever the umask.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
+/// Moves what is in the log into the file, synced. The process before this one may have died between writing a commit and
+/// syncing it, or after a sync that failed. From now on such a commit is answered as one that is kept, so it has to be.
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        Err(e) if says_full(&e) => {
+            tracing::warn!(error.cause = %e, "the disk is full: the write-ahead log stays as it is");
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
 /// Makes the file's entry in its folder durable.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The name of a file system that lies on another machine, by its number in `statfs(2)`. Locks and shared memory, which
+/// SQLite relies on, do not work there as they should.
+fn network(file_system: rustix::fs::FsWord) -> Option<&'static str> {
+    // The numbers have 32 bits; on some machines they arrive with a sign.
+    match u32::try_from(file_system & 0xffff_ffff).unwrap_or_default() {
+        0x6969 => Some("NFS"),
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
+        0x5346_414f | 0x6b41_4653 => Some("AFS"),
+        0x7375_7245 => Some("Coda"),
+        0x00c3_6400 => Some("Ceph"),
+        0x0bd0_0bd0 => Some("Lustre"),
+        _ => None,
+    }
 }
 
 fn unusable(path: &Path, e: &rusqlite::Error) -> OpenError {
@@ -144,6 +243,26 @@ fn schema_version(connection: &Connection) -> rusqlite::Result<Found> {
     Ok(if application == APPLICATION_ID && version > 0 { Found::Ours(version) } else { Found::Foreign })
 }
 
+/// Whether the file still has the schema that it was opened with.
+pub(super) fn is_current(tx: &ReadTx<'_>) -> Result<bool> {
+    schema_version(tx.connection).map(|found| matches!(found, Found::Ours(SCHEMA_VERSION))).map_err(failed)
+}
+
 fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("BEGIN IMMEDIATE;\n{SCHEMA}\nCOMMIT;"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers() {
+        assert_eq!(network(0x6969), Some("NFS"));
+        assert_eq!(network(0xff53_4d42), Some("SMB"));
+        assert_eq!(network(0xff53_4d42_u32.cast_signed().into()), Some("SMB"));
+        for local in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630] {
+            assert_eq!(network(local), None, "ext4, XFS, Btrfs, tmpfs, overlay");
+        }
+    }
 }

@@ -10,7 +10,7 @@ pub use list::{count, looks_far, page};
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Key, breaks, failed},
+    sql::{Key, breaks, failed, rows},
 };
 use crate::{
     domain::{
@@ -87,6 +87,7 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     .map_err(taken_reference)?;
     insert_items(tx, order)?;
     count_in_figures(tx, order, 1);
+    count_items(tx, order, 1);
     Ok(())
 }
 
@@ -119,6 +120,10 @@ pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
     .map_err(taken_reference)?;
     count_in_figures(tx, before, -1);
     count_in_figures(tx, after, 1);
+    if before.items != after.items || figures::sells(before) != figures::sells(after) {
+        count_items(tx, before, -1);
+        count_items(tx, after, 1);
+    }
     Ok(())
 }
 
@@ -169,6 +174,12 @@ fn count_in_figures(tx: &WriteTx<'_>, order: &Order, times: i64) {
     }
 }
 
+fn count_items(tx: &WriteTx<'_>, order: &Order, times: i64) {
+    for sale in figures::of_items(order) {
+        tx.count_item(sale, times);
+    }
+}
+
 /// The order of this identifier.
 pub fn by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<Order>> {
     one(tx, concat!(row::select!(), " WHERE id = ?1"), [Key(id)])
@@ -182,6 +193,16 @@ pub fn by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<Order>
 /// The order in this row.
 pub fn by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<Order>> {
     one(tx, concat!(row::select!(), " WHERE seq = ?1"), [seq])
+}
+
+/// Orders after row `seq` in the order of their rows.
+pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Order>> {
+    let mut found =
+        tx.rows(concat!(row::select!(), " WHERE seq > ?1 ORDER BY seq LIMIT ?2"), (seq, rows(limit)), read_order)?;
+    for order in &mut found {
+        order.items = tx.rows(row::ITEMS, [order.seq], read_item)?;
+    }
+    Ok(found)
 }
 
 fn one(tx: &ReadTx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Option<Order>> {

@@ -2,6 +2,7 @@
 
 use super::{
     connection::{Options, prepare_reader},
+    gauges::Gauges,
     sql::failed,
 };
 use crate::error::{Error, Result, problem};
@@ -37,10 +38,11 @@ pub(super) struct Readers {
     pool: Pool,
     lane: Arc<Semaphore>,
     budget: Duration,
+    gauges: Arc<Gauges>,
 }
 
 impl Readers {
-    pub(super) fn open(options: &Options) -> Result<Self, r2d2::Error> {
+    pub(super) fn open(options: &Options, gauges: Arc<Gauges>) -> Result<Self, r2d2::Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let manager = SqliteConnectionManager::file(&options.path).with_flags(flags).with_init(|c| prepare_reader(c));
         // Every thread that may read has a connection of its own, so that checking one out never waits.
@@ -54,7 +56,7 @@ impl Readers {
             .connection_timeout(Duration::from_secs(2))
             .thread_pool(Arc::new(ScheduledThreadPool::new(1)))
             .build(manager)?;
-        Ok(Self { pool, lane: Arc::new(Semaphore::new(LANE_WIDTH)), budget: options.query_budget })
+        Ok(Self { pool, lane: Arc::new(Semaphore::new(LANE_WIDTH)), budget: options.query_budget, gauges })
     }
 
     pub(super) fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
@@ -70,12 +72,17 @@ impl Readers {
         let Ok(Ok(place)) = place else {
             return Err(Error::new(&problem::OVERLOADED).detail("Too many long queries are running."));
         };
-        let (pool, budget) = (self.pool.clone(), self.budget);
+        let (pool, budget, gauges) = (self.pool.clone(), self.budget, Arc::clone(&self.gauges));
         let abandoned = Abandoned::default();
         let stop = Arc::clone(&abandoned.0);
         let scan = tokio::task::spawn_blocking(move || {
             let _place = place;
-            snapshot(&pool, name, |tx| within_budget(tx, budget, stop, work))
+            let _counted = gauges.scan();
+            let (begun, interruptions, counters) = (Instant::now(), gauges.interruptions(), Arc::clone(&gauges));
+            let over = move || {
+                stop.load(Ordering::Relaxed) || begun.elapsed() > budget || counters.interruptions() != interruptions
+            };
+            snapshot(&pool, name, |tx| until(tx, over, work))
         });
         scan.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
     }
@@ -124,18 +131,25 @@ impl Drop for Snapshot<'_> {
     }
 }
 
-fn within_budget<T>(
+/// Does `work`, and interrupts it once it is `over`.
+fn until<T>(
     tx: &ReadTx<'_>,
-    budget: Duration,
-    stop: Arc<AtomicBool>,
+    over: impl FnMut() -> bool + Send + 'static,
     work: impl FnOnce(&ReadTx<'_>) -> Result<T>,
 ) -> Result<T> {
-    let begun = Instant::now();
-    let over = move || stop.load(Ordering::Relaxed) || begun.elapsed() > budget;
     tx.connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(over)).map_err(failed)?;
-    let outcome = work(tx);
-    tx.connection.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
-    outcome
+    let _watched = Watched(tx.connection);
+    work(tx)
+}
+
+/// A connection whose query may be interrupted; whoever has it next must not be, even after a panic.
+struct Watched<'c>(&'c Connection);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        // It fails on connections that are not ours alone, and then it could not have been set either.
+        let _ = self.0.progress_handler(0, None::<fn() -> bool>);
+    }
 }
 
 impl ReadTx<'_> {
@@ -148,6 +162,17 @@ impl ReadTx<'_> {
     ) -> Result<Vec<T>> {
         let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         statement.query_map(params, read).and_then(Iterator::collect).map_err(failed)
+    }
+
+    /// Shows `visit` each row of a statement that is kept prepared, and keeps none.
+    pub(super) fn each(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        visit: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        statement.query_map(params, visit).and_then(Iterator::collect).map_err(failed)
     }
 
     /// The row of a statement that is kept prepared, if there is one.

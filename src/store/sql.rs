@@ -6,14 +6,16 @@ use crate::{
 };
 use rusqlite::{
     Connection, ErrorCode, Row,
+    ffi::{SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_WRITE},
     functions::FunctionFlags,
     types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef},
 };
+use rustix::io::Errno;
 
 /// SQLite's error as ours. Names of constraints stay inside.
 pub(super) fn failed(e: rusqlite::Error) -> Error {
     match e.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => Error::new(&problem::STORAGE_FULL).caused_by(e),
+        _ if says_full(&e) => Error::new(&problem::STORAGE_FULL).caused_by(e),
         Some(ErrorCode::OperationInterrupted) => Error::new(&problem::QUERY_TOO_EXPENSIVE).caused_by(e),
         Some(ErrorCode::SystemIoFailure) if !failed_to_read(&e) => Error::new(&problem::OUTCOME_UNKNOWN).caused_by(e),
         _ => Error::internal(e),
@@ -22,8 +24,19 @@ pub(super) fn failed(e: rusqlite::Error) -> Error {
 
 /// A read that failed has changed nothing.
 fn failed_to_read(e: &rusqlite::Error) -> bool {
-    use rusqlite::ffi::{SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ};
     matches!(e.sqlite_extended_error_code(), Some(SQLITE_IOERR_READ | SQLITE_IOERR_SHORT_READ))
+}
+
+/// Whether there was no room to write.
+///
+/// SQLite takes nothing but ENOSPC for a full disk; a quota and a limit on the size of files are the same to us. What it
+/// knows of the system's error cannot be asked for without unsafe code, but the last error of this thread is that of the
+/// write: a write that fails sets it, and nothing fails after it on the way here.
+pub(super) fn says_full(e: &rusqlite::Error) -> bool {
+    let refused = || Errno::from_io_error(&std::io::Error::last_os_error());
+    e.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || e.sqlite_extended_error_code() == Some(SQLITE_IOERR_WRITE)
+            && matches!(refused(), Some(Errno::FBIG | Errno::DQUOT))
 }
 
 /// Whether `e` broke the constraint or unique index on `column` (`table.column`).
@@ -64,7 +77,12 @@ pub(super) struct Columns<'r, 's> {
 
 impl<'r, 's> Columns<'r, 's> {
     pub(super) fn of(row: &'r Row<'s>) -> Self {
-        Self { row, next: 0 }
+        Self::after(row, 0)
+    }
+
+    /// Those after the first `skipped`.
+    pub(super) fn after(row: &'r Row<'s>, skipped: usize) -> Self {
+        Self { row, next: skipped }
     }
 
     /// The next column.

@@ -100,6 +100,15 @@ pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> R
     })
 }
 
+/// Transactions after row `seq` in the order of their rows, each with its row and the user whose order it belongs to.
+pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<(i64, Option<UserId>, Transaction)>> {
+    let sql = format!("SELECT t.seq, o.user_id, {COLUMNS} WHERE t.seq > ?1 ORDER BY t.seq LIMIT ?2");
+    tx.rows(&sql, (seq, rows(limit)), |row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.take()?, columns.id_or_none()?, read_from(&mut columns)?))
+    })
+}
+
 /// How many transactions an order has.
 pub fn count_of_order(tx: &ReadTx<'_>, order_seq: i64) -> Result<i64> {
     let sql = "SELECT count(*) FROM transactions WHERE order_seq = ?1";

@@ -1,8 +1,14 @@
 //! Verifying a file: each check recomputes what the rows must agree with and names the first row that does not. SQLite's
-//! own check comes first, but it does not see a changed value in a row; the chains and sums do.
+//! own check comes first, but it does not see a changed value in a row; chains, sums and the history do. Users, roles,
+//! sessions, API keys and idempotency keys have nothing to be held against and are checked by SQLite alone.
 
-use super::{ReadTx, audit, events};
-use crate::error::Result;
+mod history;
+mod schema;
+
+use super::{ReadTx, audit, events, reconcile};
+use crate::error::{Error, Result};
+
+pub use super::reconcile::rebuild::{Rebuilt, rebuild};
 
 /// A check, and what it found.
 #[derive(Debug)]
@@ -13,78 +19,162 @@ pub struct Check {
     pub fault: Option<String>,
 }
 
-/// Sums and counts that each order must agree with: the name of the check, and a statement that finds the first order
-/// which does not, as its row, what is stored and what the other rows say.
-const SUMS: &[(&str, &str)] = &[
-    (
-        "order_totals",
-        "SELECT o.seq, o.subtotal_amount || ' and ' || o.tax_amount,
-           sum(i.quantity * i.unit_amount) || ' and ' || sum(i.tax_amount)
-         FROM orders o JOIN order_items i ON i.order_seq = o.seq GROUP BY o.seq
-         HAVING o.subtotal_amount <> sum(i.quantity * i.unit_amount) OR o.tax_amount <> sum(i.tax_amount) LIMIT 1",
-    ),
-    (
-        "order_payments",
-        "SELECT o.seq, o.paid_amount || ' and ' || o.refunded_amount,
-           coalesce(sum(t.amount) FILTER (WHERE t.kind = 'payment'), 0) || ' and '
-             || coalesce(sum(t.amount) FILTER (WHERE t.kind = 'refund'), 0)
-         FROM orders o LEFT JOIN transactions t ON t.order_seq = o.seq AND t.status = 'succeeded' GROUP BY o.seq
-         HAVING o.paid_amount <> coalesce(sum(t.amount) FILTER (WHERE t.kind = 'payment'), 0)
-           OR o.refunded_amount <> coalesce(sum(t.amount) FILTER (WHERE t.kind = 'refund'), 0) LIMIT 1",
-    ),
+/// What each order and transaction must agree with: the name of the check, what its rows are called, and a statement that
+/// finds the first row which does not agree: the row, what is stored, and what the other rows say.
+const RULES: &[(&str, &str, &str)] = &[
     (
         "order_versions",
+        "order row",
         "SELECT o.seq, o.version, count(e.seq) FROM orders o LEFT JOIN events e ON e.order_seq = o.seq GROUP BY o.seq
          HAVING o.version <> count(e.seq) LIMIT 1",
     ),
     (
         "order_numbers",
-        "SELECT max(number), max(number), count(*) FROM orders WHERE number IS NOT NULL HAVING max(number) <> count(*)",
+        "order row",
+        "SELECT seq, number, place FROM (SELECT seq, number, row_number() OVER (ORDER BY number) AS place FROM orders
+           WHERE number IS NOT NULL) WHERE number <> place LIMIT 1",
+    ),
+    // Orders that were placed in some hours are found by halving numbers.
+    (
+        "placed_in_order",
+        "order number",
+        "SELECT number, placed_at, before FROM (
+           SELECT number, placed_at, lag(placed_at) OVER (ORDER BY number) AS before FROM orders WHERE number IS NOT NULL)
+         WHERE placed_at < before LIMIT 1",
+    ),
+    (
+        "order_statuses",
+        "order row",
+        "SELECT seq, status || ' and ' || payment_status, told || ' and ' || settled FROM (
+           SELECT seq, status, payment_status, confirmed_at, fulfilled_at, cancelled_at,
+             CASE WHEN cancelled_at IS NOT NULL THEN 'cancelled' WHEN fulfilled_at IS NOT NULL THEN 'fulfilled'
+               WHEN confirmed_at IS NOT NULL THEN 'confirmed' WHEN placed_at IS NOT NULL THEN 'pending'
+               ELSE 'draft' END AS told,
+             CASE WHEN refunded_amount = paid_amount AND paid_amount > 0 THEN 'refunded'
+               WHEN refunded_amount > 0 THEN 'partially_refunded' WHEN paid_amount > total_amount THEN 'overpaid'
+               WHEN paid_amount = total_amount THEN 'paid' WHEN paid_amount > 0 THEN 'partially_paid'
+               ELSE 'unpaid' END AS settled FROM orders)
+         WHERE status <> told OR payment_status <> settled LIMIT 1",
+    ),
+    (
+        "order_times",
+        "order row",
+        "SELECT seq, concat_ws(' ', created_at, placed_at, confirmed_at, fulfilled_at, cancelled_at, updated_at),
+           'one after the other'
+         FROM orders WHERE (number IS NULL) <> (placed_at IS NULL) OR (confirmed_at IS NOT NULL AND placed_at IS NULL)
+           OR (fulfilled_at IS NOT NULL AND (confirmed_at IS NULL OR cancelled_at IS NOT NULL))
+           OR placed_at < created_at OR confirmed_at < placed_at OR fulfilled_at < confirmed_at
+           OR cancelled_at < coalesce(confirmed_at, placed_at, created_at)
+           OR updated_at < coalesce(cancelled_at, fulfilled_at, confirmed_at, placed_at, created_at) LIMIT 1",
+    ),
+    (
+        "refunds_of_orders",
+        "order row",
+        "SELECT order_seq, refunds, payments FROM (
+           SELECT order_seq, sum(amount) FILTER (WHERE kind = 'refund' AND status IN ('succeeded', 'pending')) AS refunds,
+             coalesce(sum(amount) FILTER (WHERE kind = 'payment' AND status = 'succeeded'), 0) AS payments
+           FROM transactions GROUP BY order_seq) WHERE refunds > payments LIMIT 1",
+    ),
+    (
+        "refunds_of_payments",
+        "transaction row",
+        "SELECT seq, refunds, payment FROM (
+           SELECT p.seq, iif(p.kind = 'payment' AND p.status = 'succeeded', p.amount, 0) AS payment,
+             (SELECT sum(r.amount) FROM transactions r WHERE r.order_seq = p.order_seq AND r.payment_seq = p.seq
+               AND r.status IN ('succeeded', 'pending')) AS refunds FROM transactions p)
+         WHERE refunds > payment LIMIT 1",
+    ),
+    (
+        "refunds_name_payments",
+        "transaction row",
+        "SELECT r.seq, r.payment_seq, 'a payment of the same order' FROM transactions r
+         LEFT JOIN transactions p ON p.seq = r.payment_seq
+         WHERE r.payment_seq IS NOT NULL AND (p.order_seq, p.kind) IS NOT (r.order_seq, 'payment') LIMIT 1",
+    ),
+    (
+        "status_sales_words",
+        "bucket",
+        "SELECT bucket, status || ' and ' || payment_status, 'statuses that there are' FROM status_sales
+         WHERE status NOT IN ('draft', 'pending', 'confirmed', 'fulfilled', 'cancelled')
+           OR payment_status NOT IN ('unpaid', 'partially_paid', 'paid', 'overpaid', 'partially_refunded', 'refunded')
+         LIMIT 1",
+    ),
+    (
+        "transaction_rows",
+        "transaction row",
+        "SELECT seq, seq, place FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS place FROM transactions)
+         WHERE seq <> place LIMIT 1",
     ),
 ];
 
-/// The same for each currency: what the summary of days has, and what the orders and transactions say.
-const FIGURES: &str = "
-    WITH stored AS (
-      SELECT currency, sum(orders_placed) AS placed, sum(booked_amount) AS booked, sum(cancelled_amount) AS cancelled,
-        sum(paid_amount) AS paid, sum(refunded_amount) AS refunded
-      FROM sales WHERE span = 86400 GROUP BY currency),
-    recomputed AS (
-      SELECT o.currency, count(*) AS placed, sum(o.total_amount) AS booked,
-        coalesce(sum(o.total_amount) FILTER (WHERE o.cancelled_at IS NOT NULL), 0) AS cancelled,
-        sum(o.paid_amount) AS paid, sum(o.refunded_amount) AS refunded
-      FROM orders o WHERE o.placed_at IS NOT NULL GROUP BY o.currency)
-    SELECT coalesce(r.currency, s.currency),
-      concat_ws(', ', s.placed, s.booked, s.cancelled, s.paid, s.refunded),
-      concat_ws(', ', r.placed, r.booked, r.cancelled, r.paid, r.refunded)
-    FROM recomputed r FULL JOIN stored s ON s.currency = r.currency
-    WHERE (s.placed, s.booked, s.cancelled, s.paid, s.refunded)
-      IS NOT (r.placed, r.booked, r.cancelled, r.paid, r.refunded) LIMIT 1";
-
 /// Every check, in the order of what they rest on.
 pub fn all(tx: &ReadTx<'_>) -> Result<Vec<Check>> {
-    let mut checks = vec![
-        Check { name: "sqlite", fault: sqlite(tx)? },
-        Check { name: "foreign_keys", fault: foreign_keys(tx)? },
-        Check { name: "audit_chain", fault: audit::verify(tx)?.map(broken_link) },
-        Check { name: "event_chain", fault: events::verify(tx)?.map(broken_link) },
-    ];
-    for &(name, sql) in SUMS {
-        checks.push(Check { name, fault: first(tx, sql, "order row")? });
-    }
-    checks.push(Check { name: "figures", fault: first(tx, FIGURES, "currency")? });
+    let mut checks = rows(tx)?;
+    checks.extend(figures(tx)?);
     Ok(checks)
+}
+
+/// The checks of everything but the figures.
+pub(super) fn rows(tx: &ReadTx<'_>) -> Result<Vec<Check>> {
+    let mut checks = vec![
+        check("sqlite", sqlite(tx))?,
+        check("schema", schema::difference(tx))?,
+        check("foreign_keys", foreign_keys(tx))?,
+        check("audit_chain", audit::verify(tx).map(|seq| seq.map(broken_link)))?,
+        check("event_chain", events::verify(tx).map(|seq| seq.map(broken_link)))?,
+    ];
+    checks.extend(history::checks(tx)?);
+    for &(name, what, sql) in RULES {
+        checks.push(check(name, first(tx, sql, what))?);
+    }
+    Ok(checks)
+}
+
+/// The checks of the figures.
+pub(super) fn figures(tx: &ReadTx<'_>) -> Result<Vec<Check>> {
+    let mut checks = vec![];
+    for (names, compare) in reconcile::groups() {
+        match compare(tx) {
+            Ok(comparisons) => {
+                for comparison in comparisons {
+                    checks.push(check(comparison.name, comparison.fault(tx))?);
+                }
+            }
+            Err(e) => {
+                let fault = unreadable(e)?;
+                checks.extend(names.into_iter().map(|name| Check { name, fault: Some(fault.clone()) }));
+            }
+        }
+    }
+    Ok(checks)
+}
+
+fn check(name: &'static str, found: Result<Option<String>>) -> Result<Check> {
+    let fault = found.or_else(|e| unreadable(e).map(Some))?;
+    Ok(Check { name, fault })
+}
+
+/// What cannot be read is a fault of the file, and no reason to leave out the checks that follow.
+fn unreadable(e: Error) -> Result<String> {
+    match e.cause() {
+        Some(cause) => Ok(format!("cannot be read: {cause}")),
+        None => Err(e),
+    }
 }
 
 fn sqlite(tx: &ReadTx<'_>) -> Result<Option<String>> {
     let found = tx.row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0))?;
-    Ok(found.filter(|found| found != "ok"))
+    // Several lines, for some faults.
+    Ok(found.filter(|found| found != "ok").map(|found| found.replace('\n', " ")))
 }
 
 fn foreign_keys(tx: &ReadTx<'_>) -> Result<Option<String>> {
     tx.row("PRAGMA foreign_key_check", [], |row| {
         let (table, seq): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
-        Ok(format!("row {} of {table} refers to nothing", seq.unwrap_or(0)))
+        Ok(match seq {
+            Some(seq) => format!("row {seq} of {table} refers to nothing"),
+            None => format!("a row of {table} refers to nothing"),
+        })
     })
 }
 

@@ -2,20 +2,23 @@
 //! after the commit. A failing piece of work never takes another one with it.
 
 mod job;
+mod log;
 mod tx;
 
 use job::{Job, Task, Ticket};
+use log::Log;
 pub use tx::WriteTx;
 use tx::{Batch, Counters};
 
-use super::{connection::Options, sql::failed};
+use super::{connection::Options, gauges::Gauges, sql::failed};
 use crate::error::{Error, Result, problem};
 use rusqlite::Connection;
 use std::{
-    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        atomic::Ordering::Relaxed,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -26,44 +29,44 @@ use tokio::sync::watch;
 const QUEUE_LENGTH: usize = 4_096;
 /// Pieces of work in one transaction at most.
 const BATCH_SIZE: usize = 256;
-/// Pages in the write-ahead log past which it is moved into the file, between two batches.
-const CHECKPOINT_PAGES: i32 = 8_000;
-
-thread_local! {
-    /// Pages in the write-ahead log after the last commit, as SQLite tells the writer's thread.
-    static LOG_PAGES: Cell<i32> = const { Cell::new(0) };
-}
 
 pub(super) struct Writer {
     queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     failed: watch::Receiver<bool>,
     last_event: watch::Receiver<i64>,
+    gauges: Arc<Gauges>,
     time_to_begin: Duration,
     time_to_finish: Duration,
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, options: &Options) -> Result<Self> {
-        connection.wal_hook(Some(|_, pages| {
-            LOG_PAGES.set(pages);
-            Ok(())
-        }));
+    pub(super) fn start(connection: Connection, options: &Options, gauges: Arc<Gauges>) -> Result<Self> {
         let counters = Counters::load(&connection).map_err(failed)?;
+        if options.clock.now() < counters.time {
+            tracing::warn!(last.record = %counters.time, "the clock is behind the last record; time goes on from that");
+            options.clock.go_on_from(counters.time);
+        }
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let (fail, failed) = watch::channel(false);
         let (newest, last_event) = watch::channel(counters.event);
         let batch = Batch::new(options.clock.clone(), Arc::clone(&options.ids), counters);
-        let mut loop_ = Loop { connection, batch, fail, newest };
+        let log = Log::watch(&connection, Arc::clone(&gauges));
+        let mut loop_ = Loop { connection, batch, log, gauges: Arc::clone(&gauges), newest };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || loop_.run(&jobs))
+            .spawn(move || {
+                if loop_.run(&jobs).is_err() {
+                    fail.send_replace(true);
+                }
+            })
             .map_err(Error::internal)?;
         Ok(Self {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
             failed,
             last_event,
+            gauges,
             time_to_begin: options.request_timeout / 2,
             time_to_finish: options.request_timeout,
         })
@@ -94,10 +97,18 @@ impl Writer {
     fn enqueue(&self, job: Box<dyn Job>) -> Result<()> {
         let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else { return Err(Error::new(&problem::DRAINING)) };
-        queue.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::new(&problem::OVERLOADED).detail("The queue of changes is full."),
-            TrySendError::Disconnected(_) => stopped(),
+        self.gauges.queued.fetch_add(1, Relaxed);
+        queue.try_send(job).map_err(|refused| {
+            self.gauges.queued.fetch_sub(1, Relaxed);
+            match refused {
+                TrySendError::Full(_) => Error::new(&problem::OVERLOADED).detail("The queue of changes is full."),
+                TrySendError::Disconnected(_) => stopped(),
+            }
         })
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        *self.failed.borrow()
     }
 
     pub(super) async fn failed(&self) {
@@ -144,23 +155,40 @@ enum Broken {
 struct Loop {
     connection: Connection,
     batch: Batch,
-    fail: watch::Sender<bool>,
+    log: Log,
+    gauges: Arc<Gauges>,
     newest: watch::Sender<i64>,
 }
 
 impl Loop {
-    fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) {
-        while let Ok(first) = jobs.recv() {
-            let waiting = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1));
-            let batch: Vec<_> = waiting.filter(|job| job.ticket().begin()).collect();
-            if let Err(e) = self.write(batch).and_then(|()| self.checkpoint_if_due()) {
-                tracing::error!(error.cause = %e, "storage failed; the writer stops");
-                self.fail.send_replace(true);
-                return;
-            }
+    /// Works until the queue is closed. An error or a panic of its own is final: the writer cannot vouch any more for
+    /// what is on disk, or for what memory says about it.
+    fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.work(jobs)))
+            .unwrap_or_else(|_| Err(Error::internal("a panic outside of a transaction")));
+        ended.inspect_err(|e| tracing::error!(error.cause = %e, "storage failed; the writer stops"))
+    }
+
+    fn work(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
+        while let Some(first) = self.next(jobs)? {
+            let waiting: Vec<_> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1)).collect();
+            self.gauges.queued.fetch_sub(waiting.len(), Relaxed);
+            let batch: Vec<_> = waiting.into_iter().filter(|job| job.ticket().begin()).collect();
+            self.write(batch)?;
+            self.log.after_batch(&self.connection, Instant::now())?;
         }
-        if let Err(e) = self.checkpoint("TRUNCATE") {
-            tracing::warn!(error.cause = %e, "the write-ahead log could not be moved into the file");
+        self.log.empty(&self.connection)
+    }
+
+    /// The next piece of work; nothing when the queue is closed. While none comes, the log is looked after.
+    fn next(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<Option<Box<dyn Job>>> {
+        loop {
+            let Some(wait) = self.log.rests_in(Instant::now()) else { return Ok(jobs.recv().ok()) };
+            match jobs.recv_timeout(wait) {
+                Ok(job) => return Ok(Some(job)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => self.log.rest(&self.connection, Instant::now())?,
+            }
         }
     }
 
@@ -171,7 +199,7 @@ impl Loop {
             Ok(()) | Err(Broken::ByOne) => {}
             Err(Broken::Undone(e)) => {
                 refuse(jobs, e.problem(), &e);
-                return Ok(());
+                return if e.is(&problem::STORAGE_FULL) { self.log.no_room(&self.connection, &e) } else { Ok(()) };
             }
             Err(Broken::Unknown(e)) => {
                 refuse(jobs, &problem::OUTCOME_UNKNOWN, &e);
@@ -190,10 +218,11 @@ impl Loop {
         if jobs.is_empty() {
             return Ok(());
         }
-        self.execute("BEGIN IMMEDIATE").map_err(Broken::Undone)?;
+        self.execute("BEGIN IMMEDIATE").map_err(undone_or_unknown)?;
         let kept = self.batch.counters();
         match self.run_all(jobs).and_then(|()| self.commit()) {
             Ok(()) => {
+                self.gauges.batch_sizes.add(jobs.len() as u64);
                 self.batch.committed();
                 self.newest
                     .send_if_modified(|newest| std::mem::replace(newest, self.batch.counters().event) != *newest);
@@ -216,7 +245,7 @@ impl Loop {
             let tx = WriteTx::new(&self.connection, &self.batch);
             match job.run(&tx) {
                 Ok(()) => {}
-                Err(job::Failed::Storage) => return Err(Broken::Unknown(stopped())),
+                Err(job::Failed::Storage(e)) => return Err(undone_or_unknown(e)),
                 Err(job::Failed::Itself) => {
                     // Checks come before writes, so what fails has mostly written nothing and needs no undoing. After
                     // some failures SQLite rolls the whole transaction back by itself.
@@ -233,21 +262,10 @@ impl Loop {
 
     fn commit(&self) -> Result<(), Broken> {
         self.batch.flush(&self.connection).map_err(undone_or_unknown)?;
-        self.execute("COMMIT").map_err(undone_or_unknown)
-    }
-
-    fn checkpoint_if_due(&self) -> Result<()> {
-        if LOG_PAGES.get() >= CHECKPOINT_PAGES {
-            self.checkpoint("PASSIVE")?;
-        }
-        Ok(())
-    }
-
-    fn checkpoint(&self, mode: &str) -> Result<()> {
         let begun = Instant::now();
-        let sql = format!("PRAGMA wal_checkpoint({mode})");
-        let pages: i64 = self.connection.query_row(&sql, [], |row| row.get(2)).map_err(failed)?;
-        tracing::debug!(checkpoint.pages = pages, checkpoint.duration_us = micros(begun.elapsed()), "checkpoint");
+        self.execute("COMMIT")
+            .map_err(|e| if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) })?;
+        self.gauges.commits.add_micros(begun.elapsed());
         Ok(())
     }
 
@@ -256,13 +274,9 @@ impl Loop {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// A full disk undoes a transaction cleanly; after any other failure of a commit nobody knows.
+/// Before the commit, rolling back undoes whatever failed, unless storage itself did.
 fn undone_or_unknown(e: Error) -> Broken {
-    if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) }
+    if e.is(&problem::OUTCOME_UNKNOWN) { Broken::Unknown(e) } else { Broken::Undone(e) }
 }
 
 fn refuse(jobs: Vec<Box<dyn Job>>, problem: &'static crate::error::Problem, cause: &Error) {
@@ -270,3 +284,6 @@ fn refuse(jobs: Vec<Box<dyn Job>>, problem: &'static crate::error::Problem, caus
         job.refuse(Error::new(problem).caused_by(cause.to_string()));
     }
 }
+
+#[cfg(test)]
+mod tests;

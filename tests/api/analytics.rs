@@ -1,5 +1,8 @@
 //! Figures, against numbers computed by hand.
 
+mod exact;
+mod forms;
+
 use crate::support::{Client, Service, order_of, with};
 use serde_json::{Value, json};
 
@@ -223,6 +226,58 @@ async fn every_report_says_what_it_shows() {
 }
 
 #[tokio::test]
+async fn top_items_are_what_was_sold_and_not_cancelled() {
+    let (service, analyst) = three_days().await;
+    let top = async |query: &str| {
+        let report = analyst.get(&format!("/v1/analytics/top-items?{query}")).await.ok();
+        assert_eq!(report["basis"], "booked");
+        report["data"].clone()
+    };
+    let row = |sku: &str, name: &str, currency: &str, quantity: i64, orders: i64, total: i64| {
+        json!({"sku": sku, "name": name, "currency": currency, "quantity": quantity, "orders": orders,
+            "total_amount": total})
+    };
+    let (cup, tea) = (row("cup", "cup", "EUR", 1, 1, 500), row("tea", "tea", "EUR", 1, 1, 1100));
+    let yen = row("tea", "tea", "JPY", 3, 1, 3000);
+    assert_eq!(top("from=2026-06-16&to=2026-06-18").await, json!([yen, tea, cup]));
+    assert_eq!(top("from=2026-06-16&to=2026-06-18&currency=EUR&limit=1").await, json!([tea]));
+    assert_eq!(top("from=2026-06-17&to=2026-06-18").await, json!([]), "cancelled orders and drafts are left out");
+    // Half past five in Kathmandu is a quarter to midnight the day before in UTC.
+    assert_eq!(top("from=2026-06-17&to=2026-06-17&tz=Asia/Kathmandu").await, json!([yen]));
+    let staff = service.staff().await;
+    let mut again = order_of(&[("cup", 2, 500), ("cup", 1, 400)]);
+    again["items"][0]["name"] = "Old cup".into();
+    again["items"][1]["name"] = "New cup".into();
+    let order = staff.places(again).await.created().id();
+    let day = "from=2026-06-16&to=2026-06-18&currency=EUR";
+    assert_eq!(top(day).await[0], row("cup", "New cup", "EUR", 4, 2, 1900));
+    let items = order_of(&[("pot", 1, 7)])["items"].clone();
+    staff.patch(&format!("/v1/orders/{order}"), json!({"items": items})).await.ok();
+    assert_eq!(top(day).await, json!([tea, cup, row("pot", "pot", "EUR", 1, 1, 7)]));
+    staff.moves(&order, "cancel").await.ok();
+    assert_eq!(top(day).await, json!([tea, cup]));
+}
+
+#[tokio::test]
+async fn revenue_is_counted_and_orders_of_nobody_are_one_row() {
+    let service = Service::start().await;
+    let (admin, analyst) = (service.admin().await, service.analyst().await);
+    let body = json!({"name": "shop", "permissions": ["orders:create"]});
+    let key = admin.post("/v1/api-keys", body).await.created();
+    let shop = service.anonymous().bearing(key["secret"].as_str().unwrap());
+    for currency in ["EUR", "EUR", "JPY"] {
+        shop.places(with(order_of(&[("tea", 1, 100)]), "currency", currency)).await.created();
+    }
+    let path = "/v1/analytics/revenue-by-user?from=2026-06-15&to=2026-06-15&basis=booked&limit=1&count=true";
+    let page = analyst.get(path).await.ok();
+    let nobody = json!({"user_id": null, "email": null, "name": null, "currency": "EUR", "orders": 2,
+        "gross_amount": 200, "refunded_amount": 0, "cancelled_amount": 0, "net_amount": 200});
+    assert_eq!((&page["data"], &page["page"]["total"]), (&json!([nobody]), &json!(2)));
+    assert!(page.header("link").ends_with("rel=\"next\""), "{page}");
+    assert_eq!(analyst.walk(path).await[1]["currency"], "JPY");
+}
+
+#[tokio::test]
 async fn bad_questions_are_refused() {
     let service = Service::start().await;
     let analyst = service.analyst().await;
@@ -238,15 +293,23 @@ async fn bad_questions_are_refused() {
         assert_eq!(answer.code(), 400, "{query}: {answer}");
         answer.problem("invalid_parameter").faults(&[(place, code)]);
     }
-    for query in [
-        "from=2026-06-15&to=2026-06-14",
-        "from=2010-06-15&to=2026-06-14",
-        "from=2026-06-14&to=2026-06-14&tz=Mars/Olympus",
-        "from=2026-06-14&to=2026-06-14&currency=EUX",
+    for (query, faults) in [
+        ("from=2026-06-15&to=2026-06-14", &[("to", "too_small")][..]),
+        ("from=2016-06-15&to=2026-06-16", &[("to", "too_large")]),
+        ("from=9998-12-31&to=9999-01-01", &[("to", "too_large")]),
+        ("from=2026-06-14&to=2026-06-14&tz=Mars/Olympus", &[("tz", "unknown")]),
+        (
+            "from=2026-06-14&to=x&tz=berlin&currency=EUX&x=1",
+            &[("to", "invalid_format"), ("tz", "unknown"), ("currency", "unknown"), ("x", "unknown_parameter")],
+        ),
     ] {
-        let answer = analyst.get(&format!("/v1/analytics/daily?{query}")).await;
-        assert_eq!(answer.code(), 400, "{query}: {answer}");
-        answer.problem("invalid_parameter");
+        for report in ["daily", "revenue-by-user", "status-counts", "top-items"] {
+            let answer = analyst.get(&format!("/v1/analytics/{report}?{query}")).await;
+            answer.status(400).problem("invalid_parameter").faults(faults);
+        }
     }
-    analyst.get("/v1/analytics/daily?from=2016-06-15&to=2026-06-14").await.ok();
+    for query in ["from=2016-06-15&to=2026-06-15", "from=9998-12-30&to=9998-12-31", "from=0001-01-01&to=0001-01-02"] {
+        analyst.get(&format!("/v1/analytics/daily?{query}&tz=Pacific/Kiritimati")).await.ok();
+        analyst.get(&format!("/v1/analytics/top-items?{query}&tz=Pacific/Pago_Pago")).await.ok();
+    }
 }

@@ -1,13 +1,15 @@
-//! The tables of the guide that state rules of the code are held to the code.
+//! The tables of the guide that state rules of the code are held to the code. The reference of the configuration is written
+//! by `BLESS=1 cargo test --test api guide`.
 
 use orderd::{
     auth::policy,
+    config::{Key, Section, reference},
     domain::{
         order::{OrderStatus, Step, Transition},
         permission::Permission,
     },
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 const ORDERS: &str = include_str!("../../assets/guide/06-orders.md");
 const ACCESS: &str = include_str!("../../assets/guide/07-access.md");
@@ -50,4 +52,33 @@ fn the_permissions_of_the_roles_are_as_the_guide_has_them() {
         .map(|row| row.replace("|  |", "| |"))
         .collect();
     assert_eq!(written, expected.into_iter().map(|row| row.replace("|  |", "| |")).collect());
+}
+
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/guide/04-configuration.md");
+
+/// The chapter's part about every key, as the code has it.
+fn reference_in_words() -> String {
+    let row = |key: &Key| {
+        let Key { name, variable, takes, default, meaning } = key;
+        format!("| `{name}`, `{variable}` | {takes} | `{default}` | {meaning} |\n")
+    };
+    let section = |section: &Section| {
+        let Section { name, about, keys } = section;
+        let head = "| key, and its environment variable | takes | default | meaning |\n|---|---|---|---|\n";
+        format!("### {name}\n\n{about}\n\n{head}{}\n", keys.iter().map(row).collect::<String>())
+    };
+    reference().iter().map(section).collect()
+}
+
+#[test]
+fn the_configuration_is_as_the_guide_has_it() {
+    let chapter = fs::read_to_string(CONFIGURATION).unwrap();
+    let (before, rest) = chapter.split_once("## Every key\n\n").unwrap();
+    let (written, after) = rest.split_at(rest.find("\n## ").unwrap() + 1);
+    let expected = reference_in_words();
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(CONFIGURATION, format!("{before}## Every key\n\n{expected}{after}")).unwrap();
+    } else {
+        assert_eq!(written, expected, "changed; if that is meant, run with BLESS=1 and review the difference");
+    }
 }

@@ -71,6 +71,23 @@ async fn strangers_count_with_their_address() {
 }
 
 #[tokio::test]
+async fn what_does_not_exist_counts_too() {
+    let service = limited().await;
+    let (admin, nobody) = (service.admin().await, service.anonymous());
+    assert_eq!(standing(&admin.get("/v1/nothing").await.status(404)), said(6, 5, 60));
+    assert_eq!(standing(&admin.delete("/v1/orders").await.status(405)), said(6, 4, 60));
+    assert_eq!(standing(&nobody.get("/v1/nothing").from("198.51.100.7").await.status(404)), said(3, 2, 60));
+    nobody.bearing("nonsense").get("/v1/nothing").from("198.51.100.7").await.status(404);
+    nobody.delete("/v1/orders").from("198.51.100.7").await.status(405);
+    for path in ["/v1/nothing", "/v1/orders"] {
+        let refused = nobody.delete(path).from("198.51.100.7").await.status(429).problem("rate_limited");
+        assert_eq!((standing(&refused), refused.header("retry-after")), (said(3, 0, 60), "60"));
+        assert_eq!(refused.maybe_header("allow").is_some(), path == "/v1/orders");
+    }
+    assert_eq!(nobody.get("/nothing").from("198.51.100.7").await.status(404).maybe_header("ratelimit"), None);
+}
+
+#[tokio::test]
 async fn probes_and_pages_are_not_limited_and_zero_is_no_limit() {
     let service = limited().await;
     for path in ["/livez", "/readyz", "/version", "/openapi.json", "/", "/docs", "/guide", "/problems"] {

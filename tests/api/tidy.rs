@@ -31,8 +31,10 @@ const EXCEPTIONS: &[(&str, &str, &str)] =
 const HOMES: &[(&str, &[&str])] = &[
     ("argon2", &["auth"]),
     ("axum", &["api"]),
-    ("base64", &["auth"]),
+    ("base64", &["api", "auth"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("csv", &["api"]),
     ("email_address", &["domain"]),
     ("fastrand", &["domain", "service"]),
@@ -44,6 +46,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("httparse", &["api"]),
     ("hyper", &["api"]),
     ("hyper_util", &["api"]),
+    ("indicatif", &["cli"]),
     ("iso_currency", &["domain"]),
     ("jiff", &["domain", "config"]),
     ("jsonwebtoken", &["auth"]),
@@ -56,9 +59,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("regex_lite", &["api"]),
     ("rusqlite", &["store"]),
     ("rust_embed", &["api"]),
-    ("rustix", &["api", "auth", "store"]),
+    ("rustix", &["api", "auth", "store", "cli"]),
     ("scheduled_thread_pool", &["store"]),
     ("schemars", &["api", "service"]),
+    ("sd_notify", &["cli"]),
     ("serde", ANYWHERE),
     ("serde_json", ANYWHERE),
     ("sha2", &["auth", "domain"]),
@@ -66,7 +70,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("strsim", &["config"]),
     ("subtle", &["auth"]),
     ("tokio", ANYWHERE),
-    ("tokio_rustls", &["api"]),
+    ("tokio_rustls", &["api", "cli"]),
+    ("toml", &["cli"]),
     ("tower", &["api"]),
     ("tracing", ANYWHERE),
     ("tracing_subscriber", &["telemetry"]),
@@ -93,7 +98,7 @@ fn sources() -> Vec<Source> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
                 let inside = path.strip_prefix(root().join("src")).unwrap();
                 let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
                 sources.push(Source { text: code(&fs::read_to_string(&path).unwrap()), room, path });

@@ -61,6 +61,16 @@ fn what_is_shown_is_a_file_that_gives_the_same_again() {
 }
 
 #[test]
+fn every_key_is_explained() {
+    let outcome = Workplace::new().run("config keys");
+    assert_eq!((outcome.code, outcome.err.as_str()), (0, ""));
+    let expected = "idempotency.require_if_match (ORDERD_IDEMPOTENCY__REQUIRE_IF_MATCH)
+  Whether a change to an order must say which version it means.
+  true or false; default false\n";
+    assert!(outcome.out.split("\n\n").any(|paragraph| format!("{paragraph}\n") == expected), "{}", outcome.out);
+}
+
+#[test]
 fn a_valid_configuration_is_said_to_be_valid() {
     let outcome = Workplace::new().run("config check");
     assert_eq!((outcome.code, outcome.out.as_str(), outcome.err.as_str()), (0, "configuration is valid\n", ""));

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     time::Duration,
 };
 
@@ -84,6 +84,33 @@ fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
         assert!(kept.is_closed());
     }
     assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn who_has_sent_everything_may_say_so_before_the_answer() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &ADMIN, "");
+    let token = server.admin().token.unwrap();
+    let body = format!("{{\"email\":\"{}\",\"password\":\"{}\"}}", ADMIN[0].1, ADMIN[1].1);
+    let log_in = format!(
+        "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let wait = format!("GET /v1/events?after=1000&wait=1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
+    for (requests, answers) in [(wait, 1), (log_in.clone(), 1), (log_in.repeat(2), 2)] {
+        let mut kept = Kept::to(&server);
+        kept.send(&requests);
+        kept.0.get_ref().shutdown(Shutdown::Write).unwrap();
+        for _ in 0..answers {
+            let (head, _) = kept.answer().unwrap();
+            assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+        }
+        assert!(kept.is_closed());
+    }
+    let mut broken = Kept::to(&server);
+    broken.send("GET /livez HTTP/1.1\r\nHost:");
+    broken.0.get_ref().shutdown(Shutdown::Write).unwrap();
+    assert!(broken.is_closed(), "half a request has no answer to wait for");
 }
 
 #[test]

@@ -2,11 +2,27 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod backup;
 mod config;
 mod connections;
+mod crash;
+mod crash_points;
+mod demo;
+mod doctor;
+mod documents;
+mod failures;
+mod files;
 mod framing;
+mod oracle;
+mod power_cut;
+mod readers;
+mod restore;
 mod serve;
 mod server;
+mod stop;
+mod storage;
+mod strace;
+mod supervised;
 mod support;
 mod tls;
 mod users;

@@ -4,9 +4,15 @@ use std::{
     fs,
     io::Write,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 use tempfile::TempDir;
+
+/// How often to repeat what takes long: this often, or as often as `ORDERD_SOAK` says.
+pub fn cycles(few: usize) -> usize {
+    #[allow(clippy::disallowed_methods, reason = "the tests are not the program")]
+    std::env::var("ORDERD_SOAK").ok().and_then(|number| number.parse().ok()).unwrap_or(few)
+}
 
 /// A working directory for one test, with nothing of the machine's environment.
 pub struct Workplace(TempDir);
@@ -55,6 +61,11 @@ impl Workplace {
         // A command that refuses at once reads nothing.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap().into()
+    }
+
+    /// Begins to run `orderd` with these arguments, and says nothing of what it prints.
+    pub fn spawn(&self, arguments: &str) -> Child {
+        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     fn command(&self, arguments: &str) -> Command {

@@ -98,6 +98,26 @@ fn a_certificate_is_replaced_without_a_restart_and_a_bad_one_is_not_taken() {
 }
 
 #[test]
+fn a_server_without_a_certificate_has_none_to_read_anew() {
+    let server = Server::start(&Workplace::new(), &ADMIN, "");
+    server.signal(Signal::HUP);
+    assert_eq!(server.client().get("/livez").status, 200);
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn the_health_check_asks_over_tls_whatever_the_certificate_says() {
+    let place = folder(FIRST.0, FIRST.1);
+    let server = Server::start(&place, &ADMIN, FLAGS);
+    put(&place, SECOND.0, SECOND.1);
+    let check = format!("healthcheck --listen {}", server.address);
+    let asked = place.run(&format!("{check} {FLAGS}"));
+    let said = format!("https://{}/readyz: ready\n", server.address);
+    assert_eq!((asked.code, asked.out, asked.err.as_str()), (0, said, ""));
+    assert_eq!(place.run(&check).code, 1, "plain HTTP is not answered");
+}
+
+#[test]
 fn files_that_make_no_certificate_are_named() {
     for (certificate, key, reason) in [
         ("", FIRST.1, "cert.pem: has no certificate"),

@@ -4,23 +4,50 @@
 use crate::{server::Server, support::Workplace};
 use rusqlite::Connection;
 
-const CHECKS: [&str; 9] = [
+const CHECKS: [&str; 30] = [
     "sqlite",
+    "schema",
     "foreign_keys",
     "audit_chain",
     "event_chain",
-    "order_totals",
-    "order_payments",
+    "orders",
+    "order_items",
+    "transactions",
     "order_versions",
     "order_numbers",
-    "figures",
+    "placed_in_order",
+    "order_statuses",
+    "order_times",
+    "refunds_of_orders",
+    "refunds_of_payments",
+    "refunds_name_payments",
+    "status_sales_words",
+    "transaction_rows",
+    "sales_day",
+    "sales_hour",
+    "sales_quarter_hour",
+    "user_sales_day",
+    "user_sales_hour",
+    "user_sales_quarter_hour",
+    "status_sales_day",
+    "status_sales_hour",
+    "status_sales_quarter_hour",
+    "item_sales_day",
+    "order_totals",
+    "order_payments",
 ];
 
-/// What verifying says of a file that holds a demo, after `damage` was done to it by somebody who is past every rule.
-fn damaged(file: &std::path::Path, damage: &str) -> (i32, String) {
+/// A file that holds orders in every state: that of the release.
+fn released(place: &Workplace, name: &str) -> Connection {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v1.db");
+    std::fs::copy(fixture, place.path().join(name)).unwrap();
+    Connection::open(place.path().join(name)).unwrap()
+}
+
+/// What verifying says after this `damage` was done by somebody who is past every rule.
+fn damaged(damage: &str) -> (i32, String) {
     let place = Workplace::new();
-    std::fs::copy(file, place.path().join("d.db")).unwrap();
-    let connection = Connection::open(place.path().join("d.db")).unwrap();
+    let connection = released(&place, "d.db");
     connection.execute_batch(&format!("PRAGMA ignore_check_constraints = ON; {damage}")).unwrap();
     connection.close().unwrap();
     let outcome = place.run("verify --db d.db");
@@ -30,12 +57,12 @@ fn damaged(file: &std::path::Path, damage: &str) -> (i32, String) {
 #[test]
 fn a_good_file_is_good_and_every_damage_is_found() {
     let place = Workplace::new();
-    let server = Server::start(&place, &[], "--demo");
+    released(&place, "orders.db").close().unwrap();
+    let server = Server::start(&place, &[], "");
     let beside = place.run("verify --db orders.db --json");
     let document: serde_json::Value = serde_json::from_str(&beside.out).unwrap();
     assert_eq!((beside.code, &document["ok"]), (0, &true.into()), "beside a running server: {}", beside.out);
     server.stop();
-    let file = place.path().join("orders.db");
     let good = place.run("verify --db orders.db");
     let lines: Vec<_> = CHECKS.iter().map(|name| format!("ok {name}")).collect();
     assert_eq!((good.code, good.out.lines().collect::<Vec<_>>()), (0, lines.iter().map(String::as_str).collect()));
@@ -47,18 +74,90 @@ fn a_good_file_is_good_and_every_damage_is_found() {
             "UPDATE order_items SET quantity = quantity + 1 WHERE order_seq = 5 AND line = 0",
             "order_totals: order row 5,",
         ),
+        ("UPDATE orders SET note = 'x' WHERE seq = 4", "orders: row 4, column note, stored \"x\", recomputed null"),
+        ("DROP INDEX orders_by_user", "schema: orders_by_user, stored nothing,"),
         ("UPDATE orders SET paid_amount = paid_amount + 1 WHERE seq = 9", "order_payments: order row 9,"),
         ("UPDATE orders SET version = 99 WHERE seq = 11", "order_versions: order row 11, stored 99,"),
-        ("UPDATE orders SET number = 20000 WHERE seq = 12", "order_numbers: order row 20000,"),
+        ("UPDATE orders SET number = 20000 WHERE seq = 12", "order_numbers: order row 13, stored 12, recomputed 11"),
         (
             "UPDATE sales SET booked_amount = booked_amount + 1 WHERE span = 86400 AND currency = 'EUR'",
-            "figures: currency EUR,",
+            "sales_day: span 86400, bucket ",
         ),
+        ("UPDATE orders SET placed_at = 0 WHERE number = 9", "placed_in_order: order number 9, stored 0,"),
+        ("UPDATE item_sales SET quantity = quantity + 1 WHERE currency = 'EUR'", "item_sales_day: span 86400, bucket "),
+        ("DELETE FROM item_sales", "item_sales_day: span 86400, bucket "),
     ] {
-        let (code, said) = damaged(&file, damage);
+        let (code, said) = damaged(damage);
         assert_eq!(code, 3, "{damage}: {said}");
         assert!(said.contains(&format!("FAULT {check}")), "{damage}: {said}");
     }
+}
+
+#[test]
+fn summaries_are_made_anew_and_only_from_whole_rows() {
+    let place = Workplace::new();
+    let connection = released(&place, "d.db");
+    let damage = "UPDATE sales SET paid_amount = paid_amount + 1 WHERE currency = 'EUR' AND span = 900;
+        DELETE FROM user_sales; UPDATE status_sales SET orders = 7; DELETE FROM item_sales";
+    connection.execute_batch(damage).unwrap();
+    connection.close().unwrap();
+    assert_eq!(place.run("verify --db d.db").code, 3);
+    let rebuilt = place.run("verify --db d.db --rebuild");
+    assert_eq!(rebuilt.code, 0, "{rebuilt:?}");
+    let mended: Vec<_> =
+        rebuilt.out.lines().filter_map(|line| line.strip_prefix("REBUILT ")?.split(':').next()).collect();
+    assert_eq!(
+        mended,
+        [
+            "sales_quarter_hour",
+            "user_sales_day",
+            "user_sales_hour",
+            "user_sales_quarter_hour",
+            "status_sales_day",
+            "status_sales_hour",
+            "status_sales_quarter_hour",
+            "item_sales_day"
+        ]
+    );
+    let good = place.run("verify --db d.db");
+    assert_eq!((good.code, good.out.lines().filter(|line| line.starts_with("ok ")).count()), (0, CHECKS.len()));
+
+    let connection = released(&place, "e.db");
+    connection.execute_batch("DELETE FROM sales; UPDATE orders SET note = 'x' WHERE seq = 4").unwrap();
+    connection.close().unwrap();
+    let refused = place.run("verify --db e.db --rebuild --json");
+    let document: serde_json::Value = serde_json::from_str(&refused.out).unwrap();
+    assert_eq!((refused.code, &document["checks"][0]["name"]), (3, &"orders".into()), "{refused:?}");
+    let sales = Connection::open(place.path().join("e.db")).unwrap();
+    let left: i64 = sales.query_row("SELECT count(*) FROM sales", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0, "nothing was changed");
+}
+
+#[test]
+fn nothing_is_made_anew_under_a_server() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
+    let refused = place.run("verify --db orders.db --rebuild");
+    assert_eq!((refused.code, refused.out.as_str()), (3, ""), "{refused:?}");
+    server.stop();
+    assert_eq!(place.run("verify --db orders.db --rebuild").code, 0);
+    assert_eq!(place.run("verify --db none.db --rebuild").code, 1);
+    assert!(!place.path().join("none.db").exists());
+}
+
+#[test]
+fn a_file_of_another_version_says_what_to_do() {
+    let place = Workplace::new();
+    let connection = released(&place, "newer.db");
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    connection.close().unwrap();
+    let before = std::fs::read(place.path().join("newer.db")).unwrap();
+    for command in ["verify", "verify --rebuild", "serve --listen 127.0.0.1:0"] {
+        let refused = place.run(&format!("{command} --db newer.db"));
+        assert_eq!(refused.code, 3, "{refused:?}");
+        assert!(refused.err.contains("newer.db: schema 99 is newer than this program's"), "{refused:?}");
+    }
+    assert_eq!(std::fs::read(place.path().join("newer.db")).unwrap(), before);
 }
 
 #[test]

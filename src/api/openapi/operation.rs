@@ -36,11 +36,7 @@ pub(super) fn describe(operation: &Operation, schemas: &mut Schemas, responses: 
             json!({"description": "The version in If-None-Match is the present one.", "headers": headers});
     }
     for (status, problems) in problems::by_status(operation) {
-        let (mut name, mut response) = problem_response(operation, status, &problems);
-        if let (503, Some(schema)) = (status, operation.unwell) {
-            response["content"]["application/json"] = json!({"schema": schema(&mut schemas.answers)});
-            name.push_str(".unwell");
-        }
+        let (name, response) = problem_response(operation, status, &problems);
         described["responses"][status.to_string()] = json!({"$ref": format!("#/components/responses/{name}")});
         responses.insert(name, response);
     }
@@ -75,6 +71,9 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     headers.extend(operation.location.then_some("Location"));
     headers.extend((operation.versioned != Versioned::No).then_some("ETag"));
     headers.extend(operation.paged.then_some("Link"));
+    if operation.file {
+        headers.extend(["Content-Disposition", "Repr-Digest"]);
+    }
     if operation.in_api() {
         headers.extend(["RateLimit", "RateLimit-Policy"]);
     }
@@ -158,6 +157,8 @@ pub(super) fn headers() -> Value {
         },
         "ETag": text("The version, for If-Match and If-None-Match.", "\"3\""),
         "Link": text("The next page, if there is one (RFC 8288).", "</v1/orders?cursor=abc>; rel=\"next\""),
+        "Content-Disposition": text("What to call the file (RFC 6266).", "attachment; filename=\"orderd-20261123T031411.123Z.db\""),
+        "Repr-Digest": text("SHA-256 of the file (RFC 9530).", "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"),
         "RateLimit": text("What is left of the allowance, and the seconds until it is renewed.", "\"default\";r=599;t=60"),
         "RateLimit-Policy": text("The allowance: requests, and the seconds that they are for.", "\"default\";q=600;w=60"),
         "Idempotent-Replayed": text("`true` when the key was used before, and this is the earlier outcome.", "true"),

@@ -12,10 +12,10 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
-use std::{convert::Infallible, future::ready, sync::Arc};
+use std::{convert::Infallible, future::ready, io, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Lines that are worked on at once: they share a commit.
@@ -36,6 +36,14 @@ struct LineAnswer<'a> {
     problem: Option<ProblemBody<'a>>,
 }
 
+/// The answer to a line.
+pub struct Answer {
+    /// A line of JSON, with its end.
+    pub bytes: Bytes,
+    /// Whether the line has failed.
+    pub failed: bool,
+}
+
 /// Makes the orders of the lines whose references are not known yet. Reading goes on beside answering, for as much as
 /// may wait: many clients send all before they read, and would wait for us while we wait for them.
 pub(in crate::api) async fn import(State(app): State<App>, actor: Actor, body: Body) -> Response {
@@ -52,14 +60,30 @@ struct Waiting {
     _room: OwnedSemaphorePermit,
 }
 
+/// Imports the lines of a file, which comes in `chunks`, with the answers that a client would get: each goes to `done`
+/// in the order of the lines, and the next lines wait for it.
+///
+/// # Errors
+/// The first one of `done`.
+pub async fn import_file<E>(
+    app: &App,
+    actor: &Actor,
+    mut chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    mut done: impl FnMut(Answer) -> Result<(), E>,
+) -> Result<(), E> {
+    let body = Body::from_stream(stream::poll_fn(move |context| chunks.poll_recv(context)));
+    let mut answered = std::pin::pin!(answers_to(app, actor, Lines::of_file(body)));
+    while let Some(answer) = answered.next().await {
+        done(answer)?;
+    }
+    Ok(())
+}
+
 /// Goes through the lines until they or the client are gone.
 async fn work(app: App, actor: Actor, body: Body, answers: mpsc::UnboundedSender<Waiting>) {
     let room = Arc::new(Semaphore::new(ANSWERS_AHEAD as usize));
-    let lines = stream::unfold(Lines::of(body), |mut lines| async { lines.next().await.map(|line| (line, lines)) });
-    let lines = lines.filter(|(_, line)| ready(!line.as_ref().is_ok_and(|line| line.trim_ascii().is_empty())));
-    let answered = lines.map(|(number, line)| answer(&app, &actor, number, line)).buffered(AT_ONCE);
-    let mut answered = std::pin::pin!(answered);
-    while let Some(bytes) = answered.next().await {
+    let mut answered = std::pin::pin!(answers_to(&app, &actor, Lines::of(body)));
+    while let Some(Answer { bytes, .. }) = answered.next().await {
         let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(ANSWERS_AHEAD);
         let Ok(permit) = Arc::clone(&room).acquire_many_owned(size).await else { return };
         if answers.send(Waiting { bytes, _room: permit }).is_err() {
@@ -68,7 +92,14 @@ async fn work(app: App, actor: Actor, body: Body, answers: mpsc::UnboundedSender
     }
 }
 
-async fn answer(app: &App, actor: &Actor, number: u64, line: Result<Vec<u8>>) -> Bytes {
+/// The answers to the lines that are not empty, in their order.
+fn answers_to(app: &App, actor: &Actor, lines: Lines) -> impl Stream<Item = Answer> {
+    let lines = stream::unfold(lines, |mut lines| async { lines.next().await.map(|line| (line, lines)) });
+    let lines = lines.filter(|(_, line)| ready(!line.as_ref().is_ok_and(|line| line.trim_ascii().is_empty())));
+    lines.map(move |(number, line)| answer(app, actor, number, line)).buffered(AT_ONCE)
+}
+
+async fn answer(app: &App, actor: &Actor, number: u64, line: Result<Vec<u8>>) -> Answer {
     let imported = match line {
         Ok(line) => import_line(app, actor, &line).await,
         Err(error) => Err(error),
@@ -86,7 +117,7 @@ async fn answer(app: &App, actor: &Actor, number: u64, line: Result<Vec<u8>>) ->
     // Numbers, strings and JSON values alone: nothing here can fail to be written.
     let mut bytes = serde_json::to_vec(&answer).unwrap_or_default();
     bytes.push(b'\n');
-    bytes.into()
+    Answer { bytes: bytes.into(), failed: error.is_some() }
 }
 
 async fn import_line(app: &App, actor: &Actor, line: &[u8]) -> Result<Imported> {

@@ -158,11 +158,16 @@ impl From<PaymentStatusName> for PaymentStatus {
 }
 
 impl ListOrders {
-    fn sort(&self) -> Sort {
+    /// Refuses the parameters of pages.
+    pub(super) fn refuse_paging(&self) -> Result<()> {
+        export::refuse_paging(&[("limit", self.limit.is_some()), ("cursor", self.cursor.is_some())])
+    }
+
+    pub(super) fn sort(&self) -> Sort {
         self.sort.unwrap_or(SortName::CreatedDescending).into()
     }
 
-    fn filter(&self) -> Result<Filter> {
+    pub(super) fn filter(&self) -> Result<Filter> {
         let instant = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse);
         if self.metadata.len() > MAX_METADATA {
             let detail = format!("must be at most {MAX_METADATA} parameters");
@@ -216,7 +221,7 @@ pub(in crate::api) async fn list(
 ) -> Result<Response> {
     let (filter, sort) = (asked.filter()?, asked.sort());
     if format != Format::Page {
-        export::refuse_paging(&[("limit", asked.limit.is_some()), ("cursor", asked.cursor.is_some())])?;
+        asked.refuse_paging()?;
         return all(app, actor, (filter, sort), format).await;
     }
     // What a cursor is bound to: it continues this list and no other.

@@ -2,7 +2,7 @@
 
 use super::{Bounds, Format, MAX_FAULTS, Object, Shape, Text};
 use crate::{
-    domain::{money::Currency, time::Timestamp},
+    domain::{calendar::Zone, money::Currency, time::Timestamp},
     error::Fault,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -208,13 +208,14 @@ impl Format {
             Self::Date => value.len() == 10 && Timestamp::parse(&format!("{value}T00:00:00Z")).is_some(),
             Self::DateTime => Timestamp::parse(value).is_some(),
             Self::Currency => Currency::parse(value).is_some(),
+            Self::Zone => Zone::parse(value).is_some(),
         }
     }
 
     fn code(self) -> &'static str {
         match self {
             Self::Date | Self::DateTime => "invalid_format",
-            Self::Currency => "unknown",
+            Self::Currency | Self::Zone => "unknown",
         }
     }
 
@@ -223,6 +224,7 @@ impl Format {
             Self::Date => "a date such as 2026-11-23",
             Self::DateTime => "a date-time such as 2026-11-23T03:14:11.123Z",
             Self::Currency => "a currency of ISO 4217, such as EUR",
+            Self::Zone => "a time zone of the IANA database, such as Europe/Berlin",
         }
     }
 }

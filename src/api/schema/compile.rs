@@ -160,6 +160,7 @@ fn text(schema: &Schema) -> Result<Text, String> {
             Some("date") => Some(Format::Date),
             Some("date-time") => Some(Format::DateTime),
             Some("iso-4217") => Some(Format::Currency),
+            Some("iana-time-zone") => Some(Format::Zone),
             _ => None,
         },
     })

@@ -1,7 +1,7 @@
 //! Making an order.
 
 use super::super::{
-    events,
+    events::{self, Recorded},
     exactly_once::{Attempt, Kept, Reply},
     views::OrderView,
 };
@@ -10,7 +10,7 @@ use crate::{
     auth::Actor,
     domain::{
         event::EventType,
-        id::{OrderId, UserId},
+        id::UserId,
         order::{Item, Order, OrderDraft, OrderStatus},
         permission::Permission,
         transaction::PaymentStatus,
@@ -39,8 +39,9 @@ pub async fn create(app: &App, actor: Actor, attempt: Attempt, new: NewOrder) ->
                 return Ok(reply);
             }
             let inserted = insert(tx, &actor, owner, &new)?;
-            let reply = Reply::new(201, inserted.document).at(format!("/v1/orders/{}", inserted.id)).version(1);
-            attempt.settle(tx, &actor, reply, Kept::InEvent(inserted.event))
+            let Inserted { order, event } = inserted;
+            let reply = Reply::new(201, event.document).at(format!("/v1/orders/{}", order.id)).version(1);
+            attempt.settle(tx, &actor, reply, Kept::InEvent(event.seq))
         })
         .await
 }
@@ -56,16 +57,19 @@ pub(super) fn owner(actor: &Actor, wanted: Option<UserId>) -> Result<Option<User
     }
 }
 
-/// An order that was made.
-pub(super) struct Inserted {
-    pub(super) id: OrderId,
-    /// The event that tells of it.
-    event: i64,
-    document: String,
+/// An order that was made, and the event that tells of it.
+pub(in crate::service) struct Inserted {
+    pub(in crate::service) order: Order,
+    event: Recorded,
 }
 
 /// Makes an order.
-pub(super) fn insert(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder) -> Result<Inserted> {
+pub(in crate::service) fn insert(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    owner: Option<UserId>,
+    new: &NewOrder,
+) -> Result<Inserted> {
     // Users are never deleted, so a caller who was let in exists.
     if let Some(user) = owner
         && owner != actor.user_id()
@@ -80,8 +84,8 @@ pub(super) fn insert(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new
     }
     let order = assemble(tx, actor, owner, new);
     orders::insert(tx, &order)?;
-    let recorded = events::record(tx, actor, EventType::OrderCreated, &order, &OrderView::from(&order))?;
-    Ok(Inserted { id: order.id, event: recorded.seq, document: recorded.document })
+    let event = events::record(tx, actor, EventType::OrderCreated, &order, &OrderView::from(&order))?;
+    Ok(Inserted { order, event })
 }
 
 /// The refusal of a reference that `existing` has; who may read that order is told which it is.

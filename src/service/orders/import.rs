@@ -32,7 +32,7 @@ pub async fn import(app: &App, actor: Actor, reference: String, new: Result<NewO
     app.store
         .write("orders.import", move |tx| match existing(tx, &actor, &reference)? {
             Some(exists) => Ok(exists),
-            None => Ok(Imported::Created(insert(tx, &actor, owner, &new)?.id)),
+            None => Ok(Imported::Created(insert(tx, &actor, owner, &new)?.order.id)),
         })
         .await
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        events,
+        events::{self, Recorded},
         exactly_once::{Attempt, Kept, Reply},
         transactions,
         views::OrderView,
@@ -52,12 +52,9 @@ pub async fn transition(
             let Some(next) = next_status(&before, transition)? else {
                 return attempt.settle(tx, &actor, shown(&before)?, Kept::ByItself);
             };
-            let mut after = before.clone();
-            advance(tx, &mut after, next);
-            orders::update(tx, &before, &after)?;
-            let recorded = events::record(tx, &actor, EventType::of(transition), &after, &OrderView::from(&after))?;
-            let reply = Reply::new(200, recorded.document).version(after.version);
-            attempt.settle(tx, &actor, reply, Kept::InEvent(recorded.seq))
+            let (after, event) = enter(tx, &actor, &before, (transition, next), None)?;
+            let reply = Reply::new(200, event.document).version(after.version);
+            attempt.settle(tx, &actor, reply, Kept::InEvent(event.seq))
         })
         .await
 }
@@ -86,19 +83,44 @@ pub async fn cancel(
                 actor.require(Permission::RefundsWrite)?;
             }
             let amount = decide(held, refund)?;
-            let mut after = before.clone();
-            advance(tx, &mut after, next);
-            after.cancel_reason.clone_from(&reason);
-            orders::update(tx, &before, &after)?;
-            let recorded = events::record(tx, &actor, EventType::OrderCancelled, &after, &OrderView::from(&after))?;
+            let (mut after, event) = enter(tx, &actor, &before, (Transition::Cancel, next), reason.clone())?;
             if amount == 0 {
-                let reply = Reply::new(200, recorded.document).version(after.version);
-                return attempt.settle(tx, &actor, reply, Kept::InEvent(recorded.seq));
+                let reply = Reply::new(200, event.document).version(after.version);
+                return attempt.settle(tx, &actor, reply, Kept::InEvent(event.seq));
             }
             transactions::refund_on_cancellation(tx, &actor, &mut after, amount, reason.clone())?;
             attempt.settle(tx, &actor, shown(&after)?, Kept::ByItself)
         })
         .await
+}
+
+/// Moves `order`, for `reason` if it is called off, and says how it stands then. Money that it holds stays.
+pub(in crate::service) fn moved(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    order: &Order,
+    transition: Transition,
+    reason: Option<String>,
+) -> Result<Order> {
+    match next_status(order, transition)? {
+        Some(next) => enter(tx, actor, order, (transition, next), reason).map(|(after, _)| after),
+        None => Ok(order.clone()),
+    }
+}
+
+/// The order in its next status, for `reason` if it is called off, and the event that tells of it.
+fn enter(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    before: &Order,
+    (transition, next): (Transition, OrderStatus),
+    reason: Option<String>,
+) -> Result<(Order, Recorded)> {
+    let mut after = Order { cancel_reason: reason, ..before.clone() };
+    advance(tx, &mut after, next);
+    orders::update(tx, before, &after)?;
+    let event = events::record(tx, actor, EventType::of(transition), &after, &OrderView::from(&after))?;
+    Ok((after, event))
 }
 
 const fn operation(transition: Transition) -> &'static str {

@@ -6,6 +6,7 @@ use crate::domain::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The answer to a question about figures.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -76,6 +77,23 @@ pub struct RevenueRow {
     pub net_amount: i64,
 }
 
+/// What was sold of one SKU in one currency, in orders that were placed in the range and not cancelled.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TopItemRow {
+    /// Stock-keeping unit.
+    pub sku: String,
+    /// Its name in the newest of these orders.
+    pub name: String,
+    /// The currency.
+    pub currency: Shown<Currency>,
+    /// How many pieces.
+    pub quantity: i64,
+    /// Orders that have it.
+    pub orders: i64,
+    /// The totals of its lines together, in minor units.
+    pub total_amount: i64,
+}
+
 /// The orders placed in the range that have this status now.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct StatusRow {
@@ -89,4 +107,38 @@ pub struct StatusRow {
     pub orders: i64,
     /// Their totals together, in minor units.
     pub total_amount: i64,
+}
+
+/// Stored figures against a recomputation from the rows.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Reconciliation {
+    /// Whether everything agrees.
+    pub ok: bool,
+    /// When this was computed; everything acknowledged before is in it.
+    pub generated_at: Shown<Timestamp>,
+    /// What was compared.
+    pub checks: Vec<ReconciliationCheck>,
+}
+
+/// A kind of figure.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ReconciliationCheck {
+    /// What was compared: a summary and the width of its buckets, or sums that orders carry.
+    pub name: &'static str,
+    /// Whether every single value agrees, not the totals alone.
+    pub ok: bool,
+    /// As it is stored.
+    pub stored: ReconciliationSide,
+    /// As the rows say.
+    pub recomputed: ReconciliationSide,
+}
+
+/// What one side comes to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ReconciliationSide {
+    /// The sum of each value by currency, in orders and in minor units.
+    pub totals: BTreeMap<String, BTreeMap<&'static str, i64>>,
+    /// Stands for every single value, so that a value in the wrong place shows too.
+    #[schemars(regex(pattern = "^[0-9a-f]{16}$"))]
+    pub digest: String,
 }

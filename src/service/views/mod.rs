@@ -11,7 +11,9 @@ mod transaction;
 mod user;
 
 pub use access::{KeyView, NewKeyView, RoleView, SessionView};
-pub use analytics::{DailyRow, Report, RevenueRow, StatusRow};
+pub use analytics::{
+    DailyRow, Reconciliation, ReconciliationCheck, ReconciliationSide, Report, RevenueRow, StatusRow, TopItemRow,
+};
 pub use audit::AuditView;
 pub use event::EventView;
 pub use idempotency::IdempotencyKeyView;

@@ -44,8 +44,8 @@ impl Drop for GiveUp<'_> {
 pub(super) enum Failed {
     /// For a reason of its own.
     Itself,
-    /// Because storage failed.
-    Storage,
+    /// Because storage failed or is full; its outcome is this error, and is not kept.
+    Storage(Error),
 }
 
 pub(super) trait Job: Send {
@@ -89,9 +89,11 @@ where
     fn run(&mut self, tx: &WriteTx<'_>) -> Result<(), Failed> {
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
             .unwrap_or_else(|_| Err(Error::internal(format!("a panic in the transaction {}", self.name))));
-        let verdict = match &outcome {
+        let verdict = match outcome {
+            Err(e) if e.is(&problem::OUTCOME_UNKNOWN) || e.is(&problem::STORAGE_FULL) => {
+                return Err(Failed::Storage(e));
+            }
             Ok(_) => Ok(()),
-            Err(e) if e.is(&problem::OUTCOME_UNKNOWN) => Err(Failed::Storage),
             Err(_) => Err(Failed::Itself),
         };
         self.outcome = Some(outcome);

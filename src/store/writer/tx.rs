@@ -4,12 +4,12 @@
 
 use crate::{
     domain::{
-        figures::{Sale, Standing},
+        figures::{ItemSale, Sale, Standing},
         id::{Identifier, Ids},
         time::{Clock, Timestamp},
     },
     error::Result,
-    store::{ReadTx, figures, sql::failed},
+    store::{ReadTx, figures, item_sales, sql::failed},
 };
 use rusqlite::{Connection, Params};
 use std::{
@@ -47,6 +47,17 @@ impl<'b> WriteTx<'b> {
         self.now
     }
 
+    /// The same transaction at a later instant; never earlier than that of what was done before. For a past that is
+    /// made up: work of many instants that shares a transaction.
+    #[must_use]
+    pub fn later(&self, at: Timestamp) -> Self {
+        let now = self.with_counters(|counters| {
+            counters.time = counters.time.max(at);
+            counters.time
+        });
+        Self { read: ReadTx { connection: self.read.connection }, batch: self.batch, now }
+    }
+
     /// A fresh identifier.
     pub fn new_id<I: Identifier>(&self) -> I {
         self.batch.ids.next(self.now)
@@ -55,6 +66,13 @@ impl<'b> WriteTx<'b> {
     /// Runs `effect` after this transaction is on disk, on the writer's thread; never if it is rolled back.
     pub fn after_commit(&self, effect: impl FnOnce() + Send + 'static) {
         self.batch.effects.borrow_mut().push(Box::new(effect));
+    }
+
+    /// Writes a page as it is, to see whether there is room.
+    pub(in crate::store) fn write_anything(&self) -> Result<()> {
+        let version: i64 =
+            self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+        self.connection.pragma_update(None, "user_version", version).map_err(failed)
     }
 
     pub(in crate::store) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
@@ -73,6 +91,11 @@ impl<'b> WriteTx<'b> {
     /// Counts an order where it stands, `times` of it.
     pub(in crate::store) fn count_standing(&self, standing: Standing, times: i64) {
         self.batch.standings.borrow_mut().push((standing, times));
+    }
+
+    /// Counts a line among the items sold, `times` of it.
+    pub(in crate::store) fn count_item(&self, sale: ItemSale, times: i64) {
+        self.batch.items.borrow_mut().push((sale, times));
     }
 
     /// Changes the counters; they go back if the work fails.
@@ -137,6 +160,7 @@ pub(super) struct Batch {
     counters: Cell<Counters>,
     sales: RefCell<Vec<(Sale, i64)>>,
     standings: RefCell<Vec<(Standing, i64)>>,
+    items: RefCell<Vec<(ItemSale, i64)>>,
     effects: RefCell<Vec<Effect>>,
 }
 
@@ -145,6 +169,7 @@ pub(super) struct Mark {
     counters: Counters,
     sales: usize,
     standings: usize,
+    items: usize,
     effects: usize,
 }
 
@@ -156,6 +181,7 @@ impl Batch {
             counters: Cell::new(counters),
             sales: RefCell::default(),
             standings: RefCell::default(),
+            items: RefCell::default(),
             effects: RefCell::default(),
         }
     }
@@ -169,6 +195,7 @@ impl Batch {
             counters: self.counters.get(),
             sales: self.sales.borrow().len(),
             standings: self.standings.borrow().len(),
+            items: self.items.borrow().len(),
             effects: self.effects.borrow().len(),
         }
     }
@@ -178,23 +205,26 @@ impl Batch {
         self.counters.set(mark.counters);
         self.sales.borrow_mut().truncate(mark.sales);
         self.standings.borrow_mut().truncate(mark.standings);
+        self.items.borrow_mut().truncate(mark.items);
         self.effects.borrow_mut().truncate(mark.effects);
     }
 
     /// Forgets everything since `counters`.
     pub(super) fn undo(&self, counters: Counters) {
-        self.rewind(Mark { counters, sales: 0, standings: 0, effects: 0 });
+        self.rewind(Mark { counters, sales: 0, standings: 0, items: 0, effects: 0 });
     }
 
     /// Adds what was counted to the figures, each row once.
     pub(super) fn flush(&self, connection: &Connection) -> Result<()> {
-        figures::add(connection, &self.sales.borrow(), &self.standings.borrow()).map_err(failed)
+        figures::add(connection, &self.sales.borrow(), &self.standings.borrow()).map_err(failed)?;
+        item_sales::add(connection, &self.items.borrow()).map_err(failed)
     }
 
     /// The transaction is on disk.
     pub(super) fn committed(&self) {
         self.sales.borrow_mut().clear();
         self.standings.borrow_mut().clear();
+        self.items.borrow_mut().clear();
         self.effects.take().into_iter().for_each(|effect| effect());
     }
 }

@@ -1,0 +1,131 @@
+//! What the benches have in common: the program opened on a file as a server would, an order, and clients who place it.
+//! Not every bench needs all of it.
+
+use orderd::{
+    app::{App, Surroundings},
+    auth::Actor,
+    config::{self, Config, Flag, Sources},
+    domain::{
+        money::{Currency, TaxRate},
+        order::{OrderDraft, OrderStatus},
+        pricing::{Line, Tax, price},
+    },
+    service::{
+        exactly_once::Attempt,
+        orders::{NewOrder, create},
+    },
+};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    path::Path,
+    time::{Duration, Instant},
+};
+use tokio::task::JoinSet;
+
+/// What a bench comes to.
+pub type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Lines of each order.
+pub const LINES: i64 = 3;
+
+/// How many were done, and how long that took.
+pub struct Tally {
+    /// How many.
+    pub done: u32,
+    /// How long.
+    pub time: Duration,
+}
+
+impl Tally {
+    /// How many in a second.
+    pub fn a_second(&self) -> f64 {
+        f64::from(self.done) / self.time.as_secs_f64()
+    }
+}
+
+/// The settings of a server on the file at `path`.
+pub fn settings(path: &Path) -> Outcome<Config> {
+    let flags = vec![Flag::new("--db", "db.path", &path.display().to_string())];
+    Ok(config::load(Sources { flags, ..Sources::default() }).map_err(|faults| faults.join("\n"))?.config)
+}
+
+/// The program on the file at `path`.
+pub fn open(path: &Path) -> Outcome<App> {
+    Ok(App::open(settings(path)?, Surroundings::system()?).map_err(|e| e.to_string())?)
+}
+
+/// Somebody who may do everything.
+pub fn system() -> Actor {
+    Actor::system("bench")
+}
+
+/// Places orders for this `time`, `at_once` of them together, each of them the next when the last is answered.
+pub async fn place_orders(app: &App, at_once: usize, time: Duration) -> Outcome<Tally> {
+    let (begun, new) = (Instant::now(), order()?);
+    let mut clients: JoinSet<orderd::error::Result<u32>> = JoinSet::new();
+    for client in 0..at_once {
+        let (app, new) = (app.clone(), new.clone());
+        clients.spawn(async move {
+            let mut random = fastrand::Rng::with_seed(client as u64);
+            let mut answered = 0;
+            while begun.elapsed() < time {
+                let key = format!("{:032x}", random.u128(..));
+                create(&app, system(), attempt(key), new.clone()).await?;
+                answered += 1;
+            }
+            Ok(answered)
+        });
+    }
+    let mut done = 0;
+    while let Some(client) = clients.join_next().await {
+        done += client??;
+    }
+    Ok(Tally { done, time: begun.elapsed() })
+}
+
+/// A request with this key.
+pub fn attempt(key: String) -> Attempt {
+    let (method, path) = ("POST".to_owned(), "/v1/orders".to_owned());
+    Attempt { key: Some(key), fingerprint: [7; 32], method, path, retention: Duration::from_hours(24) }
+}
+
+/// An order of [`LINES`] lines.
+pub fn order() -> Outcome<NewOrder> {
+    let rate = TaxRate::parse("8.875").ok_or("a tax rate")?;
+    let line = |n| Line {
+        sku: format!("TEA-{n}"),
+        name: "Sencha 250 g".to_owned(),
+        quantity: 2,
+        unit_amount: 1250,
+        discount_amount: 0,
+        tax: Tax::Rate(rate.clone()),
+    };
+    let lines: Vec<_> = (0..LINES).map(line).collect();
+    let (line_totals, totals) = price(&lines, &[], 0).map_err(orderd::error::Error::invalid)?;
+    let draft = OrderDraft {
+        currency: Currency::parse("EUR").ok_or("a currency")?,
+        lines: lines.into_iter().zip(line_totals).collect(),
+        fees: vec![],
+        order_discount_amount: 0,
+        totals,
+        external_ref: None,
+        customer: None,
+        note: None,
+        metadata: BTreeMap::new(),
+    };
+    Ok(NewOrder { draft, user_id: None, status: OrderStatus::Pending })
+}
+
+/// The numbers among the arguments, or these; Cargo adds arguments of its own.
+pub fn sizes_or(otherwise: &[usize]) -> Vec<usize> {
+    let given: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    if given.is_empty() { otherwise.to_vec() } else { given }
+}
+
+/// The value below which this share of `times` lies, in microseconds.
+pub fn percentile(times: &mut [Duration], percent: usize) -> f64 {
+    times.sort_unstable();
+    let place = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+    times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e6)
+}

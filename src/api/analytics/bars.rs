@@ -1,0 +1,125 @@
+//! Panels of bars that lie below one another, each with its label and a note.
+
+use super::{
+    chart::{CHARACTER, MARGIN, Panel, WIDTH, width},
+    scale::Scale,
+};
+use crate::domain::money::Currency;
+use maud::{Markup, html};
+
+/// From a bar to the next.
+const ROW: i64 = 270;
+/// The height of a bar.
+const THICK: i64 = 160;
+/// Above the first bar: the currency's name.
+const HEAD: i64 = 380;
+/// Below the last bar: the axis.
+const FOOT: i64 = 480;
+/// Where bars begin; labels end before that.
+const LEFT: i64 = 2_600;
+/// Where the longest bar ends; notes begin after that.
+const RIGHT: i64 = 6_900;
+
+/// Half of the widest mark at zero, which what is measured stands before.
+const HALF_A_MARK: i64 = 300;
+
+/// A bar, its parts in the order in which they are drawn.
+pub(super) struct Bar {
+    pub(super) label: String,
+    pub(super) segments: Vec<Segment>,
+    pub(super) note: String,
+}
+
+/// A part of a bar.
+pub(super) struct Segment {
+    pub(super) style: &'static str,
+    pub(super) value: i64,
+    pub(super) words: String,
+}
+
+/// Bars of amounts, the parts of each on top of one another from zero.
+pub(super) fn overlaid(currency: Currency, bars: &[Bar]) -> Panel {
+    let values = || bars.iter().flat_map(|bar| &bar.segments).map(|segment| segment.value);
+    let axis = Scale::over(values().min().unwrap_or(0).min(0), values().max().unwrap_or(0).max(0), RIGHT - LEFT);
+    let mark = |value| axis.amount(value, currency);
+    panel(currency, bars, (&axis, currency.code()), mark, |bar| {
+        bar.segments.iter().map(|segment| (0, segment)).collect()
+    })
+}
+
+/// Bars of counts, the parts of each one after another.
+pub(super) fn stacked(currency: Currency, bars: &[Bar]) -> Panel {
+    let longest = bars.iter().map(|bar| bar.segments.iter().map(|segment| segment.value).sum()).max().unwrap_or(0);
+    let axis = Scale::over(0, longest, RIGHT - LEFT);
+    panel(currency, bars, (&axis, "orders"), Scale::count, |bar| {
+        let begin = |sum: &mut i64, segment| {
+            let begins = *sum;
+            *sum += Segment::value(segment);
+            Some((begins, segment))
+        };
+        bar.segments.iter().scan(0, begin).collect()
+    })
+}
+
+impl Segment {
+    fn value(&self) -> i64 {
+        self.value
+    }
+}
+
+fn panel<'b>(
+    currency: Currency,
+    bars: &'b [Bar],
+    (axis, unit): (&Scale, &str),
+    mark: impl Fn(i64) -> String,
+    parts: impl Fn(&'b Bar) -> Vec<(i64, &'b Segment)>,
+) -> Panel {
+    let rows = i64::try_from(bars.len()).unwrap_or(0) * ROW;
+    let words: Vec<_> = bars.iter().map(|bar| format!("{}: {}", bar.label, bar.note)).collect();
+    let drawing = html! {
+        text class="currency" x=(MARGIN) y="170" { (currency) }
+        @for value in axis.marks() {
+            @let x = LEFT + axis.at(value);
+            line class=(if value == 0 { "zero" } else { "grid" }) x1=(x) x2=(x) y1=(HEAD - 60) y2=(HEAD + rows) {}
+            text class="quiet middle" x=(x) y=(HEAD + rows + 180) { (mark(value)) }
+        }
+        text class="quiet end" x=(LEFT - 120 - HALF_A_MARK) y=(HEAD + rows + 180) { (unit) }
+        @for (bar, top) in bars.iter().zip((HEAD..).step_by(usize::try_from(ROW).unwrap_or(1))) {
+            g {
+                title { (bar.label) ": " (bar.note) }
+                text class="end" x=(LEFT - 120) y=(top + 125) { (shortened(&bar.label)) }
+                (parts_of(&parts(bar), axis, top))
+                text class="quiet" x=(RIGHT + 120) y=(top + 125) { (bar.note) }
+            }
+        }
+    };
+    Panel { height: HEAD + rows + FOOT, words: format!("{currency}: {}.", words.join("; ")), drawing }
+}
+
+fn parts_of(parts: &[(i64, &Segment)], axis: &Scale, top: i64) -> Markup {
+    html! {
+        @for (begin, segment) in parts {
+            @let ends = (axis.at(*begin), axis.at(begin + segment.value));
+            rect class=(segment.style) x=(LEFT + ends.0.min(ends.1)) y=(top) width=((ends.1 - ends.0).abs())
+                height=(THICK) rx="20" {
+                title { (segment.words) }
+            }
+        }
+    }
+}
+
+/// As much of a label as there is room for.
+fn shortened(label: &str) -> String {
+    let room = LEFT - MARGIN - 120;
+    if width(label) <= room {
+        return label.to_owned();
+    }
+    let mut taken = CHARACTER;
+    let fits = |c: &char| {
+        taken += width(c.encode_utf8(&mut [0; 4]));
+        taken <= room
+    };
+    label.chars().take_while(fits).chain(['…']).collect()
+}
+
+const _: () = assert!(RIGHT < WIDTH);

@@ -1,0 +1,185 @@
+//! What can be asked of figures: the parameters of each report, and the question that they put.
+
+use crate::{
+    api::list::page_size,
+    app::App,
+    domain::{
+        calendar::{Date, Days, LAST_DAY, Zone, furthest, parse_date},
+        listing::Direction,
+        money::Currency,
+    },
+    error::{Error, Fault, Result, problem},
+    service::analytics::{Basis, Question, RevenueSort},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What counts.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum BasisName {
+    Cash,
+    Booked,
+}
+
+impl From<BasisName> for Basis {
+    fn from(name: BasisName) -> Self {
+        match name {
+            BasisName::Cash => Self::Cash,
+            BasisName::Booked => Self::Booked,
+        }
+    }
+}
+
+/// What to order revenue by.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+enum SortName {
+    #[serde(rename = "-net_amount")]
+    NetDescending,
+    #[serde(rename = "net_amount")]
+    NetAscending,
+    #[serde(rename = "-gross_amount")]
+    GrossDescending,
+    #[serde(rename = "gross_amount")]
+    GrossAscending,
+    #[serde(rename = "-orders")]
+    OrdersDescending,
+    #[serde(rename = "orders")]
+    OrdersAscending,
+}
+
+/// Declares the parameters of a report: which days, where and in which currency, and some of its own.
+macro_rules! report_parameters {
+    ($(#[$about:meta])* $name:ident { $($own:tt)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(in crate::api) struct $name {
+            /// The first day.
+            #[schemars(extend("format" = "date"))]
+            from: String,
+            /// The last day, included; at most ten years after the first.
+            #[schemars(extend("format" = "date"))]
+            to: String,
+            /// IANA time zone of the days; `reporting.timezone` if left out.
+            #[schemars(length(min = 1, max = 64), extend("format" = "iana-time-zone"))]
+            tz: Option<String>,
+            /// This currency alone.
+            #[schemars(regex(pattern = r"^[A-Z]{3}$"), extend("format" = "iso-4217"))]
+            currency: Option<String>,
+            $($own)*
+        }
+    };
+}
+
+report_parameters! {
+    /// What to ask of the daily summary.
+    DailyQuery {
+        /// Money that moved (`cash`, the default) or orders that were placed (`booked`).
+        basis: Option<BasisName>,
+    }
+}
+
+report_parameters! {
+    /// What to ask of revenue by user.
+    RevenueQuery {
+        /// Money that moved (`cash`, the default) or orders that were placed (`booked`).
+        basis: Option<BasisName>,
+        /// What to order by; `-net_amount` if left out.
+        sort: Option<SortName>,
+        /// Entries of a page; more than 200 are lowered to 200.
+        #[schemars(range(min = 1))]
+        pub(super) limit: Option<u64>,
+        /// The `page.next` of the page before.
+        #[schemars(length(min = 1, max = 512))]
+        pub(super) cursor: Option<String>,
+        /// Whether to count the whole list: `page.total`.
+        pub(super) count: Option<bool>,
+    }
+}
+
+report_parameters! {
+    /// What to ask of status counts.
+    StatusQuery {}
+}
+
+report_parameters! {
+    /// What to ask of top items.
+    TopItemsQuery {
+        /// How many items; more than 200 are lowered to 200, and it is 50 if left out.
+        #[schemars(range(min = 1))]
+        limit: Option<u64>,
+    }
+}
+
+impl DailyQuery {
+    pub(super) fn question(&self, app: &App) -> Result<Question> {
+        let basis = self.basis.map_or(Basis::Cash, Basis::from);
+        question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), basis)
+    }
+}
+
+impl RevenueQuery {
+    pub(super) fn question(&self, app: &App) -> Result<Question> {
+        let basis = self.basis.map_or(Basis::Cash, Basis::from);
+        question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), basis)
+    }
+
+    pub(super) fn order(&self) -> (RevenueSort, Direction) {
+        match self.sort.unwrap_or(SortName::NetDescending) {
+            SortName::NetDescending => (RevenueSort::Net, Direction::Descending),
+            SortName::NetAscending => (RevenueSort::Net, Direction::Ascending),
+            SortName::GrossDescending => (RevenueSort::Gross, Direction::Descending),
+            SortName::GrossAscending => (RevenueSort::Gross, Direction::Ascending),
+            SortName::OrdersDescending => (RevenueSort::Orders, Direction::Descending),
+            SortName::OrdersAscending => (RevenueSort::Orders, Direction::Ascending),
+        }
+    }
+}
+
+impl StatusQuery {
+    pub(super) fn question(&self, app: &App) -> Result<Question> {
+        question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), Basis::Booked)
+    }
+}
+
+impl TopItemsQuery {
+    pub(super) fn question(&self, app: &App) -> Result<Question> {
+        question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), Basis::Booked)
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        page_size(self.limit)
+    }
+}
+
+/// The question that the parameters put, each of which is valid by itself.
+fn question(
+    app: &App,
+    (from, to): (&str, &str),
+    tz: Option<&str>,
+    currency: Option<&str>,
+    basis: Basis,
+) -> Result<Question> {
+    let zone = tz.unwrap_or(app.config.reporting.timezone.iana_name().unwrap_or("UTC"));
+    let zone = Zone::parse(zone).ok_or_else(|| Error::internal("an unknown time zone"))?;
+    let (from, to) = range(parse_date(from), parse_date(to))?;
+    Ok(Question { days: Days { from, to, zone }, currency: currency.and_then(Currency::parse), basis })
+}
+
+fn range(from: Option<Date>, to: Option<Date>) -> Result<(Date, Date)> {
+    let fault = |name: &str, code, detail: &str| {
+        let faults = vec![Fault::parameter(name, code, detail)];
+        Err(Error::new(&problem::INVALID_PARAMETER).with_faults(faults))
+    };
+    match (from, to) {
+        (None, _) => fault("from", "invalid_format", "must be a date such as 2026-11-23"),
+        (_, None) => fault("to", "invalid_format", "must be a date such as 2026-11-23"),
+        (Some(from), Some(to)) if to < from => fault("to", "too_small", "must not be before from"),
+        (Some(from), Some(to)) if to > furthest(from) => {
+            fault("to", "too_large", "must be at most ten years after from")
+        }
+        (_, Some(to)) if to > LAST_DAY => fault("to", "too_large", "must be at most 9998-12-31"),
+        (Some(from), Some(to)) => Ok((from, to)),
+    }
+}

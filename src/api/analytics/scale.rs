@@ -1,0 +1,117 @@
+//! Axes and numbers of charts, in integers: where a value stands, which values are marked, and how amounts are written
+//! with as many decimals as their currency has.
+
+use crate::domain::money::Currency;
+
+/// About how many values an axis marks.
+const MARKS: i128 = 5;
+
+/// An axis over some values, its ends rounded to values that are marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scale {
+    low: i128,
+    high: i128,
+    step: i128,
+    length: i64,
+}
+
+impl Scale {
+    /// An axis of this length over the values from `low` (at most 0) to `high` (at least 0).
+    pub(super) fn over(low: i64, high: i64, length: i64) -> Self {
+        let (low, high) = (i128::from(low), i128::from(high));
+        let step = step(high - low);
+        let below = low.div_euclid(step) * step;
+        let above = (high + step - 1).div_euclid(step) * step;
+        Self { low: below, high: above.max(below + step), step, length }
+    }
+
+    /// How far along the axis `value` is.
+    pub(super) fn at(&self, value: i64) -> i64 {
+        let along = (i128::from(value) - self.low) * i128::from(self.length) / (self.high - self.low);
+        i64::try_from(along).unwrap_or(self.length)
+    }
+
+    /// The values that are marked.
+    pub(super) fn marks(&self) -> impl Iterator<Item = i64> {
+        let (low, step) = (self.low, self.step);
+        (0..=(self.high - self.low) / step).filter_map(move |i| i64::try_from(low + i * step).ok())
+    }
+
+    /// A marked value as a count.
+    pub(super) fn count(value: i64) -> String {
+        grouped(value.unsigned_abs(), value < 0)
+    }
+
+    /// A marked value as an amount, without decimals where all of them are whole units.
+    pub(super) fn amount(&self, value: i64, currency: Currency) -> String {
+        let unit = 10_i64.pow(currency.exponent().into());
+        if self.step % i128::from(unit) == 0 { Self::count(value / unit) } else { amount(value, currency) }
+    }
+}
+
+/// The smallest of 1, 2 and 5 times a power of ten that divides `range` into few steps.
+fn step(range: i128) -> i128 {
+    let mut power = 1;
+    loop {
+        if let Some(factor) = [1, 2, 5].into_iter().find(|factor| power * factor * MARKS >= range) {
+            return power * factor;
+        }
+        power *= 10;
+    }
+}
+
+/// Minor units in the currency's own form, such as `1,234.50`.
+pub(super) fn amount(minor: i64, currency: Currency) -> String {
+    let exponent = usize::from(currency.exponent());
+    let unit = 10_u64.pow(currency.exponent().into());
+    let (whole, part) = (minor.unsigned_abs() / unit, minor.unsigned_abs() % unit);
+    let whole = grouped(whole, minor < 0);
+    if exponent == 0 { whole } else { format!("{whole}.{part:0exponent$}") }
+}
+
+fn grouped(number: u64, negative: bool) -> String {
+    let digits = number.to_string();
+    let mut text = String::from(if negative { "−" } else { "" });
+    for (i, digit) in digits.char_indices() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_the_decimals_of_their_currency() {
+        let shown = |minor, code| amount(minor, Currency::parse(code).unwrap());
+        assert_eq!(shown(123_450, "EUR"), "1,234.50");
+        assert_eq!(shown(-5, "EUR"), "−0.05");
+        assert_eq!(shown(1_234_567, "JPY"), "1,234,567");
+        assert_eq!(shown(1_234_567, "KWD"), "1,234.567");
+        assert_eq!(shown(0, "KWD"), "0.000");
+    }
+
+    #[test]
+    fn axes_begin_and_end_at_round_values() {
+        let axis = Scale::over(-130, 1040, 100);
+        assert_eq!(axis.marks().collect::<Vec<_>>(), [-500, 0, 500, 1000, 1500]);
+        assert_eq!((axis.at(-500), axis.at(0), axis.at(1500)), (0, 25, 100));
+        assert_eq!(Scale::over(0, 0, 100).marks().collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(Scale::over(0, 7, 100).marks().count(), 5);
+        let (euro, axis) = (Currency::parse("EUR").unwrap(), Scale::over(0, 200, 100));
+        assert_eq!(axis.marks().map(|mark| axis.amount(mark, euro)).last().unwrap(), "2.00");
+        assert_eq!(Scale::over(0, 10_000, 1).amount(10_000, euro), "100");
+    }
+
+    #[test]
+    fn no_value_is_too_large() {
+        for high in [i64::MAX, i64::MAX / 2, 9_007_199_254_740_991] {
+            let axis = Scale::over(0, high, 100);
+            assert!(axis.marks().count() <= 12 && axis.at(high) <= 100, "{axis:?}");
+        }
+    }
+}

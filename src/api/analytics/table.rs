@@ -1,0 +1,96 @@
+//! The rows of reports as lines of CSV: their fields in the order of the document.
+
+use crate::{
+    api::{
+        export::{Cell, Row},
+        rows::{shown, shown_or_empty, text},
+    },
+    service::views::{DailyRow, RevenueRow, StatusRow, TopItemRow},
+};
+
+impl Row for DailyRow {
+    const COLUMNS: &'static [&'static str] = &[
+        "date",
+        "currency",
+        "orders_placed",
+        "orders_cancelled",
+        "gross_amount",
+        "refunded_amount",
+        "cancelled_amount",
+        "net_amount",
+        "tax_amount",
+        "average_order_amount",
+    ];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            shown(&self.date),
+            shown(&self.currency),
+            Cell::Number(self.orders_placed),
+            Cell::Number(self.orders_cancelled),
+            Cell::Number(self.gross_amount),
+            Cell::Number(self.refunded_amount),
+            Cell::Number(self.cancelled_amount),
+            Cell::Number(self.net_amount),
+            Cell::Number(self.tax_amount),
+            Cell::Number(self.average_order_amount),
+        ]
+    }
+}
+
+impl Row for RevenueRow {
+    const COLUMNS: &'static [&'static str] = &[
+        "user_id",
+        "email",
+        "name",
+        "currency",
+        "orders",
+        "gross_amount",
+        "refunded_amount",
+        "cancelled_amount",
+        "net_amount",
+    ];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            shown_or_empty(self.user_id.as_ref()),
+            text(self.email.as_deref()),
+            text(self.name.as_deref()),
+            shown(&self.currency),
+            Cell::Number(self.orders),
+            Cell::Number(self.gross_amount),
+            Cell::Number(self.refunded_amount),
+            Cell::Number(self.cancelled_amount),
+            Cell::Number(self.net_amount),
+        ]
+    }
+}
+
+impl Row for StatusRow {
+    const COLUMNS: &'static [&'static str] = &["status", "payment_status", "currency", "orders", "total_amount"];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            shown(&self.status),
+            shown(&self.payment_status),
+            shown(&self.currency),
+            Cell::Number(self.orders),
+            Cell::Number(self.total_amount),
+        ]
+    }
+}
+
+impl Row for TopItemRow {
+    const COLUMNS: &'static [&'static str] = &["sku", "name", "currency", "quantity", "orders", "total_amount"];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            text(Some(&self.sku)),
+            text(Some(&self.name)),
+            shown(&self.currency),
+            Cell::Number(self.quantity),
+            Cell::Number(self.orders),
+            Cell::Number(self.total_amount),
+        ]
+    }
+}

@@ -1,0 +1,95 @@
+//! `orderd demo`: fills an empty database with users and orders, to try things out on or to measure. What it makes is
+//! not decided here.
+
+use super::{Failure, flags::ConfigFlags, print};
+use crate::{
+    domain::time::{Clock, Timestamp},
+    service::demo::{self, DemoUser, Plan},
+};
+use std::{
+    io::{self, IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+/// Orders for each customer with an account, unless `--accounts` says how many there are.
+const ORDERS_OF_AN_ACCOUNT: usize = 40;
+/// Time between two lines of progress.
+const BETWEEN_LINES: Duration = Duration::from_secs(2);
+
+/// The arguments of `orderd demo`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    flags: ConfigFlags,
+    /// How many orders
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    orders: usize,
+    /// Over how many days they are spread
+    #[arg(long, value_name = "D", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3_660))]
+    days: u32,
+    /// When the last of those days ends [default: now]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    until: Option<Timestamp>,
+    /// Customers with an account [default: one for 40 orders]
+    #[arg(long, value_name = "N")]
+    accounts: Option<usize>,
+    /// The same seed and end give the same orders
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let now = Clock::system().now();
+        let until = self.until.unwrap_or(now);
+        if until > now {
+            return Err(Failure::usage("--until must not be in the future: time in the database never goes back"));
+        }
+        let config = self.flags.load(vec![])?.config;
+        let plan = Plan {
+            orders: self.orders,
+            days: self.days,
+            until,
+            accounts: self.accounts.unwrap_or(self.orders / ORDERS_OF_AN_ACCOUNT),
+            seed: self.seed,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))?;
+        runtime.block_on(async {
+            let app = demo::open(&config, &plan)?;
+            let outcome = if demo::is_empty(&app)? {
+                demo::fill(&app, &plan, progress(plan.orders)).await.map_err(Failure::from)
+            } else {
+                let path = config.db.path.display();
+                Err(Failure::failed(format!("{path}: there is something in it; only an empty database is filled")))
+            };
+            app.store.close().await;
+            print_users(&outcome?)
+        })
+    }
+}
+
+/// A line for each user to log in as: role, address, password.
+pub(super) fn print_users(users: &[DemoUser]) -> Result<(), Failure> {
+    for DemoUser { role, email, password } in users {
+        print(format_args!("demo user: {role} {email} {}\n", password.as_str()))?;
+    }
+    Ok(())
+}
+
+/// Says on a terminal, now and then, how many orders of `count` are there.
+fn progress(count: usize) -> impl FnMut(usize) {
+    let (begun, mut said) = (Instant::now(), Instant::now());
+    let watched = io::stderr().is_terminal();
+    move |placed| {
+        if watched && said.elapsed() >= BETWEEN_LINES {
+            said = Instant::now();
+            // Whoever closed standard error does not read it.
+            let _ = writeln!(io::stderr(), "{placed} of {count} orders after {} s", begun.elapsed().as_secs());
+        }
+    }
+}
+
+fn instant(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse(text).ok_or("must be a time such as 2027-01-01T00:00:00Z")
+}

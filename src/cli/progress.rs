@@ -1,0 +1,75 @@
+//! How far a command is that takes long: a bar on a terminal, a plain line for each stage elsewhere. Both go to standard
+//! error, so that standard output holds nothing but results.
+
+use crate::store::backup::{Stage, Watch, Wish};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+/// How often a bar shows that something is going on.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Shows how far a copy is, and never stops it.
+pub(super) fn of_copy() -> Watch {
+    if io::stderr().is_terminal() { on_terminal() } else { in_lines() }
+}
+
+/// Shows that `what` goes on, on a terminal alone, for as long as the returned bar is kept.
+pub(super) fn spinner(what: &'static str) -> Spinner {
+    let bar = ProgressBar::new_spinner().with_message(what);
+    if io::stderr().is_terminal() {
+        bar.enable_steady_tick(TICK);
+    }
+    Spinner(bar)
+}
+
+/// A bar that is gone when it is dropped.
+pub(super) struct Spinner(ProgressBar);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn on_terminal() -> Watch {
+    // The template is fixed; without it the bar has its default looks.
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = Spinner(ProgressBar::new(0).with_style(style));
+    Arc::new(move |stage| {
+        match stage {
+            Stage::Copying { done, total } => {
+                bar.0.set_message("copying");
+                bar.0.set_length(total);
+                bar.0.set_position(done);
+            }
+            Stage::Verifying => {
+                bar.0.set_message("verifying");
+                bar.0.tick();
+            }
+        }
+        Wish::GoOn
+    })
+}
+
+fn in_lines() -> Watch {
+    let said = AtomicU8::new(0);
+    Arc::new(move |stage| {
+        let (number, line) = match stage {
+            Stage::Copying { total, .. } => (1, format!("copying {total} bytes")),
+            Stage::Verifying => (2, "verifying the copy".to_owned()),
+        };
+        if said.fetch_max(number, Ordering::Relaxed) < number {
+            // Without standard error the work goes on all the same.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+        Wish::GoOn
+    })
+}

@@ -1,0 +1,90 @@
+//! The daily summary.
+
+use super::{super::views::DailyRow, Amounts, Basis, Question, beyond_the_calendar};
+use crate::{
+    app::App,
+    auth::Actor,
+    domain::{
+        calendar::{Date, SPANS, days_between, from_midnight, nearest},
+        figures::Sums,
+        money::{Currency, divide_rounded},
+        permission::Permission,
+    },
+    error::Result,
+    service::views::Shown,
+    store::{ReadTx, figures},
+};
+use std::collections::BTreeMap;
+
+/// A row for every day and every currency that has a figure in the range.
+pub async fn daily(app: &App, actor: &Actor, question: Question) -> Result<Vec<DailyRow>> {
+    actor.require(Permission::AnalyticsRead)?;
+    app.store.scan("analytics.daily", move |tx| rows(tx, &question)).await
+}
+
+fn rows(tx: &ReadTx<'_>, question: &Question) -> Result<Vec<DailyRow>> {
+    let days = question.days.each().ok_or_else(beyond_the_calendar)?;
+    let mut edges: Vec<i64> = days.iter().map(|(_, start, _)| *start).collect();
+    edges.extend(days.last().map(|(_, _, end)| *end));
+    let mut sums = by_day(tx, question, &edges)?;
+    sums.retain(|_, days| days.iter().any(|sums| *sums != Sums::default()));
+    if let Some(only) = question.currency {
+        sums.entry(only).or_insert_with(|| vec![Sums::default(); days.len()]);
+    }
+    let row = |i: usize, date: Date| sums.iter().map(move |(currency, by_day)| (date, *currency, by_day[i]));
+    let rows = days.iter().enumerate().flat_map(|(i, (date, ..))| row(i, *date));
+    Ok(rows.map(|(date, currency, sums)| daily_row(date, currency, &sums, question.basis)).collect())
+}
+
+/// The sums of each currency on each of the days that these instants begin and end.
+fn by_day(tx: &ReadTx<'_>, question: &Question, edges: &[i64]) -> Result<BTreeMap<Currency, Vec<Sums>>> {
+    let days = edges.len() - 1;
+    let mut sums: BTreeMap<Currency, Vec<Sums>> = BTreeMap::new();
+    let mut add = |day: usize, currency, part: &Sums, times| {
+        if question.wants(currency) {
+            sums.entry(currency).or_insert_with(|| vec![Sums::default(); days])[day].add(part, times);
+        }
+    };
+    // A local day is the day in UTC between the midnights that are nearest to its ends, and what lies between each of
+    // those and the end itself: what one day has more there, the day beside it has less.
+    let midnights: Vec<i64> = edges.iter().map(|edge| nearest(SPANS[0], *edge)).collect();
+    if let Some(run) = days_between(edges[0], edges[days]) {
+        figures::sales(tx, run, |bucket, currency, part| {
+            let day = midnights.partition_point(|midnight| *midnight <= bucket) - 1;
+            add(day, currency, &part, 1);
+        })?;
+    }
+    for (i, edge) in edges.iter().enumerate() {
+        for run in from_midnight(*edge) {
+            figures::sales(tx, run, |_, currency, part| {
+                if i > 0 {
+                    add(i - 1, currency, &part, run.times);
+                }
+                if i < days {
+                    add(i, currency, &part, -run.times);
+                }
+            })?;
+        }
+    }
+    Ok(sums)
+}
+
+fn daily_row(date: Date, currency: Currency, sums: &Sums, basis: Basis) -> DailyRow {
+    let amounts = Amounts::of(sums, basis);
+    let average = match sums.orders_placed {
+        0 => 0,
+        orders => divide_rounded(i128::from(sums.booked), i128::from(orders)),
+    };
+    DailyRow {
+        date: Shown(date),
+        currency: Shown(currency),
+        orders_placed: sums.orders_placed,
+        orders_cancelled: sums.orders_cancelled,
+        gross_amount: amounts.gross,
+        refunded_amount: amounts.refunded,
+        cancelled_amount: amounts.cancelled,
+        net_amount: amounts.net(),
+        tax_amount: sums.tax,
+        average_order_amount: i64::try_from(average).unwrap_or(i64::MAX),
+    }
+}

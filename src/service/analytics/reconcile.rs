@@ -1,0 +1,25 @@
+//! Stored figures against the rows that they count.
+
+use super::super::views::{Reconciliation, ReconciliationCheck, ReconciliationSide, Shown};
+use crate::{
+    app::App,
+    auth::Actor,
+    domain::permission::Permission,
+    error::Result,
+    store::reconcile::{self, Comparison, Side},
+};
+
+/// Every stored figure against a recomputation from the rows.
+pub async fn reconcile(app: &App, actor: &Actor) -> Result<Reconciliation> {
+    actor.require(Permission::AnalyticsRead)?;
+    let comparisons = app.store.scan("analytics.reconcile", reconcile::all).await?;
+    let checks: Vec<_> = comparisons.into_iter().map(check).collect();
+    Ok(Reconciliation { ok: checks.iter().all(|check| check.ok), generated_at: Shown(app.clock.now()), checks })
+}
+
+fn check(comparison: Comparison) -> ReconciliationCheck {
+    let ok = comparison.agrees();
+    let side = |side: Side| ReconciliationSide { digest: format!("{:016x}", side.digest()), totals: side.totals };
+    let Comparison { name, stored, recomputed, .. } = comparison;
+    ReconciliationCheck { name, ok, stored: side(stored), recomputed: side(recomputed) }
+}

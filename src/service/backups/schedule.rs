@@ -1,0 +1,165 @@
+//! The schedule: a backup when the last one is old enough and something has happened since, and the old ones that need
+//! not be kept removed after it.
+
+use crate::{
+    app::{
+        App,
+        backups::{Failure, Good},
+    },
+    domain::{rotation, time::Timestamp},
+    error::Result,
+    store::{
+        self, OpenError, Store,
+        backup::{self, Copied, CopyError, Extent, Watch},
+    },
+};
+use std::{
+    collections::BTreeMap,
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often there is a look at whether one is due.
+const TICK: Duration = Duration::from_secs(1);
+/// A server that has just started has better things to do.
+const AFTER_START: Duration = Duration::from_mins(1);
+/// How long after a failure it is tried again.
+const AFTER_FAILURE: Duration = Duration::from_mins(5);
+/// Room that a backup must leave on its disk, so that it is never what fills it.
+const ROOM_TO_LEAVE: u64 = 256 * 1024 * 1024;
+
+/// Makes backups until the application drains.
+pub async fn run(app: App) {
+    if app.config.backup.every.is_zero() {
+        return;
+    }
+    let mut schedule = Schedule::begin(&app);
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => schedule.look(&app).await,
+            () = app.drained() => return,
+        }
+    }
+}
+
+/// When the next one is due.
+pub struct Schedule {
+    folder: PathBuf,
+    next: Timestamp,
+    /// What the last good one holds.
+    last: Option<Extent>,
+}
+
+impl Schedule {
+    /// Goes on from the backups that are there.
+    pub fn begin(app: &App) -> Self {
+        let (folder, now) = (app.config.backup_folder(), app.clock.now());
+        let first = now.plus(AFTER_START.min(app.config.backup.every));
+        let mut schedule = Self { folder, next: first, last: None };
+        // A folder that cannot be read is found out about when a backup is due.
+        if let Some((&made_at, path)) = there(&schedule.folder, app.store.path()).unwrap_or_default().last_key_value() {
+            let due = made_at.plus(app.config.backup.every);
+            // If the clock was ahead when it was made, another one is due as after any start.
+            schedule.next = if made_at > now { first } else { first.max(due) };
+            schedule.last = Store::inspect(path, backup::extent).ok().and_then(Result::ok);
+            let bytes = fs::metadata(path).map_or(0, |file| file.len());
+            app.backups.succeeded(Good { path: path.clone(), bytes, made_at, current_at: made_at });
+        }
+        schedule
+    }
+
+    /// Makes one if it is due.
+    pub async fn look(&mut self, app: &App) {
+        let now = app.clock.now();
+        if now < self.next {
+            return;
+        }
+        match app.store.read("backup.extent", backup::extent) {
+            Ok(present) if present.events == 0 || Some(present) == self.last => return app.backups.is_current(now),
+            // Whatever it is, the copy will meet it and say so.
+            Ok(_) | Err(_) => {}
+        }
+        let path = self.folder.join(prefix(app.store.path()) + &now.stamp());
+        match self.make(app, &path).await {
+            Ok(Copied { bytes, extent }) => {
+                tracing::info!(backup.path = %path.display(), backup.bytes = bytes, "made a backup");
+                self.last = Some(extent);
+                self.next = now.plus(app.config.backup.every);
+                app.backups.succeeded(Good { path, bytes, made_at: now, current_at: now });
+                self.rotate(app);
+            }
+            Err(CopyError::Stopped) => {}
+            Err(e) => {
+                self.next = now.plus(AFTER_FAILURE.min(app.config.backup.every));
+                report(app, now, &e);
+            }
+        }
+    }
+
+    async fn make(&self, app: &App, path: &Path) -> Result<Copied, CopyError> {
+        let denied = |e: io::Error| CopyError::Unfit(OpenError::Denied(self.folder.clone(), e.to_string()));
+        DirBuilder::new().mode(0o700).recursive(true).create(&self.folder).map_err(denied)?;
+        let source = app.store.path().to_path_buf();
+        let needed = fs::metadata(&source).map_err(denied)?.len().saturating_add(ROOM_TO_LEAVE);
+        if store::free_bytes(&self.folder).is_some_and(|free| free < needed) {
+            return Err(CopyError::Full(self.folder.clone()));
+        }
+        // Of the same name each time, so that what a killed server left of one is replaced.
+        let partial = self.folder.join(prefix(&source) + "partial");
+        let (target, shared) = (path.to_path_buf(), app.clone());
+        let copy = move |watch: &Watch| backup::copy(&source, &partial, &target, watch);
+        backup::aside(move || !shared.is_draining(), copy).await
+    }
+
+    /// Removes those that need not be kept, after a new one was made.
+    fn rotate(&self, app: &App) {
+        let there = there(&self.folder, app.store.path()).unwrap_or_default();
+        let made = there.keys().copied().collect();
+        for path in rotation::expendable(&made, app.config.backup.keep).iter().filter_map(|time| there.get(time)) {
+            match fs::remove_file(path) {
+                Ok(()) => tracing::debug!(backup.path = %path.display(), "removed an old backup"),
+                Err(e) => {
+                    tracing::warn!(backup.path = %path.display(), error.cause = %e, "an old backup could not be removed");
+                }
+            }
+        }
+    }
+}
+
+/// The backups of `database` in `folder`, by when they were made. Files of other names are none of ours.
+pub fn there(folder: &Path, database: &Path) -> io::Result<BTreeMap<Timestamp, PathBuf>> {
+    let (mut there, prefix) = (BTreeMap::new(), prefix(database));
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let made = name.strip_prefix(&prefix).and_then(Timestamp::from_stamp);
+        if let Some(made) = made {
+            there.insert(made, path);
+        }
+    }
+    Ok(there)
+}
+
+/// What the names of the backups of `database` begin with; the rest is when.
+fn prefix(database: &Path) -> String {
+    format!("{}.", database.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Logs a failure, unless it is that of the time before.
+fn report(app: &App, now: Timestamp, e: &CopyError) {
+    let remedy = match e {
+        CopyError::Full(_) => "make room, keep fewer (backup.keep), or put them elsewhere (backup.dir)",
+        CopyError::Unfit(OpenError::Damaged(..)) => "run `orderd verify` on the database; the backups before are kept",
+        _ => "see that this user may write there; `orderd doctor` looks",
+    };
+    let before = app.backups.failed(Failure { at: now, reason: e.to_string() });
+    if before.is_none_or(|before| before.reason != e.to_string()) {
+        tracing::error!(error.cause = %e, remedy, "no backup could be made; it is tried again");
+    }
+}

@@ -1,0 +1,134 @@
+//! What is bought, where and for how much: markets with their currencies and taxes, a catalogue, and baskets.
+
+use crate::{
+    domain::{
+        id::UserId,
+        money::{Currency, TaxRate},
+        order::{Customer, OrderDraft, OrderStatus},
+        pricing::{Fee, Line, Tax, price},
+    },
+    error::{Error, Result},
+    service::orders::NewOrder,
+};
+use std::collections::BTreeMap;
+
+/// Where people buy.
+pub(super) struct Market {
+    currency: Currency,
+    rate: TaxRate,
+    /// Its minor units for a hundred cents of the catalogue.
+    factor: i64,
+    shipping: i64,
+    /// Hours before UTC.
+    pub(super) offset_hours: i64,
+}
+
+/// Which of [`markets`] an order comes from, in tenths.
+pub(super) const SHARES: [usize; 10] = [0, 0, 0, 0, 0, 1, 1, 1, 1, 2];
+
+/// Every market.
+pub(super) fn markets() -> Result<Vec<Market>> {
+    let described = [("EUR", "19", 100, 499, 1), ("USD", "8.875", 110, 599, -6), ("JPY", "10", 160, 800, 9)];
+    let market = |(code, rate, factor, shipping, offset_hours)| {
+        let (currency, rate) = (Currency::parse(code), TaxRate::parse(rate));
+        let (currency, rate) = currency.zip(rate).ok_or_else(|| Error::internal("a demo market"))?;
+        Ok(Market { currency, rate, factor, shipping, offset_hours })
+    };
+    described.into_iter().map(market).collect()
+}
+
+/// SKU, name and price in cents of what is sold by weight, …
+const BY_WEIGHT: [(&str, &str, i64); 20] = [
+    ("TEA-SEN", "Sencha", 1250),
+    ("TEA-ASS", "Assam", 820),
+    ("TEA-EGR", "Earl Grey", 990),
+    ("COF-ETH", "Yirgacheffe", 1190),
+    ("COF-COL", "Huila", 990),
+    ("TEA-GYO", "Gyokuro", 3890),
+    ("TEA-DAR", "Darjeeling", 1450),
+    ("TEA-ROO", "Rooibos", 750),
+    ("TEA-OOL", "Oolong", 1690),
+    ("COF-DEC", "Decaf", 1090),
+    ("TEA-MAT", "Matcha", 4200),
+    ("TEA-JAS", "Jasmine", 1120),
+    ("COF-KEN", "Nyeri", 1390),
+    ("TEA-CEY", "Ceylon", 790),
+    ("TEA-PUE", "Pu-erh", 2150),
+    ("TEA-PEP", "Peppermint", 640),
+    ("COF-SUM", "Sumatra", 1240),
+    ("TEA-CHA", "Chai", 880),
+    ("TEA-GEN", "Genmaicha", 1010),
+    ("COF-BRA", "Santos", 890),
+];
+/// … in these sizes, with the price in percent, …
+const SIZES: [(&str, i64); 4] = [("250", 100), ("100", 48), ("500", 185), ("1000", 340)];
+/// … and of what is sold by the piece, …
+const BY_PIECE: [(&str, &str, i64); 12] = [
+    ("FIL-PAP", "Paper filters", 490),
+    ("CUP-POR", "Porcelain cups", 1890),
+    ("POT-GLA", "Glass pot", 2490),
+    ("SPO-BAM", "Bamboo spoon", 390),
+    ("KET-GOO", "Gooseneck kettle", 5990),
+    ("MIL-HAN", "Hand mill", 8900),
+    ("POT-IRO", "Cast-iron pot", 6900),
+    ("SCA-DIG", "Digital scale", 3490),
+    ("WHI-BAM", "Matcha whisk", 2290),
+    ("TIN-TEA", "Tea tin", 1150),
+    ("DRI-POU", "Pour-over dripper", 1990),
+    ("CAR-GLA", "Glass carafe", 2790),
+];
+/// … in these colours.
+const COLOURS: [&str; 5] = ["black", "white", "blue", "green", "red"];
+
+/// An order of somebody: with an account, or of a guest who leaves a name.
+pub(super) fn order(
+    random: &mut fastrand::Rng,
+    market: &Market,
+    buyer: (Option<UserId>, Option<Customer>),
+) -> Result<NewOrder> {
+    let count = 1 + [54, 81, 93].iter().filter(|&&most| random.u8(0..100) >= most).count();
+    let lines: Vec<Line> = (0..count).map(|_| line(random, market)).collect();
+    let goods: i64 = lines.iter().map(|line| line.quantity * line.unit_amount - line.discount_amount).sum();
+    let free_shipping = goods > 10 * market.shipping;
+    let fees = if free_shipping { vec![] } else { vec![Fee { name: "Shipping".into(), amount: market.shipping }] };
+    let voucher = if random.u8(0..100) < 6 { goods / 20 } else { 0 };
+    let (line_totals, totals) = price(&lines, &fees, voucher).map_err(Error::invalid)?;
+    let channel = ["web", "web", "app", "shop", "phone"][random.usize(0..5)];
+    let (user_id, customer) = buyer;
+    Ok(NewOrder {
+        draft: OrderDraft {
+            currency: market.currency,
+            lines: lines.into_iter().zip(line_totals).collect(),
+            fees,
+            order_discount_amount: voucher,
+            totals,
+            external_ref: None,
+            customer,
+            note: None,
+            metadata: BTreeMap::from([("channel".to_owned(), channel.to_owned())]),
+        },
+        user_id,
+        status: OrderStatus::Pending,
+    })
+}
+
+fn line(random: &mut fastrand::Rng, market: &Market) -> Line {
+    let (sku, name, cents) = if random.u8(0..10) < 7 {
+        let (sku, name, cents) = BY_WEIGHT[favourite(random, BY_WEIGHT.len())];
+        let (grams, percent) = SIZES[favourite(random, SIZES.len())];
+        (format!("{sku}-{grams}"), format!("{name} {grams} g"), cents * percent / 100)
+    } else {
+        let (sku, name, cents) = BY_PIECE[favourite(random, BY_PIECE.len())];
+        let colour = COLOURS[favourite(random, COLOURS.len())];
+        (format!("{sku}-{colour}").to_uppercase(), format!("{name}, {colour}"), cents)
+    };
+    let unit_amount = cents * market.factor / 100;
+    let quantity = [1, 1, 1, 1, 1, 1, 1, 2, 2, 3][random.usize(0..10)];
+    let discount_amount = if random.u8(0..10) == 0 { quantity * unit_amount / 10 } else { 0 };
+    Line { sku, name, quantity, unit_amount, discount_amount, tax: Tax::Rate(market.rate.clone()) }
+}
+
+/// One of `count`, the first ones more often than the last: the smaller of two.
+pub(super) fn favourite(random: &mut fastrand::Rng, count: usize) -> usize {
+    random.usize(0..count).min(random.usize(0..count))
+}

@@ -1,0 +1,283 @@
+//! Copies of the file: a snapshot of one instant, made beside the server that writes on, verified, and put in its place
+//! whole. What does not verify, or is not finished, never bears the final name. When copies are made, and how many are
+//! kept, is not decided here.
+//!
+//! The snapshot is one read transaction whose pages are copied in steps. Between two of them what was copied is synced,
+//! so that the writer's own syncs never wait for a whole file, and the copier rests for as long as the step took. Commits
+//! of others, at which steps of SQLite's backup begin anew, are not seen inside a transaction.
+
+mod partial;
+
+pub(super) use partial::Partial;
+pub use partial::beside;
+
+use super::{
+    OpenError, ReadTx, Store,
+    sql::{Columns, failed},
+    verify,
+};
+use crate::{
+    domain::time::Timestamp,
+    error::{Error, Result, problem},
+};
+use rusqlite::{
+    Connection, ErrorCode,
+    backup::{Backup, StepResult},
+    trace::TraceEventCodes,
+};
+use std::{
+    fmt,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// Pages that are copied at once: 4 MiB.
+const PAGES_A_STEP: i32 = 1_024;
+/// The longest rest between two steps.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+/// SQLite steps between two looks at whether verifying is still wanted.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+/// The niceness of a thread that makes a copy (setpriority(2)): about a tenth of the share of a thread at 0.
+const NICENESS: i32 = 10;
+
+/// What a copy is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Copying bytes.
+    Copying {
+        /// So many of them are there.
+        done: u64,
+        /// There are so many.
+        total: u64,
+    },
+    /// Recomputing what the rows must agree with.
+    Verifying,
+}
+
+/// Whether somebody still wants the copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Go on.
+    GoOn,
+    /// Stop.
+    Stop,
+}
+
+/// Is told how far a copy is, and says whether it is still wanted.
+pub type Watch = Arc<dyn Fn(Stage) -> Wish + Send + Sync>;
+
+/// What a file holds, to tell whether a later copy would hold anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The last event.
+    pub events: i64,
+    /// The last entry of the audit trail.
+    pub audit: i64,
+    /// When the later of the two was written; 1970 if there is neither.
+    pub written_at: Timestamp,
+}
+
+/// A finished copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Its size.
+    pub bytes: u64,
+    /// What it holds.
+    pub extent: Extent,
+}
+
+/// Why there is no copy.
+#[derive(Debug)]
+pub enum CopyError {
+    /// A file is not what it has to be, or the system would not let us.
+    Unfit(OpenError),
+    /// There is no room for the file.
+    Full(PathBuf),
+    /// Nobody wanted it any more.
+    Stopped,
+}
+
+impl fmt::Display for CopyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unfit(e) => e.fmt(f),
+            Self::Full(path) => write!(f, "{}: there is no room on the disk", path.display()),
+            Self::Stopped => f.write_str("the copy was broken off"),
+        }
+    }
+}
+
+impl std::error::Error for CopyError {}
+
+impl From<OpenError> for CopyError {
+    fn from(e: OpenError) -> Self {
+        Self::Unfit(e)
+    }
+}
+
+impl From<CopyError> for Error {
+    fn from(e: CopyError) -> Self {
+        match e {
+            CopyError::Full(_) => Self::new(&problem::STORAGE_FULL).caused_by(e),
+            CopyError::Stopped => Self::new(&problem::DRAINING),
+            CopyError::Unfit(_) => Self::internal(e),
+        }
+    }
+}
+
+impl CopyError {
+    /// The system would not let us do something with the file at `path`.
+    pub(super) fn denied(path: &Path, e: &io::Error) -> Self {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match e.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => Self::Full(path.to_path_buf()),
+            _ => Self::Unfit(OpenError::Denied(path.to_path_buf(), e.to_string())),
+        }
+    }
+}
+
+/// What the file holds.
+pub fn extent(tx: &ReadTx<'_>) -> Result<Extent> {
+    let sql = "SELECT coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM audit), 0),
+        max(coalesce((SELECT occurred_at FROM events ORDER BY seq DESC LIMIT 1), 0),
+            coalesce((SELECT occurred_at FROM audit ORDER BY seq DESC LIMIT 1), 0))";
+    let found = tx.row(sql, [], |row| {
+        let mut columns = Columns::of(row);
+        Ok(Extent { events: columns.take()?, audit: columns.take()?, written_at: columns.instant()? })
+    })?;
+    found.ok_or_else(|| Error::internal("a statement without a table gave no row"))
+}
+
+/// A verified copy that has no name, and is gone when it is closed.
+pub struct Nameless {
+    /// The copy.
+    pub file: File,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of it.
+    pub digest: [u8; 32],
+}
+
+/// Makes a verified copy of the file at `source`, as it is at one instant, and gives it the name `target`, replacing what
+/// has it. Until then it is at `partial`, in the same folder, replacing what is there; it is gone if there is an error.
+pub fn copy(source: &Path, partial: &Path, target: &Path, watch: &Watch) -> Result<Copied, CopyError> {
+    let (partial, extent) = verified(source, partial, watch)?;
+    let bytes = partial.finish(target)?;
+    Ok(Copied { bytes, extent })
+}
+
+/// Makes a verified copy of the file at `source`, as it is at one instant, that is to be read once. While it is made, it
+/// is at `partial`.
+pub fn copy_to_read(source: &Path, partial: &Path, watch: &Watch) -> Result<Nameless, CopyError> {
+    let (partial, _) = verified(source, partial, watch)?;
+    let (digest, bytes) = partial.digest()?;
+    Ok(Nameless { file: partial.into_file()?, bytes, digest })
+}
+
+fn verified(source: &Path, partial: &Path, watch: &Watch) -> Result<(Partial, Extent), CopyError> {
+    let partial = Partial::begin(partial)?;
+    let extent = Store::inspect(source, |tx| {
+        let damaged = |e: Error| CopyError::Unfit(OpenError::Damaged(source.to_path_buf(), e.to_string()));
+        // The first look at the rows is where the snapshot begins.
+        let extent = extent(tx).map_err(damaged)?;
+        copy_pages(tx.connection, &partial, watch)?;
+        Ok::<_, CopyError>(extent)
+    })??;
+    partial.without_log()?;
+    verify_file(partial.path(), watch)?;
+    Ok((partial, extent))
+}
+
+/// Does `work`, such as [`copy`], on a thread of its own that lets all others go first, for as long as the caller waits
+/// and `wanted` says so.
+pub async fn aside<T: Send + 'static>(
+    wanted: impl Fn() -> bool + Send + Sync + 'static,
+    work: impl FnOnce(&Watch) -> Result<T, CopyError> + Send + 'static,
+) -> Result<T, CopyError> {
+    let waits = Arc::new(AtomicBool::new(true));
+    let _gone_when_dropped = Gone(Arc::clone(&waits));
+    let watch: Watch =
+        Arc::new(move |_| if waits.load(Ordering::Relaxed) && wanted() { Wish::GoOn } else { Wish::Stop });
+    let (tell, told) = oneshot::channel();
+    let work = move || {
+        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+            tracing::debug!(error.cause = %error, "copying goes on at normal priority");
+        }
+        // Nobody may be waiting any more.
+        let _ = tell.send(work(&watch));
+    };
+    let spawned = std::thread::Builder::new().name("backup".to_owned()).spawn(work);
+    spawned.map_err(|e| CopyError::denied(Path::new("a thread"), &e))?;
+    told.await.unwrap_or(Err(CopyError::Stopped))
+}
+
+/// Tells a copy that nobody waits for it any more.
+struct Gone(Arc<AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Copies what `source`, which is inside a transaction, sees.
+fn copy_pages(source: &Connection, partial: &Partial, watch: &Watch) -> Result<(), CopyError> {
+    let broken = |e: rusqlite::Error| partial.why(&e);
+    let mut target = partial.open().map_err(broken)?;
+    let page: u64 =
+        source.query_row("PRAGMA page_size", [], |row| row.get(0)).map(i64::unsigned_abs).map_err(broken)?;
+    let backup = Backup::new(source, &mut target).map_err(broken)?;
+    loop {
+        let begun = Instant::now();
+        let step = backup.step(PAGES_A_STEP).map_err(broken)?;
+        let progress = backup.progress();
+        let bytes = |pages: i32| u64::from(pages.unsigned_abs()) * page;
+        let total = bytes(progress.pagecount);
+        let stage = Stage::Copying { done: total.saturating_sub(bytes(progress.remaining)), total };
+        match (step, watch(stage)) {
+            (_, Wish::Stop) => return Err(CopyError::Stopped),
+            (StepResult::Done, _) => return Ok(()),
+            (StepResult::More, _) => {}
+            (_, Wish::GoOn) => return Err(OpenError::Held(partial.path().to_path_buf()).into()),
+        }
+        partial.sync()?;
+        std::thread::sleep(begun.elapsed().min(LONGEST_REST));
+    }
+}
+
+/// Recomputes what the rows of the file at `path` must agree with; the first fault is an error.
+pub(super) fn verify_file(path: &Path, watch: &Watch) -> Result<(), CopyError> {
+    let stopped = Arc::new(AtomicBool::new(watch(Stage::Verifying) == Wish::Stop));
+    let (watch, flag) = (Arc::clone(watch), Arc::clone(&stopped));
+    let look = move || {
+        flag.fetch_or(watch(Stage::Verifying) == Wish::Stop, Ordering::Relaxed);
+        flag.load(Ordering::Relaxed)
+    };
+    let checks = Store::inspect(path, |tx| {
+        // They read everything, as they are meant to; the log of statements is for those that serve requests.
+        tx.connection.trace_v2(TraceEventCodes::empty(), None);
+        tx.connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(look)).map_err(failed)?;
+        verify::all(tx)
+    })?;
+    if stopped.load(Ordering::Relaxed) {
+        return Err(CopyError::Stopped);
+    }
+    let damaged = |reason| CopyError::Unfit(OpenError::Damaged(path.to_path_buf(), reason));
+    let checks = checks.map_err(|e| damaged(format!("damaged: {e}")))?;
+    match checks.into_iter().find_map(|check| Some((check.name, check.fault?))) {
+        Some((name, fault)) => Err(damaged(format!("does not verify: {name}: {fault}"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether writing failed for want of room, as far as SQLite says.
+pub(super) fn is_full(e: &rusqlite::Error) -> bool {
+    e.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}

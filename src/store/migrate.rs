@@ -1,0 +1,123 @@
+//! Upgrades: the steps from each earlier schema to the present one, each in a transaction of its own, after a verified
+//! copy of the file. Killed at any point, the file is at one version or the next, and opening it again goes on from there.
+//! A new file takes no steps: it is made from `schema.sql`.
+
+use super::open::{private, sync_folder};
+use crate::domain::digest::hex_sha256;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::{
+    error::Error,
+    fmt,
+    fs::{self, OpenOptions},
+    path::{Path, PathBuf},
+};
+
+/// A step to the next version of the schema.
+pub(super) struct Step {
+    /// The version that it leads to.
+    pub(super) to: i64,
+    /// Its statements: a file of `migrations/`.
+    pub(super) sql: &'static str,
+    /// SHA-256 of the statements, in hex: a step that was released is never edited.
+    pub(super) sha256: &'static str,
+}
+
+/// Every step since the first release, in order. The statements of the step to version 2 are `migrations/0002_<what>.sql`,
+/// and so on; `schema.sql` always holds what they lead to.
+pub(super) const STEPS: &[Step] = &[];
+
+/// The version that `steps` lead to.
+pub(super) const fn newest(steps: &[Step]) -> i64 {
+    match steps {
+        [.., last] => last.to,
+        [] => 1,
+    }
+}
+
+/// Why a file could not be upgraded. It is as it was after the last step that succeeded.
+#[derive(Debug)]
+pub(super) struct Failed {
+    what: String,
+    cause: Box<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.cause)
+    }
+}
+
+fn failed<E: Into<Box<dyn Error + Send + Sync>>>(what: impl Into<String>) -> impl FnOnce(E) -> Failed {
+    let what = what.into();
+    move |cause| Failed { what, cause: cause.into() }
+}
+
+/// Takes the steps that lead on from version `from`, if there are any. `connection` is the only one that writes to `path`.
+pub(super) fn upgrade(path: &Path, connection: &mut Connection, from: i64, steps: &[Step]) -> Result<(), Failed> {
+    let due: Vec<_> = steps.iter().filter(|step| step.to > from).collect();
+    let Some(first) = due.first() else { return Ok(()) };
+    let copy = keep_copy(path, from, first.to)?;
+    tracing::info!(db.path = %path.display(), db.copy = %copy.display(), "kept a copy before upgrading");
+    // Tables can only be replaced by new ones while references to them are not followed; each step checks them itself.
+    connection.pragma_update(None, "foreign_keys", false).map_err(failed("the upgrade could not begin"))?;
+    for step in due {
+        take(connection, step).map_err(failed(format!("the upgrade to schema {} failed", step.to)))?;
+        tracing::info!(db.path = %path.display(), db.schema = step.to, "upgraded");
+    }
+    connection.pragma_update(None, "foreign_keys", true).map_err(failed("the upgrade could not be ended"))
+}
+
+fn take(connection: &mut Connection, step: &Step) -> Result<(), Box<dyn Error + Send + Sync>> {
+    if hex_sha256(step.sql) != step.sha256 {
+        return Err("the step is not the one that was released".into());
+    }
+    // Dropped without a commit, it is rolled back.
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    transaction.execute_batch(step.sql)?;
+    if transaction.prepare("PRAGMA foreign_key_check")?.exists([])? {
+        return Err("a row would refer to nothing".into());
+    }
+    transaction.pragma_update(None, "user_version", step.to)?;
+    Ok(transaction.commit()?)
+}
+
+/// Copies the file at `path`, which is at version `from`, to `<path>.pre-v<to>.db`: whole, verified and on disk before it
+/// bears that name.
+fn keep_copy(path: &Path, from: i64, to: i64) -> Result<PathBuf, Failed> {
+    let copy = beside(path, &format!(".pre-v{to}.db"));
+    let partial = beside(&copy, ".partial");
+    let made = write_copy(path, &partial, from).and_then(|()| {
+        fs::rename(&partial, &copy)?;
+        Ok(sync_folder(&copy)?)
+    });
+    if made.is_err() {
+        // What is left of it would only take up room; if it stays, the next attempt replaces it.
+        let _ = fs::remove_file(&partial);
+    }
+    made.map_err(failed(format!("no upgrade without a copy; {} could not be made", copy.display())))?;
+    Ok(copy)
+}
+
+fn write_copy(path: &Path, partial: &Path, version: i64) -> Result<(), Box<dyn Error + Send + Sync>> {
+    // SQLite fills an empty file that is there, and leaves it its mode.
+    let file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(partial)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let name = partial.to_str().ok_or("its name is not UTF-8")?;
+    Connection::open_with_flags(path, flags)?.execute("VACUUM INTO ?1", [name])?;
+    let copied = Connection::open_with_flags(partial, flags)?;
+    let sound: String = copied.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    let found: i64 = copied.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if (sound.as_str(), found) != ("ok", version) {
+        return Err(format!("the copy is not sound: {sound}, schema {found}").into());
+    }
+    Ok(file.sync_all()?)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Making the summaries anew from the rows, by the code that also keeps them, in one transaction. Only from rows that
+//! pass every check: figures that agree with damaged orders would hide the damage.
+
+use super::super::{
+    OpenError, ReadTx, figures, item_sales,
+    migrate::STEPS,
+    open::{Taken, take},
+    orders,
+    sql::failed,
+    transactions,
+    verify::{self, Check},
+};
+use crate::{
+    domain::figures::{of_items, of_order, of_transaction, standing},
+    error::Result,
+};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::path::Path;
+
+/// Rows that are counted together.
+const AT_ONCE: usize = 10_000;
+/// What is emptied and filled again.
+const SUMMARIES: [&str; 4] = ["sales", "user_sales", "status_sales", "item_sales"];
+
+/// What came of rebuilding.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// Every check, as things were before.
+    pub before: Vec<Check>,
+    /// The faults that are left: if there are any, nothing was changed.
+    pub left: Vec<Check>,
+}
+
+/// Takes the file at `path` for itself and makes its summaries anew.
+pub fn rebuild(path: &Path) -> Result<Result<Rebuilt>, OpenError> {
+    let Taken { lock: _lock, mut connection } = take(path, true, STEPS)?;
+    Ok(in_one_transaction(&mut connection))
+}
+
+fn in_one_transaction(connection: &mut Connection) -> Result<Rebuilt> {
+    // Dropped without a commit, it is rolled back.
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate).map_err(failed)?;
+    let tx = ReadTx { connection: &transaction };
+    let mut before = verify::rows(&tx)?;
+    let mut left: Vec<_> = before.extract_if(.., |check| check.fault.is_some()).collect();
+    if left.is_empty() {
+        before.extend(verify::figures(&tx)?);
+        refill(&tx)?;
+        left = verify::figures(&tx)?;
+        left.retain(|check| check.fault.is_some());
+    }
+    if left.is_empty() {
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(Rebuilt { before, left })
+}
+
+fn refill(tx: &ReadTx<'_>) -> Result<()> {
+    for table in SUMMARIES {
+        tx.connection.execute(&format!("DELETE FROM {table}"), []).map_err(failed)?;
+    }
+    let mut last = 0;
+    loop {
+        let found = orders::after(tx, last, AT_ONCE)?;
+        let Some(newest) = found.last() else { break };
+        last = newest.seq;
+        let sales: Vec<_> = found.iter().flat_map(of_order).map(|sale| (sale, 1)).collect();
+        let standings: Vec<_> = found.iter().filter_map(standing).map(|standing| (standing, 1)).collect();
+        figures::add(tx.connection, &sales, &standings).map_err(failed)?;
+        let items: Vec<_> = found.iter().flat_map(of_items).map(|item| (item, 1)).collect();
+        item_sales::add(tx.connection, &items).map_err(failed)?;
+    }
+    last = 0;
+    loop {
+        let found = transactions::after(tx, last, AT_ONCE)?;
+        let Some((newest, ..)) = found.last() else { return Ok(()) };
+        last = *newest;
+        let sales: Vec<_> =
+            found.iter().filter_map(|(_, user, transaction)| of_transaction(transaction, *user)).collect();
+        let sales: Vec<_> = sales.into_iter().map(|sale| (sale, 1)).collect();
+        figures::add(tx.connection, &sales, &[]).map_err(failed)?;
+    }
+}

@@ -1,0 +1,106 @@
+//! The writer from its callers' side: work that fails or panics stands alone, and what the writer cannot vouch for ends it.
+
+use crate::{
+    domain::{
+        audit::Outcome,
+        id::Ids,
+        time::{Clock, Timestamp},
+    },
+    error::{Error, Result, problem},
+    store::{
+        Options, Store, WriteTx,
+        audit::{self, Filter, NewEntry},
+    },
+};
+use std::{path::Path, sync::Arc, time::Duration};
+
+fn options(folder: &Path, clock: Clock) -> Options {
+    Options {
+        path: folder.join("a.db"),
+        synced: false,
+        request_timeout: Duration::from_secs(10),
+        query_budget: Duration::from_secs(10),
+        threads: 1,
+        clock,
+        ids: Arc::new(Ids::seeded(1)),
+    }
+}
+
+fn append(tx: &WriteTx<'_>, actor: &str) -> Result<()> {
+    let what = NewEntry {
+        actor: actor.to_owned(),
+        action: "test".to_owned(),
+        target: None,
+        address: None,
+        request_id: "req".to_owned(),
+        outcome: Outcome::Success,
+        changes: "{}".to_owned(),
+    };
+    audit::append(tx, what)
+}
+
+fn trail(store: &Store) -> Vec<(String, Timestamp)> {
+    let mut entries = store.read("test", |tx| audit::page(tx, &Filter::default(), None, 100)).unwrap();
+    entries.reverse();
+    entries.into_iter().map(|entry| (entry.what.actor, entry.occurred_at)).collect()
+}
+
+#[tokio::test]
+async fn work_that_panics_or_fails_is_undone_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&options(folder.path(), Clock::system())).unwrap();
+    // All wait at once while the writer is busy, so that they share a transaction.
+    let busy = store.write("busy", |_| {
+        std::thread::sleep(Duration::from_millis(50));
+        Ok(())
+    });
+    let good = |name: &'static str| store.write("good", move |tx| append(tx, name));
+    let panics = store.write("panics", |tx| {
+        append(tx, "panics")?;
+        panic!("as a test")
+    });
+    let fails = store.write("fails", |tx| {
+        append(tx, "fails")?;
+        Err::<(), _>(Error::absent())
+    });
+    let (_, first, panicked, second, refused, third) =
+        tokio::join!(busy, good("first"), panics, good("second"), fails, good("third"));
+    assert!(first.is_ok() && second.is_ok() && third.is_ok());
+    let panicked: Result<()> = panicked;
+    assert!(panicked.unwrap_err().is(&problem::INTERNAL) && refused.unwrap_err().is(&problem::NOT_FOUND));
+    let kept: Vec<_> = trail(&store).into_iter().map(|(actor, _)| actor).collect();
+    assert_eq!(kept, ["first", "second", "third"]);
+    assert!(!store.has_failed());
+    assert_eq!(store.gauges().queue_length(), 0);
+}
+
+#[tokio::test]
+async fn a_panic_after_the_commit_ends_the_writer_since_memory_may_be_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&options(folder.path(), Clock::system())).unwrap();
+    let outcome = store.write("panics", |tx| {
+        tx.after_commit(|| panic!("as a test"));
+        append(tx, "panics")
+    });
+    assert!(outcome.await.unwrap_err().is(&problem::OUTCOME_UNKNOWN), "it is on disk, but nobody vouches for it");
+    store.failed().await;
+    let refused = store.write("late", |_| Ok(())).await;
+    assert!(refused.unwrap_err().is(&problem::OUTCOME_UNKNOWN));
+    assert!(store.has_failed());
+}
+
+#[tokio::test]
+async fn time_goes_on_from_the_last_record_though_the_clock_was_set_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let later = Clock::system().now().plus(Duration::from_hours(24 * 30));
+    let store = Store::open(&options(folder.path(), Clock::from_fn(move || later))).unwrap();
+    store.write("ahead", |tx| append(tx, "ahead")).await.unwrap();
+    store.close().await;
+    drop(store);
+    let clock = Clock::system();
+    let store = Store::open(&options(folder.path(), clock.clone())).unwrap();
+    assert!(clock.now() >= later);
+    store.write("after", |tx| append(tx, "after")).await.unwrap();
+    let times: Vec<_> = trail(&store).into_iter().map(|(_, at)| at).collect();
+    assert!(times.is_sorted() && times[1] < later.plus(Duration::from_hours(1)), "{times:?}");
+}

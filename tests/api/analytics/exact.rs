@@ -1,0 +1,345 @@
+//! Figures against a recomputation that shares nothing with them: random orders, payments, refunds, cancellations and
+//! changes of prices around the nights in which clocks change, read back as orders and transactions and added up by the
+//! local dates that the calendar gives their instants.
+
+use crate::support::{Client, Service};
+use fastrand::Rng;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Nights in which the clocks change in Lord Howe (by half an hour), Berlin and New York, there and back.
+const NIGHTS: [&str; 6] = ["2026-10-03", "2026-10-24", "2026-10-31", "2027-03-13", "2027-03-27", "2027-04-03"];
+const ZONES: [&str; 6] =
+    ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Auckland"];
+const SKUS: [&str; 7] = ["tea", "cup", "pot", "spoon", "tray", "kettle", "sieve"];
+const CURRENCIES: [&str; 3] = ["EUR", "JPY", "KWD"];
+
+/// How many orders are made: few, or as many thousands as `ORDERD_SOAK` says.
+fn orders_to_make() -> usize {
+    #[allow(clippy::disallowed_methods, reason = "whoever runs the tests says how long")]
+    let soak = std::env::var("ORDERD_SOAK").ok().and_then(|n| n.parse::<usize>().ok());
+    soak.map_or(60, |thousands| thousands * 1_000)
+}
+
+struct World {
+    service: Service,
+    random: Rng,
+    /// Who can do everything here, by a key, since months pass.
+    shop: Client,
+    /// For whom orders are made; null for nobody.
+    buyers: [Value; 3],
+    orders: Vec<String>,
+}
+
+impl World {
+    async fn start() -> Self {
+        let service = Service::start().await;
+        let permissions = [
+            "orders:create",
+            "orders:read",
+            "orders:update",
+            "orders:transition",
+            "orders:cancel",
+            "payments:write",
+            "refunds:write",
+            "analytics:read",
+        ];
+        let body = json!({"name": "shop", "permissions": permissions});
+        let key = service.admin().await.post("/v1/api-keys", body).await.created();
+        let shop = service.anonymous().bearing(key["secret"].as_str().unwrap());
+        let (ada, other) = (service.customer().await, service.other_customer().await);
+        let buyers = [json!(ada.id), json!(other.id), Value::Null];
+        Self { service, random: Rng::with_seed(7), shop, buyers, orders: vec![] }
+    }
+
+    fn items(&mut self) -> Value {
+        let item = |random: &mut Rng| {
+            let sku = SKUS[random.usize(..SKUS.len())];
+            let name = format!("{sku} {}", random.u8(..4));
+            let (quantity, unit) = (random.i64(1..5), random.i64(0..50_000));
+            json!({"sku": sku, "name": name, "quantity": quantity, "unit_amount": unit, "tax_amount": random.i64(0..900)})
+        };
+        (0..self.random.usize(1..5)).map(|_| item(&mut self.random)).collect()
+    }
+
+    async fn place(&mut self) {
+        let items = self.items();
+        let currency = CURRENCIES[self.random.usize(..CURRENCIES.len())];
+        let mut body = json!({"currency": currency, "items": items, "draft": self.random.u8(..10) == 0});
+        let buyer = &self.buyers[self.random.usize(..self.buyers.len())];
+        if !buyer.is_null() {
+            body["user_id"] = buyer.clone();
+        }
+        self.orders.push(self.shop.places(body).await.created().id());
+    }
+
+    /// Does something to some order; what its state does not allow is refused, and changes nothing.
+    async fn change(&mut self) {
+        let order = self.orders[self.random.usize(..self.orders.len())].clone();
+        let path = format!("/v1/orders/{order}");
+        let amount = self.random.i64(1..60_000);
+        let answer = match self.random.u8(..10) {
+            0 => self.shop.moves(&order, "place").await,
+            1 => self.shop.moves(&order, "confirm").await,
+            2 => {
+                let refund = ["full", "none"][self.random.usize(..2)];
+                self.shop.post(&format!("{path}/cancel"), json!({"refund": refund})).await
+            }
+            3 | 4 => {
+                let items = self.items();
+                self.shop.patch(&path, json!({"items": items})).await
+            }
+            5 | 6 => self.shop.refunds(&order, json!({"amount": amount / 3 + 1})).await,
+            7 => {
+                let paid = self.shop.pays(&order, json!({"amount": amount, "status": "pending"})).await;
+                if paid.code() != 201 {
+                    return;
+                }
+                let status = ["succeeded", "failed"][self.random.usize(..2)];
+                self.shop.patch(&format!("/v1/transactions/{}", paid.id()), json!({"status": status})).await
+            }
+            _ => {
+                let earlier = self.service.now().millis() - self.random.i64(0..200 * 3_600_000);
+                let occurred_at = Timestamp::from_millisecond(earlier).unwrap().to_string();
+                self.shop.pays(&order, json!({"amount": amount, "occurred_at": occurred_at})).await
+            }
+        };
+        assert!(answer.code() < 500, "{answer}");
+    }
+
+    async fn live(&mut self, orders: usize) {
+        for (night, from) in NIGHTS.iter().enumerate() {
+            // Three days, of which the night is the middle.
+            let from: Timestamp = format!("{from}T00:00:00Z").parse().unwrap();
+            let here = orders / NIGHTS.len() + usize::from(night < orders % NIGHTS.len());
+            let mut times: Vec<i64> = (0..here).map(|_| self.random.i64(0..3 * 24 * 4)).collect();
+            times.sort_unstable();
+            for quarter in times {
+                // Just before a quarter of an hour, or at it: where one bucket ends and another begins.
+                let at = from.as_millisecond() + quarter * 900_000 - self.random.i64(0..2);
+                self.service.at(&Timestamp::from_millisecond(at).unwrap().to_string());
+                self.place().await;
+                self.change().await;
+                self.change().await;
+            }
+        }
+    }
+}
+
+/// What there is, as the API tells it: orders from the newest on, and transactions.
+struct Facts {
+    orders: Vec<Value>,
+    transactions: Vec<(Value, usize)>,
+}
+
+impl Facts {
+    async fn read(who: &Client) -> Self {
+        let orders = who.walk("/v1/orders?limit=200").await;
+        let mut transactions = vec![];
+        for (i, order) in orders.iter().enumerate() {
+            let path = format!("/v1/orders/{}/transactions", order["id"].as_str().unwrap());
+            transactions.extend(who.walk(&path).await.into_iter().map(|transaction| (transaction, i)));
+        }
+        Self { orders, transactions }
+    }
+}
+
+/// Some local days somewhere.
+struct Range<'z> {
+    zone: &'z str,
+    calendar: TimeZone,
+    from: Date,
+    to: Date,
+}
+
+impl<'z> Range<'z> {
+    fn new(zone: &'z str, from: &str, to: &str) -> Self {
+        Self { zone, calendar: TimeZone::get(zone).unwrap(), from: from.parse().unwrap(), to: to.parse().unwrap() }
+    }
+
+    /// The local day of an instant, if it is one of these.
+    fn day(&self, instant: &Value) -> Option<Date> {
+        let instant: Timestamp = instant.as_str()?.parse().unwrap();
+        let day = instant.to_zoned(self.calendar.clone()).date();
+        (self.from <= day && day <= self.to).then_some(day)
+    }
+
+    fn query(&self) -> String {
+        format!("from={}&to={}&tz={}", self.from, self.to, self.zone)
+    }
+
+    fn days(&self) -> impl Iterator<Item = Date> {
+        std::iter::successors(Some(self.from), |day| day.tomorrow().ok()).take_while(|day| *day <= self.to)
+    }
+}
+
+fn number(value: &Value, member: &str) -> i64 {
+    value[member].as_i64().unwrap()
+}
+
+fn text<'v>(value: &'v Value, member: &str) -> &'v str {
+    value[member].as_str().unwrap()
+}
+
+/// Gross, refunded, cancelled, placed orders, cancelled orders, tax, total of the placed.
+type Sums = [i64; 7];
+
+/// Every figure by a key that `key` makes of a local day and the order that it comes from.
+fn sums<K: Ord>(facts: &Facts, range: &Range<'_>, basis: &str, key: impl Fn(Date, &Value) -> K) -> BTreeMap<K, Sums> {
+    let mut sums: BTreeMap<K, Sums> = BTreeMap::new();
+    let mut add = |day, order, figures: Sums| {
+        let sum = sums.entry(key(day, order)).or_default();
+        (0..7).for_each(|i| sum[i] += figures[i]);
+    };
+    let (cash, booked) = (i64::from(basis == "cash"), i64::from(basis == "booked"));
+    for order in &facts.orders {
+        let (total, tax) = (number(order, "total_amount"), number(order, "tax_amount"));
+        if let Some(day) = range.day(&order["placed_at"]) {
+            add(day, order, [total * booked, 0, 0, 1, 0, tax, total]);
+        }
+        if !order["placed_at"].is_null()
+            && let Some(day) = range.day(&order["cancelled_at"])
+        {
+            add(day, order, [0, 0, total * booked, 0, 1, 0, 0]);
+        }
+    }
+    for (transaction, order) in facts.transactions.iter().filter(|(t, _)| t["status"] == "succeeded") {
+        if let Some(day) = range.day(&transaction["occurred_at"]) {
+            let amount = number(transaction, "amount") * cash;
+            let paid = i64::from(transaction["kind"] == "payment");
+            add(day, &facts.orders[*order], [amount * paid, amount * (1 - paid), 0, 0, 0, 0, 0]);
+        }
+    }
+    sums
+}
+
+fn daily(facts: &Facts, range: &Range<'_>, basis: &str) -> Vec<Value> {
+    let sums = sums(facts, range, basis, |day, order| (day, text(order, "currency").to_owned()));
+    // A currency has rows if it has a figure by either basis.
+    let other = if basis == "cash" { "booked" } else { "cash" };
+    let any = self::sums(facts, range, other, |_, order| text(order, "currency").to_owned());
+    let currencies: BTreeSet<_> = sums.keys().map(|(_, currency)| currency.clone()).chain(any.into_keys()).collect();
+    let row = |(day, currency): (Date, &String)| {
+        let [gross, refunded, cancelled, placed, gone, tax, total] =
+            sums.get(&(day, currency.clone())).copied().unwrap_or_default();
+        // Half away from zero; totals are never negative.
+        let average = if placed == 0 { 0 } else { (2 * total + placed) / (2 * placed) };
+        json!({"date": day.to_string(), "currency": currency, "orders_placed": placed, "orders_cancelled": gone,
+            "gross_amount": gross, "refunded_amount": refunded, "cancelled_amount": cancelled,
+            "net_amount": gross - refunded - cancelled, "tax_amount": tax, "average_order_amount": average})
+    };
+    range.days().flat_map(|day| currencies.iter().map(move |currency| (day, currency))).map(row).collect()
+}
+
+/// Rows of revenue by user, by whose they are and in what, each as its five figures.
+fn revenue(facts: &Facts, range: &Range<'_>, basis: &str) -> BTreeMap<(String, String), [i64; 5]> {
+    let whose = |_, order: &Value| (order["user_id"].to_string(), text(order, "currency").to_owned());
+    let figures = |[gross, refunded, cancelled, placed, ..]: Sums| {
+        [placed, gross, refunded, cancelled, gross - refunded - cancelled]
+    };
+    let other = if basis == "cash" { "booked" } else { "cash" };
+    let some = |sums: &Sums| sums[..4].iter().any(|figure| *figure != 0);
+    let here = sums(facts, range, basis, whose);
+    let there = sums(facts, range, other, whose);
+    let keys = here.iter().chain(&there).filter(|(_, sums)| some(sums)).map(|(key, _)| key);
+    keys.map(|key| (key.clone(), figures(here.get(key).copied().unwrap_or_default()))).collect()
+}
+
+fn statuses(facts: &Facts, range: &Range<'_>) -> BTreeMap<[String; 3], [i64; 2]> {
+    let mut counts: BTreeMap<[String; 3], [i64; 2]> = BTreeMap::new();
+    for order in facts.orders.iter().filter(|order| range.day(&order["placed_at"]).is_some()) {
+        let key = ["status", "payment_status", "currency"].map(|member| text(order, member).to_owned());
+        let count = counts.entry(key).or_default();
+        *count = [count[0] + 1, count[1] + number(order, "total_amount")];
+    }
+    counts
+}
+
+fn top_items(facts: &Facts, range: &Range<'_>) -> Vec<Value> {
+    let mut sold: BTreeMap<(String, String), (String, [i64; 3])> = BTreeMap::new();
+    let counted = |order: &&Value| order["status"] != "cancelled" && range.day(&order["placed_at"]).is_some();
+    for order in facts.orders.iter().filter(counted) {
+        let mut seen = BTreeSet::new();
+        for item in order["items"].as_array().unwrap().iter().rev() {
+            let key = (text(item, "sku").to_owned(), text(order, "currency").to_owned());
+            // Orders come newest first, and so does the name that is met first.
+            let (_, sums) = sold.entry(key).or_insert_with(|| (text(item, "name").to_owned(), [0; 3]));
+            sums[0] += number(item, "quantity");
+            sums[1] += i64::from(seen.insert(text(item, "sku")));
+            sums[2] += number(item, "total_amount");
+        }
+    }
+    let mut rows: Vec<_> = sold.into_iter().collect();
+    rows.sort_by_key(|((sku, currency), (_, sums))| (-sums[2], sku.clone(), currency.clone()));
+    let row = |((sku, currency), (name, [quantity, orders, total])): ((String, String), (String, [i64; 3]))| {
+        json!({"sku": sku, "name": name, "currency": currency, "quantity": quantity, "orders": orders,
+            "total_amount": total})
+    };
+    rows.into_iter().map(row).collect()
+}
+
+async fn compare(analyst: &Client, facts: &Facts, range: &Range<'_>) {
+    let query = range.query();
+    for basis in ["cash", "booked"] {
+        let found = analyst.get(&format!("/v1/analytics/daily?{query}&basis={basis}")).await.ok();
+        assert_eq!(found["data"], json!(daily(facts, range, basis)), "daily {query} {basis}");
+        let rows = analyst.walk(&format!("/v1/analytics/revenue-by-user?{query}&basis={basis}&limit=4")).await;
+        let figures = ["orders", "gross_amount", "refunded_amount", "cancelled_amount", "net_amount"];
+        let row = |row: &Value| {
+            let whose = (row["user_id"].to_string(), text(row, "currency").to_owned());
+            (whose, figures.map(|figure| number(row, figure)))
+        };
+        assert!(rows.is_sorted_by_key(|row| -number(row, "net_amount")), "{query} {basis}");
+        let found: BTreeMap<_, _> = rows.iter().map(row).collect();
+        assert_eq!((rows.len(), &found), (found.len(), &revenue(facts, range, basis)), "revenue {query} {basis}");
+    }
+    let found = analyst.get(&format!("/v1/analytics/status-counts?{query}")).await.ok();
+    let row = |row: &Value| {
+        let key = ["status", "payment_status", "currency"].map(|member| text(row, member).to_owned());
+        (key, [number(row, "orders"), number(row, "total_amount")])
+    };
+    let found: BTreeMap<_, _> = found["data"].as_array().unwrap().iter().map(row).collect();
+    assert_eq!(found, statuses(facts, range), "status counts {query}");
+    let expected = top_items(facts, range);
+    let found = analyst.get(&format!("/v1/analytics/top-items?{query}&limit=200")).await.ok();
+    assert_eq!(found["data"], json!(expected), "top items {query}");
+    let few = analyst.get(&format!("/v1/analytics/top-items?{query}&limit=3")).await.ok();
+    assert_eq!(few["data"], json!(expected[..expected.len().min(3)]), "top items {query}");
+}
+
+#[tokio::test]
+async fn figures_agree_with_the_rows_in_every_zone_over_changes_of_clocks() {
+    let mut world = World::start().await;
+    world.live(orders_to_make()).await;
+    let (facts, analyst) = (Facts::read(&world.shop).await, world.shop.clone());
+    for zone in ZONES {
+        compare(&analyst, &facts, &Range::new(zone, "2026-09-20", "2027-04-10")).await;
+        for night in NIGHTS {
+            let next: Date = night.parse::<Date>().unwrap().tomorrow().unwrap();
+            compare(&analyst, &facts, &Range::new(zone, night, &next.to_string())).await;
+        }
+    }
+    world.service.reopen().await;
+    let range = Range::new("Asia/Kathmandu", "2026-10-04", "2027-03-28");
+    compare(&analyst, &facts, &range).await;
+}
+
+#[tokio::test]
+async fn the_days_add_up_to_the_range() {
+    let mut world = World::start().await;
+    world.live(24).await;
+    let analyst = &world.shop;
+    for zone in ZONES {
+        let query = format!("from=2026-10-01&to=2027-04-10&tz={zone}&basis=booked&currency=EUR");
+        let days = analyst.get(&format!("/v1/analytics/daily?{query}")).await.ok();
+        let users = analyst.walk(&format!("/v1/analytics/revenue-by-user?{query}")).await;
+        let sum = |rows: &[Value], figure: &str| rows.iter().map(|row| number(row, figure)).sum::<i64>();
+        let days = days["data"].as_array().unwrap();
+        assert_eq!(days.len(), 192, "{zone}: empty days are there too");
+        for figure in ["gross_amount", "cancelled_amount", "net_amount"] {
+            assert_eq!(sum(days, figure), sum(&users, figure), "{zone} {figure}");
+        }
+        assert_eq!(sum(days, "orders_placed"), sum(&users, "orders"), "{zone}");
+    }
+}

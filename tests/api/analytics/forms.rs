@@ -1,0 +1,102 @@
+//! The other forms of reports: CSV and charts.
+
+use super::three_days;
+use crate::support::{Answer, Client, Service, order_of};
+use serde_json::json;
+use std::path::Path;
+
+async fn form(who: &Client, report: &str, accept: &str) -> Answer {
+    who.get(&format!("/v1/analytics/{report}")).header("accept", accept).await
+}
+
+const DAYS: &str = "from=2026-06-16&to=2026-06-18";
+
+#[tokio::test]
+async fn csv_has_the_fields_of_the_rows_in_their_order() {
+    let (service, analyst) = three_days().await;
+    let ada = service.customer().await;
+    let daily = form(&analyst, &format!("daily?{DAYS}&currency=EUR"), "text/csv").await.ok();
+    let expected = "date,currency,orders_placed,orders_cancelled,gross_amount,refunded_amount,cancelled_amount,\
+        net_amount,tax_amount,average_order_amount\r\n\
+        2026-06-16,EUR,2,0,1100,0,0,1100,100,800\r\n2026-06-17,EUR,1,0,1500,0,0,1500,0,2001\r\n\
+        2026-06-18,EUR,0,1,0,400,0,-400,0,0\r\n";
+    assert_eq!(daily.text(), expected);
+    assert!(daily.header("content-type").starts_with("text/csv"), "{daily}");
+    let revenue = form(&analyst, &format!("revenue-by-user?{DAYS}&basis=booked&currency=EUR"), "text/csv").await.ok();
+    let staff = service.staff().await;
+    let expected = format!(
+        "user_id,email,name,currency,orders,gross_amount,refunded_amount,cancelled_amount,net_amount\r\n\
+         {},customer@example.com,customer,EUR,2,3101,0,2001,1100\r\n{},staff@example.com,staff,EUR,1,500,0,0,500\r\n",
+        ada.id, staff.id
+    );
+    assert_eq!(revenue.text(), expected);
+    let statuses = form(&analyst, "status-counts?from=2026-06-17&to=2026-06-17", "text/csv").await.ok();
+    let expected = "status,payment_status,currency,orders,total_amount\r\ncancelled,partially_paid,EUR,1,2001\r\n";
+    assert_eq!(statuses.text(), expected);
+    let items = form(&analyst, &format!("top-items?{DAYS}&limit=2"), "text/csv").await.ok();
+    let expected = "sku,name,currency,quantity,orders,total_amount\r\ntea,tea,JPY,3,1,3000\r\ntea,tea,EUR,1,1,1100\r\n";
+    assert_eq!(items.text(), expected);
+}
+
+#[tokio::test]
+async fn pages_are_for_json_alone_and_the_form_depends_on_accept() {
+    let (_service, analyst) = three_days().await;
+    let path = format!("revenue-by-user?{DAYS}&limit=1");
+    form(&analyst, &path, "text/csv").await.status(400).problem("invalid_parameter").faults(&[("limit", "conflict")]);
+    for (accept, media) in [
+        ("*/*", "application/json"),
+        ("text/csv;q=0.4, image/svg+xml;q=0.5", "image/svg+xml"),
+        ("text/csv, image/svg+xml;q=0.5", "text/csv"),
+        ("image/*", "image/svg+xml"),
+        ("text/html", "application/json"),
+    ] {
+        let answer = form(&analyst, &format!("daily?{DAYS}"), accept).await.ok();
+        assert!(answer.header("content-type").starts_with(media), "{accept}: {answer}");
+        assert_eq!(answer.header("vary"), "Accept");
+    }
+    assert_eq!(analyst.get("/v1/analytics/daily").await.status(400).header("vary"), "Accept");
+}
+
+#[tokio::test]
+async fn a_chart_has_a_panel_for_each_currency_with_its_decimals() {
+    let (_service, analyst) = three_days().await;
+    let chart = form(&analyst, &format!("daily?{DAYS}&basis=booked"), "image/svg+xml").await.ok();
+    let text = chart.text();
+    assert_eq!(text.matches("class=\"currency\"").count(), 2, "{text}");
+    assert!(text.contains("gross 36.01 · cancelled 20.01 · net 16.00"), "{text}");
+    assert!(text.contains("gross 3,000 · cancelled 0 · net 3,000"), "{text}");
+    assert!(text.contains("2026-06-16 to 2026-06-18 · UTC · orders placed (booked)"), "{text}");
+    assert_eq!(chart.header("content-security-policy"), "default-src 'none'; style-src 'unsafe-inline'");
+    for report in ["revenue-by-user", "status-counts", "top-items"] {
+        let chart = form(&analyst, &format!("{report}?{DAYS}"), "image/svg+xml").await.ok();
+        assert!(chart.text().contains("<title id=\"title\">") && chart.text().ends_with("</svg>"), "{chart}");
+    }
+    let empty = form(&analyst, "top-items?from=2020-01-01&to=2020-01-02", "image/svg+xml").await.ok();
+    assert!(empty.text().contains("There is nothing in these days."), "{empty}");
+}
+
+#[tokio::test]
+async fn text_in_charts_and_csv_does_nothing() {
+    let service = Service::start().await;
+    let (staff, analyst) = (service.staff().await, service.analyst().await);
+    let mut order = order_of(&[("=1+1", 1, 100)]);
+    order["items"][0]["name"] = json!("</text><script>alert(1)</script>\u{1}\u{202e}");
+    staff.places(order).await.created();
+    let chart = form(&analyst, "top-items?from=2026-06-15&to=2026-06-15", "image/svg+xml").await.ok();
+    assert!(!chart.text().contains("<script") && !chart.text().contains(['\u{1}', '\u{202e}']), "{chart}");
+    let csv = form(&analyst, "top-items?from=2026-06-15&to=2026-06-15", "text/csv").await.ok();
+    assert!(csv.text().contains("\r\n'=1+1,</text>"), "{csv}");
+}
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "whoever runs the tests says whether to accept what is drawn now")]
+async fn a_chart_is_the_reviewed_one() {
+    let (_service, analyst) = three_days().await;
+    let chart = form(&analyst, &format!("status-counts?{DAYS}"), "image/svg+xml").await.ok();
+    let now = chart.text().replace("><", ">\n<") + "\n";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/snapshots/status-counts.svg");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, &now).unwrap();
+    }
+    assert_eq!(now, std::fs::read_to_string(&file).unwrap_or_default(), "if that is meant, run with BLESS=1 and look");
+}

@@ -1,0 +1,219 @@
+//! Files that were damaged behind SQLite's back: whatever was changed is found when the file is opened, read or verified.
+
+use crate::{
+    support::{Service, order_of},
+    upgrade::fixture,
+};
+use orderd::store::{Store, verify};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, types::Value};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+/// The tables that are held against something: a changed value in them is found.
+const COVERED: [&str; 9] =
+    ["orders", "order_items", "transactions", "events", "audit", "sales", "user_sales", "status_sales", "item_sales"];
+
+fn copy() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.db");
+    fs::copy(fixture("v1.db"), &path).unwrap();
+    (folder, path)
+}
+
+/// What is found wrong with a file.
+fn faults(path: &Path) -> Vec<String> {
+    match Store::inspect(path, verify::all) {
+        Err(e) => vec![e.to_string()],
+        Ok(Err(e)) => vec![e.to_string()],
+        Ok(Ok(checks)) => {
+            checks.into_iter().filter_map(|check| Some(format!("{}: {}", check.name, check.fault?))).collect()
+        }
+    }
+}
+
+/// A connection past every rule: no triggers, constraints or references.
+fn lawless(path: &Path) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
+    connection.execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF").unwrap();
+    connection
+}
+
+/// The columns of a table with their types.
+fn columns(connection: &Connection, table: &str) -> Vec<(String, String)> {
+    let mut statement = connection.prepare("SELECT name, type FROM pragma_table_info(?1)").unwrap();
+    statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// Where the faults of a table are reported.
+fn named(table: &str, fault: &str) -> bool {
+    let names: &[&str] = match table {
+        "events" => &["event_chain: row ", "foreign_keys: row "],
+        "audit" => &["audit_chain: row "],
+        "orders" => &["orders: row ", "order_", "foreign_keys: "],
+        "order_items" => &["order_items: order row ", "order_totals: order row "],
+        "transactions" => &["transactions: order row ", "transaction_rows: ", "order_payments: ", "foreign_keys: "],
+        _ => &[table],
+    };
+    names.iter().any(|name| fault.starts_with(name))
+}
+
+#[test]
+fn the_fixture_is_whole() {
+    assert_eq!(faults(&copy().1), Vec::<String>::new());
+}
+
+#[test]
+fn a_change_of_any_column_is_found() {
+    let (folder, path) = copy();
+    let mut tried = 0;
+    for table in COVERED {
+        for (column, kind) in columns(&Connection::open(&path).unwrap(), table) {
+            let other = match kind.as_str() {
+                "INTEGER" => format!("{column} + 1000003"),
+                "TEXT" => format!("{column} || 'x'"),
+                _ => "randomblob(16)".to_owned(),
+            };
+            let something = if kind == "INTEGER" { "1" } else { "'x'" };
+            for change in [
+                format!("SET {column} = {other} WHERE {column} IS NOT NULL"),
+                format!("SET {column} = NULL WHERE {column} IS NOT NULL"),
+                format!("SET {column} = {something} WHERE {column} IS NULL"),
+            ] {
+                let place = folder.path().join("damaged.db");
+                fs::copy(&path, &place).unwrap();
+                let connection = lawless(&place);
+                let key = if ["orders", "transactions", "events", "audit"].contains(&table) { "seq" } else { "rank" };
+                let one = match key {
+                    "seq" => format!(
+                        "UPDATE {table} {change} AND seq = (SELECT seq FROM {table} WHERE {} LIMIT 1 OFFSET 3)",
+                        change.split(" WHERE ").nth(1).unwrap()
+                    ),
+                    _ => format!("UPDATE {table} {change}"),
+                };
+                // What not even a lawless connection can do, such as NULL where there must be something, is no damage.
+                let Ok(changed) = connection.execute(&one, []) else { continue };
+                connection.close().unwrap();
+                if changed > 0 {
+                    tried += 1;
+                    let found = faults(&place);
+                    assert!(found.iter().any(|fault| named(table, fault)), "{one}: {found:?}");
+                }
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
+}
+
+/// Every row of a file, by table; none if it cannot be read. A row of zeros in a summary is as good as none.
+fn dump(path: &Path) -> Option<BTreeMap<String, Vec<Vec<Value>>>> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    let keys = [("sales", 3), ("user_sales", 4), ("status_sales", 5)];
+    let rows = |table: &str| {
+        let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).ok()?;
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| (0..columns).map(|i| row.get::<_, Value>(i)).collect()).ok()?;
+        let mut rows = rows.collect::<rusqlite::Result<Vec<Vec<Value>>>>().ok()?;
+        if let Some((_, key)) = keys.iter().find(|(name, _)| *name == table) {
+            rows.retain(|row| row[*key..].iter().any(|value| *value != Value::Integer(0)));
+        }
+        Some(rows)
+    };
+    COVERED.iter().map(|table| Some(((*table).to_owned(), rows(table)?))).collect()
+}
+
+#[test]
+fn a_changed_byte_is_found_or_is_in_nothing() {
+    let (folder, path) = copy();
+    let (whole, before) = (fs::read(&path).unwrap(), dump(&path).unwrap());
+    let rounds: usize =
+        std::env::var_os("ORDERD_SOAK").and_then(|n| n.to_str()?.parse().ok()).map_or(40, |n: usize| n * 100);
+    let mut random = fastrand::Rng::with_seed(18);
+    let (mut found, mut harmless) = (0, 0);
+    for round in 0..rounds {
+        let place = folder.path().join("damaged.db");
+        let (at, bits) = (random.usize(..whole.len()), random.u8(1..));
+        let mut bytes = whole.clone();
+        bytes[at] ^= bits;
+        fs::write(&place, bytes).unwrap();
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(folder.path().join(format!("damaged.db{suffix}")));
+        }
+        if faults(&place).is_empty() {
+            assert_eq!(dump(&place).as_ref(), Some(&before), "round {round}: byte {at} with {bits:#x}");
+            harmless += 1;
+        } else {
+            found += 1;
+        }
+    }
+    assert!(found > harmless, "{found} found, {harmless} in nothing");
+}
+
+/// A service of another year, and so with other identifiers.
+async fn another() -> Service {
+    let service = Service::start().await;
+    service.at("2025-01-01T00:00:00Z");
+    service
+}
+
+/// A service with some orders in its file, and some more in the log.
+async fn with_log() -> Service {
+    let service = another().await;
+    let manager = service.manager().await;
+    for _ in 0..30 {
+        manager.places(order_of(&[("tea", 1, 1000)])).await.created();
+    }
+    service.reopen().await;
+    for _ in 0..10 {
+        manager.places(order_of(&[("cup", 1, 500)])).await.created();
+    }
+    service
+}
+
+fn side_file(path: &Path) -> PathBuf {
+    path.with_file_name(format!("{}-wal", path.file_name().unwrap().to_str().unwrap()))
+}
+
+#[tokio::test]
+async fn the_log_of_another_file_is_refused_and_does_no_harm() {
+    let (_folder, path) = copy();
+    let before = fs::read(&path).unwrap();
+    let other = with_log().await;
+    let pages = fs::read(side_file(&other.path())).unwrap();
+    // Written anew, the whole file is in the log until a checkpoint.
+    Connection::open(other.path()).unwrap().execute("VACUUM", []).unwrap();
+    let whole = fs::read(side_file(&other.path())).unwrap();
+    // The whole would take the place of this file; some pages make a mixture.
+    for (log, reason) in [(whole, "the write-ahead log beside it belongs to another"), (pages, "")] {
+        fs::write(side_file(&path), log).unwrap();
+        let found = faults(&path);
+        assert!(found.iter().any(|fault| fault.contains(reason)), "{found:?}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+        fs::remove_file(side_file(&path)).unwrap();
+        let _ = fs::remove_file(path.with_file_name("orders.db-shm"));
+    }
+    assert_eq!(faults(&path), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_log_that_is_cut_off_gives_what_was_committed_before_the_cut() {
+    let service = with_log().await;
+    let (file, log) = (fs::read(service.path()).unwrap(), fs::read(side_file(&service.path())).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let mut last = i64::MAX;
+    for percent in [97, 60, 30, 3] {
+        let path = folder.path().join(format!("cut-{percent}.db"));
+        fs::write(&path, &file).unwrap();
+        fs::write(side_file(&path), &log[..log.len() * percent / 100]).unwrap();
+        assert_eq!(faults(&path), Vec::<String>::new(), "{percent} %");
+        let connection = Connection::open(&path).unwrap();
+        let orders = connection.query_row("SELECT count(*) FROM orders", [], |row| row.get(0)).unwrap();
+        assert!((30..=40).contains(&orders) && orders <= last, "{orders}");
+        last = orders;
+    }
+    assert_eq!(last, 30);
+}

@@ -1,0 +1,54 @@
+//! Probes: they tell the truth, and what is wrong.
+
+use crate::support::{Answer, Service};
+use serde_json::{Value, json};
+
+/// The names of the checks that hold, or do not.
+fn checks(answer: &Answer, ok: bool) -> Vec<&str> {
+    let list = answer["checks"].as_array().unwrap().iter();
+    list.filter(|check| check["ok"] == ok).map(|check| check["name"].as_str().unwrap()).collect()
+}
+
+/// What fails, as a probe that is not successful says it.
+async fn failing(service: &Service) -> Answer {
+    service.anonymous().get("/readyz").await.status(503).problem("not_ready")
+}
+
+#[tokio::test]
+async fn a_service_that_can_serve_is_ready() {
+    let service = Service::start().await;
+    let ready = service.anonymous().get("/readyz").await.ok();
+    assert_eq!((&ready["status"], &ready["durability"]), (&json!("ok"), &json!("normal")));
+    assert_eq!(checks(&ready, true), ["writer", "schema", "disk", "accepting"]);
+    assert_eq!(checks(&ready, false), [""; 0]);
+    assert_eq!(service.anonymous().get("/livez").await.ok()["status"], "ok");
+}
+
+#[tokio::test]
+async fn a_service_that_stops_is_alive_and_not_ready() {
+    let service = Service::start().await;
+    service.app().drain();
+    let answer = failing(&service).await;
+    assert_eq!(checks(&answer, false), ["accepting"]);
+    assert_eq!(answer["detail"], "accepting: the service is stopping");
+    assert!(!answer.header("retry-after").is_empty());
+    service.anonymous().get("/livez").await.ok();
+}
+
+#[tokio::test]
+async fn a_writer_that_has_stopped_is_named() {
+    let service = Service::start().await;
+    service.app().store.close().await;
+    let answer = failing(&service).await;
+    assert_eq!(checks(&answer, false), ["writer"]);
+    assert_eq!(answer["checks"][0]["detail"], "the writer does not answer");
+    assert_eq!(answer["checks"][1].get("detail"), None::<&Value>);
+}
+
+#[tokio::test]
+async fn a_schema_that_another_program_has_changed_is_named() {
+    let service = Service::start().await;
+    let other = rusqlite::Connection::open(service.path()).unwrap();
+    other.pragma_update(None, "user_version", 999).unwrap();
+    assert_eq!(checks(&failing(&service).await, false), ["schema"]);
+}

@@ -1,0 +1,125 @@
+//! What the fixture holds: users, roles and keys, and some fifty orders of two months in every state, with payments and
+//! refunds of every kind.
+
+use crate::support::{Client, Service, order_of, with};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// When everything has happened.
+pub const DAY_AFTER: &str = "2026-07-06T00:00:00.000Z";
+/// Orders that have a number.
+pub const NUMBERED: u64 = 47;
+/// The key of an order that can be sent again.
+pub const KEY: &str = "of-the-first-release";
+
+/// The body that goes with [`KEY`].
+pub fn keyed() -> Value {
+    with(order_of(&[("keyed", 1, 700)]), "external_ref", "keyed")
+}
+
+/// Lets it all happen.
+pub async fn happens(service: &Service) {
+    let admin = service.admin().await;
+    admin.put("/v1/roles/packer", json!({"permissions": ["orders:read", "orders:transition"]})).await;
+    service.person("packer", "packer").await;
+    let gone = service.person("gone", "customer").await;
+    admin.patch(&format!("/v1/users/{}", gone.id), json!({"status": "disabled"})).await.ok();
+    let key = json!({"name": "till", "permissions": ["orders:read", "payments:write"]});
+    admin.post("/v1/api-keys", key).await.created();
+    service.analyst().await.get("/v1/users").await.status(403);
+    for number in 0..50 {
+        service.pass(Duration::from_secs(9 * 3600 + 1234));
+        one(service, number).await;
+    }
+    service.manager().await.post("/v1/orders", keyed()).key(KEY).await.created();
+}
+
+/// The order of this number, and what becomes of it.
+async fn one(service: &Service, number: u64) {
+    let (manager, ada) = (service.manager().await, service.customer().await);
+    let owner = if number.is_multiple_of(3) { &manager } else { &ada };
+    let order = owner.places(body(number)).await.created();
+    let (id, total) = (order.id(), order["total_amount"].as_i64().unwrap());
+    match number % 10 {
+        0 => draft(&manager, &id, number).await,
+        1 => {}
+        2 => goes(&manager, &id, &["confirm"]).await,
+        3 => {
+            manager
+                .pays(&id, json!({"amount": total, "provider": "bank", "provider_ref": format!("p{number}")}))
+                .await
+                .created();
+            goes(&manager, &id, &["confirm", "fulfil"]).await;
+        }
+        4 => {
+            manager.pays(&id, json!({"amount": total / 2})).await.created();
+            let cancel = json!({"reason": "Größe passt nicht", "refund": "full"});
+            manager.post(&format!("/v1/orders/{id}/cancel"), cancel).await.ok();
+        }
+        5 => refunded(&manager, &id, total).await,
+        6 => pending(&manager, &id, number).await,
+        7 => {
+            manager.pays(&id, json!({"amount": total + 5, "occurred_at": "2026-05-31T20:00:00Z"})).await.created();
+            manager.patch(&format!("/v1/orders/{id}"), json!({"items": body(2)["items"], "fees": null})).await.ok();
+        }
+        8 => {
+            manager
+                .patch(&format!("/v1/orders/{id}"), json!({"note": "call first", "metadata": {"b": null}}))
+                .await
+                .ok();
+            manager.pays(&id, json!({"amount": 1})).await.created();
+            manager.post(&format!("/v1/orders/{id}/cancel"), json!({"refund": "none"})).await.ok();
+        }
+        _ => {
+            manager.pays(&id, json!({"amount": total})).await.created();
+            manager.refunds(&id, json!({"amount": total, "reason": "broken"})).await.created();
+        }
+    }
+}
+
+async fn goes(manager: &Client, id: &str, actions: &[&str]) {
+    for action in actions {
+        manager.moves(id, action).await.ok();
+    }
+}
+
+async fn draft(manager: &Client, id: &str, number: u64) {
+    match number {
+        0 => goes(manager, id, &["cancel"]).await,
+        10 => goes(manager, id, &["place", "confirm", "cancel"]).await,
+        _ => {}
+    }
+}
+
+async fn refunded(manager: &Client, id: &str, total: i64) {
+    let payment = manager.pays(id, json!({"amount": total})).await.created().id();
+    manager.refunds(id, json!({"amount": 10, "payment_id": payment})).await.created();
+    let refund = manager.refunds(id, json!({"amount": 20, "payment_id": payment, "status": "pending"})).await.created();
+    manager.patch(&format!("/v1/transactions/{}", refund.id()), json!({"status": "failed"})).await.ok();
+}
+
+async fn pending(manager: &Client, id: &str, number: u64) {
+    let status = ["pending", "succeeded", "failed", "voided"][usize::try_from(number / 10 % 4).unwrap()];
+    let payment = manager.pays(id, json!({"amount": 50, "status": "pending", "provider": "card"})).await.created();
+    let change = json!({"status": status, "occurred_at": "2026-06-14T23:59:59.999Z"});
+    if status != "pending" {
+        manager.patch(&format!("/v1/transactions/{}", payment.id()), change).await.ok();
+    }
+}
+
+fn body(number: u64) -> Value {
+    let mut body = order_of(&[("tea", 1 + number % 3, 1250), ("cup", 1, 100 + number)]);
+    body["currency"] = ["EUR", "USD", "JPY", "KWD"][usize::try_from(number % 4).unwrap()].into();
+    body["items"][0]["tax_rate"] = "8.875".into();
+    body["items"][1]["discount_amount"] = 7.into();
+    body["draft"] = number.is_multiple_of(10).into();
+    if number.is_multiple_of(2) {
+        body["fees"] = json!([{"name": "Shipping", "amount": 499}, {"name": "Gift wrap", "amount": number}]);
+        body["metadata"] = json!({"a": "1", "b": "ä"});
+        body["external_ref"] = format!("shop-{number}").into();
+        body["order_discount_amount"] = 11.into();
+        body["note"] = "Ring twice".into();
+        body["customer"] = json!({"name": "Ada Lovelace", "email": "ada@example.com", "address": "12 St James's Sq"});
+    }
+    body
+}

@@ -1,0 +1,139 @@
+//! `orderd export` and `orderd import`: the same orders and bytes as over HTTP, without a server or beside one.
+
+use crate::{
+    server::{ADMIN, Client, Server},
+    support::Workplace,
+};
+use serde_json::{Value, json};
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+};
+
+/// The body of the API's export of `path` in this media type.
+fn exported(server: &Server, client: &Client, path: &str, media: &str) -> String {
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let token = client.token.as_ref().unwrap();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAccept: {media}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() }
+}
+
+fn unchunked(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        whole += &rest[..size];
+        body = &rest[size + 2..];
+        if size == 0 {
+            break;
+        }
+    }
+    whole
+}
+
+/// A line of an import.
+fn line(reference: &str, name: &str) -> Value {
+    let items = json!([{"sku": "tea", "name": name, "quantity": 1, "unit_amount": 1250}]);
+    json!({"external_ref": reference, "currency": "EUR", "items": items})
+}
+
+/// A database with 2,050 orders, more than are exported at once.
+fn filled(place: &Workplace) {
+    Server::start(place, &ADMIN, "").stop();
+    let mut lines = String::new();
+    for i in 0..2_050 {
+        writeln!(lines, "{}", line(&format!("order-{i}"), if i % 5 == 0 { "Tea" } else { "=Cups, \"blue\"" })).unwrap();
+    }
+    place.write("orders.ndjson", &lines);
+    let imported = place.run("import --db orders.db orders.ndjson");
+    assert_eq!((imported.code, imported.err.as_str()), (0, ""));
+    assert_eq!(imported.out.lines().filter(|line| line.contains(r#""result":"created""#)).count(), 2_050);
+}
+
+#[test]
+fn an_export_has_the_bytes_of_the_api() {
+    let place = Workplace::new();
+    filled(&place);
+    let server = Server::start(&place, &ADMIN, "");
+    let admin = server.admin();
+    for (flags, path, media) in [
+        ("", "/v1/orders", "application/x-ndjson"),
+        ("--format csv", "/v1/orders", "text/csv"),
+        ("--format csv --filter q=TEA --sort created_at", "/v1/orders?q=tea&sort=created_at", "text/csv"),
+        ("--sort -total_amount --filter status=draft", "/v1/orders?status=draft", "application/x-ndjson"),
+    ] {
+        let out = place.run(&format!("export --db orders.db {flags}"));
+        assert_eq!((out.code, out.err.as_str()), (0, ""), "{flags}");
+        assert!(out.out == exported(&server, &admin, path, media), "{flags}");
+    }
+    let file = place.run("export --db orders.db --out orders.out");
+    assert_eq!((file.code, file.out.as_str(), file.err.as_str()), (0, "", ""));
+    let path = place.path().join("orders.out");
+    assert!(fs::read_to_string(&path).unwrap() == exported(&server, &admin, "/v1/orders", "application/x-ndjson"));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_file_that_is_there_is_replaced_when_that_is_wanted() {
+    let place = Workplace::new();
+    Server::start(&place, &ADMIN, "").stop();
+    place.write("taken", "mine");
+    let refused = place.run("export --db orders.db --out taken");
+    assert_eq!((refused.code, refused.err.as_str()), (1, "orderd: taken: is there already; --force replaces it\n"));
+    assert_eq!(fs::read_to_string(place.path().join("taken")).unwrap(), "mine");
+    assert_eq!(place.run("export --db orders.db --out taken --force").code, 0);
+    assert_eq!(fs::read_to_string(place.path().join("taken")).unwrap(), "");
+    let bad = place.run("export --db orders.db --filter colour=red --filter limit=5 --out other");
+    assert_eq!((bad.code, bad.err.as_str()), (2, "orderd: colour is unknown here\n"));
+    let bad = place.run("export --db orders.db --filter limit=5 --out other");
+    assert_eq!((bad.code, bad.err.as_str()), (2, "orderd: limit must not be given: all rows are exported\n"));
+    assert_eq!(place.run("export --db none.db --out other").code, 1);
+    assert!(!place.path().join("other").exists() && !place.path().join("other.partial").exists());
+    assert!(!place.path().join("none.db").exists());
+}
+
+#[test]
+fn each_line_of_an_import_is_answered_and_failures_are_counted() {
+    let place = Workplace::new();
+    Server::start(&place, &ADMIN, "").stop();
+    let (good, bad) = (line("order-1", "Tea"), json!({"external_ref": "order-2", "currency": "EUR"}));
+    let input = format!("{good}\n\n{bad}\n{{\n{good}");
+    let imported = place.run_fed("import --db orders.db", &input);
+    assert_eq!((imported.code, imported.err.as_str()), (1, "orderd: standard input: 2 of 4 lines failed\n"));
+    let answers: Vec<Value> = imported.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let results: Vec<_> =
+        answers.iter().map(|a| (a["line"].as_u64().unwrap(), a["result"].as_str().unwrap())).collect();
+    assert_eq!(results, [(1, "created"), (3, "failed"), (4, "failed"), (5, "exists")]);
+    assert_eq!(answers[1]["problem"]["errors"][0]["pointer"], "#/items");
+    assert_eq!(answers[2]["problem"]["code"], "invalid_json");
+    assert_eq!(answers[3]["id"], answers[0]["id"]);
+    assert_eq!(place.run("verify --db orders.db").code, 0);
+}
+
+#[test]
+fn an_import_needs_its_file_and_a_database_that_no_server_has() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &ADMIN, "");
+    let held = place.run_fed("import --db orders.db -", "");
+    assert_eq!((held.code, held.err.as_str()), (3, "orderd: orders.db: in use by another orderd\n"));
+    server.stop();
+    let none = place.run("import --db orders.db none.ndjson");
+    assert_eq!(none.code, 1);
+    assert!(none.err.starts_with("orderd: none.ndjson: "), "{}", none.err);
+    let none = place.run_fed("import --db none.db", "");
+    assert_eq!((none.code, none.err.as_str()), (1, "orderd: none.db: there is no such file\n"));
+    // A folder can be opened, and not be read.
+    let folder = place.run("import --db orders.db .");
+    assert_eq!(folder.code, 1);
+    assert!(folder.err.starts_with("orderd: .: "), "{}", folder.err);
+}
