@@ -7,6 +7,7 @@ use crate::{
     auth::{
         Cursors, Mac,
         access::AccessFacts,
+        allowance::Allowances,
         attempts::Attempts,
         password::{HashCost, Hasher, PasswordRules},
         secret,
@@ -28,10 +29,12 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// A query in the lane of long ones may take this long where requests have no time limit.
 const QUERY_BUDGET: Duration = Duration::from_secs(10);
+/// Requests that are worked on at once: enough to fill the writer's transactions, few enough to be done soon.
+const DESKS: usize = 512;
 /// A limit that is never reached.
 const UNLIMITED: Duration = Duration::from_hours(24 * 365);
 
@@ -55,6 +58,10 @@ pub struct Parts {
     pub access: AccessFacts,
     /// Failed log-ins.
     pub attempts: Attempts,
+    /// Requests of late.
+    pub allowances: Allowances,
+    /// A permit for each request that is worked on.
+    pub desks: Semaphore,
     /// Places in lists.
     pub cursors: Cursors,
     /// Digests of passwords in requests that may come again.
@@ -166,6 +173,8 @@ impl App {
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
             access: AccessFacts::new(facts::load(&store, clock.now())?),
             attempts: Attempts::new(config.limits.login_per_minute),
+            allowances: Allowances::new(config.limits.requests_per_minute),
+            desks: Semaphore::new(DESKS),
             config,
             store,
             clock,

@@ -145,8 +145,11 @@ sections! {
         cors_origins: Vec<String> = NONE, list(network::web_origin);
         /// PEM file with the certificate chain; goes with `tls_key`.
         tls_cert: Option<PathBuf> = "", optional_path;
-        /// PEM file with the private key; goes with `tls_cert`.
+        /// PEM file with the private key, which not everybody may read; goes with `tls_cert`.
         tls_key: Option<PathBuf> = "", optional_path;
+        /// Whether plain HTTP may be spoken on an address that other machines reach, with neither TLS nor a trusted proxy.
+        /// Without it the server refuses to start there.
+        allow_plain_http: bool = false, switch;
     }
     /// The database.
     db: Db {
@@ -170,13 +173,15 @@ sections! {
     }
     /// Limits; 0 turns one off.
     limits: Limits {
-        /// Requests that one user or API key may make in a minute; an address without credentials may make half as many.
+        /// Requests that one user or API key may make in a minute; an address without good credentials may make half
+        /// as many.
         requests_per_minute: u32 = 600, number(0..=1_000_000);
         /// Failed log-ins that an address may make in a minute. The growing delay for each account stays, also with 0.
         login_per_minute: u32 = 30, number(0..=1_000_000);
         /// Bytes that a request's body may have.
         body_bytes: usize = 1_048_576, number(0..=1_073_741_824);
-        /// Connections that are served at once; more of them wait.
+        /// Connections that are served at once; more of them wait, and the one that has been idle for longest is closed for
+        /// them. Never more than there are file descriptors: a log line says so when that is less than configured.
         connections: usize = 10_000, number(0..=1_000_000);
     }
     /// Safe retries and versions.
@@ -247,12 +252,26 @@ impl Config {
         beside.into()
     }
 
+    /// Passwords and tokens must not cross a network in the open because nobody thought of it.
+    fn exposed(&self) -> Option<String> {
+        let server = &self.server;
+        let guarded = server.tls_cert.is_some() || !server.trusted_proxies.is_empty() || server.allow_plain_http;
+        let reachable = !server.listen.ip().to_canonical().is_loopback();
+        (reachable && !guarded).then(|| {
+            format!(
+                "`server.listen` = {} would speak plain HTTP to other machines: set `server.tls_cert` and \
+                 `server.tls_key`, name the proxy in front of it in `server.trusted_proxies`, or allow it with \
+                 --allow-plain-http (`server.allow_plain_http`)",
+                server.listen
+            )
+        })
+    }
+
     /// Settings that are valid alone but not together.
     fn contradictions(&self) -> Vec<String> {
         let half = self.server.tls_cert.is_some() != self.server.tls_key.is_some();
-        half.then(|| "`server.tls_cert` and `server.tls_key` go together: set both or neither".to_owned())
-            .into_iter()
-            .collect()
+        let half = half.then(|| "`server.tls_cert` and `server.tls_key` go together: set both or neither".to_owned());
+        half.into_iter().chain(self.exposed()).collect()
     }
 }
 
@@ -291,6 +310,7 @@ mod tests {
             ("server.request_timeout", "10"),
             ("server.trusted_proxies", "10.0.0.0/33"),
             ("server.cors_origins", "*"),
+            ("server.allow_plain_http", "perhaps"),
             ("db.path", ""),
             ("db.durability", "fast"),
             ("auth.access_ttl", "0"),
@@ -334,6 +354,22 @@ mod tests {
         let faults = with(&[("server.tls_cert", "cert.pem")]).unwrap_err();
         assert_eq!(faults, ["`server.tls_cert` and `server.tls_key` go together: set both or neither"]);
         assert!(with(&[("server.tls_cert", "cert.pem"), ("server.tls_key", "key.pem")]).is_ok());
+    }
+
+    #[test]
+    fn plain_http_stays_on_this_machine_unless_somebody_says_otherwise() {
+        for address in ["127.0.0.1:80", "127.8.8.8:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+            assert!(with(&[("server.listen", address)]).is_ok(), "{address}");
+        }
+        for address in ["0.0.0.0:80", "[::]:80", "192.0.2.1:80", "10.0.0.1:80", "[2001:db8::1]:80"] {
+            let faults = with(&[("server.listen", address)]).unwrap_err();
+            assert!(faults.len() == 1 && faults[0].contains("plain HTTP") && faults[0].contains(address), "{faults:?}");
+            for (key, value) in [("server.trusted_proxies", "10.0.0.0/8"), ("server.allow_plain_http", "true")] {
+                assert!(with(&[("server.listen", address), (key, value)]).is_ok(), "{address} {key}");
+            }
+            let tls = [("server.listen", address), ("server.tls_cert", "cert.pem"), ("server.tls_key", "key.pem")];
+            assert!(with(&tls).is_ok(), "{address}");
+        }
     }
 
     #[test]

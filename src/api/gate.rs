@@ -4,12 +4,15 @@
 
 use super::{
     middleware::Context,
-    operation::{Access, Body as Expected, Operation},
+    operation::{Access, Body as Expected, Operation, in_api},
     query::{self, NoParameters},
 };
 use crate::{
     app::App,
-    auth::Actor,
+    auth::{
+        Actor,
+        allowance::{Standing, WINDOW},
+    },
     error::{Class, Error, Result, problem},
     service::{access, audit},
 };
@@ -22,9 +25,13 @@ use axum::{
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::SemaphorePermit;
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long a request may wait in line before it is worked on. Who comes later than can be served in time is told so
+/// while telling is still cheap, and nobody who is served has waited long.
+const LINE_TIME: Duration = Duration::from_millis(500);
 /// What a handler may take beyond the time limit, so that a write's own word on its outcome comes first.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -37,12 +44,11 @@ pub(super) async fn enter(
     let context = request.extensions().get::<Arc<Context>>().cloned();
     let mut response = match prepare(&app, &operation, request).await {
         Err(error) => error.into_response(),
-        Ok(request) => {
-            let limit = app.time_limit().saturating_add(operation.waits).saturating_add(GRACE);
-            let answered = tokio::time::timeout(limit, next.run(request)).await;
-            answered.unwrap_or_else(|_| Error::new(&problem::TIMEOUT).into_response())
-        }
+        Ok(request) => work(&app, &operation, request, next).await,
     };
+    if let Some(standing) = context.as_ref().and_then(|context| context.standing.get()) {
+        tell(standing, response.headers_mut());
+    }
     if operation.payloads.len() > 1 {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     }
@@ -55,14 +61,65 @@ pub(super) async fn enter(
     response
 }
 
+/// What no operation is there for. It counts like what there is, so that nobody may look for paths as fast as they can.
+pub(super) async fn absent(State(app): State<App>, request: Request) -> Response {
+    stray(&app, &request, Error::absent())
+}
+
+/// A method that the path does not have; it counts likewise.
+pub(super) async fn method_not_allowed(State(app): State<App>, request: Request) -> Response {
+    stray(&app, &request, Error::new(&problem::METHOD_NOT_ALLOWED))
+}
+
+fn stray(app: &App, request: &Request, error: Error) -> Response {
+    let context = request.extensions().get::<Arc<Context>>().filter(|_| in_api(request.uri().path()));
+    let Some(context) = context else { return error.into_response() };
+    let caller = authenticate(app, context, request.headers()).ok();
+    let counted = count(app, context, caller.as_ref());
+    let mut response = counted.err().unwrap_or(error).into_response();
+    if let Some(standing) = context.standing.get() {
+        tell(standing, response.headers_mut());
+    }
+    response
+}
+
+/// Has the request worked on, when it is its turn.
+async fn work(app: &App, operation: &Operation, request: Request, next: Next) -> Response {
+    let _desk = match desk(app, operation).await {
+        Ok(desk) => desk,
+        Err(error) => return error.into_response(),
+    };
+    let limit = app.time_limit().saturating_add(operation.waits).saturating_add(GRACE);
+    let answered = tokio::time::timeout(limit, next.run(request)).await;
+    answered.unwrap_or_else(|_| Error::new(&problem::TIMEOUT).into_response())
+}
+
+/// A desk to work at. Who waits for events needs none, and what strangers may do is quick or has a line of its own: their
+/// waiting must not keep others from working.
+async fn desk<'a>(app: &'a App, operation: &Operation) -> Result<Option<SemaphorePermit<'a>>> {
+    if operation.access == Access::Anonymous || !operation.waits.is_zero() {
+        return Ok(None);
+    }
+    match tokio::time::timeout(LINE_TIME, app.desks.acquire()).await {
+        Ok(desk) => desk.map(Some).map_err(Error::internal),
+        Err(_) => Err(Error::new(&problem::OVERLOADED)),
+    }
+}
+
 async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) -> Result<Request> {
     let context = request.extensions().get::<Arc<Context>>().cloned();
     let context = context.ok_or_else(|| Error::internal("a request without context"))?;
     // The operation of a request is known once.
     let _ = context.operation.set(Arc::clone(operation));
     let is_open = operation.access == Access::Anonymous || operation.opened_by.is_some_and(|by| by(&app.config));
-    if !is_open {
-        let actor = authenticate(app, &context, request.headers())?;
+    let caller = if is_open { Ok(None) } else { authenticate(app, &context, request.headers()).map(Some) };
+    if operation.in_api() {
+        count(app, &context, caller.as_ref().ok().and_then(Option::as_ref))?;
+        if app.is_draining() {
+            return Err(Error::new(&problem::DRAINING));
+        }
+    }
+    if let Some(actor) = caller? {
         let _ = context.actor.set(actor.clone());
         permit(operation, &actor)?;
         request.extensions_mut().insert(actor);
@@ -81,6 +138,36 @@ async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) ->
         query::parse::<NoParameters>(request.uri().query().unwrap_or_default())?;
     }
     Ok(request)
+}
+
+/// Counts the request against its caller's allowance, or that of the address whence it came without good credentials.
+fn count(app: &App, context: &Context, caller: Option<&Actor>) -> Result<()> {
+    let now = app.clock.now();
+    let standing = match (caller, context.address) {
+        (Some(actor), _) => app.allowances.count_principal(actor.principal, now),
+        (None, Some(address)) => app.allowances.count_address(address, now),
+        (None, None) => None,
+    };
+    let Some(standing) = standing else { return Ok(()) };
+    let _ = context.standing.set(standing);
+    if standing.left.is_none() {
+        return Err(Error::new(&problem::RATE_LIMITED).retry_after(standing.renewed_in));
+    }
+    Ok(())
+}
+
+/// The headers of draft-ietf-httpapi-ratelimit-headers.
+fn tell(standing: &Standing, headers: &mut HeaderMap) {
+    let (left, seconds) = (standing.left.unwrap_or_default(), standing.renewed_in.as_millis().div_ceil(1000));
+    let texts = [
+        ("ratelimit-policy", format!("\"default\";q={};w={}", standing.allowed, WINDOW.as_secs())),
+        ("ratelimit", format!("\"default\";r={left};t={seconds}")),
+    ];
+    for (name, text) in texts {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Actor> {
@@ -124,7 +211,11 @@ async fn read_body(app: &App, request: Request, media: &[&str], optional: bool) 
     let bytes = match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
         Err(_) => return Err(Error::new(&problem::SLOW_BODY)),
         Ok(Err(e)) if e.is::<LengthLimitError>() => return Err(too_large(limit)),
-        Ok(Err(e)) => return Err(Error::new(&problem::INVALID_JSON).detail("The body broke off.").caused_by(e)),
+        Ok(Err(e)) => {
+            return Err(Error::new(&problem::INVALID_JSON)
+                .detail("The body broke off, or its chunks are malformed.")
+                .caused_by(e));
+        }
         Ok(Ok(collected)) => collected.to_bytes(),
     };
     if !(optional && bytes.is_empty()) {

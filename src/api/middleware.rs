@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::Actor,
+    auth::{Actor, allowance::Standing},
     domain::{id::RequestId, trace::TraceId},
     error::{Error, problem::INTERNAL},
 };
@@ -32,6 +32,9 @@ pub(super) const REQUEST_ID: &str = "x-request-id";
 /// The longest request identifier that is taken over from a client.
 const MAX_REQUEST_ID: usize = 128;
 
+/// For a year, nothing but TLS (RFC 6797).
+const ONLY_BY_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// What is known of a request from its first byte on, and what is learnt of it on the way.
 pub(super) struct Context {
     /// Its identifier: the client's, or a fresh one.
@@ -44,6 +47,8 @@ pub(super) struct Context {
     pub(super) operation: OnceLock<Arc<Operation>>,
     /// Who is calling, once it is known.
     pub(super) actor: OnceLock<Actor>,
+    /// What is left of the caller's allowance, where there is one.
+    pub(super) standing: OnceLock<Standing>,
 }
 
 /// The outermost layer.
@@ -58,6 +63,7 @@ pub(super) async fn surround(State(app): State<App>, mut request: Request, next:
             .map(|peer| client::address(peer.0.ip(), request.headers(), &app.config.server.trusted_proxies)),
         operation: OnceLock::new(),
         actor: OnceLock::new(),
+        standing: OnceLock::new(),
     });
     request.extensions_mut().insert(Arc::clone(&context));
     let observation = Observation::begin(&app, &context, request.method(), request.uri().path());
@@ -66,6 +72,9 @@ pub(super) async fn surround(State(app): State<App>, mut request: Request, next:
     let response = answered.unwrap_or_else(|_| Error::new(&INTERNAL).into_response());
     let mut response = problem::finish(response, &observation.path, &context.request_id);
     protect(response.headers_mut(), &observation.path);
+    if app.config.server.tls_cert.is_some() {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, ONLY_BY_TLS);
+    }
     if let Ok(value) = HeaderValue::from_str(&context.request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod auth;
 mod client;
+mod cors;
 pub mod events;
 mod export;
 mod extract;

@@ -322,6 +322,11 @@ impl Operation {
 
     /// Whether the API's own rules (authentication, limits, no-store) apply, as opposed to pages and probes.
     pub fn in_api(&self) -> bool {
-        self.path.starts_with("/v1/")
+        in_api(self.path)
     }
+}
+
+/// Whether a path is one of the API's.
+pub fn in_api(path: &str) -> bool {
+    path.starts_with("/v1/")
 }

@@ -2,9 +2,9 @@
 //! the OpenAPI document and the authorisation test all come from here.
 
 use super::{
-    analytics, api_keys, audit, auth, events, gate, idempotency_keys, middleware, openapi,
+    analytics, api_keys, audit, auth, cors, events, gate, idempotency_keys, middleware, openapi,
     operation::{Idempotency, NDJSON, Operation, SQLITE, Unruled, Versioned},
-    orders, pages, roles, sessions, system, transactions, users,
+    orders, pages, roles, server, sessions, system, transactions, users,
 };
 use crate::{
     app::App,
@@ -13,7 +13,7 @@ use crate::{
         OrdersCreateOwn, OrdersRead, OrdersReadOwn, OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite,
         RefundsWrite, RolesWrite, SystemBackup, UsersRead, UsersWrite,
     },
-    error::{Error, problem},
+    error::problem,
     service::views::{
         AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Reconciliation,
         Report, RevenueRow, RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
@@ -409,7 +409,7 @@ pub fn router(app: App) -> Router {
         let gated = handler.route_layer(axum::middleware::from_fn_with_state(state, gate::enter));
         router = router.route(path, gated);
     }
-    router
+    let router = router
         .route("/", get(pages::start))
         .route("/docs", get(pages::docs))
         .route("/problems", get(pages::problems))
@@ -417,7 +417,17 @@ pub fn router(app: App) -> Router {
         .route("/guide", get(pages::guide))
         .route("/guide/{page}", get(pages::guide_page))
         .route("/assets/{*path}", get(pages::file))
-        .fallback(async || Error::absent())
-        .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::surround))
-        .with_state(app)
+        .fallback(gate::absent)
+        .method_not_allowed_fallback(gate::method_not_allowed)
+        .layer(axum::middleware::from_fn(server::refuse));
+    let surround = axum::middleware::from_fn_with_state(app.clone(), middleware::surround);
+    let router = if app.config.server.cors_origins.is_empty() {
+        router.layer(surround)
+    } else {
+        router
+            .layer(axum::middleware::from_fn_with_state(app.clone(), cors::preflight))
+            .layer(surround)
+            .layer(axum::middleware::from_fn_with_state(app.clone(), cors::expose))
+    };
+    router.with_state(app)
 }

@@ -1,78 +1,249 @@
-//! The accept loop: our own, since `axum::serve` has neither a timer for slow request heads nor a limit on connections.
+//! The accept loop: our own, since `axum::serve` has neither deadlines for slow clients nor a limit on connections. What a
+//! connection may send, and how slowly, is said in [`wire`] and [`framing`]; what a request means is not known here.
 
-use crate::app::App;
-use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulConnection, GracefulShutdown},
+mod chunks;
+mod descriptors;
+mod framing;
+mod talk;
+mod tls;
+mod wire;
+
+pub use tls::Certificate;
+
+use crate::{app::App, error::Error};
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::{ConnectInfo, Request},
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use hyper::{
+    body::{Frame, Incoming, SizeHint},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::{
+    rt::TokioIo,
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use talk::{Busy, Talk};
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
 };
 use tower::ServiceExt;
+use wire::Wire;
 
-/// How long the head of a request may take.
-const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long what was accepted may take to finish when the server stops.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// How long kept connections stay when the server stops, so that a request that is on its way learns why it is refused.
+const FAREWELL_TIME: Duration = Duration::from_secs(2);
+/// How long both may take when storage has failed: starting again is what helps then.
+const FAILED_TIME: Duration = Duration::from_millis(500);
 /// How long to wait when no connection can be accepted, for want of descriptors for instance.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 4096;
+/// Bytes of answers that the system holds for a client. With more, many slow readers would take much of its memory.
+const SEND_BUFFER: u32 = 128 * 1024;
+/// Bytes that are read ahead of what is being answered.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// Listens on `address`.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    // Accepted connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// What connections share.
+struct Server {
+    app: App,
+    router: Router,
+    certificate: Option<Arc<Certificate>>,
+    places: Arc<Semaphore>,
+    /// Asks the connection that has been without a request for longest to make room.
+    crowd: Arc<Notify>,
+}
 
 /// Serves until `stop` resolves, then finishes what was accepted.
-pub async fn serve(app: App, listener: TcpListener, stop: impl Future<Output = ()>) {
-    let router = super::routes::router(app.clone());
-    let most = match app.config.limits.connections {
-        0 => Semaphore::MAX_PERMITS,
-        connections => connections.min(Semaphore::MAX_PERMITS),
-    };
-    let places = Arc::new(Semaphore::new(most));
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    stop: impl Future<Output = ()>,
+) {
+    let most = descriptors::connections(app.config.limits.connections).min(Semaphore::MAX_PERMITS);
+    let server = Arc::new(Server {
+        router: super::routes::router(app.clone()),
+        app,
+        certificate,
+        places: Arc::new(Semaphore::new(most)),
+        crowd: Arc::default(),
+    });
     let graceful = GracefulShutdown::new();
+    let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
     tokio::pin!(stop);
     loop {
-        let accepted = async {
-            // The semaphore is never closed.
-            let place = Arc::clone(&places).acquire_owned().await;
-            (listener.accept().await, place)
-        };
         tokio::select! {
             () = &mut stop => break,
-            (accepted, place) = accepted => match accepted {
-                Ok((stream, peer)) => {
-                    let connection = graceful.watch(connect(router.clone(), stream, peer));
-                    tokio::spawn(async move {
-                        let _place = place;
-                        if let Err(e) = connection.await {
-                            tracing::debug!(client.address = %peer, error.cause = %e, "the connection ended early");
-                        }
-                    });
-                }
-                Err(e) => {
-                    tracing::warn!(error.cause = %e, "no connection can be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
+            (stream, peer, place) = server.accept(&listener) => {
+                let (server, watcher, alive) = (Arc::clone(&server), graceful.watcher(), alive.clone());
+                tokio::spawn(async move {
+                    let _here = (place, alive);
+                    if let Err(e) = server.attend(stream, peer, watcher).await {
+                        tracing::debug!(client.address = %peer, error.cause = %e, "the connection ended early");
+                    }
+                });
+            }
         }
     }
-    drop(listener);
-    app.drain();
-    if tokio::time::timeout(DRAIN_TIME, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests were not finished in time");
+    drop((listener, alive));
+    server.app.drain();
+    let finished = async {
+        // No message is ever sent: this is over when every connection is.
+        let _ = timeout(FAREWELL_TIME, all_gone.recv()).await;
+        graceful.shutdown().await;
+    };
+    let patience = async {
+        tokio::select! {
+            () = tokio::time::sleep(DRAIN_TIME) => {}
+            () = async { server.app.store.failed().await; tokio::time::sleep(FAILED_TIME).await } => {}
+        }
+    };
+    tokio::select! {
+        () = finished => {}
+        () = patience => tracing::warn!("some requests were not finished in time"),
     }
 }
 
-/// Serves one connection, one request after the other.
-fn connect(router: Router, stream: TcpStream, peer: SocketAddr) -> impl GracefulConnection<Error = hyper::Error> {
-    // Answers are small and complete: waiting for more to send would only delay them.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request.map(Body::new))
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .serve_connection(TokioIo::new(stream), service)
+impl Server {
+    /// The next connection, and its place. While there is none, idle ones are asked to make room.
+    async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => loop {
+                    if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                        return (stream, peer, place);
+                    }
+                    self.crowd.notify_one();
+                    // Nothing that was promised is lost when this is given up.
+                    let place = timeout(ACCEPT_PAUSE, Arc::clone(&self.places).acquire_owned()).await;
+                    if let Ok(Ok(place)) = place {
+                        return (stream, peer, place);
+                    }
+                },
+                Err(e) => {
+                    tracing::warn!(error.cause = %e, "no connection can be accepted");
+                    self.crowd.notify_one();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Serves one connection, one request after the other.
+    async fn attend(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) -> Result<(), BoxError> {
+        // Answers are small and complete: waiting for more to send would only delay them.
+        stream.set_nodelay(true)?;
+        match &self.certificate {
+            None => self.talk(stream, peer, watcher).await?,
+            Some(certificate) => {
+                let stream = timeout(wire::HEAD_TIME, certificate.accept(stream)).await??;
+                self.talk(stream, peer, watcher).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn talk<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher) -> impl Future<Output = hyper::Result<()>> + use<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let talk = Arc::new(Talk::default());
+        let wire = Wire::new(stream, Arc::clone(&talk), Arc::clone(&self.crowd));
+        let (app, router) = (self.app.clone(), self.router.clone());
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let (app, router, talk) = (app.clone(), router.clone(), Arc::clone(&talk));
+            async move { Ok::<_, Infallible>(answer(&app, router, &talk, peer, request.map(Body::new)).await) }
+        });
+        // The wire has the deadlines, of which the library knows only one.
+        let connection = http1::Builder::new()
+            .header_read_timeout(None)
+            // Who has sent everything may say so before the answer is there.
+            .half_close(true)
+            .max_buf_size(READ_BUFFER)
+            .serve_connection(TokioIo::new(wire), service);
+        watcher.watch(connection)
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+async fn answer(app: &App, router: Router, talk: &Arc<Talk>, peer: SocketAddr, mut request: Request) -> Response {
+    let busy = Busy::on(talk);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let refusal = talk.next_request().map(Arc::new);
+    let refused = refusal.is_some();
+    if let Some(error) = refusal {
+        request.extensions_mut().insert(error);
+    }
+    let Ok(mut response) = router.oneshot(request).await;
+    // What is left of a body that was not taken whole would be read as the next request.
+    let abandoned = matches!(response.status(), StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE);
+    if refused || abandoned || talk.is_broken() || app.is_draining() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(|body| Body::new(Answering { body, _busy: busy }))
+}
+
+/// Refuses what never was a sound request.
+pub(super) async fn refuse(request: Request, next: Next) -> Response {
+    let Some(error) = request.extensions().get::<Arc<Error>>().cloned() else { return next.run(request).await };
+    let mut response = super::problem::status(error.problem().class).into_response();
+    response.extensions_mut().insert(error);
+    response
+}
+
+/// The body of an answer, for as long as which its connection is not idle.
+struct Answering {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HttpBody for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -5,16 +5,17 @@
 //! again within it does not lengthen it, and at an address from which the account was signed in to before its failures
 //! are counted apart. All of it is in memory, bounded, and forgotten at a restart.
 
-use super::secret::Digest;
+use super::{
+    recent::{Recent, network},
+    secret::Digest,
+};
 use crate::{
     domain::time::Timestamp,
     error::{Error, Problem, Result, problem},
 };
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::HashMap,
-    hash::Hash,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,8 +26,6 @@ const FIRST_DELAYED: usize = 5;
 const DELAYS_SECONDS: [u64; 9] = [1, 3, 5, 10, 30, 60, 120, 300, 900];
 /// Over which failures of one address are counted.
 const WINDOW: Duration = Duration::from_mins(1);
-/// How many accounts, addresses and familiar pairs of both are remembered, each.
-const REMEMBERED: usize = 100_000;
 
 /// What was tried, and how it went.
 pub struct Attempts {
@@ -161,42 +160,6 @@ impl Subject {
         let account: Digest = Sha256::digest(email.trim().to_lowercase().as_bytes()).into();
         let pair = Sha256::new().chain_update(account).chain_update(network.to_string()).finalize().into();
         Self { account, pair, network }
-    }
-}
-
-/// What one subscriber has: an IPv4 address, however it is written, or 64 bits of an IPv6 address.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
-/// A map that forgets what was put longest ago: of two generations, the older goes when the younger is full.
-struct Recent<K, V> {
-    younger: HashMap<K, V>,
-    older: HashMap<K, V>,
-}
-
-impl<K: Eq + Hash, V: Copy> Recent<K, V> {
-    fn new() -> Self {
-        Self { younger: HashMap::new(), older: HashMap::new() }
-    }
-
-    fn get(&self, key: &K) -> Option<V> {
-        self.younger.get(key).or_else(|| self.older.get(key)).copied()
-    }
-
-    fn put(&mut self, key: K, value: V) {
-        if self.younger.len() >= REMEMBERED / 2 {
-            self.older = std::mem::take(&mut self.younger);
-        }
-        self.younger.insert(key, value);
-    }
-
-    fn remove(&mut self, key: &K) {
-        self.younger.remove(key);
-        self.older.remove(key);
     }
 }
 
@@ -353,17 +316,5 @@ mod tests {
         assert_eq!(desk.delay("bob@example.com", "2001:db8:1:3::1"), 0);
         desk.fails(ADA, "::ffff:192.0.2.1");
         assert_eq!(desk.delay("bob@example.com", HOME), 60);
-    }
-
-    #[test]
-    fn memory_is_bounded_and_keeps_the_newest() {
-        let mut recent = Recent::new();
-        for n in 0..250_000 {
-            recent.put(n, n);
-        }
-        assert!(recent.younger.len() + recent.older.len() <= REMEMBERED);
-        assert_eq!(recent.get(&249_999), Some(249_999));
-        assert_eq!(recent.get(&200_001), Some(200_001));
-        assert_eq!(recent.get(&1), None);
     }
 }

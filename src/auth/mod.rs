@@ -12,11 +12,13 @@
 
 pub mod access;
 pub mod actor;
+pub mod allowance;
 pub mod attempts;
 mod cursor;
 mod mac;
 pub mod password;
 pub mod policy;
+mod recent;
 pub mod secret;
 pub mod token;
 

@@ -39,6 +39,9 @@ pub(super) struct ServerFlags {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
+    /// Speak plain HTTP to other machines with no proxy in front of it
+    #[arg(long)]
+    allow_plain_http: bool,
     /// What an acknowledged write survives: a power cut, or a crash of the process
     #[arg(long, value_name = "full|normal")]
     durability: Option<String>,
@@ -55,6 +58,7 @@ impl ServerFlags {
     pub(super) fn load(self) -> Result<Loaded, Failure> {
         let flags = [
             ("--listen", "server.listen", self.listen),
+            ("--allow-plain-http", "server.allow_plain_http", self.allow_plain_http.then(|| "true".to_owned())),
             ("--durability", "db.durability", self.durability),
             ("--log-format", "log.format", self.log_format),
             ("--log-level", "log.level", self.log_level),

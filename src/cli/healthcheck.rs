@@ -1,36 +1,40 @@
 //! `orderd healthcheck`: asks a server whether it can serve, for containers and scripts without a client of their own.
 
+mod link;
+
 use super::{Failure, flags::ServerFlags, print};
+use crate::config::Server;
+use link::Link;
 use serde_json::Value;
 use std::{
     io::{self, Read, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     time::{Duration, Instant},
 };
 
 /// How long all of it may take. The server gives its writer two seconds.
 const TIME: Duration = Duration::from_secs(4);
 /// Bytes of an answer that are read.
-const ANSWER_BYTES: usize = 64 * 1024;
+const ANSWER_BYTES: u64 = 64 * 1024;
 
 /// The arguments of `orderd healthcheck`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ServerFlags,
-    /// The server to ask [default: the configured address, on this machine]
+    /// The server to ask, by plain HTTP [default: the configured address, on this machine]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let authority = match &self.url {
-            Some(url) => authority(url).map_err(|why| Failure::usage(format!("--url {url}: {why}")))?,
-            None => here(self.flags.load()?.config.server.listen)?.to_string(),
+        let (scheme, authority) = match &self.url {
+            Some(url) => ("http", authority(url).map_err(|why| Failure::usage(format!("--url {url}: {why}")))?),
+            None => configured(&self.flags.load()?.config.server)?,
         };
-        let url = format!("http://{authority}/readyz");
-        let answer = ask(&authority, Instant::now() + TIME).map_err(|e| Failure::failed(format!("{url}: {e}")))?;
+        let url = format!("{scheme}://{authority}/readyz");
+        let answer = ask(scheme, &authority).map_err(|e| Failure::failed(format!("{url}: {e}")))?;
         match faults(&answer) {
             None => print(format_args!("{url}: ready\n")),
             Some(faults) => Err(Failure::failed(format!("{url}: {faults}"))),
@@ -49,6 +53,12 @@ fn authority(url: &str) -> Result<String, &'static str> {
     Ok(if host == authority { format!("{authority}:80") } else { authority.to_owned() })
 }
 
+/// How and where the configured server is reached.
+fn configured(server: &Server) -> Result<(&'static str, String), Failure> {
+    let scheme = if server.tls_cert.is_some() { "https" } else { "http" };
+    Ok((scheme, here(server.listen)?.to_string()))
+}
+
 /// Where a server that listens on `listen` is reached from its own machine.
 fn here(listen: SocketAddr) -> Result<SocketAddr, Failure> {
     if listen.port() == 0 {
@@ -63,26 +73,18 @@ fn here(listen: SocketAddr) -> Result<SocketAddr, Failure> {
 }
 
 /// The whole answer of `/readyz`.
-fn ask(authority: &str, deadline: Instant) -> io::Result<String> {
+fn ask(scheme: &str, authority: &str) -> io::Result<String> {
     let address = authority.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("no such host"))?;
-    let mut stream = TcpStream::connect_timeout(&address, TIME)?;
-    stream.set_write_timeout(Some(TIME))?;
+    let link = Link::to(address, Instant::now() + TIME)?;
+    if scheme == "https" { converse(link::secure(link, address.ip())?, authority) } else { converse(link, authority) }
+}
+
+fn converse(mut server: impl Read + Write, authority: &str) -> io::Result<String> {
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let (mut answer, mut part) = (vec![], [0; 4096]);
-    while answer.len() < ANSWER_BYTES {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut part) {
-            Ok(0) => break,
-            Ok(length) => answer.extend_from_slice(&part[..length]),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
-            Err(e) => return Err(e),
-        }
-    }
+    server.write_all(request.as_bytes())?;
+    server.flush()?;
+    let mut answer = vec![];
+    server.take(ANSWER_BYTES).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

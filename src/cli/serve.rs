@@ -2,7 +2,7 @@
 
 use super::{Failure, demo::print_users, flags::ServerFlags, outlive_file_size_limit, print, supervisor};
 use crate::{
-    api::server,
+    api::server::{self, Certificate},
     app::{App, Surroundings},
     auth::secret,
     config::{Bootstrap, Config, Loaded},
@@ -18,10 +18,10 @@ use crate::{
         traces::{self, Exporter},
     },
 };
-use std::time::Duration;
+use std::sync::Arc;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
 
@@ -61,16 +61,18 @@ async fn serve(loaded: Loaded, demo: bool, exporter: Option<Exporter>) -> Result
     let Loaded { config, bootstrap, .. } = loaded;
     outlive_file_size_limit()?;
     // From the start, so that no signal kills it while it does not listen for them yet.
-    let told = told_to_stop().map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
-    refuse_unbuilt(&config)?;
+    let told = told_to_stop().and_then(|told| Ok((told, signal(SignalKind::hangup())?)));
+    let (told, renewed) = told.map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
     let listen = config.server.listen;
+    let certificate = certificate(&config)?;
+    tokio::spawn(reread(renewed, certificate.clone()));
     let demo_users = if demo { fill(&config).await? } else { vec![] };
     let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
-    let listener = TcpListener::bind(listen).await;
-    let listener = listener.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
+    let listener = server::listen(listen).map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     let address = listener.local_addr().map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
-    print(format_args!("listening on http://{address}\n"))?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    print(format_args!("listening on {scheme}://{address}\n"))?;
     if let Some(token) = sessions::offer_setup(&app)? {
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
@@ -82,14 +84,14 @@ async fn serve(loaded: Loaded, demo: bool, exporter: Option<Exporter>) -> Result
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    supervisor::ready(&format!("http://{address}"));
+    supervisor::ready(&format!("{scheme}://{address}"));
     let (stop_exporting, stopped) = oneshot::channel();
     let exporting = exporter.map(|exporter| {
         // The application was made just now, so nothing is there yet.
         let _ = app.metrics.spans.set(exporter.counts());
         tokio::spawn(exporter.run(stopped))
     });
-    let outcome = run(app, listener, told).await;
+    let outcome = run(app, listener, certificate, told).await;
     drop(stop_exporting);
     if let Some(exporting) = exporting {
         // A panic in it has been logged where it happened.
@@ -99,7 +101,12 @@ async fn serve(loaded: Loaded, demo: bool, exporter: Option<Exporter>) -> Result
 }
 
 /// Serves until it is told to stop or storage fails.
-async fn run(app: App, listener: TcpListener, told: impl Future<Output = &'static str>) -> Result<(), Failure> {
+async fn run(
+    app: App,
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    told: impl Future<Output = &'static str>,
+) -> Result<(), Failure> {
     let store = app.store.clone();
     let stop = async move {
         tokio::select! {
@@ -111,10 +118,7 @@ async fn run(app: App, listener: TcpListener, told: impl Future<Output = &'stati
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
-    tokio::select! {
-        () = server::serve(app.clone(), listener, stop) => {}
-        () = given_up(&app) => {}
-    }
+    server::serve(app.clone(), listener, certificate, stop).await;
     drop(stop_housekeeping);
     housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;
@@ -125,10 +129,22 @@ async fn run(app: App, listener: TcpListener, told: impl Future<Output = &'stati
     Ok(())
 }
 
-/// Resolves when storage has failed and those who wait for an answer have had time to get it.
-async fn given_up(app: &App) {
-    app.store.failed().await;
-    tokio::time::sleep(LAST_WORDS).await;
+/// The certificate to show, where TLS is configured.
+fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, Failure> {
+    let (Some(chain), Some(key)) = (&config.server.tls_cert, &config.server.tls_key) else { return Ok(None) };
+    let certificate = Certificate::read(chain, key).map_err(|e| Failure::usage(format!("TLS: {e}")))?;
+    Ok(Some(Arc::new(certificate)))
+}
+
+/// Reads the certificate anew each time that it is told to.
+async fn reread(mut told: Signal, certificate: Option<Arc<Certificate>>) {
+    while told.recv().await.is_some() {
+        match certificate.as_ref().map(|certificate| certificate.reload()) {
+            Some(Ok(())) => tracing::info!("the certificate was read anew"),
+            Some(Err(e)) => tracing::error!(error.cause = e, "the certificate cannot be read; the old one stays"),
+            None => tracing::info!("SIGHUP: there is no certificate to read anew"),
+        }
+    }
 }
 
 /// Resolves with the name of the signal that tells the server to stop.
@@ -143,8 +159,6 @@ fn told_to_stop() -> std::io::Result<impl Future<Output = &'static str>> {
     })
 }
 
-/// How long answers may take after storage has failed; a supervisor waits to start the server again.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Orders that `--demo` makes, and of how many days.
 const DEMO_ORDERS: usize = 10_000;
 const DEMO_DAYS: u32 = 180;
@@ -162,14 +176,6 @@ async fn fill(config: &Config) -> Result<Vec<DemoUser>, Failure> {
     };
     app.store.close().await;
     Ok(made)
-}
-
-/// A setting that this version cannot follow must not be passed over in silence.
-fn refuse_unbuilt(config: &Config) -> Result<(), Failure> {
-    if config.server.tls_cert.is_some() {
-        return Err(Failure::usage("`server.tls_cert`: this version does not serve TLS; put a proxy in front of it"));
-    }
-    Ok(())
 }
 
 /// Makes the first administrator whom the environment names.

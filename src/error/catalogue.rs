@@ -17,6 +17,9 @@ macro_rules! problems {
 }
 
 problems! {
+    MALFORMED_REQUEST Malformed "malformed_request" "The request is not sound HTTP"
+        { "The head of the request is malformed or too long, or leaves open where the request ends (RFC 9112)." }
+        { "Use another HTTP client; proxies in between must not change the framing of requests." }
     INVALID_JSON Malformed "invalid_json" "The body is not acceptable JSON"
         { "The body is not JSON, is nested more than 32 levels deep, has a key twice, or has text with NUL or a lone surrogate." }
         { "Send one JSON document in UTF-8 with unique keys." }
@@ -64,6 +67,9 @@ problems! {
         { "Use one of the methods in the Allow header." }
     SLOW_BODY SlowBody "slow_body" "The body came too slowly"
         { "The body was not complete in time. Nothing was done." }
+        { "Send it again over a better connection." }
+    SLOW_HEAD SlowBody "slow_head" "The head of the request came too slowly"
+        { "The first line and the headers were not complete in time. Nothing was done." }
         { "Send it again over a better connection." }
     ALREADY_SET_UP Conflict "already_set_up" "Set-up is complete"
         { "There is a user already, so the first administrator cannot be made again." }

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod admission;
 mod analytics;
 mod api_keys;
 mod audit;
 mod authz;
 mod backups;
 mod client_address;
+mod cors;
 mod damage;
 mod ground_rules;
 mod guide;
@@ -19,6 +21,7 @@ mod openapi;
 mod orders;
 mod payments;
 mod plans;
+mod rate_limits;
 mod reconcile;
 mod roles;
 mod schema;

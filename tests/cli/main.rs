@@ -4,6 +4,7 @@
 
 mod backup;
 mod config;
+mod connections;
 mod crash;
 mod crash_points;
 mod demo;
@@ -11,6 +12,7 @@ mod doctor;
 mod documents;
 mod failures;
 mod files;
+mod framing;
 mod logs;
 mod oracle;
 mod power_cut;
@@ -23,6 +25,7 @@ mod storage;
 mod strace;
 mod supervised;
 mod support;
+mod tls;
 mod traces;
 mod users;
 mod verify;

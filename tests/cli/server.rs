@@ -1,6 +1,7 @@
 //! A running `orderd serve`, and a small client of it over real sockets.
 
 use crate::support::Workplace;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     fmt::Write as _,
@@ -21,6 +22,8 @@ pub struct Server {
     output: BufReader<ChildStdout>,
     /// Where it listens, as it says.
     pub address: String,
+    /// Whether it says that it speaks TLS.
+    pub secure: bool,
     /// The file that its log goes to.
     log: std::path::PathBuf,
 }
@@ -49,10 +52,11 @@ impl Server {
         command.stdout(Stdio::piped()).stderr(File::options().create(true).append(true).open(&log).unwrap());
         let mut process = command.spawn().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
-        let mut server = Self { process, output, address: String::new(), log };
-        match server.line().strip_prefix("listening on http://") {
-            Some(address) => {
-                address.clone_into(&mut server.address);
+        let mut server = Self { process, output, address: String::new(), secure: false, log };
+        let first = server.line();
+        match first.strip_prefix("listening on ").and_then(|url| url.split_once("://")) {
+            Some((scheme, address)) => {
+                (server.address, server.secure) = (address.to_owned(), scheme == "https");
                 Ok(server)
             }
             None => Err((server.wait(), server.log())),
@@ -87,11 +91,20 @@ impl Server {
         self.process.wait().unwrap();
     }
 
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
     /// Tells it to stop, waits until it has, and gives its exit code and what else it has printed.
     pub fn stop(mut self) -> (Option<i32>, String) {
-        let pid = rustix::process::Pid::from_child(&self.process);
         // It may have ended already.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = kill_process(self.pid(), Signal::TERM);
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
         (self.process.wait().unwrap().code(), rest)

@@ -24,8 +24,15 @@ pub(super) fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<&'static Pro
 }
 
 fn always(operation: &Operation) -> Vec<&'static Problem> {
-    let mut problems: Vec<&'static Problem> =
-        vec![&problem::INTERNAL, &problem::OVERLOADED, &problem::DRAINING, &problem::TIMEOUT];
+    let mut problems: Vec<&'static Problem> = vec![
+        &problem::MALFORMED_REQUEST,
+        &problem::INVALID_HEADER,
+        &problem::SLOW_HEAD,
+        &problem::INTERNAL,
+        &problem::OVERLOADED,
+        &problem::DRAINING,
+        &problem::TIMEOUT,
+    ];
     if operation.in_api() {
         problems.extend([&problem::RATE_LIMITED, &problem::INVALID_PARAMETER]);
         if operation.method == Method::GET {
@@ -80,7 +87,7 @@ fn of_headers(operation: &Operation) -> Vec<&'static Problem> {
         ],
     };
     if operation.versioned == Versioned::Write {
-        problems.extend([&problem::INVALID_HEADER, &problem::VERSION_MISMATCH, &problem::IF_MATCH_REQUIRED]);
+        problems.extend([&problem::VERSION_MISMATCH, &problem::IF_MATCH_REQUIRED]);
     }
     problems
 }

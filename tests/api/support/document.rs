@@ -67,7 +67,9 @@ fn operation(method: &Method, path: &str) -> Option<&'static Value> {
 
 fn known(response: &'static Value, name: &str) -> bool {
     let documented = response.get("headers").and_then(Value::as_object).into_iter().flatten();
-    PLAIN.contains(&name)
+    // Those of the Fetch standard speak to browsers only.
+    name.starts_with("access-control-")
+        || PLAIN.contains(&name)
         || SECURITY.contains(&name)
         || documented.into_iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
 }

@@ -1,0 +1,61 @@
+//! Pages of other origins: closed by default, open to those that are configured.
+
+use crate::support::{Answer, Client, Service};
+use axum::http::Method;
+
+const SHOP: &str = "https://shop.example";
+
+async fn preflight(client: &Client, origin: &str) -> Answer {
+    let call = client.call(Method::OPTIONS, "/v1/orders").header("origin", origin);
+    call.header("access-control-request-method", "POST").header("access-control-request-headers", "authorization").await
+}
+
+async fn open_to_the_shop() -> Service {
+    Service::with(&[("server.cors_origins", "https://shop.example,http://localhost:3000")]).await
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_by_default() {
+    let service = Service::start().await;
+    let answer = preflight(&service.anonymous(), SHOP).await.status(405);
+    assert!(answer.header_names().all(|name| !name.starts_with("access-control-")), "{answer}");
+    let answer = service.staff().await.get("/v1/orders").header("origin", SHOP).await.ok();
+    assert!(answer.header_names().all(|name| !name.starts_with("access-control-")), "{answer}");
+}
+
+#[tokio::test]
+async fn a_configured_origin_may_ask_send_and_read() {
+    let service = open_to_the_shop().await;
+    let answer = preflight(&service.anonymous(), SHOP).await.status(204);
+    assert_eq!(answer.header("access-control-allow-origin"), SHOP);
+    assert!(answer.header("access-control-allow-methods").contains("PATCH"), "{answer}");
+    for name in ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"] {
+        assert!(answer.header("access-control-allow-headers").contains(name), "{name}: {answer}");
+    }
+    let refused = service.anonymous().get("/v1/orders").header("origin", SHOP).await.status(401);
+    let listed = service.staff().await.get("/v1/orders").header("origin", SHOP).await.ok();
+    for answer in [refused, listed] {
+        assert_eq!(answer.header("access-control-allow-origin"), SHOP);
+        assert_eq!(answer.header("vary"), "Accept, Origin");
+        for name in ["ETag", "Location", "Link", "RateLimit", "Retry-After", "Idempotent-Replayed", "X-Request-Id"] {
+            assert!(answer.header("access-control-expose-headers").contains(name), "{name}: {answer}");
+        }
+        assert_eq!(answer.maybe_header("access-control-allow-credentials"), None, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn any_other_origin_is_not() {
+    let service = open_to_the_shop().await;
+    let staff = service.staff().await;
+    for origin in ["https://shop.example.evil", "http://shop.example", "https://shop.example:8443", "null", "*", ""] {
+        let asked = preflight(&staff, origin).await.status(405);
+        let listed = staff.get("/v1/orders").header("origin", origin).await.ok();
+        for (answer, vary) in [(asked, "Origin"), (listed, "Accept, Origin")] {
+            assert_eq!(answer.header("vary"), vary);
+            assert!(answer.header_names().all(|name| !name.starts_with("access-control-")), "{origin}: {answer}");
+        }
+    }
+    let answer = staff.get("/v1/auth/me").await.ok();
+    assert_eq!((answer.header("vary"), answer.maybe_header("access-control-allow-origin")), ("Origin", None));
+}

@@ -1,0 +1,146 @@
+//! Connections as such: how many there may be, and what becomes of them when the server stops.
+
+use crate::{
+    server::{ADMIN, Server},
+    support::Workplace,
+};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{Shutdown, TcpStream},
+    time::Duration,
+};
+
+/// A connection that is kept.
+struct Kept(BufReader<TcpStream>);
+
+impl Kept {
+    fn to(server: &Server) -> Self {
+        let stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    fn send(&mut self, text: &str) {
+        self.0.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The head and the body of the next answer; none if the connection is closed.
+    fn answer(&mut self) -> Option<(String, String)> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.0.read_line(&mut head).ok()? == 0 {
+                return None;
+            }
+        }
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap();
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).unwrap();
+        Some((head, String::from_utf8(body).unwrap()))
+    }
+
+    fn get(&mut self, path: &str) -> Option<(String, String)> {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        self.answer()
+    }
+
+    fn is_closed(&mut self) -> bool {
+        matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
+    }
+}
+
+#[test]
+fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &ADMIN, "");
+    let token = server.admin().token.unwrap();
+    let [mut api, mut probe, mut page, mut waiting, mut slow, mut silent] = [(); 6].map(|()| Kept::to(&server));
+    for kept in [&mut api, &mut probe, &mut page, &mut silent] {
+        assert!(kept.get("/livez").unwrap().0.starts_with("HTTP/1.1 200 OK"));
+    }
+    waiting.send(&format!("GET /v1/events?wait=30 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"));
+    let body = "{\"email\": \"nobody@example.com\", \"password\": \"a long wrong phrase\"}";
+    let head = "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+    slow.send(&format!("{head}Content-Length: {}\r\n\r\n{{", body.len()));
+    // Both are taken when a later request has been answered.
+    for _ in 0..3 {
+        api.get("/livez").unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.signal(Signal::TERM);
+    let (head, _) = waiting.answer().unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK") && head.contains("connection: close"), "{head}");
+    let (head, body_of_refusal) = api.get("/v1/orders").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after: 1\r\n"), "{head}");
+    assert!(head.contains("connection: close") && body_of_refusal.contains("\"draining\""), "{head}{body_of_refusal}");
+    let (head, checks) = probe.get("/readyz").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 ") && checks.contains("the service is stopping"), "{head}{checks}");
+    assert!(page.get("/version").unwrap().0.contains("connection: close"));
+    assert!(TcpStream::connect(&server.address).is_err(), "it listens no more");
+    slow.send(&body[1..]);
+    assert!(slow.answer().unwrap().0.starts_with("HTTP/1.1 401 "), "what was taken is answered");
+    for mut kept in [api, probe, page, waiting, slow, silent] {
+        assert!(kept.is_closed());
+    }
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn who_has_sent_everything_may_say_so_before_the_answer() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &ADMIN, "");
+    let token = server.admin().token.unwrap();
+    let body = format!("{{\"email\":\"{}\",\"password\":\"{}\"}}", ADMIN[0].1, ADMIN[1].1);
+    let log_in = format!(
+        "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let wait = format!("GET /v1/events?after=1000&wait=1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
+    for (requests, answers) in [(wait, 1), (log_in.clone(), 1), (log_in.repeat(2), 2)] {
+        let mut kept = Kept::to(&server);
+        kept.send(&requests);
+        kept.0.get_ref().shutdown(Shutdown::Write).unwrap();
+        for _ in 0..answers {
+            let (head, _) = kept.answer().unwrap();
+            assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+        }
+        assert!(kept.is_closed());
+    }
+    let mut broken = Kept::to(&server);
+    broken.send("GET /livez HTTP/1.1\r\nHost:");
+    broken.0.get_ref().shutdown(Shutdown::Write).unwrap();
+    assert!(broken.is_closed(), "half a request has no answer to wait for");
+}
+
+#[test]
+fn when_all_places_are_taken_the_one_that_is_idle_for_longest_makes_room() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "--set limits.connections=3");
+    let mut kept: Vec<_> = (0..3).map(|_| Kept::to(&server)).collect();
+    for kept in &mut kept {
+        kept.get("/livez").unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut late = Kept::to(&server);
+    assert!(late.get("/livez").unwrap().0.starts_with("HTTP/1.1 200 OK"));
+    assert!(kept[0].is_closed());
+    assert!(kept[2].get("/livez").is_some());
+}
+
+#[test]
+fn it_recovers_from_having_no_descriptors() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
+    let pid = server.pid();
+    let used = fs::read_dir(format!("/proc/{}/fd", Pid::as_raw(Some(pid)))).unwrap().count();
+    let few = Some(u64::try_from(used).unwrap() + 8);
+    prlimit(Some(pid), Resource::Nofile, Rlimit { current: few, maximum: few }).unwrap();
+    let mut idle: Vec<_> = (0..40).map(|_| Kept::to(&server)).collect();
+    // Idle ones make room for it, or are gone.
+    let mut late = Kept::to(&server);
+    assert!(late.get("/livez").unwrap().0.starts_with("HTTP/1.1 200 OK"));
+    assert!(server.log().contains("no connection can be accepted"), "{}", server.log());
+    idle.clear();
+    assert!(Kept::to(&server).get("/livez").is_some());
+}
