@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Has tools that know nothing of orderd judge what it serves. Schemathesis sends each role's share of requests, right and
+wrong, derived from /openapi.json, and holds every answer to the document. Usage: .ci/judges.py path/to/orderd [role …]
+
+Each role has a server and a file of its own, so that what one does cannot be what another trips over.
+JUDGES_CASES is the number of cases an operation and phase (default: enough for 2,000 a role in all).
+"""
+
+import atexit
+import http.client
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+
+SCHEMATHESIS = "4.32.5"
+CASES = int(os.environ.get("JUDGES_CASES", "20"))
+LEAST_CASES = 2000
+SEED = "20261123"
+EMAIL, PASSWORD = "ada@example.com", "a long way down to the sea"
+ROLES = ["anonymous", "customer", "staff", "manager", "admin", "api_key"]
+LINE = {"sku": "TEA-250", "name": "Sencha 250 g", "quantity": 2, "unit_amount": 1250, "tax_rate": "8.875"}
+
+# What is not judged, and why.
+LEFT_OUT = {
+    "auth.logout": "ends the session that the other cases use",
+    "sessions.delete_all": "may end the session that the other cases use",
+    "sessions.delete": "may end the session that the other cases use",
+}
+
+SETTINGS = """
+[[operations]]
+include-operation-id = "events.list"
+# A long poll waits as long as it is asked to.
+parameters = { "query.wait" = 0 }
+"""
+
+
+class Server:
+    """A server on a file of its own with a few orders in it."""
+
+    def __init__(self, binary, folder):
+        environment = os.environ | {"ORDERD_ADMIN_EMAIL": EMAIL, "ORDERD_ADMIN_PASSWORD": PASSWORD}
+        command = [binary, "serve", "--db", str(folder / "orders.db"), "--listen", "127.0.0.1:0"]
+        for limit in ("requests_per_minute", "login_per_minute"):
+            command += ["--set", f"limits.{limit}=0"]
+        self.log = open(folder / "log", "w", encoding="utf-8")
+        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        atexit.register(self.process.kill)
+        first = self.process.stdout.readline()
+        check(first.startswith("listening on http://"), f"the first line is {first!r}")
+        self.url = first.removeprefix("listening on ").strip()
+        self.admin = self.log_in(EMAIL)
+        for _ in range(3):
+            order = self.ask("POST", "/v1/orders", {"currency": "EUR", "items": [LINE]}, self.admin)
+            self.ask("POST", f"/v1/orders/{order['id']}/payments", {"amount": 1000}, self.admin)
+
+    def ask(self, method, path, body, token=None):
+        headers = {"Content-Type": "application/json", "Idempotency-Key": os.urandom(8).hex()}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=15)
+        connection.request(method, path, json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        check(answer.status < 300, f"{method} {path} answered {answer.status} {text}")
+        return json.loads(text)
+
+    def log_in(self, email):
+        return self.ask("POST", "/v1/auth/login", {"email": email, "password": PASSWORD})["access_token"]
+
+    def credentials(self, role):
+        """The bearer credentials of the role, if it has any."""
+        if role == "anonymous":
+            return None
+        if role == "admin":
+            return self.admin
+        if role == "api_key":
+            held = [name for name in self.ask("GET", "/v1/auth/me", None, self.admin)["permissions"] if not name.endswith("_own")]
+            return self.ask("POST", "/v1/api-keys", {"name": "judge", "permissions": held}, self.admin)["secret"]
+        email = f"{role}@example.com"
+        self.ask("POST", "/v1/users", {"email": email, "name": role, "role": role, "password": PASSWORD}, self.admin)
+        return self.log_in(email)
+
+    def end(self):
+        self.process.terminate()
+        code = self.process.wait(timeout=20)
+        self.log.close()
+        check(code == 0, f"the server ended with {code}")
+
+
+def check(holds, otherwise):
+    if not holds:
+        sys.exit(f"judges: {otherwise}")
+
+
+def install(folder):
+    """Schemathesis in an environment of its own."""
+    venv.create(folder, with_pip=True)
+    tool = folder / "bin" / "schemathesis"
+    subprocess.run([folder / "bin" / "pip", "install", "--quiet", f"schemathesis=={SCHEMATHESIS}"], check=True)
+    return tool
+
+
+def judge(tool, binary, role, folder):
+    """How many cases Schemathesis tried as the role; ends with its findings if there are any."""
+    begun = time.monotonic()
+    server = Server(binary, folder)
+    (folder / "schemathesis.toml").write_text(SETTINGS, encoding="utf-8")
+    command = [tool, "--config-file", folder / "schemathesis.toml", "run", f"{server.url}/openapi.json"]
+    command += ["--checks", "all", "--max-examples", str(CASES), "--seed", SEED, "--workers", "2", "--continue-on-failure"]
+    command += ["--warnings", "off", "--no-color", "--output-sanitize", "false"]
+    for operation in LEFT_OUT:
+        command += ["--exclude-operation-id", operation]
+    if token := server.credentials(role):
+        command += ["--header", f"Authorization: Bearer {token}"]
+    run = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    server.end()
+    found = re.search(r"(\d[\d,]*) generated", run.stdout)
+    cases = int(found.group(1).replace(",", "")) if found else 0
+    if run.returncode != 0 or not found:
+        print(run.stdout)
+    check(run.returncode == 0, f"as {role}, schemathesis found the faults above")
+    check(cases >= LEAST_CASES or role == "anonymous", f"as {role}, only {cases} cases were tried")
+    print(f"judges: schemathesis as {role}: {cases} cases, no fault, {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def main():
+    binary = os.path.abspath(sys.argv[1])
+    roles = sys.argv[2:] or ROLES
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        tool = os.environ.get("JUDGES_SCHEMATHESIS") or install(folder / "venv")
+        for role in roles:
+            (folder / role).mkdir()
+            judge(tool, binary, role, folder / role)
+
+
+if __name__ == "__main__":
+    main()
