@@ -33,11 +33,18 @@ LEFT_OUT = {
     "sessions.delete": "may end the session that the other cases use",
 }
 
-SETTINGS = """
+HOOKS = pathlib.Path(__file__).parent.resolve() / "clients" / "judge.py"
+SETTINGS = f"""
+hooks = "{HOOKS}"
+
+[generation]
+# No text may hold NUL; to say so would be a pattern on every string of the document.
+allow-x00 = false
+
 [[operations]]
 include-operation-id = "events.list"
 # A long poll waits as long as it is asked to.
-parameters = { "query.wait" = 0 }
+parameters = {{ "query.wait" = 0 }}
 """
 
 
@@ -113,7 +120,8 @@ def judge(tool, binary, role, folder):
     server = Server(binary, folder)
     (folder / "schemathesis.toml").write_text(SETTINGS, encoding="utf-8")
     command = [tool, "--config-file", folder / "schemathesis.toml", "run", f"{server.url}/openapi.json"]
-    command += ["--checks", "all", "--max-examples", str(CASES), "--seed", SEED, "--workers", "2", "--continue-on-failure"]
+    command += ["--checks", "all", "--exclude-checks", "positive_data_acceptance"]
+    command += ["--max-examples", str(CASES), "--seed", SEED, "--workers", "2", "--continue-on-failure"]
     command += ["--warnings", "off", "--no-color", "--output-sanitize", "false"]
     for operation in LEFT_OUT:
         command += ["--exclude-operation-id", operation]
