@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Has tools that know nothing of orderd judge what it serves. Schemathesis sends each role's share of requests, right and
-wrong, derived from /openapi.json, and holds every answer to the document. Usage: .ci/judges.py path/to/orderd [role …]
+wrong, derived from /openapi.json, and holds every answer to the document; a Python and a TypeScript client generated from
+the document run the tour. Usage: .ci/judges.py path/to/orderd [role …]
 
 Each role has a server and a file of its own, so that what one does cannot be what another trips over.
 JUDGES_CASES is the number of cases an operation and phase (default: enough for 2,000 a role in all).
@@ -12,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,9 +21,12 @@ import time
 import venv
 
 SCHEMATHESIS = "4.32.5"
+PYTHON_GENERATOR = "0.29.1"
+NODE_PACKAGES = ["openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.43"]
 CASES = int(os.environ.get("JUDGES_CASES", "20"))
 LEAST_CASES = 2000
 SEED = "20261123"
+HERE = pathlib.Path(__file__).resolve().parent / "clients"
 EMAIL, PASSWORD = "ada@example.com", "a long way down to the sea"
 ROLES = ["anonymous", "customer", "staff", "manager", "admin", "api_key"]
 LINE = {"sku": "TEA-250", "name": "Sencha 250 g", "quantity": 2, "unit_amount": 1250, "tax_rate": "8.875"}
@@ -33,9 +38,8 @@ LEFT_OUT = {
     "sessions.delete": "may end the session that the other cases use",
 }
 
-HOOKS = pathlib.Path(__file__).parent.resolve() / "clients" / "judge.py"
 SETTINGS = f"""
-hooks = "{HOOKS}"
+hooks = "{HERE / "judge.py"}"
 
 [generation]
 # No text may hold NUL; to say so would be a pattern on every string of the document.
@@ -107,19 +111,19 @@ def check(holds, otherwise):
 
 
 def install(folder):
-    """Schemathesis in an environment of its own."""
+    """The Python tools in an environment of their own: the folder of its programs."""
     venv.create(folder, with_pip=True)
-    tool = folder / "bin" / "schemathesis"
-    subprocess.run([folder / "bin" / "pip", "install", "--quiet", f"schemathesis=={SCHEMATHESIS}"], check=True)
-    return tool
+    wanted = [f"schemathesis=={SCHEMATHESIS}", f"openapi-python-client=={PYTHON_GENERATOR}"]
+    subprocess.run([folder / "bin" / "pip", "install", "--quiet", *wanted], check=True)
+    return folder / "bin"
 
 
-def judge(tool, binary, role, folder):
+def judge(tools, binary, role, folder):
     """How many cases Schemathesis tried as the role; ends with its findings if there are any."""
     begun = time.monotonic()
     server = Server(binary, folder)
     (folder / "schemathesis.toml").write_text(SETTINGS, encoding="utf-8")
-    command = [tool, "--config-file", folder / "schemathesis.toml", "run", f"{server.url}/openapi.json"]
+    command = [tools / "schemathesis", "--config-file", folder / "schemathesis.toml", "run", f"{server.url}/openapi.json"]
     command += ["--checks", "all", "--exclude-checks", "positive_data_acceptance"]
     command += ["--max-examples", str(CASES), "--seed", SEED, "--workers", "2", "--continue-on-failure"]
     command += ["--warnings", "off", "--no-color", "--output-sanitize", "false"]
@@ -138,15 +142,41 @@ def judge(tool, binary, role, folder):
     print(f"judges: schemathesis as {role}: {cases} cases, no fault, {time.monotonic() - begun:.0f} s", flush=True)
 
 
+def tour_in_python(tools, server, folder):
+    generate = [tools / "openapi-python-client", "generate", "--meta", "none", "--output-path", folder / "orderd_client"]
+    document = ["--url", f"{server.url}/openapi.json"]
+    subprocess.run([*generate, *document], check=True, stdout=subprocess.DEVNULL)
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    subprocess.run([tools / "python", HERE / "tour.py", server.url, EMAIL, PASSWORD], env=environment, check=True)
+
+
+def tour_in_typescript(server, folder):
+    (folder / "package.json").write_text('{"type": "module", "private": true}', encoding="utf-8")
+    shutil.copy(HERE / "tour.ts", folder)
+    checks = ["--strict", "--noUncheckedIndexedAccess", "--target", "es2022", "--module", "nodenext", "--types", "node"]
+    for command in (
+        ["npm", "install", "--silent", "--no-audit", "--no-fund", *NODE_PACKAGES],
+        ["npx", "openapi-typescript", f"{server.url}/openapi.json", "--output", "schema.d.ts"],
+        ["npx", "tsc", *checks, "tour.ts"],
+        ["node", "tour.js", server.url, EMAIL, PASSWORD],
+    ):
+        subprocess.run(command, cwd=folder, check=True)
+
+
 def main():
     binary = os.path.abspath(sys.argv[1])
     roles = sys.argv[2:] or ROLES
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        tool = os.environ.get("JUDGES_SCHEMATHESIS") or install(folder / "venv")
+        tools = install(folder / "venv")
         for role in roles:
             (folder / role).mkdir()
-            judge(tool, binary, role, folder / role)
+            judge(tools, binary, role, folder / role)
+        (folder / "clients").mkdir()
+        server = Server(binary, folder / "clients")
+        tour_in_python(tools, server, folder / "clients")
+        tour_in_typescript(server, folder / "clients")
+        server.end()
 
 
 if __name__ == "__main__":
