@@ -4,6 +4,7 @@
 use crate::support::{
     Service,
     document::{DOCUMENT, fits, resolved},
+    order_of,
 };
 use orderd::api::{
     operation::{Access, Body},
@@ -131,6 +132,34 @@ fn examples_are_what_they_are_examples_of() {
         }
     });
     assert!(examples > 50, "{examples}");
+}
+
+#[tokio::test]
+async fn headers_and_lists_of_values_are_taken_exactly_as_described() {
+    let admin = Service::start().await.admin().await;
+    let described = |name: &str, value: &str| {
+        fits(&DOCUMENT["components"]["parameters"][name]["schema"], &value.into(), "#").is_ok()
+    };
+    for (name, header) in
+        [("RequestId", "x-request-id"), ("Traceparent", "traceparent"), ("IfNoneMatch", "if-none-match")]
+    {
+        for value in ["", "{}", "a b", "\"7\""] {
+            assert!(described(name, value), "{header}: {value}");
+            admin.get("/v1/orders/number/1").header(header, value).await.status(404);
+        }
+    }
+    let order = admin.places(order_of(&[("tea", 1, 100)])).await.created();
+    let path = format!("/v1/orders/{}", order.id());
+    for key in ["k", "a\"b", "\"k\"", r#""a\"b\\c""#, "\"k", "\"\"", r#""a\b""#, "a b", ""] {
+        let status = if described("IdempotencyKey", key) { 200 } else { 400 };
+        admin.patch(&path, json!({})).key(key).await.status(status);
+    }
+    assert!(described("IfMatch", ""), "an empty If-Match names no version");
+    admin.patch(&path, json!({})).header("if-match", "").await.status(412);
+    let parameters = DOCUMENT["paths"]["/v1/orders"]["get"]["parameters"].as_array().unwrap();
+    let status = parameters.iter().find(|parameter| parameter["name"] == "status").unwrap();
+    assert_eq!(status["schema"]["minItems"], 1);
+    admin.get("/v1/orders?status=").await.status(400);
 }
 
 #[test]

@@ -66,6 +66,8 @@ fn query_parameter(name: &str, field: &Value, required: bool) -> Value {
         schema.insert("propertyNames".into(), json!({"pattern": format!("^{}", prefix.replace('.', "\\."))}));
     } else if schema.get("type").is_some_and(|name| name == "array") {
         (parameter["style"], parameter["explode"]) = ("form".into(), false.into());
+        // A parameter of no value is refused, not taken for one that is left out.
+        schema.insert("minItems".into(), 1.into());
     }
     parameter["schema"] = schema.into();
     parameter
@@ -115,13 +117,15 @@ fn headers(operation: &Operation) -> Vec<&'static str> {
 /// The request headers that operations refer to.
 pub(super) fn shared() -> Value {
     let header = |name: &str, required: bool, description: &str, schema: Value| json!({"name": name, "in": "header", "required": required, "description": description, "schema": schema});
+    // Bare, or quoted as an RFC 8941 string.
     let key = || {
-        let mut schema = text(1, 255, "^[!-~]*$");
-        schema["examples"] = json!(["7f0c4b1e-5a0e-4a54-9a0c-2f1d1f6f0a51"]);
-        schema
+        let pattern = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#;
+        json!({"type": "string", "pattern": pattern, "examples": ["7f0c4b1e-5a0e-4a54-9a0c-2f1d1f6f0a51"]})
     };
-    let tag = || json!({"type": "string", "minLength": 1, "examples": ["\"3\""]});
-    let traceparent = json!({"type": "string", "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"});
+    // A tag of another form is no fault: it matches nothing.
+    let tag = || json!({"type": "string", "examples": ["\"3\""]});
+    // Nor is one of these, which are then replaced, so that a pattern would say of an accepted request that it is wrong.
+    let replaceable = |example: &str| json!({"type": "string", "examples": [example]});
     json!({
         "IdempotencyKey": header("Idempotency-Key", false,
             "Makes the request safe to send again: the same key and request have the same outcome.", key()),
@@ -132,8 +136,10 @@ pub(super) fn shared() -> Value {
         "IfNoneMatch": header("If-None-Match", false,
             "The `ETag` of the version that the caller has; if it is the present one the answer is 304.", tag()),
         "RequestId": header("X-Request-Id", false,
-            "Identifies the request in answers, logs, events and audit entries; one of another form is replaced.",
-            json!({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"})),
-        "Traceparent": header("traceparent", false, "W3C trace context of the caller.", traceparent),
+            "Identifies the request in answers, logs, events and audit entries. One that is not 1 to 128 letters, digits and \
+            `.`, `_`, `-` is replaced.", replaceable("checkout-7f0c4b1e")),
+        "Traceparent": header("traceparent", false,
+            "W3C trace context of the caller. A malformed one is ignored.",
+            replaceable("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")),
     })
 }
