@@ -49,6 +49,11 @@ allow-x00 = false
 include-operation-id = "events.list"
 # A long poll waits as long as it is asked to.
 parameters = {{ "query.wait" = 0 }}
+
+[[operations]]
+include-operation-id = "orders.import"
+# Every text is a body; what is wrong with a line is said in the answer's line.
+checks.negative_data_rejection.enabled = false
 """
 
 
