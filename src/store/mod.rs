@@ -52,6 +52,14 @@ pub fn free_bytes(folder: &Path) -> Option<u64> {
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
+
+/// The path with `end` added to its name.
+pub fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
 /// The target of the spans of the store: they are for traces, and at the level `trace` so that they cost nothing unless
 /// somebody asks for them.
 const SPANS: &str = "orderd::span";
@@ -164,10 +172,8 @@ impl Store {
 
     /// Bytes of the file, and of its write-ahead log.
     pub fn file_bytes(&self) -> (u64, u64) {
-        let mut log = self.0.path.as_os_str().to_owned();
-        log.push("-wal");
         let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        (bytes(&self.0.path), bytes(Path::new(&log)))
+        (bytes(&self.0.path), bytes(&beside(&self.0.path, "-wal")))
     }
 
     /// Where the file is.

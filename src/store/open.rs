@@ -3,8 +3,8 @@
 mod log;
 
 use super::{
-    Inner, ReadTx, Store,
-    connection::{Options, prepare_reader, prepare_writer},
+    Inner, ReadTx, Store, beside,
+    connection::{Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
     folder_of,
     gauges::Gauges,
     migrate::{self, STEPS, Step},
@@ -30,8 +30,6 @@ const SCHEMA_VERSION: i64 = migrate::newest(STEPS);
 const APPLICATION_ID: i64 = 0x6f72_6464;
 /// The oldest SQLite without the fault that could damage a WAL file with two connections: 3.51.3.
 const OLDEST_SQLITE: i32 = 3_051_003;
-const READ_ONLY: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
-const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// Why a file could not be opened.
 #[derive(Debug)]
@@ -162,9 +160,7 @@ pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Re
 
 /// The side file whose lock says that a server has the file at `path`.
 pub fn lock_file(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
+    beside(path, ".lock")
 }
 
 /// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.

@@ -1,13 +1,13 @@
 //! Reading: a pool of connections that cannot write, look-ups on the caller's thread, and a lane for long queries.
 
 use super::{
-    connection::{Options, prepare_reader},
+    connection::{Options, PATIENCE, READ_ONLY, prepare_reader},
     gauges::Gauges,
     sql::failed,
 };
 use crate::error::{Error, Result, problem};
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
 use std::{
     sync::{
@@ -48,8 +48,8 @@ impl Readers {
     }
 
     pub(super) fn open(options: &Options, gauges: Arc<Gauges>) -> Result<Self, r2d2::Error> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let manager = SqliteConnectionManager::file(&options.path).with_flags(flags).with_init(|c| prepare_reader(c));
+        let manager = SqliteConnectionManager::file(&options.path);
+        let manager = manager.with_flags(READ_ONLY).with_init(|connection| prepare_reader(connection));
         let size = u32::try_from(Self::connections(options)).unwrap_or(u32::MAX);
         let pool = Pool::builder()
             .max_size(size)
@@ -57,7 +57,7 @@ impl Readers {
             .test_on_check_out(false)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connection_timeout(Duration::from_secs(2))
+            .connection_timeout(PATIENCE)
             .thread_pool(Arc::new(ScheduledThreadPool::new(1)))
             .build(manager)?;
         Ok(Self { pool, lane: Arc::new(Semaphore::new(LANE_WIDTH)), budget: options.query_budget, gauges })
