@@ -6,6 +6,7 @@ pub mod backup;
 mod connection;
 pub mod events;
 pub mod figures;
+pub mod file_system;
 mod gauges;
 pub mod idempotency;
 pub mod item_sales;
