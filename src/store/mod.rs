@@ -39,6 +39,13 @@ use std::{
 };
 use tracing::Instrument;
 
+/// Free bytes below which the disk of the file counts as full.
+pub const LITTLE_ROOM: u64 = 64 * 1024 * 1024;
+
+/// The target of the spans of the store: they are for traces, and at the level `trace` so that they cost nothing unless
+/// somebody asks for them.
+const SPANS: &str = "orderd::span";
+
 /// The version of the SQLite that is part of this program.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
@@ -60,10 +67,6 @@ pub fn beside(path: &Path, end: &str) -> PathBuf {
     name.push(end);
     name.into()
 }
-
-/// The target of the spans of the store: they are for traces, and at the level `trace` so that they cost nothing unless
-/// somebody asks for them.
-const SPANS: &str = "orderd::span";
 
 /// The database file while it is open. Cheap to clone.
 #[derive(Clone)]
@@ -161,9 +164,9 @@ impl Store {
         &self.0.gauges
     }
 
-    /// Whether the file's disk has this much room, as far as the system and the last change that was tried know.
-    pub fn has_room(&self, bytes: u64) -> bool {
-        !self.0.gauges.disk_is_full() && self.free_bytes().is_some_and(|free| free >= bytes)
+    /// Whether the file's disk has room, as far as the system and the last change that was tried know.
+    pub fn has_room(&self) -> bool {
+        !self.0.gauges.disk_is_full() && self.free_bytes().is_some_and(|free| free >= LITTLE_ROOM)
     }
 
     /// Bytes that may still be written to the file's disk; none if the system does not say.

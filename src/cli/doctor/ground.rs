@@ -2,14 +2,15 @@
 
 use super::Finding;
 use crate::{
+    api::server,
     config::Config,
     domain::time::Clock,
+    service::backups,
     store::{
-        self,
+        self, LITTLE_ROOM,
         file_system::{self, FileSystem},
     },
 };
-use rustix::process::{Resource, getrlimit};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -26,10 +27,6 @@ const SYNCED_BYTES: usize = 16 * 1024;
 const SLOW_SYNC: Duration = Duration::from_millis(50);
 /// The clock may go this far from the time that passes meanwhile.
 const CLOCK_STEP: Duration = Duration::from_secs(1);
-/// Free bytes below which the server calls itself not ready.
-const LITTLE_ROOM: u64 = 64 * 1024 * 1024;
-/// Descriptors beyond those of connections: files, pipes, the listener.
-const OWN_DESCRIPTORS: u64 = 64;
 
 /// Whether locks and syncs can be relied on.
 pub(super) fn file_system(folder: &Path) -> Finding {
@@ -62,7 +59,7 @@ pub(super) fn room(folder: &Path, path: &Path) -> Finding {
     let detail = format!("{} MiB free, {} MiB in use by the database", free >> 20, size >> 20);
     if free < LITTLE_ROOM {
         Finding::bad(NAME, format!("{detail}; the server is not ready below {} MiB", LITTLE_ROOM >> 20))
-    } else if free < size.saturating_add(LITTLE_ROOM) {
+    } else if free < backups::room_for(size) {
         Finding::doubtful(NAME, format!("{detail}: not enough for a copy of it"))
     } else {
         Finding::good(NAME, detail)
@@ -106,16 +103,16 @@ fn time_sync(file: &mut File) -> io::Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// Whether there are descriptors for as many connections as are configured.
+/// Whether there are descriptors for as many connections as are configured. The server raises its limit by itself.
 pub(super) fn descriptors(config: &Config) -> Finding {
     const NAME: &str = "descriptors";
-    let wanted = (config.limits.connections as u64).saturating_add(OWN_DESCRIPTORS);
-    match getrlimit(Resource::Nofile).current {
-        Some(limit) if limit < wanted => {
-            let connections = config.limits.connections;
-            Finding::doubtful(NAME, format!("{limit}: too few for `limits.connections` = {connections}; see ulimit -n"))
-        }
-        Some(limit) => Finding::good(NAME, limit.to_string()),
-        None => Finding::good(NAME, "without a limit"),
+    let wanted = config.limits.connections;
+    match server::most_connections() {
+        usize::MAX => Finding::good(NAME, "without a limit"),
+        most if wanted > most => Finding::doubtful(
+            NAME,
+            format!("enough for {most} connections: too few for `limits.connections` = {wanted}; see ulimit -Hn"),
+        ),
+        most => Finding::good(NAME, format!("enough for {most} connections")),
     }
 }
