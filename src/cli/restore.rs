@@ -1,7 +1,7 @@
 //! `orderd restore`: puts a backup in the place of a database that no server has open. All sessions end, since whoever
 //! was logged in when the backup was made need not be now; the signing keys, in their own file, stay.
 
-use super::{Failure, flags::ConfigFlags, print, progress};
+use super::{Failure, flags::ConfigFlags, print, progress, wait_for};
 use crate::{
     app::Surroundings,
     auth::Actor,
@@ -51,9 +51,7 @@ fn end_sessions(path: PathBuf, system: Surroundings) -> Result<usize, Failure> {
         clock: system.clock,
         ids: Arc::new(system.ids),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))?;
-    runtime.block_on(async {
+    wait_for(async {
         let store = Store::open(&options)?;
         let ended = backups::end_sessions(&store, Actor::system("cli")).await;
         store.close().await;
