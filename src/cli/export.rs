@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Orders that are read at once; each part is a snapshot of its own, so that whoever reads slowly holds up nothing.
-const ORDERS_AT_ONCE: usize = 2_000;
+const ORDERS_AT_ONCE: usize = 500;
 
 /// The arguments of `orderd export`.
 #[derive(clap::Args)]

@@ -3,9 +3,12 @@
 use super::{
     connection::{Options, PATIENCE, READ_ONLY, prepare_reader},
     gauges::Gauges,
-    sql::failed,
+    sql::{Columns, failed},
 };
-use crate::error::{Error, Result, problem};
+use crate::{
+    domain::time::Timestamp,
+    error::{Error, Result, problem},
+};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
@@ -199,5 +202,18 @@ impl ReadTx<'_> {
     ) -> Result<Option<T>> {
         let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         super::sql::optional(statement.query_row(params, read))
+    }
+
+    /// The first of the rows numbered 1 to `end` − 1 whose instant is `since` or later; `end` if there is none. `instant`
+    /// finds the instant of a row by its number. Instants never decrease from one row to the next, so the row is found by
+    /// halving, and no index on them is needed.
+    pub(super) fn first_since(&self, instant: &str, since: Timestamp, end: i64) -> Result<i64> {
+        let (mut low, mut high) = (1, end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let at = self.row(instant, [middle], |row| Columns::of(row).instant())?;
+            if at.is_some_and(|at| at < since) { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
     }
 }
