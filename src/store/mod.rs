@@ -31,7 +31,10 @@ pub use open::{OpenError, lock_file};
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 
-use crate::error::{Result, problem};
+use crate::{
+    domain::trace::TARGET,
+    error::{Result, problem},
+};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -41,10 +44,6 @@ use tracing::Instrument;
 
 /// Free bytes below which the disk of the file counts as full.
 pub const LITTLE_ROOM: u64 = 64 * 1024 * 1024;
-
-/// The target of the spans of the store: they are for traces, and at the level `trace` so that they cost nothing unless
-/// somebody asks for them.
-const SPANS: &str = "orderd::span";
 
 /// The version of the SQLite that is part of this program.
 pub fn sqlite_version() -> &'static str {
@@ -104,13 +103,14 @@ impl Store {
         T: Send + 'static,
         W: FnMut(&WriteTx<'_>) -> Result<T> + Send + 'static,
     {
-        let span = tracing::trace_span!(target: SPANS, "write", store.operation = name);
+        let span = tracing::trace_span!(target: TARGET, "write", store.operation = name);
         self.0.writer.run(name, work).instrument(span).await
     }
 
     /// Runs `work` on a consistent snapshot, at once, on this thread: for look-ups and pages that take microseconds.
     pub fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
-        tracing::trace_span!(target: SPANS, "read", store.operation = name).in_scope(|| self.0.readers.read(name, work))
+        tracing::trace_span!(target: TARGET, "read", store.operation = name)
+            .in_scope(|| self.0.readers.read(name, work))
     }
 
     /// Runs `work` on a consistent snapshot in the lane of long queries: few at once, each with a budget of time.
@@ -122,7 +122,7 @@ impl Store {
         name: &'static str,
         work: impl FnOnce(&ReadTx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let span = tracing::trace_span!(target: SPANS, "scan", store.operation = name);
+        let span = tracing::trace_span!(target: TARGET, "scan", store.operation = name);
         self.0.readers.scan(name, work).instrument(span).await
     }
 
