@@ -9,7 +9,6 @@
 mod partial;
 
 pub(super) use partial::Partial;
-pub use partial::beside;
 
 use super::{
     OpenError, ReadTx, Store,
