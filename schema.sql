@@ -1,5 +1,5 @@
--- The whole schema of an orderd database, as it is now. A new file is made from this text; src/store/migrations/
--- holds the steps from earlier ones, and a test proves that both ways lead to the same place.
+-- The whole schema of an orderd database, as it is now. A new file is made from this text; src/store/migrate.rs
+-- lists the steps from earlier ones, and a test proves that both ways lead to the same place.
 --
 -- Conventions. Instants are milliseconds since 1970-01-01T00:00:00Z, amounts are minor units of the order's currency,
 -- identifiers are the 16 bytes of a UUIDv7. `seq` is the rowid: an integer that other tables refer to, a quarter of the

@@ -6,21 +6,23 @@
 //!           api         auth              api, domain  service      store        telemetry   api
 //! socket ─▶ received ─▶ authenticated, ─▶ validated ─▶ processed ─▶ persisted ─▶ observed ─▶ returned
 //!                       authorised
-//!           server.rs   gate.rs           extract.rs   one          one named    one log     reply.rs
-//!           middleware  access.rs         schema.rs    function     transaction  line        problem.rs
-//!                       policy.rs         domain/
+//!           server.rs   gate.rs           extract.rs   one          one named    log line,   reply.rs
+//!           middleware  access.rs         schema.rs    function     transaction  counters,   problem.rs
+//!                       policy.rs         domain/                                trace
 //! ```
 //!
 //! A request enters by [`api::server`], is given an identifier by `api/middleware.rs`, and meets the gate of its row in
 //! the table of [`api::routes`]: credentials, permission, size and media type. The arguments of its handler check the
 //! rest. The handler makes one call of a use case in [`service`], which asks the rules in [`domain`] and gives one named
-//! transaction to the [`store`]; its single writer answers when that is on disk. The name (`orders.create`) is the same
-//! as operation, transaction, audit action and log field: search for it and see the whole life of a request.
+//! transaction to the [`store`]. Its single writer commits what waits together, and answers when that is on disk. Reads go
+//! to a pool of connections that cannot write. The name (`orders.create`) is the same as operation, transaction, audit
+//! action, metric label and log field: search for it and see the whole life of a request.
 //!
 //! # The code map
 //!
 //! Folders stand in the order of the journey, which is that of the alphabet. Arrows go one way:
-//! `error ← domain ← {auth, store} ← app ← service ← api ← cli`; `config` and `telemetry` stand beside `domain`.
+//! `error ← domain ← {auth, store} ← app ← service ← api ← cli`; `config` and `telemetry` stand beside `domain`. The one
+//! exception, and every other rule of the house, is in `tests/api/tidy.rs`.
 //!
 //! | module | is | is not |
 //! |---|---|---|
@@ -29,7 +31,7 @@
 //! | [`domain`] | the rules: ids, money, prices, states, days; pure and synchronous | I/O, async |
 //! | [`service`] | the use cases: require, then one transaction, then the reply | HTTP, SQL |
 //! | [`store`] | every line of SQL; the single writer, the readers | rules, HTTP |
-//! | [`telemetry`] | how it is seen from outside | what is worth seeing |
+//! | [`telemetry`] | how it is seen from outside: logs, metrics, traces | what is worth seeing |
 //! | [`config`] | every setting with its default and its origin | opening anything |
 //! | [`cli`] | a file for each command | what the commands do |
 //! | [`app`] | what requests share, built once | behaviour |
@@ -47,6 +49,8 @@
 //! 8. Time and identifiers are injected: with a clock and a seed, the same requests give the same bytes.
 //! 9. SQL and SQLite's types stay in [`store`]; the internal cause of an error stays in the log.
 //! 10. The router, the checks, and the OpenAPI document come from one table, and schemas from one declaration.
+//!
+//! The manual is in `assets/guide/`, served at `/guide`: why it is so, what was decided against, and how to run it.
 
 pub mod api;
 pub mod app;

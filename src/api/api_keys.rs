@@ -1,11 +1,9 @@
 //! API keys over HTTP.
 
 use super::{
-    export::Format,
-    extract::{Parameters, PathId, Valid},
-    list::{self, Paging, Place},
+    extract::{PathId, Valid},
+    list::{self, Asked},
     permissions::KeyPermission,
-    reply,
 };
 use crate::{
     app::App,
@@ -14,18 +12,13 @@ use crate::{
     error::Result,
     service::{
         keys::{self, NewKey},
+        page::Wanted,
         views::NewKeyView,
     },
 };
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, Uri},
-    response::Response,
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::future::ready;
 
 /// An API key to make.
 #[derive(Deserialize, JsonSchema)]
@@ -58,21 +51,11 @@ pub(super) async fn create(
     keys::create(&app, actor, new).await.map(|key| (StatusCode::CREATED, Json(key)))
 }
 
-/// A page of keys, newest first.
-pub(super) async fn list(
-    State(app): State<App>,
-    actor: Actor,
-    Parameters(paging): Parameters<Paging>,
-    format: Format,
-    uri: Uri,
-) -> Result<Response> {
-    if format != Format::Page {
-        paging.refuse()?;
-        return list::all(format, move |wanted| ready(keys::list(&app, &actor, &wanted))).await;
-    }
-    let place = Place::plain(&app, "api_keys.list".to_owned(), &paging)?;
-    let found = keys::list(&app, &actor, &place.wanted(list::id))?;
-    Ok(reply::page(&place.found(&app, found, list::cursor), &uri))
+/// Keys, newest first.
+pub(super) async fn list(State(app): State<App>, actor: Actor, asked: Asked) -> Result<Response> {
+    let shared = app.clone();
+    let find = move |wanted: &Wanted<KeyId>| keys::list(&shared, &actor, wanted);
+    asked.answer(&app, "api_keys.list".to_owned(), list::id, list::cursor, find).await
 }
 
 /// Revokes a key.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{Actor, Cursor},
+    auth::Actor,
     domain::time::Timestamp,
     error::Result,
     service::audit::{self, Filter},
@@ -75,6 +75,6 @@ pub(super) async fn list(
     }
     let place = Place::of(&app, format!("audit.list {filter:?}"), asked.limit, asked.cursor.as_deref())?;
     let place = place.counted(asked.count);
-    let found = audit::list(&app, &actor, filter, place.wanted(|cursor| cursor.0.first().copied())).await?;
-    Ok(reply::page(&place.found(&app, found, |row| Cursor(vec![row])), &uri))
+    let found = audit::list(&app, &actor, filter, place.wanted(list::row)).await?;
+    Ok(reply::page(&place.found(&app, found, list::of_row), &uri))
 }

@@ -3,7 +3,7 @@
 use super::{
     export::{self, Format},
     extract::{Parameters, PathId},
-    list::{self, MAX_LIMIT, Paging, Place},
+    list::{self, Asked},
     reply,
 };
 use crate::{
@@ -60,7 +60,7 @@ pub(super) async fn feed(
         })
         .await;
     }
-    let limit = usize::try_from(asked.limit.unwrap_or(50).min(MAX_LIMIT)).unwrap_or(1);
+    let limit = list::page_size(asked.limit);
     let wait = Duration::from_secs(asked.wait.unwrap_or(0));
     let wanted = Wanted { after: Some(after), limit, count: asked.count == Some(true) };
     let found = events::list(&app, &actor, wanted, wait).await?;
@@ -76,19 +76,9 @@ pub(super) async fn of_order(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    Parameters(paging): Parameters<Paging>,
-    format: Format,
-    uri: Uri,
+    asked: Asked,
 ) -> Result<Response> {
-    if format != Format::Page {
-        paging.refuse()?;
-        return list::all(format, move |wanted| {
-            let (app, actor) = (app.clone(), actor.clone());
-            async move { events::of_order(&app, &actor, id, &wanted) }
-        })
-        .await;
-    }
-    let place = Place::plain(&app, format!("orders.events {id}"), &paging)?;
-    let found = events::of_order(&app, &actor, id, &place.wanted(list::row))?;
-    Ok(reply::page(&place.found(&app, found, list::of_row), &uri))
+    let shared = app.clone();
+    let find = move |wanted: &Wanted<i64>| events::of_order(&shared, &actor, id, wanted);
+    asked.answer(&app, format!("orders.events {id}"), list::row, list::of_row, find).await
 }

@@ -23,7 +23,7 @@ use serde_json::Value;
 use std::{borrow::Cow, collections::HashMap, net::IpAddr, sync::Arc};
 
 /// The longest `Idempotency-Key`.
-pub(super) const MAX_KEY: usize = 255;
+const MAX_KEY: usize = 255;
 
 impl FromRequestParts<App> for Actor {
     type Rejection = Error;

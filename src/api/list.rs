@@ -1,22 +1,31 @@
 //! What all lists have in common: the size of a page, the place where the next one begins, and the link to it.
 
-use super::export::{self, Begins, Format, ROWS_AT_ONCE, Row};
+use super::{
+    export::{self, Begins, Format, ROWS_AT_ONCE, Row},
+    extract::Parameters,
+    reply,
+};
 use crate::{
     app::App,
     auth::Cursor,
     domain::id::Identifier,
-    error::Result,
+    error::{Error, Result},
     service::{
         page::{Found, Wanted},
         views::{Page, PageInfo},
     },
 };
-use axum::response::Response;
+use axum::{
+    extract::FromRequestParts,
+    http::{Uri, request::Parts},
+    response::Response,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::future::ready;
 
 /// The largest page of any list.
-pub(super) const MAX_LIMIT: u64 = 200;
+const MAX_LIMIT: u64 = 200;
 /// The page of a list where the caller names none.
 const DEFAULT_LIMIT: u64 = 50;
 
@@ -41,6 +50,47 @@ impl Paging {
     }
 }
 
+/// What a client asks of a list without filters: a page of it, or all of it in another form.
+pub(super) struct Asked {
+    paging: Paging,
+    format: Format,
+    uri: Uri,
+}
+
+impl FromRequestParts<App> for Asked {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Parameters(paging) = Parameters::<Paging>::from_request_parts(parts, app).await?;
+        Ok(Self { paging, format: Format::from_request_parts(parts, app).await?, uri: parts.uri.clone() })
+    }
+}
+
+impl Asked {
+    /// The answer from the list that `binding` describes. `find` gives what is wanted of it; `key` is what a cursor stands
+    /// for, and `cursor` what stands for a key.
+    pub(super) async fn answer<T, K>(
+        self,
+        app: &App,
+        binding: String,
+        key: impl FnOnce(&Cursor) -> Option<K>,
+        cursor: impl FnOnce(K) -> Cursor,
+        find: impl Fn(&Wanted<K>) -> Result<Found<T, K>> + Send + 'static,
+    ) -> Result<Response>
+    where
+        T: Row + Send + 'static,
+        K: Send + 'static,
+    {
+        if self.format != Format::Page {
+            self.paging.refuse()?;
+            return all(self.format, move |wanted| ready(find(&wanted))).await;
+        }
+        let place = Place::plain(app, binding, &self.paging)?;
+        let found = find(&place.wanted(key))?;
+        Ok(reply::page(&place.found(app, found, cursor), &self.uri))
+    }
+}
+
 /// How many entries to show where the client asks for `limit`.
 pub(super) fn page_size(limit: Option<u64>) -> usize {
     usize::try_from(limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)).unwrap_or(1)
@@ -51,9 +101,9 @@ pub(super) struct Place {
     binding: String,
     count: bool,
     /// Entries of a page.
-    pub(super) limit: usize,
+    limit: usize,
     /// The cursor that the page begins after.
-    pub(super) after: Option<Cursor>,
+    after: Option<Cursor>,
 }
 
 impl Place {
@@ -81,15 +131,9 @@ impl Place {
 
     /// The page of what was found, where `cursor` stands for the key of its last entry.
     pub(super) fn found<T, K>(&self, app: &App, found: Found<T, K>, cursor: impl FnOnce(K) -> Cursor) -> Page<T> {
-        let mut page = self.info(app, found.next.map(cursor).as_ref());
-        page.total = found.total;
+        let next = found.next.map(|key| app.cursors.seal(&cursor(key), &self.binding));
+        let page = PageInfo { limit: self.limit, has_more: next.is_some(), next, total: found.total };
         Page { data: found.entries, page }
-    }
-
-    /// Where a page stands that goes on after `next`.
-    pub(super) fn info(&self, app: &App, next: Option<&Cursor>) -> PageInfo {
-        let next = next.map(|cursor| app.cursors.seal(cursor, &self.binding));
-        PageInfo { limit: self.limit, has_more: next.is_some(), next, total: None }
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{
     client,
     observation::{Observation, Trace, trace_parent},
-    operation::Operation,
+    operation::{Operation, in_api},
     problem,
 };
 use crate::{
@@ -109,7 +109,7 @@ fn sent_request_id(headers: &HeaderMap) -> Option<&str> {
 fn protect(headers: &mut HeaderMap, path: &str) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if path.starts_with("/v1/") {
+    if in_api(path) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

@@ -4,9 +4,9 @@
 use super::middleware::Context;
 use crate::{
     app::App,
-    domain::trace::{TraceId, TraceParent},
+    domain::trace::{TARGET, TraceId, TraceParent},
     error::Error,
-    telemetry::{metrics::NO_OPERATION, traces},
+    telemetry::metrics::NO_OPERATION,
 };
 use axum::{
     http::{HeaderMap, Method},
@@ -59,7 +59,7 @@ impl Observation {
         let span = tracing::error_span!("request", request.id = %context.request_id, trace.id = %id);
         let step = if parent.is_none_or(|parent| parent.sampled) {
             tracing::trace_span!(
-                target: traces::TARGET,
+                target: TARGET,
                 "request",
                 trace.id = %id,
                 trace.parent_id = parent.map(|parent| field::display(parent.span)),

@@ -182,8 +182,6 @@ fn page(title: &str, policy: &'static str, body: &Markup) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, policy),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-cache"),
     ];
     (headers, markup.into_string()).into_response()
@@ -240,8 +238,6 @@ mod tests {
             let policy = headers["content-security-policy"].to_str().unwrap();
             assert!(policy.starts_with("default-src 'none'; "), "{address}");
             assert_eq!(policy.contains("script-src 'self';"), address == "/docs", "{address}");
-            assert_eq!(headers["x-content-type-options"], "nosniff", "{address}");
-            assert_eq!(headers["referrer-policy"], "no-referrer", "{address}");
             assert!(!body.contains("<script>") && !body.contains(" style="), "{address}");
         }
     }

@@ -1,27 +1,24 @@
 //! Roles over HTTP.
 
 use super::{
-    export::Format,
-    extract::{Parameters, Segments, Valid},
-    list::{self, Paging},
+    extract::{Segments, Valid},
+    list::Asked,
     permissions::AnyPermission,
-    reply,
 };
 use crate::{
     app::App,
     auth::{Actor, Cursor, policy::MAX_ROLE_NAME},
     error::Result,
-    service::roles,
+    service::{page::Wanted, roles},
 };
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, Uri},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::future::ready;
 
 /// What a role permits.
 #[derive(Deserialize, JsonSchema)]
@@ -33,21 +30,11 @@ pub(super) struct PutRole {
     permissions: Vec<AnyPermission>,
 }
 
-/// A page of roles, by name.
-pub(super) async fn list(
-    State(app): State<App>,
-    actor: Actor,
-    Parameters(paging): Parameters<Paging>,
-    format: Format,
-    uri: Uri,
-) -> Result<Response> {
-    if format != Format::Page {
-        paging.refuse()?;
-        return list::all(format, move |wanted| ready(roles::list(&app, &actor, &wanted))).await;
-    }
-    let place = list::Place::plain(&app, "roles.list".to_owned(), &paging)?;
-    let found = roles::list(&app, &actor, &place.wanted(name))?;
-    Ok(reply::page(&place.found(&app, found, |name| cursor(&name)), &uri))
+/// Roles, by name.
+pub(super) async fn list(State(app): State<App>, actor: Actor, asked: Asked) -> Result<Response> {
+    let shared = app.clone();
+    let find = move |wanted: &Wanted<String>| roles::list(&shared, &actor, wanted);
+    asked.answer(&app, "roles.list".to_owned(), name, |name: String| cursor(&name), find).await
 }
 
 /// Makes or replaces a role.

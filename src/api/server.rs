@@ -8,6 +8,7 @@ mod talk;
 mod tls;
 mod wire;
 
+pub use descriptors::most_connections;
 pub use tls::Certificate;
 
 use crate::{app::App, error::Error};

@@ -1,41 +1,28 @@
 //! A user's sessions over HTTP.
 
 use super::{
-    export::Format,
-    extract::{Parameters, PathId, Segments},
-    list::{self, Paging, Place},
-    reply,
+    extract::{PathId, Segments},
+    list::{self, Asked},
 };
 use crate::{
     app::App,
     auth::Actor,
     domain::id::{Identifier, SessionId, UserId},
     error::{Error, Result},
-    service::sessions,
+    service::{page::Wanted, sessions},
 };
-use axum::{
-    extract::State,
-    http::{StatusCode, Uri},
-    response::Response,
-};
-use std::future::ready;
+use axum::{extract::State, http::StatusCode, response::Response};
 
-/// A page of a user's sessions, newest first.
+/// A user's sessions, newest first.
 pub(super) async fn list(
     State(app): State<App>,
     actor: Actor,
     PathId(user): PathId<UserId>,
-    Parameters(paging): Parameters<Paging>,
-    format: Format,
-    uri: Uri,
+    asked: Asked,
 ) -> Result<Response> {
-    if format != Format::Page {
-        paging.refuse()?;
-        return list::all(format, move |wanted| ready(sessions::list(&app, &actor, user, &wanted))).await;
-    }
-    let place = Place::plain(&app, format!("sessions.list {user}"), &paging)?;
-    let found = sessions::list(&app, &actor, user, &place.wanted(list::id))?;
-    Ok(reply::page(&place.found(&app, found, list::cursor), &uri))
+    let shared = app.clone();
+    let find = move |wanted: &Wanted<SessionId>| sessions::list(&shared, &actor, user, wanted);
+    asked.answer(&app, format!("sessions.list {user}"), list::id, list::cursor, find).await
 }
 
 /// Ends one of a user's sessions.

@@ -25,8 +25,6 @@ use std::{sync::Arc, time::Duration};
 const PROBE_TIME: Duration = Duration::from_secs(2);
 /// How long making a copy of everything may take.
 pub(super) const COPY_TIME: Duration = Duration::from_hours(1);
-/// Free bytes below which the disk counts as full.
-const DISK_ROOM: u64 = 64 * 1024 * 1024;
 
 /// That the process is up.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -84,7 +82,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
     let checks = vec![
         check("writer", app.store.writable(PROBE_TIME).await, "the writer does not answer"),
         check("schema", app.store.schema_is_current(), "the file cannot be read, or another program has changed it"),
-        check("disk", app.store.has_room(DISK_ROOM), "the disk is full, or almost"),
+        check("disk", app.store.has_room(), "the disk is full, or almost"),
         check("accepting", !app.is_draining(), "the service is stopping"),
     ];
     let failing: Vec<_> =

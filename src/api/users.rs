@@ -1,10 +1,8 @@
 //! Users over HTTP.
 
 use super::{
-    export::Format,
-    extract::{Parameters, PathId, Valid},
-    list::{self, Paging, Place},
-    reply,
+    extract::{PathId, Valid},
+    list::{self, Asked},
 };
 use crate::{
     app::App,
@@ -13,14 +11,14 @@ use crate::{
     error::Result,
     service::{
         exactly_once::Reply,
+        page::Wanted,
         users::{self, ChangeUser, NewUser},
         views::UserView,
     },
 };
-use axum::{Json, extract::State, http::Uri, response::Response};
+use axum::{Json, extract::State, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::future::ready;
 
 /// A user to make.
 #[derive(Deserialize, JsonSchema)]
@@ -58,21 +56,11 @@ pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId
     users::get(&app, &actor, id).map(Json)
 }
 
-/// A page of users, newest first.
-pub(super) async fn list(
-    State(app): State<App>,
-    actor: Actor,
-    Parameters(paging): Parameters<Paging>,
-    format: Format,
-    uri: Uri,
-) -> Result<Response> {
-    if format != Format::Page {
-        paging.refuse()?;
-        return list::all(format, move |wanted| ready(users::list(&app, &actor, &wanted))).await;
-    }
-    let place = Place::plain(&app, "users.list".to_owned(), &paging)?;
-    let found = users::list(&app, &actor, &place.wanted(list::id))?;
-    Ok(reply::page(&place.found(&app, found, list::cursor), &uri))
+/// Users, newest first.
+pub(super) async fn list(State(app): State<App>, actor: Actor, asked: Asked) -> Result<Response> {
+    let shared = app.clone();
+    let find = move |wanted: &Wanted<UserId>| users::list(&shared, &actor, wanted);
+    asked.answer(&app, "users.list".to_owned(), list::id, list::cursor, find).await
 }
 
 /// A merge patch (RFC 7396): absent fields stay.

@@ -13,7 +13,7 @@ use crate::{
 use std::{fmt, net::IpAddr, sync::Arc};
 
 /// Bytes of a principal's scope: one for the kind, sixteen for the identifier.
-pub const SCOPE_LENGTH: usize = 17;
+const SCOPE_LENGTH: usize = 17;
 
 /// On whose credentials something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

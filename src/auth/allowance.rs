@@ -4,7 +4,7 @@
 
 use super::{
     actor::Principal,
-    recent::{Recent, network},
+    recent::{Recent, Window, network},
 };
 use crate::domain::{
     id::{KeyId, UserId},
@@ -36,13 +36,6 @@ struct State {
 enum Caller {
     User(UserId),
     Program(KeyId),
-}
-
-/// Requests since the first in this window.
-#[derive(Clone, Copy)]
-struct Window {
-    ends: Timestamp,
-    count: u32,
 }
 
 /// Where a caller stands after a request.
@@ -89,9 +82,7 @@ impl Allowances {
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = memory(&mut state);
-        let fresh = Window { ends: now.plus(WINDOW), count: 0 };
-        // A window that seems longer than it is was begun before the clock was set back.
-        let window = memory.get(&key).filter(|window| now < window.ends && window.ends <= fresh.ends).unwrap_or(fresh);
+        let window = Window::at(now, WINDOW, memory.get(&key));
         let left = allowed.checked_sub(window.count + 1);
         if left.is_some() {
             memory.put(key, Window { count: window.count + 1, ..window });

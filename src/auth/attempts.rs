@@ -6,7 +6,7 @@
 //! are counted apart. All of it is in memory, bounded, and forgotten at a restart.
 
 use super::{
-    recent::{Recent, network},
+    recent::{Recent, Window, network},
     secret::Digest,
 };
 use crate::{
@@ -46,13 +46,6 @@ struct State {
 struct Failures {
     count: usize,
     delayed_until: Timestamp,
-}
-
-/// Failures since the first in this window.
-#[derive(Clone, Copy)]
-struct Window {
-    ends: Timestamp,
-    count: u32,
 }
 
 impl Attempts {
@@ -110,11 +103,8 @@ impl State {
         {
             return Err(refusal(&problem::LOGIN_DELAYED, failures.delayed_until, now));
         }
-        if let Some(window) = self.addresses.get(&subject.network)
-            && now < window.ends
-            && per_minute > 0
-            && window.count >= per_minute
-        {
+        let window = Window::at(now, WINDOW, self.addresses.get(&subject.network));
+        if per_minute > 0 && window.count >= per_minute {
             return Err(refusal(&problem::RATE_LIMITED, window.ends, now));
         }
         Ok(())
@@ -125,8 +115,7 @@ impl State {
         let count = self.accounts.get(&key).map_or(0, |failures| failures.count) + 1;
         self.accounts.put(key, Failures { count, delayed_until: now.plus(delay_after(count)) });
 
-        let fresh = Window { ends: now.plus(WINDOW), count: 0 };
-        let window = self.addresses.get(&subject.network).filter(|window| now < window.ends).unwrap_or(fresh);
+        let window = Window::at(now, WINDOW, self.addresses.get(&subject.network));
         self.addresses.put(subject.network, Window { count: window.count.saturating_add(1), ..window });
     }
 

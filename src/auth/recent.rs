@@ -1,10 +1,12 @@
 //! Memory for what strangers do: bounded, whatever they send, and keyed by what one subscriber has.
 
+use crate::domain::time::Timestamp;
 use std::{
     collections::HashMap,
     hash::Hash,
     mem,
     net::{IpAddr, Ipv6Addr},
+    time::Duration,
 };
 
 /// How many entries one map remembers.
@@ -35,6 +37,22 @@ impl<K: Eq + Hash, V: Copy> Recent<K, V> {
     pub(super) fn remove(&mut self, key: &K) {
         self.younger.remove(key);
         self.older.remove(key);
+    }
+}
+
+/// What was counted since the first in a span of time.
+#[derive(Clone, Copy)]
+pub(super) struct Window {
+    pub(super) ends: Timestamp,
+    pub(super) count: u32,
+}
+
+impl Window {
+    /// The one that goes on at `now`: the last one, unless it is over, or a fresh one of this length.
+    pub(super) fn at(now: Timestamp, length: Duration, last: Option<Self>) -> Self {
+        let fresh = Self { ends: now.plus(length), count: 0 };
+        // One that seems longer than it is was begun before the clock was set back.
+        last.filter(|window| now < window.ends && window.ends <= fresh.ends).unwrap_or(fresh)
     }
 }
 

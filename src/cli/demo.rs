@@ -1,20 +1,21 @@
 //! `orderd demo`: fills an empty database with users and orders, to try things out on or to measure. What it makes is
 //! not decided here.
 
-use super::{Failure, flags::ConfigFlags, print};
+use super::{
+    Failure,
+    flags::{ConfigFlags, instant},
+    print, progress, wait_for,
+};
 use crate::{
     domain::time::{Clock, Timestamp},
     service::demo::{self, DemoUser, Plan},
 };
-use std::{
-    io::{self, IsTerminal, Write},
-    time::{Duration, Instant},
-};
+use clap::builder::RangedU64ValueParser;
 
+/// The most orders, and the most accounts, that are made at once: when each order is placed is kept in memory.
+const MOST: u64 = 100_000_000;
 /// Orders for each customer with an account, unless `--accounts` says how many there are.
 const ORDERS_OF_AN_ACCOUNT: usize = 40;
-/// Time between two lines of progress.
-const BETWEEN_LINES: Duration = Duration::from_secs(2);
 
 /// The arguments of `orderd demo`.
 #[derive(clap::Args)]
@@ -22,7 +23,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     flags: ConfigFlags,
     /// How many orders
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = up_to_most())]
     orders: usize,
     /// Over how many days they are spread
     #[arg(long, value_name = "D", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3_660))]
@@ -31,7 +32,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<Timestamp>,
     /// Customers with an account [default: one for 40 orders]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = up_to_most())]
     accounts: Option<usize>,
     /// The same seed and end give the same orders
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -53,12 +54,10 @@ impl Arguments {
             accounts: self.accounts.unwrap_or(self.orders / ORDERS_OF_AN_ACCOUNT),
             seed: self.seed,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))?;
-        runtime.block_on(async {
+        wait_for(async {
             let app = demo::open(&config, &plan)?;
             let outcome = if demo::is_empty(&app)? {
-                demo::fill(&app, &plan, progress(plan.orders)).await.map_err(Failure::from)
+                demo::fill(&app, &plan, progress::of_orders(plan.orders)).await.map_err(Failure::from)
             } else {
                 let path = config.db.path.display();
                 Err(Failure::failed(format!("{path}: there is something in it; only an empty database is filled")))
@@ -77,19 +76,6 @@ pub(super) fn print_users(users: &[DemoUser]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says on a terminal, now and then, how many orders of `count` are there.
-fn progress(count: usize) -> impl FnMut(usize) {
-    let (begun, mut said) = (Instant::now(), Instant::now());
-    let watched = io::stderr().is_terminal();
-    move |placed| {
-        if watched && said.elapsed() >= BETWEEN_LINES {
-            said = Instant::now();
-            // Whoever closed standard error does not read it.
-            let _ = writeln!(io::stderr(), "{placed} of {count} orders after {} s", begun.elapsed().as_secs());
-        }
-    }
-}
-
-fn instant(text: &str) -> Result<Timestamp, &'static str> {
-    Timestamp::parse(text).ok_or("must be a time such as 2027-01-01T00:00:00Z")
+fn up_to_most() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(..=MOST)
 }

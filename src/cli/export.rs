@@ -4,7 +4,7 @@ use super::{Failure, flags::ConfigFlags};
 use crate::{
     api::orders::Export,
     service::{orders, page::Wanted},
-    store::Store,
+    store::{Store, beside},
 };
 use clap::ValueEnum;
 use std::{
@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Orders that are read at once; each part is a snapshot of its own, so that whoever reads slowly holds up nothing.
-const ORDERS_AT_ONCE: usize = 2_000;
+const ORDERS_AT_ONCE: usize = 500;
 
 /// The arguments of `orderd export`.
 #[derive(clap::Args)]
@@ -69,9 +69,7 @@ impl Arguments {
 
 /// Writes all orders beside the file, which gets its name when it is whole and on disk.
 fn write_file(export: &Export, database: &Path, out: &Path) -> Result<(), Failure> {
-    let mut partial = out.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    let partial = beside(out, ".partial");
     let failed = |e: io::Error| Failure::failed(format!("{}: {e}", out.display()));
     // It holds the names and addresses of customers.
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial);

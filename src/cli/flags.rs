@@ -2,7 +2,10 @@
 //! fault is found at once and none of them hides another.
 
 use super::Failure;
-use crate::config::{self, Flag, Loaded, Sources};
+use crate::{
+    config::{self, Flag, Loaded, Sources},
+    domain::time::Timestamp,
+};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -72,4 +75,9 @@ impl ServerFlags {
 pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("must be a name, =, and a value")?;
     Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// An instant, as the API takes it.
+pub(super) fn instant(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse(text).ok_or("must be a time such as 2027-01-01T00:00:00Z")
 }

@@ -1,6 +1,10 @@
 //! `orderd key`: API keys.
 
-use super::{Failure, flags::ConfigFlags, offline, print};
+use super::{
+    Failure,
+    flags::{ConfigFlags, instant},
+    offline, print,
+};
 use crate::{
     domain::{
         id::{Identifier, KeyId},
@@ -82,10 +86,6 @@ fn permission(text: &str) -> Result<Permission, String> {
     let found = Permission::parse(text).filter(|permission| !permission.is_own());
     let names = || Permission::ALL.iter().filter(|p| !p.is_own()).map(|p| p.name()).collect::<Vec<_>>().join(" ");
     found.ok_or_else(|| format!("must be one of: {}", names()))
-}
-
-fn instant(text: &str) -> Result<Timestamp, &'static str> {
-    Timestamp::parse(text).ok_or("must be a time such as 2027-01-01T00:00:00Z")
 }
 
 fn key_id(text: &str) -> Result<KeyId, &'static str> {

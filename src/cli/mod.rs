@@ -31,9 +31,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::{
     fmt,
     io::{self, Write},
+    path::Path,
     process::ExitCode,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{SignalKind, signal},
+};
 
 /// Orders, payments and exact analytics in one static binary and one SQLite file.
 #[derive(Parser)]
@@ -89,6 +93,7 @@ enum Command {
 }
 
 fn dispatch(command: Command) -> Result<(), Failure> {
+    outlive_file_size_limit()?;
     match command {
         Command::Serve(arguments) => arguments.run(),
         Command::User(command) => command.run(),
@@ -212,10 +217,33 @@ fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
 }
 
 /// Makes a write past the limit on the size of files (`ulimit -f`) fail as one on a full disk does. By default the signal
-/// that comes with it ends the process; that anything handles it is enough. To be called in a runtime.
+/// that comes with it ends the process; that anything has handled it once is enough.
 fn outlive_file_size_limit() -> Result<(), Failure> {
     let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-    signal(kind).map(drop).map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))
+    wait_for(async { signal(kind).map(drop).map_err(no_signals) })
+}
+
+/// Signals cannot be received.
+fn no_signals(e: io::Error) -> Failure {
+    Failure::failed(format!("signals cannot be received: {e}"))
+}
+
+fn runtime(mut builder: Builder) -> Result<Runtime, Failure> {
+    builder.enable_all().build().map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))
+}
+
+/// Does `work` on this thread.
+fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    runtime(Builder::new_current_thread())?.block_on(work)
+}
+
+/// Refuses to make a database where one was to be found.
+fn refuse_absent(database: &Path) -> Result<(), Failure> {
+    if database.exists() {
+        Ok(())
+    } else {
+        Err(Failure::failed(format!("{}: there is no such file", database.display())))
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the commands that change the database have in common: they open it as a server would, so that they refuse while
 //! one has it, and act as the system itself.
 
-use super::{Failure, outlive_file_size_limit};
+use super::{Failure, refuse_absent, wait_for};
 use crate::{
     app::{App, Surroundings},
     auth::Actor,
@@ -16,19 +16,13 @@ const MAX_PASSWORD_BYTES: u64 = 4096;
 
 /// Does `work` on a database that is there.
 pub(super) fn change<T>(loaded: Loaded, work: impl AsyncFnOnce(App, Actor) -> Result<T>) -> Result<T, Failure> {
-    let path = &loaded.config.db.path;
-    if !path.exists() {
-        return Err(Failure::failed(format!("{}: there is no such file", path.display())));
-    }
+    refuse_absent(&loaded.config.db.path)?;
     change_or_make(loaded, work)
 }
 
 /// Does `work` on a database, which is made if it is not there.
 pub(super) fn change_or_make<T>(loaded: Loaded, work: impl AsyncFnOnce(App, Actor) -> Result<T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))?;
-    runtime.block_on(async {
-        outlive_file_size_limit()?;
+    wait_for(async {
         let app = App::open(loaded.config, Surroundings::system()?)?;
         let outcome = work(app.clone(), Actor::system("cli")).await;
         app.store.close().await;

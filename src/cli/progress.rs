@@ -29,6 +29,19 @@ pub(super) fn spinner(what: &'static str) -> Spinner {
     Spinner(bar)
 }
 
+/// Shows how many of `count` orders are there, on a terminal alone, for as long as what is returned is kept.
+pub(super) fn of_orders(count: usize) -> impl FnMut(usize) {
+    let style = ProgressStyle::with_template("{pos} of {len} orders {wide_bar} {elapsed}");
+    let bar =
+        Spinner(ProgressBar::new(count as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
+    let watched = io::stderr().is_terminal();
+    move |placed| {
+        if watched {
+            bar.0.set_position(placed as u64);
+        }
+    }
+}
+
 /// A bar that is gone when it is dropped.
 pub(super) struct Spinner(ProgressBar);
 

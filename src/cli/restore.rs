@@ -1,13 +1,13 @@
 //! `orderd restore`: puts a backup in the place of a database that no server has open. All sessions end, since whoever
 //! was logged in when the backup was made need not be now; the signing keys, in their own file, stay.
 
-use super::{Failure, flags::ConfigFlags, print, progress};
+use super::{Failure, flags::ConfigFlags, print, progress, wait_for};
 use crate::{
     app::Surroundings,
     auth::Actor,
     config::Config,
     service::backups,
-    store::{Options, Store, backup, restore::Restore},
+    store::{Options, Store, beside, restore::Restore},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Config { db, .. } = self.flags.load(vec![])?.config;
         let system = Surroundings::system()?;
-        let kept = backup::beside(&db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
+        let kept = beside(&db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
         let restore = Restore::begin(&db.path, &self.backup, &progress::of_copy())?;
         let ended = end_sessions(restore.copy().to_path_buf(), system)?;
         let was_there = restore.finish(&kept)?;
@@ -51,9 +51,7 @@ fn end_sessions(path: PathBuf, system: Surroundings) -> Result<usize, Failure> {
         clock: system.clock,
         ids: Arc::new(system.ids),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))?;
-    runtime.block_on(async {
+    wait_for(async {
         let store = Store::open(&options)?;
         let ended = backups::end_sessions(&store, Actor::system("cli")).await;
         store.close().await;

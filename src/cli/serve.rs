@@ -1,6 +1,6 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, demo::print_users, flags::ServerFlags, outlive_file_size_limit, print, supervisor};
+use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
 use crate::{
     api::server::{self, Certificate},
     app::{App, Surroundings},
@@ -21,6 +21,7 @@ use crate::{
 use std::sync::Arc;
 use tokio::{
     net::TcpListener,
+    runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
@@ -39,8 +40,7 @@ impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = self.flags.load()?;
         let exporter = observe(&loaded.config)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))?;
+        let runtime = runtime(Builder::new_multi_thread())?;
         let outcome = runtime.block_on(serve(loaded, self.demo, exporter));
         // Work that nobody waits for any more must not keep the process.
         runtime.shutdown_background();
@@ -59,18 +59,17 @@ fn observe(config: &Config) -> Result<Option<Exporter>, Failure> {
 
 async fn serve(loaded: Loaded, demo: bool, exporter: Option<Exporter>) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
-    outlive_file_size_limit()?;
     // From the start, so that no signal kills it while it does not listen for them yet.
     let told = told_to_stop().and_then(|told| Ok((told, signal(SignalKind::hangup())?)));
-    let (told, renewed) = told.map_err(|e| Failure::failed(format!("signals cannot be received: {e}")))?;
+    let (told, renewed) = told.map_err(no_signals)?;
     let listen = config.server.listen;
     let certificate = certificate(&config)?;
     tokio::spawn(reread(renewed, certificate.clone()));
     let demo_users = if demo { fill(&config).await? } else { vec![] };
     let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
-    let listener = server::listen(listen).map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
-    let address = listener.local_addr().map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
+    let listening = server::listen(listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (address, listener) = listening.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     print(format_args!("listening on {scheme}://{address}\n"))?;
     if let Some(token) = sessions::offer_setup(&app)? {

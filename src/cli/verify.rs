@@ -1,7 +1,7 @@
 //! `orderd verify`: whether everything in a database is as it was written. Reads only, beside a running server too; with
 //! `--rebuild` it takes the file for itself and makes the summaries of figures anew.
 
-use super::{Failure, flags::ConfigFlags, print, progress};
+use super::{Failure, flags::ConfigFlags, print, progress, refuse_absent};
 use crate::store::{
     Store,
     verify::{self, Check, Rebuilt},
@@ -32,9 +32,7 @@ struct Line {
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let path = self.flags.load(vec![])?.config.db.path;
-        if !path.exists() {
-            return Err(Failure::failed(format!("{}: there is no such file", path.display())));
-        }
+        refuse_absent(&path)?;
         let spinner = progress::spinner("verifying");
         let lines = if self.rebuild { rebuilt(&path)? } else { verified(Store::inspect(&path, verify::all)??) };
         drop(spinner);

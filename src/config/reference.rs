@@ -1,12 +1,10 @@
 //! What there is to set, for people: every key with what it takes and what it means, from the table of keys itself.
 
-use super::{described, layers::PREFIX};
+use super::{described, layers::PREFIX, value::EXAMPLES};
 use figment::value::Value;
 
 /// What is no value of any key that is choosy.
 const NONSENSE: &str = "?";
-/// What the fault of a duration adds for whoever got it wrong.
-const EXAMPLES: &str = ", such as 500ms, 10s, 15m, 24h or 30d";
 
 /// A key that can be set.
 #[derive(Debug)]

@@ -8,6 +8,9 @@ use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::
 /// The units of durations and the milliseconds in each, largest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
+/// What the fault of a duration adds for whoever got it wrong.
+pub(super) const EXAMPLES: &str = ", such as 500ms, 10s, 15m, 24h or 30d";
+
 /// A single value as text; a TOML file may also hold numbers and booleans.
 pub(super) fn text(value: &Value) -> Result<String, String> {
     match value {
@@ -52,8 +55,7 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Value) -> Re
     move |value| {
         let duration = parse_duration(&text(value)?).filter(|duration| range.contains(duration));
         let (least, most) = (spell(*range.start()), spell(*range.end()));
-        duration
-            .ok_or_else(|| format!("must be a duration from {least} to {most}, such as 500ms, 10s, 15m, 24h or 30d"))
+        duration.ok_or_else(|| format!("must be a duration from {least} to {most}{EXAMPLES}"))
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::{Span, tz::TimeZone};
 pub const SPANS: [i64; 3] = [86_400, 3_600, 900];
 
 /// The most years that one question may cover.
-pub const MAX_YEARS: i16 = 10;
+const MAX_YEARS: i16 = 10;
 
 /// The last day that can be asked for: one before the calendar ends in every zone.
 pub const LAST_DAY: Date = jiff::civil::date(9998, 12, 31);

@@ -10,6 +10,9 @@ use super::{
 };
 use std::collections::BTreeMap;
 
+/// The most entries that `metadata` may have.
+pub const MAX_METADATA: usize = 50;
+
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OrderStatus {

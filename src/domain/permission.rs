@@ -1,5 +1,7 @@
 //! Permissions and sets of them.
 
+use super::names::names;
+
 macro_rules! permissions {
     ($($name:ident $text:literal)+) => {
         /// One thing that a principal may do.
@@ -8,21 +10,7 @@ macro_rules! permissions {
             $(#[doc = concat!("`", $text, "`")] $name),+
         }
 
-        impl std::fmt::Display for Permission {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.name())
-            }
-        }
-
-        impl Permission {
-            /// Every permission, in the order of the contract.
-            pub const ALL: &'static [Permission] = &[$(Permission::$name),+];
-
-            /// As clients write it.
-            pub const fn name(self) -> &'static str {
-                match self { $(Permission::$name => $text),+ }
-            }
-        }
+        names!(Permission { $($name $text),+ });
     };
 }
 
@@ -50,11 +38,6 @@ permissions! {
 }
 
 impl Permission {
-    /// The permission of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|p| p.name() == name)
-    }
-
     /// Whether it is about orders of one's own, which a program has none of.
     pub const fn is_own(self) -> bool {
         self.wider().is_some()
@@ -96,16 +79,6 @@ impl PermissionSet {
         Self(bits)
     }
 
-    /// The set that was stored as these bits; bits of unknown permissions are dropped.
-    pub fn from_bits(bits: u32) -> Self {
-        Self(bits & Self::all().0)
-    }
-
-    /// For storing. The bit of a permission never changes: new ones are appended.
-    pub const fn bits(self) -> u32 {
-        self.0
-    }
-
     /// Whether `permission`, or the wider one that includes it, is in the set.
     pub fn holds(self, permission: Permission) -> bool {
         self.contains(permission) || permission.wider().is_some_and(|wider| self.contains(wider))
@@ -116,18 +89,13 @@ impl PermissionSet {
         self.0 & 1 << permission as u32 != 0
     }
 
-    /// Whether everything in `other` is held.
-    pub fn holds_all(self, other: Self) -> bool {
-        other.iter().all(|permission| self.holds(permission))
-    }
-
     /// The members that `other` holds too.
     #[must_use]
     pub fn limited_to(self, other: Self) -> Self {
         self.iter().filter(|&p| other.holds(p)).collect()
     }
 
-    /// The members, in the order of the contract.
+    /// The members, in the order of [`Permission::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.iter().copied().filter(move |&p| self.contains(p))
     }

@@ -19,6 +19,11 @@ impl Timestamp {
         Self(millis)
     }
 
+    /// From whole seconds since the epoch, saturating.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
     /// Milliseconds since the epoch.
     pub const fn millis(self) -> i64 {
         self.0

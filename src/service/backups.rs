@@ -3,7 +3,7 @@
 
 mod schedule;
 
-pub use schedule::{Schedule, run, there};
+pub use schedule::{Schedule, room_for, run, there};
 
 use super::audit;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     store::{
         Store, WriteTx,
         backup::{self, Nameless},
-        sessions,
+        beside, sessions,
     },
 };
 use serde_json::json;
@@ -65,7 +65,7 @@ pub async fn download(app: &App, actor: Actor) -> Result<Download> {
         Error::new(&problem::OVERLOADED).detail("Another copy is being downloaded.").retry_after(DOWNLOAD_WAIT)
     })?;
     let (source, shared) = (app.store.path().to_path_buf(), app.clone());
-    let partial = backup::beside(&source, ".download.partial");
+    let partial = beside(&source, ".download.partial");
     let made = app.clock.now();
     let copy = move |watch: &backup::Watch| backup::copy_to_read(&source, &partial, watch);
     let copy = backup::aside(move || !shared.is_draining(), copy).await?;

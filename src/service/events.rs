@@ -1,7 +1,7 @@
 //! Recording events, and reading them.
 
 use super::{
-    orders::readable,
+    orders::readable_order,
     page::{Found, Wanted},
     views::EventView,
 };
@@ -13,7 +13,6 @@ use crate::{
     store::{
         ReadTx, WriteTx,
         events::{self, NewEvent},
-        orders,
     },
 };
 use serde::Serialize;
@@ -71,7 +70,7 @@ fn page(tx: &ReadTx<'_>, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> 
 /// The history of an order, oldest first, if the actor may read it. The key of an event is its version.
 pub fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> {
     app.store.read("orders.events", |tx| {
-        let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o.user_id)).ok_or_else(Error::absent)?;
+        let order = readable_order(tx, actor, id)?;
         let found = events::of_order(tx, order.seq, wanted.after.unwrap_or(0), wanted.look_for())?;
         wanted.found(views(found)?, |event| event.version, || Ok(order.version))
     })

@@ -148,7 +148,7 @@ fn limited_to_own(actor: &Actor, filter: Filter) -> Filter {
 }
 
 /// Whether `actor` may read an order of `owner`.
-pub(super) fn readable(actor: &Actor, owner: Option<UserId>) -> bool {
+fn readable(actor: &Actor, owner: Option<UserId>) -> bool {
     allows(actor, owner, Permission::OrdersRead, Permission::OrdersReadOwn)
 }
 
@@ -158,8 +158,13 @@ fn allows(actor: &Actor, owner: Option<UserId>, any: Permission, own: Permission
     actor.may(any) || (theirs && actor.may(own))
 }
 
-/// The order that `actor` wants to change, if they may do that; somebody else's looks like none.
-fn changeable(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, any: Permission, own: Permission) -> Result<Order> {
+/// The order of this identifier, if `actor` may read it; somebody else's looks like none.
+pub(super) fn readable_order(tx: &ReadTx<'_>, actor: &Actor, id: OrderId) -> Result<Order> {
+    permitted(tx, actor, id, Permission::OrdersRead, Permission::OrdersReadOwn)
+}
+
+/// The order to which `actor` wants to do something, if they may do that; somebody else's looks like none.
+fn permitted(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, any: Permission, own: Permission) -> Result<Order> {
     orders::by_id(tx, id)?.filter(|order| allows(actor, order.user_id, any, own)).ok_or_else(Error::absent)
 }
 

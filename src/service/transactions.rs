@@ -4,7 +4,7 @@
 use super::{
     audit, events,
     exactly_once::{Attempt, Kept, Reply},
-    orders::readable,
+    orders::readable_order,
     page::{Found, Wanted},
     views::TransactionView,
 };
@@ -127,7 +127,7 @@ pub async fn resolve(
 pub fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> {
     app.store.read("transactions.get", |tx| {
         let transaction = transactions::by_id(tx, id)?.ok_or_else(Error::absent)?;
-        orders::by_id(tx, transaction.order_id)?.filter(|o| readable(actor, o.user_id)).ok_or_else(Error::absent)?;
+        readable_order(tx, actor, transaction.order_id)?;
         serde_json::to_string(&TransactionView::from(&transaction)).map_err(Error::internal)
     })
 }
@@ -135,7 +135,7 @@ pub fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> {
 /// An order's transactions, newest first, if the actor may read the order. The key of one is its row.
 pub fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<Transaction, i64>> {
     let found = app.store.read("transactions.list", |tx| {
-        let order = orders::by_id(tx, id)?.filter(|o| readable(actor, o.user_id)).ok_or_else(Error::absent)?;
+        let order = readable_order(tx, actor, id)?;
         let before = wanted.after.unwrap_or(i64::MAX);
         let rows = transactions::of_order(tx, order.seq, before, wanted.look_for())?;
         wanted.found(rows, |(seq, _)| *seq, || transactions::count_of_order(tx, order.seq))

@@ -160,21 +160,10 @@ fn span(tx: &ReadTx<'_>, filter: &Filter) -> Result<(i64, i64)> {
     Ok((first, end))
 }
 
-/// The first row recorded at `at` or later. Rows are numbered without gaps and in the order of their times, so it is
-/// found by halving; no index on the time is needed.
+/// The first row recorded at `at` or later.
 fn since(tx: &ReadTx<'_>, at: Timestamp) -> Result<i64> {
-    let last = tx.row("SELECT max(seq) FROM audit", [], |row| row.get::<_, Option<i64>>(0))?.flatten();
-    let (mut low, mut high) = (1, last.unwrap_or(0) + 1);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let recorded = tx.row("SELECT occurred_at FROM audit WHERE seq = ?1", [middle], |row| row.get(0))?;
-        if recorded.is_some_and(|recorded: i64| recorded < at.millis()) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(low)
+    let last = tx.row("SELECT max(seq) FROM audit", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0);
+    tx.first_since("SELECT occurred_at FROM audit WHERE seq = ?1", at, last + 1)
 }
 
 /// The first row that is not as it was written, or is missing; none if the trail is whole.

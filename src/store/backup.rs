@@ -9,7 +9,6 @@
 mod partial;
 
 pub(super) use partial::Partial;
-pub use partial::beside;
 
 use super::{
     OpenError, ReadTx, Store,
@@ -207,15 +206,20 @@ pub async fn aside<T: Send + 'static>(
         Arc::new(move |_| if waits.load(Ordering::Relaxed) && wanted() { Wish::GoOn } else { Wish::Stop });
     let (tell, told) = oneshot::channel();
     let work = move || {
-        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-            tracing::debug!(error.cause = %error, "copying goes on at normal priority");
-        }
+        give_way();
         // Nobody may be waiting any more.
         let _ = tell.send(work(&watch));
     };
     let spawned = std::thread::Builder::new().name("backup".to_owned()).spawn(work);
     spawned.map_err(|e| CopyError::denied(Path::new("a thread"), &e))?;
     told.await.unwrap_or(Err(CopyError::Stopped))
+}
+
+/// Lets every other thread and process go before this thread from now on: orders do not wait for a copy.
+pub fn give_way() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(error.cause = %error, "copying goes on at normal priority");
+    }
 }
 
 /// Tells a copy that nobody waits for it any more.

@@ -3,13 +3,17 @@
 use super::sql::add_functions;
 use crate::domain::{id::Ids, time::Clock};
 use rusqlite::{
-    Connection,
+    Connection, OpenFlags,
     config::DbConfig,
     limits::Limit,
     trace::{TraceEvent, TraceEventCodes},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+/// How a file is opened that is only read. Each connection is used by one thread at a time.
+pub(super) const READ_ONLY: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+/// How a file is opened that is there, to change it.
+pub(super) const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 /// How long a connection waits for others who use the file, such as another process.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// Statements that each connection keeps prepared.

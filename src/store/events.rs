@@ -5,7 +5,12 @@ use super::{
     sql::{Columns, Key, failed, rows},
 };
 use crate::{
-    domain::{digest::sha256, event::EventType, id::EventId, id::OrderId, time::Timestamp},
+    domain::{
+        digest::sha256,
+        event::EventType,
+        id::{EventId, Identifier, OrderId},
+        time::Timestamp,
+    },
     error::Result,
 };
 use rusqlite::{Row, params};
@@ -78,7 +83,6 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
 
 /// The hash of an event: over everything in its row and the hash of the event before it.
 fn chained(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &NewEvent<'_>) -> [u8; 32] {
-    use crate::domain::id::Identifier;
     sha256(&[
         before,
         &seq.to_be_bytes(),

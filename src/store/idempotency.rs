@@ -71,8 +71,7 @@ pub fn settle(tx: &WriteTx<'_>, principal: &[u8], key: &str, settled: &Settled) 
     tx.execute(
         "INSERT OR REPLACE INTO idempotency_keys
            (principal, key, fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-                 ?12)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             principal,
             key,

@@ -4,7 +4,7 @@
 
 use super::{
     ReadTx,
-    sql::{Columns, damaged, failed},
+    sql::{damaged, failed},
 };
 use crate::{
     domain::{
@@ -93,20 +93,9 @@ fn add_to(sold: &mut Sold, sku: &str, currency: Currency, sums: &ItemSums, times
 pub fn numbers(tx: &ReadTx<'_>, from: i64, to: i64) -> Result<RangeInclusive<i64>> {
     let last = "SELECT number FROM orders WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1";
     let end = tx.row(last, [], |row| row.get::<_, i64>(0))?.unwrap_or(0) + 1;
-    let placed = "SELECT placed_at FROM orders WHERE number = ?1";
-    Ok(first_since(tx, placed, from, end)?..=first_since(tx, placed, to, end)? - 1)
-}
-
-/// The first of the rows numbered 1 to `end` − 1 whose instant is `since` or later; `end` if there is none. `instant`
-/// finds the instant of a row, which never decreases from one row to the next.
-fn first_since(tx: &ReadTx<'_>, instant: &str, since: i64, end: i64) -> Result<i64> {
-    let (mut low, mut high) = (1, end);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let at = tx.row(instant, [middle], |row| Columns::of(row).instant())?;
-        if at.is_some_and(|at: Timestamp| at.seconds() < since) { low = middle + 1 } else { high = middle }
-    }
-    Ok(low)
+    let first =
+        |at: i64| tx.first_since("SELECT placed_at FROM orders WHERE number = ?1", Timestamp::from_seconds(at), end);
+    Ok(first(from)?..=first(to)? - 1)
 }
 
 /// The name that `sku` has in the newest order that was placed with it, in this currency, among those of these numbers
@@ -137,5 +126,6 @@ pub fn newest_name(
 /// after it.
 pub fn newest_before(tx: &ReadTx<'_>, to: i64) -> Result<i64> {
     let last = tx.row("SELECT max(seq) FROM orders", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0);
-    Ok(first_since(tx, "SELECT created_at FROM orders WHERE seq = ?1", to, last + 1)? - 1)
+    let created = "SELECT created_at FROM orders WHERE seq = ?1";
+    Ok(tx.first_since(created, Timestamp::from_seconds(to), last + 1)? - 1)
 }

@@ -2,11 +2,11 @@
 
 use super::{
     ReadTx, WriteTx, roles,
-    sql::{Columns, Key, rows},
+    sql::{Columns, Key, below, rows},
 };
 use crate::{
     domain::{
-        id::{Identifier, KeyId, UserId},
+        id::{KeyId, UserId},
         permission::PermissionSet,
         time::Timestamp,
     },
@@ -81,10 +81,8 @@ pub fn by_id(tx: &ReadTx<'_>, id: KeyId) -> Result<Option<ApiKey>> {
 
 /// Keys before `before`, newest first.
 pub fn page(tx: &ReadTx<'_>, before: Option<KeyId>, limit: usize) -> Result<Vec<ApiKey>> {
-    // Larger than every identifier: UUIDs of version 7 do not begin with 255.
-    let before = before.map_or([255; 16], |id| *id.bytes());
     let sql = format!("SELECT {COLUMNS} FROM api_keys WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
-    tx.rows(&sql, (before, rows(limit)), read)
+    tx.rows(&sql, (below(before), rows(limit)), read)
 }
 
 /// How many keys there are.

@@ -2,13 +2,12 @@
 //! copy of the file. Killed at any point, the file is at one version or the next, and opening it again goes on from there.
 //! A new file takes no steps: it is made from `schema.sql`.
 
-use super::open::{private, sync_folder};
+use super::{backup::Partial, beside, connection::READ_ONLY};
 use crate::domain::digest::hex_sha256;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
     error::Error,
     fmt,
-    fs::{self, OpenOptions},
     path::{Path, PathBuf},
 };
 
@@ -85,38 +84,27 @@ fn take(connection: &mut Connection, step: &Step) -> Result<(), Box<dyn Error + 
 /// bears that name.
 fn keep_copy(path: &Path, from: i64, to: i64) -> Result<PathBuf, Failed> {
     let copy = beside(path, &format!(".pre-v{to}.db"));
-    let partial = beside(&copy, ".partial");
-    let made = write_copy(path, &partial, from).and_then(|()| {
-        fs::rename(&partial, &copy)?;
-        Ok(sync_folder(&copy)?)
-    });
-    if made.is_err() {
-        // What is left of it would only take up room; if it stays, the next attempt replaces it.
-        let _ = fs::remove_file(&partial);
-    }
-    made.map_err(failed(format!("no upgrade without a copy; {} could not be made", copy.display())))?;
+    make_copy(path, &copy, from)
+        .map_err(failed(format!("no upgrade without a copy; {} could not be made", copy.display())))?;
     Ok(copy)
 }
 
-fn write_copy(path: &Path, partial: &Path, version: i64) -> Result<(), Box<dyn Error + Send + Sync>> {
+/// What the rows must agree with is known of the present schema alone, so SQLite's own check is all that this copy is held
+/// to.
+fn make_copy(path: &Path, copy: &Path, version: i64) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let partial = Partial::begin(&beside(copy, ".partial"))?;
+    let name = partial.path().to_str().ok_or("its name is not UTF-8")?;
     // SQLite fills an empty file that is there, and leaves it its mode.
-    let file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(partial)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let name = partial.to_str().ok_or("its name is not UTF-8")?;
-    Connection::open_with_flags(path, flags)?.execute("VACUUM INTO ?1", [name])?;
-    let copied = Connection::open_with_flags(partial, flags)?;
+    Connection::open_with_flags(path, READ_ONLY)?.execute("VACUUM INTO ?1", [name])?;
+    let copied = Connection::open_with_flags(partial.path(), READ_ONLY)?;
     let sound: String = copied.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     let found: i64 = copied.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    drop(copied);
     if (sound.as_str(), found) != ("ok", version) {
         return Err(format!("the copy is not sound: {sound}, schema {found}").into());
     }
-    Ok(file.sync_all()?)
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
+    partial.finish(copy)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod backup;
 mod connection;
 pub mod events;
 pub mod figures;
+pub mod file_system;
 mod gauges;
 pub mod idempotency;
 pub mod item_sales;
@@ -30,13 +31,19 @@ pub use open::{OpenError, lock_file};
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 
-use crate::error::{Result, problem};
+use crate::{
+    domain::trace::TARGET,
+    error::{Result, problem},
+};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 use tracing::Instrument;
+
+/// Free bytes below which the disk of the file counts as full.
+pub const LITTLE_ROOM: u64 = 64 * 1024 * 1024;
 
 /// The version of the SQLite that is part of this program.
 pub fn sqlite_version() -> &'static str {
@@ -52,9 +59,13 @@ pub fn free_bytes(folder: &Path) -> Option<u64> {
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
-/// The target of the spans of the store: they are for traces, and at the level `trace` so that they cost nothing unless
-/// somebody asks for them.
-const SPANS: &str = "orderd::span";
+
+/// The path with `end` added to its name.
+pub fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
 
 /// The database file while it is open. Cheap to clone.
 #[derive(Clone)]
@@ -92,13 +103,14 @@ impl Store {
         T: Send + 'static,
         W: FnMut(&WriteTx<'_>) -> Result<T> + Send + 'static,
     {
-        let span = tracing::trace_span!(target: SPANS, "write", store.operation = name);
+        let span = tracing::trace_span!(target: TARGET, "write", store.operation = name);
         self.0.writer.run(name, work).instrument(span).await
     }
 
     /// Runs `work` on a consistent snapshot, at once, on this thread: for look-ups and pages that take microseconds.
     pub fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
-        tracing::trace_span!(target: SPANS, "read", store.operation = name).in_scope(|| self.0.readers.read(name, work))
+        tracing::trace_span!(target: TARGET, "read", store.operation = name)
+            .in_scope(|| self.0.readers.read(name, work))
     }
 
     /// Runs `work` on a consistent snapshot in the lane of long queries: few at once, each with a budget of time.
@@ -110,7 +122,7 @@ impl Store {
         name: &'static str,
         work: impl FnOnce(&ReadTx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let span = tracing::trace_span!(target: SPANS, "scan", store.operation = name);
+        let span = tracing::trace_span!(target: TARGET, "scan", store.operation = name);
         self.0.readers.scan(name, work).instrument(span).await
     }
 
@@ -152,9 +164,9 @@ impl Store {
         &self.0.gauges
     }
 
-    /// Whether the file's disk has this much room, as far as the system and the last change that was tried know.
-    pub fn has_room(&self, bytes: u64) -> bool {
-        !self.0.gauges.disk_is_full() && self.free_bytes().is_some_and(|free| free >= bytes)
+    /// Whether the file's disk has room, as far as the system and the last change that was tried know.
+    pub fn has_room(&self) -> bool {
+        !self.0.gauges.disk_is_full() && self.free_bytes().is_some_and(|free| free >= LITTLE_ROOM)
     }
 
     /// Bytes that may still be written to the file's disk; none if the system does not say.
@@ -164,10 +176,8 @@ impl Store {
 
     /// Bytes of the file, and of its write-ahead log.
     pub fn file_bytes(&self) -> (u64, u64) {
-        let mut log = self.0.path.as_os_str().to_owned();
-        log.push("-wal");
         let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        (bytes(&self.0.path), bytes(Path::new(&log)))
+        (bytes(&self.0.path), bytes(&beside(&self.0.path, "-wal")))
     }
 
     /// Where the file is.

@@ -3,8 +3,9 @@
 mod log;
 
 use super::{
-    Inner, ReadTx, Store,
-    connection::{Options, prepare_reader, prepare_writer},
+    Inner, ReadTx, Store, beside,
+    connection::{Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
+    file_system::{self, FileSystem},
     folder_of,
     gauges::Gauges,
     migrate::{self, STEPS, Step},
@@ -30,8 +31,6 @@ const SCHEMA_VERSION: i64 = migrate::newest(STEPS);
 const APPLICATION_ID: i64 = 0x6f72_6464;
 /// The oldest SQLite without the fault that could damage a WAL file with two connections: 3.51.3.
 const OLDEST_SQLITE: i32 = 3_051_003;
-const READ_ONLY: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
-const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// Why a file could not be opened.
 #[derive(Debug)]
@@ -94,7 +93,7 @@ pub(super) fn take(path: &Path, synced: bool, steps: &[Step]) -> Result<Taken, O
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(denied(&format!("SQLite {} is too old to be safe", rusqlite::version())));
     }
-    if let Some(name) = rustix::fs::statfs(folder_of(path)).ok().and_then(|disk| network(disk.f_type)) {
+    if let Ok(FileSystem::Network(name)) = file_system::of(folder_of(path)) {
         return Err(denied(&format!("{name} is a network file system, which cannot be relied on; use a local disk")));
     }
     let lock = lock(path)?;
@@ -162,9 +161,7 @@ pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Re
 
 /// The side file whose lock says that a server has the file at `path`.
 pub fn lock_file(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
+    beside(path, ".lock")
 }
 
 /// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.
@@ -198,21 +195,6 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
 /// Makes the file's entry in its folder durable.
 pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder_of(path))?.sync_all()
-}
-
-/// The name of a file system that lies on another machine, by its number in `statfs(2)`. Locks and shared memory, which
-/// SQLite relies on, do not work there as they should.
-fn network(file_system: rustix::fs::FsWord) -> Option<&'static str> {
-    // The numbers have 32 bits; on some machines they arrive with a sign.
-    match u32::try_from(file_system & 0xffff_ffff).unwrap_or_default() {
-        0x6969 => Some("NFS"),
-        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
-        0x5346_414f | 0x6b41_4653 => Some("AFS"),
-        0x7375_7245 => Some("Coda"),
-        0x00c3_6400 => Some("Ceph"),
-        0x0bd0_0bd0 => Some("Lustre"),
-        _ => None,
-    }
 }
 
 fn unusable(path: &Path, e: &rusqlite::Error) -> OpenError {
@@ -250,19 +232,4 @@ pub(super) fn is_current(tx: &ReadTx<'_>) -> Result<bool> {
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("BEGIN IMMEDIATE;\n{SCHEMA}\nCOMMIT;"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn network_file_systems_are_known_by_their_numbers() {
-        assert_eq!(network(0x6969), Some("NFS"));
-        assert_eq!(network(0xff53_4d42), Some("SMB"));
-        assert_eq!(network(0xff53_4d42_u32.cast_signed().into()), Some("SMB"));
-        for local in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630] {
-            assert_eq!(network(local), None, "ext4, XFS, Btrfs, tmpfs, overlay");
-        }
-    }
 }

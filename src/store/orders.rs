@@ -48,10 +48,8 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
            subtotal_amount, order_discount_amount, discount_amount, fee_amount, tax_amount, total_amount, paid_amount,
            refunded_amount, customer, note, metadata, version, created_by, created_at, updated_at, placed_at,
            confirmed_at, fulfilled_at, cancelled_at, cancel_reason)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-           ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-           ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28,
-           ?29)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+           ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
         params![
             order.seq,
             Key(order.id),
@@ -141,8 +139,7 @@ fn insert_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
         tx.execute(
             "INSERT INTO order_items (order_seq, line, id, sku, name, quantity, unit_amount, discount_amount, tax_rate,
                tax_amount, total_amount)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-               ?10, ?11)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 order.seq,
                 line,

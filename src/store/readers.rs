@@ -1,13 +1,16 @@
 //! Reading: a pool of connections that cannot write, look-ups on the caller's thread, and a lane for long queries.
 
 use super::{
-    connection::{Options, prepare_reader},
+    connection::{Options, PATIENCE, READ_ONLY, prepare_reader},
     gauges::Gauges,
-    sql::failed,
+    sql::{Columns, failed},
 };
-use crate::error::{Error, Result, problem};
+use crate::{
+    domain::time::Timestamp,
+    error::{Error, Result, problem},
+};
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use scheduled_thread_pool::ScheduledThreadPool;
 use std::{
     sync::{
@@ -48,8 +51,8 @@ impl Readers {
     }
 
     pub(super) fn open(options: &Options, gauges: Arc<Gauges>) -> Result<Self, r2d2::Error> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let manager = SqliteConnectionManager::file(&options.path).with_flags(flags).with_init(|c| prepare_reader(c));
+        let manager = SqliteConnectionManager::file(&options.path);
+        let manager = manager.with_flags(READ_ONLY).with_init(|connection| prepare_reader(connection));
         let size = u32::try_from(Self::connections(options)).unwrap_or(u32::MAX);
         let pool = Pool::builder()
             .max_size(size)
@@ -57,7 +60,7 @@ impl Readers {
             .test_on_check_out(false)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connection_timeout(Duration::from_secs(2))
+            .connection_timeout(PATIENCE)
             .thread_pool(Arc::new(ScheduledThreadPool::new(1)))
             .build(manager)?;
         Ok(Self { pool, lane: Arc::new(Semaphore::new(LANE_WIDTH)), budget: options.query_budget, gauges })
@@ -199,5 +202,18 @@ impl ReadTx<'_> {
     ) -> Result<Option<T>> {
         let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         super::sql::optional(statement.query_row(params, read))
+    }
+
+    /// The first of the rows numbered 1 to `end` − 1 whose instant is `since` or later; `end` if there is none. `instant`
+    /// finds the instant of a row by its number. Instants never decrease from one row to the next, so the row is found by
+    /// halving, and no index on them is needed.
+    pub(super) fn first_since(&self, instant: &str, since: Timestamp, end: i64) -> Result<i64> {
+        let (mut low, mut high) = (1, end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let at = self.row(instant, [middle], |row| Columns::of(row).instant())?;
+            if at.is_some_and(|at| at < since) { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
     }
 }

@@ -3,24 +3,23 @@
 
 use super::{
     OpenError,
-    backup::{CopyError, Partial, Stage, Watch, Wish, beside, verify_file},
+    backup::{CopyError, Partial, Stage, Watch, Wish, verify_file},
+    beside,
+    connection::{PATIENCE, READ_WRITE},
     open,
 };
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 use std::{
     fs::{self, File},
     io::{Read, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 /// Bytes that are copied at once.
 const CHUNK: usize = 1024 * 1024;
 /// What SQLite may leave beside a file that holds a part of it.
 const PARTS: [&str; 2] = ["-wal", "-journal"];
-/// How long to wait for others to let go of the file.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A copy that is to replace the file at `path`.
 pub struct Restore {
@@ -131,8 +130,7 @@ fn about(source: &Path, e: CopyError) -> CopyError {
 /// Moves the write-ahead log into the file. One that is damaged stays as it is: whoever keeps it keeps its log with it.
 fn fold(path: &Path) -> Result<(), CopyError> {
     let attempt = || {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = Connection::open_with_flags(path, READ_WRITE)?;
         connection.busy_timeout(PATIENCE)?;
         let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         connection.pragma_update(None, "journal_mode", "DELETE")?;

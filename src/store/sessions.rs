@@ -2,7 +2,7 @@
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, Key, rows},
+    sql::{Columns, Key, below, rows},
 };
 use crate::{
     domain::{
@@ -99,12 +99,10 @@ pub fn page(
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<Session>> {
-    // Larger than every identifier: UUIDs of version 7 do not begin with 255.
-    let before = before.map_or([255; 16], |id| *crate::domain::id::Identifier::bytes(&id));
     let sql = format!(
         "SELECT {COLUMNS} FROM sessions WHERE user_id = ?1 AND id < ?2 AND expires_at > ?3 ORDER BY id DESC LIMIT ?4"
     );
-    tx.rows(&sql, (Key(user), before, now.millis(), rows(limit)), read)
+    tx.rows(&sql, (Key(user), below(before), now.millis(), rows(limit)), read)
 }
 
 /// How many sessions of a user have not ended by `now`.

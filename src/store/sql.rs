@@ -69,6 +69,12 @@ impl<I: Identifier> FromSql for Key<I> {
     }
 }
 
+/// The bytes below which those of all identifiers made before `id` are; without it, those of all.
+pub(super) fn below<I: Identifier>(id: Option<I>) -> [u8; 16] {
+    // UUIDs of version 7 do not begin with 255.
+    id.map_or([255; 16], |id| *id.bytes())
+}
+
 /// Reads the columns of a row from left to right, in the order in which the statement lists them.
 pub(super) struct Columns<'r, 's> {
     row: &'r Row<'s>,

@@ -2,7 +2,7 @@
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, Key, breaks, failed, optional, rows},
+    sql::{Columns, Key, below, breaks, failed, optional, rows},
 };
 use crate::{
     domain::{
@@ -71,10 +71,8 @@ pub fn all(tx: &ReadTx<'_>) -> Result<Vec<User>> {
 
 /// Users before `before`, newest first.
 pub fn page(tx: &ReadTx<'_>, before: Option<UserId>, limit: usize) -> Result<Vec<User>> {
-    // Larger than every identifier: UUIDs of version 7 do not begin with 255.
-    let before = before.map_or([255; 16], |id| *crate::domain::id::Identifier::bytes(&id));
     let sql = format!("SELECT {COLUMNS} FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
-    tx.rows(&sql, (before, rows(limit)), read)
+    tx.rows(&sql, (below(before), rows(limit)), read)
 }
 
 /// How many users there are.

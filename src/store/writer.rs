@@ -1,36 +1,33 @@
-//! The single writer: a thread that owns the one writing connection, runs what waits in one transaction, and answers
-//! after the commit. A failing piece of work never takes another one with it.
+//! The single writer: a queue, and a thread that owns the one writing connection. Here is the side of those who have
+//! something to write: their work waits in the queue, begins in time or not at all, and is answered after the commit.
 
 mod job;
 mod log;
+mod thread;
 mod tx;
 
 use job::{Job, Task, Ticket};
 use log::Log;
+use thread::Thread;
 pub use tx::WriteTx;
 use tx::{Batch, Counters};
 
 use super::{connection::Options, gauges::Gauges, sql::failed};
-use crate::error::{Error, Fault, Result, problem};
-use rusqlite::{Connection, ErrorCode};
+use crate::error::{Error, Result, problem};
+use rusqlite::Connection;
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
         atomic::Ordering::Relaxed,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::sync::watch;
 
 /// Pieces of work that may wait; more are refused at once.
 const QUEUE_LENGTH: usize = 4_096;
-/// Pieces of work in one transaction at most.
-const BATCH_SIZE: usize = 256;
-/// A commit that takes longer than this is logged.
-const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
 pub(super) struct Writer {
     queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
@@ -55,15 +52,13 @@ impl Writer {
         gauges.recorded(counters.event, counters.recorded);
         let batch = Batch::new(options.clock.clone(), Arc::clone(&options.ids), counters);
         let log = Log::watch(&connection, Arc::clone(&gauges));
-        let mut loop_ = Loop { connection, batch, log, gauges: Arc::clone(&gauges), newest };
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || {
-                if loop_.run(&jobs).is_err() {
-                    fail.send_replace(true);
-                }
-            })
-            .map_err(Error::internal)?;
+        let mut thread = Thread { connection, batch, log, gauges: Arc::clone(&gauges), newest };
+        let run = move || {
+            if thread.run(&jobs).is_err() {
+                fail.send_replace(true);
+            }
+        };
+        let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(run).map_err(Error::internal)?;
         Ok(Self {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
@@ -143,174 +138,6 @@ impl Writer {
 /// The writer has stopped, after a failure of storage, with this work in its hands.
 fn stopped() -> Error {
     Error::new(&problem::OUTCOME_UNKNOWN).detail("Storage has failed; the service is stopping.")
-}
-
-/// Why a transaction came to nothing.
-enum Broken {
-    /// One piece of work failed after it had written: each has to run alone.
-    ByOne,
-    /// A sum of the figures would be beyond 64 bits: likewise, and what does that alone is refused.
-    Uncountable,
-    /// Nothing was kept, for this reason, and all was undone.
-    Undone(Error),
-    /// It is not known what is on disk.
-    Unknown(Error),
-}
-
-struct Loop {
-    connection: Connection,
-    batch: Batch,
-    log: Log,
-    gauges: Arc<Gauges>,
-    newest: watch::Sender<i64>,
-}
-
-impl Loop {
-    /// Works until the queue is closed. An error or a panic of its own is final: the writer cannot vouch any more for
-    /// what is on disk, or for what memory says about it.
-    fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
-        let ended = catch_unwind(AssertUnwindSafe(|| self.work(jobs)))
-            .unwrap_or_else(|_| Err(Error::internal("a panic outside of a transaction")));
-        ended.inspect_err(|e| tracing::error!(error.cause = %e, "storage failed; the writer stops"))
-    }
-
-    fn work(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
-        while let Some(first) = self.next(jobs)? {
-            let waiting: Vec<_> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1)).collect();
-            self.gauges.queued.fetch_sub(i64::try_from(waiting.len()).unwrap_or_default(), Relaxed);
-            let batch: Vec<_> = waiting.into_iter().filter(|job| job.ticket().begin()).collect();
-            self.write(batch)?;
-            self.log.after_batch(&self.connection, Instant::now())?;
-        }
-        self.log.empty(&self.connection)
-    }
-
-    /// The next piece of work; nothing when the queue is closed. While none comes, the log is looked after.
-    fn next(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<Option<Box<dyn Job>>> {
-        loop {
-            let Some(wait) = self.log.rests_in(Instant::now()) else { return Ok(jobs.recv().ok()) };
-            match jobs.recv_timeout(wait) {
-                Ok(job) => return Ok(Some(job)),
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => self.log.rest(&self.connection, Instant::now())?,
-            }
-        }
-    }
-
-    /// Commits `jobs` together or, if that cannot be, one by one; answers each. An error is final.
-    fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
-        match self.transaction(&mut jobs) {
-            Err(Broken::ByOne | Broken::Uncountable) if jobs.len() > 1 => return self.write_one_by_one(jobs),
-            Ok(()) | Err(Broken::ByOne) => {}
-            Err(Broken::Uncountable) => {
-                let fault =
-                    || Fault::body("#", "too_large", "with it, sums over its day could not be counted any more");
-                for job in jobs {
-                    job.refuse(Error::invalid(vec![fault()]));
-                }
-                return Ok(());
-            }
-            Err(Broken::Undone(e)) => {
-                refuse(jobs, e.problem(), &e);
-                return if e.is(&problem::STORAGE_FULL) { self.log.no_room(&self.connection, &e) } else { Ok(()) };
-            }
-            Err(Broken::Unknown(e)) => {
-                refuse(jobs, &problem::OUTCOME_UNKNOWN, &e);
-                return Err(e);
-            }
-        }
-        jobs.into_iter().for_each(Job::answer);
-        Ok(())
-    }
-
-    fn write_one_by_one(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
-        jobs.into_iter().try_for_each(|job| self.write(vec![job]))
-    }
-
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Broken> {
-        if jobs.is_empty() {
-            return Ok(());
-        }
-        self.execute("BEGIN IMMEDIATE").map_err(undone_or_unknown)?;
-        let kept = self.batch.counters();
-        match self.run_all(jobs).and_then(|()| self.commit()) {
-            Ok(()) => {
-                self.batch.committed();
-                self.gauges.batch_size.sized(jobs.len());
-                let counters = self.batch.counters();
-                self.gauges.recorded(counters.event, counters.recorded);
-                self.newest.send_if_modified(|newest| std::mem::replace(newest, counters.event) != *newest);
-                Ok(())
-            }
-            Err(broken) => {
-                self.batch.undo(kept);
-                self.gauges.rollbacks.fetch_add(1, Relaxed);
-                // After some failures SQLite has rolled back by itself; then there is nothing left to do.
-                if !self.connection.is_autocommit() && !matches!(broken, Broken::Unknown(_)) {
-                    self.execute("ROLLBACK").map_err(Broken::Unknown)?;
-                }
-                Err(broken)
-            }
-        }
-    }
-
-    fn run_all(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Broken> {
-        for job in jobs {
-            let (mark, changes) = (self.batch.mark(), self.connection.total_changes());
-            let tx = WriteTx::new(&self.connection, &self.batch);
-            match job.run(&tx) {
-                Ok(()) => {}
-                Err(job::Failed::Storage(e)) => return Err(undone_or_unknown(e)),
-                Err(job::Failed::Itself) => {
-                    // Checks come before writes, so what fails has mostly written nothing and needs no undoing. After
-                    // some failures SQLite rolls the whole transaction back by itself.
-                    let untouched = self.connection.total_changes() == changes && !self.connection.is_autocommit();
-                    if !untouched {
-                        return Err(Broken::ByOne);
-                    }
-                    self.batch.rewind(mark);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn commit(&self) -> Result<(), Broken> {
-        self.batch.flush(&self.connection).map_err(uncountable)?;
-        let begun = Instant::now();
-        self.execute("COMMIT")
-            .map_err(|e| if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) })?;
-        let taken = begun.elapsed();
-        self.gauges.commits.took(taken);
-        if taken > SLOW_COMMIT {
-            let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(commit.duration_ms = millis, "slow commit: the disk is slow");
-        }
-        Ok(())
-    }
-
-    fn execute(&self, sql: &str) -> Result<()> {
-        self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed)
-    }
-}
-
-/// Past 64 bits, SQLite goes on with an inexact number, which no column of the figures takes.
-fn uncountable(e: rusqlite::Error) -> Broken {
-    match e.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation) => Broken::Uncountable,
-        _ => undone_or_unknown(failed(e)),
-    }
-}
-
-/// Before the commit, rolling back undoes whatever failed, unless storage itself did.
-fn undone_or_unknown(e: Error) -> Broken {
-    if e.is(&problem::OUTCOME_UNKNOWN) { Broken::Unknown(e) } else { Broken::Undone(e) }
-}
-
-fn refuse(jobs: Vec<Box<dyn Job>>, problem: &'static crate::error::Problem, cause: &Error) {
-    for job in jobs {
-        job.refuse(Error::new(problem).caused_by(cause.to_string()));
-    }
 }
 
 #[cfg(test)]

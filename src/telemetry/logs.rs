@@ -3,10 +3,10 @@
 
 mod lines;
 
-use super::traces::{self, Spans};
+use super::traces::Spans;
 use crate::{
     config::{LogFormat, LogLevel},
-    domain::time::Clock,
+    domain::{time::Clock, trace::TARGET},
 };
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -28,9 +28,9 @@ pub fn start(format: LogFormat, level: LogLevel, clock: Clock, spans: Option<Spa
         LogLevel::Trace => LevelFilter::TRACE,
     };
     // Spans of traces are no matter of logs, which have the trace's identifier as a field.
-    let logged = filter_fn(move |metadata| *metadata.level() <= level && metadata.target() != traces::TARGET);
+    let logged = filter_fn(move |metadata| *metadata.level() <= level && metadata.target() != TARGET);
     let lines = lines::Lines::new(format, clock, std::io::stderr).with_filter(logged.with_max_level_hint(level));
-    let spans = spans.map(|spans| spans.with_filter(filter_fn(|metadata| metadata.target() == traces::TARGET)));
+    let spans = spans.map(|spans| spans.with_filter(filter_fn(|metadata| metadata.target() == TARGET)));
     // A second call has no effect: the first logger stays.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines).with(spans));
     std::panic::set_hook(Box::new(log_panic));

@@ -1,4 +1,4 @@
-//! Traces: the steps of a request, each with its time, for a collector that speaks OTLP. A span of [`TARGET`] is such a
+//! Traces: the steps of a request, each with its time, for a collector that speaks OTLP. A span of [`crate::domain::trace::TARGET`] is such a
 //! step; the outermost one names the trace, and what lies in no trace is not recorded. Recording never waits: what the
 //! queue has no room for is dropped and counted.
 
@@ -27,9 +27,6 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
-/// The target of the spans that traces are made of. They have the level `trace`, so that they cost nothing while nobody
-/// records them.
-pub const TARGET: &str = "orderd::span";
 /// Finished steps that may wait to be sent.
 const QUEUE_LENGTH: usize = 8_192;
 

@@ -1,5 +1,5 @@
-//! The tables of the guide that state rules of the code are held to the code. The reference of the configuration is written
-//! by `BLESS=1 cargo test --test api guide`.
+//! What the guide states about the code is held to the code: rules, problems, indexes, and the names of files and tests.
+//! The reference of the configuration is written by `BLESS=1 cargo test --test api guide`.
 
 use orderd::{
     auth::policy,
@@ -8,8 +8,13 @@ use orderd::{
         order::{OrderStatus, Step, Transition},
         permission::Permission,
     },
+    error::ALL,
 };
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 const ORDERS: &str = include_str!("../../assets/guide/06-orders.md");
 const ACCESS: &str = include_str!("../../assets/guide/07-access.md");
@@ -81,4 +86,64 @@ fn the_configuration_is_as_the_guide_has_it() {
     } else {
         assert_eq!(written, expected, "changed; if that is meant, run with BLESS=1 and review the difference");
     }
+}
+
+/// The manual and the README: each file and its text.
+fn texts() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let chapters = fs::read_dir(root.join("assets/guide")).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| (path.clone(), fs::read_to_string(path).unwrap());
+    chapters.chain([root.join("README.md")]).map(read).collect()
+}
+
+#[test]
+fn every_problem_is_in_the_guide() {
+    let chapter = include_str!("../../assets/guide/12-errors.md");
+    let row = |problem: &orderd::error::Problem| {
+        format!("| [`{}`](/problems/{}) | {} |", problem.code, problem.slug(), problem.title)
+    };
+    let missing: Vec<_> = ALL.iter().map(|problem| row(problem)).filter(|row| !chapter.contains(row)).collect();
+    assert_eq!(missing, Vec::<String>::new());
+    assert_eq!(chapter.matches("](/problems/").count(), ALL.len());
+}
+
+#[test]
+fn every_table_and_index_has_its_reason_in_the_guide() {
+    let chapter = include_str!("../../assets/guide/03-database.md");
+    let named = |line: &'static str| {
+        let made = ["CREATE TABLE ", "CREATE INDEX ", "CREATE UNIQUE INDEX "];
+        made.iter().find_map(|made| line.strip_prefix(made)).and_then(|rest| rest.split(' ').next())
+    };
+    let names: Vec<_> = include_str!("../../schema.sql").lines().filter_map(named).collect();
+    assert!(names.len() > 25, "{names:?}");
+    for name in names {
+        assert!(chapter.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn files_and_tests_that_are_named_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut named, mut wrong) = (0, vec![]);
+    for (text, words) in texts() {
+        for name in words.split('`').skip(1).step_by(2) {
+            let (file, test) = name.split_once("::").map_or((name, None), |(file, test)| (file, Some(test)));
+            let ours = ["src/", "tests/", "benches/", ".ci/"].iter().any(|folder| file.starts_with(folder));
+            if !ours || file.contains(char::is_whitespace) || file.contains('*') {
+                continue;
+            }
+            named += 1;
+            let is_there = match test {
+                None => root.join(file).exists(),
+                Some(test) => {
+                    fs::read_to_string(root.join(file)).is_ok_and(|code| code.contains(&format!("fn {test}(")))
+                }
+            };
+            if !is_there {
+                wrong.push(format!("{}: {name}", text.display()));
+            }
+        }
+    }
+    assert!(named > 100, "{named}");
+    assert_eq!(wrong, Vec::<String>::new());
 }

@@ -70,7 +70,8 @@ fn only_an_empty_database_that_nobody_serves_is_filled() {
     let again = place.run("demo --orders 10 --db orders.db");
     assert_eq!((again.code, again.out.as_str()), (1, ""));
     assert_eq!(again.err, "orderd: orders.db: there is something in it; only an empty database is filled\n");
-    for bad in ["--days 0", "--until tomorrow", "--until 9999-01-01T00:00:00Z"] {
+    let numbers = ["--days 0", "--orders 100000001", "--accounts 18446744073709551615"];
+    for bad in ["--until tomorrow", "--until 9999-01-01T00:00:00Z"].iter().chain(&numbers) {
         assert_eq!(place.run(&format!("demo {bad} --db new.db")).code, 2, "{bad}");
     }
     assert!(!place.path().join("new.db").exists());

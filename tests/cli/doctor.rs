@@ -5,7 +5,7 @@ use crate::{
     support::Workplace,
 };
 use serde_json::Value;
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 /// What it says of each thing, by name.
 fn found(place: &Workplace) -> (i32, Value) {
@@ -63,4 +63,14 @@ fn what_is_wrong_is_named_and_is_1() {
     let nowhere = place.run("doctor --db nowhere/orders.db");
     assert_eq!(nowhere.code, 1);
     assert!(nowhere.out.contains("FAIL folder: nowhere is not there\n"), "{}", nowhere.out);
+}
+
+#[test]
+fn a_limit_on_descriptors_that_the_server_raises_by_itself_is_none() {
+    let place = Workplace::new();
+    let doctor = "ulimit -Sn 200; exec \"$0\" doctor --db orders.db --set limits.connections=150";
+    let output =
+        Command::new("sh").args(["-c", doctor, env!("CARGO_BIN_EXE_orderd")]).current_dir(place.path()).output();
+    let said = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(said.lines().any(|line| line.starts_with("ok descriptors: ")), "{said}");
 }

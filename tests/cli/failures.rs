@@ -5,7 +5,7 @@ use crate::{
     server::{ADMIN, Server},
     support::Workplace,
 };
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, process::Command};
 
 /// Runs a command and gives its exit code and what it says, without the lines of the log.
 fn said(place: &Workplace, arguments: &str) -> (i32, String) {
@@ -143,4 +143,16 @@ fn a_command_that_is_none_is_bad_usage() {
         assert!(text.starts_with("error: ") || text.contains("Usage: orderd"), "{command}: {text}");
     }
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "nothing was made");
+}
+
+#[test]
+fn past_the_limit_on_the_size_of_files_a_command_fails_and_is_not_killed() {
+    let place = place();
+    for command in ["backup --db orders.db --out copy.db", "restore --db new.db orders.db", "demo --db demo.db"] {
+        let limited = format!("ulimit -f 64; exec \"$0\" {command}");
+        let mut shell = Command::new("sh");
+        let shell = shell.args(["-c", &limited, env!("CARGO_BIN_EXE_orderd")]).current_dir(place.path());
+        let output = shell.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");
+    }
 }

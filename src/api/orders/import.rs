@@ -2,7 +2,13 @@
 
 use super::{Actor, App, CreateOrder, Error, OrderId, Result, orders};
 use crate::{
-    api::{json, lines::Lines, operation::NDJSON, problem::ProblemBody, schema},
+    api::{
+        json,
+        lines::{Lines, MAX_LINE},
+        operation::NDJSON,
+        problem::ProblemBody,
+        schema,
+    },
     error::{Class, Fault},
     service::{orders::Imported, views::Shown},
 };
@@ -20,6 +26,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Lines that are worked on at once: they share a commit.
 const AT_ONCE: usize = 128;
+/// Bytes of the lines that are worked on at once. More than any one line has; when it is read it takes several times as
+/// much memory.
+const BYTES_AT_ONCE: usize = 8 * MAX_LINE;
 /// Bytes of answers that wait for a client who sends everything before reading anything; some 200,000 lines.
 const ANSWERS_AHEAD: u32 = 16 * 1024 * 1024;
 /// The longest `external_ref`, in characters.
@@ -96,7 +105,17 @@ async fn work(app: App, actor: Actor, body: Body, answers: mpsc::UnboundedSender
 fn answers_to(app: &App, actor: &Actor, lines: Lines) -> impl Stream<Item = Answer> {
     let lines = stream::unfold(lines, |mut lines| async { lines.next().await.map(|line| (line, lines)) });
     let lines = lines.filter(|(_, line)| ready(!line.as_ref().is_ok_and(|line| line.trim_ascii().is_empty())));
-    lines.map(move |(number, line)| answer(app, actor, number, line)).buffered(AT_ONCE)
+    let room = Arc::new(Semaphore::new(BYTES_AT_ONCE));
+    let lines = lines.then(move |(number, line)| {
+        let (room, bytes) = (Arc::clone(&room), line.as_ref().map_or(0, Vec::len));
+        // The lines before it give their room back as they are done, whoever waits for what.
+        async move { (number, line, room.acquire_many_owned(u32::try_from(bytes).unwrap_or_default()).await) }
+    });
+    let work = move |(number, line, room)| async move {
+        let _room = room;
+        answer(app, actor, number, line).await
+    };
+    lines.map(work).buffered(AT_ONCE)
 }
 
 async fn answer(app: &App, actor: &Actor, number: u64, line: Result<Vec<u8>>) -> Answer {

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         listing::{Direction, Filter, Position, Sort, SortKey},
         money::Currency,
+        order::MAX_METADATA,
         time::Timestamp,
     },
     error::{Fault, problem},
@@ -20,9 +21,6 @@ use axum::{extract::State, http::Uri, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-
-/// The most `metadata.<key>` parameters: an order has no more entries.
-const MAX_METADATA: usize = 50;
 
 /// Which orders to list, and how.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -169,6 +167,7 @@ impl ListOrders {
 
     pub(super) fn filter(&self) -> Result<Filter> {
         let instant = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse);
+        // An order has no more entries.
         if self.metadata.len() > MAX_METADATA {
             let detail = format!("must be at most {MAX_METADATA} parameters");
             let fault = Fault::parameter("metadata.<key>", "too_many", detail);

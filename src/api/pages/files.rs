@@ -35,7 +35,6 @@ pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Result<Respon
         (header::ETAG, tag.as_str()),
         // An hour saves the bulk of the requests, and a new version is seen soon enough.
         (header::CACHE_CONTROL, "public, max-age=3600"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     if unchanged {
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());

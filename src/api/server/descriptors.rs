@@ -24,6 +24,11 @@ pub(super) fn connections(wanted: usize) -> usize {
     if wanted == 0 { most } else { wanted.min(most) }
 }
 
+/// The most connections that the process can hold with its limit raised as far as it may be.
+pub fn most_connections() -> usize {
+    room(getrlimit(Resource::Nofile).maximum)
+}
+
 fn room(descriptors: Option<u64>) -> usize {
     let Some(descriptors) = descriptors else { return usize::MAX };
     let left = descriptors.saturating_sub(RESERVED.min(descriptors / 2));

@@ -1,8 +1,16 @@
 //! The ground: the disk, its file system, and the limits that the system sets. Not the files on it.
 
 use super::Finding;
-use crate::{config::Config, domain::time::Clock, store};
-use rustix::process::{Resource, getrlimit};
+use crate::{
+    api::server,
+    config::Config,
+    domain::time::Clock,
+    service::backups,
+    store::{
+        self, LITTLE_ROOM,
+        file_system::{self, FileSystem},
+    },
+};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -19,58 +27,25 @@ const SYNCED_BYTES: usize = 16 * 1024;
 const SLOW_SYNC: Duration = Duration::from_millis(50);
 /// The clock may go this far from the time that passes meanwhile.
 const CLOCK_STEP: Duration = Duration::from_secs(1);
-/// Free bytes below which the server calls itself not ready.
-const LITTLE_ROOM: u64 = 64 * 1024 * 1024;
-/// Descriptors beyond those of connections: files, pipes, the listener.
-const OWN_DESCRIPTORS: u64 = 64;
-
-/// What a file system is good for.
-#[derive(Clone, Copy)]
-enum Kind {
-    Local,
-    Network,
-    /// What is on it is gone after a restart, of the machine or of the container.
-    Passing,
-}
-
-/// File systems by the number that statfs(2) gives.
-const FILE_SYSTEMS: [(u32, &str, Kind); 17] = [
-    (0xEF53, "ext4", Kind::Local),
-    (0x5846_5342, "xfs", Kind::Local),
-    (0x9123_683E, "btrfs", Kind::Local),
-    (0x2FC1_2FC1, "zfs", Kind::Local),
-    (0xF2F5_2010, "f2fs", Kind::Local),
-    (0xCA45_1A4E, "bcachefs", Kind::Local),
-    (0x6969, "NFS", Kind::Network),
-    (0x517B, "SMB", Kind::Network),
-    (0xFE53_4D42, "SMB", Kind::Network),
-    (0xFF53_4D42, "CIFS", Kind::Network),
-    (0x5346_414F, "AFS", Kind::Network),
-    (0x00C3_6400, "Ceph", Kind::Network),
-    (0x0102_1997, "9p", Kind::Network),
-    (0x0BD0_0BD0, "Lustre", Kind::Network),
-    (0x0102_1994, "tmpfs", Kind::Passing),
-    (0x8584_58F6, "ramfs", Kind::Passing),
-    (0x794C_7630, "overlay", Kind::Passing),
-];
 
 /// Whether locks and syncs can be relied on.
 pub(super) fn file_system(folder: &Path) -> Finding {
     const NAME: &str = "file_system";
-    let number = match rustix::fs::statfs(folder) {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the numbers have 32 bits")]
-        Ok(found) => found.f_type as u32,
-        Err(e) => return Finding::bad(NAME, format!("{}: {e}", folder.display())),
-    };
-    match FILE_SYSTEMS.iter().find(|(known, ..)| *known == number) {
-        Some((_, name, Kind::Local)) => Finding::good(NAME, *name),
-        Some((_, name, Kind::Network)) => {
+    match file_system::of(folder) {
+        Err(e) => Finding::bad(NAME, format!("{}: {e}", folder.display())),
+        Ok(FileSystem::Local(name)) => Finding::good(NAME, name),
+        Ok(FileSystem::Network(name)) => {
             Finding::bad(NAME, format!("{name}: a network file system does not keep what locks and syncs promise"))
         }
-        Some((_, name, Kind::Passing)) => {
+        Ok(FileSystem::HandedIn(name)) => {
+            Finding::doubtful(NAME, format!("{name}: see that its locks work and that its syncs reach a disk"))
+        }
+        Ok(FileSystem::Passing(name)) => {
             Finding::doubtful(NAME, format!("{name}: what is on it may be gone after a restart"))
         }
-        None => Finding::doubtful(NAME, format!("of an unknown kind ({number:#x}): see that its syncs reach a disk")),
+        Ok(FileSystem::Unknown(number)) => {
+            Finding::doubtful(NAME, format!("of an unknown kind ({number:#x}): see that its syncs reach a disk"))
+        }
     }
 }
 
@@ -84,7 +59,7 @@ pub(super) fn room(folder: &Path, path: &Path) -> Finding {
     let detail = format!("{} MiB free, {} MiB in use by the database", free >> 20, size >> 20);
     if free < LITTLE_ROOM {
         Finding::bad(NAME, format!("{detail}; the server is not ready below {} MiB", LITTLE_ROOM >> 20))
-    } else if free < size.saturating_add(LITTLE_ROOM) {
+    } else if free < backups::room_for(size) {
         Finding::doubtful(NAME, format!("{detail}: not enough for a copy of it"))
     } else {
         Finding::good(NAME, detail)
@@ -128,16 +103,16 @@ fn time_sync(file: &mut File) -> io::Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// Whether there are descriptors for as many connections as are configured.
+/// Whether there are descriptors for as many connections as are configured. The server raises its limit by itself.
 pub(super) fn descriptors(config: &Config) -> Finding {
     const NAME: &str = "descriptors";
-    let wanted = (config.limits.connections as u64).saturating_add(OWN_DESCRIPTORS);
-    match getrlimit(Resource::Nofile).current {
-        Some(limit) if limit < wanted => {
-            let connections = config.limits.connections;
-            Finding::doubtful(NAME, format!("{limit}: too few for `limits.connections` = {connections}; see ulimit -n"))
-        }
-        Some(limit) => Finding::good(NAME, limit.to_string()),
-        None => Finding::good(NAME, "without a limit"),
+    let wanted = config.limits.connections;
+    match server::most_connections() {
+        usize::MAX => Finding::good(NAME, "without a limit"),
+        most if wanted > most => Finding::doubtful(
+            NAME,
+            format!("enough for {most} connections: too few for `limits.connections` = {wanted}; see ulimit -Hn"),
+        ),
+        most => Finding::good(NAME, format!("enough for {most} connections")),
     }
 }

@@ -22,7 +22,7 @@ const OTHERS: u32 = 0o077;
 pub(super) fn permissions(config: &Config) -> Finding {
     const NAME: &str = "permissions";
     let path = &config.db.path;
-    let sides = ["", "-wal", "-shm", ".lock"].map(|end| PathBuf::from(format!("{}{end}", path.display())));
+    let sides = ["", "-wal", "-shm", ".lock"].map(|end| store::beside(path, end));
     let files: Vec<_> = sides.into_iter().chain([config.signing_key_file()]).filter(|path| is_open(path)).collect();
     let folders = [store::folder_of(path).to_path_buf(), config.backup_folder()];
     let folders: Vec<_> = folders.into_iter().filter(|path| is_open(path)).collect();

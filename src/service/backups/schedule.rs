@@ -106,7 +106,7 @@ impl Schedule {
         let denied = |e: io::Error| CopyError::Unfit(OpenError::Denied(self.folder.clone(), e.to_string()));
         DirBuilder::new().mode(0o700).recursive(true).create(&self.folder).map_err(denied)?;
         let source = app.store.path().to_path_buf();
-        let needed = fs::metadata(&source).map_err(denied)?.len().saturating_add(ROOM_TO_LEAVE);
+        let needed = room_for(fs::metadata(&source).map_err(denied)?.len());
         if store::free_bytes(&self.folder).is_some_and(|free| free < needed) {
             return Err(CopyError::Full(self.folder.clone()));
         }
@@ -130,6 +130,11 @@ impl Schedule {
             }
         }
     }
+}
+
+/// The free bytes that a disk must have for the backup of a file of so many.
+pub fn room_for(bytes: u64) -> u64 {
+    bytes.saturating_add(ROOM_TO_LEAVE)
 }
 
 /// The backups of `database` in `folder`, by when they were made. Files of other names are none of ours.

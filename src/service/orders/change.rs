@@ -6,9 +6,9 @@ use super::{
         exactly_once::{Attempt, Kept, Reply},
         views::OrderView,
     },
-    IfMatch, changeable,
+    IfMatch,
     create::duplicate_reference,
-    shown,
+    permitted, shown,
 };
 use crate::{
     app::App,
@@ -16,7 +16,7 @@ use crate::{
     domain::{
         event::EventType,
         id::OrderId,
-        order::{Customer, Item, Order},
+        order::{Customer, Item, MAX_METADATA, Order},
         permission::Permission,
         pricing::{Fee, Line, price},
     },
@@ -25,9 +25,6 @@ use crate::{
 };
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
-
-/// The most entries that `metadata` may have.
-pub const MAX_METADATA: usize = 50;
 
 /// What a patch does to one field.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +95,7 @@ pub async fn change(
 ) -> Result<Reply> {
     app.store
         .write("orders.update", move |tx| {
-            let before = changeable(tx, &actor, id, Permission::OrdersUpdate, Permission::OrdersUpdateOwn)?;
+            let before = permitted(tx, &actor, id, Permission::OrdersUpdate, Permission::OrdersUpdateOwn)?;
             if let Some(reply) = attempt.replay(tx, &actor)? {
                 return Ok(reply);
             }

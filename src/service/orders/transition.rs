@@ -7,7 +7,7 @@ use super::{
         transactions,
         views::OrderView,
     },
-    IfMatch, allows, changeable, shown,
+    IfMatch, allows, permitted, shown,
 };
 use crate::{
     app::App,
@@ -135,9 +135,9 @@ const fn operation(transition: Transition) -> &'static str {
 fn visible(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, transition: Transition) -> Result<Order> {
     use Permission::{OrdersCancel, OrdersCancelOwn, OrdersCreateOwn, OrdersTransition};
     match transition {
-        Transition::Place => changeable(tx, actor, id, OrdersTransition, OrdersCreateOwn),
-        Transition::Confirm | Transition::Fulfil => changeable(tx, actor, id, OrdersTransition, OrdersTransition),
-        Transition::Cancel => changeable(tx, actor, id, OrdersCancel, OrdersCancelOwn),
+        Transition::Place => permitted(tx, actor, id, OrdersTransition, OrdersCreateOwn),
+        Transition::Confirm | Transition::Fulfil => permitted(tx, actor, id, OrdersTransition, OrdersTransition),
+        Transition::Cancel => permitted(tx, actor, id, OrdersCancel, OrdersCancelOwn),
     }
 }
 

@@ -4,9 +4,9 @@
 use super::{CopyError, is_full};
 use crate::{
     domain::digest::Running,
-    store::{OpenError, open},
+    store::{OpenError, beside, connection::READ_WRITE, open},
 };
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use std::{
     fs::{self, File, OpenOptions},
     io,
@@ -59,8 +59,7 @@ impl Partial {
 
     /// A connection that fills it, without a journal: until it is whole it is worth nothing.
     pub(super) fn open(&self) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
+        let connection = Connection::open_with_flags(&self.path, READ_WRITE)?;
         connection.pragma_update(None, "journal_mode", "OFF")?;
         connection.pragma_update(None, "synchronous", "OFF")?;
         Ok(connection)
@@ -137,11 +136,4 @@ impl Drop for Partial {
             self.remove_sides();
         }
     }
-}
-
-/// The path with `end` added to its name.
-pub fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
 }

@@ -4,6 +4,7 @@
 use super::*;
 use crate::store::open::{SCHEMA, Taken, take as take_file};
 use std::{
+    fs,
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
     process::{Command, ExitStatus},
 };
@@ -44,7 +45,7 @@ fn scene() -> (tempfile::TempDir, PathBuf) {
 
 /// The version of a file; panics if it is between two versions or has lost anything.
 fn version(path: &Path) -> i64 {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let connection = Connection::open_with_flags(path, READ_ONLY).unwrap();
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     let sound: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!((sound.as_str(), number("SELECT count(*) FROM users")), ("ok", USERS));

@@ -113,22 +113,12 @@ pub fn count(tx: &ReadTx<'_>, filter: &Filter) -> Result<i64> {
 fn span(tx: &ReadTx<'_>, filter: &Filter) -> Result<Range<i64>> {
     let end = tx.row("SELECT max(seq) FROM orders", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0) + 1;
     let row_at = |instant: Option<Timestamp>, otherwise| match instant {
-        Some(instant) => first_since(tx, instant, end),
+        Some(instant) => {
+            tx.first_since("SELECT created_at FROM orders WHERE seq >= ?1 ORDER BY seq LIMIT 1", instant, end)
+        }
         None => Ok(otherwise),
     };
     Ok(row_at(filter.created_from, 1)?..row_at(filter.created_to, end)?)
-}
-
-/// The first row of an order made at `instant` or later; `end` if there is none.
-fn first_since(tx: &ReadTx<'_>, instant: Timestamp, end: i64) -> Result<i64> {
-    let mut candidates = 1..end;
-    while !candidates.is_empty() {
-        let middle = candidates.start + (candidates.end - candidates.start) / 2;
-        let sql = "SELECT created_at FROM orders WHERE seq >= ?1 ORDER BY seq LIMIT 1";
-        let earlier = tx.row(sql, [middle], |row| row.get::<_, i64>(0))?.is_some_and(|at| at < instant.millis());
-        candidates = if earlier { middle + 1..candidates.end } else { candidates.start..middle };
-    }
-    Ok(candidates.start)
 }
 
 /// The event that a walk begins at; orders never change their places in the default order.

@@ -17,8 +17,8 @@ use crate::{
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
 
-/// Rows that are counted together.
-const AT_ONCE: usize = 10_000;
+/// Rows that are counted together: an order may be as large as a request.
+const AT_ONCE: usize = 1_000;
 /// What is emptied and filled again.
 const SUMMARIES: [&str; 4] = ["sales", "user_sales", "status_sales", "item_sales"];
 

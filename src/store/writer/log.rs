@@ -28,7 +28,6 @@ thread_local! {
 
 pub(super) struct Log {
     gauges: Arc<Gauges>,
-    pages: i32,
     /// The number of pages at which it is moved into the file.
     due_at: i32,
     /// When something was last written; nothing if the log is empty.
@@ -41,7 +40,7 @@ impl Log {
             COMMITTED.set(Some(pages));
             Ok(())
         }));
-        Self { gauges, pages: 0, due_at: CHECKPOINT_PAGES, last_write: None }
+        Self { gauges, due_at: CHECKPOINT_PAGES, last_write: None }
     }
 
     /// Takes note of what the last batch wrote, and moves the log into the file if it is due.
@@ -50,7 +49,7 @@ impl Log {
     /// If it is not known any more what is on disk.
     pub(super) fn after_batch(&mut self, connection: &Connection, now: Instant) -> Result<()> {
         let Some(pages) = COMMITTED.take() else { return Ok(()) };
-        (self.pages, self.last_write) = (pages, Some(now));
+        self.last_write = Some(now);
         self.gauges.log_pages.store(pages.into(), Relaxed);
         if self.gauges.note_room() {
             tracing::info!("there is room on the disk again");
@@ -93,7 +92,7 @@ impl Log {
     /// Empties the log, waiting a little for readers that need it.
     pub(super) fn empty(&mut self, connection: &Connection) -> Result<()> {
         if self.checkpoint(connection, "TRUNCATE")? {
-            (self.pages, self.last_write) = (0, None);
+            self.last_write = None;
             self.gauges.log_pages.store(0, Relaxed);
         }
         Ok(())

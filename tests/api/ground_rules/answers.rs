@@ -45,7 +45,9 @@ async fn the_request_id_goes_into_the_event() {
 async fn every_answer_has_its_security_headers() {
     let service = Service::start().await;
     let staff = service.staff().await;
-    for path in ["/v1/orders", "/v1/nothing", "/v1/orders?a=1", "/livez", "/", "/docs", "/nothing", "/openapi.json"] {
+    let api = ["/v1/orders", "/v1/nothing", "/v1/orders?a=1"];
+    let others = ["/livez", "/", "/docs", "/nothing", "/openapi.json", "/assets/style.css"];
+    for path in api.into_iter().chain(others) {
         let answer = staff.get(path).await;
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer}");
         assert_eq!(answer.header("referrer-policy"), "no-referrer", "{answer}");

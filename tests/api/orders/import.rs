@@ -124,3 +124,14 @@ async fn lines_have_a_limit_and_a_media_type() {
     call().await.status(415);
     assert_eq!(import(&staff, "").await.ok().text(), "");
 }
+
+#[tokio::test]
+async fn lines_that_are_more_than_is_worked_on_at_once_wait_for_each_other() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let padding = " ".repeat(1_000_000);
+    let body: Vec<_> = (1..=20).map(|i| format!("{}{padding}\n", order(&format!("r{i}"), 100))).collect();
+    let found = answers(&import(&staff, body.concat()).await.ok());
+    let expected: Vec<_> = (1..=20).map(|line| (line, "created", "")).collect();
+    assert_eq!(results(&found), expected);
+}

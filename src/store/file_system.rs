@@ -1,0 +1,74 @@
+//! File systems: what each is good for, by the number that statfs(2) gives it. What follows from that is for those to say
+//! who ask.
+
+use rustix::fs::{FsWord, statfs};
+use std::{io, path::Path};
+
+/// What the file system of a folder is good for; with its name, where it has one here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSystem {
+    /// Locks work, and a sync reaches the disk.
+    Local(&'static str),
+    /// It lies on another machine. Locks and shared memory, which SQLite relies on, do not work there as they should.
+    Network(&'static str),
+    /// It is handed in from outside of a container or of a virtual machine, and whether locks work depends on how.
+    HandedIn(&'static str),
+    /// What is on it is gone after a restart, of the machine or of the container.
+    Passing(&'static str),
+    /// It has this number, and nothing is known of it.
+    Unknown(u32),
+}
+
+const KNOWN: [(u32, FileSystem); 19] = [
+    (0xef53, FileSystem::Local("ext4")),
+    (0x5846_5342, FileSystem::Local("xfs")),
+    (0x9123_683e, FileSystem::Local("btrfs")),
+    (0x2fc1_2fc1, FileSystem::Local("zfs")),
+    (0xf2f5_2010, FileSystem::Local("f2fs")),
+    (0xca45_1a4e, FileSystem::Local("bcachefs")),
+    (0x6969, FileSystem::Network("NFS")),
+    (0x517b, FileSystem::Network("SMB")),
+    (0xfe53_4d42, FileSystem::Network("SMB")),
+    (0xff53_4d42, FileSystem::Network("SMB")),
+    (0x5346_414f, FileSystem::Network("AFS")),
+    (0x6b41_4653, FileSystem::Network("AFS")),
+    (0x7375_7245, FileSystem::Network("Coda")),
+    (0x00c3_6400, FileSystem::Network("Ceph")),
+    (0x0bd0_0bd0, FileSystem::Network("Lustre")),
+    (0x0102_1997, FileSystem::HandedIn("9p")),
+    (0x0102_1994, FileSystem::Passing("tmpfs")),
+    (0x8584_58f6, FileSystem::Passing("ramfs")),
+    (0x794c_7630, FileSystem::Passing("overlay")),
+];
+
+/// The file system that `folder` is on.
+pub fn of(folder: &Path) -> io::Result<FileSystem> {
+    Ok(numbered(statfs(folder)?.f_type))
+}
+
+fn numbered(number: FsWord) -> FileSystem {
+    // The numbers have 32 bits; on some machines they arrive with a sign.
+    let number = u32::try_from(number & 0xffff_ffff).unwrap_or_default();
+    KNOWN.iter().find(|(known, _)| *known == number).map_or(FileSystem::Unknown(number), |(_, known)| *known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_systems_are_known_by_their_numbers() {
+        assert_eq!(numbered(0xef53), FileSystem::Local("ext4"));
+        assert_eq!(numbered(0x6969), FileSystem::Network("NFS"));
+        assert_eq!(numbered(0xff53_4d42), FileSystem::Network("SMB"));
+        assert_eq!(numbered(0xff53_4d42_u32.cast_signed().into()), FileSystem::Network("SMB"));
+        assert_eq!(numbered(0x1234), FileSystem::Unknown(0x1234));
+    }
+
+    #[test]
+    fn a_number_is_that_of_one_alone() {
+        for (i, (number, _)) in KNOWN.iter().enumerate() {
+            assert!(KNOWN[..i].iter().all(|(other, _)| other != number), "{number:#x}");
+        }
+    }
+}
