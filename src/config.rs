@@ -207,7 +207,7 @@ sections! {
     }
     /// Webhooks.
     webhooks: Webhooks {
-        /// Whether they may go to private and loopback addresses.
+        /// Whether they may go to private and loopback addresses; there are no webhooks yet, so nothing acts on it.
         allow_private: bool = false, switch;
     }
     /// Metrics.
