@@ -12,8 +12,9 @@ pub(super) use partial::Partial;
 
 use super::{
     OpenError, ReadTx, Store,
+    open::{self, SCHEMA_VERSION},
     sql::{Columns, failed},
-    verify,
+    verify::{self, Check},
 };
 use crate::{
     domain::time::Timestamp,
@@ -56,6 +57,8 @@ pub enum Stage {
         /// There are so many.
         total: u64,
     },
+    /// Bringing a copy that an earlier release made to the present schema.
+    Upgrading,
     /// Recomputing what the rows must agree with.
     Verifying,
 }
@@ -190,7 +193,7 @@ fn verified(source: &Path, partial: &Path, watch: &Watch) -> Result<(Partial, Ex
         Ok::<_, CopyError>(extent)
     })??;
     partial.without_log()?;
-    verify_file(partial.path(), watch)?;
+    verify_file(partial.path(), SCHEMA_VERSION, verify::all, watch)?;
     Ok((partial, extent))
 }
 
@@ -256,19 +259,24 @@ fn copy_pages(source: &Connection, partial: &Partial, watch: &Watch) -> Result<(
     }
 }
 
-/// Recomputes what the rows of the file at `path` must agree with; the first fault is an error.
-pub(super) fn verify_file(path: &Path, watch: &Watch) -> Result<(), CopyError> {
+/// Holds the file at `path`, whose schema has to be `version`, to `checks`; the first fault is an error.
+pub(super) fn verify_file(
+    path: &Path,
+    version: i64,
+    checks: impl FnOnce(&ReadTx<'_>) -> Result<Vec<Check>>,
+    watch: &Watch,
+) -> Result<(), CopyError> {
     let stopped = Arc::new(AtomicBool::new(watch(Stage::Verifying) == Wish::Stop));
     let (watch, flag) = (Arc::clone(watch), Arc::clone(&stopped));
     let look = move || {
         flag.fetch_or(watch(Stage::Verifying) == Wish::Stop, Ordering::Relaxed);
         flag.load(Ordering::Relaxed)
     };
-    let checks = Store::inspect(path, |tx| {
+    let checks = open::inspect_as(path, version, |tx| {
         // They read everything, as they are meant to; the log of statements is for those that serve requests.
         tx.connection.trace_v2(TraceEventCodes::empty(), None);
         tx.connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(look)).map_err(failed)?;
-        verify::all(tx)
+        checks(tx)
     })?;
     if stopped.load(Ordering::Relaxed) {
         return Err(CopyError::Stopped);
