@@ -106,10 +106,7 @@ impl Schedule {
         let denied = |e: io::Error| CopyError::Unfit(OpenError::Denied(self.folder.clone(), e.to_string()));
         DirBuilder::new().mode(0o700).recursive(true).create(&self.folder).map_err(denied)?;
         let source = app.store.path().to_path_buf();
-        let needed = room_for(fs::metadata(&source).map_err(denied)?.len());
-        if store::free_bytes(&self.folder).is_some_and(|free| free < needed) {
-            return Err(CopyError::Full(self.folder.clone()));
-        }
+        require_room(app, &self.folder)?;
         // Of the same name each time, so that what a killed server left of one is replaced.
         let partial = self.folder.join(prefix(&source) + "partial");
         let (target, shared) = (path.to_path_buf(), app.clone());
@@ -129,6 +126,15 @@ impl Schedule {
                 }
             }
         }
+    }
+}
+
+/// Refuses to begin a copy of the database that would not leave enough room on the disk of `folder`.
+pub(super) fn require_room(app: &App, folder: &Path) -> Result<(), CopyError> {
+    let (file, log) = app.store.file_bytes();
+    match store::free_bytes(folder) {
+        Some(free) if free < room_for(file.saturating_add(log)) => Err(CopyError::Full(folder.to_path_buf())),
+        _ => Ok(()),
     }
 }
 
