@@ -129,18 +129,28 @@ impl Schedule {
     }
 }
 
-/// Refuses to begin a copy of the database that would not leave enough room on the disk of `folder`.
+/// Refuses to begin a copy of the database into `folder` where too little room would be left, there or for the log.
 pub(super) fn require_room(app: &App, folder: &Path) -> Result<(), CopyError> {
     let (file, log) = app.store.file_bytes();
-    match store::free_bytes(folder) {
-        Some(free) if free < room_for(file.saturating_add(log)) => Err(CopyError::Full(folder.to_path_buf())),
-        _ => Ok(()),
+    let (home, bytes) = (store::folder_of(app.store.path()), file.saturating_add(log));
+    for (folder, needed) in [(folder, room_for(bytes)), (home, room_for_log(bytes))] {
+        if store::free_bytes(folder).is_some_and(|free| free < needed) {
+            return Err(CopyError::Full(folder.to_path_buf()));
+        }
     }
+    Ok(())
 }
 
-/// The free bytes that a disk must have for the backup of a file of so many.
+/// The free bytes that a disk must have for the backup of a file of so many, and for the log that grows meanwhile: it may
+/// be the same disk.
 pub fn room_for(bytes: u64) -> u64 {
-    bytes.saturating_add(ROOM_TO_LEAVE)
+    bytes.saturating_add(room_for_log(bytes))
+}
+
+/// The free bytes that the disk of a file of so many must have while it is copied. Under full load the log grows at up to
+/// a third of the pace of copying.
+fn room_for_log(bytes: u64) -> u64 {
+    ROOM_TO_LEAVE.saturating_add(bytes / 3)
 }
 
 /// The backups of `database` in `folder`, by when they were made. Files of other names are none of ours.
