@@ -4,6 +4,7 @@
 mod chunks;
 mod descriptors;
 mod framing;
+mod peers;
 mod talk;
 mod tls;
 mod wire;
@@ -29,6 +30,7 @@ use hyper_util::{
     rt::TokioIo,
     server::graceful::{GracefulShutdown, Watcher},
 };
+use peers::{Counted, Peers};
 use std::{
     convert::Infallible,
     future::Future,
@@ -80,8 +82,15 @@ struct Server {
     router: Router,
     certificate: Option<Arc<Certificate>>,
     places: Arc<Semaphore>,
+    peers: Arc<Peers>,
     /// Asks the connection that has been without a request for longest to make room.
     crowd: Arc<Notify>,
+}
+
+/// What a connection takes up as long as it is there.
+struct Place {
+    _free: OwnedSemaphorePermit,
+    _counted: Counted,
 }
 
 /// Serves until `stop` resolves, then finishes what was accepted.
@@ -92,11 +101,13 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let most = descriptors::connections(app.config.limits.connections).min(Semaphore::MAX_PERMITS);
+    let peers = Peers::new(app.config.limits.connections_per_address, &app.config.server.trusted_proxies);
     let server = Arc::new(Server {
         router: super::routes::router(app.clone()),
         app,
         certificate,
         places: Arc::new(Semaphore::new(most)),
+        peers: Arc::new(peers),
         crowd: Arc::default(),
     });
     let graceful = GracefulShutdown::new();
@@ -136,26 +147,34 @@ pub async fn serve(
 }
 
 impl Server {
-    /// The next connection, and its place. While there is none, idle ones are asked to make room.
-    async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    /// The next connection, and its place. One from an address that has too many is closed at once.
+    async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, Place) {
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => loop {
-                    if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-                        return (stream, peer, place);
+                Ok((stream, peer)) => {
+                    if let Some(counted) = self.peers.admit(peer.ip(), &self.app.metrics.refused_connections) {
+                        return (stream, peer, Place { _free: self.place().await, _counted: counted });
                     }
-                    self.crowd.notify_one();
-                    // Nothing that was promised is lost when this is given up.
-                    let place = timeout(ACCEPT_PAUSE, Arc::clone(&self.places).acquire_owned()).await;
-                    if let Ok(Ok(place)) = place {
-                        return (stream, peer, place);
-                    }
-                },
+                }
                 Err(e) => {
                     tracing::warn!(error.cause = %e, "no connection can be accepted");
                     self.crowd.notify_one();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
+            }
+        }
+    }
+
+    /// A place among all connections. While there is none, idle ones are asked to make room.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        loop {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return place;
+            }
+            self.crowd.notify_one();
+            // Nothing that was promised is lost when this is given up.
+            if let Ok(Ok(place)) = timeout(ACCEPT_PAUSE, Arc::clone(&self.places).acquire_owned()).await {
+                return place;
             }
         }
     }
