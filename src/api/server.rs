@@ -26,10 +26,7 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::{
-    rt::TokioIo,
-    server::graceful::{GracefulShutdown, Watcher},
-};
+use hyper_util::rt::TokioIo;
 use peers::{Counted, Peers};
 use std::{
     convert::Infallible,
@@ -45,7 +42,7 @@ use talk::{Busy, Talk};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::timeout,
 };
 use tower::ServiceExt;
@@ -85,6 +82,8 @@ struct Server {
     peers: Arc<Peers>,
     /// Asks the connection that has been without a request for longest to make room.
     crowd: Arc<Notify>,
+    /// Whether connections are to end as soon as nothing is being answered.
+    farewell: watch::Sender<bool>,
 }
 
 /// What a connection takes up as long as it is there.
@@ -109,18 +108,18 @@ pub async fn serve(
         places: Arc::new(Semaphore::new(most)),
         peers: Arc::new(peers),
         crowd: Arc::default(),
+        farewell: watch::Sender::new(false),
     });
-    let graceful = GracefulShutdown::new();
     let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
             (stream, peer, place) = server.accept(&listener) => {
-                let (server, watcher, alive) = (Arc::clone(&server), graceful.watcher(), alive.clone());
+                let (server, alive) = (Arc::clone(&server), alive.clone());
                 tokio::spawn(async move {
                     let _here = (place, alive);
-                    if let Err(e) = server.attend(stream, peer, watcher).await {
+                    if let Err(e) = server.attend(stream, peer).await {
                         tracing::debug!(client.address = %peer, error.cause = %e, "the connection ended early");
                     }
                 });
@@ -131,8 +130,10 @@ pub async fn serve(
     server.app.drain();
     let finished = async {
         // No message is ever sent: this is over when every connection is.
-        let _ = timeout(FAREWELL_TIME, all_gone.recv()).await;
-        graceful.shutdown().await;
+        if timeout(FAREWELL_TIME, all_gone.recv()).await.is_err() {
+            server.farewell.send_replace(true);
+            all_gone.recv().await;
+        }
     };
     let patience = async {
         tokio::select! {
@@ -180,26 +181,54 @@ impl Server {
     }
 
     /// Serves one connection, one request after the other.
-    async fn attend(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) -> Result<(), BoxError> {
+    async fn attend(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), BoxError> {
         // Answers are small and complete: waiting for more to send would only delay them.
         stream.set_nodelay(true)?;
         match &self.certificate {
-            None => self.talk(stream, peer, watcher).await?,
+            None => self.talk(stream, peer).await?,
             Some(certificate) => {
                 let stream = timeout(wire::HEAD_TIME, certificate.accept(stream)).await??;
-                self.talk(stream, peer, watcher).await?;
+                self.talk(stream, peer).await?;
             }
         }
         Ok(())
     }
 
-    fn talk<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher) -> impl Future<Output = hyper::Result<()>> + use<S>
+    /// Has the library serve the connection whenever there is something to do, and waits without it when there is not:
+    /// thousands of idle connections take little memory then.
+    async fn talk<S>(&self, stream: S, peer: SocketAddr) -> hyper::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let talk = Arc::new(Talk::default());
-        let wire = Wire::new(stream, Arc::clone(&talk), Arc::clone(&self.crowd));
-        let (app, router) = (self.app.clone(), self.router.clone());
+        let mut wire = Wire::new(stream, Arc::clone(&talk), Arc::clone(&self.crowd));
+        let mut farewell = self.farewell.subscribe();
+        while wire.is_resting() {
+            let has_begun = tokio::select! {
+                has_begun = wire.has_begun() => has_begun,
+                () = told(&mut farewell) => false,
+            };
+            if !has_begun {
+                wire.end().await;
+                break;
+            }
+            wire = self.answer_all(wire, &talk, peer, &mut farewell).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers requests until the connection is over, or rests.
+    async fn answer_all<S>(
+        &self,
+        wire: Wire<S>,
+        talk: &Arc<Talk>,
+        peer: SocketAddr,
+        farewell: &mut watch::Receiver<bool>,
+    ) -> hyper::Result<Wire<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (app, router, talk) = (self.app.clone(), self.router.clone(), Arc::clone(talk));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let (app, router, talk) = (app.clone(), router.clone(), Arc::clone(&talk));
             async move { Ok::<_, Infallible>(answer(&app, router, &talk, peer, request.map(Body::new)).await) }
@@ -211,8 +240,22 @@ impl Server {
             .half_close(true)
             .max_buf_size(READ_BUFFER)
             .serve_connection(TokioIo::new(wire), service);
-        watcher.watch(connection)
+        let mut connection = Box::pin(connection);
+        tokio::select! {
+            ended = &mut connection => ended?,
+            () = told(farewell) => {
+                connection.as_mut().graceful_shutdown();
+                connection.as_mut().await?;
+            }
+        }
+        Ok(Pin::into_inner(connection).into_parts().io.into_inner())
     }
+}
+
+/// Resolves when connections are to end.
+async fn told(farewell: &mut watch::Receiver<bool>) {
+    // The server outlives its connections.
+    let _ = farewell.wait_for(|told| *told).await;
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

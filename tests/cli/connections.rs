@@ -88,6 +88,33 @@ fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
 }
 
 #[test]
+fn a_connection_that_rests_goes_on_with_the_next_request() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
+    let mut kept = Kept::to(&server);
+    for pause in [0, 1500, 1500] {
+        std::thread::sleep(Duration::from_millis(pause));
+        kept.send("GET /livez HTTP/1.1\r\nHo");
+        std::thread::sleep(Duration::from_millis(pause / 10));
+        kept.send("st: a\r\n\r\nGET /version HTTP/1.1\r\nHost: a\r\n\r\n");
+        for _ in 0..2 {
+            assert!(kept.answer().unwrap().0.starts_with("HTTP/1.1 200 OK"));
+        }
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    kept.send("GET /livez HTTP/1.1\r\n\r\n");
+    assert!(kept.answer().unwrap().0.starts_with("HTTP/1.1 400 "), "what is refused is so after a rest, too");
+    assert!(kept.is_closed());
+    let [silent, mut resting] = [(); 2].map(|()| Kept::to(&server));
+    resting.get("/livez").unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let begun = Instant::now();
+    assert_eq!(server.stop().0, Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(9), "who rests is not waited for");
+    assert!([silent, resting].iter_mut().all(Kept::is_closed));
+}
+
+#[test]
 fn who_has_sent_everything_may_say_so_before_the_answer() {
     let place = Workplace::new();
     let server = Server::start(&place, &ADMIN, "");
