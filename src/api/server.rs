@@ -187,8 +187,9 @@ impl Server {
         match &self.certificate {
             None => self.talk(stream, peer).await?,
             Some(certificate) => {
-                let stream = timeout(wire::HEAD_TIME, certificate.accept(stream)).await??;
-                self.talk(stream, peer).await?;
+                // What TLS needs is large: a connection without it has no room for it, nor has one for a handshake that is over.
+                let stream = Box::pin(timeout(wire::HEAD_TIME, certificate.accept(stream))).await??;
+                Box::pin(self.talk(stream, peer)).await?;
             }
         }
         Ok(())
