@@ -9,7 +9,7 @@ pub mod figures;
 pub mod file_system;
 mod gauges;
 pub mod idempotency;
-pub mod item_sales;
+pub mod item_names;
 pub mod keys;
 mod migrate;
 mod open;
