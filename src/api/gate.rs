@@ -178,7 +178,8 @@ fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Act
     let credentials = value.to_str().ok().and_then(|text| text.split_once(' '));
     match credentials {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            access::authenticate(app, token.trim_matches(' '), &context.request_id, context.address)
+            let trace = context.trace.kept(app);
+            access::authenticate(app, token.trim_matches(' '), &context.request_id, trace, context.address)
         }
         _ => Err(Error::new(&problem::UNAUTHENTICATED)),
     }

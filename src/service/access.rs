@@ -6,15 +6,22 @@ use crate::{
         Actor, Principal,
         secret::{Kind, Secret},
     },
+    domain::trace::TraceId,
     error::{Error, Result, problem},
 };
 use std::{net::IpAddr, sync::Arc};
 
-/// Whoever `token` shows the caller to be.
+/// Whoever `token` shows the caller of this request to be.
 ///
 /// # Errors
 /// `UNAUTHENTICATED` if it is not, or no longer, good.
-pub fn authenticate(app: &App, token: &str, request_id: &Arc<str>, address: Option<IpAddr>) -> Result<Actor> {
+pub fn authenticate(
+    app: &App,
+    token: &str,
+    request_id: &Arc<str>,
+    trace: Option<TraceId>,
+    address: Option<IpAddr>,
+) -> Result<Actor> {
     let now = app.clock.now();
     let refused = || Error::new(&problem::UNAUTHENTICATED).detail("The credentials are not valid.");
     let actor = |principal, role, permissions| Actor {
@@ -22,6 +29,7 @@ pub fn authenticate(app: &App, token: &str, request_id: &Arc<str>, address: Opti
         permissions,
         role,
         request_id: Arc::clone(request_id),
+        trace,
         address,
     };
     if token.starts_with(Kind::ApiKey.prefix()) {
