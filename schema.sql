@@ -2,8 +2,8 @@
 -- lists the steps from earlier ones, and a test proves that both ways lead to the same place.
 --
 -- Conventions. Instants are milliseconds since 1970-01-01T00:00:00Z, amounts are minor units of the order's currency,
--- identifiers are the 16 bytes of a UUIDv7, traces the 16 bytes of a W3C trace id: half the size of its 32 digits. `seq`
--- is the rowid: an integer that other tables refer to, a quarter of the size of an identifier and in the order of
+-- identifiers are the 16 bytes of a UUIDv7, traces the 16 bytes of a W3C trace id, half the size of its 32 digits.
+-- `seq` is the rowid: an integer that other tables refer to, a quarter of the size of an identifier and in the order of
 -- creation. Tables are STRICT. Constraints on words compare with OR: for IN, SQLite fills a temporary table at every
 -- insert. For each index: the query that it serves.
 
