@@ -36,7 +36,8 @@ use tokio::sync::{Semaphore, watch};
 const QUERY_BUDGET: Duration = Duration::from_secs(10);
 /// Requests that are worked on at once: enough to fill the writer's transactions, few enough to be done soon.
 const DESKS: usize = 512;
-/// Imports that go on at once. Two fill the writer's transactions; each takes some 50 MiB at most.
+/// Imports that go on at once. Two of them fill the writer's transactions, and each may need several times the 8 MiB of
+/// lines that it works on, and 16 MiB for answers that wait for its client.
 const IMPORTS: usize = 4;
 /// A limit that is never reached.
 const UNLIMITED: Duration = Duration::from_hours(24 * 365);

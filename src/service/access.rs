@@ -59,5 +59,5 @@ pub fn again(app: &App, actor: &Actor) -> Result<Actor> {
     };
     let gone = || Error::new(&problem::UNAUTHENTICATED).detail("The credentials are not valid any more.");
     let (role, permissions) = present.ok_or_else(gone)?;
-    Ok(Actor { role, permissions, ..actor.clone() })
+    Ok(Actor { permissions, role, ..actor.clone() })
 }

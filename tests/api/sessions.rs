@@ -190,7 +190,7 @@ async fn past_a_hundred_sessions_the_one_used_longest_ago_ends() {
     assert_eq!(admin.get(&path).await.ok()["page"]["total"], 100);
     let trail = admin.get("/v1/audit?action=auth.login&limit=2").await.ok();
     let ended = &listed["data"][98]["id"];
-    assert_eq!(trail["data"][0]["changes"], json!({"sessions_ended": [ended]}));
+    assert_eq!(trail["data"][0]["changes"], json!({"ended_sessions": [ended]}));
     assert_eq!(trail["data"][1]["changes"], json!({}));
     service.reopen().await;
     others[0].get("/v1/auth/me").await.status(401);

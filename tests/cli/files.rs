@@ -159,13 +159,12 @@ fn an_export_that_breaks_off_does_not_look_whole() {
     let admin = server.admin();
     // Two pages of some 15 MB: more than the system takes for a client that does not read.
     let metadata: serde_json::Map<_, _> = (0..50).map(|n| (n.to_string(), "x".repeat(500).into())).collect();
-    let lines: String = (0..600)
-        .map(|n| {
-            let mut order = line(&format!("order-{n}"), "Tea");
-            order["metadata"] = metadata.clone().into();
-            format!("{order}\n")
-        })
-        .collect();
+    let mut lines = String::new();
+    for n in 0..600 {
+        let mut order = line(&format!("order-{n}"), "Tea");
+        order["metadata"] = metadata.clone().into();
+        writeln!(lines, "{order}").unwrap();
+    }
     let token = format!("Bearer {}", admin.token.as_ref().unwrap());
     let headers = [("Authorization", token.as_str()), ("Content-Type", "application/x-ndjson")];
     let mut import = server.client().open("POST /v1/orders/import", &headers, &lines).unwrap();

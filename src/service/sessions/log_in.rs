@@ -101,7 +101,7 @@ async fn begin(app: &App, source: Source, user: UserId, verified: Verified) -> R
             let actor = source.actor(Principal::User { id: user.id, session: Some(session.id) });
             let ended = end_beyond(tx, &shared, user.id)?;
             let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
-            let changes = if ended.is_empty() { json!({}) } else { json!({"sessions_ended": ended}) };
+            let changes = if ended.is_empty() { json!({}) } else { json!({"ended_sessions": ended}) };
             audit::record(tx, &actor, "auth.login", Some(&session.id), &changes)?;
             Ok((session, user))
         })
