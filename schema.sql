@@ -2,9 +2,10 @@
 -- lists the steps from earlier ones, and a test proves that both ways lead to the same place.
 --
 -- Conventions. Instants are milliseconds since 1970-01-01T00:00:00Z, amounts are minor units of the order's currency,
--- identifiers are the 16 bytes of a UUIDv7. `seq` is the rowid: an integer that other tables refer to, a quarter of the
--- size of an identifier and in the order of creation. Tables are STRICT. Constraints on words compare with OR: for IN,
--- SQLite fills a temporary table at every insert. For each index: the query that it serves.
+-- identifiers are the 16 bytes of a UUIDv7, traces the 16 bytes of a W3C trace id, half the size of its 32 digits.
+-- `seq` is the rowid: an integer that other tables refer to, a quarter of the size of an identifier and in the order of
+-- creation. Tables are STRICT. Constraints on words compare with OR: for IN, SQLite fills a temporary table at every
+-- insert. For each index: the query that it serves.
 
 PRAGMA application_id = 0x6f726464;  -- "ordd"
 PRAGMA user_version = 1;
@@ -201,6 +202,7 @@ CREATE TABLE events (
   version     INTEGER NOT NULL,
   actor       TEXT NOT NULL,
   request_id  TEXT NOT NULL,
+  trace_id    BLOB CONSTRAINT event_trace_has_16_bytes CHECK (length(trace_id) = 16),  -- if somebody else knows it too
   occurred_at INTEGER NOT NULL,
   data        TEXT NOT NULL,
   hash        BLOB NOT NULL                                           -- SHA-256 over the row and the hash before it
@@ -220,6 +222,7 @@ CREATE TABLE audit (
   target      TEXT,
   address     TEXT,
   request_id  TEXT NOT NULL,
+  trace_id    BLOB CONSTRAINT audit_trace_has_16_bytes CHECK (length(trace_id) = 16),
   outcome     TEXT NOT NULL CONSTRAINT outcome_is_known
               CHECK (outcome = 'success' OR outcome = 'failure' OR outcome = 'denied'),
   changes     TEXT NOT NULL,                                          -- JSON object

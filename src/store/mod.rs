@@ -27,7 +27,7 @@ mod writer;
 
 pub use connection::Options;
 pub use gauges::Gauges;
-pub use open::{OpenError, lock_file};
+pub use open::{OpenError, lock_file, sync_folder};
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 

@@ -77,7 +77,11 @@ fn a_change_of_any_column_is_found() {
                 "TEXT" => format!("{column} || 'x'"),
                 _ => "randomblob(16)".to_owned(),
             };
-            let something = if kind == "INTEGER" { "1" } else { "'x'" };
+            let something = match kind.as_str() {
+                "INTEGER" => "1",
+                "TEXT" => "'x'",
+                _ => "randomblob(16)",
+            };
             for change in [
                 format!("SET {column} = {other} WHERE {column} IS NOT NULL"),
                 format!("SET {column} = NULL WHERE {column} IS NOT NULL"),

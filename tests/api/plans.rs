@@ -30,6 +30,7 @@ const MAY: &[(&str, &str)] = &[
     ("json_each(o.metadata)", "reads the entries that are asked for and those of one order: some fifty"),
     ("INDEXED BY orders_by_update WHERE", "reads the index in the order of the list, until the page is full"),
     ("INDEXED BY orders_by_user WHERE", "sorts the orders of one user"),
+    ("LIMIT -1 OFFSET", "sorts the sessions of one user: a hundred at most"),
     ("(SELECT DISTINCT order_seq FROM events WHERE seq > ?)", "sorts what has changed since a walk began"),
     ("sum(amount) FROM transactions WHERE order_seq =", "sorts the sums of one order: a handful"),
 ];
