@@ -184,7 +184,7 @@ sections! {
         /// them. Never more than there are file descriptors: a log line says so when that is less than configured.
         connections: usize = 10_000, number(0..=1_000_000);
         /// Connections that come from one address, or from one network of 64 bits where addresses have 128; more are closed at
-        /// once. Those from trusted proxies, 127.0.0.1 and ::1 are not counted.
+        /// once. Those from trusted proxies, `127.0.0.1` and `::1` are not counted.
         connections_per_address: usize = 2_500, number(0..=1_000_000);
     }
     /// Safe retries and versions.
