@@ -26,7 +26,7 @@ TEXTS = [
     "/v1/orders/ref/a-judges-order*",
     "/v1/idempotency-keys/a-judges-key*",
 ]
-# … and what takes only words, numbers, days or identifiers with what it tries at its middle level.
+# … and what takes only words, numbers, days or identifiers with what it tries first.
 DAYS = "from=2026-11-01&to=2026-11-30&tz=Europe/Berlin&currency=EUR"
 WORDS = [
     "/v1/orders?sort=-total_amount&status=draft,pending&payment_status=unpaid&currency=EUR&count=true",
@@ -116,7 +116,7 @@ def main():
         server = Server(os.path.abspath(sys.argv[1]), folder)
         known = prepare(server)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            targets = [(target.format(**known), 5) for target in TEXTS] + [(target.format(**known), 3) for target in WORDS]
+            targets = [(target.format(**known), 5) for target in TEXTS] + [(target.format(**known), 2) for target in WORDS]
             tried = list(pool.map(lambda target: attack(tools, server, folder, *target), targets))
         expected = sum(max(1, target.count("=")) for target in TEXTS + WORDS)
         check(sum(tried) == expected, f"of {expected} parameters only {tried} were tried")
