@@ -4,7 +4,7 @@ wrong, derived from /openapi.json, and holds every answer to the document; a Pyt
 the document run the tour. Usage: .ci/judges.py path/to/orderd [role … | clients]
 
 Each role has a server and a file of its own, so that what one does cannot be what another trips over.
-JUDGES_CASES is the number of cases an operation and phase (default: enough for 2,000 a role in all).
+JUDGES_CASES is the number of cases an operation and phase (default: enough for 2,000 a role in all), JUDGES_SEED makes others.
 """
 
 import atexit
@@ -26,7 +26,7 @@ PYTHON_GENERATOR = "0.29.1"
 NODE_PACKAGES = ["openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.43"]
 CASES = int(os.environ.get("JUDGES_CASES", "20"))
 LEAST_CASES = 2000
-SEED = "20261123"
+SEED = os.environ.get("JUDGES_SEED", "20261123")
 HERE = pathlib.Path(__file__).resolve().parent / "clients"
 # Those of the document's example, so that the tool can log in.
 EMAIL, PASSWORD = "ada@example.com", "a long and private phrase"
