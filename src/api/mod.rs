@@ -12,6 +12,7 @@ mod extract;
 mod gate;
 pub mod idempotency_keys;
 pub mod json;
+mod lasting;
 mod lines;
 mod list;
 mod middleware;

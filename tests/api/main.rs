@@ -29,5 +29,6 @@ mod sessions;
 mod support;
 mod system;
 mod tidy;
+mod trace;
 mod upgrade;
 mod users;
