@@ -17,6 +17,8 @@ mod idempotency;
 mod identity;
 mod metrics;
 mod model;
+#[path = "../reached/notes.rs"]
+mod notes;
 mod openapi;
 mod orders;
 mod payments;
@@ -29,5 +31,6 @@ mod sessions;
 mod support;
 mod system;
 mod tidy;
+mod troubles;
 mod upgrade;
 mod users;
