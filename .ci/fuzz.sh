@@ -13,9 +13,15 @@ targets=("$@")
 
 here=$PWD/target/fuzz
 mkdir -p "$here"
-# Counters in our own code alone; all else is as `cargo test` has built it, but for SQLite, which no target opens.
+# Counters in our own code alone; all else is as `cargo test` has built it, but for SQLite, which no target opens. libFuzzer
+# finds the functions that it puts itself in front of in a dynamic executable only.
 cat >"$here/rustc" <<'WRAPPER'
 #!/bin/sh
+for argument do
+  shift
+  [ "$argument" != target-feature=+crt-static ] || argument=target-feature=-crt-static
+  set -- "$@" "$argument"
+done
 exec "$@" -C passes=sancov-module -C llvm-args=-sanitizer-coverage-level=4 \
   -C llvm-args=-sanitizer-coverage-inline-8bit-counters -C llvm-args=-sanitizer-coverage-pc-table \
   -C llvm-args=-sanitizer-coverage-trace-compares

@@ -36,7 +36,8 @@ fn a_query_past_its_time_is_ended_and_says_so() {
     let token = admin.token;
     server.stop();
     let server = Server::start(&place, &ADMIN, "--set server.request_timeout=1ms");
-    let admin = Client { token, ..server.client() };
+    let mut admin = server.client();
+    admin.token = token;
     let answer = admin.get("/v1/analytics/reconcile");
     assert_eq!((answer.status, answer.body["code"].as_str()), (503, Some("query_too_expensive")), "{answer:?}");
 }

@@ -6,14 +6,17 @@
 mod keys;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use keys::{NOW, ring};
+use keys::ring;
 use libfuzzer_sys::fuzz_target;
 use orderd::auth::{
     secret::{Kind, Secret},
     token::Tokens,
 };
+use orderd::domain::time::Timestamp;
 use std::sync::LazyLock;
 
+/// When everything happens.
+const NOW: Timestamp = Timestamp::from_millis(1_795_403_651_123);
 /// Issued under the ring at [`NOW`].
 const ISSUED: &str = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiIsImtpZCI6IjAxMjM0NTY3ODlhYmNkZWYifQ.eyJpc3MiOiJvcmRlcmQiLCJhdWQiOiJvcmRlcmQtYXBpIiwic3ViIjoidXNyXzAxMDQwZzIwODEwNDBnMjA4MTA0MGcyMDgxIiwic2lkIjoic2VzXzAyMDgxMDQwZzIwODEwNDBnMjA4MTA0MGcyIiwianRpIjoiMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAiLCJpYXQiOjE3OTU0MDM2NTEsIm5iZiI6MTc5NTQwMzY1MSwiZXhwIjoxNzk1NDA0NTUyfQ.xByMcItfn_nhDrYAXgUt8oi-GWhkPOamEfWK4OfY0cA";
 

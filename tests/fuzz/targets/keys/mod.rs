@@ -1,10 +1,8 @@
 //! A ring of one signing key that is the same in every run, so that what was found once is found again.
 
-use orderd::{auth::token::KeyRing, domain::time::Timestamp};
+use orderd::auth::token::KeyRing;
 use std::io::Write;
 
-/// When everything happens.
-pub const NOW: Timestamp = Timestamp::from_millis(1_795_403_651_123);
 /// The key file.
 const FILE: &str = r#"{"keys":[{"kid":"0123456789abcdef","secret":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8","created_at":"2026-11-23T03:14:11Z","not_after":null}]}"#;
 
