@@ -2,9 +2,10 @@
 -- lists the steps from earlier ones, and a test proves that both ways lead to the same place.
 --
 -- Conventions. Instants are milliseconds since 1970-01-01T00:00:00Z, amounts are minor units of the order's currency,
--- identifiers are the 16 bytes of a UUIDv7. `seq` is the rowid: an integer that other tables refer to, a quarter of the
--- size of an identifier and in the order of creation. Tables are STRICT. Constraints on words compare with OR: for IN,
--- SQLite fills a temporary table at every insert. For each index: the query that it serves.
+-- identifiers are the 16 bytes of a UUIDv7, traces the 16 bytes of a W3C trace id, half the size of its 32 digits.
+-- `seq` is the rowid: an integer that other tables refer to, a quarter of the size of an identifier and in the order of
+-- creation. Tables are STRICT. Constraints on words compare with OR: for IN, SQLite fills a temporary table at every
+-- insert. For each index: the query that it serves.
 
 PRAGMA application_id = 0x6f726464;  -- "ordd"
 PRAGMA user_version = 1;
@@ -12,7 +13,9 @@ PRAGMA user_version = 1;
 -- ── Who ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 CREATE TABLE users (
-  id            BLOB NOT NULL PRIMARY KEY CONSTRAINT user_id_is_a_uuid CHECK (length(id) = 16),
+  seq           INTEGER PRIMARY KEY,                                  -- the subject of their figures
+  id            BLOB NOT NULL CONSTRAINT user_id_is_unique UNIQUE
+                CONSTRAINT user_id_is_a_uuid CHECK (length(id) = 16),
   email         TEXT NOT NULL CONSTRAINT email_is_unique UNIQUE,      -- log-in; lower case, NFC
   name          TEXT NOT NULL,
   role          TEXT NOT NULL,                                        -- a built-in role or one of `roles`
@@ -20,7 +23,7 @@ CREATE TABLE users (
   password_hash TEXT NOT NULL,                                        -- argon2id in PHC form
   created_at    INTEGER NOT NULL,
   updated_at    INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 -- Whether a role is in use, and whether another active administrator is left.
 CREATE INDEX users_by_role ON users (role, status);
 
@@ -199,6 +202,7 @@ CREATE TABLE events (
   version     INTEGER NOT NULL,
   actor       TEXT NOT NULL,
   request_id  TEXT NOT NULL,
+  trace_id    BLOB CONSTRAINT event_trace_has_16_bytes CHECK (length(trace_id) = 16),  -- if somebody else knows it too
   occurred_at INTEGER NOT NULL,
   data        TEXT NOT NULL,
   hash        BLOB NOT NULL                                           -- SHA-256 over the row and the hash before it
@@ -218,6 +222,7 @@ CREATE TABLE audit (
   target      TEXT,
   address     TEXT,
   request_id  TEXT NOT NULL,
+  trace_id    BLOB CONSTRAINT audit_trace_has_16_bytes CHECK (length(trace_id) = 16),
   outcome     TEXT NOT NULL CONSTRAINT outcome_is_known
               CHECK (outcome = 'success' OR outcome = 'failure' OR outcome = 'denied'),
   changes     TEXT NOT NULL,                                          -- JSON object
@@ -254,58 +259,35 @@ CREATE UNIQUE INDEX idempotency_keys_by_key ON idempotency_keys (principal, key)
 
 -- ── Figures ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- Summaries, kept in the transaction of the change that they count. `bucket` is whole spans since the epoch, `span` is
--- 86400, 3600 or 900 seconds: a day of any time zone is a few runs of these. Reconciled by `orderd verify`.
+-- Summaries: what orders, payments and refunds come to, so that a report costs its days and not the orders in them. Four
+-- ledgers: `sales` (orders and money), `users` (the same by `users.seq`, 0 for orders of nobody), `statuses` (orders by
+-- the status that they have now) and `items` (what was sold, by `skus.seq`). Reconciled by `orderd verify`.
+--
+-- Each transaction writes what it changes in them as one row of `figure_log`. Once there are some hundred changes, the
+-- writer adds them to `figures` and empties the log, as part of a transaction. A report is what it finds in both. So an
+-- order costs one short row where rows of sums would cost it some twenty look-ups.
 
--- Money and orders: the daily summary.
-CREATE TABLE sales (
-  span             INTEGER NOT NULL,
-  bucket           INTEGER NOT NULL,
-  currency         TEXT NOT NULL,
-  orders_placed    INTEGER NOT NULL,
-  orders_cancelled INTEGER NOT NULL,                                  -- after placing, by cancelled_at
-  booked_amount    INTEGER NOT NULL,                                  -- present totals, by placed_at
-  tax_amount       INTEGER NOT NULL,                                  -- of the same orders
-  cancelled_amount INTEGER NOT NULL,                                  -- totals of the cancelled, by cancelled_at
-  paid_amount      INTEGER NOT NULL,                                  -- succeeded payments, by occurred_at
-  refunded_amount  INTEGER NOT NULL,                                  -- succeeded refunds, by occurred_at
-  PRIMARY KEY (span, bucket, currency)
+-- The sums of all changes that were in the log. `sums` is read and written by src/store/figures/ledger.rs.
+CREATE TABLE figures (
+  ledger TEXT NOT NULL CONSTRAINT ledger_is_known
+         CHECK (ledger = 'sales' OR ledger = 'users' OR ledger = 'statuses' OR ledger = 'items'),
+  span   INTEGER NOT NULL,                                            -- seconds: 86400, 3600 or 900
+  bucket INTEGER NOT NULL,                                            -- whole spans since the epoch
+  sums   BLOB NOT NULL,                                               -- by currency and subject
+  PRIMARY KEY (ledger, span, bucket)
 ) STRICT, WITHOUT ROWID;
 
--- The same by user; `user_id` is empty for orders of nobody: revenue by user.
-CREATE TABLE user_sales (
-  span             INTEGER NOT NULL,
-  bucket           INTEGER NOT NULL,
-  user_id          BLOB NOT NULL,
-  currency         TEXT NOT NULL,
-  orders_placed    INTEGER NOT NULL,
-  booked_amount    INTEGER NOT NULL,
-  cancelled_amount INTEGER NOT NULL,
-  paid_amount      INTEGER NOT NULL,
-  refunded_amount  INTEGER NOT NULL,
-  PRIMARY KEY (span, bucket, user_id, currency)
-) STRICT, WITHOUT ROWID;
+-- What is to be added to them: for each ledger the changes of one transaction, by quarter of an hour.
+CREATE TABLE figure_log (
+  seq      INTEGER PRIMARY KEY,
+  sales    BLOB NOT NULL,
+  users    BLOB NOT NULL,
+  statuses BLOB NOT NULL,
+  items    BLOB NOT NULL
+) STRICT;
 
--- What was sold, by the day in UTC on which its order was placed, without cancelled orders: top items. Of days that
--- begin or end elsewhere, the hours beyond those in UTC are read from the orders themselves.
-CREATE TABLE item_sales (
-  day          INTEGER NOT NULL,                                      -- whole days since the epoch
-  sku          TEXT NOT NULL,
-  currency     TEXT NOT NULL,
-  quantity     INTEGER NOT NULL,
-  orders       INTEGER NOT NULL,                                      -- that have it in one line or several
-  total_amount INTEGER NOT NULL,
-  PRIMARY KEY (day, sku, currency)
-) STRICT, WITHOUT ROWID;
-
--- Orders by the status that they have now, by placed_at: status counts.
-CREATE TABLE status_sales (
-  span           INTEGER NOT NULL,
-  bucket         INTEGER NOT NULL,
-  currency       TEXT NOT NULL,
-  status         TEXT NOT NULL,
-  payment_status TEXT NOT NULL,
-  orders         INTEGER NOT NULL,
-  total_amount   INTEGER NOT NULL,
-  PRIMARY KEY (span, bucket, currency, status, payment_status)
-) STRICT, WITHOUT ROWID;
+-- The numbers that SKUs have in the figures.
+CREATE TABLE skus (
+  seq INTEGER PRIMARY KEY,
+  sku TEXT NOT NULL CONSTRAINT sku_is_unique UNIQUE
+) STRICT;

@@ -2,6 +2,7 @@
 
 pub mod backups;
 pub mod facts;
+pub mod readiness;
 
 use crate::{
     auth::{
@@ -35,6 +36,9 @@ use tokio::sync::{Semaphore, watch};
 const QUERY_BUDGET: Duration = Duration::from_secs(10);
 /// Requests that are worked on at once: enough to fill the writer's transactions, few enough to be done soon.
 const DESKS: usize = 512;
+/// Imports that go on at once. Two of them fill the writer's transactions, and each may need several times the 8 MiB of
+/// lines that it works on, and 16 MiB for answers that wait for its client.
+const IMPORTS: usize = 4;
 /// A limit that is never reached.
 const UNLIMITED: Duration = Duration::from_hours(24 * 365);
 
@@ -66,6 +70,10 @@ pub struct Parts {
     pub cursors: Cursors,
     /// Digests of passwords in requests that may come again.
     pub fingerprints: Mac,
+    /// A permit for each import that goes on, and for each of those who may import for themselves only.
+    pub imports: Imports,
+    /// Whether the parts work.
+    pub readiness: readiness::Readiness,
     /// What is known of the scheduled backups.
     pub backups: backups::Backups,
     /// What is counted.
@@ -79,6 +87,21 @@ pub struct Parts {
     /// The token that makes the first administrator, while there is none.
     pub setup: Mutex<Option<SetupToken>>,
     draining: watch::Sender<bool>,
+}
+
+/// A permit for each import that goes on. An import may last for as long as its client likes, so those who import for
+/// themselves have permits of their own and cannot take those of the staff.
+pub struct Imports {
+    /// Of those who may make orders for anybody.
+    pub for_anybody: Arc<Semaphore>,
+    /// Of those who may make orders for themselves only.
+    pub for_oneself: Arc<Semaphore>,
+}
+
+impl Default for Imports {
+    fn default() -> Self {
+        Self { for_anybody: Arc::new(Semaphore::new(IMPORTS)), for_oneself: Arc::new(Semaphore::new(IMPORTS)) }
+    }
 }
 
 /// Digest of the set-up token, and when it stops being good.
@@ -175,6 +198,8 @@ impl App {
             attempts: Attempts::new(config.limits.login_per_minute),
             allowances: Allowances::new(config.limits.requests_per_minute),
             desks: Semaphore::new(DESKS),
+            imports: Imports::default(),
+            readiness: readiness::Readiness::default(),
             config,
             store,
             clock,

@@ -1,20 +1,22 @@
 //! The same rows by bare SQLite: those of a real order, copied with fresh numbers, identifiers and keys. Nothing is
-//! computed for them. The summaries can be kept too, as the program keeps them: each of their rows once a transaction.
+//! computed for them. The figures can be kept too, as the program keeps them: a row in their log for each transaction, and
+//! the sums of every bucket written anew each time the log is long.
 
 use crate::{
     TIME,
     shop::{Outcome, Tally},
 };
 use rusqlite::{Connection, params_from_iter, types::Value};
-use std::{collections::BTreeSet, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 
 /// The tables that an order is written to.
 const TABLES: [&str; 4] = ["orders", "order_items", "events", "idempotency_keys"];
-/// The tables that it is counted in, and what their rows are found by.
-const SUMMARIES: [&str; 4] = ["sales", "status_sales", "user_sales", "item_sales"];
-const KEYS: [&str; 8] = ["span", "bucket", "day", "currency", "user_id", "sku", "status", "payment_status"];
-/// How many customers the orders are of: each has rows of their own in the summary by user.
-const CUSTOMERS: u64 = 1_000;
+/// How many customers the orders are of: each has a sum in the figures of users.
+const CUSTOMERS: usize = 1_000;
+/// Bytes of the log at which it is added to the sums.
+const LOG_BYTES: usize = 64 * 1024;
+/// About how many bytes a sum takes.
+const SUM_BYTES: usize = 10;
 
 /// Whether orders are counted when they are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,11 +25,14 @@ pub enum Summaries {
     Kept,
 }
 
-/// The rows of one order, as the program writes them, and those that it is counted in.
+/// The rows of one order, as the program writes them, and the buckets that it is counted in.
 pub struct Sample {
     order: Vec<Row>,
-    summaries: Vec<Row>,
+    buckets: Vec<Bucket>,
 }
+
+/// A ledger, the width of a bucket, the bucket, and the order's own sums.
+type Bucket = (String, i64, i64, Vec<u8>);
 
 /// A row, and the statement that writes one like it.
 struct Row {
@@ -47,17 +52,10 @@ impl Sample {
     /// The rows of the one order in the database at `path`.
     pub fn take(path: &Path) -> Outcome<Self> {
         let connection = Connection::open(path)?;
-        let rows = |tables: &[&str]| -> Outcome<Vec<Row>> {
-            let found: Vec<_> = tables.iter().map(|table| rows(&connection, table)).collect::<Result<_, _>>()?;
-            Ok(found.into_iter().flatten().collect())
-        };
-        let (order, mut summaries) = (rows(&TABLES)?, rows(&SUMMARIES)?);
-        for row in &mut summaries {
-            let counts = row.columns.iter().filter(|column| !KEYS.contains(&column.as_str()));
-            let additions: Vec<_> = counts.map(|column| format!("{column} = {column} + excluded.{column}")).collect();
-            row.write = format!("{} ON CONFLICT DO UPDATE SET {}", row.write, additions.join(", "));
-        }
-        Ok(Self { order, summaries })
+        let order: Vec<_> = TABLES.iter().map(|table| rows(&connection, table)).collect::<Result<_, _>>()?;
+        let mut select = connection.prepare("SELECT ledger, span, bucket, sums FROM figures")?;
+        let buckets = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        Ok(Self { order: order.into_iter().flatten().collect(), buckets: buckets.collect::<Result<_, _>>()? })
     }
 
     /// Writes the rows as those of order `number`.
@@ -72,19 +70,28 @@ impl Sample {
         })
     }
 
-    /// Counts the orders of these customers.
-    fn count(&self, connection: &Connection, customers: &BTreeSet<u64>) -> rusqlite::Result<()> {
-        self.summaries.iter().try_for_each(|row| {
-            if !row.columns.iter().any(|column| column == "user_id") {
-                return row.execute(connection, |(_, value)| value.clone());
+    /// Counts `orders` of them in the log, which has `logged` bytes.
+    fn count(&self, connection: &Connection, orders: usize, logged: &mut usize) -> rusqlite::Result<()> {
+        let of_ledger = |name| {
+            let sums = self.buckets.iter().find(|(ledger, span, ..)| ledger == name && *span == 900);
+            sums.map_or_else(Vec::new, |(.., sums)| sums.repeat(orders))
+        };
+        let parts = ["sales", "users", "statuses", "items"].map(of_ledger);
+        *logged += parts.iter().map(Vec::len).sum::<usize>();
+        connection
+            .prepare_cached("INSERT INTO figure_log (sales, users, statuses, items) VALUES (?, ?, ?, ?)")?
+            .execute(parts)?;
+        if *logged > LOG_BYTES {
+            *logged = 0;
+            for (ledger, span, bucket, sums) in &self.buckets {
+                let sums = if ledger == "users" { &vec![1; CUSTOMERS * SUM_BYTES] } else { sums };
+                connection
+                    .prepare_cached("INSERT OR REPLACE INTO figures VALUES (?, ?, ?, ?)")?
+                    .execute((ledger, span, bucket, sums))?;
             }
-            customers.iter().try_for_each(|customer| {
-                row.execute(connection, |(column, value)| match column.as_str() {
-                    "user_id" => Value::Blob([[0; 8], customer.to_be_bytes()].concat()),
-                    _ => value.clone(),
-                })
-            })
-        })
+            connection.execute("DELETE FROM figure_log", [])?;
+        }
+        Ok(())
     }
 }
 
@@ -109,17 +116,15 @@ pub fn place_orders(path: &Path, sample: &Sample, together: usize, summaries: Su
     // As the writer does it: in between, when the log has grown to this many pages.
     connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     connection.execute_batch(include_str!("../../schema.sql"))?;
-    let (begun, mut random, mut done) = (Instant::now(), fastrand::Rng::with_seed(1), 0_u32);
+    let (begun, mut random, mut done, mut logged) = (Instant::now(), fastrand::Rng::with_seed(1), 0_u32, 0);
     while begun.elapsed() < TIME {
-        let mut customers = BTreeSet::new();
         connection.execute_batch("BEGIN IMMEDIATE")?;
         for _ in 0..together {
             done += 1;
-            customers.insert(random.u64(0..CUSTOMERS));
             sample.insert(&connection, i64::from(done), &mut random)?;
         }
         if summaries == Summaries::Kept {
-            sample.count(&connection, &customers)?;
+            sample.count(&connection, together, &mut logged)?;
         }
         connection.execute_batch("COMMIT")?;
     }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     auth::{Actor, Cursor},
-    domain::{id::UserId, money::Currency},
+    domain::money::Currency,
     error::{Error, Result},
     service::{
         analytics::{self, RevenueKey},
@@ -115,19 +115,23 @@ pub(super) async fn revenue_by_user(
     answer(form, &analytics::report(&app, &question, page.data, Some(page.page)), &uri, chart::revenue)
 }
 
+/// The bits of a rank that are in the second of its two numbers in a cursor; one has too few.
+const LOW_BITS: u32 = 62;
+
 fn revenue_cursor(key: RevenueKey) -> Cursor {
     let (user, currency) = key.whose;
     let mut code = [0; 8];
     code[5..].copy_from_slice(currency.code().as_bytes());
-    let halves = user.map(|user| super::list::cursor(user).0).unwrap_or_default();
-    Cursor([vec![key.rank, i64::from_be_bytes(code)], halves].concat())
+    let [high, low] =
+        [key.rank >> LOW_BITS, key.rank & ((1 << LOW_BITS) - 1)].map(|part| i64::try_from(part).unwrap_or_default());
+    Cursor(vec![high, low, user, i64::from_be_bytes(code)])
 }
 
 fn revenue_key(cursor: &Cursor) -> Option<RevenueKey> {
-    let [rank, code, user @ ..] = cursor.0.as_slice() else { return None };
+    let [high, low, user, code] = *cursor.0.as_slice() else { return None };
+    let rank = i128::from(high) << LOW_BITS | i128::from(low);
     let currency = Currency::stored(std::str::from_utf8(&code.to_be_bytes()[5..]).ok()?)?;
-    let user: Option<UserId> = if user.is_empty() { None } else { super::list::id(&Cursor(user.to_vec())) };
-    Some(RevenueKey { rank: *rank, whose: (user, currency) })
+    Some(RevenueKey { rank, whose: (user, currency) })
 }
 
 /// How many orders stand where.

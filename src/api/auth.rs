@@ -18,7 +18,8 @@ use serde::Deserialize;
 
 impl From<Origin> for Source {
     fn from(origin: Origin) -> Self {
-        Self { request_id: origin.request_id, address: origin.address, user_agent: origin.user_agent }
+        let Origin { request_id, trace, address, user_agent } = origin;
+        Self { request_id, trace, address, user_agent }
     }
 }
 

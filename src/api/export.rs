@@ -93,6 +93,8 @@ pub(super) enum Cell<'a> {
     Text(Cow<'a, str>),
     /// A number.
     Number(i64),
+    /// A sum, which has no bounds.
+    Sum(i128),
     /// Nothing.
     Empty,
 }
@@ -104,6 +106,7 @@ impl Cell<'_> {
             Self::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}").into(),
             Self::Text(text) => Cow::Borrowed(text),
             Self::Number(number) => number.to_string().into(),
+            Self::Sum(sum) => sum.to_string().into(),
             Self::Empty => "".into(),
         }
     }

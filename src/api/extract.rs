@@ -8,7 +8,7 @@ use super::{
 use crate::{
     app::App,
     auth::{Actor, Mac},
-    domain::{digest::sha256, id::Identifier},
+    domain::{digest::sha256, id::Identifier, trace::TraceId},
     error::{Error, Fault, Result, problem},
     service::{exactly_once::Attempt, orders},
 };
@@ -38,6 +38,8 @@ impl FromRequestParts<App> for Actor {
 pub struct Origin {
     /// The request's identifier.
     pub request_id: Arc<str>,
+    /// Its trace, where somebody else knows it too.
+    pub trace: Option<TraceId>,
     /// The client's address.
     pub address: Option<IpAddr>,
     /// The client's program.
@@ -50,12 +52,13 @@ const MAX_USER_AGENT: usize = 255;
 impl FromRequestParts<App> for Origin {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let context = parts.extensions.get::<Arc<middleware::Context>>();
         let context = context.ok_or_else(|| Error::internal("a request without context"))?;
         let user_agent = parts.headers.get("user-agent").map(|v| String::from_utf8_lossy(v.as_bytes()));
         Ok(Self {
             request_id: Arc::clone(&context.request_id),
+            trace: context.trace.kept(app),
             address: context.address,
             user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect()),
         })

@@ -3,6 +3,7 @@
 //! handler's arguments to check.
 
 use super::{
+    lasting,
     middleware::Context,
     operation::{Access, Body as Expected, Operation, in_api},
     query::{self, NoParameters},
@@ -52,13 +53,13 @@ pub(super) async fn enter(
     if operation.payloads.len() > 1 {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     }
-    if let Some(actor) = context.as_ref().and_then(|context| context.actor.get())
-        && let Some(error) = response.extensions().get::<Arc<Error>>()
+    let Some(actor) = context.as_ref().and_then(|context| context.actor.get()) else { return response };
+    if let Some(error) = response.extensions().get::<Arc<Error>>()
         && error.problem().class == Class::Forbidden
     {
         audit::denied(&app, actor, operation.id, error.problem().code);
     }
-    response
+    lasting::guarded(&app, &operation, actor, response)
 }
 
 /// What no operation is there for. It counts like what there is, so that nobody may look for paths as fast as they can.
@@ -178,7 +179,8 @@ fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Act
     let credentials = value.to_str().ok().and_then(|text| text.split_once(' '));
     match credentials {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            access::authenticate(app, token.trim_matches(' '), &context.request_id, context.address)
+            let trace = context.trace.kept(app);
+            access::authenticate(app, token.trim_matches(' '), &context.request_id, trace, context.address)
         }
         _ => Err(Error::new(&problem::UNAUTHENTICATED)),
     }

@@ -12,6 +12,7 @@ pub mod extract;
 mod gate;
 pub mod idempotency_keys;
 pub mod json;
+mod lasting;
 pub mod lines;
 mod list;
 mod middleware;

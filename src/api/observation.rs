@@ -37,6 +37,13 @@ pub(super) struct Trace {
     pub(super) parent: Option<TraceParent>,
 }
 
+impl Trace {
+    /// The trace as rows name it: where somebody can look it up, the caller or the collector that spans are sent to.
+    pub(super) fn kept(&self, app: &App) -> Option<TraceId> {
+        (self.parent.is_some() || app.config.traces.otlp_endpoint.is_some()).then_some(self.id)
+    }
+}
+
 /// A request that is being worked on.
 pub(super) struct Observation {
     app: App,

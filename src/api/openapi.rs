@@ -6,7 +6,7 @@ mod parameters;
 mod problems;
 
 use super::{operation::Operation, problem::ProblemBody};
-use schemars::{SchemaGenerator, generate::SchemaSettings};
+use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -91,6 +91,12 @@ impl Schemas {
         let settings = SchemaSettings::draft2020_12().with(|settings| {
             settings.definitions_path = "/components/schemas".into();
             settings.meta_schema = None;
+            // Sums may have more bits than any format that generators of clients know.
+            settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {
+                if schema.get("format").is_some_and(|format| format == "int128") {
+                    schema.remove("format");
+                }
+            })));
         });
         let mut answers = settings.clone().for_serialize().into_generator();
         answers.subschema_for::<ProblemBody<'static>>();

@@ -1,4 +1,4 @@
-//! The rows of exported lists: the scalar fields of each document, in the document's order.
+//! The rows of exported lists: the scalar fields that all documents of a list have, in the documents' order.
 
 use super::export::{Cell, Row};
 use crate::{

@@ -2,7 +2,7 @@
 
 use super::operation::SQLITE;
 use crate::{
-    app::App,
+    app::{App, readiness::Working},
     auth::Actor,
     error::{Error, Result, problem},
     service::{self, backups},
@@ -79,10 +79,15 @@ pub(super) async fn live() -> Json<Live> {
 /// `not_ready` with the checks, if one of them fails.
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
     let check = |name, ok, detail| Check { name, ok, detail: (!ok).then_some(detail) };
+    let look = async {
+        let writer = app.store.writable(PROBE_TIME).await;
+        Working { writer, schema: app.store.schema_is_current(), disk: app.store.has_room() }
+    };
+    let working = app.readiness.working(&app.clock, look).await;
     let checks = vec![
-        check("writer", app.store.writable(PROBE_TIME).await, "the writer does not answer"),
-        check("schema", app.store.schema_is_current(), "the file cannot be read, or another program has changed it"),
-        check("disk", app.store.has_room(), "the disk is full, or almost"),
+        check("writer", working.writer, "the writer does not answer"),
+        check("schema", working.schema, "the file cannot be read, or another program has changed it"),
+        check("disk", working.disk, "the disk is full, or almost"),
         check("accepting", !app.is_draining(), "the service is stopping"),
     ];
     let failing: Vec<_> =

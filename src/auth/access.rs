@@ -112,32 +112,30 @@ impl AccessFacts {
 
     /// Whose request it is that carries these verified claims, unless the session is over or the user disabled.
     pub fn authenticate_session(&self, claims: &Claims, now: Timestamp) -> Option<SessionIdentity> {
+        self.session(claims.user, claims.session, now)
+    }
+
+    /// What a session of this user is good for, unless it is over or the user disabled.
+    pub fn session(&self, user: UserId, session: SessionId, now: Timestamp) -> Option<SessionIdentity> {
         let facts = self.read();
-        let session = facts.sessions.get(&claims.session)?;
-        if session.user != claims.user || session.expires_at <= now {
+        let known = facts.sessions.get(&session)?;
+        if known.user != user || known.expires_at <= now {
             return None;
         }
-        let user = facts.active(claims.user)?;
-        Some(SessionIdentity {
-            user: claims.user,
-            session: claims.session,
-            role: Arc::clone(&user.role),
-            permissions: facts.permissions(&user.role),
-        })
+        let role = &facts.active(user)?.role;
+        Some(SessionIdentity { user, session, role: Arc::clone(role), permissions: facts.permissions(role) })
     }
 
     /// Whose request it is that carries the secret of this digest, unless the key is over or its maker disabled.
     pub fn authenticate_key(&self, digest: &Digest, now: Timestamp) -> Option<KeyIdentity> {
         let facts = self.read();
-        let in_use = facts.keys.get(digest)?;
-        let key = &in_use.facts;
-        if key.expires_at.is_some_and(|end| end <= now) {
-            return None;
-        }
-        let maker = facts.active(key.maker)?;
-        let permissions = key.permissions.limited_to(facts.permissions(&maker.role));
-        in_use.last_used.fetch_max(now.millis(), Ordering::Relaxed);
-        Some(KeyIdentity { key: key.id, maker: key.maker, permissions })
+        facts.key(facts.keys.get(digest)?, now)
+    }
+
+    /// What this key is good for, unless it is over or its maker disabled. Unlike authentication, it looks at all keys.
+    pub fn key(&self, id: KeyId, now: Timestamp) -> Option<KeyIdentity> {
+        let facts = self.read();
+        facts.key(facts.keys.values().find(|key| key.facts.id == id)?, now)
     }
 
     /// What the role of this name may do, if there is one.
@@ -232,6 +230,17 @@ impl AccessFacts {
 impl Facts {
     fn active(&self, id: UserId) -> Option<&UserFacts> {
         self.users.get(&id).filter(|user| user.active)
+    }
+
+    fn key(&self, in_use: &KeyInUse, now: Timestamp) -> Option<KeyIdentity> {
+        let key = &in_use.facts;
+        if key.expires_at.is_some_and(|end| end <= now) {
+            return None;
+        }
+        let maker = self.active(key.maker)?;
+        let permissions = key.permissions.limited_to(self.permissions(&maker.role));
+        in_use.last_used.fetch_max(now.millis(), Ordering::Relaxed);
+        Some(KeyIdentity { key: key.id, maker: key.maker, permissions })
     }
 
     /// What a role may do; an unknown one may do nothing.

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         id::{Identifier, KeyId, SessionId, UserId},
         permission::{Permission, PermissionSet},
+        trace::TraceId,
     },
     error::{Error, Result, problem},
 };
@@ -74,6 +75,8 @@ pub struct Actor {
     pub role: Option<Arc<str>>,
     /// The request that this is done for.
     pub request_id: Arc<str>,
+    /// The trace of that request, where somebody else knows it too.
+    pub trace: Option<TraceId>,
     /// Where the request came from, if it came over the network.
     pub address: Option<IpAddr>,
 }
@@ -86,6 +89,7 @@ impl Actor {
             permissions: PermissionSet::all(),
             role: None,
             request_id: request_id.into(),
+            trace: None,
             address: None,
         }
     }

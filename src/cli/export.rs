@@ -4,7 +4,7 @@ use super::{Failure, flags::ConfigFlags};
 use crate::{
     api::orders::Export,
     service::{orders, page::Wanted},
-    store::{Store, beside},
+    store::{Store, beside, sync_folder},
 };
 use clap::ValueEnum;
 use std::{
@@ -85,7 +85,8 @@ fn write_file(export: &Export, database: &Path, out: &Path) -> Result<(), Failur
 
 fn keep(file: &File, partial: &Path, out: &Path) -> io::Result<()> {
     file.sync_all()?;
-    fs::rename(partial, out)
+    fs::rename(partial, out)?;
+    sync_folder(out)
 }
 
 fn write_all(

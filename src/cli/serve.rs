@@ -10,7 +10,8 @@ use crate::{
     error::problem,
     service::{
         demo::{self, DemoUser, Plan},
-        housekeeping, sessions,
+        housekeeping,
+        sessions::{self, Source},
         users::NewUser,
     },
     telemetry::{
@@ -194,7 +195,8 @@ async fn first_admin(app: &App, bootstrap: &Bootstrap) -> Result<(), Failure> {
         role: "admin".to_owned(),
         password: password.expose().into(),
     };
-    match sessions::first_admin(app, "bootstrap".into(), None, new).await {
+    let source = Source { request_id: "bootstrap".into(), trace: None, address: None, user_agent: None };
+    match sessions::first_admin(app, &source, new).await {
         Ok(user) => tracing::info!(user.id = %user.id.0, "made the first administrator"),
         Err(e) if e.is(&problem::ALREADY_SET_UP) => {
             tracing::info!("ORDERD_ADMIN_EMAIL and ORDERD_ADMIN_PASSWORD are ignored: there are users already");

@@ -10,28 +10,30 @@ use super::{
     transaction::{Kind, PaymentStatus, Transaction, TransactionStatus},
 };
 
-/// Sums over orders and transactions, in orders and in minor units.
+/// Sums over orders and transactions, in orders and in minor units. Amounts have 53 bits, and no number of them is too
+/// many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Orders placed.
-    pub orders_placed: i64,
+    pub orders_placed: i128,
     /// Orders cancelled after placing.
-    pub orders_cancelled: i64,
+    pub orders_cancelled: i128,
     /// Present totals of the orders placed.
-    pub booked: i64,
+    pub booked: i128,
     /// Tax of the orders placed.
-    pub tax: i64,
+    pub tax: i128,
     /// Totals of the orders cancelled after placing.
-    pub cancelled: i64,
+    pub cancelled: i128,
     /// Succeeded payments.
-    pub paid: i64,
+    pub paid: i128,
     /// Succeeded refunds.
-    pub refunded: i64,
+    pub refunded: i128,
 }
 
 impl Sums {
     /// Adds `other`, `times` of it: 1 to put in, −1 to take out.
     pub fn add(&mut self, other: &Self, times: i64) {
+        let times = i128::from(times);
         self.orders_placed += other.orders_placed * times;
         self.orders_cancelled += other.orders_cancelled * times;
         self.booked += other.booked * times;
@@ -74,16 +76,17 @@ pub struct Standing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ItemSums {
     /// Pieces.
-    pub quantity: i64,
+    pub quantity: i128,
     /// Orders that have such a line.
-    pub orders: i64,
+    pub orders: i128,
     /// Totals of the lines.
-    pub total: i64,
+    pub total: i128,
 }
 
 impl ItemSums {
     /// Adds `other`, `times` of it: 1 to put in, −1 to take out.
     pub fn add(&mut self, other: &Self, times: i64) {
+        let times = i128::from(times);
         self.quantity += other.quantity * times;
         self.orders += other.orders * times;
         self.total += other.total * times;
@@ -107,12 +110,20 @@ pub struct ItemSale {
 pub fn of_order(order: &Order) -> impl Iterator<Item = Sale> {
     let sale = |at, sums| Sale { at, currency: order.currency, user_id: order.user_id, sums };
     let placed = order.placed_at.map(|at| {
-        sale(at, Sums { orders_placed: 1, booked: order.totals.total, tax: order.totals.tax, ..Sums::default() })
+        sale(
+            at,
+            Sums {
+                orders_placed: 1,
+                booked: order.totals.total.into(),
+                tax: order.totals.tax.into(),
+                ..Sums::default()
+            },
+        )
     });
     let cancelled = order
         .placed_at
         .and(order.cancelled_at)
-        .map(|at| sale(at, Sums { orders_cancelled: 1, cancelled: order.totals.total, ..Sums::default() }));
+        .map(|at| sale(at, Sums { orders_cancelled: 1, cancelled: order.totals.total.into(), ..Sums::default() }));
     placed.into_iter().chain(cancelled)
 }
 
@@ -127,7 +138,8 @@ pub fn of_items(order: &Order) -> impl Iterator<Item = ItemSale> {
     let sale = move |at, (i, item): (usize, &Item)| {
         let Line { sku, quantity, .. } = &item.line;
         let first = order.items[..i].iter().all(|earlier| earlier.line.sku != *sku);
-        let sums = ItemSums { quantity: *quantity, orders: i64::from(first), total: item.totals.total_amount };
+        let sums =
+            ItemSums { quantity: (*quantity).into(), orders: first.into(), total: item.totals.total_amount.into() };
         ItemSale { at, sku: sku.clone(), currency: order.currency, sums }
     };
     at.into_iter().flat_map(move |at| order.items.iter().enumerate().map(move |line| sale(at, line)))
@@ -147,8 +159,8 @@ pub fn standing(order: &Order) -> Option<Standing> {
 /// What a transaction of `user_id`'s order counts for; nothing before it has succeeded.
 pub fn of_transaction(transaction: &Transaction, user_id: Option<UserId>) -> Option<Sale> {
     let sums = match transaction.kind {
-        Kind::Payment => Sums { paid: transaction.amount, ..Sums::default() },
-        Kind::Refund => Sums { refunded: transaction.amount, ..Sums::default() },
+        Kind::Payment => Sums { paid: transaction.amount.into(), ..Sums::default() },
+        Kind::Refund => Sums { refunded: transaction.amount.into(), ..Sums::default() },
     };
     (transaction.status == TransactionStatus::Succeeded).then_some(Sale {
         at: transaction.occurred_at,

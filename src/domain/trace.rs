@@ -21,7 +21,17 @@ pub struct TraceId(u128);
 impl TraceId {
     /// A new trace, named after the identifier of the request that begins it.
     pub fn of(request: RequestId) -> Self {
-        Self(u128::from_be_bytes(*request.bytes()))
+        Self::from_bytes(*request.bytes())
+    }
+
+    /// The trace of these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// Its bytes, as they travel.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
     }
 }
 

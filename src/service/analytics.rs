@@ -17,11 +17,7 @@ pub use top_items::top_items;
 use super::views::{PageInfo, Report, Shown};
 use crate::{
     app::App,
-    domain::{
-        calendar::{Days, Run, cover},
-        figures::Sums,
-        money::Currency,
-    },
+    domain::{calendar::Days, figures::Sums, money::Currency},
     error::{Error, Result},
 };
 
@@ -64,11 +60,6 @@ impl Question {
     fn bounds(&self) -> Result<(i64, i64)> {
         self.days.bounds().ok_or_else(beyond_the_calendar)
     }
-
-    /// The runs of buckets that come to the range.
-    fn runs(&self) -> Result<Vec<Run>> {
-        self.bounds().map(|(from, to)| cover(from, to))
-    }
 }
 
 fn beyond_the_calendar() -> Error {
@@ -90,9 +81,9 @@ pub fn report<R>(app: &App, question: &Question, data: Vec<R>, page: Option<Page
 
 /// Gross, refunded, cancelled and net, by basis.
 struct Amounts {
-    gross: i64,
-    refunded: i64,
-    cancelled: i64,
+    gross: i128,
+    refunded: i128,
+    cancelled: i128,
 }
 
 impl Amounts {
@@ -103,7 +94,7 @@ impl Amounts {
         }
     }
 
-    fn net(&self) -> i64 {
+    fn net(&self) -> i128 {
         self.gross - self.refunded - self.cancelled
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn entry(
         target: target.map(ToString::to_string),
         address: actor.address.as_ref().map(IpAddr::to_string),
         request_id: actor.request_id.to_string(),
+        trace: actor.trace,
         outcome,
         changes: changes.to_string(),
     }
@@ -112,6 +113,7 @@ impl From<Entry> for AuditView {
             target: entry.what.target,
             address: entry.what.address,
             request_id: entry.what.request_id,
+            trace_id: entry.what.trace.map(Shown),
             outcome: Shown(entry.what.outcome),
             // This module wrote it, as an object.
             changes: serde_json::from_str(&entry.what.changes).unwrap_or_default(),

@@ -39,6 +39,7 @@ pub(super) fn record(
         version: order.version,
         actor: &actor.principal.to_string(),
         request_id: &actor.request_id,
+        trace: actor.trace,
         data: &document,
     };
     Ok(Recorded { seq: events::append(tx, &event)?, document })

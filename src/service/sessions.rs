@@ -19,6 +19,7 @@ use crate::{
     domain::{
         id::{SessionId, UserId},
         permission::Permission,
+        trace::TraceId,
         user::User,
     },
     error::{Error, Result, problem},
@@ -38,6 +39,8 @@ use std::{net::IpAddr, sync::Arc};
 pub struct Source {
     /// The request's identifier.
     pub request_id: Arc<str>,
+    /// Its trace, where somebody else knows it too.
+    pub trace: Option<TraceId>,
     /// The client's address.
     pub address: Option<IpAddr>,
     /// The client's program.
@@ -47,7 +50,8 @@ pub struct Source {
 impl Source {
     /// Somebody who has shown no credentials, or those of `principal` in the body.
     fn actor(&self, principal: Principal) -> Actor {
-        Actor { principal, address: self.address, ..Actor::system(Arc::clone(&self.request_id)) }
+        let system = Actor::system(Arc::clone(&self.request_id));
+        Actor { principal, trace: self.trace, address: self.address, ..system }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
         digest::sha256,
         id::{AuditId, Identifier},
         time::Timestamp,
+        trace::TraceId,
     },
     error::Result,
 };
@@ -33,6 +34,8 @@ pub struct NewEntry {
     pub address: Option<String>,
     /// In which request.
     pub request_id: String,
+    /// In which trace, where somebody else knows it too.
+    pub trace: Option<TraceId>,
     /// How it ended.
     pub outcome: Outcome,
     /// What changed: a JSON object without secrets.
@@ -66,6 +69,7 @@ impl Entry {
             &optional(&self.what.target),
             &optional(&self.what.address),
             self.what.request_id.as_bytes(),
+            &self.what.trace.map(TraceId::to_bytes).map_or(vec![], Vec::from),
             self.what.outcome.name().as_bytes(),
             self.what.changes.as_bytes(),
         ])
@@ -82,12 +86,13 @@ pub fn append(tx: &WriteTx<'_>, what: NewEntry) -> Result<()> {
         (entry, counters.audit_hash)
     });
     tx.execute(
-        "INSERT INTO audit (seq, id, occurred_at, actor, action, target, address, request_id, outcome, changes, hash)
-         VALUES (:seq, :id, :at, :actor, :action, :target, :address, :request_id, :outcome, :changes, :hash)",
+        "INSERT INTO audit
+           (seq, id, occurred_at, actor, action, target, address, request_id, trace_id, outcome, changes, hash)
+         VALUES (:seq, :id, :at, :actor, :action, :target, :address, :request_id, :trace, :outcome, :changes, :hash)",
         named_params! {
             ":seq": entry.seq, ":id": Key(entry.id), ":at": entry.occurred_at.millis(), ":actor": entry.what.actor,
             ":action": entry.what.action, ":target": entry.what.target, ":address": entry.what.address,
-            ":request_id": entry.what.request_id, ":outcome": entry.what.outcome.name(),
+            ":request_id": entry.what.request_id, ":trace": entry.what.trace, ":outcome": entry.what.outcome.name(),
             ":changes": entry.what.changes, ":hash": hash,
         },
     )
@@ -107,7 +112,7 @@ pub struct Filter {
     pub to: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "seq, id, occurred_at, actor, action, target, address, request_id, outcome, changes";
+const COLUMNS: &str = "seq, id, occurred_at, actor, action, target, address, request_id, trace_id, outcome, changes";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let mut columns = Columns::of(row);
@@ -121,6 +126,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
             target: columns.take()?,
             address: columns.take()?,
             request_id: columns.take()?,
+            trace: columns.take()?,
             outcome: columns.word(Outcome::parse)?,
             changes: columns.take()?,
         },

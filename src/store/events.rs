@@ -10,6 +10,7 @@ use crate::{
         event::EventType,
         id::{EventId, Identifier, OrderId},
         time::Timestamp,
+        trace::TraceId,
     },
     error::Result,
 };
@@ -27,6 +28,8 @@ pub struct NewEvent<'a> {
     pub actor: &'a str,
     /// In which request.
     pub request_id: &'a str,
+    /// In which trace, where somebody else knows it too.
+    pub trace: Option<TraceId>,
     /// What was answered: a JSON object.
     pub data: &'a str,
 }
@@ -47,6 +50,8 @@ pub struct Event {
     pub actor: String,
     /// In which request.
     pub request_id: String,
+    /// In which trace, where somebody else knows it too.
+    pub trace: Option<TraceId>,
     /// When.
     pub occurred_at: Timestamp,
     /// What was answered then: a JSON object.
@@ -63,8 +68,8 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
         (counters.event, counters.event_hash)
     });
     tx.execute(
-        "INSERT INTO events (seq, id, type, order_seq, version, actor, request_id, occurred_at, data, hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO events (seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data, hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             seq,
             Key(id),
@@ -73,6 +78,7 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
             event.version,
             event.actor,
             event.request_id,
+            event.trace,
             at.millis(),
             event.data,
             hash,
@@ -92,13 +98,14 @@ fn chained(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &NewE
         &event.version.to_be_bytes(),
         event.actor.as_bytes(),
         event.request_id.as_bytes(),
+        &event.trace.map(TraceId::to_bytes).map_or(vec![], Vec::from),
         &at.millis().to_be_bytes(),
         event.data.as_bytes(),
     ])
 }
 
-const COLUMNS: &str = "e.seq, e.id, e.type, o.id, e.version, e.actor, e.request_id, e.occurred_at, e.data FROM events e
-     JOIN orders o ON o.seq = e.order_seq";
+const COLUMNS: &str = "e.seq, e.id, e.type, o.id, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
+     e.data FROM events e JOIN orders o ON o.seq = e.order_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
     let mut columns = Columns::of(row);
@@ -110,6 +117,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
         version: columns.take()?,
         actor: columns.take()?,
         request_id: columns.take()?,
+        trace: columns.take()?,
         occurred_at: columns.instant()?,
         data: columns.take()?,
     })
@@ -143,8 +151,8 @@ pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
 
 /// The first event that is not as it was written, or is missing; none if the history is whole.
 pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
-    let sql =
-        "SELECT seq, id, type, order_seq, version, actor, request_id, occurred_at, data, hash FROM events ORDER BY seq";
+    let sql = "SELECT seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data, hash
+         FROM events ORDER BY seq";
     let mut statement = tx.connection.prepare(sql).map_err(failed)?;
     let mut found = statement.query([]).map_err(failed)?;
     let (mut seq, mut before) = (0, [0; 32]);
@@ -165,7 +173,7 @@ fn rehashed(row: &Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(i64, [u8; 32]
     let (seq, id, kind) = (columns.take()?, columns.id()?, columns.word(EventType::parse)?);
     let (order_seq, version) = (columns.take()?, columns.take()?);
     let (actor, request_id): (String, String) = (columns.take()?, columns.take()?);
-    let (at, data): (_, String) = (columns.instant()?, columns.take()?);
-    let event = NewEvent { kind, order_seq, version, actor: &actor, request_id: &request_id, data: &data };
+    let (trace, at, data): (_, _, String) = (columns.take()?, columns.instant()?, columns.take()?);
+    let event = NewEvent { kind, order_seq, version, actor: &actor, request_id: &request_id, trace, data: &data };
     Ok((seq, chained(before, seq, id, at, &event), columns.take()?))
 }

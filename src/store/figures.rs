@@ -1,181 +1,216 @@
-//! The summaries: adding to them, once per transaction and row, and reading a range of them.
+//! The summaries: what a transaction changes in them is written to a log, the log is added to them once it is long
+//! enough, and a report reads both. What is asked of them is a sum over buckets of time; what they are made of is in
+//! `ledger`.
+
+mod fold;
+mod ledger;
+mod totals;
+
+pub(super) use fold::{fold, log_bytes};
+pub(super) use ledger::Place;
+pub use ledger::{Ledger, Values};
+pub use totals::{Totals, totals};
 
 use super::{
     ReadTx,
-    sql::{Columns, Key},
+    sql::{Key, damaged},
 };
 use crate::{
     domain::{
         calendar::{Run, SPANS, bucket},
-        figures::{Sale, Standing, Sums},
-        id::{Identifier, UserId},
+        figures::{ItemSale, ItemSums, Sale, Standing, Sums},
+        id::UserId,
         money::Currency,
         order::OrderStatus,
         transaction::PaymentStatus,
     },
     error::Result,
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
 
-/// What status counts are kept by.
-pub type StatusKey = (OrderStatus, PaymentStatus, Currency);
+/// The width of the buckets in the log: the narrowest.
+pub(super) const FINEST: i64 = SPANS[SPANS.len() - 1];
 
-/// Whose sales: a user's 16 bytes, or none for orders of nobody.
-type Whose = Vec<u8>;
+/// Sums by their places.
+type Entries = BTreeMap<Place, Values>;
 
-/// Adds what was counted in a transaction to every summary.
-pub(super) fn add(
+/// Writes what a transaction counted to the log: each, as often as it says (−1 takes it out). How many bytes that took.
+pub(super) fn log(
     connection: &Connection,
     sales: &[(Sale, i64)],
     standings: &[(Standing, i64)],
-) -> rusqlite::Result<()> {
-    if sales.is_empty() && standings.is_empty() {
-        return Ok(());
+    items: &[(ItemSale, i64)],
+) -> rusqlite::Result<i64> {
+    if sales.is_empty() && standings.is_empty() && items.is_empty() {
+        return Ok(0);
     }
-    let mut by_bucket: BTreeMap<(i64, i64, Currency), Sums> = BTreeMap::new();
-    let mut by_user: BTreeMap<(i64, i64, Whose, Currency), Sums> = BTreeMap::new();
-    for (sale, times) in sales {
-        let whose = sale.user_id.map_or_else(Vec::new, |user| user.bytes().to_vec());
-        for span in SPANS {
-            let bucket = bucket(span, sale.at);
-            by_bucket.entry((span, bucket, sale.currency)).or_default().add(&sale.sums, *times);
-            by_user.entry((span, bucket, whose.clone(), sale.currency)).or_default().add(&sale.sums, *times);
-        }
+    let [mut all, mut users, mut statuses, mut sold] = [const { Entries::new() }; 4];
+    for (Sale { at, currency, user_id, sums }, times) in sales {
+        let place = |subject| Place { bucket: bucket(FINEST, *at), currency: *currency, subject };
+        add(&mut all, place(0), sale_values(sums), *times);
+        add(&mut users, place(user_subject(connection, *user_id)?), user_values(sums), *times);
     }
-    add_sales(connection, by_bucket)?;
-    add_user_sales(connection, by_user)?;
-    add_standings(connection, standings)
-}
-
-fn add_sales(connection: &Connection, sums: BTreeMap<(i64, i64, Currency), Sums>) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO sales VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-         ON CONFLICT DO UPDATE SET orders_placed = orders_placed + ?4, orders_cancelled = orders_cancelled + ?5,
-           booked_amount = booked_amount + ?6, tax_amount = tax_amount + ?7, cancelled_amount = cancelled_amount + ?8,
-           paid_amount = paid_amount + ?9, refunded_amount = refunded_amount + ?10",
-    )?;
-    for ((span, bucket, currency), s) in sums.into_iter().filter(|(_, sums)| *sums != Sums::default()) {
-        statement.execute((
-            span,
-            bucket,
-            currency.code(),
-            s.orders_placed,
-            s.orders_cancelled,
-            s.booked,
-            s.tax,
-            s.cancelled,
-            s.paid,
-            s.refunded,
-        ))?;
-    }
-    Ok(())
-}
-
-fn add_user_sales(connection: &Connection, sums: BTreeMap<(i64, i64, Whose, Currency), Sums>) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO user_sales VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET orders_placed = orders_placed + ?5, booked_amount = booked_amount + ?6,
-           cancelled_amount = cancelled_amount + ?7, paid_amount = paid_amount + ?8,
-           refunded_amount = refunded_amount + ?9",
-    )?;
-    for ((span, bucket, whose, currency), s) in sums.into_iter().filter(|(_, sums)| *sums != Sums::default()) {
-        let row = (span, bucket, whose, currency.code(), s.orders_placed, s.booked, s.cancelled, s.paid, s.refunded);
-        statement.execute(row)?;
-    }
-    Ok(())
-}
-
-fn add_standings(connection: &Connection, standings: &[(Standing, i64)]) -> rusqlite::Result<()> {
-    let mut sums: BTreeMap<(i64, i64, StatusKey), (i64, i64)> = BTreeMap::new();
     for (standing, times) in standings {
-        for span in SPANS {
-            let status = (standing.status, standing.payment_status, standing.currency);
-            let key = (span, bucket(span, standing.at), status);
-            let (orders, total) = sums.entry(key).or_default();
-            *orders += times;
-            *total += standing.total * times;
-        }
+        let subject = standing_subject(standing.status, standing.payment_status);
+        let place = Place { bucket: bucket(FINEST, standing.at), currency: standing.currency, subject };
+        add(&mut statuses, place, widened(&[1, standing.total.into()]), *times);
     }
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO status_sales VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT DO UPDATE SET orders = orders + ?6, total_amount = total_amount + ?7",
-    )?;
-    for ((span, bucket, (status, payment_status, currency)), (orders, total)) in sums {
-        if (orders, total) != (0, 0) {
-            let row = (span, bucket, currency.code(), status.name(), payment_status.name(), orders, total);
-            statement.execute(row)?;
-        }
+    for (ItemSale { at, sku, currency, sums }, times) in items {
+        let place = Place { bucket: bucket(FINEST, *at), currency: *currency, subject: item_subject(connection, sku)? };
+        add(&mut sold, place, widened(&[sums.quantity, sums.orders, sums.total]), *times);
     }
-    Ok(())
+    let parts = [(Ledger::Sales, all), (Ledger::Users, users), (Ledger::Statuses, statuses), (Ledger::Items, sold)];
+    let [all, users, statuses, sold] = parts.map(|(ledger, entries)| ledger::encode(ledger, &entries));
+    let bytes = all.len() + users.len() + statuses.len() + sold.len();
+    connection
+        .prepare_cached("INSERT INTO figure_log (sales, users, statuses, items) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((all, users, statuses, sold))?;
+    Ok(i64::try_from(bytes).unwrap_or(i64::MAX))
 }
 
-fn read_sums(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Sums> {
-    Ok(Sums {
-        orders_placed: columns.take()?,
-        orders_cancelled: columns.take()?,
-        booked: columns.take()?,
-        tax: columns.take()?,
-        cancelled: columns.take()?,
-        paid: columns.take()?,
-        refunded: columns.take()?,
+fn add(entries: &mut Entries, place: Place, values: Values, times: i64) {
+    let sums = entries.entry(place).or_default();
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value * i128::from(times));
+}
+
+/// The first values, and 0 for the others.
+fn widened(first: &[i128]) -> Values {
+    let mut values = Values::default();
+    values[..first.len()].copy_from_slice(first);
+    values
+}
+
+fn sale_values(s: &Sums) -> Values {
+    [s.orders_placed, s.orders_cancelled, s.booked, s.tax, s.cancelled, s.paid, s.refunded]
+}
+
+fn user_values(s: &Sums) -> Values {
+    widened(&[s.orders_placed, s.booked, s.cancelled, s.paid, s.refunded])
+}
+
+fn sale_sums(&[orders_placed, orders_cancelled, booked, tax, cancelled, paid, refunded]: &Values) -> Sums {
+    Sums { orders_placed, orders_cancelled, booked, tax, cancelled, paid, refunded }
+}
+
+/// What the entry of a user says.
+pub fn user_sums(&[orders_placed, booked, cancelled, paid, refunded, ..]: &Values) -> Sums {
+    Sums { orders_placed, booked, cancelled, paid, refunded, ..Sums::default() }
+}
+
+/// What the entry of a SKU says.
+pub fn item_sums(&[quantity, orders, total, ..]: &Values) -> ItemSums {
+    ItemSums { quantity, orders, total }
+}
+
+fn user_subject(connection: &Connection, user: Option<UserId>) -> rusqlite::Result<i64> {
+    let Some(user) = user else { return Ok(0) };
+    connection.prepare_cached("SELECT seq FROM users WHERE id = ?1")?.query_row([Key(user)], |row| row.get(0))
+}
+
+/// The number of `sku`, which it is given if it has none.
+fn item_subject(connection: &Connection, sku: &str) -> rusqlite::Result<i64> {
+    let mut known = connection.prepare_cached("SELECT seq FROM skus WHERE sku = ?1")?;
+    match known.query_row([sku], |row| row.get(0)).optional()? {
+        Some(subject) => Ok(subject),
+        None => connection
+            .prepare_cached("INSERT INTO skus (sku) VALUES (?1) RETURNING seq")?
+            .query_row([sku], |row| row.get(0)),
+    }
+}
+
+/// Payment statuses are numbered within statuses, with room for more of them.
+const PAYMENT_STATUSES: i64 = 16;
+
+/// The subject of orders that stand like this.
+fn standing_subject(status: OrderStatus, payment_status: PaymentStatus) -> i64 {
+    let status = match status {
+        OrderStatus::Draft => 0,
+        OrderStatus::Pending => 1,
+        OrderStatus::Confirmed => 2,
+        OrderStatus::Fulfilled => 3,
+        OrderStatus::Cancelled => 4,
+    };
+    let payment_status = match payment_status {
+        PaymentStatus::Unpaid => 0,
+        PaymentStatus::PartiallyPaid => 1,
+        PaymentStatus::Paid => 2,
+        PaymentStatus::Overpaid => 3,
+        PaymentStatus::PartiallyRefunded => 4,
+        PaymentStatus::Refunded => 5,
+    };
+    status * PAYMENT_STATUSES + payment_status
+}
+
+/// How orders of this subject stand, if there is such a subject.
+pub fn standing(subject: i64) -> Option<(OrderStatus, PaymentStatus)> {
+    let all =
+        OrderStatus::ALL.iter().flat_map(|&status| PaymentStatus::ALL.iter().map(move |&payment| (status, payment)));
+    all.into_iter().find(|&(status, payment)| standing_subject(status, payment) == subject)
+}
+
+/// Shows `visit` what orders and money come to in each bucket of a run and each currency, without what is in the log.
+pub fn sales(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
+    each(tx, Ledger::Sales, run, |place, values| visit(place.bucket, place.currency, &sale_sums(values)))
+}
+
+/// Shows `visit` what the log says of orders and money: when, in seconds since the epoch, and in which currency.
+pub fn logged_sales(tx: &ReadTx<'_>, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
+    logged(tx, Ledger::Sales, |place, values| visit(place.bucket * FINEST, place.currency, &sale_sums(values)))
+}
+
+/// Shows `visit` each entry in the buckets of a run, without what is in the log.
+pub(super) fn each(tx: &ReadTx<'_>, ledger: Ledger, run: Run, mut visit: impl FnMut(&Place, &Values)) -> Result<()> {
+    tx.each(
+        "SELECT bucket, sums FROM figures WHERE ledger = ?1 AND span = ?2 AND bucket BETWEEN ?3 AND ?4",
+        (ledger.name(), run.span, run.first, run.last),
+        |row| {
+            let (bucket, mut elsewhere): (i64, _) = (row.get(0)?, false);
+            let read = ledger::each(ledger, row.get_ref(1)?.as_blob()?, |place, values| {
+                elsewhere |= place.bucket != bucket;
+                visit(place, values);
+            });
+            if elsewhere || read.is_err() {
+                return Err(damaged(1, "no sums of this bucket"));
+            }
+            Ok(())
+        },
+    )
+}
+
+/// Shows `visit` each entry of the log.
+pub(super) fn logged(tx: &ReadTx<'_>, ledger: Ledger, mut visit: impl FnMut(&Place, &Values)) -> Result<()> {
+    tx.each(&format!("SELECT {} FROM figure_log", ledger.name()), [], |row| {
+        ledger::each(ledger, row.get_ref(0)?.as_blob()?, &mut visit).map_err(|_| damaged(0, "no sums"))
     })
 }
 
-/// Shows `visit` each bucket of a run: which it is, and its sums in a currency.
-pub fn sales(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(i64, Currency, Sums)) -> Result<()> {
-    tx.each(
-        "SELECT bucket, currency, orders_placed, orders_cancelled, booked_amount, tax_amount, cancelled_amount,
-           paid_amount, refunded_amount FROM sales WHERE span = ?1 AND bucket BETWEEN ?2 AND ?3",
-        (run.span, run.first, run.last),
-        |row| {
-            let mut columns = Columns::of(row);
-            visit(columns.take()?, columns.currency()?, read_sums(&mut columns)?);
-            Ok(())
-        },
-    )
+/// The identifier, address and name of the user who has this number, for a report.
+pub fn user_label(tx: &ReadTx<'_>, seq: i64) -> Result<Option<(UserId, String, String)>> {
+    tx.row("SELECT id, email, name FROM users WHERE seq = ?1", [seq], |row| {
+        Ok((row.get::<_, Key<UserId>>(0)?.0, row.get(1)?, row.get(2)?))
+    })
 }
 
-/// Shows `visit` the sums of each user and currency in each bucket of a run; no user for orders of nobody.
-pub fn user_sales(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(Option<UserId>, Currency, Sums)) -> Result<()> {
-    tx.each(
-        "SELECT user_id, currency, orders_placed, booked_amount, cancelled_amount, paid_amount, refunded_amount
-         FROM user_sales WHERE span = ?1 AND bucket BETWEEN ?2 AND ?3",
-        (run.span, run.first, run.last),
-        |row| {
-            let user = row.get_ref(0)?.as_blob().ok().and_then(|bytes| bytes.try_into().ok());
-            let mut columns = Columns::after(row, 1);
-            let currency = columns.currency()?;
-            let sums = Sums {
-                orders_placed: columns.take()?,
-                booked: columns.take()?,
-                cancelled: columns.take()?,
-                paid: columns.take()?,
-                refunded: columns.take()?,
-                ..Sums::default()
-            };
-            visit(user.map(UserId::from_bytes), currency, sums);
-            Ok(())
-        },
-    )
+/// The SKU that has this number.
+pub fn sku(tx: &ReadTx<'_>, seq: i64) -> Result<Option<String>> {
+    tx.row("SELECT sku FROM skus WHERE seq = ?1", [seq], |row| row.get(0))
 }
 
-/// Shows `visit` orders and their total in each bucket of a run, by status, payment status and currency.
-pub fn standings(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(StatusKey, i64, i64)) -> Result<()> {
-    tx.each(
-        "SELECT status, payment_status, currency, orders, total_amount FROM status_sales
-         WHERE span = ?1 AND bucket BETWEEN ?2 AND ?3",
-        (run.span, run.first, run.last),
-        |row| {
-            let mut columns = Columns::of(row);
-            let (status, payment) = (columns.word(OrderStatus::parse)?, columns.word(PaymentStatus::parse)?);
-            visit((status, payment, columns.currency()?), columns.take()?, columns.take()?);
-            Ok(())
-        },
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The address and name of a user, for a report.
-pub fn user_label(tx: &ReadTx<'_>, id: UserId) -> Result<Option<(String, String)>> {
-    tx.row("SELECT email, name FROM users WHERE id = ?1", [Key(id)], |row| Ok((row.get(0)?, row.get(1)?)))
+    #[test]
+    fn every_standing_has_a_subject_of_its_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        for &status in OrderStatus::ALL {
+            for &payment in PaymentStatus::ALL {
+                let subject = standing_subject(status, payment);
+                assert!(seen.insert(subject));
+                assert_eq!(standing(subject), Some((status, payment)));
+            }
+        }
+        assert_eq!(standing(PAYMENT_STATUSES - 1), None);
+    }
 }

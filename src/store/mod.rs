@@ -9,7 +9,7 @@ pub mod figures;
 pub mod file_system;
 mod gauges;
 pub mod idempotency;
-pub mod item_sales;
+pub mod item_names;
 pub mod keys;
 mod migrate;
 mod open;
@@ -27,7 +27,7 @@ mod writer;
 
 pub use connection::Options;
 pub use gauges::Gauges;
-pub use open::{OpenError, lock_file};
+pub use open::{OpenError, lock_file, sync_folder};
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 

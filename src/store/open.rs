@@ -193,7 +193,7 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Makes the file's entry in its folder durable.
-pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 

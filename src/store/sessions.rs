@@ -111,6 +111,13 @@ pub fn count(tx: &ReadTx<'_>, user: UserId, now: Timestamp) -> Result<i64> {
     tx.row(sql, (Key(user), now.millis()), |row| row.get(0)).map(Option::unwrap_or_default)
 }
 
+/// The sessions of a user that have not ended by `now`, but for the `most` that were used last.
+pub fn beyond(tx: &ReadTx<'_>, user: UserId, now: Timestamp, most: usize) -> Result<Vec<SessionId>> {
+    let sql = "SELECT id FROM sessions WHERE user_id = ?1 AND expires_at > ?2
+         ORDER BY last_used_at DESC, id DESC LIMIT -1 OFFSET ?3";
+    tx.rows(sql, (Key(user), now.millis(), rows(most)), |row| Columns::of(row).id())
+}
+
 /// Puts `next` in the place of the session's refresh token, which is remembered as used until it would have expired.
 pub fn rotate(tx: &WriteTx<'_>, session: &Session, next: &[u8; 32], expires_at: Timestamp) -> Result<()> {
     let now = tx.now();

@@ -1,7 +1,7 @@
 //! What the SQL of every noun needs: reading columns into domain types, and SQLite's errors as ours.
 
 use crate::{
-    domain::{id::Identifier, money::Currency, time::Timestamp},
+    domain::{id::Identifier, money::Currency, time::Timestamp, trace::TraceId},
     error::{Error, problem},
 };
 use rusqlite::{
@@ -66,6 +66,19 @@ impl<I: Identifier> ToSql for Key<I> {
 impl<I: Identifier> FromSql for Key<I> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         <[u8; 16]>::column_result(value).map(|bytes| Self(I::from_bytes(bytes)))
+    }
+}
+
+/// A trace as its 16 bytes.
+impl ToSql for TraceId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.to_bytes().to_vec().into())
+    }
+}
+
+impl FromSql for TraceId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        <[u8; 16]>::column_result(value).map(Self::from_bytes)
     }
 }
 

@@ -92,14 +92,6 @@ const RULES: &[(&str, &str, &str)] = &[
          WHERE r.payment_seq IS NOT NULL AND (p.order_seq, p.kind) IS NOT (r.order_seq, 'payment') LIMIT 1",
     ),
     (
-        "status_sales_words",
-        "bucket",
-        "SELECT bucket, status || ' and ' || payment_status, 'statuses that there are' FROM status_sales
-         WHERE status NOT IN ('draft', 'pending', 'confirmed', 'fulfilled', 'cancelled')
-           OR payment_status NOT IN ('unpaid', 'partially_paid', 'paid', 'overpaid', 'partially_refunded', 'refunded')
-         LIMIT 1",
-    ),
-    (
         "transaction_rows",
         "transaction row",
         "SELECT seq, seq, place FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS place FROM transactions)

@@ -14,8 +14,7 @@ use std::{
 use tempfile::TempDir;
 
 /// The tables that are held against something: a changed value in them is found.
-const COVERED: [&str; 9] =
-    ["orders", "order_items", "transactions", "events", "audit", "sales", "user_sales", "status_sales", "item_sales"];
+const COVERED: [&str; 7] = ["orders", "order_items", "transactions", "events", "audit", "figures", "skus"];
 
 fn copy() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -57,7 +56,7 @@ fn named(table: &str, fault: &str) -> bool {
         "orders" => &["orders: row ", "order_", "foreign_keys: "],
         "order_items" => &["order_items: order row ", "order_totals: order row "],
         "transactions" => &["transactions: order row ", "transaction_rows: ", "order_payments: ", "foreign_keys: "],
-        _ => &[table],
+        _ => &["sales_", "user_sales_", "status_sales_", "item_sales_"],
     };
     names.iter().any(|name| fault.starts_with(name))
 }
@@ -78,7 +77,11 @@ fn a_change_of_any_column_is_found() {
                 "TEXT" => format!("{column} || 'x'"),
                 _ => "randomblob(16)".to_owned(),
             };
-            let something = if kind == "INTEGER" { "1" } else { "'x'" };
+            let something = match kind.as_str() {
+                "INTEGER" => "1",
+                "TEXT" => "'x'",
+                _ => "randomblob(16)",
+            };
             for change in [
                 format!("SET {column} = {other} WHERE {column} IS NOT NULL"),
                 format!("SET {column} = NULL WHERE {column} IS NOT NULL"),
@@ -109,19 +112,14 @@ fn a_change_of_any_column_is_found() {
     assert!(tried > 100, "{tried}");
 }
 
-/// Every row of a file, by table; none if it cannot be read. A row of zeros in a summary is as good as none.
+/// Every row of a file, by table; none if it cannot be read.
 fn dump(path: &Path) -> Option<BTreeMap<String, Vec<Vec<Value>>>> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
-    let keys = [("sales", 3), ("user_sales", 4), ("status_sales", 5)];
     let rows = |table: &str| {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).ok()?;
         let columns = statement.column_count();
         let rows = statement.query_map([], |row| (0..columns).map(|i| row.get::<_, Value>(i)).collect()).ok()?;
-        let mut rows = rows.collect::<rusqlite::Result<Vec<Vec<Value>>>>().ok()?;
-        if let Some((_, key)) = keys.iter().find(|(name, _)| *name == table) {
-            rows.retain(|row| row[*key..].iter().any(|value| *value != Value::Integer(0)));
-        }
-        Some(rows)
+        rows.collect::<rusqlite::Result<Vec<Vec<Value>>>>().ok()
     };
     COVERED.iter().map(|table| Some(((*table).to_owned(), rows(table)?))).collect()
 }

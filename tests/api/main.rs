@@ -31,6 +31,7 @@ mod sessions;
 mod support;
 mod system;
 mod tidy;
+mod trace;
 mod troubles;
 mod upgrade;
 mod users;

@@ -165,6 +165,38 @@ async fn sessions_are_listed_and_ended_by_their_user_and_by_who_may_write_users(
 }
 
 #[tokio::test]
+async fn past_a_hundred_sessions_the_one_used_longest_ago_ends() {
+    let service = Service::start().await;
+    let (admin, first) = (service.admin().await, service.customer().await);
+    let mut others = vec![];
+    for _ in 0..99 {
+        service.pass(Duration::from_secs(1));
+        others.push(service.anonymous().log_in("customer@example.com", PASSWORD).await);
+    }
+    service.pass(Duration::from_secs(1));
+    let path = format!("/v1/users/{}/sessions?count=true&limit=200", first.id);
+    let refreshed_first = refreshed(&service, refresh_token(&first)).await.ok();
+    let first = first.bearing(refreshed_first["access_token"].as_str().unwrap());
+    let listed = admin.get(&path).await.ok();
+    assert_eq!(listed["page"]["total"], 100);
+    others[0].get("/v1/auth/me").await.ok();
+    let newest = service.anonymous().log_in("customer@example.com", PASSWORD).await;
+    others[0].get("/v1/auth/me").await.status(401);
+    refreshed(&service, refresh_token(&others[0])).await.status(401);
+    for still in [&first, &others[1], &newest] {
+        still.get("/v1/auth/me").await.ok();
+    }
+    admin.get("/v1/auth/me").await.ok();
+    assert_eq!(admin.get(&path).await.ok()["page"]["total"], 100);
+    let trail = admin.get("/v1/audit?action=auth.login&limit=2").await.ok();
+    let ended = &listed["data"][98]["id"];
+    assert_eq!(trail["data"][0]["changes"], json!({"ended_sessions": [ended]}));
+    assert_eq!(trail["data"][1]["changes"], json!({}));
+    service.reopen().await;
+    others[0].get("/v1/auth/me").await.status(401);
+}
+
+#[tokio::test]
 async fn a_password_that_changes_during_a_log_in_is_not_good_any_more() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);

@@ -2,6 +2,7 @@
 
 use crate::support::{Answer, Service};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The names of the checks that hold, or do not.
 fn checks(answer: &Answer, ok: bool) -> Vec<&str> {
@@ -33,6 +34,28 @@ async fn a_service_that_stops_is_alive_and_not_ready() {
     assert_eq!(answer["detail"], "accepting: the service is stopping");
     assert!(!answer.header("retry-after").is_empty());
     service.anonymous().get("/livez").await.ok();
+}
+
+#[tokio::test]
+async fn who_asks_at_once_shares_an_answer_for_a_second_but_not_that_it_stops() {
+    let service = Service::start().await;
+    let commits = || service.app().store.gauges().commits.read().count;
+    let before = commits();
+    let nobody = service.anonymous();
+    let asking: Vec<_> = (0..50).map(|_| tokio::spawn(nobody.get("/readyz").into_future())).collect();
+    for answer in asking {
+        answer.await.unwrap().ok();
+    }
+    assert_eq!(commits() - before, 1);
+    service.pass(Duration::from_millis(999));
+    service.app().store.close().await;
+    nobody.get("/readyz").await.ok();
+    service.pass(Duration::from_millis(1));
+    assert_eq!(checks(&failing(&service).await, false), ["writer"]);
+    let service = Service::start().await;
+    service.anonymous().get("/readyz").await.ok();
+    service.app().drain();
+    assert_eq!(checks(&failing(&service).await, false), ["accepting"]);
 }
 
 #[tokio::test]

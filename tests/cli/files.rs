@@ -2,6 +2,7 @@
 
 use crate::{
     server::{ADMIN, Client, Server},
+    strace,
     support::Workplace,
 };
 use serde_json::{Value, json};
@@ -136,4 +137,57 @@ fn an_import_needs_its_file_and_a_database_that_no_server_has() {
     let folder = place.run("import --db orders.db .");
     assert_eq!(folder.code, 1);
     assert!(folder.err.starts_with("orderd: .: "), "{}", folder.err);
+}
+
+#[test]
+fn a_file_and_its_name_are_on_disk_when_the_export_ends() {
+    let place = Workplace::new();
+    Server::start(&place, &ADMIN, "").stop();
+    let arguments = "export --db orders.db --out all.ndjson";
+    let Some(calls) = strace::calls(&place, "fsync,rename,renameat,renameat2", arguments) else { return };
+    let [.., file, name, folder] = calls.as_slice() else { panic!("{calls:?}") };
+    assert!(file.contains("fsync(") && file.contains("/all.ndjson.partial>"), "{calls:?}");
+    assert!(name.contains("rename") && name.contains("\"all.ndjson\""), "{calls:?}");
+    let path = place.path().canonicalize().unwrap();
+    assert!(folder.contains("fsync(") && folder.contains(&format!("<{}>", path.display())), "{calls:?}");
+}
+
+#[test]
+fn an_export_that_breaks_off_does_not_look_whole() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &ADMIN, "");
+    let admin = server.admin();
+    // Two pages of some 15 MB: more than the system takes for a client that does not read.
+    let metadata: serde_json::Map<_, _> = (0..50).map(|n| (n.to_string(), "x".repeat(500).into())).collect();
+    let mut lines = String::new();
+    for n in 0..600 {
+        let mut order = line(&format!("order-{n}"), "Tea");
+        order["metadata"] = metadata.clone().into();
+        writeln!(lines, "{order}").unwrap();
+    }
+    let token = format!("Bearer {}", admin.token.as_ref().unwrap());
+    let headers = [("Authorization", token.as_str()), ("Content-Type", "application/x-ndjson")];
+    let mut import = server.client().open("POST /v1/orders/import", &headers, &lines).unwrap();
+    import.read_to_string(&mut String::new()).unwrap();
+    let ends = |revoked: bool| {
+        let key = json!({"name": "till", "permissions": ["orders:read"]});
+        let key = admin.send("POST /v1/api-keys", &[], &key).unwrap().body;
+        let mut till = server.client();
+        till.token = Some(key["secret"].as_str().unwrap().to_owned());
+        let mut export = till.open("GET /v1/orders", &[("Accept", "application/x-ndjson")], "").unwrap();
+        let mut head = [0; 12];
+        export.read_exact(&mut head).unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+        if revoked {
+            let mut gone =
+                admin.open(&format!("DELETE /v1/api-keys/{}", key["id"].as_str().unwrap()), &[], "").unwrap();
+            gone.read_to_string(&mut String::new()).unwrap();
+        }
+        let mut rest = vec![];
+        let read = export.read_to_end(&mut rest);
+        read.is_ok() && rest.ends_with(b"\r\n0\r\n\r\n")
+    };
+    assert!(ends(false));
+    assert!(!ends(true));
+    assert!(server.log().contains("an answer broke off"), "{}", server.log());
 }

@@ -93,6 +93,14 @@ fn a_request_and_its_write_are_steps_of_the_callers_trace() {
     let unrecorded = format!("00-{}-{CALLER}-00", "1".repeat(32));
     let headers = [("Idempotency-Key", "two"), ("traceparent", unrecorded.as_str())];
     assert_eq!(admin.send("POST /v1/orders", &headers, &order()).unwrap().status, 201);
+    let key = json!({"name": "till", "permissions": ["orders:read"]});
+    assert_eq!(admin.send("POST /v1/api-keys", &headers[1..], &key).unwrap().status, 201);
+    let traces = |path: &str| {
+        let rows = admin.get(path).body["data"].as_array().unwrap().clone();
+        rows.into_iter().map(|row| row["trace_id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(traces("/v1/events"), [json!(TRACE), json!("1".repeat(32))]);
+    assert_eq!(traces("/v1/audit?limit=1"), [json!("1".repeat(32))]);
     let log = server.log();
     assert_eq!(server.stop().0, Some(0), "what is left is sent before it ends");
 

@@ -33,7 +33,7 @@ pub(super) struct Bar {
 /// A part of a bar.
 pub(super) struct Segment {
     pub(super) style: &'static str,
-    pub(super) value: i64,
+    pub(super) value: i128,
     pub(super) words: String,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn stacked(currency: Currency, bars: &[Bar]) -> Panel {
     let longest = bars.iter().map(|bar| bar.segments.iter().map(|segment| segment.value).sum()).max().unwrap_or(0);
     let axis = Scale::over(0, longest, RIGHT - LEFT);
     panel(currency, bars, (&axis, "orders"), Scale::count, |bar| {
-        let begin = |sum: &mut i64, segment| {
+        let begin = |sum: &mut i128, segment| {
             let begins = *sum;
             *sum += Segment::value(segment);
             Some((begins, segment))
@@ -62,7 +62,7 @@ pub(super) fn stacked(currency: Currency, bars: &[Bar]) -> Panel {
 }
 
 impl Segment {
-    fn value(&self) -> i64 {
+    fn value(&self) -> i128 {
         self.value
     }
 }
@@ -71,8 +71,8 @@ fn panel<'b>(
     currency: Currency,
     bars: &'b [Bar],
     (axis, unit): (&Scale, &str),
-    mark: impl Fn(i64) -> String,
-    parts: impl Fn(&'b Bar) -> Vec<(i64, &'b Segment)>,
+    mark: impl Fn(i128) -> String,
+    parts: impl Fn(&'b Bar) -> Vec<(i128, &'b Segment)>,
 ) -> Panel {
     let rows = i64::try_from(bars.len()).unwrap_or(0) * ROW;
     let words: Vec<_> = bars.iter().map(|bar| format!("{}: {}", bar.label, bar.note)).collect();
@@ -96,7 +96,7 @@ fn panel<'b>(
     Panel { height: HEAD + rows + FOOT, words: format!("{currency}: {}.", words.join("; ")), drawing }
 }
 
-fn parts_of(parts: &[(i64, &Segment)], axis: &Scale, top: i64) -> Markup {
+fn parts_of(parts: &[(i128, &Segment)], axis: &Scale, top: i64) -> Markup {
     html! {
         @for (begin, segment) in parts {
             @let ends = (axis.at(*begin), axis.at(begin + segment.value));

@@ -202,7 +202,7 @@ pub(super) fn top_items(report: &Report<TopItemRow>) -> Markup {
     framed(report, "Top items", &[("a", "total of the lines; beside it the pieces sold")], &panels)
 }
 
-fn orders(count: i64) -> String {
+fn orders(count: i128) -> String {
     if count == 1 { "1 order".to_owned() } else { format!("{} orders", Scale::count(count)) }
 }
 

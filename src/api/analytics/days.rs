@@ -26,7 +26,7 @@ const MONTHS_BEYOND: usize = 62;
 const POINTED_AT: usize = 400;
 
 /// What went back that day, whichever basis it is by.
-const fn back(row: &DailyRow) -> i64 {
+const fn back(row: &DailyRow) -> i128 {
     row.refunded_amount + row.cancelled_amount
 }
 
@@ -35,7 +35,7 @@ pub(super) fn panel(currency: Currency, rows: &[&DailyRow], word: &str) -> Panel
     let low = rows.iter().map(|row| row.net_amount.min(-back(row))).min().unwrap_or(0).min(0);
     let high = rows.iter().map(|row| row.gross_amount).max().unwrap_or(0).max(0);
     let axis = Scale::over(low, high, PLOT);
-    let sum = |figure: fn(&DailyRow) -> i64| amount(rows.iter().map(|row| figure(row)).sum(), currency);
+    let sum = |figure: fn(&DailyRow) -> i128| amount(rows.iter().map(|row| figure(row)).sum(), currency);
     let sums = format!("gross {} · {word} {} · net {}", sum(|r| r.gross_amount), sum(back), sum(|r| r.net_amount));
     let drawing = html! {
         text class="currency" x=(MARGIN) y="170" { (currency) }
@@ -57,7 +57,7 @@ pub(super) fn panel(currency: Currency, rows: &[&DailyRow], word: &str) -> Panel
     Panel { height: HEAD + PLOT + FOOT, words: format!("{currency}: {sums}."), drawing }
 }
 
-fn height_of(axis: &Scale, value: i64) -> i64 {
+fn height_of(axis: &Scale, value: i128) -> i64 {
     HEAD + PLOT - axis.at(value)
 }
 
@@ -72,7 +72,7 @@ fn middle(i: usize, days: usize) -> i64 {
 }
 
 /// A bar from zero for each day, all in one path.
-fn bars(axis: &Scale, rows: &[&DailyRow], value: impl Fn(&DailyRow) -> i64) -> String {
+fn bars(axis: &Scale, rows: &[&DailyRow], value: impl Fn(&DailyRow) -> i128) -> String {
     let zero = height_of(axis, 0);
     let mut path = String::new();
     for (i, row) in rows.iter().enumerate().filter(|(_, row)| value(row) != 0) {

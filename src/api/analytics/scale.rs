@@ -17,8 +17,7 @@ pub(super) struct Scale {
 
 impl Scale {
     /// An axis of this length over the values from `low` (at most 0) to `high` (at least 0).
-    pub(super) fn over(low: i64, high: i64, length: i64) -> Self {
-        let (low, high) = (i128::from(low), i128::from(high));
+    pub(super) fn over(low: i128, high: i128, length: i64) -> Self {
         let step = step(high - low);
         let below = low.div_euclid(step) * step;
         let above = (high + step - 1).div_euclid(step) * step;
@@ -26,26 +25,26 @@ impl Scale {
     }
 
     /// How far along the axis `value` is.
-    pub(super) fn at(&self, value: i64) -> i64 {
-        let along = (i128::from(value) - self.low) * i128::from(self.length) / (self.high - self.low);
+    pub(super) fn at(&self, value: i128) -> i64 {
+        let along = (value - self.low) * i128::from(self.length) / (self.high - self.low);
         i64::try_from(along).unwrap_or(self.length)
     }
 
     /// The values that are marked.
-    pub(super) fn marks(&self) -> impl Iterator<Item = i64> {
+    pub(super) fn marks(&self) -> impl Iterator<Item = i128> {
         let (low, step) = (self.low, self.step);
-        (0..=(self.high - self.low) / step).filter_map(move |i| i64::try_from(low + i * step).ok())
+        (0..=(self.high - self.low) / step).map(move |i| low + i * step)
     }
 
     /// A marked value as a count.
-    pub(super) fn count(value: i64) -> String {
+    pub(super) fn count(value: i128) -> String {
         grouped(value.unsigned_abs(), value < 0)
     }
 
     /// A marked value as an amount, without decimals where all of them are whole units.
-    pub(super) fn amount(&self, value: i64, currency: Currency) -> String {
-        let unit = 10_i64.pow(currency.exponent().into());
-        if self.step % i128::from(unit) == 0 { Self::count(value / unit) } else { amount(value, currency) }
+    pub(super) fn amount(&self, value: i128, currency: Currency) -> String {
+        let unit = 10_i128.pow(currency.exponent().into());
+        if self.step % unit == 0 { Self::count(value / unit) } else { amount(value, currency) }
     }
 }
 
@@ -61,15 +60,15 @@ fn step(range: i128) -> i128 {
 }
 
 /// Minor units in the currency's own form, such as `1,234.50`.
-pub(super) fn amount(minor: i64, currency: Currency) -> String {
+pub(super) fn amount(minor: i128, currency: Currency) -> String {
     let exponent = usize::from(currency.exponent());
-    let unit = 10_u64.pow(currency.exponent().into());
+    let unit = 10_u128.pow(currency.exponent().into());
     let (whole, part) = (minor.unsigned_abs() / unit, minor.unsigned_abs() % unit);
     let whole = grouped(whole, minor < 0);
     if exponent == 0 { whole } else { format!("{whole}.{part:0exponent$}") }
 }
 
-fn grouped(number: u64, negative: bool) -> String {
+fn grouped(number: u128, negative: bool) -> String {
     let digits = number.to_string();
     let mut text = String::from(if negative { "−" } else { "" });
     for (i, digit) in digits.char_indices() {
@@ -109,7 +108,7 @@ mod tests {
 
     #[test]
     fn no_value_is_too_large() {
-        for high in [i64::MAX, i64::MAX / 2, 9_007_199_254_740_991] {
+        for high in [i128::from(i64::MAX) * 1_000_000, i128::from(i64::MAX), 9_007_199_254_740_991] {
             let axis = Scale::over(0, high, 100);
             assert!(axis.marks().count() <= 12 && axis.at(high) <= 100, "{axis:?}");
         }

@@ -26,14 +26,14 @@ impl Row for DailyRow {
         vec![
             shown(&self.date),
             shown(&self.currency),
-            Cell::Number(self.orders_placed),
-            Cell::Number(self.orders_cancelled),
-            Cell::Number(self.gross_amount),
-            Cell::Number(self.refunded_amount),
-            Cell::Number(self.cancelled_amount),
-            Cell::Number(self.net_amount),
-            Cell::Number(self.tax_amount),
-            Cell::Number(self.average_order_amount),
+            Cell::Sum(self.orders_placed),
+            Cell::Sum(self.orders_cancelled),
+            Cell::Sum(self.gross_amount),
+            Cell::Sum(self.refunded_amount),
+            Cell::Sum(self.cancelled_amount),
+            Cell::Sum(self.net_amount),
+            Cell::Sum(self.tax_amount),
+            Cell::Sum(self.average_order_amount),
         ]
     }
 }
@@ -57,11 +57,11 @@ impl Row for RevenueRow {
             text(self.email.as_deref()),
             text(self.name.as_deref()),
             shown(&self.currency),
-            Cell::Number(self.orders),
-            Cell::Number(self.gross_amount),
-            Cell::Number(self.refunded_amount),
-            Cell::Number(self.cancelled_amount),
-            Cell::Number(self.net_amount),
+            Cell::Sum(self.orders),
+            Cell::Sum(self.gross_amount),
+            Cell::Sum(self.refunded_amount),
+            Cell::Sum(self.cancelled_amount),
+            Cell::Sum(self.net_amount),
         ]
     }
 }
@@ -74,8 +74,8 @@ impl Row for StatusRow {
             shown(&self.status),
             shown(&self.payment_status),
             shown(&self.currency),
-            Cell::Number(self.orders),
-            Cell::Number(self.total_amount),
+            Cell::Sum(self.orders),
+            Cell::Sum(self.total_amount),
         ]
     }
 }
@@ -88,9 +88,9 @@ impl Row for TopItemRow {
             text(Some(&self.sku)),
             text(Some(&self.name)),
             shown(&self.currency),
-            Cell::Number(self.quantity),
-            Cell::Number(self.orders),
-            Cell::Number(self.total_amount),
+            Cell::Sum(self.quantity),
+            Cell::Sum(self.orders),
+            Cell::Sum(self.total_amount),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! Importing orders: a line of JSON each, answered by a line each while more come.
+//! Importing orders: a line of JSON each, answered by a line each while more come, for as long as the caller may.
 
 use super::{Actor, App, CreateOrder, Error, OrderId, Result, orders};
 use crate::{
@@ -9,8 +9,9 @@ use crate::{
         problem::ProblemBody,
         schema,
     },
-    error::{Class, Fault},
-    service::{orders::Imported, views::Shown},
+    domain::permission::Permission,
+    error::{Class, Fault, problem},
+    service::{access, orders::Imported, views::Shown},
 };
 use axum::{
     body::{Body, Bytes},
@@ -55,12 +56,23 @@ pub struct Answer {
 
 /// Makes the orders of the lines whose references are not known yet. Reading goes on beside answering, for as much as
 /// may wait: many clients send all before they read, and would wait for us while we wait for them.
-pub(in crate::api) async fn import(State(app): State<App>, actor: Actor, body: Body) -> Response {
+///
+/// # Errors
+/// `overloaded` if as many imports are going on as may.
+pub(in crate::api) async fn import(State(app): State<App>, actor: Actor, body: Body) -> Result<Response> {
+    let imports = &app.imports;
+    let places = if actor.may(Permission::OrdersCreate) { &imports.for_anybody } else { &imports.for_oneself };
+    let place = Arc::clone(places)
+        .try_acquire_owned()
+        .map_err(|_| Error::new(&problem::OVERLOADED).detail("As many imports are going on as may at once."))?;
     let (answers, mut waiting) = mpsc::unbounded_channel();
-    tokio::spawn(work(app, actor, body, answers));
+    tokio::spawn(async move {
+        let _place = place;
+        work(app, actor, body, answers).await;
+    });
     let answers = stream::poll_fn(move |context| waiting.poll_recv(context));
     let answers = answers.map(|answer: Waiting| Ok::<_, Infallible>(answer.bytes));
-    ([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(answers)).into_response()
+    Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(answers)).into_response())
 }
 
 /// An answer, and the room that it takes up until the client takes it.
@@ -101,26 +113,45 @@ async fn work(app: App, actor: Actor, body: Body, answers: mpsc::UnboundedSender
     }
 }
 
+/// A line of an import, with its number, and as whom to import it.
+struct Line {
+    number: u64,
+    actor: Actor,
+    text: Result<Vec<u8>>,
+}
+
 /// The answers to the lines that are not empty, in their order.
 fn answers_to(app: &App, actor: &Actor, lines: Lines) -> impl Stream<Item = Answer> {
-    let lines = stream::unfold(lines, |mut lines| async { lines.next().await.map(|line| (line, lines)) });
-    let lines = lines.filter(|(_, line)| ready(!line.as_ref().is_ok_and(|line| line.trim_ascii().is_empty())));
+    let lines = stream::unfold(Some(lines), move |lines| permitted(app, actor, lines));
+    let lines = lines.filter(|line| ready(!line.text.as_ref().is_ok_and(|text| text.trim_ascii().is_empty())));
     let room = Arc::new(Semaphore::new(BYTES_AT_ONCE));
-    let lines = lines.then(move |(number, line)| {
-        let (room, bytes) = (Arc::clone(&room), line.as_ref().map_or(0, Vec::len));
+    let lines = lines.then(move |line| {
+        let (room, bytes) = (Arc::clone(&room), line.text.as_ref().map_or(0, Vec::len));
         // The lines before it give their room back as they are done, whoever waits for what.
-        async move { (number, line, room.acquire_many_owned(u32::try_from(bytes).unwrap_or_default()).await) }
+        async move { (line, room.acquire_many_owned(u32::try_from(bytes).unwrap_or_default()).await) }
     });
-    let work = move |(number, line, room)| async move {
+    let work = move |(line, room)| async move {
         let _room = room;
-        answer(app, actor, number, line).await
+        answer(app, line).await
     };
     lines.map(work).buffered(AT_ONCE)
 }
 
-async fn answer(app: &App, actor: &Actor, number: u64, line: Result<Vec<u8>>) -> Answer {
-    let imported = match line {
-        Ok(line) => import_line(app, actor, &line).await,
+/// The next line, and those after it. The first one that comes when the caller may not import any more says so, and is
+/// the last.
+async fn permitted(app: &App, actor: &Actor, lines: Option<Lines>) -> Option<(Line, Option<Lines>)> {
+    let mut lines = lines?;
+    let (number, text) = lines.next().await?;
+    let present = access::again(app, actor);
+    match present.and_then(|actor| actor.require(Permission::OrdersCreateOwn).map(|()| actor)) {
+        Ok(actor) => Some((Line { number, actor, text }, Some(lines))),
+        Err(error) => Some((Line { number, actor: actor.clone(), text: Err(error) }, None)),
+    }
+}
+
+async fn answer(app: &App, Line { number, actor, text }: Line) -> Answer {
+    let imported = match text {
+        Ok(line) => import_line(app, &actor, &line).await,
         Err(error) => Err(error),
     };
     let (result, id, error) = match &imported {

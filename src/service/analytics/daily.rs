@@ -51,21 +51,26 @@ fn by_day(tx: &ReadTx<'_>, question: &Question, edges: &[i64]) -> Result<BTreeMa
     if let Some(run) = days_between(edges[0], edges[days]) {
         figures::sales(tx, run, |bucket, currency, part| {
             let day = midnights.partition_point(|midnight| *midnight <= bucket) - 1;
-            add(day, currency, &part, 1);
+            add(day, currency, part, 1);
         })?;
     }
     for (i, edge) in edges.iter().enumerate() {
         for run in from_midnight(*edge) {
             figures::sales(tx, run, |_, currency, part| {
                 if i > 0 {
-                    add(i - 1, currency, &part, run.times);
+                    add(i - 1, currency, part, run.times);
                 }
                 if i < days {
-                    add(i, currency, &part, -run.times);
+                    add(i, currency, part, -run.times);
                 }
             })?;
         }
     }
+    figures::logged_sales(tx, |at, currency, part| {
+        if (edges[0]..edges[days]).contains(&at) {
+            add(edges.partition_point(|edge| *edge <= at) - 1, currency, part, 1);
+        }
+    })?;
     Ok(sums)
 }
 
@@ -73,7 +78,7 @@ fn daily_row(date: Date, currency: Currency, sums: &Sums, basis: Basis) -> Daily
     let amounts = Amounts::of(sums, basis);
     let average = match sums.orders_placed {
         0 => 0,
-        orders => divide_rounded(i128::from(sums.booked), i128::from(orders)),
+        orders => divide_rounded(sums.booked, orders),
     };
     DailyRow {
         date: Shown(date),
@@ -85,6 +90,6 @@ fn daily_row(date: Date, currency: Currency, sums: &Sums, basis: Basis) -> Daily
         cancelled_amount: amounts.cancelled,
         net_amount: amounts.net(),
         tax_amount: sums.tax,
-        average_order_amount: i64::try_from(average).unwrap_or(i64::MAX),
+        average_order_amount: average,
     }
 }

@@ -19,7 +19,7 @@ pub async fn reconcile(app: &App, actor: &Actor) -> Result<Reconciliation> {
 
 fn check(comparison: Comparison) -> ReconciliationCheck {
     let ok = comparison.agrees();
-    let side = |side: Side| ReconciliationSide { digest: format!("{:016x}", side.digest()), totals: side.totals };
+    let side = |side: Side| ReconciliationSide { digest: format!("{:032x}", side.digest()), totals: side.totals };
     let Comparison { name, stored, recomputed, .. } = comparison;
     ReconciliationCheck { name, ok, stored: side(stored), recomputed: side(recomputed) }
 }

@@ -4,15 +4,17 @@ use super::{super::views::RevenueRow, Amounts, Question};
 use crate::{
     app::App,
     auth::Actor,
-    domain::{figures::Sums, id::UserId, listing::Direction, money::Currency, permission::Permission},
+    domain::{figures::Sums, listing::Direction, money::Currency, permission::Permission},
     error::Result,
     service::{
         page::{Found, Wanted},
         views::Shown,
     },
-    store::{ReadTx, figures},
+    store::{
+        ReadTx,
+        figures::{self, Ledger, Totals, Values},
+    },
 };
-use std::collections::HashMap;
 
 /// What the report orders its users by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +27,16 @@ pub enum RevenueSort {
     Orders,
 }
 
-/// A user in one currency; no user for orders of nobody.
-type Whose = (Option<UserId>, Currency);
+/// A user's number in the figures, 0 for orders of nobody; and a currency.
+type Whose = (i64, Currency);
 
 /// The place of a row in the report: what it is ordered by, and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RevenueKey {
     /// What the report is ordered by, negative where the greatest comes first.
-    pub rank: i64,
-    /// Whose row it is.
-    pub whose: (Option<UserId>, Currency),
+    pub rank: i128,
+    /// Whose row it is: the user's number in the figures, 0 for orders of nobody, and the currency.
+    pub whose: (i64, Currency),
 }
 
 /// A page of revenue by user; rows with the same figure are in the order of their users and currencies.
@@ -48,33 +50,20 @@ pub async fn revenue_by_user(
     actor.require(Permission::AnalyticsRead)?;
     app.store
         .scan("analytics.revenue_by_user", move |tx| {
-            let sums = sums(tx, &question)?;
-            let keys = page(&sums, &question, order, &wanted);
-            let total = || Ok(i64::try_from(sums.len()).unwrap_or(i64::MAX));
+            let totals = figures::totals(tx, Ledger::Users, question.bounds()?, question.currency)?;
+            let keys = page(&totals, &question, order, &wanted);
+            let total = || Ok(i64::try_from(totals.iter().count()).unwrap_or(i64::MAX));
             let found = wanted.found(keys, |key| *key, total)?;
-            let rows = found.entries.iter().map(|key| row(tx, &question, key.whose, &sums[&key.whose]));
+            let rows = found.entries.iter().map(|key| row(tx, &question, key.whose, &totals));
             let entries = rows.collect::<Result<_>>()?;
             Ok(Found { entries, next: found.next, total: found.total })
         })
         .await
 }
 
-fn sums(tx: &ReadTx<'_>, question: &Question) -> Result<HashMap<Whose, Sums>> {
-    let mut by_user: HashMap<Whose, Sums> = HashMap::new();
-    for run in question.runs()? {
-        figures::user_sales(tx, run, |user, currency, sums| {
-            if question.wants(currency) {
-                by_user.entry((user, currency)).or_default().add(&sums, run.times);
-            }
-        })?;
-    }
-    by_user.retain(|_, sums| *sums != Sums::default());
-    Ok(by_user)
-}
-
 /// The rows of the page, in their order, and one more if more follow.
 fn page(
-    sums: &HashMap<Whose, Sums>,
+    totals: &Totals,
     question: &Question,
     (sort, direction): (RevenueSort, Direction),
     wanted: &Wanted<RevenueKey>,
@@ -84,11 +73,12 @@ fn page(
         RevenueSort::Gross => Amounts::of(sums, question.basis).gross,
         RevenueSort::Orders => sums.orders_placed,
     };
-    let key = |(whose, sums): (&Whose, &Sums)| match direction {
-        Direction::Ascending => RevenueKey { rank: value(sums), whose: *whose },
-        Direction::Descending => RevenueKey { rank: -value(sums), whose: *whose },
+    let key = |(currency, user, values): (Currency, i64, Values)| {
+        let value = value(&figures::user_sums(&values));
+        let rank = if direction == Direction::Ascending { value } else { -value };
+        RevenueKey { rank, whose: (user, currency) }
     };
-    let mut keys: Vec<_> = sums.iter().map(key).filter(|key| wanted.after.is_none_or(|after| *key > after)).collect();
+    let mut keys: Vec<_> = totals.iter().map(key).filter(|key| wanted.after.is_none_or(|after| *key > after)).collect();
     if wanted.look_for() < keys.len() {
         // Only what is shown is put in order.
         keys.select_nth_unstable(wanted.look_for());
@@ -98,12 +88,14 @@ fn page(
     keys
 }
 
-fn row(tx: &ReadTx<'_>, question: &Question, (user, currency): Whose, sums: &Sums) -> Result<RevenueRow> {
-    let amounts = Amounts::of(sums, question.basis);
-    let label = user.map(|user| figures::user_label(tx, user)).transpose()?.flatten();
-    let (email, name) = label.unzip();
+fn row(tx: &ReadTx<'_>, question: &Question, (user, currency): Whose, totals: &Totals) -> Result<RevenueRow> {
+    let sums = figures::user_sums(&totals.of(currency, user));
+    let amounts = Amounts::of(&sums, question.basis);
+    let label = figures::user_label(tx, user)?;
+    let (user_id, email, name) =
+        label.map_or_else(Default::default, |(id, email, name)| (Some(Shown(id)), Some(email), Some(name)));
     Ok(RevenueRow {
-        user_id: user.map(Shown),
+        user_id,
         email,
         name,
         currency: Shown(currency),

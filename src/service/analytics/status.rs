@@ -4,12 +4,14 @@ use super::{super::views::StatusRow, Question};
 use crate::{
     app::App,
     auth::Actor,
-    domain::permission::Permission,
+    domain::{money::Currency, permission::Permission},
     error::Result,
     service::views::Shown,
-    store::{ReadTx, figures},
+    store::{
+        ReadTx,
+        figures::{self, Ledger, Values},
+    },
 };
-use std::collections::BTreeMap;
 
 /// The orders placed in the range, by their present statuses.
 pub async fn status_counts(app: &App, actor: &Actor, question: Question) -> Result<Vec<StatusRow>> {
@@ -18,23 +20,18 @@ pub async fn status_counts(app: &App, actor: &Actor, question: Question) -> Resu
 }
 
 fn rows(tx: &ReadTx<'_>, question: &Question) -> Result<Vec<StatusRow>> {
-    let mut counts: BTreeMap<figures::StatusKey, (i64, i64)> = BTreeMap::new();
-    for run in question.runs()? {
-        figures::standings(tx, run, |key, orders, total| {
-            if question.wants(key.2) {
-                let sum = counts.entry(key).or_default();
-                sum.0 += orders * run.times;
-                sum.1 += total * run.times;
-            }
-        })?;
-    }
-    let rows = counts.into_iter().filter(|(_, (orders, _))| *orders > 0);
-    let row = |((status, payment_status, currency), (orders, total_amount))| StatusRow {
-        status: Shown(status),
-        payment_status: Shown(payment_status),
-        currency: Shown(currency),
-        orders,
-        total_amount,
+    let totals = figures::totals(tx, Ledger::Statuses, question.bounds()?, question.currency)?;
+    let row = |(currency, subject, [orders, total_amount, ..]): (Currency, i64, Values)| {
+        let (status, payment_status) = figures::standing(subject)?;
+        Some(StatusRow {
+            status: Shown(status),
+            payment_status: Shown(payment_status),
+            currency: Shown(currency),
+            orders,
+            total_amount,
+        })
     };
-    Ok(rows.map(row).collect())
+    let mut rows: Vec<_> = totals.iter().filter_map(row).collect();
+    rows.sort_unstable_by_key(|row| (row.status.0, row.payment_status.0, row.currency.0));
+    Ok(rows)
 }

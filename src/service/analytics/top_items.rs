@@ -4,17 +4,13 @@ use super::{super::views::TopItemRow, Question};
 use crate::{
     app::App,
     auth::Actor,
-    domain::{
-        calendar::{SPANS, days_between, nearest},
-        figures::ItemSums,
-        money::Currency,
-        permission::Permission,
-    },
-    error::Result,
+    domain::{figures::ItemSums, money::Currency, permission::Permission},
+    error::{Error, Result},
     service::views::Shown,
     store::{
         ReadTx,
-        item_sales::{self, Sold},
+        figures::{self, Ledger, Totals},
+        item_names,
     },
 };
 use std::cmp::Reverse;
@@ -27,13 +23,12 @@ pub async fn top_items(app: &App, actor: &Actor, question: Question, limit: usiz
 
 fn rows(tx: &ReadTx<'_>, question: &Question, limit: usize) -> Result<Vec<TopItemRow>> {
     let (from, to) = question.bounds()?;
-    let sold = sold(tx, from, to)?;
-    let top = top(&sold, question, limit);
-    let (numbers, newest) = (item_sales::numbers(tx, from, to)?, item_sales::newest_before(tx, to)?);
-    let row = |(sku, currency, sums): (&str, Currency, ItemSums)| {
-        let name = item_sales::newest_name(tx, (sku, currency), &numbers, newest)?;
+    let top = top(tx, &figures::totals(tx, Ledger::Items, (from, to), question.currency)?, limit)?;
+    let (numbers, newest) = (item_names::numbers(tx, from, to)?, item_names::newest_before(tx, to)?);
+    let row = |Sold { sku, currency, sums }| {
+        let name = item_names::newest(tx, (&sku, currency), &numbers, newest)?;
         Ok(TopItemRow {
-            sku: sku.to_owned(),
+            sku,
             name: name.unwrap_or_default(),
             currency: Shown(currency),
             quantity: sums.quantity,
@@ -44,36 +39,29 @@ fn rows(tx: &ReadTx<'_>, question: &Question, limit: usize) -> Result<Vec<TopIte
     top.into_iter().map(row).collect()
 }
 
-/// What was sold from one instant to another, both in seconds since the epoch.
-fn sold(tx: &ReadTx<'_>, from: i64, to: i64) -> Result<Sold> {
-    let mut sold = Sold::new();
-    if let Some(days) = days_between(from, to) {
-        item_sales::add_days(tx, days, &mut sold)?;
-    }
-    // The summary knows days in UTC. From the midnight nearest to each end, the orders themselves lead to it.
-    for (end, times) in [(from, -1), (to, 1)] {
-        let midnight = nearest(SPANS[0], end) * SPANS[0];
-        if midnight < end {
-            item_sales::add_orders(tx, &item_sales::numbers(tx, midnight, end)?, times, &mut sold)?;
-        } else if end < midnight {
-            item_sales::add_orders(tx, &item_sales::numbers(tx, end, midnight)?, -times, &mut sold)?;
-        }
-    }
-    Ok(sold)
+/// What was sold of a SKU in one currency.
+struct Sold {
+    sku: String,
+    currency: Currency,
+    sums: ItemSums,
 }
 
-fn top<'s>(sold: &'s Sold, question: &Question, limit: usize) -> Vec<(&'s str, Currency, ItemSums)> {
-    let rows = sold.iter().flat_map(|(sku, by_currency)| {
-        by_currency.iter().map(move |(currency, sums)| (sku.as_str(), *currency, *sums))
-    });
-    let mut top: Vec<_> =
-        rows.filter(|(_, currency, sums)| question.wants(*currency) && *sums != ItemSums::default()).collect();
-    let rank = |(sku, currency, sums): &(&'s str, Currency, ItemSums)| (Reverse(sums.total), *sku, *currency);
-    if limit < top.len() {
-        // Only what is shown is put in order.
-        top.select_nth_unstable_by_key(limit, rank);
-        top.truncate(limit);
+/// The `limit` that brought in the most, in their order.
+fn top(tx: &ReadTx<'_>, totals: &Totals, limit: usize) -> Result<Vec<Sold>> {
+    let mut found: Vec<_> =
+        totals.iter().map(|(currency, subject, values)| (figures::item_sums(&values), subject, currency)).collect();
+    if (1..found.len()).contains(&limit) {
+        // Only what may be shown gets its SKU: what brought in no less than the last that fits.
+        let (_, (last, ..), _) = found.select_nth_unstable_by_key(limit - 1, |(sums, ..)| Reverse(sums.total));
+        let least = last.total;
+        found.retain(|(sums, ..)| sums.total >= least);
     }
-    top.sort_unstable_by_key(rank);
-    top
+    let named = |(sums, subject, currency)| {
+        let sku = figures::sku(tx, subject)?.ok_or_else(|| Error::internal("a SKU without a name"))?;
+        Ok(Sold { sku, currency, sums })
+    };
+    let mut top: Vec<_> = found.into_iter().map(named).collect::<Result<_>>()?;
+    top.sort_unstable_by(|a, b| (b.sums.total, &a.sku, a.currency).cmp(&(a.sums.total, &b.sku, b.currency)));
+    top.truncate(limit);
+    Ok(top)
 }

@@ -12,7 +12,7 @@ use crate::{
     },
     domain::{
         audit::Outcome,
-        id::UserId,
+        id::{SessionId, UserId},
         user::{Email, User, UserStatus},
     },
     error::{Error, Result, problem},
@@ -25,6 +25,9 @@ use crate::{
 };
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
+
+/// Sessions that a user has at once at most.
+const MOST_SESSIONS: usize = 100;
 
 /// Begins a session. The answer is the same, and takes as long, for an unknown address, a wrong password and a user who
 /// may not log in.
@@ -96,7 +99,10 @@ async fn begin(app: &App, source: Source, user: UserId, verified: Verified) -> R
             }
             let session = insert(tx, &shared, &source, user.id, digest)?;
             let actor = source.actor(Principal::User { id: user.id, session: Some(session.id) });
-            audit::record(tx, &actor, "auth.login", Some(&session.id), &json!({}))?;
+            let ended = end_beyond(tx, &shared, user.id)?;
+            let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
+            let changes = if ended.is_empty() { json!({}) } else { json!({"ended_sessions": ended}) };
+            audit::record(tx, &actor, "auth.login", Some(&session.id), &changes)?;
             Ok((session, user))
         })
         .await?;
@@ -127,4 +133,15 @@ fn insert(tx: &WriteTx<'_>, app: &App, source: &Source, user: UserId, refresh_di
     let (app, id, facts) = (app.clone(), session.id, facts::of_session(&session));
     tx.after_commit(move || app.access.put_session(id, facts));
     Ok(session)
+}
+
+/// Ends what a user has beyond [`MOST_SESSIONS`]: the ones used longest ago, which the newest is not.
+fn end_beyond(tx: &WriteTx<'_>, app: &App, user: UserId) -> Result<Vec<SessionId>> {
+    let ended = sessions::beyond(tx, user, tx.now(), MOST_SESSIONS)?;
+    for &session in &ended {
+        sessions::end(tx, session)?;
+        let app = app.clone();
+        tx.after_commit(move || app.access.end_session(session));
+    }
+    Ok(ended)
 }

@@ -10,14 +10,13 @@ use super::{
 use crate::{
     app::{App, SetupToken},
     auth::{
-        Actor,
+        Principal,
         secret::{Kind, Secret, same_digest},
     },
     error::{Error, Result, problem},
     store::users as rows,
 };
 use std::{
-    net::IpAddr,
     sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -51,7 +50,7 @@ pub async fn set_up(app: &App, source: &Source, token: &str, new: NewUser) -> Re
     if !good {
         return Err(Error::new(&problem::INVALID_SETUP_TOKEN));
     }
-    let user = first_admin(app, Arc::clone(&source.request_id), source.address, new).await?;
+    let user = first_admin(app, source, new).await?;
     offered(app).take();
     Ok(user)
 }
@@ -60,9 +59,8 @@ pub async fn set_up(app: &App, source: &Source, token: &str, new: NewUser) -> Re
 ///
 /// # Errors
 /// `ALREADY_SET_UP` if there is one.
-pub async fn first_admin(app: &App, request_id: Arc<str>, address: Option<IpAddr>, new: NewUser) -> Result<UserView> {
-    let mut system = Actor::system(request_id);
-    system.address = address;
+pub async fn first_admin(app: &App, source: &Source, new: NewUser) -> Result<UserView> {
+    let system = source.actor(Principal::System);
     let (email, password) = users::accepted(app, &new)?;
     let hash = app.hasher.hash(password).await?;
     let (access, new) = (app.clone(), Arc::new(new));

@@ -37,21 +37,21 @@ pub struct DailyRow {
     /// The currency.
     pub currency: Shown<Currency>,
     /// Orders placed that day.
-    pub orders_placed: i64,
+    pub orders_placed: i128,
     /// Orders cancelled that day after placing.
-    pub orders_cancelled: i64,
+    pub orders_cancelled: i128,
     /// Payments (cash) or totals of the orders placed (booked).
-    pub gross_amount: i64,
+    pub gross_amount: i128,
     /// Refunds (cash).
-    pub refunded_amount: i64,
+    pub refunded_amount: i128,
     /// Totals of the orders cancelled (booked).
-    pub cancelled_amount: i64,
+    pub cancelled_amount: i128,
     /// What is left.
-    pub net_amount: i64,
+    pub net_amount: i128,
     /// Tax of the orders placed.
-    pub tax_amount: i64,
+    pub tax_amount: i128,
     /// Mean total of the orders placed, rounded half away from zero; 0 without orders.
-    pub average_order_amount: i64,
+    pub average_order_amount: i128,
 }
 
 /// What one user brought in, in one currency. Amounts are minor units.
@@ -66,15 +66,15 @@ pub struct RevenueRow {
     /// The currency.
     pub currency: Shown<Currency>,
     /// Orders placed in the range.
-    pub orders: i64,
+    pub orders: i128,
     /// Payments (cash) or totals of the orders placed (booked).
-    pub gross_amount: i64,
+    pub gross_amount: i128,
     /// Refunds (cash).
-    pub refunded_amount: i64,
+    pub refunded_amount: i128,
     /// Totals of the orders cancelled (booked).
-    pub cancelled_amount: i64,
+    pub cancelled_amount: i128,
     /// What is left.
-    pub net_amount: i64,
+    pub net_amount: i128,
 }
 
 /// What was sold of one SKU in one currency, in orders that were placed in the range and not cancelled.
@@ -87,11 +87,11 @@ pub struct TopItemRow {
     /// The currency.
     pub currency: Shown<Currency>,
     /// How many pieces.
-    pub quantity: i64,
+    pub quantity: i128,
     /// Orders that have it.
-    pub orders: i64,
+    pub orders: i128,
     /// The totals of its lines together, in minor units.
-    pub total_amount: i64,
+    pub total_amount: i128,
 }
 
 /// The orders placed in the range that have this status now.
@@ -104,9 +104,9 @@ pub struct StatusRow {
     /// Their currency.
     pub currency: Shown<Currency>,
     /// How many.
-    pub orders: i64,
+    pub orders: i128,
     /// Their totals together, in minor units.
-    pub total_amount: i64,
+    pub total_amount: i128,
 }
 
 /// Stored figures against a recomputation from the rows.
@@ -137,8 +137,8 @@ pub struct ReconciliationCheck {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ReconciliationSide {
     /// The sum of each value by currency, in orders and in minor units.
-    pub totals: BTreeMap<String, BTreeMap<&'static str, i64>>,
+    pub totals: BTreeMap<String, BTreeMap<&'static str, i128>>,
     /// Stands for every single value, so that a value in the wrong place shows too.
-    #[schemars(regex(pattern = "^[0-9a-f]{16}$"))]
+    #[schemars(regex(pattern = "^[0-9a-f]{32}$"))]
     pub digest: String,
 }

@@ -1,7 +1,7 @@
 //! An entry of the audit trail as clients see it.
 
 use super::Shown;
-use crate::domain::{audit::Outcome, id::AuditId, time::Timestamp};
+use crate::domain::{audit::Outcome, id::AuditId, time::Timestamp, trace::TraceId};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -24,6 +24,10 @@ pub struct AuditView {
     pub address: Option<String>,
     /// In which request.
     pub request_id: String,
+    /// In which trace, as `traceparent` has it; only where the request named one or its spans were sent to a collector.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Shown<TraceId>")]
+    pub trace_id: Option<Shown<TraceId>>,
     /// How it ended.
     pub outcome: Shown<Outcome>,
     /// What changed, without secrets.

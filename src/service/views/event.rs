@@ -6,6 +6,7 @@ use crate::{
         event::EventType,
         id::{EventId, OrderId},
         time::Timestamp,
+        trace::TraceId,
     },
     error::{Error, Result},
     store::events::Event,
@@ -34,6 +35,10 @@ pub struct EventView {
     pub actor: String,
     /// In which request.
     pub request_id: String,
+    /// In which trace, as `traceparent` has it; only where the request named one or its spans were sent to a collector.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Shown<TraceId>")]
+    pub trace_id: Option<Shown<TraceId>>,
     /// When.
     pub occurred_at: Shown<Timestamp>,
     /// The order, or the transaction with its order, as it was answered then.
@@ -53,6 +58,7 @@ impl TryFrom<Event> for EventView {
             version: event.version,
             actor: event.actor,
             request_id: event.request_id,
+            trace_id: event.trace.map(Shown),
             occurred_at: Shown(event.occurred_at),
             data: RawValue::from_string(event.data).map_err(Error::internal)?,
         })

@@ -8,6 +8,7 @@ use crate::domain::{
     order::{OrderStatus, Transition},
     permission::Permission,
     time::Timestamp,
+    trace::TraceId,
     transaction::{Kind, PaymentStatus, TransactionStatus},
     user::UserStatus,
 };
@@ -76,6 +77,12 @@ words!(EventType, Kind, OrderStatus, Outcome, PaymentStatus, Permission, Transac
 impl Text for Timestamp {
     fn schema() -> Schema {
         json_schema!({"type": "string", "format": "date-time"})
+    }
+}
+
+impl Text for TraceId {
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9a-f]{32}$"})
     }
 }
 

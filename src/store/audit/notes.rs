@@ -138,6 +138,7 @@ mod tests {
             target: None,
             address: None,
             request_id: "req".to_owned(),
+            trace: None,
             outcome: Outcome::Failure,
             changes: "{}".to_owned(),
         }

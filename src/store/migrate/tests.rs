@@ -35,7 +35,7 @@ fn scene() -> (tempfile::TempDir, PathBuf) {
     let Taken { connection, .. } = take_file(&path, false, &[]).unwrap();
     let rows = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {USERS})
-         INSERT INTO users SELECT randomblob(16), 'user' || i, hex(zeroblob(200)), 'staff', 'active', '', 0, 0 FROM n;
+         INSERT INTO users SELECT NULL, randomblob(16), 'user' || i, hex(zeroblob(200)), 'staff', 'active', '', 0, 0 FROM n;
          INSERT INTO api_keys SELECT id, '', id, '', '', id, 0, NULL, NULL FROM users;"
     );
     connection.execute_batch(&rows).unwrap();

@@ -2,7 +2,7 @@
 //! pass every check: figures that agree with damaged orders would hide the damage.
 
 use super::super::{
-    OpenError, ReadTx, figures, item_sales,
+    OpenError, ReadTx, figures,
     migrate::STEPS,
     open::{Taken, take},
     orders,
@@ -11,7 +11,7 @@ use super::super::{
     verify::{self, Check},
 };
 use crate::{
-    domain::figures::{of_items, of_order, of_transaction, standing},
+    domain::figures::{ItemSale, Sale, Standing, of_items, of_order, of_transaction, standing},
     error::Result,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -20,7 +20,7 @@ use std::path::Path;
 /// Rows that are counted together: an order may be as large as a request.
 const AT_ONCE: usize = 1_000;
 /// What is emptied and filled again.
-const SUMMARIES: [&str; 4] = ["sales", "user_sales", "status_sales", "item_sales"];
+const SUMMARIES: [&str; 3] = ["figures", "figure_log", "skus"];
 
 /// What came of rebuilding.
 #[derive(Debug)]
@@ -66,9 +66,8 @@ fn refill(tx: &ReadTx<'_>) -> Result<()> {
         last = newest.seq;
         let sales: Vec<_> = found.iter().flat_map(of_order).map(|sale| (sale, 1)).collect();
         let standings: Vec<_> = found.iter().filter_map(standing).map(|standing| (standing, 1)).collect();
-        figures::add(tx.connection, &sales, &standings).map_err(failed)?;
         let items: Vec<_> = found.iter().flat_map(of_items).map(|item| (item, 1)).collect();
-        item_sales::add(tx.connection, &items).map_err(failed)?;
+        add(tx, &sales, &standings, &items)?;
     }
     last = 0;
     loop {
@@ -78,6 +77,11 @@ fn refill(tx: &ReadTx<'_>) -> Result<()> {
         let sales: Vec<_> =
             found.iter().filter_map(|(_, user, transaction)| of_transaction(transaction, *user)).collect();
         let sales: Vec<_> = sales.into_iter().map(|sale| (sale, 1)).collect();
-        figures::add(tx.connection, &sales, &[]).map_err(failed)?;
+        add(tx, &sales, &[], &[])?;
     }
+}
+
+fn add(tx: &ReadTx<'_>, sales: &[(Sale, i64)], standings: &[(Standing, i64)], items: &[(ItemSale, i64)]) -> Result<()> {
+    let logged = figures::log(tx.connection, sales, standings, items);
+    logged.and_then(|_| figures::fold(tx.connection)).map_err(failed)
 }

@@ -37,6 +37,7 @@ fn append(tx: &WriteTx<'_>, actor: &str) -> Result<()> {
         target: None,
         address: None,
         request_id: "req".to_owned(),
+        trace: None,
         outcome: Outcome::Success,
         changes: "{}".to_owned(),
     };

@@ -7,10 +7,10 @@ use super::{
     tx::{Batch, WriteTx},
 };
 use crate::{
-    error::{Error, Fault, Problem, Result, problem},
-    store::{gauges::Gauges, sql::failed},
+    error::{Error, Problem, Result, problem},
+    store::{figures, gauges::Gauges, sql::failed},
 };
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -31,8 +31,6 @@ const SLOW_COMMIT: Duration = Duration::from_millis(250);
 enum Broken {
     /// One piece of work failed after it had written: each has to run alone.
     ByOne,
-    /// A sum of the figures would be beyond 64 bits: likewise, and what does that alone is refused.
-    Uncountable,
     /// Nothing was kept, for this reason, and all was undone.
     Undone(Error),
     /// It is not known what is on disk.
@@ -66,7 +64,19 @@ impl Thread {
             self.write(batch)?;
             self.log.after_batch(&self.connection, Instant::now())?;
         }
+        self.settle()?;
         self.log.empty(&self.connection)
+    }
+
+    /// Adds what the log of the figures still holds to them, so that reports on a file that was at rest find it there.
+    fn settle(&self) -> Result<()> {
+        if !self.batch.counters().has_figures_logged() {
+            return Ok(());
+        }
+        self.execute("BEGIN IMMEDIATE")?;
+        let settled = figures::fold(&self.connection).map_err(failed).and_then(|()| self.execute("COMMIT"));
+        // Without room they stay where they are, and count as well.
+        if settled.as_ref().is_err_and(|e| e.is(&problem::STORAGE_FULL)) { Ok(()) } else { settled }
     }
 
     /// The next piece of work; nothing when the queue is closed. While none comes, the log is looked after.
@@ -84,16 +94,8 @@ impl Thread {
     /// Commits `jobs` together or, if that cannot be, one by one; answers each. An error is final.
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
         match self.transaction(&mut jobs) {
-            Err(Broken::ByOne | Broken::Uncountable) if jobs.len() > 1 => return self.write_one_by_one(jobs),
+            Err(Broken::ByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
             Ok(()) | Err(Broken::ByOne) => {}
-            Err(Broken::Uncountable) => {
-                let fault =
-                    || Fault::body("#", "too_large", "with it, sums over its day could not be counted any more");
-                for job in jobs {
-                    job.refuse(Error::invalid(vec![fault()]));
-                }
-                return Ok(());
-            }
             Err(Broken::Undone(e)) => {
                 refuse(jobs, e.problem(), &e);
                 return if e.is(&problem::STORAGE_FULL) { self.log.no_room(&self.connection, &e) } else { Ok(()) };
@@ -160,7 +162,7 @@ impl Thread {
     }
 
     fn commit(&self) -> Result<(), Broken> {
-        self.batch.flush(&self.connection).map_err(uncountable)?;
+        self.batch.flush(&self.connection).map_err(|e| undone_or_unknown(failed(e)))?;
         let begun = Instant::now();
         self.execute("COMMIT")
             .map_err(|e| if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) })?;
@@ -175,14 +177,6 @@ impl Thread {
 
     fn execute(&self, sql: &str) -> Result<()> {
         self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed)
-    }
-}
-
-/// Past 64 bits, SQLite goes on with an inexact number, which no column of the figures takes.
-fn uncountable(e: rusqlite::Error) -> Broken {
-    match e.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation) => Broken::Uncountable,
-        _ => undone_or_unknown(failed(e)),
     }
 }
 

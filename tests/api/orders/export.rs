@@ -2,8 +2,14 @@
 
 use super::list::ids;
 use crate::support::{Answer, Client, Service, order_of, with};
-use axum::http::Method;
+use axum::{
+    body::Body,
+    http::{Method, Request},
+};
+use http_body_util::BodyExt;
+use orderd::api::routes;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 async fn export(who: &Client, path: &str, media: &str) -> Answer {
     who.call(Method::GET, path).header("accept", media).await
@@ -115,6 +121,50 @@ async fn exports_are_longer_than_any_page() {
     let events = export(&staff, "/v1/events?after=3", "application/x-ndjson").await.ok();
     let seqs: Vec<_> = lines(&events).iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, (4..=1_203).collect::<Vec<_>>());
+}
+
+/// What comes of an export that is read part by part, when `change` is made after the first: its parts, and whether it
+/// came to its end.
+async fn parts(service: &Service, who: &Client, change: impl AsyncFnOnce()) -> (usize, bool) {
+    let request = Request::get("/v1/orders").header("accept", "text/csv");
+    let request = request.header("authorization", format!("Bearer {}", who.token())).body(Body::empty()).unwrap();
+    let Ok(response) = routes::router(service.app()).oneshot(request).await;
+    let mut body = response.into_body();
+    body.frame().await.unwrap().unwrap();
+    change().await;
+    let mut parts = 1;
+    while let Some(part) = body.frame().await {
+        if part.is_err() {
+            return (parts, false);
+        }
+        parts += 1;
+    }
+    (parts, true)
+}
+
+#[tokio::test]
+async fn an_export_breaks_off_when_its_caller_may_not_have_the_rest() {
+    let service = Service::start().await;
+    let (admin, staff) = (service.admin().await, service.staff().await);
+    let body: String = (0..1_100)
+        .map(|n| with(order_of(&[("tea", 1, n)]), "external_ref", n.to_string()).to_string() + "\n")
+        .collect();
+    staff.call(Method::POST, "/v1/orders/import").body("application/x-ndjson", body).await.ok();
+    let user = format!("/v1/users/{}", staff.id);
+    assert_eq!(parts(&service, &staff, async || {}).await, (3, true));
+    let change = async |body: Value| drop(admin.patch(&user, body).await.ok());
+    let promoted = parts(&service, &staff, async || change(json!({"role": "manager"})).await).await;
+    assert_eq!(promoted, (3, true));
+    let demoted = parts(&service, &staff, async || change(json!({"role": "customer"})).await).await;
+    assert_eq!(demoted, (1, false), "a customer may list orders too, but not these");
+    change(json!({"role": "staff"})).await;
+    let disabled = parts(&service, &staff, async || change(json!({"status": "disabled"})).await).await;
+    assert_eq!(disabled, (1, false));
+    let key = json!({"name": "till", "permissions": ["orders:read"]});
+    let key = admin.post("/v1/api-keys", key).await.created();
+    let till = admin.bearing(key["secret"].as_str().unwrap());
+    let revoke = async || drop(admin.delete(&format!("/v1/api-keys/{}", key.id())).await.no_content());
+    assert_eq!(parts(&service, &till, revoke).await, (1, false));
 }
 
 #[tokio::test]

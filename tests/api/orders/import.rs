@@ -1,9 +1,11 @@
 //! `orders.import`: a line of JSON in, a line of JSON out, and each order once.
 
-use crate::support::{Answer, Client, Service, order_of, with};
+use crate::support::{Answer, Client, PASSWORD, Service, order_of, with};
 use axum::{body::Body, http::Method};
 use futures_util::stream;
 use serde_json::{Value, json};
+use std::io;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 const NDJSON: &str = "application/x-ndjson";
 
@@ -134,4 +136,87 @@ async fn lines_that_are_more_than_is_worked_on_at_once_wait_for_each_other() {
     let found = answers(&import(&staff, body.concat()).await.ok());
     let expected: Vec<_> = (1..=20).map(|line| (line, "created", "")).collect();
     assert_eq!(results(&found), expected);
+}
+
+/// An import whose lines are sent one by one.
+struct Slow {
+    lines: mpsc::Sender<io::Result<String>>,
+    answer: JoinHandle<Answer>,
+}
+
+impl Slow {
+    fn begin(who: &Client) -> Self {
+        let (lines, mut sent) = mpsc::channel(8);
+        let body = Body::from_stream(stream::poll_fn(move |context| sent.poll_recv(context)));
+        let call = who.call(Method::POST, "/v1/orders/import").body(NDJSON, body);
+        Self { lines, answer: tokio::spawn(call.into_future()) }
+    }
+
+    async fn sends(&self, reference: &str) {
+        self.lines.send(Ok(format!("{}\n", order(reference, 100)))).await.unwrap();
+    }
+
+    async fn ends(self) -> Answer {
+        drop(self.lines);
+        self.answer.await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn so_many_imports_go_on_at_once_and_customers_take_no_place_of_the_staff() {
+    let service = Service::start().await;
+    let (staff, ada, app) = (service.staff().await, service.customer().await, service.app());
+    for (who, places) in [(&ada, &app.imports.for_oneself), (&staff, &app.imports.for_anybody)] {
+        let most = places.available_permits();
+        let mut running: Vec<_> = (0..most).map(|_| Slow::begin(who)).collect();
+        while places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = import(who, order("over", 1).to_string()).await.status(503).problem("overloaded");
+        assert_eq!((refused.header("retry-after"), &refused["retryable"]), ("1", &json!(true)));
+        running.pop().unwrap().ends().await.ok();
+        while places.available_permits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        import(who, "").await.ok();
+        for import in running {
+            import.ends().await.ok();
+        }
+    }
+    assert_eq!(staff.get("/v1/orders?count=true").await.ok()["page"]["total"], 0);
+}
+
+#[tokio::test]
+async fn an_import_ends_at_the_first_line_for_which_its_caller_lacks_the_right() {
+    let service = Service::start().await;
+    let (admin, staff) = (service.admin().await, service.staff().await);
+    let key = json!({"name": "till", "permissions": ["orders:create"]});
+    let key = admin.post("/v1/api-keys", key).await.created();
+    let till = admin.bearing(key["secret"].as_str().unwrap());
+    let elsewhere = service.anonymous().log_in("staff@example.com", PASSWORD).await;
+    let user = format!("/v1/users/{}", staff.id);
+    for (round, (who, code)) in [
+        (&elsewhere, "unauthenticated"),
+        (&till, "unauthenticated"),
+        (&staff, "forbidden"),
+        (&staff, "unauthenticated"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let import = Slow::begin(who);
+        import.sends(&format!("{round}-before")).await;
+        service.app().store.event_after(i64::try_from(round).unwrap()).await;
+        match round {
+            0 => elsewhere.post("/v1/auth/logout", json!({})).await.no_content(),
+            1 => admin.delete(&format!("/v1/api-keys/{}", key.id())).await.no_content(),
+            2 => admin.patch(&user, json!({"role": "analyst"})).await.ok(),
+            _ => admin.patch(&user, json!({"status": "disabled"})).await.ok(),
+        };
+        import.sends(&format!("{round}-after")).await;
+        let answer = import.answer.await.unwrap().ok();
+        assert_eq!(results(&answers(&answer)), [(1, "created", ""), (2, "failed", code)], "{round}");
+        admin.patch(&user, json!({"role": "staff"})).await.ok();
+    }
+    assert_eq!(admin.get("/v1/orders?count=true").await.ok()["page"]["total"], 4);
 }

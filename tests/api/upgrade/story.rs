@@ -12,6 +12,9 @@ pub const NUMBERED: u64 = 47;
 /// The key of an order that can be sent again.
 pub const KEY: &str = "of-the-first-release";
 
+/// The trace that some payments belong to.
+const TRACE_PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 /// The body that goes with [`KEY`].
 pub fn keyed() -> Value {
     with(order_of(&[("keyed", 1, 700)]), "external_ref", "keyed")
@@ -100,7 +103,9 @@ async fn refunded(manager: &Client, id: &str, total: i64) {
 
 async fn pending(manager: &Client, id: &str, number: u64) {
     let status = ["pending", "succeeded", "failed", "voided"][usize::try_from(number / 10 % 4).unwrap()];
-    let payment = manager.pays(id, json!({"amount": 50, "status": "pending", "provider": "card"})).await.created();
+    let payment = json!({"amount": 50, "status": "pending", "provider": "card"});
+    let payment = manager.post(&format!("/v1/orders/{id}/payments"), payment).fresh_key();
+    let payment = payment.header("traceparent", TRACE_PARENT).await.created();
     let change = json!({"status": status, "occurred_at": "2026-06-14T23:59:59.999Z"});
     if status != "pending" {
         manager.patch(&format!("/v1/transactions/{}", payment.id()), change).await.ok();
