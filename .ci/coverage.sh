@@ -11,20 +11,26 @@ tools=$(rustc --print sysroot)/lib/rustlib/$host/bin
 here=$PWD/target/coverage
 mkdir -p "$here"
 rm -rf "$here"/profiles
+# Some tests run the program as another user.
+mkdir -m 1777 "$here"/profiles
 
 # Counters in our own code alone; all else is as `cargo test` has built it.
 printf '#!/bin/sh\nexec "$@" -C instrument-coverage\n' >"$here/rustc"
 chmod +x "$here/rustc"
-export CARGO_INCREMENTAL=0 RUSTC_WORKSPACE_WRAPPER="$here/rustc" LLVM_PROFILE_FILE="$here/profiles/%8m.profraw"
+export CARGO_INCREMENTAL=0 RUSTC_WORKSPACE_WRAPPER="$here/rustc" LLVM_PROFILE_FILE="$here/profiles/%p.profraw"
 
 cargo test --locked --no-run --message-format json |
   jq -r 'select(.executable) | .executable' >"$here/executables"
 cargo test --locked --no-fail-fast || echo "some tests fail with counters; what they ran is counted"
 
 "$tools/llvm-profdata" merge --sparse --failure-mode=all "$here"/profiles/*.profraw -o "$here/all.profdata"
-mapfile -t objects < <(sed 's/^/--object=/' "$here/executables")
+# The first stands for itself, and all others behind an option.
+mapfile -t executables < <(sort -u "$here/executables")
+objects=("${executables[0]}" "${executables[@]/#/--object=}")
 "$tools/llvm-cov" export --format=lcov --instr-profile="$here/all.profdata" "${objects[@]}" --sources src >"$here/lines"
-"$tools/llvm-cov" show --format=html --output-dir="$here/html" --instr-profile="$here/all.profdata" "${objects[@]}" src
+"$tools/llvm-cov" show --format=html --output-dir="$here/html" --instr-profile="$here/all.profdata" "${objects[@]}" \
+  --sources src
+rm -rf "$here"/profiles
 
 python3 - "$here/lines" "$PWD/src/" <<'PYTHON'
 import pathlib, sys

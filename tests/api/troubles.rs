@@ -1,6 +1,6 @@
 //! What clients are told when something goes wrong that is not a matter of what they ask.
 
-use crate::support::{Service, order_of};
+use crate::support::{Service, order_of, with};
 use axum::body::{Body, Bytes};
 use futures_util::stream;
 use serde_json::json;
@@ -41,6 +41,22 @@ fn a_request_past_its_time_limit_is_answered_for() {
         drop(done);
         busy.await.unwrap().unwrap_err();
     });
+}
+
+#[tokio::test]
+async fn a_query_past_its_time_is_ended_and_says_so() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    let order = |i: i32| with(order_of(&[("tea", 1, 100), ("mug", 2, 900)]), "external_ref", i.to_string()).to_string();
+    let lines: Vec<_> = (0..500).map(order).collect();
+    let import = admin.post("/v1/orders/import", json!({})).body("application/x-ndjson", lines.join("\n")).await.ok();
+    assert_eq!(import.text().matches("created").count(), lines.len());
+    admin.get("/v1/analytics/reconcile").await.ok();
+    service.stop().await;
+    // Comparing all figures with all rows takes many times as long.
+    service.open_with(&[("server.request_timeout", "1ms")]);
+    let answer = admin.get("/v1/analytics/reconcile").await.status(503).problem("query_too_expensive");
+    assert_eq!(answer["retryable"], true);
 }
 
 #[tokio::test]
