@@ -26,12 +26,14 @@ use crate::{
     },
 };
 use axum::{extract::State, http::HeaderMap, response::Response};
-pub(super) use body::CreateOrder;
+pub use body::CreateOrder;
 pub use files::Export;
 pub(super) use import::import;
 pub use import::{Answer, import_file};
-pub(super) use list::{ListOrders, list};
-pub(super) use patch::{CancelOrder, NoFields, PatchOrder, cancel, confirm, fulfil, place, update};
+pub use list::ListOrders;
+pub(super) use list::list;
+pub use patch::PatchOrder;
+pub(super) use patch::{CancelOrder, NoFields, cancel, confirm, fulfil, place, update};
 
 /// Places an order, or makes a draft. The same `Idempotency-Key` always yields the same order.
 pub(super) async fn create(
