@@ -83,16 +83,6 @@ pub struct ItemSums {
     pub total: i128,
 }
 
-impl ItemSums {
-    /// Adds `other`, `times` of it: 1 to put in, −1 to take out.
-    pub fn add(&mut self, other: &Self, times: i64) {
-        let times = i128::from(times);
-        self.quantity += other.quantity * times;
-        self.orders += other.orders * times;
-        self.total += other.total * times;
-    }
-}
-
 /// What a line of an order counts for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemSale {

@@ -157,7 +157,7 @@ pub fn sales(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(i64, Currency, &Su
 /// Shows `visit` what the log says of orders and money: when, in seconds since the epoch, and in which currency.
 pub fn logged_sales(tx: &ReadTx<'_>, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
     logged(tx, Ledger::Sales, |place, part| {
-        visit(place.bucket * FINEST, place.currency, &sale_sums(&part.map(i128::from)))
+        visit(place.bucket * FINEST, place.currency, &sale_sums(&part.map(i128::from)));
     })
 }
 

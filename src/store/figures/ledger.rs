@@ -154,8 +154,7 @@ fn read_all<const WIDTH: usize>(mut bytes: &[u8], mut visit: impl FnMut(&Place, 
         let currency = std::str::from_utf8(code).ok().and_then(Currency::stored).ok_or(Damaged)?;
         bytes = rest;
         let mut place = Place { bucket, currency, subject: 0 };
-        loop {
-            let Some(distance) = read(&mut bytes)?.checked_sub(1) else { break };
+        while let Some(distance) = read(&mut bytes)?.checked_sub(1) {
             place.subject += i64::from(u32::try_from(distance).map_err(|_| Damaged)?);
             for value in &mut part[..WIDTH] {
                 *value = read_signed(&mut bytes)?;
