@@ -92,8 +92,8 @@ impl Store {
     }
 
     /// Runs `work` in a transaction and answers when it is on disk. Work of other callers may share the transaction;
-    /// if it fails, it is rolled back alone. `work` is run again if that needs to happen, so it must not change
-    /// anything but the transaction; what is to follow a commit goes into [`WriteTx::after_commit`].
+    /// if it fails, it is rolled back alone. `work` is run again if that needs to happen, so it is an `Fn`, and what
+    /// is to follow a commit goes into [`WriteTx::after_commit`].
     ///
     /// # Errors
     /// Those of `work`; `OVERLOADED` if it could not be begun in time; `OUTCOME_UNKNOWN` if it was begun and not
@@ -101,7 +101,7 @@ impl Store {
     pub async fn write<T, W>(&self, name: &'static str, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnMut(&WriteTx<'_>) -> Result<T> + Send + 'static,
+        W: Fn(&WriteTx<'_>) -> Result<T> + Send + 'static,
     {
         let span = tracing::trace_span!(target: TARGET, "write", store.operation = name);
         self.0.writer.run(name, work).instrument(span).await

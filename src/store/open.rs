@@ -113,7 +113,7 @@ pub(super) fn take(path: &Path, synced: bool, steps: &[Step]) -> Result<Taken, O
         Found::Ours(version) => migrate::upgrade(path, &mut connection, version, steps).map_err(|e| denied(&e))?,
         Found::Empty | Found::Foreign => create(&connection).map_err(|e| unusable(path, &e))?,
     }
-    settle(&connection).map_err(|e| unusable(path, &e))?;
+    settle(path, &connection)?;
     sync_folder(path).map_err(|e| denied(&e))?;
     Ok(Taken { lock, connection })
 }
@@ -180,16 +180,21 @@ pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
-/// Moves what is in the log into the file, synced. The process before this one may have died between writing a commit and
-/// syncing it, or after a sync that failed. From now on such a commit is answered as one that is kept, so it has to be.
-fn settle(connection: &Connection) -> rusqlite::Result<()> {
-    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+/// Brings what is in the log onto the disk: into the file or, while a reader or a full disk keeps it from there, where it
+/// is. The process before this one may have died between writing a commit and syncing it, or after a sync that failed.
+/// From now on such a commit is answered as one that is kept, so it has to be.
+fn settle(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    // A checkpoint that a reader is in the way of does not fail: it says so, and has perhaps synced nothing.
+    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get("busy")) {
+        Ok(false) => return Ok(()),
+        Ok(true) => tracing::info!("a reader needs the write-ahead log: it is synced where it is"),
         Err(e) if says_full(&e) => {
-            tracing::warn!(error.cause = %e, "the disk is full: the write-ahead log stays as it is");
-            Ok(())
+            tracing::warn!(error.cause = %e, "the disk is full: the write-ahead log is synced where it is");
         }
-        outcome => outcome,
+        Err(e) => return Err(unusable(path, &e)),
     }
+    let synced = File::open(beside(path, "-wal")).and_then(|log| log.sync_data());
+    synced.map_err(|e| OpenError::Denied(path.to_path_buf(), e.to_string()))
 }
 
 /// Makes the file's entry in its folder durable.

@@ -3,7 +3,7 @@
 use super::{
     super::{
         events,
-        exactly_once::{Attempt, Kept, Reply},
+        exactly_once::{Attempt, Reply},
         views::OrderView,
     },
     IfMatch,
@@ -96,24 +96,22 @@ pub async fn change(
     app.store
         .write("orders.update", move |tx| {
             let before = permitted(tx, &actor, id, Permission::OrdersUpdate, Permission::OrdersUpdateOwn)?;
-            if let Some(reply) = attempt.replay(tx, &actor)? {
-                return Ok(reply);
-            }
-            if_match.check(&before)?;
-            let mut after = patched(tx, &before, &patch)?;
-            if after == before {
-                return attempt.settle(tx, &actor, shown(&before)?, Kept::ByItself);
-            }
-            refuse_taken_reference(tx, &actor, &before, &after)?;
-            after.version += 1;
-            after.updated_at = tx.now();
-            orders::update(tx, &before, &after)?;
-            if after.items != before.items {
-                orders::replace_items(tx, &after)?;
-            }
-            let recorded = events::record(tx, &actor, EventType::OrderUpdated, &after, &OrderView::from(&after))?;
-            let reply = Reply::new(200, recorded.document).version(after.version);
-            attempt.settle(tx, &actor, reply, Kept::InEvent(recorded.seq))
+            attempt.exactly_once(tx, &actor, || {
+                if_match.check(&before)?;
+                let mut after = patched(tx, &before, &patch)?;
+                if after == before {
+                    return shown(&before);
+                }
+                refuse_taken_reference(tx, &actor, &before, &after)?;
+                after.version += 1;
+                after.updated_at = tx.now();
+                orders::update(tx, &before, &after)?;
+                if after.items != before.items {
+                    orders::replace_items(tx, &after)?;
+                }
+                let event = events::record(tx, &actor, EventType::OrderUpdated, &after, &OrderView::from(&after))?;
+                Ok(Reply::of_event(200, event).version(after.version))
+            })
         })
         .await
 }
