@@ -106,24 +106,26 @@ impl FromRequestParts<App> for orders::IfMatch {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        Ok(if_match(&parts.headers, app.config.idempotency.require_if_match))
+        let required = app.config.idempotency.require_if_match;
+        Ok(if_match(&parts.headers).unwrap_or(if required { Self::Missing } else { Self::Absent }))
     }
 }
 
-fn if_match(headers: &HeaderMap, required: bool) -> orders::IfMatch {
+/// The versions that a request names, if it does.
+fn if_match(headers: &HeaderMap) -> Option<orders::IfMatch> {
     let mut tags = vec![];
     for value in headers.get_all("if-match") {
         tags.extend(value.to_str().unwrap_or_default().split(',').map(str::trim));
     }
     if tags.is_empty() {
-        return if required { orders::IfMatch::Missing } else { orders::IfMatch::Absent };
+        return None;
     }
     if tags == ["*"] {
-        return orders::IfMatch::Any;
+        return Some(orders::IfMatch::Any);
     }
     // A tag that is weak, or that this service never gave, matches nothing (RFC 9110, section 13.1.1).
     let version = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
-    orders::IfMatch::Versions(tags.into_iter().filter_map(version).collect())
+    Some(orders::IfMatch::Versions(tags.into_iter().filter_map(version).collect()))
 }
 
 /// A JSON body held to its declaration, and what identifies the request that it came in.
@@ -231,10 +233,10 @@ mod tests {
     #[test]
     fn if_match_takes_strong_tags_of_ours() {
         use orders::IfMatch;
-        assert!(matches!(if_match(&HeaderMap::new(), false), IfMatch::Absent));
-        assert!(matches!(if_match(&HeaderMap::new(), true), IfMatch::Missing));
-        assert!(matches!(if_match(&headers("if-match", &["*"]), true), IfMatch::Any));
-        let IfMatch::Versions(versions) = if_match(&headers("if-match", &["\"3\", W/\"4\", 5", "\"x\""]), false) else {
+        assert!(if_match(&HeaderMap::new()).is_none());
+        assert!(matches!(if_match(&headers("if-match", &["*"])), Some(IfMatch::Any)));
+        let sent = headers("if-match", &["\"3\", W/\"4\", 5", "\"x\""]);
+        let Some(IfMatch::Versions(versions)) = if_match(&sent) else {
             panic!("a list of tags");
         };
         assert_eq!(versions, [3]);

@@ -1,6 +1,7 @@
-//! What every operation is behind, as its row in the table says, in the order of the contract: authentication,
-//! permission, size and media type of the body, and query parameters where there are none. What follows is for the
-//! handler's arguments to check.
+//! What every operation is behind, as its row in the table says. Checks come in the order that the guide promises:
+//! authentication, allowance, whether it is stopping, permission, size and media type of the body, and query parameters
+//! where there are none; what follows is for the handler's arguments to check. Then the request waits for its turn, and
+//! denials are audited. What no operation is there for is answered here as well.
 
 use super::{
     lasting,
@@ -70,6 +71,14 @@ pub(super) async fn absent(State(app): State<App>, request: Request) -> Response
 /// A method that the path does not have; it counts likewise.
 pub(super) async fn method_not_allowed(State(app): State<App>, request: Request) -> Response {
     stray(&app, &request, Error::new(&problem::METHOD_NOT_ALLOWED))
+}
+
+/// What never was a sound request, as whoever took it off the wire found.
+pub(super) async fn refuse(request: Request, next: Next) -> Response {
+    match request.extensions().get::<Arc<Error>>() {
+        Some(error) => super::problem::response(Arc::clone(error)),
+        None => next.run(request).await,
+    }
 }
 
 fn stray(app: &App, request: &Request, error: Error) -> Response {

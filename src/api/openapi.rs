@@ -208,7 +208,7 @@ mod tests {
                 .creates::<OrderView>()
                 .versioned(Versioned::Write)
                 .problems(&[&problem::DUPLICATE_EXTERNAL_REF])
-                .link("orders.get", "id", "id"),
+                .read_by("orders.get"),
             new("orders.list", Method::GET, "/v1/orders")
                 .needs(&[Permission::OrdersRead])
                 .query::<Filters>()

@@ -5,6 +5,7 @@ mod files;
 mod import;
 mod list;
 mod patch;
+mod transition;
 
 use super::{
     extract::{PathId, Segments, Valid},
@@ -15,7 +16,7 @@ use crate::{
     auth::Actor,
     domain::{
         id::{Identifier, OrderId, UserId},
-        order::{OrderStatus, Transition},
+        order::OrderStatus,
         transaction::PaymentStatus,
     },
     error::{Error, Result},
@@ -31,7 +32,8 @@ pub use files::Export;
 pub(super) use import::import;
 pub use import::{Answer, import_file};
 pub(super) use list::{ListOrders, list};
-pub(super) use patch::{CancelOrder, NoFields, PatchOrder, cancel, confirm, fulfil, place, update};
+pub(super) use patch::{PatchOrder, update};
+pub(super) use transition::{CancelOrder, NoFields, cancel, moves};
 
 /// Places an order, or makes a draft. The same `Idempotency-Key` always yields the same order.
 pub(super) async fn create(

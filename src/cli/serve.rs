@@ -2,7 +2,10 @@
 
 use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
 use crate::{
-    api::server::{self, Certificate},
+    api::{
+        routes,
+        server::{self, Certificate},
+    },
     app::{App, Surroundings},
     auth::secret,
     config::{Bootstrap, Config, Loaded},
@@ -118,7 +121,7 @@ async fn run(
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
-    server::serve(app.clone(), listener, certificate, stop).await;
+    server::serve(app.clone(), routes::router(app.clone()), listener, certificate, stop).await;
     drop(stop_housekeeping);
     housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;

@@ -1,5 +1,5 @@
 //! The use cases: check, then one named transaction, then the value of the reply. They know who is calling and what the
-//! rules are, and nothing of HTTP or SQL.
+//! rules are, and nothing of SQL; of HTTP nothing but what an answer that is kept has to say (`exactly_once.rs`).
 
 pub mod access;
 pub mod analytics;
