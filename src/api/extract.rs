@@ -1,7 +1,8 @@
 //! The arguments of handlers: each checks its part of the request, in the order in which a handler lists them.
 
 use super::{
-    json, middleware,
+    context::Context,
+    json,
     operation::{Idempotency, Operation},
     query, schema,
 };
@@ -53,7 +54,7 @@ impl FromRequestParts<App> for Origin {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let context = parts.extensions.get::<Arc<middleware::Context>>();
+        let context = parts.extensions.get::<Arc<Context>>();
         let context = context.ok_or_else(|| Error::internal("a request without context"))?;
         let user_agent = parts.headers.get("user-agent").map(|v| String::from_utf8_lossy(v.as_bytes()));
         Ok(Self {

@@ -4,8 +4,8 @@
 //! denials are audited. What no operation is there for is answered here as well.
 
 use super::{
+    context::Context,
     lasting,
-    middleware::Context,
     operation::{Access, Body as Expected, Operation, in_api},
     query::{self, NoParameters},
 };

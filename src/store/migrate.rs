@@ -2,7 +2,7 @@
 //! copy of the file. Killed at any point, the file is at one version or the next, and opening it again goes on from there.
 //! A new file takes no steps: it is made from `schema.sql`.
 
-use super::{backup::Partial, beside, connection::READ_ONLY};
+use super::{backup::Partial, connection::READ_ONLY, files::beside, schema::Step};
 use crate::domain::digest::hex_sha256;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
@@ -10,28 +10,6 @@ use std::{
     fmt,
     path::{Path, PathBuf},
 };
-
-/// A step to the next version of the schema.
-pub(super) struct Step {
-    /// The version that it leads to.
-    pub(super) to: i64,
-    /// Its statements: a file of `migrations/`.
-    pub(super) sql: &'static str,
-    /// SHA-256 of the statements, in hex: a step that was released is never edited.
-    pub(super) sha256: &'static str,
-}
-
-/// Every step since the first release, in order. The statements of the step to version 2 are `migrations/0002_<what>.sql`,
-/// and so on; `schema.sql` always holds what they lead to.
-pub(super) const STEPS: &[Step] = &[];
-
-/// The version that `steps` lead to.
-pub(super) const fn newest(steps: &[Step]) -> i64 {
-    match steps {
-        [.., last] => last.to,
-        [] => 1,
-    }
-}
 
 /// Why a file could not be upgraded. It is as it was after the last step that succeeded.
 #[derive(Debug)]

@@ -7,17 +7,20 @@ mod connection;
 pub mod events;
 pub mod figures;
 pub mod file_system;
+mod files;
 mod gauges;
 pub mod idempotency;
 pub mod item_names;
 pub mod keys;
 mod migrate;
 mod open;
+mod open_error;
 pub mod orders;
 mod readers;
 pub mod reconcile;
 pub mod restore;
 pub mod roles;
+mod schema;
 pub mod sessions;
 mod sql;
 pub mod transactions;
@@ -25,9 +28,10 @@ pub mod users;
 pub mod verify;
 mod writer;
 
-pub use connection::Options;
+pub use connection::{Commits, Options};
+pub use files::{LITTLE_ROOM, beside, folder_of, free_bytes, lock_file, sync_folder};
 pub use gauges::Gauges;
-pub use open::{OpenError, lock_file, sync_folder};
+pub use open_error::OpenError;
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 
@@ -42,29 +46,9 @@ use std::{
 };
 use tracing::Instrument;
 
-/// Free bytes below which the disk of the file counts as full.
-pub const LITTLE_ROOM: u64 = 64 * 1024 * 1024;
-
 /// The version of the SQLite that is part of this program.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
-}
-
-/// Bytes that may still be written to the disk of `folder`; none if the system does not say.
-pub fn free_bytes(folder: &Path) -> Option<u64> {
-    rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// The folder that the file at `path` is in.
-pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The path with `end` added to its name.
-pub fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
 }
 
 /// The database file while it is open. Cheap to clone.

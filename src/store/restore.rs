@@ -4,9 +4,8 @@
 use super::{
     OpenError,
     backup::{CopyError, Partial, Stage, Watch, Wish, verify_file},
-    beside,
     connection::{PATIENCE, READ_WRITE},
-    open,
+    files::{self, beside},
 };
 use rusqlite::{Connection, ErrorCode};
 use std::{
@@ -32,7 +31,7 @@ pub struct Restore {
 impl Restore {
     /// Takes the file at `path` for this process, copies `source` beside it, and verifies the copy.
     pub fn begin(path: &Path, source: &Path, watch: &Watch) -> Result<Self, CopyError> {
-        let lock = open::lock(path)?;
+        let lock = files::lock(path)?;
         let read = refuse_what_is_no_copy(path, source)?;
         let copy = Partial::begin(&beside(path, ".restore.partial"))?;
         copy_bytes(read, source, &copy, watch)?;
@@ -63,7 +62,7 @@ impl Restore {
             }
         }
         let _ = fs::remove_file(beside(&path, "-shm"));
-        open::sync_folder(&path).map_err(denied)?;
+        files::sync_folder(&path).map_err(denied)?;
         copy.finish(&path)?;
         Ok(was_there)
     }

@@ -6,7 +6,7 @@ use super::{
         exactly_once::{Attempt, Reply},
         views::OrderView,
     },
-    IfMatch,
+    IfMatch, Right,
     create::duplicate_reference,
     permitted, shown,
 };
@@ -17,7 +17,6 @@ use crate::{
         event::EventType,
         id::OrderId,
         order::{Customer, Item, MAX_METADATA, Order},
-        permission::Permission,
         pricing::{Fee, Line, price},
     },
     error::{Error, Fault, Result, problem},
@@ -95,7 +94,7 @@ pub async fn change(
 ) -> Result<Reply> {
     app.store
         .write("orders.update", move |tx| {
-            let before = permitted(tx, &actor, id, Permission::OrdersUpdate, Permission::OrdersUpdateOwn)?;
+            let before = permitted(tx, &actor, id, &Right::UPDATE)?;
             attempt.exactly_once(tx, &actor, || {
                 if_match.check(&before)?;
                 let mut after = patched(tx, &before, &patch)?;

@@ -7,7 +7,7 @@ use super::{
         transactions,
         views::OrderView,
     },
-    IfMatch, permitted, shown,
+    IfMatch, Right, permitted, shown,
 };
 use crate::{
     app::App,
@@ -125,12 +125,12 @@ const fn operation(transition: Transition) -> &'static str {
 }
 
 fn visible(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, transition: Transition) -> Result<Order> {
-    use Permission::{OrdersCancel, OrdersCancelOwn, OrdersCreateOwn, OrdersTransition};
-    match transition {
-        Transition::Place => permitted(tx, actor, id, OrdersTransition, OrdersCreateOwn),
-        Transition::Confirm | Transition::Fulfil => permitted(tx, actor, id, OrdersTransition, OrdersTransition),
-        Transition::Cancel => permitted(tx, actor, id, OrdersCancel, OrdersCancelOwn),
-    }
+    let right = match transition {
+        Transition::Place => Right::PLACE,
+        Transition::Confirm | Transition::Fulfil => Right::MOVE,
+        Transition::Cancel => Right::CANCEL,
+    };
+    permitted(tx, actor, id, &right)
 }
 
 /// The status that `transition` leads to; none if it has happened already.
