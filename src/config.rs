@@ -183,6 +183,9 @@ sections! {
         /// Connections that are served at once; more of them wait, and the one that has been idle for longest is closed for
         /// them. Never more than there are file descriptors: a log line says so when that is less than configured.
         connections: usize = 10_000, number(0..=1_000_000);
+        /// Connections that come from one address, or from one network of 64 bits where addresses have 128; more are closed at
+        /// once. Those from trusted proxies, `127.0.0.1` and `::1` are not counted.
+        connections_per_address: usize = 2_500, number(0..=1_000_000);
     }
     /// Safe retries and versions.
     idempotency: Idempotency {
@@ -296,6 +299,7 @@ mod tests {
         assert_eq!(config.auth.password_min_length, 15);
         assert_eq!((config.limits.requests_per_minute, config.limits.login_per_minute), (600, 30));
         assert_eq!((config.limits.body_bytes, config.limits.connections), (1 << 20, 10_000));
+        assert_eq!(config.limits.connections_per_address, 2_500);
         assert_eq!((config.idempotency.retention, config.idempotency.require_if_match), (30 * DAY, false));
         assert_eq!(config.reporting.timezone, TimeZone::UTC);
         assert_eq!((config.backup.dir, config.backup.every, config.backup.keep), (None, Duration::from_hours(1), 7));
@@ -320,6 +324,7 @@ mod tests {
             ("limits.login_per_minute", "many"),
             ("limits.body_bytes", "1MiB"),
             ("limits.connections", "1e4"),
+            ("limits.connections_per_address", "-1"),
             ("idempotency.retention", "23h"),
             ("idempotency.require_if_match", "yes"),
             ("reporting.timezone", "Europe/Atlantis"),
@@ -341,9 +346,14 @@ mod tests {
 
     #[test]
     fn zero_turns_limits_off() {
-        let keys = ["server.request_timeout", "limits.requests_per_minute", "limits.login_per_minute"]
-            .into_iter()
-            .chain(["limits.body_bytes", "limits.connections", "backup.every", "backup.keep"]);
+        let keys =
+            ["server.request_timeout", "limits.requests_per_minute", "limits.login_per_minute"].into_iter().chain([
+                "limits.body_bytes",
+                "limits.connections",
+                "limits.connections_per_address",
+                "backup.every",
+                "backup.keep",
+            ]);
         let config = with(&keys.map(|key| (key, "0")).collect::<Vec<_>>()).unwrap();
         assert_eq!(config.server.request_timeout, Duration::ZERO);
         assert_eq!(config.limits.body_bytes, 0);

@@ -31,13 +31,14 @@ pub(super) struct SetUp {
     #[schemars(length(min = 1, max = 255))]
     token: String,
     /// What they log in with.
-    #[schemars(length(min = 1, max = 254))]
+    #[schemars(length(min = 1, max = 254), extend("format" = "idn-email"))]
     email: String,
     /// What to call them.
     #[schemars(length(min = 1, max = 255))]
     name: String,
-    /// At least 15 characters.
-    #[schemars(length(min = 1, max = 1024))]
+    /// 15 to 256 characters, counted in Unicode's form NFC (the operator may lower the 15); none that is easily guessed,
+    /// nor the e-mail address or the name.
+    #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     password: String,
 }
 
@@ -105,7 +106,8 @@ pub(super) struct ChangePassword {
     /// The present one.
     #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     current_password: String,
-    /// At least 15 characters.
+    /// 15 to 256 characters, counted in Unicode's form NFC (the operator may lower the 15); none that is easily guessed,
+    /// nor the caller's e-mail address or name.
     #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     new_password: String,
 }

@@ -4,6 +4,7 @@
 mod chunks;
 mod descriptors;
 mod framing;
+mod peers;
 mod talk;
 mod tls;
 mod wire;
@@ -24,10 +25,8 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::{
-    rt::TokioIo,
-    server::graceful::{GracefulShutdown, Watcher},
-};
+use hyper_util::rt::TokioIo;
+use peers::{Counted, Peers};
 use std::{
     convert::Infallible,
     future::Future,
@@ -42,7 +41,7 @@ use talk::{Busy, Talk};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::timeout,
 };
 use tower::ServiceExt;
@@ -79,8 +78,17 @@ struct Server {
     router: Router,
     certificate: Option<Arc<Certificate>>,
     places: Arc<Semaphore>,
+    peers: Arc<Peers>,
     /// Asks the connection that has been without a request for longest to make room.
     crowd: Arc<Notify>,
+    /// Whether connections are to end as soon as nothing is being answered.
+    farewell: watch::Sender<bool>,
+}
+
+/// What a connection takes up as long as it is there.
+struct Place {
+    _free: OwnedSemaphorePermit,
+    _counted: Counted,
 }
 
 /// Has `router` answer until `stop` resolves, then finishes what was accepted.
@@ -92,19 +100,26 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let most = descriptors::connections(app.config.limits.connections).min(Semaphore::MAX_PERMITS);
-    let server =
-        Arc::new(Server { app, router, certificate, places: Arc::new(Semaphore::new(most)), crowd: Arc::default() });
-    let graceful = GracefulShutdown::new();
+    let peers = Peers::new(app.config.limits.connections_per_address, &app.config.server.trusted_proxies);
+    let server = Arc::new(Server {
+        app,
+        router,
+        certificate,
+        places: Arc::new(Semaphore::new(most)),
+        peers: Arc::new(peers),
+        crowd: Arc::default(),
+        farewell: watch::Sender::new(false),
+    });
     let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
             (stream, peer, place) = server.accept(&listener) => {
-                let (server, watcher, alive) = (Arc::clone(&server), graceful.watcher(), alive.clone());
+                let (server, alive) = (Arc::clone(&server), alive.clone());
                 tokio::spawn(async move {
                     let _here = (place, alive);
-                    if let Err(e) = server.attend(stream, peer, watcher).await {
+                    if let Err(e) = server.attend(stream, peer).await {
                         tracing::debug!(client.address = %peer, error.cause = %e, "the connection ended early");
                     }
                 });
@@ -115,8 +130,10 @@ pub async fn serve(
     server.app.drain();
     let finished = async {
         // No message is ever sent: this is over when every connection is.
-        let _ = timeout(FAREWELL_TIME, all_gone.recv()).await;
-        graceful.shutdown().await;
+        if timeout(FAREWELL_TIME, all_gone.recv()).await.is_err() {
+            server.farewell.send_replace(true);
+            all_gone.recv().await;
+        }
     };
     let patience = async {
         tokio::select! {
@@ -131,21 +148,15 @@ pub async fn serve(
 }
 
 impl Server {
-    /// The next connection, and its place. While there is none, idle ones are asked to make room.
-    async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    /// The next connection, and its place. One from an address that has too many is closed at once.
+    async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, Place) {
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => loop {
-                    if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-                        return (stream, peer, place);
+                Ok((stream, peer)) => {
+                    if let Some(counted) = self.peers.admit(peer.ip(), &self.app.metrics.refused_connections) {
+                        return (stream, peer, Place { _free: self.place().await, _counted: counted });
                     }
-                    self.crowd.notify_one();
-                    // Nothing that was promised is lost when this is given up.
-                    let place = timeout(ACCEPT_PAUSE, Arc::clone(&self.places).acquire_owned()).await;
-                    if let Ok(Ok(place)) = place {
-                        return (stream, peer, place);
-                    }
-                },
+                }
                 Err(e) => {
                     tracing::warn!(error.cause = %e, "no connection can be accepted");
                     self.crowd.notify_one();
@@ -155,27 +166,70 @@ impl Server {
         }
     }
 
+    /// A place among all connections. While there is none, idle ones are asked to make room.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        loop {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return place;
+            }
+            self.crowd.notify_one();
+            // Nothing that was promised is lost when this is given up.
+            if let Ok(Ok(place)) = timeout(ACCEPT_PAUSE, Arc::clone(&self.places).acquire_owned()).await {
+                return place;
+            }
+        }
+    }
+
     /// Serves one connection, one request after the other.
-    async fn attend(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) -> Result<(), BoxError> {
+    async fn attend(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), BoxError> {
         // Answers are small and complete: waiting for more to send would only delay them.
         stream.set_nodelay(true)?;
         match &self.certificate {
-            None => self.talk(stream, peer, watcher).await?,
+            None => self.talk(stream, peer).await?,
             Some(certificate) => {
-                let stream = timeout(wire::HEAD_TIME, certificate.accept(stream)).await??;
-                self.talk(stream, peer, watcher).await?;
+                // What TLS needs is large: a connection without it has no room for it, nor has one for a handshake that is over.
+                let stream = Box::pin(timeout(wire::HEAD_TIME, certificate.accept(stream))).await??;
+                Box::pin(self.talk(stream, peer)).await?;
             }
         }
         Ok(())
     }
 
-    fn talk<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher) -> impl Future<Output = hyper::Result<()>> + use<S>
+    /// Has the library serve the connection whenever there is something to do, and waits without it when there is not:
+    /// thousands of idle connections take little memory then.
+    async fn talk<S>(&self, stream: S, peer: SocketAddr) -> hyper::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let talk = Arc::new(Talk::default());
-        let wire = Wire::new(stream, Arc::clone(&talk), Arc::clone(&self.crowd));
-        let (app, router) = (self.app.clone(), self.router.clone());
+        let mut wire = Wire::new(stream, Arc::clone(&talk), Arc::clone(&self.crowd));
+        let mut farewell = self.farewell.subscribe();
+        while wire.is_resting() {
+            let has_begun = tokio::select! {
+                has_begun = wire.has_begun() => has_begun,
+                () = told(&mut farewell) => false,
+            };
+            if !has_begun {
+                wire.end().await;
+                break;
+            }
+            wire = self.answer_all(wire, &talk, peer, &mut farewell).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers requests until the connection is over, or rests.
+    async fn answer_all<S>(
+        &self,
+        wire: Wire<S>,
+        talk: &Arc<Talk>,
+        peer: SocketAddr,
+        farewell: &mut watch::Receiver<bool>,
+    ) -> hyper::Result<Wire<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (app, router, talk) = (self.app.clone(), self.router.clone(), Arc::clone(talk));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let (app, router, talk) = (app.clone(), router.clone(), Arc::clone(&talk));
             async move { Ok::<_, Infallible>(answer(&app, router, &talk, peer, request.map(Body::new)).await) }
@@ -187,8 +241,22 @@ impl Server {
             .half_close(true)
             .max_buf_size(READ_BUFFER)
             .serve_connection(TokioIo::new(wire), service);
-        watcher.watch(connection)
+        let mut connection = Box::pin(connection);
+        tokio::select! {
+            ended = &mut connection => ended?,
+            () = told(farewell) => {
+                connection.as_mut().graceful_shutdown();
+                connection.as_mut().await?;
+            }
+        }
+        Ok(Pin::into_inner(connection).into_parts().io.into_inner())
     }
+}
+
+/// Resolves when connections are to end.
+async fn told(farewell: &mut watch::Receiver<bool>) {
+    // The server outlives its connections.
+    let _ = farewell.wait_for(|told| *told).await;
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -28,7 +28,7 @@ use serde::Deserialize;
 }))]
 pub(super) struct CreateUser {
     /// What they log in with, unique among all users.
-    #[schemars(length(min = 1, max = 254))]
+    #[schemars(length(min = 1, max = 254), extend("format" = "idn-email"))]
     email: String,
     /// What to call them.
     #[schemars(length(min = 1, max = 255))]
@@ -36,7 +36,8 @@ pub(super) struct CreateUser {
     /// The name of their role.
     #[schemars(length(min = 1, max = 40))]
     role: String,
-    /// At least 15 characters.
+    /// 15 to 256 characters, counted in Unicode's form NFC (the operator may lower the 15); none that is easily guessed,
+    /// nor the e-mail address or the name.
     #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     password: String,
 }
@@ -69,7 +70,7 @@ pub(super) async fn list(State(app): State<App>, actor: Actor, asked: Asked) -> 
 #[schemars(example = serde_json::json!({"name": "Grace Hopper"}))]
 pub(super) struct PatchUser {
     /// What they log in with, unique among all users.
-    #[schemars(length(min = 1, max = 254), with = "String")]
+    #[schemars(length(min = 1, max = 254), with = "String", extend("format" = "idn-email"))]
     email: Option<String>,
     /// What to call them; everybody may change their own.
     #[schemars(length(min = 1, max = 255), with = "String")]
@@ -80,7 +81,7 @@ pub(super) struct PatchUser {
     /// Whether they may act; nobody changes their own.
     #[schemars(with = "Status")]
     status: Option<Status>,
-    /// Sets it and ends their sessions.
+    /// Sets it and ends their sessions; 15 to 256 characters, as for a new user.
     #[schemars(length(min = 1, max = 1024), with = "String", extend("writeOnly" = true))]
     password: Option<String>,
 }

@@ -25,3 +25,4 @@ pub mod token;
 pub use actor::{Actor, Principal};
 pub use cursor::{Cursor, Cursors};
 pub use mac::Mac;
+pub use recent::network;

@@ -57,7 +57,7 @@ impl Window {
 }
 
 /// What one subscriber has: an IPv4 address, however it is written, or 64 bits of an IPv6 address.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 @ IpAddr::V4(_) => v4,

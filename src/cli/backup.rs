@@ -29,7 +29,6 @@ impl Arguments {
                 return Err(Failure::failed(format!("{}: is there already; --force replaces it", self.out.display())));
             }
         }
-        backup::give_way();
         let copied = backup::copy(&path, &beside(&self.out, ".partial"), &self.out, &progress::of_copy())?;
         print(format_args!("{}: {} bytes, verified\n", self.out.display(), copied.bytes))
     }

@@ -63,6 +63,7 @@ fn on_terminal() -> Watch {
                 bar.0.set_length(total);
                 bar.0.set_position(done);
             }
+            Stage::Upgrading => bar.0.set_message("upgrading"),
             Stage::Verifying => {
                 bar.0.set_message("verifying");
                 bar.0.tick();
@@ -77,9 +78,10 @@ fn in_lines() -> Watch {
     Arc::new(move |stage| {
         let (number, line) = match stage {
             Stage::Copying { total, .. } => (1, format!("copying {total} bytes")),
-            Stage::Verifying => (2, "verifying the copy".to_owned()),
+            Stage::Upgrading => (2, "upgrading the copy, which an earlier version made".to_owned()),
+            Stage::Verifying => (3, "verifying the copy".to_owned()),
         };
-        if said.fetch_max(number, Ordering::Relaxed) < number {
+        if said.swap(number, Ordering::Relaxed) != number {
             // Without standard error the work goes on all the same.
             let _ = writeln!(io::stderr(), "{line}");
         }

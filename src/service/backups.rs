@@ -14,7 +14,7 @@ use crate::{
     store::{
         Store, WriteTx,
         backup::{self, Nameless},
-        beside, sessions,
+        beside, folder_of, sessions,
     },
 };
 use serde_json::json;
@@ -65,6 +65,7 @@ pub async fn download(app: &App, actor: Actor) -> Result<Download> {
         Error::new(&problem::OVERLOADED).detail("Another copy is being downloaded.").retry_after(DOWNLOAD_WAIT)
     })?;
     let (source, shared) = (app.store.path().to_path_buf(), app.clone());
+    schedule::require_room(app, folder_of(&source))?;
     let partial = beside(&source, ".download.partial");
     let made = app.clock.now();
     let copy = move |watch: &backup::Watch| backup::copy_to_read(&source, &partial, watch);

@@ -34,6 +34,7 @@ fn requests(app: &App, page: &mut Page) {
     metrics.requests.each(|operation, requests| family.histogram(&[operation], &requests.duration.read()));
     page.family(&table::HTTP_IN_FLIGHT).value(&[], metrics.in_flight.load(Relaxed));
     page.family(&table::HTTP_ABANDONED).value(&[], metrics.abandoned.load(Relaxed));
+    page.family(&table::REFUSED_CONNECTIONS).value(&[], metrics.refused_connections.load(Relaxed));
     let mut family = page.family(&table::PROBLEMS);
     metrics.problems.each(|code, count| family.value(&[code], count.load(Relaxed)));
 }

@@ -2,18 +2,20 @@
 //! whole. What does not verify, or is not finished, never bears the final name. When copies are made, and how many are
 //! kept, is not decided here.
 //!
-//! The snapshot is one read transaction whose pages are copied in steps. Between two of them what was copied is synced,
-//! so that the writer's own syncs never wait for a whole file, and the copier rests for as long as the step took. Commits
-//! of others, at which steps of SQLite's backup begin anew, are not seen inside a transaction.
+//! The snapshot is one read transaction whose pages are copied in steps. Commits of others, at which steps of SQLite's
+//! backup begin anew, are not seen inside a transaction. As long as it lasts the write-ahead log grows, so copying has
+//! the priority of everybody; only verifying, which takes longer and holds nothing up, gives way. What was copied in a
+//! step is synced before the next, so that a sync of the writer's never waits for more than that.
 
 mod partial;
 
 pub(super) use partial::Partial;
 
 use super::{
-    OpenError, ReadTx, Store,
+    OpenError, ReadTx, Store, open,
+    schema::SCHEMA_VERSION,
     sql::{Columns, failed},
-    verify,
+    verify::{self, Check},
 };
 use crate::{
     domain::time::Timestamp,
@@ -33,17 +35,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 
-/// Pages that are copied at once: 4 MiB.
-const PAGES_A_STEP: i32 = 1_024;
-/// The longest rest between two steps.
-const LONGEST_REST: Duration = Duration::from_millis(100);
+/// Pages that are copied at once: 1 MiB.
+const PAGES_A_STEP: i32 = 256;
 /// SQLite steps between two looks at whether verifying is still wanted.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
-/// The niceness of a thread that makes a copy (setpriority(2)): about a tenth of the share of a thread at 0.
+/// The niceness of a thread that verifies a copy (setpriority(2)): about a tenth of the share of a thread at 0.
 const NICENESS: i32 = 10;
 
 /// What a copy is at.
@@ -56,6 +55,8 @@ pub enum Stage {
         /// There are so many.
         total: u64,
     },
+    /// Bringing a copy that an earlier release made to the present schema.
+    Upgrading,
     /// Recomputing what the rows must agree with.
     Verifying,
 }
@@ -165,7 +166,8 @@ pub struct Nameless {
 }
 
 /// Makes a verified copy of the file at `source`, as it is at one instant, and gives it the name `target`, replacing what
-/// has it. Until then it is at `partial`, in the same folder, replacing what is there; it is gone if there is an error.
+/// has it. Until then it is at `partial`, in the same folder, replacing what is there; it is gone if there is an error. The
+/// thread has little priority afterwards.
 pub fn copy(source: &Path, partial: &Path, target: &Path, watch: &Watch) -> Result<Copied, CopyError> {
     let (partial, extent) = verified(source, partial, watch)?;
     let bytes = partial.finish(target)?;
@@ -173,7 +175,7 @@ pub fn copy(source: &Path, partial: &Path, target: &Path, watch: &Watch) -> Resu
 }
 
 /// Makes a verified copy of the file at `source`, as it is at one instant, that is to be read once. While it is made, it
-/// is at `partial`.
+/// is at `partial`. The thread has little priority afterwards.
 pub fn copy_to_read(source: &Path, partial: &Path, watch: &Watch) -> Result<Nameless, CopyError> {
     let (partial, _) = verified(source, partial, watch)?;
     let (digest, bytes) = partial.digest()?;
@@ -190,12 +192,12 @@ fn verified(source: &Path, partial: &Path, watch: &Watch) -> Result<(Partial, Ex
         Ok::<_, CopyError>(extent)
     })??;
     partial.without_log()?;
-    verify_file(partial.path(), watch)?;
+    give_way();
+    verify_file(partial.path(), SCHEMA_VERSION, verify::all, watch)?;
     Ok((partial, extent))
 }
 
-/// Does `work`, such as [`copy`], on a thread of its own that lets all others go first, for as long as the caller waits
-/// and `wanted` says so.
+/// Does `work`, such as [`copy`], on a thread of its own, for as long as the caller waits and `wanted` says so.
 pub async fn aside<T: Send + 'static>(
     wanted: impl Fn() -> bool + Send + Sync + 'static,
     work: impl FnOnce(&Watch) -> Result<T, CopyError> + Send + 'static,
@@ -206,7 +208,6 @@ pub async fn aside<T: Send + 'static>(
         Arc::new(move |_| if waits.load(Ordering::Relaxed) && wanted() { Wish::GoOn } else { Wish::Stop });
     let (tell, told) = oneshot::channel();
     let work = move || {
-        give_way();
         // Nobody may be waiting any more.
         let _ = tell.send(work(&watch));
     };
@@ -215,10 +216,10 @@ pub async fn aside<T: Send + 'static>(
     told.await.unwrap_or(Err(CopyError::Stopped))
 }
 
-/// Lets every other thread and process go before this thread from now on: orders do not wait for a copy.
-pub fn give_way() {
+/// Lets every other thread and process go before this thread from now on: orders do not wait for a copy to be verified.
+fn give_way() {
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(error.cause = %error, "copying goes on at normal priority");
+        tracing::debug!(error.cause = %error, "a copy is verified at normal priority");
     }
 }
 
@@ -239,7 +240,6 @@ fn copy_pages(source: &Connection, partial: &Partial, watch: &Watch) -> Result<(
         source.query_row("PRAGMA page_size", [], |row| row.get(0)).map(i64::unsigned_abs).map_err(broken)?;
     let backup = Backup::new(source, &mut target).map_err(broken)?;
     loop {
-        let begun = Instant::now();
         let step = backup.step(PAGES_A_STEP).map_err(broken)?;
         let progress = backup.progress();
         let bytes = |pages: i32| u64::from(pages.unsigned_abs()) * page;
@@ -252,23 +252,27 @@ fn copy_pages(source: &Connection, partial: &Partial, watch: &Watch) -> Result<(
             (_, Wish::GoOn) => return Err(OpenError::Held(partial.path().to_path_buf()).into()),
         }
         partial.sync()?;
-        std::thread::sleep(begun.elapsed().min(LONGEST_REST));
     }
 }
 
-/// Recomputes what the rows of the file at `path` must agree with; the first fault is an error.
-pub(super) fn verify_file(path: &Path, watch: &Watch) -> Result<(), CopyError> {
+/// Holds the file at `path`, whose schema has to be `version`, to `checks`; the first fault is an error.
+pub(super) fn verify_file(
+    path: &Path,
+    version: i64,
+    checks: impl FnOnce(&ReadTx<'_>) -> Result<Vec<Check>>,
+    watch: &Watch,
+) -> Result<(), CopyError> {
     let stopped = Arc::new(AtomicBool::new(watch(Stage::Verifying) == Wish::Stop));
     let (watch, flag) = (Arc::clone(watch), Arc::clone(&stopped));
     let look = move || {
         flag.fetch_or(watch(Stage::Verifying) == Wish::Stop, Ordering::Relaxed);
         flag.load(Ordering::Relaxed)
     };
-    let checks = Store::inspect(path, |tx| {
+    let checks = open::inspect_as(path, version, |tx| {
         // They read everything, as they are meant to; the log of statements is for those that serve requests.
         tx.connection.trace_v2(TraceEventCodes::empty(), None);
         tx.connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(look)).map_err(failed)?;
-        verify::all(tx)
+        checks(tx)
     })?;
     if stopped.load(Ordering::Relaxed) {
         return Err(CopyError::Stopped);

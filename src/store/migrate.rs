@@ -2,7 +2,14 @@
 //! copy of the file. Killed at any point, the file is at one version or the next, and opening it again goes on from there.
 //! A new file takes no steps: it is made from `schema.sql`.
 
-use super::{backup::Partial, connection::READ_ONLY, files::beside, schema::Step};
+use super::{
+    OpenError,
+    backup::{CopyError, Partial},
+    connection::{Commits, READ_ONLY, READ_WRITE, prepare_writer},
+    files::beside,
+    schema::Step,
+    sql::says_full,
+};
 use crate::domain::digest::hex_sha256;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
@@ -35,6 +42,29 @@ pub(super) fn upgrade(path: &Path, connection: &mut Connection, from: i64, steps
     let Some(first) = due.first() else { return Ok(()) };
     let copy = keep_copy(path, from, first.to)?;
     tracing::info!(db.path = %path.display(), db.copy = %copy.display(), "kept a copy before upgrading");
+    take_all(path, connection, &due)
+}
+
+/// Takes the steps that lead on from version `from` in a file that is being made. It is a copy itself: none is kept.
+pub(super) fn upgrade_copy(copy: &Partial, from: i64, steps: &[Step]) -> Result<(), CopyError> {
+    let due: Vec<_> = steps.iter().filter(|step| step.to > from).collect();
+    let open = || {
+        let connection = Connection::open_with_flags(copy.path(), READ_WRITE)?;
+        prepare_writer(&connection, Commits::Written)?;
+        // It stays one file.
+        connection.pragma_update(None, "journal_mode", "DELETE")?;
+        Ok::<_, rusqlite::Error>(connection)
+    };
+    let begun = open().map_err(failed("the upgrade could not begin"));
+    let taken = begun.and_then(|mut connection| take_all(copy.path(), &mut connection, &due));
+    taken.map_err(|e| match e.cause.downcast_ref() {
+        Some(cause) if says_full(cause) => CopyError::Full(copy.path().to_path_buf()),
+        _ => OpenError::Damaged(copy.path().to_path_buf(), e.to_string()).into(),
+    })
+}
+
+/// Takes these steps, one after the other.
+fn take_all(path: &Path, connection: &mut Connection, due: &[&Step]) -> Result<(), Failed> {
     // Tables can only be replaced by new ones while references to them are not followed; each step checks them itself.
     connection.pragma_update(None, "foreign_keys", false).map_err(failed("the upgrade could not begin"))?;
     for step in due {
@@ -86,4 +116,4 @@ fn make_copy(path: &Path, copy: &Path, version: i64) -> Result<(), Box<dyn Error
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -67,12 +67,15 @@ pub(super) fn take(path: &Path, commits: Commits, steps: &[Step]) -> Result<Take
         Err(OpenError::Denied(..)) => look(path, READ_WRITE)?,
         looked => looked?,
     };
-    acceptable(path, &found, newest(steps))?;
+    let version = match found {
+        Found::Empty => None,
+        found => Some(version_of(path, &found, newest(steps))?),
+    };
     let mut connection = Connection::open_with_flags(path, READ_WRITE).map_err(|e| denied(&e))?;
     prepare_writer(&connection, commits).map_err(|e| unusable(path, &e))?;
-    match found {
-        Found::Ours(version) => migrate::upgrade(path, &mut connection, version, steps).map_err(|e| denied(&e))?,
-        Found::Empty | Found::Foreign => create(&connection).map_err(|e| unusable(path, &e))?,
+    match version {
+        Some(version) => migrate::upgrade(path, &mut connection, version, steps).map_err(|e| denied(&e))?,
+        None => create(&connection).map_err(|e| unusable(path, &e))?,
     }
     settle(path, &connection)?;
     sync_folder(path).map_err(|e| denied(&e))?;
@@ -91,33 +94,41 @@ fn look(path: &Path, flags: OpenFlags) -> Result<(Connection, Found), OpenError>
     found.map(|found| (connection, found)).map_err(|e| unusable(path, &e))
 }
 
-/// Refuses a file that this program, whose own schema is `newest`, cannot write.
-fn acceptable(path: &Path, found: &Found, newest: i64) -> Result<(), OpenError> {
+/// The schema of what was found; refuses what this program, whose own is `newest`, cannot write.
+fn version_of(path: &Path, found: &Found, newest: i64) -> Result<i64, OpenError> {
     match found {
         Found::Ours(version) if *version > newest => Err(OpenError::Newer(path.to_path_buf(), *version)),
-        Found::Foreign => Err(OpenError::Damaged(path.to_path_buf(), "not a database of orderd".to_owned())),
-        Found::Ours(_) | Found::Empty => Ok(()),
+        Found::Ours(version) => Ok(*version),
+        Found::Empty | Found::Foreign => {
+            Err(OpenError::Damaged(path.to_path_buf(), "not a database of orderd".to_owned()))
+        }
     }
 }
 
 /// Reads the file at `path`, beside whatever server has it open.
 pub(super) fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
+    inspect_as(path, SCHEMA_VERSION, work)
+}
+
+/// Reads the file at `path`, whose schema has to be `version`.
+pub(super) fn inspect_as<T>(path: &Path, version: i64, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
     // SQLite has no words for these.
     let reason = if path.is_dir() { Some("is a folder") } else { (!path.exists()).then_some("there is no such file") };
     if let Some(reason) = reason {
         return Err(OpenError::Denied(path.to_path_buf(), reason.to_owned()));
     }
     let (mut connection, found) = look(path, READ_ONLY)?;
-    acceptable(path, &found, SCHEMA_VERSION)?;
-    match found {
-        Found::Ours(SCHEMA_VERSION) => {}
-        Found::Ours(version) => return Err(OpenError::Older(path.to_path_buf(), version)),
-        Found::Empty | Found::Foreign => {
-            return Err(OpenError::Damaged(path.to_path_buf(), "not a database of orderd".to_owned()));
-        }
+    let found = version_of(path, &found, version)?;
+    if found < version {
+        return Err(OpenError::Older(path.to_path_buf(), found));
     }
     let transaction = connection.transaction().map_err(|e| unusable(path, &e))?;
     Ok(work(&ReadTx { connection: &transaction }))
+}
+
+/// The schema of the file at `path`, which must not be newer than `newest`.
+pub(super) fn version(path: &Path, newest: i64) -> Result<i64, OpenError> {
+    version_of(path, &look(path, READ_ONLY)?.1, newest)
 }
 
 /// Brings what is in the log onto the disk: into the file or, while a reader or a full disk keeps it from there, where it

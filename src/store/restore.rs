@@ -6,6 +6,9 @@ use super::{
     backup::{CopyError, Partial, Stage, Watch, Wish, verify_file},
     connection::{PATIENCE, READ_WRITE},
     files::{self, beside},
+    migrate, open,
+    schema::{STEPS, Step, newest},
+    verify,
 };
 use rusqlite::{Connection, ErrorCode};
 use std::{
@@ -29,13 +32,18 @@ pub struct Restore {
 }
 
 impl Restore {
-    /// Takes the file at `path` for this process, copies `source` beside it, and verifies the copy.
+    /// Takes the file at `path` for this process, copies `source` beside it, brings the copy to the present schema, and
+    /// verifies it.
     pub fn begin(path: &Path, source: &Path, watch: &Watch) -> Result<Self, CopyError> {
+        Self::begin_with(STEPS, path, source, watch)
+    }
+
+    fn begin_with(steps: &[Step], path: &Path, source: &Path, watch: &Watch) -> Result<Self, CopyError> {
         let lock = files::lock(path)?;
         let read = refuse_what_is_no_copy(path, source)?;
         let copy = Partial::begin(&beside(path, ".restore.partial"))?;
         copy_bytes(read, source, &copy, watch)?;
-        verify_file(copy.path(), watch).map_err(|e| about(source, e))?;
+        make_current(&copy, steps, watch).map_err(|e| about(source, e))?;
         Ok(Self { path: path.to_path_buf(), copy, _lock: lock })
     }
 
@@ -114,6 +122,21 @@ fn copy_bytes(mut read: File, source: &Path, copy: &Partial, watch: &Watch) -> R
     }
 }
 
+/// Verifies the copy, after the steps to the present schema if it is of an earlier one: what its rows must agree with is
+/// known of the present schema alone.
+fn make_current(copy: &Partial, steps: &[Step], watch: &Watch) -> Result<(), CopyError> {
+    let newest = newest(steps);
+    let version = open::version(copy.path(), newest)?;
+    if version < newest {
+        verify_file(copy.path(), version, verify::of_any_schema, watch)?;
+        if watch(Stage::Upgrading) == Wish::Stop {
+            return Err(CopyError::Stopped);
+        }
+        migrate::upgrade_copy(copy, version, steps)?;
+    }
+    verify_file(copy.path(), newest, verify::all, watch)
+}
+
 /// What was found out about the copy is true of `source`. What SQLite cannot even open is damaged, too.
 fn about(source: &Path, e: CopyError) -> CopyError {
     let source = source.to_path_buf();
@@ -142,3 +165,6 @@ fn fold(path: &Path) -> Result<(), CopyError> {
     );
     if held { Err(OpenError::Held(path.to_path_buf()).into()) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,6 +106,11 @@ pub fn all(tx: &ReadTx<'_>) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
+/// The checks that know no table, so that they hold of every schema.
+pub(super) fn of_any_schema(tx: &ReadTx<'_>) -> Result<Vec<Check>> {
+    Ok(vec![check("sqlite", sqlite(tx))?, check("foreign_keys", foreign_keys(tx))?])
+}
+
 /// The checks of everything but the figures.
 pub(super) fn rows(tx: &ReadTx<'_>) -> Result<Vec<Check>> {
     let mut checks = vec![

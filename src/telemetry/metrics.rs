@@ -36,6 +36,8 @@ pub struct Metrics {
     pub in_flight: AtomicI64,
     /// Requests whose client went away.
     pub abandoned: AtomicU64,
+    /// Connections that were closed at once, since their address had too many.
+    pub refused_connections: AtomicU64,
     /// Requests that met a problem, by its code.
     pub problems: ByName<AtomicU64>,
     /// Attempts to log in, by their outcome.
@@ -121,6 +123,7 @@ impl Metrics {
             requests: ByName::default(),
             in_flight: AtomicI64::new(0),
             abandoned: AtomicU64::new(0),
+            refused_connections: AtomicU64::new(0),
             problems: ByName::of(ALL.iter().map(|problem: &&Problem| problem.code)),
             log_ins: ByName::of(EXPECTED_OUTCOMES),
             spans: OnceLock::new(),

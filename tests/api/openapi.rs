@@ -157,9 +157,15 @@ async fn headers_and_lists_of_values_are_taken_exactly_as_described() {
     assert!(described("IfMatch", ""), "an empty If-Match names no version");
     admin.patch(&path, json!({})).header("if-match", "").await.status(412);
     let parameters = DOCUMENT["paths"]["/v1/orders"]["get"]["parameters"].as_array().unwrap();
-    let status = parameters.iter().find(|parameter| parameter["name"] == "status").unwrap();
-    assert_eq!(status["schema"]["minItems"], 1);
+    let schema = |name: &str| &parameters.iter().find(|parameter| parameter["name"] == name).unwrap()["schema"];
+    assert_eq!(schema("status")["minItems"], 1);
     admin.get("/v1/orders?status=").await.status(400);
+    for length in [0, 1, 40, 41] {
+        let name = format!("metadata.{}", "k".repeat(length));
+        let described = fits(&schema("metadata")["propertyNames"], &name.as_str().into(), "#").is_ok();
+        assert_eq!(described, (1..=40).contains(&length), "{length}");
+        admin.get(&format!("/v1/orders?{name}=x")).await.status(if described { 200 } else { 400 });
+    }
 }
 
 #[test]

@@ -9,8 +9,9 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpStream},
-    time::Duration,
+    time::{Duration, Instant},
 };
+use tokio::net::TcpSocket;
 
 /// A connection that is kept.
 struct Kept(BufReader<TcpStream>);
@@ -87,6 +88,33 @@ fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
 }
 
 #[test]
+fn a_connection_that_rests_goes_on_with_the_next_request() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
+    let mut kept = Kept::to(&server);
+    for pause in [0, 1500, 1500] {
+        std::thread::sleep(Duration::from_millis(pause));
+        kept.send("GET /livez HTTP/1.1\r\nHo");
+        std::thread::sleep(Duration::from_millis(pause / 10));
+        kept.send("st: a\r\n\r\nGET /version HTTP/1.1\r\nHost: a\r\n\r\n");
+        for _ in 0..2 {
+            assert!(kept.answer().unwrap().0.starts_with("HTTP/1.1 200 OK"));
+        }
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    kept.send("GET /livez HTTP/1.1\r\n\r\n");
+    assert!(kept.answer().unwrap().0.starts_with("HTTP/1.1 400 "), "what is refused is so after a rest, too");
+    assert!(kept.is_closed());
+    let [silent, mut resting] = [(); 2].map(|()| Kept::to(&server));
+    resting.get("/livez").unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let begun = Instant::now();
+    assert_eq!(server.stop().0, Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(9), "who rests is not waited for");
+    assert!([silent, resting].iter_mut().all(Kept::is_closed));
+}
+
+#[test]
 fn who_has_sent_everything_may_say_so_before_the_answer() {
     let place = Workplace::new();
     let server = Server::start(&place, &ADMIN, "");
@@ -126,6 +154,51 @@ fn when_all_places_are_taken_the_one_that_is_idle_for_longest_makes_room() {
     assert!(late.get("/livez").unwrap().0.starts_with("HTTP/1.1 200 OK"));
     assert!(kept[0].is_closed());
     assert!(kept[2].get("/livez").is_some());
+}
+
+/// A connection from this address, of which each machine has those from 127.0.0.1 on.
+fn from(address: &str, server: &Server) -> Kept {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        socket.connect(server.address.parse().unwrap()).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    Kept(BufReader::new(stream))
+}
+
+#[test]
+fn one_address_takes_no_more_than_its_share() {
+    let place = Workplace::new();
+    let settings =
+        "--set limits.connections_per_address=3 --set server.trusted_proxies=127.0.0.9 --set metrics.public=true";
+    let server = Server::start(&place, &[], settings);
+    let served = |kept: &mut Kept| kept.get("/livez").is_some_and(|(head, _)| head.starts_with("HTTP/1.1 200 OK"));
+    let mut kept: Vec<_> = (0..3).map(|_| from("127.0.0.2", &server)).collect();
+    assert!(kept.iter_mut().all(served));
+    for _ in 0..5 {
+        assert!(from("127.0.0.2", &server).is_closed());
+    }
+    assert!(kept.iter_mut().all(served), "those that it has stay");
+    for address in ["127.0.0.3", "127.0.0.9", "127.0.0.1"] {
+        assert!(served(&mut from(address, &server)), "{address}");
+    }
+    for address in ["127.0.0.9", "127.0.0.1"] {
+        let mut many: Vec<_> = (0..6).map(|_| from(address, &server)).collect();
+        assert!(many.iter_mut().all(served), "{address} carries many clients");
+    }
+    let metrics = server.client().text("/metrics");
+    assert!(metrics.contains("\norderd_http_connections_refused_total 5\n"), "{metrics}");
+    let lines = server.log().lines().filter(|line| line.contains("refused connections from an address")).count();
+    assert!((1..=5).contains(&lines), "{lines}: {}", server.log());
+
+    kept.pop();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !served(&mut from("127.0.0.2", &server)) {
+        assert!(Instant::now() < deadline, "a connection that ends makes room for another");
+    }
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use crate::{
     oracle::{Oracle, say, soak},
-    server::{ADMIN, Server},
+    server::{ADMIN, Answer, Server},
     strace::injecting,
     support::Workplace,
 };
 use serde_json::json;
 use std::{
     fs::{self, Permissions},
+    io::{BufRead, BufReader},
     os::unix::{fs::PermissionsExt, process::CommandExt},
     process::Command,
     thread::sleep,
@@ -139,9 +140,7 @@ fn a_full_disk_refuses_changes_names_itself_and_recovers_without_a_restart() {
     limit_files(&server, "100000:unlimited");
     while oracle.one_order(&admin, &format!("until-full-{}", oracle.done())) {}
     let body = json!({"email": ADMIN[0].1, "password": ADMIN[1].1});
-    let log_in = server.client().send("POST /v1/auth/login", &[], &body).unwrap();
-    assert_eq!((log_in.status, log_in.body["code"].as_str()), (503, Some("storage_full")), "{log_in:?}");
-    assert!(log_in.header("retry-after").is_some());
+    assert_says_full(&server.client().send("POST /v1/auth/login", &[], &body).unwrap());
     assert_eq!(admin.get("/v1/orders").status, 200, "reading goes on");
     let ready = admin.get("/readyz");
     let checks = ready.body["checks"].as_array().unwrap_or_else(|| panic!("{ready:?} {}", server.log()));
@@ -159,6 +158,48 @@ fn a_full_disk_refuses_changes_names_itself_and_recovers_without_a_restart() {
     oracle.holds(&server, &place, "orders.db");
     assert!(server.log().contains("there is room on the disk again"), "{}", server.log());
     assert_eq!(server.stop().0, Some(0));
+}
+
+fn assert_says_full(refused: &Answer) {
+    assert_eq!((refused.status, refused.body["code"].as_str()), (503, Some("storage_full")), "{refused:?}");
+    assert!(refused.header("retry-after").is_some());
+}
+
+#[test]
+fn a_download_that_finds_no_room_on_its_way_is_refused_and_leaves_nothing() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &ADMIN, "");
+    let admin = server.admin();
+    limit_files(&server, "100000:unlimited");
+    assert_says_full(&admin.get("/v1/system/backup"));
+    assert!(!place.path().join("orders.db.download.partial").exists());
+    limit_files(&server, "unlimited:unlimited");
+    let mut answer = String::new();
+    let head = BufReader::new(admin.open("GET /v1/system/backup", &[], "").unwrap()).read_line(&mut answer);
+    assert!(head.is_ok() && answer.starts_with("HTTP/1.1 200 OK"), "{answer} {}", server.log());
+}
+
+#[test]
+fn a_download_that_would_fill_the_disk_is_refused_before_it_begins() {
+    let place = Workplace::new();
+    let small = place.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=200m", "tmpfs"]).arg(&small).output();
+    if !mount.is_ok_and(|mount| mount.status.success()) {
+        eprintln!("skipped: only root can mount a small disk");
+        return;
+    }
+    let server = Server::try_start(&place, "", &ADMIN, "--db small/orders.db").unwrap();
+    let admin = server.admin();
+    let refused = admin.get("/v1/system/backup");
+    let said = server.log().contains("small: there is no room on the disk");
+    let audit = admin.get("/v1/audit?action=system.backup").body;
+    let left = small.join("orders.db.download.partial").exists();
+    assert_eq!(server.stop().0, Some(0));
+    assert!(Command::new("umount").arg(&small).status().unwrap().success());
+    assert_says_full(&refused);
+    assert!(said && !left, "the log names the disk, and nothing is left: {said} {left}");
+    assert_eq!(audit["data"], json!([]), "{audit}");
 }
 
 #[test]

@@ -69,7 +69,11 @@ fn query_parameter(name: &str, field: &Value) -> Value {
     if let Some(prefix) = prefix.as_ref().and_then(Value::as_str) {
         // OpenAPI has no prefixes, but it can spread an object over parameters of its keys' names.
         (parameter["style"], parameter["explode"]) = ("form".into(), true.into());
-        schema.insert("propertyNames".into(), json!({"pattern": format!("^{}", prefix.replace('.', "\\."))}));
+        let mut names = json!({"pattern": format!("^{}", prefix.replace('.', "\\.")), "minLength": prefix.len() + 1});
+        if let Some(most) = schema.get("propertyNames").and_then(|names| names["maxLength"].as_u64()) {
+            names["maxLength"] = (prefix.len() as u64 + most).into();
+        }
+        schema.insert("propertyNames".into(), names);
     } else if schema.get("type").is_some_and(|name| name == "array") {
         (parameter["style"], parameter["explode"]) = ("form".into(), false.into());
         // A parameter of no value is refused, not taken for one that is left out.

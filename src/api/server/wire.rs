@@ -1,6 +1,7 @@
 //! A connection as the HTTP library sees it: its bytes, held to the framing of [`super::framing`] and to deadlines in both
 //! directions. It ends a connection by seeming to reach its end, and has a request refused by putting a plain one in its
-//! place, so that the refusal is answered like everything else: after the answers before it, once, and logged.
+//! place, so that the refusal is answered like everything else: after the answers before it, once, and logged. While it
+//! has had nothing to do for a moment it rests, so that the library, whose buffers are large, can be without it.
 
 use super::{
     framing::{Framing, Refusal, Rest},
@@ -8,6 +9,7 @@ use super::{
 };
 use crate::error::{Error, problem};
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     mem,
     pin::Pin,
@@ -25,6 +27,10 @@ use tokio::{
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long a connection may be kept without a request.
 const IDLE_TIME: Duration = Duration::from_secs(75);
+/// How long a connection without a request stays with the library.
+const REST_TIME: Duration = Duration::from_secs(1);
+/// Bytes that are read at once from a connection that rests: the head of most requests.
+const FIRST_BYTES: usize = 4096;
 /// How long a client may take to make room for more of its answer.
 const WRITE_TIME: Duration = Duration::from_secs(30);
 /// How long a client who is still sending is listened to after its answer: closing at once would take the answer back.
@@ -53,6 +59,8 @@ pub(super) struct Wire<S> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// There is nothing to pass on yet, or any more.
+    Resting,
     /// Requests come and are passed on.
     Open,
     /// Nothing more is read: the last request was refused, or time is up.
@@ -80,7 +88,7 @@ impl<S> Wire<S> {
             stream,
             talk,
             framing: Framing::new(),
-            state: State::Open,
+            state: State::Resting,
             held: vec![],
             passing: vec![],
             waiting_since: Some(Instant::now()),
@@ -140,7 +148,12 @@ impl<S> Wire<S> {
         self.state = State::Deaf;
     }
 
-    /// While nothing comes: whether to go on waiting, or the connection ends.
+    /// Whether it seems to have ended for want of something to do alone.
+    pub(super) fn is_resting(&self) -> bool {
+        self.state == State::Resting
+    }
+
+    /// While nothing comes: whether to go on waiting, or the connection ends, or seems to.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.framing.in_body() || (self.talk.is_busy() && self.held.is_empty()) {
             // Bodies and answers have limits of their own.
@@ -148,8 +161,20 @@ impl<S> Wire<S> {
             return Poll::Pending;
         }
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let limit = if self.waiting_for == Waiting::Next { IDLE_TIME } else { HEAD_TIME };
+        let is_next = self.waiting_for == Waiting::Next;
+        // The library may still have a part of an answer that the client makes no room for.
+        let may_rest = is_next && self.state == State::Open && self.blocked_since.is_none();
+        let limit = if may_rest {
+            REST_TIME
+        } else if is_next {
+            IDLE_TIME
+        } else {
+            HEAD_TIME
+        };
         if self.read_timer.poll(context, since + limit).is_ready() {
+            if may_rest {
+                self.state = State::Resting;
+            }
             return Poll::Ready(());
         }
         if self.waiting_for == Waiting::Rest {
@@ -171,7 +196,71 @@ impl<S> Wire<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// Ends one that rests, as far as the client lets us.
+    pub(super) async fn end(mut self) {
+        self.state = State::Open;
+        let _ = poll_fn(|context| Pin::new(&mut self).poll_shutdown(context)).await;
+    }
+}
+
 impl<S: AsyncRead + Unpin> Wire<S> {
+    /// Rests until there is something to pass on; whether there is, or the connection is over.
+    pub(super) async fn has_begun(&mut self) -> bool {
+        poll_fn(|context| self.poll_begun(context)).await
+    }
+
+    fn poll_begun(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        let mut first = [0; FIRST_BYTES];
+        let mut buffer = ReadBuf::new(&mut first);
+        let read = ready!(self.poll_bytes(context, &mut buffer));
+        let is_there = read.is_ok() && !buffer.filled().is_empty();
+        if is_there {
+            self.passing.splice(..0, buffer.filled().iter().copied());
+            if self.state == State::Resting {
+                self.state = State::Open;
+            }
+        }
+        Poll::Ready(is_there)
+    }
+
+    /// What may be passed on.
+    fn poll_bytes(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if !self.passing.is_empty() {
+                let part = self.passing.len().min(buffer.remaining());
+                buffer.put_slice(&self.passing[..part]);
+                self.passing.drain(..part);
+                if self.passing.is_empty() {
+                    self.passing = vec![];
+                }
+                return Poll::Ready(Ok(()));
+            }
+            match self.state {
+                State::Open | State::Resting => {}
+                State::Deaf | State::Lingering => return Poll::Pending,
+                State::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            }
+            let before = buffer.filled().len();
+            match Pin::new(&mut self.stream).poll_read(context, buffer) {
+                Poll::Ready(Ok(())) if buffer.filled().len() > before => {
+                    self.take(buffer, before);
+                    if buffer.filled().len() > before {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Poll::Ready(ended) => return Poll::Ready(ended),
+                Poll::Pending => {
+                    ready!(self.wait(context));
+                    if self.waiting_for != Waiting::Rest {
+                        return Poll::Ready(Ok(()));
+                    }
+                    self.refuse(Refusal { error: Error::new(&problem::SLOW_HEAD), first_line: None });
+                }
+            }
+        }
+    }
+
     /// Reads and forgets until the client has sent everything, or has had its time.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
@@ -193,37 +282,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        loop {
-            if !this.passing.is_empty() {
-                let part = this.passing.len().min(buffer.remaining());
-                buffer.put_slice(&this.passing[..part]);
-                this.passing.drain(..part);
-                return Poll::Ready(Ok(()));
-            }
-            match this.state {
-                State::Open => {}
-                State::Deaf | State::Lingering => return Poll::Pending,
-                State::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-            }
-            let before = buffer.filled().len();
-            match Pin::new(&mut this.stream).poll_read(context, buffer) {
-                Poll::Ready(Ok(())) if buffer.filled().len() > before => {
-                    this.take(buffer, before);
-                    if buffer.filled().len() > before {
-                        return Poll::Ready(Ok(()));
-                    }
-                }
-                Poll::Ready(ended) => return Poll::Ready(ended),
-                Poll::Pending => {
-                    ready!(this.wait(context));
-                    if this.waiting_for != Waiting::Rest {
-                        return Poll::Ready(Ok(()));
-                    }
-                    this.refuse(Refusal { error: Error::new(&problem::SLOW_HEAD), first_line: None });
-                }
-            }
-        }
+        if self.is_resting() { Poll::Ready(Ok(())) } else { self.poll_bytes(context, buffer) }
     }
 }
 
@@ -253,6 +312,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.is_resting() {
+            return Poll::Ready(Ok(()));
+        }
         if this.state != State::Lingering {
             let shut = Pin::new(&mut this.stream).poll_shutdown(context);
             ready!(this.in_time(context, shut))?;
@@ -307,12 +369,16 @@ mod tests {
         (client, wire, talk)
     }
 
-    /// What comes over the wire next, and after how many seconds.
+    /// What comes over the wire next, and after how many seconds; while it rests, nobody asks it for anything.
     async fn next(wire: &mut Wire<DuplexStream>) -> (Vec<u8>, u64) {
         let (begun, mut bytes) = (Instant::now(), vec![0; 1024]);
-        let length = wire.read(&mut bytes).await.unwrap();
-        bytes.truncate(length);
-        (bytes, begun.elapsed().as_secs())
+        while !wire.is_resting() || wire.has_begun().await {
+            let length = wire.read(&mut bytes).await.unwrap();
+            if length > 0 || !wire.is_resting() {
+                return (bytes[..length].to_vec(), begun.elapsed().as_secs());
+            }
+        }
+        (vec![], begun.elapsed().as_secs())
     }
 
     #[tokio::test(start_paused = true)]
@@ -324,6 +390,41 @@ mod tests {
         assert_eq!(next(&mut other).await, (REQUEST.to_vec(), 0));
         assert_eq!(next(&mut other).await, (vec![], 75));
         client.write_all(b"late").await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_rests_when_there_was_nothing_to_do_for_a_moment_and_goes_on() {
+        let (mut client, mut wire, talk) = connected();
+        assert!(wire.is_resting(), "nothing has come yet");
+        for head in [REQUEST, &REQUEST.repeat(2)] {
+            client.write_all(&head[..9]).await.unwrap();
+            assert!(timeout(Duration::from_millis(10), wire.has_begun()).await.is_err(), "half a head is none");
+            client.write_all(&head[9..]).await.unwrap();
+            assert!(wire.has_begun().await && !wire.is_resting());
+            let mut bytes = vec![0; head.len()];
+            wire.read_exact(&mut bytes).await.unwrap();
+            assert_eq!(bytes, head);
+            let busy = Busy::on(&talk);
+            assert!(timeout(5 * REST_TIME, wire.read(&mut bytes)).await.is_err() && !wire.is_resting());
+            drop(busy);
+            let begun = Instant::now();
+            assert_eq!((wire.read(&mut bytes).await.unwrap(), begun.elapsed().as_secs()), (0, 1));
+            wire.shutdown().await.unwrap();
+            assert!(wire.is_resting(), "it only seems to be over");
+        }
+        wire.end().await;
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_does_not_rest_on_an_answer_that_the_client_makes_no_room_for() {
+        let (mut client, mut wire, _) = connected();
+        client.write_all(REQUEST).await.unwrap();
+        next(&mut wire).await;
+        assert!(timeout(Duration::from_secs(5), wire.write_all(&[0; 1000])).await.is_err());
+        assert!(timeout(Duration::from_secs(5), wire.read(&mut [0])).await.is_err());
+        assert!(!wire.is_resting());
+        assert!(timeout(Duration::from_mins(1), wire.write_all(&[0; 1000])).await.unwrap().is_err(), "it is given up");
     }
 
     #[tokio::test(start_paused = true)]

@@ -106,10 +106,7 @@ impl Schedule {
         let denied = |e: io::Error| CopyError::Unfit(OpenError::Denied(self.folder.clone(), e.to_string()));
         DirBuilder::new().mode(0o700).recursive(true).create(&self.folder).map_err(denied)?;
         let source = app.store.path().to_path_buf();
-        let needed = room_for(fs::metadata(&source).map_err(denied)?.len());
-        if store::free_bytes(&self.folder).is_some_and(|free| free < needed) {
-            return Err(CopyError::Full(self.folder.clone()));
-        }
+        require_room(app, &self.folder)?;
         // Of the same name each time, so that what a killed server left of one is replaced.
         let partial = self.folder.join(prefix(&source) + "partial");
         let (target, shared) = (path.to_path_buf(), app.clone());
@@ -132,9 +129,28 @@ impl Schedule {
     }
 }
 
-/// The free bytes that a disk must have for the backup of a file of so many.
+/// Refuses to begin a copy of the database into `folder` where too little room would be left, there or for the log.
+pub(super) fn require_room(app: &App, folder: &Path) -> Result<(), CopyError> {
+    let (file, log) = app.store.file_bytes();
+    let (home, bytes) = (store::folder_of(app.store.path()), file.saturating_add(log));
+    for (folder, needed) in [(folder, room_for(bytes)), (home, room_for_log(bytes))] {
+        if store::free_bytes(folder).is_some_and(|free| free < needed) {
+            return Err(CopyError::Full(folder.to_path_buf()));
+        }
+    }
+    Ok(())
+}
+
+/// The free bytes that a disk must have for the backup of a file of so many, and for the log that grows meanwhile: it may
+/// be the same disk.
 pub fn room_for(bytes: u64) -> u64 {
-    bytes.saturating_add(ROOM_TO_LEAVE)
+    bytes.saturating_add(room_for_log(bytes))
+}
+
+/// The free bytes that the disk of a file of so many must have while it is copied. Under full load the log grows at up to
+/// a third of the pace of copying.
+fn room_for_log(bytes: u64) -> u64 {
+    ROOM_TO_LEAVE.saturating_add(bytes / 3)
 }
 
 /// The backups of `database` in `folder`, by when they were made. Files of other names are none of ours.

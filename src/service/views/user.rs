@@ -12,6 +12,7 @@ pub struct UserView {
     /// Its identifier.
     pub id: Shown<UserId>,
     /// What they log in with.
+    #[schemars(extend("format" = "idn-email"))]
     pub email: String,
     /// What to call them.
     pub name: String,

@@ -15,6 +15,9 @@ pub const WIDEST: usize = 7;
 /// Bits of a number: enough for the sum of 2^44 of the largest amounts, and so few that sums of them cannot overflow.
 const BITS: u32 = 98;
 
+/// Bytes of numbers that fit into 64 bits.
+const SHORT: usize = 9;
+
 /// The greatest subject.
 const LAST_SUBJECT: i64 = u32::MAX as i64;
 
@@ -187,7 +190,22 @@ fn write_signed(bytes: &mut Vec<u8>, number: i128) {
     write(bytes, ((number << 1) ^ (number >> 127)).cast_unsigned());
 }
 
+/// Most numbers have few bytes, and a report reads a million of them.
+#[inline(always)]
 fn read(bytes: &mut &[u8]) -> Result<u128, Damaged> {
+    let mut number = 0_u64;
+    for (i, byte) in bytes.iter().take(SHORT).enumerate() {
+        number |= u64::from(byte & 0x7f) << (7 * i);
+        if *byte < 0x80 {
+            *bytes = &bytes[i + 1..];
+            return Ok(number.into());
+        }
+    }
+    read_long(bytes)
+}
+
+#[cold]
+fn read_long(bytes: &mut &[u8]) -> Result<u128, Damaged> {
     let mut number = 0;
     for shift in (0..BITS).step_by(7) {
         let (byte, rest) = bytes.split_first().ok_or(Damaged)?;
@@ -200,6 +218,7 @@ fn read(bytes: &mut &[u8]) -> Result<u128, Damaged> {
     Err(Damaged)
 }
 
+#[inline(always)]
 fn read_signed(bytes: &mut &[u8]) -> Result<i128, Damaged> {
     let number = read(bytes)?;
     Ok((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))

@@ -51,7 +51,7 @@ pub fn totals(tx: &ReadTx<'_>, ledger: Ledger, (from, to): (i64, i64), only: Opt
     let mut whole = true;
     let mut add = |place: &Place, values: &Values, times: i64| {
         if only.is_none_or(|only| only == place.currency) {
-            whole &= totals.add(place, values, i128::from(times), most).is_some();
+            whole &= totals.add(place, values, times, most).is_some();
         }
     };
     for run in cover(from, to) {
@@ -78,7 +78,7 @@ fn last_subject(tx: &ReadTx<'_>, ledger: Ledger) -> Result<usize> {
 }
 
 impl Totals {
-    fn add(&mut self, place: &Place, values: &Values, times: i128, most: usize) -> Option<()> {
+    fn add(&mut self, place: &Place, values: &Values, times: i64, most: usize) -> Option<()> {
         // Entries come by currency.
         let found = self.by_currency.iter().position(|(currency, _)| *currency == place.currency);
         let found = found.unwrap_or_else(|| {
@@ -86,7 +86,9 @@ impl Totals {
             self.by_currency.len() - 1
         });
         let sums = self.by_currency[found].1.of(place.subject, self.ledger.width())?;
-        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += *value * times);
+        for (sum, value) in sums.iter_mut().zip(values) {
+            if times < 0 { *sum -= value } else { *sum += value }
+        }
         Some(())
     }
 

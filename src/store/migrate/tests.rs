@@ -10,11 +10,11 @@ use crate::store::{
 use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
-    process::{Command, ExitStatus},
+    process::{Command, Output},
 };
 
 /// Two steps: a table filled from another one, and a table replaced while others refer to it.
-const TWO: &[Step] = &[
+pub(in crate::store) const TWO: &[Step] = &[
     Step {
         to: 2,
         sql: "CREATE TABLE nicknames (email TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -30,10 +30,10 @@ const TWO: &[Step] = &[
         sha256: "4e914f6cff410ce6c7700adebb9aff1561ac225e5d87fe8eaef3048ebbca4c9c",
     },
 ];
-const USERS: i64 = 200;
+pub(in crate::store) const USERS: i64 = 200;
 
 /// A folder with a file of version 1, and where that is.
-fn scene() -> (tempfile::TempDir, PathBuf) {
+pub(in crate::store) fn scene() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     let Taken { connection, .. } = take_file(&path, Commits::Written, &[]).unwrap();
@@ -64,7 +64,7 @@ fn version(path: &Path) -> i64 {
     version
 }
 
-fn upgraded(path: &Path, steps: &[Step]) -> Result<(), String> {
+pub(in crate::store) fn upgraded(path: &Path, steps: &[Step]) -> Result<(), String> {
     take_file(path, Commits::Synced, steps).map(drop).map_err(|e| e.to_string())
 }
 
@@ -131,6 +131,8 @@ fn a_file_that_is_newer_or_foreign_is_not_touched() {
     }
 }
 
+const CHILD: &str = "store::migrate::tests::upgrade_in_a_process_of_its_own";
+
 /// What the tests below start in a process of its own, in the folder of the file: the upgrade alone.
 #[test]
 #[ignore = "is started by other tests"]
@@ -141,22 +143,26 @@ fn upgrade_in_a_process_of_its_own() {
     }
 }
 
-/// Runs `program` with `arguments`, and below it the upgrade of the file in `folder`.
-fn below(program: &str, arguments: &[&str], folder: &Path) -> ExitStatus {
+/// Runs `program` with `arguments`, and below it, in `folder`, the test of this name that is ignored otherwise.
+pub(in crate::store) fn below(program: &str, arguments: &[&str], folder: &Path, test: &str) -> Output {
     let this = std::env::current_exe().unwrap();
-    let child = ["--ignored", "--exact", "store::migrate::tests::upgrade_in_a_process_of_its_own", "--test-threads=1"];
-    Command::new(program).args(arguments).arg(this).args(child).current_dir(folder).output().unwrap().status
+    let child = ["--ignored", "--exact", test, "--test-threads=1"];
+    Command::new(program).args(arguments).arg(this).args(child).current_dir(folder).output().unwrap()
+}
+
+/// Whether `strace` is there: not everywhere is it installed, or allowed.
+pub(in crate::store) fn strace_works() -> bool {
+    Command::new("strace").arg("true").output().is_ok_and(|ran| ran.status.success())
 }
 
 /// Every `stride`th of the moments at which something may happen: all of them if `ORDERD_SOAK` is set.
-fn moments(stride: usize) -> impl Iterator<Item = usize> {
+pub(in crate::store) fn moments(stride: usize) -> impl Iterator<Item = usize> {
     (1..).step_by(if std::env::var_os("ORDERD_SOAK").is_some() { 1 } else { stride })
 }
 
 #[test]
 fn killed_at_a_write_or_sync_it_goes_on_when_it_is_started_again() {
-    // Not everywhere is it installed, or allowed.
-    if !Command::new("strace").arg("true").output().is_ok_and(|ran| ran.status.success()) {
+    if !strace_works() {
         return;
     }
     let (mut before, mut after) = (0, 0);
@@ -166,7 +172,7 @@ fn killed_at_a_write_or_sync_it_goes_on_when_it_is_started_again() {
             format!("inject=pwrite64,write,fdatasync,fsync,ftruncate,rename,unlink:signal=SIGKILL:when={moment}");
         let trace = ["-f", "-qq", "-o", "trace", "-P", "orders.db", "-P", "orders.db-wal", "-P"];
         let copy = ["orders.db.pre-v2.db.partial", "-P", "orders.db.pre-v2.db", "-e", &inject];
-        let status = below("strace", &[&trace[..], &copy[..]].concat(), folder.path());
+        let status = below("strace", &[&trace[..], &copy[..]].concat(), folder.path(), CHILD).status;
         match version(&path) {
             1 => before += 1,
             _ => after += 1,
@@ -188,7 +194,7 @@ fn without_room_it_is_refused_and_later_goes_on() {
     for kib in (16..).step_by(if std::env::var_os("ORDERD_SOAK").is_some() { 4 } else { 96 }) {
         let (folder, path) = scene();
         let limited = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2);
-        let status = below("sh", &["-c", &limited, "sh"], folder.path());
+        let status = below("sh", &["-c", &limited, "sh"], folder.path(), CHILD).status;
         assert!(!beside(&path, ".pre-v2.db.partial").exists());
         let reached = version(&path);
         upgraded(&path, TWO).unwrap();

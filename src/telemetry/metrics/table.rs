@@ -54,6 +54,7 @@ families! {
     HTTP_DURATION Histogram "orderd_http_request_duration_seconds" ["operation"] "Time from the head of a request to that of its answer.";
     HTTP_IN_FLIGHT Gauge "orderd_http_requests_in_flight" [] "Requests that are being worked on.";
     HTTP_ABANDONED Counter "orderd_http_requests_abandoned_total" [] "Requests whose client went away before the answer.";
+    REFUSED_CONNECTIONS Counter "orderd_http_connections_refused_total" [] "Connections closed at once, since their address had `limits.connections_per_address` of them.";
     PROBLEMS Counter "orderd_problems_total" ["code"] "Requests refused or failed, by the code of the problem; `rate_limited` and `login_delayed` are those over a limit.";
     LOG_INS Counter "orderd_log_ins_total" ["outcome"] "Attempts to log in: `succeeded`, or the code of the problem.";
     HASHES_RUNNING Gauge "orderd_password_hashes_running" [] "Passwords that are being hashed.";

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Has sqlmap try to get SQL of its own into the parameters of lists and figures and into paths, as an administrator.
+A control with a fault must be found out, or the run proves nothing. Usage: .ci/injection.py path/to/orderd
+"""
+
+import concurrent.futures
+import http.server
+import os
+import pathlib
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+
+from judges import Server, check, install
+
+SQLMAP = "1.10.10"
+# Parameters with their harmless values, each of which is tried by itself; `*` marks the part of a path that is tried.
+# What takes any text is tried with all that sqlmap knows …
+TEXTS = [
+    "/v1/orders?q=Sencha&sku=TEA-250",
+    "/v1/orders?external_ref=a-judges-order&metadata.colour=green",
+    "/v1/orders/ref/a-judges-order*",
+    "/v1/idempotency-keys/a-judges-key*",
+]
+# … and what takes only words, numbers, days or identifiers with what it tries first.
+DAYS = "from=2026-11-01&to=2026-11-30&tz=Europe/Berlin&currency=EUR"
+WORDS = [
+    "/v1/orders?sort=-total_amount&status=draft,pending&payment_status=unpaid&currency=EUR&count=true",
+    "/v1/orders?created_from=2026-01-01T00:00:00Z&total_min=1&limit=1&user_id={user}",
+    "/v1/orders?limit=1&cursor={orders}",
+    "/v1/orders/{order}*",
+    "/v1/orders/number/1*",
+    "/v1/users?limit=1&cursor={users}",
+    "/v1/audit?actor_id={user}&action=orders.create&from=2026-01-01T00:00:00Z",
+    "/v1/audit?limit=1&cursor={audit}",
+    "/v1/events?after=0&limit=2",
+    f"/v1/analytics/daily?{DAYS}&basis=cash",
+    "/v1/analytics/revenue-by-user?from=2026-11-01&to=2026-11-30&sort=-net_amount&limit=1",
+    "/v1/analytics/status-counts?from=2026-11-01&to=2026-11-30&currency=EUR",
+    "/v1/analytics/top-items?from=2026-11-01&to=2026-11-30&limit=1",
+]
+# Bodies and headers, which higher levels would add to the parameters, are not tried.
+FLAGS = ["--batch", "--disable-coloring", "--dbms=SQLite", "--risk=3", "--skip-waf", "--ignore-code=*", "--param-filter=GET,URI"]
+NONE_FOUND, FOUND = "do not appear to be injectable", "sqlmap identified the following injection point"
+
+
+class Faulty(http.server.BaseHTTPRequestHandler):
+    """The control: the parameter `sku` becomes a part of the SQL."""
+
+    def do_GET(self):
+        sku = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("sku", [""])[0]
+        database = sqlite3.connect(":memory:")
+        database.executescript("CREATE TABLE goods (sku TEXT, name TEXT); INSERT INTO goods VALUES ('TEA-250', 'Sencha');")
+        try:
+            status, rows = 200, database.execute(f"SELECT name FROM goods WHERE sku = '{sku}'").fetchall()
+        except sqlite3.Error:
+            status, rows = 422, []
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(repr(rows).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def sqlmap(tools, folder, url, *more):
+    """What sqlmap says of the URL."""
+    with tempfile.TemporaryDirectory(dir=folder) as output:
+        command = [tools / "sqlmap", *FLAGS, f"--output-dir={output}", "-u", url, *more]
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    check(run.returncode == 0 and (NONE_FOUND in run.stdout) != (FOUND in run.stdout), f"sqlmap failed:\n{run.stdout}")
+    return run.stdout
+
+
+def control(tools, folder):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Faulty)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # Without its ways by time, which here take half a minute and a gigabyte.
+    said = sqlmap(tools, folder, f"http://127.0.0.1:{server.server_port}/?sku=TEA-250", "--level=3", "--technique=BEU")
+    server.shutdown()
+    check(FOUND in said, f"sqlmap did not find the fault of the control:\n{said}")
+    print("injection: sqlmap found the fault of the control", flush=True)
+
+
+def prepare(server):
+    """Makes what the targets ask for: what to put for the names in them."""
+    for name in ("grace", "emmy"):
+        body = {"email": f"{name}@example.com", "name": name, "role": "staff", "password": "one of two long phrases"}
+        server.ask("POST", "/v1/users", body, server.admin)
+    order = server.order(server.admin, "a-judges-key", external_ref="a-judges-order", metadata={"colour": "green"})
+    known = {"order": order["id"], "user": order["user_id"]}
+    for listed in ("orders", "users", "audit"):
+        known[listed] = server.ask("GET", f"/v1/{listed}?limit=1", None, server.admin)["page"]["next"]
+    return known
+
+
+def attack(tools, server, folder, url, level):
+    """How many parameters sqlmap tried in vain; ends with what it says if one let it in."""
+    status, text = server.answer("GET", url.replace("*", ""), token=server.admin)
+    check(status == 200, f"{url} answered {status} {text}")
+    said = sqlmap(tools, folder, server.url + url, f"--level={level}", "--headers", f"Authorization: Bearer {server.admin}")
+    check(NONE_FOUND in said, f"sqlmap got into {url}:\n{said}")
+    return said.count("does not seem to be injectable")
+
+
+def main():
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        tools = install(folder / "venv", f"sqlmap=={SQLMAP}")
+        control(tools, folder)
+        server = Server(os.path.abspath(sys.argv[1]), folder)
+        known = prepare(server)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            targets = [(target.format(**known), 5) for target in TEXTS] + [(target.format(**known), 2) for target in WORDS]
+            tried = list(pool.map(lambda target: attack(tools, server, folder, *target), targets))
+        expected = sum(max(1, target.count("=")) for target in TEXTS + WORDS)
+        check(sum(tried) == expected, f"of {expected} parameters only {tried} were tried")
+        server.end()
+    print(f"injection: sqlmap tried {sum(tried)} parameters in vain, {time.monotonic() - begun:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
