@@ -3,13 +3,13 @@
 
 pub mod access;
 pub mod analytics;
+pub mod api_keys;
 pub mod audit;
 pub mod backups;
 pub mod demo;
 pub mod events;
 pub mod exactly_once;
 pub mod housekeeping;
-pub mod keys;
 pub mod metrics;
 pub mod orders;
 pub mod page;

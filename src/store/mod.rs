@@ -1,6 +1,7 @@
 //! The one file that everything is kept in: opening it, reading from it, and the single writer. All SQL of the program
 //! is in this folder, a file for each noun; no other module sees a rusqlite type. It knows no HTTP and no rules.
 
+pub mod api_keys;
 pub mod audit;
 pub mod backup;
 mod connection;
@@ -11,7 +12,6 @@ mod files;
 mod gauges;
 pub mod idempotency;
 pub mod item_names;
-pub mod keys;
 mod migrate;
 mod open;
 mod open_error;

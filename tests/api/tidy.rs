@@ -206,7 +206,7 @@ fn every_module_says_what_it_is() {
 fn names_say_something() {
     for source in sources() {
         let name = source.path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let empty = ["utils", "util", "helpers", "helper", "misc", "manager", "shared", "lib2"];
+        let empty = ["utils", "util", "helpers", "helper", "misc", "common", "manager", "shared", "lib2"];
         assert!(!empty.contains(&name.as_str()), "{}: name it after what it holds", source.path.display());
     }
 }
