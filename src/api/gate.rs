@@ -136,7 +136,9 @@ async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) ->
     }
     request.extensions_mut().insert(Arc::clone(operation));
     let request = match operation.body {
-        Expected::Json { media, optional, .. } => read_body(app, request, media, optional).await?,
+        Expected::Json { media, optional, .. } => {
+            read_body(app, request, media, optional.then_some(b"{}".as_slice())).await?
+        }
         Expected::Stream(media) => {
             media_type(request.headers(), &[media])?;
             request
@@ -207,7 +209,8 @@ fn permit(operation: &Operation, actor: &Actor) -> Result<()> {
     }
 }
 
-async fn read_body(app: &App, request: Request, media: &[&str], optional: bool) -> Result<Request> {
+/// Reads the body whole. Where it may be left out, an empty one stands for `absent`.
+async fn read_body(app: &App, request: Request, media: &[&str], absent: Option<&'static [u8]>) -> Result<Request> {
     let limit = app.body_limit();
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
@@ -216,7 +219,7 @@ async fn read_body(app: &App, request: Request, media: &[&str], optional: bool) 
     let (parts, body) = request.into_parts();
     let typed = media_type(&parts.headers, media);
     // An empty body has no type to be wrong; whether it is one shows when it has been read.
-    if !optional || parts.headers.contains_key(header::CONTENT_TYPE) {
+    if absent.is_none() || parts.headers.contains_key(header::CONTENT_TYPE) {
         typed.as_ref().map_err(|_| unsupported(media))?;
     }
     let bytes = match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
@@ -229,13 +232,11 @@ async fn read_body(app: &App, request: Request, media: &[&str], optional: bool) 
         }
         Ok(Ok(collected)) => collected.to_bytes(),
     };
-    if !(optional && bytes.is_empty()) {
-        typed?;
-    }
-    Ok(Request::from_parts(
-        parts,
-        Body::from(if bytes.is_empty() && optional { Bytes::from_static(b"{}") } else { bytes }),
-    ))
+    let bytes = match absent.filter(|_| bytes.is_empty()) {
+        Some(absent) => Bytes::from_static(absent),
+        None => typed.map(|()| bytes)?,
+    };
+    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
 fn too_large(limit: usize) -> Error {

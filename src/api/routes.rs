@@ -233,6 +233,7 @@ fn order_operations() -> Vec<Operation> {
 }
 
 fn transitions() -> Vec<Operation> {
+    let moves = |to| move |app, actor, id, if_match, body| orders::moves(to, app, actor, id, if_match, body);
     let transition = |to: Unruled, any_of| {
         to.needs(any_of)
             .key(Idempotency::Honoured)
@@ -242,17 +243,17 @@ fn transitions() -> Vec<Operation> {
     };
     vec![
         transition(
-            write("orders.place", "/v1/orders/{id}/place", "Place a draft", orders::moves(Transition::Place)),
+            write("orders.place", "/v1/orders/{id}/place", "Place a draft", moves(Transition::Place)),
             &[OrdersTransition, OrdersCreateOwn],
         )
         .may_take::<orders::NoFields>(),
         transition(
-            write("orders.confirm", "/v1/orders/{id}/confirm", "Confirm an order", orders::moves(Transition::Confirm)),
+            write("orders.confirm", "/v1/orders/{id}/confirm", "Confirm an order", moves(Transition::Confirm)),
             &[OrdersTransition],
         )
         .may_take::<orders::NoFields>(),
         transition(
-            write("orders.fulfil", "/v1/orders/{id}/fulfil", "Fulfil an order", orders::moves(Transition::Fulfil)),
+            write("orders.fulfil", "/v1/orders/{id}/fulfil", "Fulfil an order", moves(Transition::Fulfil)),
             &[OrdersTransition],
         )
         .may_take::<orders::NoFields>(),

@@ -3,7 +3,6 @@
 use super::{Actor, App, IfMatch, OrderId, PathId, Reply, Result, Valid, orders};
 use crate::{domain::order::Transition, service::orders::Refund};
 use axum::extract::State;
-use futures_util::{FutureExt, future::BoxFuture};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -12,17 +11,16 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NoFields {}
 
-/// Moves an order along. Calling it off takes more words: [`cancel`].
-pub(in crate::api) fn moves(
+/// Moves an order along; to call it off takes more words.
+pub(in crate::api) async fn moves(
     transition: Transition,
-) -> impl Fn(State<App>, Actor, PathId<OrderId>, IfMatch, Valid<NoFields>) -> BoxFuture<'static, Result<Reply>>
-+ Clone
-+ Send
-+ Sync
-+ 'static {
-    move |State(app), actor, PathId(id), if_match, Valid { attempt, .. }| {
-        async move { orders::transition(&app, actor, attempt, (id, if_match), transition).await }.boxed()
-    }
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    if_match: IfMatch,
+    Valid { attempt, .. }: Valid<NoFields>,
+) -> Result<Reply> {
+    orders::transition(&app, actor, attempt, (id, if_match), transition).await
 }
 
 /// Why an order is cancelled, and what happens to the money that it holds.
