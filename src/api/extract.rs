@@ -112,8 +112,8 @@ impl FromRequestParts<App> for orders::IfMatch {
     }
 }
 
-/// The versions that a request names, if it does.
-fn if_match(headers: &HeaderMap) -> Option<orders::IfMatch> {
+/// The versions that `If-Match` names, if it is sent.
+pub fn if_match(headers: &HeaderMap) -> Option<orders::IfMatch> {
     let mut tags = vec![];
     for value in headers.get_all("if-match") {
         tags.extend(value.to_str().unwrap_or_default().split(',').map(str::trim));
@@ -125,7 +125,10 @@ fn if_match(headers: &HeaderMap) -> Option<orders::IfMatch> {
         return Some(orders::IfMatch::Any);
     }
     // A tag that is weak, or that this service never gave, matches nothing (RFC 9110, section 13.1.1).
-    let version = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
+    let version = |tag: &str| {
+        let text = tag.strip_prefix('"')?.strip_suffix('"')?;
+        text.parse().ok().filter(|version: &i64| version.to_string() == text)
+    };
     Some(orders::IfMatch::Versions(tags.into_iter().filter_map(version).collect()))
 }
 
@@ -148,7 +151,7 @@ impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
         let idempotency = operation.map_or(Idempotency::Ignored, |operation| operation.idempotency);
         let key = match idempotency {
             Idempotency::Ignored => None,
-            Idempotency::Honoured | Idempotency::Required => key(&parts.headers)?,
+            Idempotency::Honoured | Idempotency::Required => idempotency_key(&parts.headers)?,
         };
         if key.is_none() && idempotency == Idempotency::Required {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REQUIRED));
@@ -172,7 +175,10 @@ fn blinded<'v>(value: &'v Value, fingerprints: &Mac) -> Cow<'v, Value> {
 }
 
 /// The `Idempotency-Key`: bare, or quoted as an RFC 8941 string, sent once.
-fn key(headers: &HeaderMap) -> Result<Option<String>> {
+///
+/// # Errors
+/// `invalid_idempotency_key` if it is malformed or repeated.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let mut sent = headers.get_all("idempotency-key").iter();
     let Some(value) = sent.next() else { return Ok(None) };
     let refused = |code, detail: &str| {
@@ -214,9 +220,9 @@ mod tests {
     #[test]
     fn keys_are_bare_or_quoted() {
         for (sent, read) in [("abc", "abc"), ("\"abc\"", "abc"), (r#""a\"b\\c""#, r#"a"b\c"#), ("a\"b", "a\"b")] {
-            assert_eq!(key(&headers("idempotency-key", &[sent])).unwrap().as_deref(), Some(read));
+            assert_eq!(idempotency_key(&headers("idempotency-key", &[sent])).unwrap().as_deref(), Some(read));
         }
-        assert_eq!(key(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
     }
 
     #[test]
@@ -224,11 +230,13 @@ mod tests {
         let long = "k".repeat(MAX_KEY + 1);
         for sent in ["", "a b", "\"abc", "\"\"", "\"a\\b\"", "ä", long.as_str()] {
             assert!(
-                key(&headers("idempotency-key", &[sent])).unwrap_err().is(&problem::INVALID_IDEMPOTENCY_KEY),
+                idempotency_key(&headers("idempotency-key", &[sent]))
+                    .unwrap_err()
+                    .is(&problem::INVALID_IDEMPOTENCY_KEY),
                 "{sent}"
             );
         }
-        assert!(key(&headers("idempotency-key", &["a", "a"])).is_err());
+        assert!(idempotency_key(&headers("idempotency-key", &["a", "a"])).is_err());
     }
 
     #[test]
@@ -236,7 +244,7 @@ mod tests {
         use orders::IfMatch;
         assert!(if_match(&HeaderMap::new()).is_none());
         assert!(matches!(if_match(&headers("if-match", &["*"])), Some(IfMatch::Any)));
-        let sent = headers("if-match", &["\"3\", W/\"4\", 5", "\"x\""]);
+        let sent = headers("if-match", &["\"3\", W/\"4\", 5", "\"x\"", "\"06\", \"+7\""]);
         let Some(IfMatch::Versions(versions)) = if_match(&sent) else {
             panic!("a list of tags");
         };

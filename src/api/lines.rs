@@ -16,7 +16,7 @@ const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 const ENOUGH: usize = 64 * 1024;
 
 /// The lines of a body.
-pub(super) struct Lines {
+pub struct Lines {
     body: Body,
     patience: Duration,
     /// What has come and belongs to no line yet.
@@ -27,7 +27,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Those of `body`, which a client sends.
-    pub(super) fn of(body: Body) -> Self {
+    pub fn of(body: Body) -> Self {
         Self { body, patience: PATIENCE, rest: Bytes::new(), number: 0, over: false }
     }
 
@@ -38,7 +38,7 @@ impl Lines {
 
     /// The next line without its end, and its number, from 1. A line that is too long is an error, and so is one that
     /// comes too slowly, which is then the last. What is unfinished when the connection breaks is no line.
-    pub(super) async fn next(&mut self) -> Option<(u64, Result<Vec<u8>>)> {
+    pub async fn next(&mut self) -> Option<(u64, Result<Vec<u8>>)> {
         if self.over {
             return None;
         }

@@ -27,12 +27,14 @@ use crate::{
     },
 };
 use axum::{extract::State, http::HeaderMap, response::Response};
-pub(super) use body::CreateOrder;
+pub use body::CreateOrder;
 pub use files::Export;
 pub(super) use import::import;
 pub use import::{Answer, import_file};
-pub(super) use list::{ListOrders, list};
-pub(super) use patch::{PatchOrder, update};
+pub use list::ListOrders;
+pub(super) use list::list;
+pub use patch::PatchOrder;
+pub(super) use patch::update;
 pub(super) use transition::{CancelOrder, NoFields, cancel, moves};
 
 /// Places an order, or makes a draft. The same `Idempotency-Key` always yields the same order.

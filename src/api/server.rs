@@ -3,7 +3,7 @@
 
 mod chunks;
 mod descriptors;
-mod framing;
+pub mod framing;
 mod peers;
 mod talk;
 mod tls;

@@ -7,8 +7,8 @@ mod ledger;
 mod totals;
 
 pub(super) use fold::{fold, log_bytes};
-pub(super) use ledger::Place;
 pub use ledger::{Ledger, Values};
+pub(super) use ledger::{Part, Place};
 pub use totals::{Totals, totals};
 
 use super::{
@@ -151,24 +151,26 @@ pub fn standing(subject: i64) -> Option<(OrderStatus, PaymentStatus)> {
 
 /// Shows `visit` what orders and money come to in each bucket of a run and each currency, without what is in the log.
 pub fn sales(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
-    each(tx, Ledger::Sales, run, |place, values| visit(place.bucket, place.currency, &sale_sums(values)))
+    each(tx, Ledger::Sales, run, |place, part| visit(place.bucket, place.currency, &sale_sums(&part.map(i128::from))))
 }
 
 /// Shows `visit` what the log says of orders and money: when, in seconds since the epoch, and in which currency.
 pub fn logged_sales(tx: &ReadTx<'_>, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
-    logged(tx, Ledger::Sales, |place, values| visit(place.bucket * FINEST, place.currency, &sale_sums(values)))
+    logged(tx, Ledger::Sales, |place, part| {
+        visit(place.bucket * FINEST, place.currency, &sale_sums(&part.map(i128::from)))
+    })
 }
 
 /// Shows `visit` each entry in the buckets of a run, without what is in the log.
-pub(super) fn each(tx: &ReadTx<'_>, ledger: Ledger, run: Run, mut visit: impl FnMut(&Place, &Values)) -> Result<()> {
+pub(super) fn each(tx: &ReadTx<'_>, ledger: Ledger, run: Run, mut visit: impl FnMut(&Place, &Part)) -> Result<()> {
     tx.each(
         "SELECT bucket, sums FROM figures WHERE ledger = ?1 AND span = ?2 AND bucket BETWEEN ?3 AND ?4",
         (ledger.name(), run.span, run.first, run.last),
         |row| {
             let (bucket, mut elsewhere): (i64, _) = (row.get(0)?, false);
-            let read = ledger::each(ledger, row.get_ref(1)?.as_blob()?, |place, values| {
+            let read = ledger::each(ledger, row.get_ref(1)?.as_blob()?, |place, part| {
                 elsewhere |= place.bucket != bucket;
-                visit(place, values);
+                visit(place, part);
             });
             if elsewhere || read.is_err() {
                 return Err(damaged(1, "no sums of this bucket"));
@@ -179,7 +181,7 @@ pub(super) fn each(tx: &ReadTx<'_>, ledger: Ledger, run: Run, mut visit: impl Fn
 }
 
 /// Shows `visit` each entry of the log.
-pub(super) fn logged(tx: &ReadTx<'_>, ledger: Ledger, mut visit: impl FnMut(&Place, &Values)) -> Result<()> {
+pub(super) fn logged(tx: &ReadTx<'_>, ledger: Ledger, mut visit: impl FnMut(&Place, &Part)) -> Result<()> {
     tx.each(&format!("SELECT {} FROM figure_log", ledger.name()), [], |row| {
         ledger::each(ledger, row.get_ref(0)?.as_blob()?, &mut visit).map_err(|_| damaged(0, "no sums"))
     })

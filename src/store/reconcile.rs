@@ -227,8 +227,11 @@ impl Stored {
             Self::Figures(ledger) => ledger,
         };
         let all = Run { span, first: i64::MIN, last: i64::MAX, times: 1 };
-        figures::each(tx, ledger, all, |place, values| visit(&Entry::of(place, &values[..ledger.width()])))?;
-        figures::logged(tx, ledger, |place, values| {
+        figures::each(tx, ledger, all, |place, part| {
+            visit(&Entry::of(place, &part.map(i128::from)[..ledger.width()]));
+        })?;
+        figures::logged(tx, ledger, |place, part| {
+            let values = part.map(i128::from);
             let entry = Entry::of(place, &values[..ledger.width()]);
             visit(&Entry { place: place.bucket.wrapping_mul(figures::FINEST), ..entry }.in_bucket(span));
         })

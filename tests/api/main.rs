@@ -17,6 +17,8 @@ mod idempotency;
 mod identity;
 mod metrics;
 mod model;
+#[path = "../reached/notes.rs"]
+mod notes;
 mod openapi;
 mod orders;
 mod payments;
@@ -30,5 +32,6 @@ mod support;
 mod system;
 mod tidy;
 mod trace;
+mod troubles;
 mod upgrade;
 mod users;

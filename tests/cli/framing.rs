@@ -226,6 +226,14 @@ fn a_body_that_is_too_large_is_refused_before_it_comes() {
 }
 
 #[test]
+fn a_head_that_does_not_come_is_given_up() {
+    let place = Workplace::new();
+    let server = Server::start(&place, &[], "");
+    let answer = exchange(&server, b"GET /version HTTP/1.1\r\nHost: a\r\n");
+    assert_refused(&answer, 408, &["slow_head"], "half a head");
+}
+
+#[test]
 fn bodies_that_are_compressed_deep_or_cut_short_are_refused() {
     let place = Workplace::new();
     let server = Server::start(&place, &[], "");

@@ -1,6 +1,9 @@
 //! A running `orderd serve`, and a small client of it over real sockets.
 
-use crate::support::Workplace;
+use crate::{
+    notes::Notes,
+    support::{Workplace, bare},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
@@ -9,12 +12,16 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, ChildStdout, Command, Stdio},
+    sync::LazyLock,
     time::Duration,
 };
 
 /// The environment that makes the first administrator.
 pub const ADMIN: [(&str, &str); 2] =
     [("ORDERD_ADMIN_EMAIL", "admin@example.com"), ("ORDERD_ADMIN_PASSWORD", "a canary of a long phrase")];
+
+/// What servers have answered, by their logs.
+static NOTES: LazyLock<Notes> = LazyLock::new(|| Notes::of("cli"));
 
 /// A server on a free port. It is killed when it is dropped.
 pub struct Server {
@@ -46,7 +53,7 @@ impl Server {
         let log = place.path().join("log");
         let words: Vec<_> = under.split_whitespace().chain([env!("CARGO_BIN_EXE_orderd")]).collect();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).current_dir(place.path()).env_clear().envs(variables.iter().copied());
+        bare(&mut command).args(&words[1..]).current_dir(place.path()).envs(variables.iter().copied());
         command.args("serve --listen 127.0.0.1:0 --set limits.requests_per_minute=0".split(' '));
         command.args(arguments.split_whitespace());
         command.stdout(Stdio::piped()).stderr(File::options().create(true).append(true).open(&log).unwrap());
@@ -139,6 +146,12 @@ impl Drop for Server {
         // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        for line in fs::read_to_string(&self.log).unwrap_or_default().lines() {
+            let line: Value = serde_json::from_str(line).unwrap_or_default();
+            if let Some(status) = line["http.status"].as_u64() {
+                NOTES.add(line["operation"].as_str(), status, line["error.code"].as_str());
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     oracle::{Oracle, say, soak},
     server::{ADMIN, Answer, Server},
     strace::injecting,
-    support::Workplace,
+    support::{Workplace, bare},
 };
 use serde_json::json;
 use std::{
@@ -241,7 +241,7 @@ fn serve_unprivileged(place: &Workplace) -> crate::support::Outcome {
     let program = place.path().join("orderd");
     fs::copy(env!("CARGO_BIN_EXE_orderd"), &program).unwrap();
     let mut command = Command::new(program);
-    command.current_dir(place.path()).env_clear().args("serve --db data/orders.db --listen 127.0.0.1:0".split(' '));
+    bare(&mut command).current_dir(place.path()).args("serve --db data/orders.db --listen 127.0.0.1:0".split(' '));
     if rustix::process::geteuid().is_root() {
         command.uid(65_534).gid(65_534);
     }

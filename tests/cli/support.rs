@@ -1,7 +1,7 @@
 //! Running the executable in a folder and an environment of its own.
 
 use std::{
-    fs,
+    env, fs,
     io::Write,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -16,6 +16,12 @@ pub fn cycles(few: usize) -> usize {
 
 /// A working directory for one test, with nothing of the machine's environment.
 pub struct Workplace(TempDir);
+
+/// Takes away the machine's environment, but for what says where measurements of coverage go.
+pub fn bare(command: &mut Command) -> &mut Command {
+    let kept = env::vars_os().filter(|(name, _)| name == "LLVM_PROFILE_FILE");
+    command.env_clear().envs(kept)
+}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -70,7 +76,7 @@ impl Workplace {
 
     fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orderd"));
-        command.current_dir(self.path()).env_clear().args(arguments.split_whitespace());
+        bare(&mut command).current_dir(self.path()).args(arguments.split_whitespace());
         command
     }
 }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = example())]
-pub(in crate::api) struct CreateOrder {
+pub struct CreateOrder {
     /// ISO 4217, upper case.
     #[schemars(regex(pattern = r"^[A-Z]{3}$"), extend("format" = "iso-4217"))]
     currency: String,
@@ -122,8 +122,11 @@ fn example() -> serde_json::Value {
 }
 
 impl CreateOrder {
-    /// The order that is asked for, or every reason why there cannot be one.
-    pub(super) fn into_order(self) -> Result<NewOrder> {
+    /// The order that is asked for.
+    ///
+    /// # Errors
+    /// `validation_failed` with every reason why there cannot be one.
+    pub fn into_order(self) -> Result<NewOrder> {
         let mut faults = vec![];
         let currency = Currency::parse(&self.currency);
         if currency.is_none() {

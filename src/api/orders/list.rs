@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 /// Which orders to list, and how.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct ListOrders {
+pub struct ListOrders {
     /// Entries of a page; more than 200 are lowered to 200.
     #[schemars(range(min = 1))]
     limit: Option<u64>,
@@ -165,7 +165,11 @@ impl ListOrders {
         self.sort.unwrap_or(SortName::CreatedDescending).into()
     }
 
-    pub(super) fn filter(&self) -> Result<Filter> {
+    /// Which orders are asked for.
+    ///
+    /// # Errors
+    /// `invalid_parameter` if there are more entries of metadata than an order has.
+    pub fn filter(&self) -> Result<Filter> {
         let instant = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse);
         // An order has no more entries.
         if self.metadata.len() > MAX_METADATA {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 #[schemars(example = serde_json::json!({"note": "Leave at the door", "metadata": {"gift": "yes"}}))]
-pub(in crate::api) struct PatchOrder {
+pub struct PatchOrder {
     /// Replaces all items.
     #[schemars(length(min = 1, max = 500), with = "Vec<ItemBody>")]
     items: Option<Vec<ItemBody>>,
@@ -61,7 +61,11 @@ struct PatchCustomer {
 }
 
 impl PatchOrder {
-    fn into_change(self) -> Result<ChangeOrder> {
+    /// The change that is asked for.
+    ///
+    /// # Errors
+    /// `validation_failed` with every fault of the items.
+    pub fn into_change(self) -> Result<ChangeOrder> {
         let mut faults = vec![];
         let lines = self.items.map(|items| lines(items, &mut faults));
         if !faults.is_empty() {

@@ -14,10 +14,10 @@ pub(super) const HEAD_BYTES: usize = 32 * 1024;
 const HEADERS: usize = 100;
 
 /// The place in the requests of one connection.
-pub(super) struct Framing {
+pub struct Framing {
     place: Place,
     /// Heads that were passed on.
-    pub(super) heads: u64,
+    pub heads: u64,
 }
 
 enum Place {
@@ -30,15 +30,15 @@ enum Place {
 }
 
 /// What became of the bytes that were looked at.
-pub(super) struct Seen {
+pub struct Seen {
     /// So many may be passed on.
-    pub(super) passed: usize,
+    pub passed: usize,
     /// What is true of the rest.
-    pub(super) rest: Rest,
+    pub rest: Rest,
 }
 
 /// What is true of the bytes that were not passed on.
-pub(super) enum Rest {
+pub enum Rest {
     /// There are none, or they are the beginning of a head.
     Unfinished,
     /// They are a head that is refused.
@@ -48,25 +48,32 @@ pub(super) enum Rest {
 }
 
 /// A head that is refused.
-pub(super) struct Refusal {
+pub struct Refusal {
     /// Why.
-    pub(super) error: Error,
+    pub error: Error,
     /// Its first line, if that is sound.
-    pub(super) first_line: Option<String>,
+    pub first_line: Option<String>,
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Framing {
-    pub(super) fn new() -> Self {
+    /// The beginning of a connection.
+    pub fn new() -> Self {
         Self { place: Place::Head { searched: 0 }, heads: 0 }
     }
 
     /// Whether a body has begun and not ended.
-    pub(super) fn in_body(&self) -> bool {
+    pub fn in_body(&self) -> bool {
         !matches!(self.place, Place::Head { .. })
     }
 
     /// Looks at `bytes`: those that were not passed on the last time, and what has come since.
-    pub(super) fn look(&mut self, bytes: &[u8]) -> Seen {
+    pub fn look(&mut self, bytes: &[u8]) -> Seen {
         let mut passed = 0;
         loop {
             let rest = &bytes[passed..];
@@ -75,7 +82,7 @@ impl Framing {
             }
             match &mut self.place {
                 Place::Head { searched } => match end_of_head(rest, *searched) {
-                    Ok(None) if rest.len() > HEAD_BYTES => return Self::refused(passed, too_long()),
+                    Ok(end) if end.unwrap_or(rest.len()) > HEAD_BYTES => return Self::refused(passed, too_long()),
                     Ok(None) => {
                         *searched = rest.len();
                         return Seen { passed, rest: Rest::Unfinished };
@@ -281,9 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn a_head_without_end_is_refused() {
+    fn a_head_that_is_too_long_is_refused() {
         let long = format!("{HEAD}X: {}", "a".repeat(HEAD_BYTES));
         assert_eq!(seen(&long), (0, "malformed_request"));
+        assert_eq!(seen(&format!("{long}\r\n\r\n")), (0, "malformed_request"), "however much comes at once");
     }
 
     #[test]

@@ -31,9 +31,8 @@ fn logged(connection: &Connection, ledger: Ledger) -> rusqlite::Result<Entries> 
     let mut select = connection.prepare_cached(&format!("SELECT {} FROM figure_log", ledger.name()))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let read = ledger::each(ledger, row.get_ref(0)?.as_blob()?, |place, values| {
-            let sums = changes.entry(*place).or_default();
-            *sums = ledger::sum(sums, values);
+        let read = ledger::each(ledger, row.get_ref(0)?.as_blob()?, |place, part| {
+            ledger::add(changes.entry(*place).or_default(), part);
         });
         read.map_err(|Damaged| damaged(0, "no sums"))?;
     }
@@ -45,8 +44,7 @@ fn add(connection: &Connection, ledger: Ledger, span: i64, changes: &Entries) ->
     let mut coarser = Entries::new();
     for (place, values) in changes {
         let place = ledger::Place { bucket: (place.bucket * FINEST).div_euclid(span), ..*place };
-        let sums = coarser.entry(place).or_default();
-        *sums = ledger::sum(sums, values);
+        coarser.entry(place).or_default().iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
     }
     let mut left = coarser.iter().peekable();
     while let Some((first, _)) = left.peek() {

@@ -2,27 +2,27 @@
 //! some ten bytes for a sum over a user's day, and read without a look-up; rows of SQLite were five times the size and
 //! fifty times slower.
 //!
-//! A group for each bucket and currency: the bucket, the three letters of the currency, its entries, and 0. An entry is how
-//! much greater its subject is than the one before (the first: than −1), and its values. Numbers are LEB128 (DWARF 5,
-//! section 7.6), those that can be negative with the sign in the lowest bit. They are as long as they need to be: no sum is
-//! too large.
+//! A group for each bucket and currency: the bucket, the three letters of the currency, its entries, and 0. An entry is one
+//! more than the distance of its subject from that of the entry before (the first: from 0), and its values. Numbers are
+//! LEB128 (DWARF 5, section 7.6), those that can be negative with the sign in the lowest bit. They have 62 bits at most;
+//! a sum beyond that is written in parts, as several entries of its subject. So no sum is too large, and all of them are
+//! read in registers.
 
 use crate::domain::money::Currency;
 
 /// Values that an entry has at most.
 pub const WIDEST: usize = 7;
 
-/// Bits of a number: enough for the sum of 2^44 of the largest amounts, and so few that sums of them cannot overflow.
-const BITS: u32 = 98;
+/// The greatest magnitude of a value that is written; what is beyond that is written in parts.
+const LARGEST_PART: i128 = 1 << 61;
+/// Bytes of a number at most.
+const LONGEST: usize = 9;
 
-/// Bytes of numbers that fit into 64 bits.
-const SHORT: usize = 9;
-
-/// The greatest subject.
-const LAST_SUBJECT: i64 = u32::MAX as i64;
-
-/// What an entry comes to; those beyond the width of its ledger are 0.
+/// What a subject comes to in a bucket; values beyond the width of the ledger are 0.
 pub type Values = [i128; WIDEST];
+
+/// What an entry says: all that its subject comes to, or a part of it.
+pub type Part = [i64; WIDEST];
 
 /// What is counted, and for whom or what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +89,17 @@ impl Encoder {
         Self { ledger, bytes: vec![], last: None }
     }
 
-    /// Writes an entry; nothing if it comes to nothing.
+    /// Writes what a subject comes to; nothing if that is nothing.
     fn push(&mut self, place: &Place, values: &Values) {
-        if *values == Values::default() {
-            return;
+        let mut left = *values;
+        while left != Values::default() {
+            let part = left.map(|value| value.clamp(-LARGEST_PART, LARGEST_PART));
+            self.push_part(place, &part);
+            left.iter_mut().zip(part).for_each(|(value, part)| *value -= part);
         }
+    }
+
+    fn push_part(&mut self, place: &Place, part: &Values) {
         let group = |place: &Place| (place.bucket, place.currency);
         let before = match &self.last {
             Some(last) if group(last) == group(place) => last.subject,
@@ -103,11 +109,11 @@ impl Encoder {
                 }
                 write_signed(&mut self.bytes, place.bucket.into());
                 self.bytes.extend_from_slice(place.currency.code().as_bytes());
-                -1
+                0
             }
         };
-        write(&mut self.bytes, (place.subject - before).unsigned_abs().into());
-        values[..self.ledger.width()].iter().for_each(|value| write_signed(&mut self.bytes, *value));
+        write(&mut self.bytes, (place.subject - before).unsigned_abs() + 1);
+        part[..self.ledger.width()].iter().for_each(|value| write_signed(&mut self.bytes, *value));
         self.last = Some(*place);
     }
 
@@ -130,55 +136,75 @@ pub(super) fn encode<'e>(ledger: Ledger, entries: impl IntoIterator<Item = (&'e 
 }
 
 /// Shows `visit` each entry of these bytes.
-pub(super) fn each(ledger: Ledger, mut bytes: &[u8], mut visit: impl FnMut(&Place, &Values)) -> Result<(), Damaged> {
-    let mut values = Values::default();
+pub(super) fn each(ledger: Ledger, bytes: &[u8], visit: impl FnMut(&Place, &Part)) -> Result<(), Damaged> {
+    // With the width known when it is compiled, reading an entry is straight on.
+    match ledger {
+        Ledger::Sales => read_all::<{ Ledger::Sales.width() }>(bytes, visit),
+        Ledger::Users => read_all::<{ Ledger::Users.width() }>(bytes, visit),
+        Ledger::Statuses => read_all::<{ Ledger::Statuses.width() }>(bytes, visit),
+        Ledger::Items => read_all::<{ Ledger::Items.width() }>(bytes, visit),
+    }
+}
+
+fn read_all<const WIDTH: usize>(mut bytes: &[u8], mut visit: impl FnMut(&Place, &Part)) -> Result<(), Damaged> {
+    let mut part = Part::default();
     while !bytes.is_empty() {
         let bucket = i32::try_from(read_signed(&mut bytes)?).map_err(|_| Damaged)?.into();
         let (code, rest) = bytes.split_at_checked(3).ok_or(Damaged)?;
         let currency = std::str::from_utf8(code).ok().and_then(Currency::stored).ok_or(Damaged)?;
         bytes = rest;
-        let mut subject = -1_i64;
+        let mut place = Place { bucket, currency, subject: 0 };
         loop {
-            let step = i64::try_from(read(&mut bytes)?).map_err(|_| Damaged)?;
-            if step == 0 {
-                break;
-            }
-            subject = subject.checked_add(step).filter(|subject| *subject <= LAST_SUBJECT).ok_or(Damaged)?;
-            for value in &mut values[..ledger.width()] {
+            let Some(distance) = read(&mut bytes)?.checked_sub(1) else { break };
+            place.subject += i64::from(u32::try_from(distance).map_err(|_| Damaged)?);
+            for value in &mut part[..WIDTH] {
                 *value = read_signed(&mut bytes)?;
             }
-            visit(&Place { bucket, currency, subject }, &values);
+            visit(&place, &part);
         }
     }
     Ok(())
 }
 
-/// `bytes` with these entries added, which come in the order of their places.
+/// `bytes` with these sums added, which come in the order of their places.
 pub(super) fn merge<'e>(
     ledger: Ledger,
     bytes: &[u8],
-    entries: impl Iterator<Item = (&'e Place, &'e Values)>,
+    sums: impl Iterator<Item = (&'e Place, &'e Values)>,
 ) -> Result<Vec<u8>, Damaged> {
     let mut merged = Encoder::new(ledger);
-    let mut entries = entries.peekable();
-    each(ledger, bytes, |place, values| {
-        while let Some((earlier, values)) = entries.next_if(|(other, _)| *other < place) {
+    let mut sums = sums.peekable();
+    let mut push = |place: &Place, values: &Values| {
+        while let Some((earlier, values)) = sums.next_if(|(other, _)| *other < place) {
             merged.push(earlier, values);
         }
-        match entries.next_if(|(other, _)| *other == place) {
-            Some((_, more)) => merged.push(place, &sum(values, more)),
+        match sums.next_if(|(other, _)| *other == place) {
+            Some((_, more)) => merged.push(place, &std::array::from_fn(|i| values[i] + more[i])),
             None => merged.push(place, values),
         }
+    };
+    let mut last: Option<(Place, Values)> = None;
+    each(ledger, bytes, |place, part| match &mut last {
+        Some((same, values)) if same == place => add(values, part),
+        _ => {
+            if let Some((place, values)) = last.replace((*place, part.map(i128::from))) {
+                push(&place, &values);
+            }
+        }
     })?;
-    entries.for_each(|(place, values)| merged.push(place, values));
+    if let Some((place, values)) = last {
+        push(&place, &values);
+    }
+    sums.for_each(|(place, values)| merged.push(place, values));
     Ok(merged.finish())
 }
 
-pub(super) fn sum(values: &Values, more: &Values) -> Values {
-    std::array::from_fn(|i| values[i] + more[i])
+/// Adds what an entry says.
+pub(super) fn add(values: &mut Values, part: &Part) {
+    values.iter_mut().zip(part).for_each(|(value, part)| *value += i128::from(*part));
 }
 
-fn write(bytes: &mut Vec<u8>, mut number: u128) {
+fn write(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
@@ -186,40 +212,27 @@ fn write(bytes: &mut Vec<u8>, mut number: u128) {
     bytes.push(number.to_le_bytes()[0]);
 }
 
+/// Writes a number of at most 62 bits and a sign.
 fn write_signed(bytes: &mut Vec<u8>, number: i128) {
-    write(bytes, ((number << 1) ^ (number >> 127)).cast_unsigned());
+    let number = ((number << 1) ^ (number >> 127)).cast_unsigned();
+    write(bytes, u64::try_from(number).unwrap_or(u64::MAX));
 }
 
-/// Most numbers have few bytes, and a report reads a million of them.
-#[inline(always)]
-fn read(bytes: &mut &[u8]) -> Result<u128, Damaged> {
-    let mut number = 0_u64;
-    for (i, byte) in bytes.iter().take(SHORT).enumerate() {
+#[inline]
+fn read(bytes: &mut &[u8]) -> Result<u64, Damaged> {
+    let mut number = 0;
+    for (i, byte) in bytes.iter().take(LONGEST).enumerate() {
         number |= u64::from(byte & 0x7f) << (7 * i);
         if *byte < 0x80 {
             *bytes = &bytes[i + 1..];
-            return Ok(number.into());
-        }
-    }
-    read_long(bytes)
-}
-
-#[cold]
-fn read_long(bytes: &mut &[u8]) -> Result<u128, Damaged> {
-    let mut number = 0;
-    for shift in (0..BITS).step_by(7) {
-        let (byte, rest) = bytes.split_first().ok_or(Damaged)?;
-        *bytes = rest;
-        number |= u128::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
             return Ok(number);
         }
     }
     Err(Damaged)
 }
 
-#[inline(always)]
-fn read_signed(bytes: &mut &[u8]) -> Result<i128, Damaged> {
+#[inline]
+fn read_signed(bytes: &mut &[u8]) -> Result<i64, Damaged> {
     let number = read(bytes)?;
     Ok((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
 }
@@ -234,9 +247,9 @@ mod tests {
 
     fn entries() -> impl Strategy<Value = Entries> {
         let currency = prop_oneof![Just("EUR"), Just("JPY"), Just("KWD")];
-        let place = (-5_i64..5, currency, prop_oneof![0_i64..9, Just(LAST_SUBJECT)])
+        let place = (-5_i64..5, currency, prop_oneof![0_i64..9, Just(i64::from(u32::MAX))])
             .prop_map(|(bucket, code, subject)| Place { bucket, currency: Currency::stored(code).unwrap(), subject });
-        let value = prop_oneof![-3_i128..3, any::<i64>().prop_map(i128::from), Just(1 << 95), Just(-1 << 95)];
+        let value = prop_oneof![-3_i128..3, any::<i64>().prop_map(i128::from), Just(1 << 64), Just(-1 << 64)];
         btree_map(place, [value.clone(), value].prop_map(|[a, b]| [a, b, 0, 0, 0, 0, 0]), 0..20)
     }
 
@@ -246,9 +259,7 @@ mod tests {
 
     fn decode(bytes: &[u8]) -> Result<Entries, Damaged> {
         let mut found = Entries::new();
-        each(Ledger::Statuses, bytes, |place, values| {
-            assert_eq!(found.insert(*place, *values), None);
-        })?;
+        each(Ledger::Statuses, bytes, |place, part| add(found.entry(*place).or_default(), part))?;
         Ok(found)
     }
 
@@ -268,8 +279,8 @@ mod tests {
             let merged = merge(Ledger::Statuses, &encoded(&first), second.iter()).unwrap();
             let mut expected = first;
             for (place, values) in second {
-                let entry = expected.entry(place).or_default();
-                *entry = sum(entry, &values);
+                let sums = expected.entry(place).or_default();
+                *sums = std::array::from_fn(|i| sums[i] + values[i]);
             }
             prop_assert_eq!(&merged, &encoded(&expected), "there is one way to write the same sums");
             prop_assert_eq!(decode(&merged).unwrap(), without_zeros(expected));

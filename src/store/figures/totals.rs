@@ -1,11 +1,12 @@
 //! What subjects come to over a range of time.
 
-use super::{FINEST, Ledger, Place, Values, each, logged, widened};
+use super::{FINEST, Ledger, Part, Place, Values, each, logged};
 use crate::{
     domain::{calendar::cover, money::Currency},
     error::{Error, Result},
     store::ReadTx,
 };
+use std::collections::BTreeMap;
 
 /// Sums of subjects in each currency. There may be many thousands, each in as many buckets as there are days, so they
 /// are found without a search.
@@ -21,25 +22,46 @@ struct Subjects {
     /// In the order in which they were found.
     found: Vec<u32>,
     /// As many for each of those as the ledger is wide.
-    sums: Vec<i128>,
+    sums: Vec<i64>,
+    /// What 64 bits do not hold of some of them, by their index.
+    beyond: BTreeMap<usize, i128>,
 }
 
 impl Subjects {
     fn up_to(most: usize) -> Self {
-        Self { places: vec![0; most + 1], found: vec![], sums: vec![] }
+        Self { places: vec![0; most + 1], found: vec![], sums: vec![], beyond: BTreeMap::new() }
     }
 
-    /// The sums of `subject`; none if it is beyond the last one.
-    fn of(&mut self, subject: i64, width: usize) -> Option<&mut [i128]> {
-        let subject = u32::try_from(subject).ok()?;
-        let place = self.places.get_mut(subject as usize)?;
+    /// Adds a part of what `subject` comes to, or takes it away; none if the subject is beyond the last one.
+    fn add(&mut self, subject: i64, part: &[i64], times: i64) -> Option<()> {
+        let place = self.places.get_mut(usize::try_from(subject).ok()?)?;
         if *place == 0 {
-            self.found.push(subject);
-            self.sums.resize(self.sums.len() + width, 0);
+            self.found.push(u32::try_from(subject).ok()?);
+            self.sums.resize(self.sums.len() + part.len(), 0);
             *place = u32::try_from(self.found.len()).ok()?;
         }
-        let end = *place as usize * width;
-        self.sums.get_mut(end - width..end)
+        let first = (*place as usize - 1) * part.len();
+        let sums = self.sums.get_mut(first..first + part.len())?;
+        for (i, (sum, value)) in sums.iter_mut().zip(part).enumerate() {
+            let value = if times < 0 { -value } else { *value };
+            match sum.checked_add(value) {
+                Some(more) => *sum = more,
+                None => *self.beyond.entry(first + i).or_default() += i128::from(std::mem::replace(sum, value)),
+            }
+        }
+        Some(())
+    }
+
+    /// What the subject at this place comes to.
+    fn values(&self, place: usize, width: usize) -> Values {
+        let mut values = Values::default();
+        for (value, i) in values.iter_mut().zip(place * width..(place + 1) * width) {
+            *value = i128::from(self.sums[i]);
+            if !self.beyond.is_empty() {
+                *value += self.beyond.get(&i).copied().unwrap_or_default();
+            }
+        }
+        values
     }
 }
 
@@ -49,17 +71,17 @@ pub fn totals(tx: &ReadTx<'_>, ledger: Ledger, (from, to): (i64, i64), only: Opt
     let most = last_subject(tx, ledger)?;
     let mut totals = Totals { ledger, by_currency: vec![] };
     let mut whole = true;
-    let mut add = |place: &Place, values: &Values, times: i64| {
+    let mut add = |place: &Place, part: &Part, times: i64| {
         if only.is_none_or(|only| only == place.currency) {
-            whole &= totals.add(place, values, times, most).is_some();
+            whole &= totals.add(place, part, times, most).is_some();
         }
     };
     for run in cover(from, to) {
-        each(tx, ledger, run, |place, values| add(place, values, run.times))?;
+        each(tx, ledger, run, |place, part| add(place, part, run.times))?;
     }
-    logged(tx, ledger, |place, values| {
+    logged(tx, ledger, |place, part| {
         if (from..to).contains(&(place.bucket * FINEST)) {
-            add(place, values, 1);
+            add(place, part, 1);
         }
     })?;
     if whole { Ok(totals) } else { Err(Error::internal("sums of a subject that there is not")) }
@@ -78,37 +100,32 @@ fn last_subject(tx: &ReadTx<'_>, ledger: Ledger) -> Result<usize> {
 }
 
 impl Totals {
-    fn add(&mut self, place: &Place, values: &Values, times: i64, most: usize) -> Option<()> {
-        // Entries come by currency.
+    fn add(&mut self, place: &Place, part: &Part, times: i64, most: usize) -> Option<()> {
         let found = self.by_currency.iter().position(|(currency, _)| *currency == place.currency);
         let found = found.unwrap_or_else(|| {
             self.by_currency.push((place.currency, Subjects::up_to(most)));
             self.by_currency.len() - 1
         });
-        let sums = self.by_currency[found].1.of(place.subject, self.ledger.width())?;
-        for (sum, value) in sums.iter_mut().zip(values) {
-            if times < 0 { *sum -= value } else { *sum += value }
-        }
-        Some(())
+        self.by_currency[found].1.add(place.subject, &part[..self.ledger.width()], times)
     }
 
     /// What a subject comes to in a currency.
     pub fn of(&self, currency: Currency, subject: i64) -> Values {
-        let width = self.ledger.width();
         let found = self.by_currency.iter().find(|(other, _)| *other == currency);
-        let sums = found.and_then(|(_, found)| {
-            let place = *found.places.get(usize::try_from(subject).ok()?)? as usize;
-            found.sums.get(place.checked_sub(1)? * width..place * width)
+        let values = found.and_then(|(_, subjects)| {
+            let place = *subjects.places.get(usize::try_from(subject).ok()?)? as usize;
+            Some(subjects.values(place.checked_sub(1)?, self.ledger.width()))
         });
-        sums.map(widened).unwrap_or_default()
+        values.unwrap_or_default()
     }
 
     /// Every subject that comes to anything, with its currency and what it comes to.
     pub fn iter(&self) -> impl Iterator<Item = (Currency, i64, Values)> {
         let width = self.ledger.width();
         let all = self.by_currency.iter().flat_map(move |(currency, subjects)| {
-            let sums = subjects.sums.chunks_exact(width).map(widened);
-            subjects.found.iter().zip(sums).map(|(subject, values)| (*currency, i64::from(*subject), values))
+            let place =
+                move |(place, subject): (usize, &u32)| (*currency, i64::from(*subject), subjects.values(place, width));
+            subjects.found.iter().enumerate().map(place)
         });
         all.filter(|(_, _, values)| *values != Values::default())
     }

@@ -76,6 +76,11 @@ impl Answer {
         self.status.as_u16()
     }
 
+    /// The code of the problem that it is, if it is one.
+    pub fn problem_code(&self) -> Option<&str> {
+        self.json.as_ref().filter(|_| self.status.as_u16() >= 400)?["code"].as_str()
+    }
+
     /// The JSON document.
     #[track_caller]
     pub fn json(&self) -> &Value {

@@ -98,8 +98,14 @@ impl Service {
 
     /// Starts again after [`Service::stop`].
     pub fn open(&self) {
+        self.open_with(&[]);
+    }
+
+    /// Starts again after [`Service::stop`], with these settings too.
+    pub fn open_with(&self, more: &[(&str, &str)]) {
         let db_path = self.path().display().to_string();
         let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let settings = settings.chain(more.iter().copied());
         let flags = settings.chain([("db.path", db_path.as_str())]).map(|(key, value)| Flag::new("--set", key, value));
         let loaded = config::load(Sources { file: None, environment: vec![], flags: flags.collect() }).unwrap();
         let time = Arc::clone(&self.shared.time);

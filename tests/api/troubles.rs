@@ -1,0 +1,71 @@
+//! What clients are told when something goes wrong that is not a matter of what they ask.
+
+use crate::support::{Service, order_of, with};
+use axum::body::{Body, Bytes};
+use futures_util::stream;
+use serde_json::json;
+use std::{convert::Infallible, sync::mpsc, time::Duration};
+use tokio::{runtime, task, time};
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let never = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+    let call = staff.post("/v1/orders", json!({})).body("application/json", never).key("slow");
+    // All else is done: what is waited for are 30 seconds, which pass at once.
+    time::pause();
+    let answer = call.await.status(408).problem("slow_body");
+    assert_eq!(answer["retryable"], true);
+    time::resume();
+    staff.post("/v1/orders", order_of(&[("tea", 1, 100)])).key("slow").await.created();
+}
+
+#[test]
+fn a_request_past_its_time_limit_is_answered_for() {
+    let one_thread = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    one_thread.block_on(async {
+        let service = Service::start().await;
+        let admin = service.admin().await;
+        // The one thread that could do the work is busy.
+        let (done, busy) = mpsc::channel::<()>();
+        let busy = task::spawn_blocking(move || busy.recv());
+        time::pause();
+        let answer = task::spawn(async move { admin.get("/v1/analytics/reconcile").await });
+        while !answer.is_finished() {
+            task::yield_now().await;
+            time::advance(Duration::from_secs(1)).await;
+        }
+        let answer = answer.await.unwrap().status(503).problem("timeout");
+        assert_eq!((&answer["retryable"], answer.header("retry-after")), (&json!(true), "1"));
+        drop(done);
+        busy.await.unwrap().unwrap_err();
+    });
+}
+
+#[tokio::test]
+async fn a_query_past_its_time_is_ended_and_says_so() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    let order = |i: i32| with(order_of(&[("tea", 1, 100), ("mug", 2, 900)]), "external_ref", i.to_string()).to_string();
+    let lines: Vec<_> = (0..500).map(order).collect();
+    let import = admin.post("/v1/orders/import", json!({})).body("application/x-ndjson", lines.join("\n")).await.ok();
+    assert_eq!(import.text().matches("created").count(), lines.len());
+    admin.get("/v1/analytics/reconcile").await.ok();
+    service.stop().await;
+    // Comparing all figures with all rows takes many times as long.
+    service.open_with(&[("server.request_timeout", "1ms")]);
+    let answer = admin.get("/v1/analytics/reconcile").await.status(503).problem("query_too_expensive");
+    assert_eq!(answer["retryable"], true);
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_is_told_without_its_cause() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    let other = rusqlite::Connection::open(service.path()).unwrap();
+    other.execute_batch("ALTER TABLE idempotency_keys RENAME TO stolen").unwrap();
+    let answer = admin.get("/v1/idempotency-keys/mine").await.status(500).problem("internal");
+    assert_eq!(answer["retryable"], false);
+    assert!(!answer.text().contains("table") && !answer.text().contains("SQL"), "{answer}");
+}

@@ -1,0 +1,133 @@
+//! Bodies: what is JSON is what `serde_json` says, less what our rules refuse, and nothing of it changes on the way. An
+//! order that passes its declaration is read by serde, and its price adds up.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use orderd::{
+    api::{
+        json,
+        orders::{CreateOrder, PatchOrder},
+        schema,
+    },
+    error::{Error, problem},
+    service::orders::NewOrder,
+};
+use serde_json::Value;
+
+fuzz_target!(|data: &[u8]| {
+    let theirs = serde_json::from_slice::<Value>(data).ok();
+    let ours = json::parse(data);
+    let rule = theirs.as_ref().and_then(|theirs| broken_rule(theirs, data));
+    match (&ours, &theirs) {
+        (Err(error), _) => {
+            assert!(error.is(&problem::INVALID_JSON), "{error}");
+            assert!(theirs.is_none() || rule.is_some(), "refused: {error}");
+        }
+        (Ok(_), None) => panic!("it is not JSON"),
+        (Ok(ours), Some(theirs)) => {
+            assert_eq!(rule, None);
+            assert!(same(ours, theirs), "{ours} is not {theirs}");
+        }
+    }
+    let Ok(value) = ours else { return };
+    let canonical = json::canonical(&value).expect("a value that was read");
+    assert_eq!(json::parse(&canonical).expect("a value that was written"), value);
+    known(schema::valid::<PatchOrder>(value.clone()).and_then(PatchOrder::into_change));
+    if let Some(new) = known(schema::valid::<CreateOrder>(value).and_then(CreateOrder::into_order)) {
+        adds_up(&new);
+    }
+});
+
+/// What was read, if it was; it is never a fault of ours.
+fn known<T>(read: Result<T, Error>) -> Option<T> {
+    read.inspect_err(|error| assert!(error.is(&problem::VALIDATION_FAILED) && !error.faults().is_empty(), "{error}"))
+        .ok()
+}
+
+/// The rule that a document breaks which is JSON.
+fn broken_rule(value: &Value, written: &[u8]) -> Option<&'static str> {
+    if depth(value) > json::MAX_DEPTH {
+        return Some("too deep");
+    }
+    if has_nul(value) {
+        return Some("NUL");
+    }
+    // Of two members with one key the last stays, so that fewer are left than were written.
+    (members(value) != colons(written)).then_some("a key twice")
+}
+
+fn inside(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(elements) => elements.iter().collect(),
+        Value::Object(members) => members.values().collect(),
+        _ => vec![],
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    let deepest = inside(value).into_iter().map(depth).max().unwrap_or(0);
+    deepest + usize::from(value.is_array() || value.is_object())
+}
+
+fn has_nul(value: &Value) -> bool {
+    let here = match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Object(members) => members.keys().any(|key| key.contains('\0')),
+        _ => false,
+    };
+    here || inside(value).into_iter().any(has_nul)
+}
+
+fn members(value: &Value) -> usize {
+    value.as_object().map_or(0, serde_json::Map::len) + inside(value).into_iter().map(members).sum::<usize>()
+}
+
+/// The colons outside of texts: one for each member.
+fn colons(written: &[u8]) -> usize {
+    let (mut colons, mut in_text, mut escaped) = (0, false, false);
+    for &byte in written {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b':' if !in_text => colons += 1,
+            _ => {}
+        }
+    }
+    colons
+}
+
+/// The same but for the spelling of numbers.
+fn same(ours: &Value, theirs: &Value) -> bool {
+    match (ours, theirs) {
+        (Value::Number(ours), Value::Number(theirs)) => {
+            ours == theirs || (ours.as_f64() == theirs.as_f64() && (ours.is_f64() || theirs.is_f64()))
+        }
+        (Value::Array(ours), Value::Array(theirs)) => {
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| same(ours, theirs))
+        }
+        (Value::Object(ours), Value::Object(theirs)) => {
+            ours.len() == theirs.len()
+                && ours.iter().all(|(key, ours)| theirs.get(key).is_some_and(|it| same(ours, it)))
+        }
+        _ => ours == theirs,
+    }
+}
+
+fn adds_up(new: &NewOrder) {
+    let (draft, wide) = (&new.draft, i128::from);
+    let fees: i128 = draft.fees.iter().map(|fee| wide(fee.amount)).sum();
+    let lines: i128 = draft.lines.iter().map(|(_, totals)| wide(totals.total_amount)).sum();
+    let totals = draft.totals;
+    assert_eq!(lines + fees - wide(draft.order_discount_amount), wide(totals.total), "{new:?}");
+    assert_eq!(
+        wide(totals.subtotal) - wide(totals.discount) + wide(totals.fee) + wide(totals.tax),
+        wide(totals.total),
+        "{new:?}"
+    );
+    let (_, lines): (Vec<_>, Vec<_>) = draft.lines.iter().cloned().unzip();
+    let least = lines.iter().flat_map(|line| [line.tax_amount, line.total_amount - line.tax_amount]).min();
+    assert!(totals.total >= 0 && totals.total <= json::MAX_SAFE_INTEGER && least >= Some(0), "{new:?}");
+    assert!((1..=500).contains(&lines.len()) && draft.metadata.len() <= 50, "{new:?}");
+}

@@ -1,0 +1,30 @@
+//! The lines of an import: in whatever pieces they come, they are what stands between the line ends.
+
+#![no_main]
+
+use axum::body::{Body, Bytes};
+use futures_util::stream;
+use libfuzzer_sys::fuzz_target;
+use orderd::api::lines::Lines;
+use std::{convert::Infallible, sync::LazyLock};
+use tokio::runtime::{Builder, Runtime};
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_time().build().expect("a runtime"));
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&size, data)) = data.split_first() else { return };
+    let pieces: Vec<_> = data.chunks(usize::from(size).max(1)).map(Bytes::copy_from_slice).collect();
+    let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
+    let read = RUNTIME.block_on(async {
+        let (mut lines, mut read) = (Lines::of(body), vec![]);
+        while let Some((number, line)) = lines.next().await {
+            read.push((number, line.expect("no line is long")));
+        }
+        read
+    });
+    let mut written: Vec<_> = data.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+    // Behind the last line end there is no line.
+    written.pop_if(|last| last.is_empty());
+    assert_eq!(read, (1..).zip(written).collect::<Vec<_>>(), "in pieces of {size}");
+});

@@ -1,0 +1,53 @@
+//! The query of the list of orders: each parameter is there once, under a name that is known, and becomes part of the
+//! filter; written anew, in another order, it is the same filter.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use orderd::{
+    api::{orders::ListOrders, query},
+    domain::listing::Filter,
+    error::problem,
+};
+use std::collections::BTreeMap;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(raw) = std::str::from_utf8(data) else { return };
+    let asked = match query::parse::<ListOrders>(raw) {
+        Ok(asked) => asked,
+        Err(error) => return assert!(error.is(&problem::INVALID_PARAMETER) && !error.faults().is_empty(), "{error}"),
+    };
+    let sent: BTreeMap<_, _> = form_urlencoded::parse(raw.as_bytes()).into_owned().collect();
+    let pairs = raw.split('&').filter(|pair| !pair.is_empty());
+    assert_eq!(sent.len(), pairs.count(), "a parameter was sent twice");
+    let Ok(filter) = asked.filter() else {
+        return assert!(sent.len() > 50, "a filter that passes its declaration is one");
+    };
+    for (name, text) in &sent {
+        assert!(is_in(&filter, name, text), "{name}={text} is not in {filter:?}");
+    }
+    let mut again = form_urlencoded::Serializer::new(String::new());
+    let again = again.extend_pairs(sent.iter().rev()).finish();
+    let again = query::parse::<ListOrders>(&again).unwrap_or_else(|error| panic!("{again}: {error}"));
+    assert_eq!(format!("{filter:?}"), format!("{:?}", again.filter().expect("it is the same")));
+});
+
+/// Whether a parameter has become part of the filter.
+fn is_in(filter: &Filter, name: &str, text: &str) -> bool {
+    match name {
+        "limit" | "cursor" | "count" | "sort" => true,
+        "status" => !filter.statuses.is_empty() && filter.statuses.len() <= text.split(',').count(),
+        "payment_status" => !filter.payment_statuses.is_empty(),
+        "user_id" => filter.user_id.is_some_and(|id| id.to_string() == text),
+        "currency" => filter.currency.is_some_and(|currency| currency.code() == text),
+        "external_ref" => filter.external_ref.as_deref() == Some(text),
+        "sku" => filter.sku.as_deref() == Some(text),
+        "total_min" => filter.total_min == text.parse().ok(),
+        "total_max" => filter.total_max == text.parse().ok(),
+        "created_from" => filter.created_from.is_some(),
+        "created_to" => filter.created_to.is_some(),
+        "updated_from" => filter.updated_from.is_some(),
+        "q" => filter.text.as_deref() == Some(text),
+        _ => name.strip_prefix("metadata.").is_some_and(|key| filter.metadata.get(key).is_some_and(|it| it == text)),
+    }
+}

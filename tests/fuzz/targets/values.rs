@@ -1,0 +1,35 @@
+//! Values that stand in bodies, queries and paths: what is read and written again is read as the same.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use orderd::domain::{
+    id::{Identifier, OrderId, UserId},
+    money::{Currency, TaxRate},
+    time::Timestamp,
+};
+
+fuzz_target!(|text: &str| {
+    if let Some(time) = Timestamp::parse(text) {
+        assert_eq!(Timestamp::parse(&time.to_string()), Some(time), "{time}");
+        assert!(time.to_string().ends_with('Z'));
+    }
+    if let Some(time) = Timestamp::from_stamp(text) {
+        assert_eq!(time.stamp(), text);
+    }
+    if let Some(order) = OrderId::parse(text) {
+        assert_eq!(order.to_string(), text, "a second spelling of an identifier");
+        assert_eq!(UserId::parse(text), None);
+    }
+    if let Some(currency) = Currency::parse(text) {
+        assert_eq!((currency.code(), text.len()), (text, 3));
+        assert!(currency.exponent() <= 4);
+    }
+    if let Some(rate) = TaxRate::parse(text) {
+        assert_eq!(rate.text(), text);
+        let percent: f64 = text.parse().expect("a decimal");
+        assert!((0.0..=100.0).contains(&percent));
+        assert_eq!(rate.of(1_000_000), (percent * 10_000.0).round() as i128);
+        assert_eq!(rate.of(-1_000_000), -rate.of(1_000_000));
+    }
+});
