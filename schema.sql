@@ -1,4 +1,4 @@
--- The whole schema of an orderd database, as it is now. A new file is made from this text; src/store/migrate.rs
+-- The whole schema of an orderd database, as it is now. A new file is made from this text; src/store/schema.rs
 -- lists the steps from earlier ones, and a test proves that both ways lead to the same place.
 --
 -- Conventions. Instants are milliseconds since 1970-01-01T00:00:00Z, amounts are minor units of the order's currency,

@@ -20,7 +20,7 @@ use crate::{
         time::{Clock, Timestamp},
     },
     error::{Error, Result},
-    store::{OpenError, Options, Store, audit::Notes},
+    store::{Commits, OpenError, Options, Store, audit::Notes},
     telemetry::metrics::Metrics,
 };
 use std::{
@@ -176,7 +176,10 @@ impl App {
         let timeout = some_or(config.server.request_timeout, UNLIMITED);
         let store = Store::open(&Options {
             path: config.db.path.clone(),
-            synced: config.db.durability == Durability::Full,
+            commits: match config.db.durability {
+                Durability::Full => Commits::Synced,
+                Durability::Normal => Commits::Written,
+            },
             request_timeout: timeout,
             query_budget: some_or(config.server.request_timeout, QUERY_BUDGET),
             threads: cores.get(),

@@ -45,6 +45,39 @@ pub enum Class {
     Unavailable,
 }
 
+/// What it helps to send the same request again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Nothing.
+    Useless,
+    /// Perhaps something.
+    MayHelp,
+    /// It does help, and the answer says how long to wait.
+    For,
+}
+
+impl Class {
+    /// What waiting does about it.
+    pub const fn waiting(self) -> Waiting {
+        match self {
+            Self::RateLimited | Self::Unavailable => Waiting::For,
+            Self::SlowBody => Waiting::MayHelp,
+            Self::Malformed
+            | Self::Unauthenticated
+            | Self::Forbidden
+            | Self::Absent
+            | Self::MethodNotAllowed
+            | Self::Conflict
+            | Self::VersionMismatch
+            | Self::TooLarge
+            | Self::UnsupportedMedia
+            | Self::Invalid
+            | Self::PreconditionRequired
+            | Self::Internal => Waiting::Useless,
+        }
+    }
+}
+
 /// A kind of problem: an entry of the catalogue, and a page under `/problems/`.
 #[derive(Debug)]
 pub struct Problem {
@@ -68,14 +101,14 @@ impl Problem {
 
     /// Whether the same request may succeed later without being changed.
     pub fn retryable(&self) -> bool {
-        matches!(self.class, Class::RateLimited | Class::Unavailable | Class::SlowBody)
+        self.class.waiting() != Waiting::Useless
     }
 }
 
 /// One fault of a request: where it is, what kind it is, and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// RFC 6901 pointer as a URI fragment (`#/items/0/sku`), or the name of a query parameter.
+    /// Where it is.
     pub at: Place,
     /// Stable machine-readable code, such as `too_large`.
     pub code: &'static str,
@@ -129,7 +162,7 @@ impl Error {
         Self(Box::new(Inner { problem, detail: None, faults: vec![], members: vec![], retry_after: None, cause: None }))
     }
 
-    /// The faults of a request as one error; the first is the detail.
+    /// The faults of a request as one error.
     pub fn invalid(faults: Vec<Fault>) -> Self {
         Self::new(&problem::VALIDATION_FAILED).with_faults(faults)
     }
@@ -199,9 +232,9 @@ impl Error {
         &self.0.members
     }
 
-    /// When to try again; unavailable services say so always.
+    /// When to try again; always said where waiting helps.
     pub fn wait(&self) -> Option<Duration> {
-        let default = matches!(self.0.problem.class, Class::Unavailable | Class::RateLimited);
+        let default = self.0.problem.class.waiting() == Waiting::For;
         self.0.retry_after.or(default.then_some(Duration::from_secs(1)))
     }
 

@@ -15,14 +15,14 @@
 //! the table of [`api::routes`]: credentials, permission, size and media type. The arguments of its handler check the
 //! rest. The handler makes one call of a use case in [`service`], which asks the rules in [`domain`] and gives one named
 //! transaction to the [`store`]. Its single writer commits what waits together, and answers when that is on disk. Reads go
-//! to a pool of connections that cannot write. The name (`orders.create`) is the same as operation, transaction, audit
-//! action, metric label and log field: search for it and see the whole life of a request.
+//! to a pool of connections that cannot write. The name (`orders.create`) is operation, transaction, metric label
+//! and log field at once, and the audit action of what is audited: search for it and see the whole life of a request.
 //!
 //! # The code map
 //!
 //! Folders stand in the order of the journey, which is that of the alphabet. Arrows go one way:
-//! `error ← domain ← {auth, store} ← app ← service ← api ← cli`; `config` and `telemetry` stand beside `domain`. The one
-//! exception, and every other rule of the house, is in `tests/api/tidy.rs`.
+//! `error ← domain ← {auth, store} ← app ← service ← api ← cli`; `config` and `telemetry` stand beside `domain`. These
+//! and the other rules of the house are held by `tests/api/tidy.rs`.
 //!
 //! | module | is | is not |
 //! |---|---|---|
@@ -47,7 +47,8 @@
 //! 6. Every event of an order is its version + 1; events, order numbers and audit entries have no gaps.
 //! 7. Money is whole minor units in `i64`, at most 2^53 − 1; there is no floating point in a price.
 //! 8. Time and identifiers are injected: with a clock and a seed, the same requests give the same bytes.
-//! 9. SQL and SQLite's types stay in [`store`]; the internal cause of an error stays in the log.
+//! 9. SQL and SQLite's types stay in [`store`], the statuses of refusals in `api/problem.rs`; the cause of an error stays
+//!    in the log.
 //! 10. The router, the checks, and the OpenAPI document come from one table, and schemas from one declaration.
 //!
 //! The manual is in `assets/guide/`, served at `/guide`: why it is so, what was decided against, and how to run it.

@@ -11,7 +11,7 @@ use crate::{
     domain::{id::KeyId, time::Timestamp},
     error::Result,
     service::{
-        keys::{self, NewKey},
+        api_keys::{self, NewKey},
         page::Wanted,
         views::NewKeyView,
     },
@@ -48,18 +48,18 @@ pub(super) async fn create(
         // The schema has held it to the form of a date-time.
         expires_at: body.expires_at.as_deref().and_then(Timestamp::parse),
     };
-    keys::create(&app, actor, new).await.map(|key| (StatusCode::CREATED, Json(key)))
+    api_keys::create(&app, actor, new).await.map(|key| (StatusCode::CREATED, Json(key)))
 }
 
 /// Keys, newest first.
 pub(super) async fn list(State(app): State<App>, actor: Actor, asked: Asked) -> Result<Response> {
     let shared = app.clone();
-    let find = move |wanted: &Wanted<KeyId>| keys::list(&shared, &actor, wanted);
+    let find = move |wanted: &Wanted<KeyId>| api_keys::list(&shared, &actor, wanted);
     asked.answer(&app, "api_keys.list".to_owned(), list::id, list::cursor, find).await
 }
 
 /// Revokes a key.
 pub(super) async fn revoke(State(app): State<App>, actor: Actor, PathId(id): PathId<KeyId>) -> Result<StatusCode> {
-    keys::revoke(&app, actor, id).await?;
+    api_keys::revoke(&app, actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,7 +1,8 @@
 //! The arguments of handlers: each checks its part of the request, in the order in which a handler lists them.
 
 use super::{
-    json, middleware,
+    context::Context,
+    json,
     operation::{Idempotency, Operation},
     query, schema,
 };
@@ -53,7 +54,7 @@ impl FromRequestParts<App> for Origin {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let context = parts.extensions.get::<Arc<middleware::Context>>();
+        let context = parts.extensions.get::<Arc<Context>>();
         let context = context.ok_or_else(|| Error::internal("a request without context"))?;
         let user_agent = parts.headers.get("user-agent").map(|v| String::from_utf8_lossy(v.as_bytes()));
         Ok(Self {
@@ -106,28 +107,29 @@ impl FromRequestParts<App> for orders::IfMatch {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        Ok(if_match(&parts.headers, app.config.idempotency.require_if_match))
+        let required = app.config.idempotency.require_if_match;
+        Ok(if_match(&parts.headers).unwrap_or(if required { Self::Missing } else { Self::Absent }))
     }
 }
 
-/// The versions that `If-Match` names; `required` says what it means that it names none.
-pub fn if_match(headers: &HeaderMap, required: bool) -> orders::IfMatch {
+/// The versions that `If-Match` names, if it is sent.
+pub fn if_match(headers: &HeaderMap) -> Option<orders::IfMatch> {
     let mut tags = vec![];
     for value in headers.get_all("if-match") {
         tags.extend(value.to_str().unwrap_or_default().split(',').map(str::trim));
     }
     if tags.is_empty() {
-        return if required { orders::IfMatch::Missing } else { orders::IfMatch::Absent };
+        return None;
     }
     if tags == ["*"] {
-        return orders::IfMatch::Any;
+        return Some(orders::IfMatch::Any);
     }
     // A tag that is weak, or that this service never gave, matches nothing (RFC 9110, section 13.1.1).
     let version = |tag: &str| {
         let text = tag.strip_prefix('"')?.strip_suffix('"')?;
         text.parse().ok().filter(|version: &i64| version.to_string() == text)
     };
-    orders::IfMatch::Versions(tags.into_iter().filter_map(version).collect())
+    Some(orders::IfMatch::Versions(tags.into_iter().filter_map(version).collect()))
 }
 
 /// A JSON body held to its declaration, and what identifies the request that it came in.
@@ -240,12 +242,10 @@ mod tests {
     #[test]
     fn if_match_takes_strong_tags_of_ours() {
         use orders::IfMatch;
-        assert!(matches!(if_match(&HeaderMap::new(), false), IfMatch::Absent));
-        assert!(matches!(if_match(&HeaderMap::new(), true), IfMatch::Missing));
-        assert!(matches!(if_match(&headers("if-match", &["*"]), true), IfMatch::Any));
-        let IfMatch::Versions(versions) =
-            if_match(&headers("if-match", &["\"3\", W/\"4\", 5", "\"x\"", "\"06\", \"+7\""]), false)
-        else {
+        assert!(if_match(&HeaderMap::new()).is_none());
+        assert!(matches!(if_match(&headers("if-match", &["*"])), Some(IfMatch::Any)));
+        let sent = headers("if-match", &["\"3\", W/\"4\", 5", "\"x\"", "\"06\", \"+7\""]);
+        let Some(IfMatch::Versions(versions)) = if_match(&sent) else {
             panic!("a list of tags");
         };
         assert_eq!(versions, [3]);

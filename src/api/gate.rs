@@ -1,10 +1,11 @@
-//! What every operation is behind, as its row in the table says, in the order of the contract: authentication,
-//! permission, size and media type of the body, and query parameters where there are none. What follows is for the
-//! handler's arguments to check.
+//! What every operation is behind, as its row in the table says. Checks come in the order that the guide promises:
+//! authentication, allowance, whether it is stopping, permission, size and media type of the body, and query parameters
+//! where there are none; what follows is for the handler's arguments to check. Then the request waits for its turn, and
+//! denials are audited. What no operation is there for is answered here as well.
 
 use super::{
+    context::Context,
     lasting,
-    middleware::Context,
     operation::{Access, Body as Expected, Operation, in_api},
     query::{self, NoParameters},
 };
@@ -72,6 +73,14 @@ pub(super) async fn method_not_allowed(State(app): State<App>, request: Request)
     stray(&app, &request, Error::new(&problem::METHOD_NOT_ALLOWED))
 }
 
+/// What never was a sound request, as whoever took it off the wire found.
+pub(super) async fn refuse(request: Request, next: Next) -> Response {
+    match request.extensions().get::<Arc<Error>>() {
+        Some(error) => super::problem::response(Arc::clone(error)),
+        None => next.run(request).await,
+    }
+}
+
 fn stray(app: &App, request: &Request, error: Error) -> Response {
     let context = request.extensions().get::<Arc<Context>>().filter(|_| in_api(request.uri().path()));
     let Some(context) = context else { return error.into_response() };
@@ -127,7 +136,9 @@ async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) ->
     }
     request.extensions_mut().insert(Arc::clone(operation));
     let request = match operation.body {
-        Expected::Json { media, optional, .. } => read_body(app, request, media, optional).await?,
+        Expected::Json { media, optional, .. } => {
+            read_body(app, request, media, optional.then_some(b"{}".as_slice())).await?
+        }
         Expected::Stream(media) => {
             media_type(request.headers(), &[media])?;
             request
@@ -198,7 +209,8 @@ fn permit(operation: &Operation, actor: &Actor) -> Result<()> {
     }
 }
 
-async fn read_body(app: &App, request: Request, media: &[&str], optional: bool) -> Result<Request> {
+/// Reads the body whole. Where it may be left out, an empty one stands for `absent`.
+async fn read_body(app: &App, request: Request, media: &[&str], absent: Option<&'static [u8]>) -> Result<Request> {
     let limit = app.body_limit();
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
@@ -207,7 +219,7 @@ async fn read_body(app: &App, request: Request, media: &[&str], optional: bool) 
     let (parts, body) = request.into_parts();
     let typed = media_type(&parts.headers, media);
     // An empty body has no type to be wrong; whether it is one shows when it has been read.
-    if !optional || parts.headers.contains_key(header::CONTENT_TYPE) {
+    if absent.is_none() || parts.headers.contains_key(header::CONTENT_TYPE) {
         typed.as_ref().map_err(|_| unsupported(media))?;
     }
     let bytes = match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
@@ -220,13 +232,11 @@ async fn read_body(app: &App, request: Request, media: &[&str], optional: bool) 
         }
         Ok(Ok(collected)) => collected.to_bytes(),
     };
-    if !(optional && bytes.is_empty()) {
-        typed?;
-    }
-    Ok(Request::from_parts(
-        parts,
-        Body::from(if bytes.is_empty() && optional { Bytes::from_static(b"{}") } else { bytes }),
-    ))
+    let bytes = match absent.filter(|_| bytes.is_empty()) {
+        Some(absent) => Bytes::from_static(absent),
+        None => typed.map(|()| bytes)?,
+    };
+    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
 fn too_large(limit: usize) -> Error {

@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod auth;
 mod client;
+mod context;
 mod cors;
 pub mod events;
 mod export;

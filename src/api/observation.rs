@@ -1,17 +1,9 @@
 //! What is told of a request when it is over: its log line, its metrics, its step in a trace. What it was about is for
 //! others to say, in its context; here it is only reported, also when the client goes away before there is an answer.
 
-use super::middleware::Context;
-use crate::{
-    app::App,
-    domain::trace::{TARGET, TraceId, TraceParent},
-    error::Error,
-    telemetry::metrics::NO_OPERATION,
-};
-use axum::{
-    http::{HeaderMap, Method},
-    response::Response,
-};
+use super::context::{Context, Trace};
+use crate::{app::App, domain::trace::TARGET, error::Error, telemetry::metrics::NO_OPERATION};
+use axum::{http::Method, response::Response};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
@@ -20,29 +12,6 @@ use tracing::{Span, field};
 
 /// A request that takes longer than this, beyond what its operation may wait, has a line of its own.
 const SLOW: Duration = Duration::from_secs(1);
-
-/// What the request says about the trace that it belongs to, if it says so once.
-pub(super) fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
-    let mut sent = headers.get_all("traceparent").iter();
-    let (Some(value), None) = (sent.next(), sent.next()) else { return None };
-    TraceParent::parse(value.to_str().ok()?)
-}
-
-/// The trace of a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Trace {
-    /// The caller's, or a fresh one.
-    pub(super) id: TraceId,
-    /// What the caller says.
-    pub(super) parent: Option<TraceParent>,
-}
-
-impl Trace {
-    /// The trace as rows name it: where somebody can look it up, the caller or the collector that spans are sent to.
-    pub(super) fn kept(&self, app: &App) -> Option<TraceId> {
-        (self.parent.is_some() || app.config.traces.otlp_endpoint.is_some()).then_some(self.id)
-    }
-}
 
 /// A request that is being worked on.
 pub(super) struct Observation {

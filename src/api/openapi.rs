@@ -1,8 +1,8 @@
 //! The OpenAPI 3.1 document, written from the table of operations and the schemas of their types. It decides nothing:
 //! what an operation accepts and answers is said in the table, and this file only puts it into OpenAPI's words.
 
-mod operation;
 mod parameters;
+mod paths;
 mod problems;
 
 use super::{operation::Operation, problem::ProblemBody};
@@ -40,7 +40,7 @@ pub fn document(operations: &[Operation], version: &str) -> Value {
     let mut responses = Map::new();
     let mut paths = Map::new();
     for operation in operations {
-        let described = operation::describe(operation, &mut schemas, &mut responses);
+        let described = paths::describe(operation, &mut schemas, &mut responses);
         let path = operation.path.replace("{*", "{");
         let methods = paths.entry(path).or_insert_with(|| json!({}));
         methods[operation.method.as_str().to_ascii_lowercase()] = described;
@@ -64,7 +64,7 @@ pub fn document(operations: &[Operation], version: &str) -> Value {
                 "description": "An access token from `POST /v1/auth/login`, or an API key (`ork_…`).",
             }},
             "parameters": parameters::shared(),
-            "headers": operation::headers(),
+            "headers": paths::headers(),
             "responses": responses,
             "schemas": schemas,
         },
@@ -208,7 +208,7 @@ mod tests {
                 .creates::<OrderView>()
                 .versioned(Versioned::Write)
                 .problems(&[&problem::DUPLICATE_EXTERNAL_REF])
-                .link("orders.get", "id", "id"),
+                .read_by("orders.get"),
             new("orders.list", Method::GET, "/v1/orders")
                 .needs(&[Permission::OrdersRead])
                 .query::<Filters>()

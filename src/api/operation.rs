@@ -79,8 +79,10 @@ pub enum Payload {
     Empty,
     /// A JSON document.
     Json(fn(&mut SchemaGenerator) -> Schema),
-    /// Text of this media type, such as a page or a metrics listing.
+    /// Text of this media type, such as a table or a metrics listing.
     Text(&'static str),
+    /// Anything else, of this media type.
+    Bytes(&'static str),
 }
 
 /// An operation of which nobody has said yet who may call it: it is no operation until somebody does.
@@ -115,7 +117,7 @@ impl Unruled {
             file: false,
             waits: Duration::ZERO,
             problems: vec![],
-            links: vec![],
+            read_by: None,
             handler,
         })
     }
@@ -139,7 +141,8 @@ impl Unruled {
 /// One operation.
 #[derive(Clone)]
 pub struct Operation {
-    /// Such as `orders.create`: also the name of the span, the metric label, the audit action, the transaction.
+    /// Such as `orders.create`: also the name of its transaction, the metric label, the field of the log line and the
+    /// action of what is audited.
     pub id: &'static str,
     /// HTTP method.
     pub method: Method,
@@ -175,8 +178,8 @@ pub struct Operation {
     pub waits: Duration,
     /// Problems beyond those that follow from the other fields.
     pub problems: Vec<&'static Problem>,
-    /// Operations that read what this one made: `(operation id, parameter, field of the answer)`.
-    pub links: Vec<(&'static str, &'static str, &'static str)>,
+    /// The operation that reads what this one made, by its `id`.
+    pub read_by: Option<&'static str>,
     /// Who answers.
     pub handler: MethodRouter<App>,
 }
@@ -233,7 +236,7 @@ impl Operation {
         Self { query: Some(SchemaGenerator::root_schema_for::<T>), ..self }
     }
 
-    /// Answers 200 with this document.
+    /// Answers with this document; with 200, unless another of these methods says otherwise.
     #[must_use]
     pub fn answers<T: JsonSchema>(mut self) -> Self {
         self.payloads.push(Payload::Json(SchemaGenerator::subschema_for::<T>));
@@ -285,8 +288,9 @@ impl Operation {
 
     /// Answers with a file of this media type, to be kept.
     #[must_use]
-    pub fn answers_file(self, media: &'static str) -> Self {
-        Self { file: true, ..self.answers_text(media) }
+    pub fn answers_file(mut self, media: &'static str) -> Self {
+        self.payloads.push(Payload::Bytes(media));
+        Self { file: true, ..self }
     }
 
     /// May wait this long for something to happen, beyond the time limit of requests.
@@ -308,11 +312,10 @@ impl Operation {
         self
     }
 
-    /// What it made can be read by `operation`, whose path parameter `parameter` is the answer's `field`.
+    /// What it made can be read by this operation, whose path has the answer's `id`.
     #[must_use]
-    pub fn link(mut self, operation: &'static str, parameter: &'static str, field: &'static str) -> Self {
-        self.links.push((operation, parameter, field));
-        self
+    pub fn read_by(self, operation: &'static str) -> Self {
+        Self { read_by: Some(operation), ..self }
     }
 
     /// The part of the id before the dot: the tag in the documentation.

@@ -5,6 +5,7 @@ mod files;
 mod import;
 mod list;
 mod patch;
+mod transition;
 
 use super::{
     extract::{PathId, Segments, Valid},
@@ -15,7 +16,7 @@ use crate::{
     auth::Actor,
     domain::{
         id::{Identifier, OrderId, UserId},
-        order::{OrderStatus, Transition},
+        order::OrderStatus,
         transaction::PaymentStatus,
     },
     error::{Error, Result},
@@ -33,7 +34,8 @@ pub use import::{Answer, import_file};
 pub use list::ListOrders;
 pub(super) use list::list;
 pub use patch::PatchOrder;
-pub(super) use patch::{CancelOrder, NoFields, cancel, confirm, fulfil, place, update};
+pub(super) use patch::update;
+pub(super) use transition::{CancelOrder, NoFields, cancel, moves};
 
 /// Places an order, or makes a draft. The same `Idempotency-Key` always yields the same order.
 pub(super) async fn create(

@@ -138,13 +138,16 @@ impl<'a> From<&'a Fault> for FaultBody<'a> {
 }
 
 impl IntoResponse for Error {
-    /// The status alone; the error waits in the extensions as `Arc<Error>` until [`finish`], which knows the request,
-    /// writes the body.
     fn into_response(self) -> Response {
-        let mut response = status(self.problem().class).into_response();
-        response.extensions_mut().insert(Arc::new(self));
-        response
+        response(Arc::new(self))
     }
+}
+
+/// The status alone; the error waits in the extensions until [`finish`], which knows the request, writes the body.
+pub(super) fn response(error: Arc<Error>) -> Response {
+    let mut response = status(error.problem().class).into_response();
+    response.extensions_mut().insert(error);
+    response
 }
 
 /// Gives every unsuccessful `response` its problem body and headers: errors of ours, which lie in the extensions as

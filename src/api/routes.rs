@@ -2,91 +2,126 @@
 //! the OpenAPI document and the authorisation test all come from here.
 
 use super::{
-    analytics, api_keys, audit, auth, cors, events, gate, idempotency_keys, middleware, openapi,
+    analytics, api_keys, audit, auth, cors, events, gate, idempotency_keys,
+    list::Paging,
+    middleware, openapi,
     operation::{Idempotency, NDJSON, Operation, SQLITE, Unruled, Versioned},
-    orders, pages, roles, server, sessions, system, transactions, users,
+    orders, pages, roles, sessions, system, transactions, users,
 };
 use crate::{
     app::App,
-    domain::permission::Permission::{
-        AnalyticsRead, ApiKeysWrite, AuditRead, MetricsRead, OrdersCancel, OrdersCancelOwn, OrdersCreate,
-        OrdersCreateOwn, OrdersRead, OrdersReadOwn, OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite,
-        RefundsWrite, RolesWrite, SystemBackup, UsersRead, UsersWrite,
+    domain::{
+        order::Transition,
+        permission::Permission::{
+            self, AnalyticsRead, ApiKeysWrite, AuditRead, MetricsRead, OrdersCancel, OrdersCancelOwn, OrdersCreate,
+            OrdersCreateOwn, OrdersRead, OrdersReadOwn, OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite,
+            RefundsWrite, RolesWrite, SystemBackup, UsersRead, UsersWrite,
+        },
     },
     error::problem,
-    service::views::{
-        AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Reconciliation,
-        Report, RevenueRow, RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
+    service::{
+        sessions::{Credentials, Me},
+        views::{
+            AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Reconciliation,
+            Report, RevenueRow, RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
+        },
     },
 };
 use axum::{
     Router,
+    handler::Handler,
     http::{Method, header},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, delete, get, patch, post, put},
+    routing::{self, get},
 };
 use std::sync::{Arc, LazyLock};
 
+/// Of whoever may read orders, all or their own.
+const READING_ORDERS: &[Permission] = &[OrdersRead, OrdersReadOwn];
+
 /// Every operation, in the order of the documentation.
 pub fn operations() -> Vec<Operation> {
-    [identity(), access(), order_operations(), transitions(), history(), money(), figures(), surroundings()].concat()
+    [
+        signing_in_and_users(),
+        sessions_roles_keys_and_audit(),
+        order_operations(),
+        transitions(),
+        history(),
+        money(),
+        figures(),
+        system_operations(),
+    ]
+    .concat()
 }
 
-fn read(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Unruled {
-    Unruled::new(id, Method::GET, path, summary, handler)
+type Text = &'static str;
+
+/// An operation that is asked for with `GET`.
+fn read<H: Handler<T, App>, T: 'static>(id: Text, path: Text, summary: Text, handler: H) -> Unruled {
+    Unruled::new(id, Method::GET, path, summary, routing::get(handler))
 }
 
-fn write(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Unruled {
-    Unruled::new(id, Method::POST, path, summary, handler)
+/// One that makes something, or makes something happen: `POST`.
+fn write<H: Handler<T, App>, T: 'static>(id: Text, path: Text, summary: Text, handler: H) -> Unruled {
+    Unruled::new(id, Method::POST, path, summary, routing::post(handler))
 }
 
-fn remove(id: &'static str, path: &'static str, summary: &'static str, handler: MethodRouter<App>) -> Unruled {
-    Unruled::new(id, Method::DELETE, path, summary, handler)
+/// One that changes what is there: `PATCH`.
+fn change<H: Handler<T, App>, T: 'static>(id: Text, path: Text, summary: Text, handler: H) -> Unruled {
+    Unruled::new(id, Method::PATCH, path, summary, routing::patch(handler))
 }
 
-fn identity() -> Vec<Operation> {
+/// One that makes it what the body says, whether it was there or not: `PUT`.
+fn replace<H: Handler<T, App>, T: 'static>(id: Text, path: Text, summary: Text, handler: H) -> Unruled {
+    Unruled::new(id, Method::PUT, path, summary, routing::put(handler))
+}
+
+/// One that takes it away: `DELETE`.
+fn remove<H: Handler<T, App>, T: 'static>(id: Text, path: Text, summary: Text, handler: H) -> Unruled {
+    Unruled::new(id, Method::DELETE, path, summary, routing::delete(handler))
+}
+
+fn signing_in_and_users() -> Vec<Operation> {
     vec![
-        write("auth.setup", "/v1/setup", "Make the first administrator", post(auth::set_up))
+        write("auth.setup", "/v1/setup", "Make the first administrator", auth::set_up)
             .anonymous()
             .takes::<auth::SetUp>()
             .answers_with::<UserView>(201)
             .problems(&[&problem::INVALID_SETUP_TOKEN, &problem::ALREADY_SET_UP]),
-        write("auth.login", "/v1/auth/login", "Log in", post(auth::log_in))
+        write("auth.login", "/v1/auth/login", "Log in", auth::log_in)
             .anonymous()
             .takes::<auth::LogIn>()
-            .answers::<crate::service::sessions::Credentials>()
+            .answers::<Credentials>()
             .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),
-        write("auth.refresh", "/v1/auth/refresh", "Continue a session", post(auth::refresh))
+        write("auth.refresh", "/v1/auth/refresh", "Continue a session", auth::refresh)
             .anonymous()
             .takes::<auth::Refresh>()
-            .answers::<crate::service::sessions::Credentials>()
+            .answers::<Credentials>()
             .problems(&[&problem::INVALID_REFRESH_TOKEN]),
-        write("auth.logout", "/v1/auth/logout", "End the session", post(auth::log_out))
+        write("auth.logout", "/v1/auth/logout", "End the session", auth::log_out)
             .signed_in()
             .answers_nothing()
             .problems(&[&problem::FORBIDDEN]),
-        write("auth.password", "/v1/auth/password", "Change one's password", post(auth::change_password))
+        write("auth.password", "/v1/auth/password", "Change one's password", auth::change_password)
             .signed_in()
             .takes::<auth::ChangePassword>()
             .answers_nothing()
             .problems(&[&problem::FORBIDDEN, &problem::LOGIN_DELAYED]),
-        read("auth.me", "/v1/auth/me", "Who is calling", get(auth::me))
-            .signed_in()
-            .answers::<crate::service::sessions::Me>(),
-        write("users.create", "/v1/users", "Make a user", post(users::create))
+        read("auth.me", "/v1/auth/me", "Who is calling", auth::me).signed_in().answers::<Me>(),
+        write("users.create", "/v1/users", "Make a user", users::create)
             .needs(&[UsersWrite])
             .key(Idempotency::Honoured)
             .takes::<users::CreateUser>()
             .creates::<UserView>()
             .problems(&[&problem::EMAIL_TAKEN, &problem::PERMISSION_NOT_HELD])
-            .link("users.get", "id", "id"),
-        read("users.list", "/v1/users", "List users", get(users::list))
+            .read_by("users.get"),
+        read("users.list", "/v1/users", "List users", users::list)
             .needs(&[UsersRead])
-            .query::<super::list::Paging>()
+            .query::<Paging>()
             .pages::<Page<UserView>>()
             .streams(),
-        read("users.get", "/v1/users/{id}", "Read a user", get(users::get)).signed_in().answers::<UserView>(),
-        Unruled::new("users.update", Method::PATCH, "/v1/users/{id}", "Change a user", patch(users::update))
+        read("users.get", "/v1/users/{id}", "Read a user", users::get).signed_in().answers::<UserView>(),
+        change("users.update", "/v1/users/{id}", "Change a user", users::update)
             .signed_in()
             .key(Idempotency::Honoured)
             .takes_patch::<users::PatchUser>()
@@ -101,57 +136,52 @@ fn identity() -> Vec<Operation> {
     ]
 }
 
-fn access() -> Vec<Operation> {
+fn sessions_roles_keys_and_audit() -> Vec<Operation> {
     vec![
-        read("sessions.list", "/v1/users/{id}/sessions", "List a user's sessions", get(sessions::list))
+        read("sessions.list", "/v1/users/{id}/sessions", "List a user's sessions", sessions::list)
             .signed_in()
-            .query::<super::list::Paging>()
+            .query::<Paging>()
             .pages::<Page<SessionView>>()
             .streams(),
-        remove(
-            "sessions.delete_all",
-            "/v1/users/{id}/sessions",
-            "End all of a user's sessions",
-            delete(sessions::revoke_all),
-        )
-        .signed_in()
-        .answers_nothing(),
+        remove("sessions.delete_all", "/v1/users/{id}/sessions", "End all of a user's sessions", sessions::revoke_all)
+            .signed_in()
+            .answers_nothing(),
         remove(
             "sessions.delete",
             "/v1/users/{id}/sessions/{session_id}",
             "End one of a user's sessions",
-            delete(sessions::revoke),
+            sessions::revoke,
         )
         .signed_in()
         .answers_nothing(),
-        read("roles.list", "/v1/roles", "List roles", get(roles::list))
+        read("roles.list", "/v1/roles", "List roles", roles::list)
             .needs(&[UsersRead])
-            .query::<super::list::Paging>()
+            .query::<Paging>()
             .pages::<Page<RoleView>>()
             .streams(),
-        Unruled::new("roles.put", Method::PUT, "/v1/roles/{name}", "Make or replace a role", put(roles::put))
+        replace("roles.put", "/v1/roles/{name}", "Make or replace a role", roles::put)
             .needs(&[RolesWrite])
             .takes::<roles::PutRole>()
             .puts::<RoleView>()
             .problems(&[&problem::PERMISSION_NOT_HELD, &problem::BUILT_IN_ROLE]),
-        remove("roles.delete", "/v1/roles/{name}", "Delete a role", delete(roles::delete))
+        remove("roles.delete", "/v1/roles/{name}", "Delete a role", roles::delete)
             .needs(&[RolesWrite])
             .answers_nothing()
             .problems(&[&problem::BUILT_IN_ROLE, &problem::ROLE_IN_USE]),
-        write("api_keys.create", "/v1/api-keys", "Make an API key", post(api_keys::create))
+        write("api_keys.create", "/v1/api-keys", "Make an API key", api_keys::create)
             .needs(&[ApiKeysWrite])
             .takes::<api_keys::CreateKey>()
             .answers_with::<NewKeyView>(201)
             .problems(&[&problem::PERMISSION_NOT_HELD]),
-        read("api_keys.list", "/v1/api-keys", "List API keys", get(api_keys::list))
+        read("api_keys.list", "/v1/api-keys", "List API keys", api_keys::list)
             .needs(&[ApiKeysWrite])
-            .query::<super::list::Paging>()
+            .query::<Paging>()
             .pages::<Page<KeyView>>()
             .streams(),
-        remove("api_keys.delete", "/v1/api-keys/{id}", "Revoke an API key", delete(api_keys::revoke))
+        remove("api_keys.delete", "/v1/api-keys/{id}", "Revoke an API key", api_keys::revoke)
             .needs(&[ApiKeysWrite])
             .answers_nothing(),
-        read("audit.list", "/v1/audit", "Read the audit trail", get(audit::list))
+        read("audit.list", "/v1/audit", "Read the audit trail", audit::list)
             .needs(&[AuditRead])
             .query::<audit::ListAudit>()
             .pages::<Page<AuditView>>()
@@ -160,47 +190,39 @@ fn access() -> Vec<Operation> {
 }
 
 fn order_operations() -> Vec<Operation> {
+    let one = |found: Unruled| found.needs(READING_ORDERS).versioned(Versioned::Read).answers::<OrderView<'_>>();
     vec![
-        write("orders.create", "/v1/orders", "Place an order, or make a draft", post(orders::create))
+        write("orders.create", "/v1/orders", "Place an order, or make a draft", orders::create)
             .needs(&[OrdersCreate, OrdersCreateOwn])
             .key(Idempotency::Required)
             .takes::<orders::CreateOrder>()
             .creates::<OrderView<'_>>()
             .versioned(Versioned::Shown)
             .problems(&[&problem::DUPLICATE_EXTERNAL_REF])
-            .link("orders.get", "id", "id"),
-        write("orders.import", "/v1/orders/import", "Import orders", post(orders::import))
+            .read_by("orders.get"),
+        write("orders.import", "/v1/orders/import", "Import orders", orders::import)
             .needs(&[OrdersCreate, OrdersCreateOwn])
             .takes_stream(NDJSON)
             .answers_text(NDJSON),
-        read("orders.list", "/v1/orders", "List orders", get(orders::list))
-            .needs(&[OrdersRead, OrdersReadOwn])
+        read("orders.list", "/v1/orders", "List orders", orders::list)
+            .needs(READING_ORDERS)
             .query::<orders::ListOrders>()
             .pages::<Page<OrderView<'_>>>()
             .streams(),
-        read("orders.get", "/v1/orders/{id}", "Read an order", get(orders::get))
-            .needs(&[OrdersRead, OrdersReadOwn])
-            .versioned(Versioned::Read)
-            .answers::<OrderView<'_>>(),
-        read(
+        one(read("orders.get", "/v1/orders/{id}", "Read an order", orders::get)),
+        one(read(
             "orders.get_by_number",
             "/v1/orders/number/{number}",
             "Read an order by its number",
-            get(orders::get_by_number),
-        )
-        .needs(&[OrdersRead, OrdersReadOwn])
-        .versioned(Versioned::Read)
-        .answers::<OrderView<'_>>(),
-        read(
+            orders::get_by_number,
+        )),
+        one(read(
             "orders.get_by_ref",
             "/v1/orders/ref/{external_ref}",
             "Read an order by your reference",
-            get(orders::get_by_ref),
-        )
-        .needs(&[OrdersRead, OrdersReadOwn])
-        .versioned(Versioned::Read)
-        .answers::<OrderView<'_>>(),
-        Unruled::new("orders.update", Method::PATCH, "/v1/orders/{id}", "Change an order", patch(orders::update))
+            orders::get_by_ref,
+        )),
+        change("orders.update", "/v1/orders/{id}", "Change an order", orders::update)
             .needs(&[OrdersUpdate, OrdersUpdateOwn])
             .key(Idempotency::Honoured)
             .versioned(Versioned::Write)
@@ -211,9 +233,9 @@ fn order_operations() -> Vec<Operation> {
 }
 
 fn transitions() -> Vec<Operation> {
-    let transition = |id, path, summary, handler, any_of| {
-        write(id, path, summary, handler)
-            .needs(any_of)
+    let moves = |to| move |app, actor, id, if_match, body| orders::moves(to, app, actor, id, if_match, body);
+    let transition = |to: Unruled, any_of| {
+        to.needs(any_of)
             .key(Idempotency::Honoured)
             .versioned(Versioned::Write)
             .answers::<OrderView<'_>>()
@@ -221,34 +243,22 @@ fn transitions() -> Vec<Operation> {
     };
     vec![
         transition(
-            "orders.place",
-            "/v1/orders/{id}/place",
-            "Place a draft",
-            post(orders::place),
+            write("orders.place", "/v1/orders/{id}/place", "Place a draft", moves(Transition::Place)),
             &[OrdersTransition, OrdersCreateOwn],
         )
         .may_take::<orders::NoFields>(),
         transition(
-            "orders.confirm",
-            "/v1/orders/{id}/confirm",
-            "Confirm an order",
-            post(orders::confirm),
+            write("orders.confirm", "/v1/orders/{id}/confirm", "Confirm an order", moves(Transition::Confirm)),
             &[OrdersTransition],
         )
         .may_take::<orders::NoFields>(),
         transition(
-            "orders.fulfil",
-            "/v1/orders/{id}/fulfil",
-            "Fulfil an order",
-            post(orders::fulfil),
+            write("orders.fulfil", "/v1/orders/{id}/fulfil", "Fulfil an order", moves(Transition::Fulfil)),
             &[OrdersTransition],
         )
         .may_take::<orders::NoFields>(),
         transition(
-            "orders.cancel",
-            "/v1/orders/{id}/cancel",
-            "Cancel an order",
-            post(orders::cancel),
+            write("orders.cancel", "/v1/orders/{id}/cancel", "Cancel an order", orders::cancel),
             &[OrdersCancel, OrdersCancelOwn],
         )
         .may_take::<orders::CancelOrder>()
@@ -258,12 +268,12 @@ fn transitions() -> Vec<Operation> {
 
 fn history() -> Vec<Operation> {
     vec![
-        read("orders.events", "/v1/orders/{id}/events", "Read an order's history", get(events::of_order))
-            .needs(&[OrdersRead, OrdersReadOwn])
-            .query::<super::list::Paging>()
+        read("orders.events", "/v1/orders/{id}/events", "Read an order's history", events::of_order)
+            .needs(READING_ORDERS)
+            .query::<Paging>()
             .pages::<Page<EventView>>()
             .streams(),
-        read("events.list", "/v1/events", "Read the history of everything", get(events::feed))
+        read("events.list", "/v1/events", "Read the history of everything", events::feed)
             .needs(&[OrdersRead])
             .query::<events::ListEvents>()
             .pages::<Page<EventView>>()
@@ -273,7 +283,7 @@ fn history() -> Vec<Operation> {
             "idempotency_keys.get",
             "/v1/idempotency-keys/{key}",
             "Whether a request took effect",
-            get(idempotency_keys::get),
+            idempotency_keys::get,
         )
         .signed_in()
         .answers::<IdempotencyKeyView>(),
@@ -282,39 +292,38 @@ fn history() -> Vec<Operation> {
 
 fn money() -> Vec<Operation> {
     vec![
-        write("payments.create", "/v1/orders/{id}/payments", "Record a payment", post(transactions::pay))
+        write("payments.create", "/v1/orders/{id}/payments", "Record a payment", transactions::pay)
             .needs(&[PaymentsWrite])
             .key(Idempotency::Required)
             .takes::<transactions::CreatePayment>()
             .creates::<TransactionView<'_>>()
             .problems(&[&problem::ORDER_NOT_PLACED, &problem::ORDER_CANCELLED, &problem::DUPLICATE_TRANSACTION])
-            .link("transactions.get", "id", "id"),
-        write("refunds.create", "/v1/orders/{id}/refunds", "Record a refund", post(transactions::refund))
+            .read_by("transactions.get"),
+        write("refunds.create", "/v1/orders/{id}/refunds", "Record a refund", transactions::refund)
             .needs(&[RefundsWrite])
             .key(Idempotency::Required)
             .takes::<transactions::CreateRefund>()
             .creates::<TransactionView<'_>>()
             .problems(&[&problem::ORDER_NOT_PLACED, &problem::DUPLICATE_TRANSACTION, &problem::REFUND_EXCEEDS_PAID])
-            .link("transactions.get", "id", "id"),
+            .read_by("transactions.get"),
         read(
             "transactions.list",
             "/v1/orders/{id}/transactions",
             "List an order's payments and refunds",
-            get(transactions::of_order),
+            transactions::of_order,
         )
-        .needs(&[OrdersRead, OrdersReadOwn])
-        .query::<super::list::Paging>()
+        .needs(READING_ORDERS)
+        .query::<Paging>()
         .pages::<Page<TransactionView<'_>>>()
         .streams(),
-        read("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", get(transactions::get))
-            .needs(&[OrdersRead, OrdersReadOwn])
+        read("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", transactions::get)
+            .needs(READING_ORDERS)
             .answers::<TransactionView<'_>>(),
-        Unruled::new(
+        change(
             "transactions.update",
-            Method::PATCH,
             "/v1/transactions/{id}",
             "Resolve a pending payment or refund",
-            patch(transactions::resolve),
+            transactions::resolve,
         )
         .needs(&[PaymentsWrite, RefundsWrite])
         .key(Idempotency::Honoured)
@@ -325,64 +334,62 @@ fn money() -> Vec<Operation> {
 }
 
 fn figures() -> Vec<Operation> {
-    let report = |id, path, summary, handler| read(id, path, summary, handler).needs(&[AnalyticsRead]);
+    let report = |asked: Unruled| asked.needs(&[AnalyticsRead]);
     let figures = [
-        report("analytics.daily", "/v1/analytics/daily", "Figures by day", get(analytics::daily))
+        report(read("analytics.daily", "/v1/analytics/daily", "Figures by day", analytics::daily))
             .query::<analytics::DailyQuery>()
             .answers::<Report<DailyRow>>(),
-        report(
+        report(read(
             "analytics.revenue_by_user",
             "/v1/analytics/revenue-by-user",
             "Figures by user",
-            get(analytics::revenue_by_user),
-        )
+            analytics::revenue_by_user,
+        ))
         .query::<analytics::RevenueQuery>()
         .pages::<Report<RevenueRow>>(),
-        report(
+        report(read(
             "analytics.status_counts",
             "/v1/analytics/status-counts",
             "Orders by status",
-            get(analytics::status_counts),
-        )
+            analytics::status_counts,
+        ))
         .query::<analytics::StatusQuery>()
         .answers::<Report<StatusRow>>(),
-        report("analytics.top_items", "/v1/analytics/top-items", "Items by revenue", get(analytics::top_items))
+        report(read("analytics.top_items", "/v1/analytics/top-items", "Items by revenue", analytics::top_items))
             .query::<analytics::TopItemsQuery>()
             .answers::<Report<TopItemRow>>(),
     ];
-    let reconcile = report(
+    let reconcile = report(read(
         "analytics.reconcile",
         "/v1/analytics/reconcile",
         "Compare figures with the rows",
-        get(analytics::reconcile),
-    )
+        analytics::reconcile,
+    ))
     .answers::<Reconciliation>();
     let charts = figures.into_iter().map(Operation::charts);
     charts.chain([reconcile]).map(|operation| operation.problems(&[&problem::QUERY_TOO_EXPENSIVE])).collect()
 }
 
-fn surroundings() -> Vec<Operation> {
+fn system_operations() -> Vec<Operation> {
     vec![
-        read("system.live", "/livez", "Whether the process is up", get(system::live))
-            .anonymous()
-            .answers::<system::Live>(),
-        read("system.ready", "/readyz", "Whether requests can be served", get(system::ready))
+        read("system.live", "/livez", "Whether the process is up", system::live).anonymous().answers::<system::Live>(),
+        read("system.ready", "/readyz", "Whether requests can be served", system::ready)
             .anonymous()
             .answers::<system::Ready>()
             .problems(&[&problem::NOT_READY]),
-        read("system.version", "/version", "What is running here", get(system::version))
+        read("system.version", "/version", "What is running here", system::version)
             .anonymous()
             .answers::<system::Version>(),
-        read("system.backup", "/v1/system/backup", "Download a verified copy of everything", get(system::backup))
+        read("system.backup", "/v1/system/backup", "Download a verified copy of everything", system::backup)
             .needs(&[SystemBackup])
             .answers_file(SQLITE)
             .may_wait(system::COPY_TIME)
             .problems(&[&problem::STORAGE_FULL]),
-        read("system.metrics", "/metrics", "What is counted, for Prometheus", get(system::metrics))
+        read("system.metrics", "/metrics", "What is counted, for Prometheus", system::metrics)
             .needs(&[MetricsRead])
             .opened_by(|config| config.metrics.public)
             .answers_text("text/plain"),
-        read("system.openapi", "/openapi.json", "This document", get(openapi_document))
+        read("system.openapi", "/openapi.json", "This document", openapi_document)
             .anonymous()
             .answers::<serde_json::Map<String, serde_json::Value>>(),
     ]
@@ -419,7 +426,7 @@ pub fn router(app: App) -> Router {
         .route("/assets/{*path}", get(pages::file))
         .fallback(gate::absent)
         .method_not_allowed_fallback(gate::method_not_allowed)
-        .layer(axum::middleware::from_fn(server::refuse));
+        .layer(axum::middleware::from_fn(gate::refuse));
     let surround = axum::middleware::from_fn_with_state(app.clone(), middleware::surround);
     let router = if app.config.server.cors_origins.is_empty() {
         router.layer(surround)

@@ -12,14 +12,13 @@ mod wire;
 pub use descriptors::most_connections;
 pub use tls::Certificate;
 
-use crate::{app::App, error::Error};
+use crate::app::App;
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
     extract::{ConnectInfo, Request},
     http::{HeaderValue, StatusCode, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use hyper::{
     body::{Frame, Incoming, SizeHint},
@@ -92,9 +91,10 @@ struct Place {
     _counted: Counted,
 }
 
-/// Serves until `stop` resolves, then finishes what was accepted.
+/// Has `router` answer until `stop` resolves, then finishes what was accepted.
 pub async fn serve(
     app: App,
+    router: Router,
     listener: TcpListener,
     certificate: Option<Arc<Certificate>>,
     stop: impl Future<Output = ()>,
@@ -102,8 +102,8 @@ pub async fn serve(
     let most = descriptors::connections(app.config.limits.connections).min(Semaphore::MAX_PERMITS);
     let peers = Peers::new(app.config.limits.connections_per_address, &app.config.server.trusted_proxies);
     let server = Arc::new(Server {
-        router: super::routes::router(app.clone()),
         app,
+        router,
         certificate,
         places: Arc::new(Semaphore::new(most)),
         peers: Arc::new(peers),
@@ -276,14 +276,6 @@ async fn answer(app: &App, router: Router, talk: &Arc<Talk>, peer: SocketAddr, m
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| Body::new(Answering { body, _busy: busy }))
-}
-
-/// Refuses what never was a sound request.
-pub(super) async fn refuse(request: Request, next: Next) -> Response {
-    let Some(error) = request.extensions().get::<Arc<Error>>().cloned() else { return next.run(request).await };
-    let mut response = super::problem::status(error.problem().class).into_response();
-    response.extensions_mut().insert(error);
-    response
 }
 
 /// The body of an answer, for as long as which its connection is not idle.

@@ -134,9 +134,9 @@ impl From<FinalStatus> for TransactionStatus {
 }
 
 /// An instant at which money may have moved.
-fn moment(app: &App, text: Option<&str>) -> Result<Option<Timestamp>> {
+fn moment(now: Timestamp, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
-    let latest = app.clock.now().plus(AHEAD);
+    let latest = now.plus(AHEAD);
     let instant = Timestamp::parse(text).filter(|at| (EARLIEST..=latest).contains(at));
     instant.map(Some).ok_or_else(|| {
         let detail = "must be from 2000-01-01T00:00:00Z to 24 hours ahead";
@@ -159,7 +159,7 @@ pub(super) async fn pay(
         provider_ref: body.provider_ref,
         payment_id: None,
         reason: body.reason,
-        occurred_at: moment(&app, body.occurred_at.as_deref())?,
+        occurred_at: moment(app.clock.now(), body.occurred_at.as_deref())?,
     };
     transactions::record(&app, actor, attempt, id, new).await
 }
@@ -184,7 +184,7 @@ pub(super) async fn refund(
         provider_ref: body.provider_ref,
         payment_id,
         reason: body.reason,
-        occurred_at: moment(&app, body.occurred_at.as_deref())?,
+        occurred_at: moment(app.clock.now(), body.occurred_at.as_deref())?,
     };
     transactions::record(&app, actor, attempt, id, new).await
 }
@@ -196,7 +196,7 @@ pub(super) async fn resolve(
     PathId(id): PathId<TransactionId>,
     Valid { body, attempt }: Valid<ResolveTransaction>,
 ) -> Result<Reply> {
-    let occurred_at = moment(&app, body.occurred_at.as_deref())?;
+    let occurred_at = moment(app.clock.now(), body.occurred_at.as_deref())?;
     transactions::resolve(&app, actor, attempt, id, (body.status.into(), occurred_at)).await
 }
 

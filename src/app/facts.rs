@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     store::{
         Store,
-        keys::{self, ApiKey},
+        api_keys::{self, ApiKey},
         roles,
         sessions::{self, Session},
         users,
@@ -23,7 +23,7 @@ pub(super) fn load(store: &Store, now: Timestamp) -> Result<Facts> {
             users: users::all(tx)?.iter().map(|user| (user.id, of_user(user))).collect(),
             roles: roles::all(tx)?.into_iter().map(|role| (role.name.into(), role.permissions)).collect(),
             sessions: sessions::live(tx, now)?.iter().map(|session| (session.id, of_session(session))).collect(),
-            keys: keys::all(tx)?.iter().map(|key| (key.digest, of_key(key).into())).collect(),
+            keys: api_keys::all(tx)?.iter().map(|key| (key.digest, of_key(key).into())).collect(),
         })
     })
 }

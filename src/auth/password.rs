@@ -3,7 +3,7 @@
 //! Hashing is argon2id (RFC 9106) at the parameters that OWASP recommends, on at most as many threads as there are
 //! cores. It deliberately does not know whose password it is: a user that does not exist costs the same time.
 
-mod common;
+mod guessable;
 mod rules;
 
 pub use rules::{AcceptedPassword, MAX_LENGTH, Owner, PasswordRules};

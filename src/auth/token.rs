@@ -7,9 +7,9 @@
 mod crypto;
 #[cfg(test)]
 mod forgeries;
-mod keys;
+mod ring;
 
-pub use keys::KeyRing;
+pub use ring::KeyRing;
 
 use crate::{
     auth::{
@@ -80,7 +80,7 @@ struct PreparedKey {
     encoded_header: String,
     encoding: EncodingKey,
     decoding: DecodingKey,
-    ring_key: keys::SigningKey,
+    ring_key: ring::SigningKey,
     succession: Mac,
 }
 
@@ -181,7 +181,7 @@ fn prepare(ring: &KeyRing) -> Result<Vec<PreparedKey>> {
 }
 
 impl PreparedKey {
-    fn new(ring_key: &keys::SigningKey) -> Result<Self> {
+    fn new(ring_key: &ring::SigningKey) -> Result<Self> {
         let header = Header { typ: Some(TYPE.into()), kid: Some(ring_key.id.clone()), ..Header::new(Algorithm::HS256) };
         let encoding = EncodingKey::from_secret(&ring_key.secret);
         // An empty token shows how the library writes this header.

@@ -1,8 +1,8 @@
 //! `orderd doctor`: whether what the database rests on is as it should be. It changes nothing; to try the disk, it writes
 //! a file of its own beside the database and removes it.
 
-mod ground;
-mod house;
+mod files;
+mod machine;
 
 use super::{Failure, flags::ConfigFlags, print};
 use crate::{config::Config, domain::time::Clock, store};
@@ -78,17 +78,17 @@ impl Arguments {
 fn look(config: &Config, clock: &Clock) -> Vec<Finding> {
     let path = &config.db.path;
     let folder = store::folder_of(path);
-    let mut findings = vec![Finding::good("sqlite", store::sqlite_version()), ground::descriptors(config)];
+    let mut findings = vec![Finding::good("sqlite", store::sqlite_version()), machine::descriptors(config)];
     if !folder.is_dir() {
         findings.push(Finding::bad("folder", format!("{} is not there", folder.display())));
         return findings;
     }
-    findings.push(ground::file_system(folder));
-    findings.push(ground::room(folder, path));
-    findings.push(ground::sync(folder, clock));
-    findings.push(house::permissions(config));
-    findings.push(house::holder(path));
-    findings.extend(house::database(path, clock.now()));
-    findings.push(house::backups(config, clock.now()));
+    findings.push(machine::file_system(folder));
+    findings.push(machine::room(folder, path));
+    findings.push(machine::sync(folder, clock));
+    findings.push(files::permissions(config));
+    findings.push(files::holder(path));
+    findings.extend(files::database(path, clock.now()));
+    findings.push(files::backups(config, clock.now()));
     findings
 }

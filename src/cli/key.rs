@@ -13,7 +13,7 @@ use crate::{
     },
     error::problem,
     service::{
-        keys::{self, NewKey},
+        api_keys::{self, NewKey},
         users,
     },
 };
@@ -62,7 +62,7 @@ impl Command {
             Self::Create(arguments) => create(arguments),
             Self::Revoke(Revoke { flags, id }) => {
                 offline::change(flags.load(vec![])?, async |app, system| {
-                    let revoked = keys::revoke(&app, system, id).await;
+                    let revoked = api_keys::revoke(&app, system, id).await;
                     revoked.map_err(|e| {
                         if e.is(&problem::NOT_FOUND) { e.detail(format!("No API key is {id}.")) } else { e }
                     })
@@ -77,7 +77,7 @@ fn create(arguments: Create) -> Result<(), Failure> {
     let new = NewKey { name, permissions: permission.into_iter().collect(), expires_at };
     let made = offline::change(flags.load(vec![])?, async |app, system| {
         let owner = users::by_email(&app, &system, &user)?.id.0;
-        keys::create_for(&app, system, owner, new).await
+        api_keys::create_for(&app, system, owner, new).await
     })?;
     print(format_args!("{} {}\n", made.key.id.0, made.secret))
 }

@@ -7,7 +7,7 @@ use crate::{
     auth::Actor,
     config::Config,
     service::backups,
-    store::{Options, Store, beside, restore::Restore},
+    store::{Commits, Options, Store, beside, restore::Restore},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -44,7 +44,7 @@ impl Arguments {
 fn end_sessions(path: PathBuf, system: Surroundings) -> Result<usize, Failure> {
     let options = Options {
         path,
-        synced: true,
+        commits: Commits::Synced,
         request_timeout: PATIENCE,
         query_budget: PATIENCE,
         threads: 1,

@@ -2,7 +2,10 @@
 
 use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
 use crate::{
-    api::server::{self, Certificate},
+    api::{
+        routes,
+        server::{self, Certificate},
+    },
     app::{App, Surroundings},
     auth::secret,
     config::{Bootstrap, Config, Loaded},
@@ -42,7 +45,7 @@ impl Arguments {
         let loaded = self.flags.load()?;
         let exporter = observe(&loaded.config)?;
         let runtime = runtime(Builder::new_multi_thread())?;
-        let outcome = runtime.block_on(serve(loaded, self.demo, exporter));
+        let outcome = runtime.block_on(serve(loaded, self.demo.then(demo_plan), exporter));
         // Work that nobody waits for any more must not keep the process.
         runtime.shutdown_background();
         outcome
@@ -58,7 +61,7 @@ fn observe(config: &Config) -> Result<Option<Exporter>, Failure> {
     Ok(exporter)
 }
 
-async fn serve(loaded: Loaded, demo: bool, exporter: Option<Exporter>) -> Result<(), Failure> {
+async fn serve(loaded: Loaded, demo: Option<Plan>, exporter: Option<Exporter>) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
     // From the start, so that no signal kills it while it does not listen for them yet.
     let told = told_to_stop().and_then(|told| Ok((told, signal(SignalKind::hangup())?)));
@@ -66,7 +69,10 @@ async fn serve(loaded: Loaded, demo: bool, exporter: Option<Exporter>) -> Result
     let listen = config.server.listen;
     let certificate = certificate(&config)?;
     tokio::spawn(reread(renewed, certificate.clone()));
-    let demo_users = if demo { fill(&config).await? } else { vec![] };
+    let demo_users = match demo {
+        Some(plan) => fill(&config, &plan).await?,
+        None => vec![],
+    };
     let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
     let listening = server::listen(listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
@@ -118,7 +124,7 @@ async fn run(
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
-    server::serve(app.clone(), listener, certificate, stop).await;
+    server::serve(app.clone(), routes::router(app.clone()), listener, certificate, stop).await;
     drop(stop_housekeeping);
     housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;
@@ -163,13 +169,15 @@ fn told_to_stop() -> std::io::Result<impl Future<Output = &'static str>> {
 const DEMO_ORDERS: usize = 10_000;
 const DEMO_DAYS: u32 = 180;
 
+fn demo_plan() -> Plan {
+    Plan { orders: DEMO_ORDERS, days: DEMO_DAYS, until: Clock::system().now(), accounts: 0, seed: 1 }
+}
+
 /// Fills an empty database with users and orders, at times of the past.
-async fn fill(config: &Config) -> Result<Vec<DemoUser>, Failure> {
-    let until = Clock::system().now();
-    let plan = Plan { orders: DEMO_ORDERS, days: DEMO_DAYS, until, accounts: 0, seed: 1 };
-    let app = demo::open(config, &plan)?;
+async fn fill(config: &Config, plan: &Plan) -> Result<Vec<DemoUser>, Failure> {
+    let app = demo::open(config, plan)?;
     let made = if demo::is_empty(&app)? {
-        demo::fill(&app, &plan, |_| {}).await?
+        demo::fill(&app, plan, |_| {}).await?
     } else {
         tracing::warn!("--demo fills an empty database only; this one is left as it is");
         vec![]

@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn allowed_transitions_are_those_of_the_contract() {
+    fn a_status_allows_what_leads_on_from_it() {
         let allowed = |status: OrderStatus| status.allowed_transitions().map(Transition::name).collect::<Vec<_>>();
         assert_eq!(allowed(OrderStatus::Draft), ["place", "cancel"]);
         assert_eq!(allowed(OrderStatus::Pending), ["confirm", "cancel"]);

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_contract() {
+    fn tax_by_rate_is_rounded_for_each_line() {
         let (lines, totals) = price(&[line(2, 1250, 0, rate("8.875"))], &[], 0).unwrap();
         assert_eq!(lines, [LineTotals { tax_amount: 222, total_amount: 2722 }]);
         assert_eq!(totals, Totals { subtotal: 2500, discount: 0, fee: 0, tax: 222, total: 2722 });

@@ -22,7 +22,7 @@ use crate::{
         id::{Identifier, Ids, UserId},
         order::{Order, Transition},
         time::{Clock, Timestamp},
-        transaction::{Kind, TransactionStatus},
+        transaction::Kind,
         user::Email,
     },
     error::{Error, Result},
@@ -193,14 +193,5 @@ fn go_on(tx: &WriteTx<'_>, actor: &Actor, mut order: Order, deed: &Deed) -> Resu
 }
 
 fn money(kind: Kind, amount: i64) -> NewTransaction {
-    NewTransaction {
-        kind,
-        status: TransactionStatus::Succeeded,
-        amount,
-        provider: Some("demo".to_owned()),
-        provider_ref: None,
-        payment_id: None,
-        reason: None,
-        occurred_at: None,
-    }
+    NewTransaction { provider: Some("demo".to_owned()), ..NewTransaction::succeeded(kind, amount) }
 }

@@ -1,7 +1,8 @@
 //! Exactly once: a request that comes with a key takes effect in the transaction that keeps the key, and is answered
-//! from there when it comes again.
+//! from there when it comes again. An answer is kept as it was given, so this is the one place in which use cases know that
+//! answers have statuses, places and tags.
 
-use super::views::IdempotencyKeyView;
+use super::{events::Recorded, views::IdempotencyKeyView};
 use crate::{
     app::App,
     auth::Actor,
@@ -41,12 +42,19 @@ pub struct Reply {
     pub etag: Option<i64>,
     /// For an answer that is given again: the request that took effect.
     pub original_request_id: Option<String>,
+    /// The event whose document this is, if it is one's: then a reference to that is kept in place of a copy.
+    event: Option<i64>,
 }
 
 impl Reply {
     /// An answer of this status with this document.
     pub fn new(status: u16, body: String) -> Self {
-        Self { status, body, location: None, etag: None, original_request_id: None }
+        Self { status, body, location: None, etag: None, original_request_id: None, event: None }
+    }
+
+    /// An answer of this status with the document of this event.
+    pub(super) fn of_event(status: u16, event: Recorded) -> Self {
+        Self { event: Some(event.seq), ..Self::new(status, event.document) }
     }
 
     /// With the place where what was made can be read.
@@ -62,26 +70,32 @@ impl Reply {
     }
 }
 
-/// What the body of an answer is kept as.
-#[derive(Clone, Copy, Debug)]
-pub enum Kept {
-    /// The data of this event.
-    InEvent(i64),
-    /// A copy: the request made no event.
-    ByItself,
-}
-
 impl Attempt {
     /// One that does not come again.
     pub fn once() -> Self {
         Self { key: None, fingerprint: [0; 32], method: String::new(), path: String::new(), retention: Duration::ZERO }
     }
 
-    /// The answer of the request that took effect under this key, if there is one.
+    /// Takes `effect` and keeps its answer under the key, in the same transaction; or gives the answer of the request that
+    /// took effect under this key before.
     ///
     /// # Errors
-    /// `IDEMPOTENCY_KEY_REUSED` if that was another request.
-    pub fn replay(&self, tx: &WriteTx<'_>, actor: &Actor) -> Result<Option<Reply>> {
+    /// Those of `effect`; `IDEMPOTENCY_KEY_REUSED` if what took effect under this key was another request.
+    pub fn exactly_once(
+        &self,
+        tx: &WriteTx<'_>,
+        actor: &Actor,
+        effect: impl FnOnce() -> Result<Reply>,
+    ) -> Result<Reply> {
+        if let Some(reply) = self.replay(tx, actor)? {
+            return Ok(reply);
+        }
+        let reply = effect()?;
+        self.settle(tx, actor, &reply)?;
+        Ok(reply)
+    }
+
+    fn replay(&self, tx: &WriteTx<'_>, actor: &Actor) -> Result<Option<Reply>> {
         let Some(key) = &self.key else { return Ok(None) };
         let since = tx.now().minus(self.retention);
         let Some(settled) = idempotency::find(tx, &actor.principal.scope(), key, since)? else { return Ok(None) };
@@ -98,29 +112,24 @@ impl Attempt {
             location: settled.location,
             etag: settled.etag,
             original_request_id: Some(settled.request_id),
+            event: None,
         }))
     }
 
-    /// Keeps `reply` under the key, in the transaction of its effect, and hands it back.
-    pub fn settle(&self, tx: &WriteTx<'_>, actor: &Actor, reply: Reply, kept: Kept) -> Result<Reply> {
-        if let Some(key) = &self.key {
-            let settled = Settled {
-                fingerprint: self.fingerprint,
-                method: self.method.clone(),
-                path: self.path.clone(),
-                status: reply.status,
-                location: reply.location.clone(),
-                etag: reply.etag,
-                answer: match kept {
-                    Kept::InEvent(seq) => Answer::Event(seq),
-                    Kept::ByItself => Answer::Body(reply.body.clone()),
-                },
-                request_id: actor.request_id.to_string(),
-                created_at: tx.now(),
-            };
-            idempotency::settle(tx, &actor.principal.scope(), key, &settled)?;
-        }
-        Ok(reply)
+    fn settle(&self, tx: &WriteTx<'_>, actor: &Actor, reply: &Reply) -> Result<()> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let settled = Settled {
+            fingerprint: self.fingerprint,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            status: reply.status,
+            location: reply.location.clone(),
+            etag: reply.etag,
+            answer: reply.event.map_or_else(|| Answer::Body(reply.body.clone()), Answer::Event),
+            request_id: actor.request_id.to_string(),
+            created_at: tx.now(),
+        };
+        idempotency::settle(tx, &actor.principal.scope(), key, &settled)
     }
 }
 

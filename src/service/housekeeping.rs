@@ -1,7 +1,7 @@
 //! What is done from time to time without being asked for: writing notes, forgetting what is over, taking over new
 //! signing keys, and making backups. Each concern is one function, does little at a time, and is tried again later if it fails.
 
-use super::{audit, backups, keys, signing_keys::Watch};
+use super::{api_keys, audit, backups, signing_keys::Watch};
 use crate::{
     app::App,
     error::{Error, Result},
@@ -37,7 +37,7 @@ pub async fn run(app: App, mut stop: oneshot::Receiver<()>) {
         report("audit.write_notes", audit::write_notes(&app).await);
         report("signing_keys.look", signing_keys.look(&app));
         if tick % KEEP_LAST_USE_EVERY == 0 {
-            report("api_keys.keep_last_use", keys::keep_last_use(&app).await);
+            report("api_keys.keep_last_use", api_keys::keep_last_use(&app).await);
         }
         if tick % FORGET_EVERY == 0 {
             app.access.prune(app.clock.now());
@@ -48,7 +48,7 @@ pub async fn run(app: App, mut stop: oneshot::Receiver<()>) {
     app.drain();
     report("backup.run", backups.await.map_err(Error::internal));
     report("audit.write_notes", audit::write_notes(&app).await);
-    report("api_keys.keep_last_use", keys::keep_last_use(&app).await);
+    report("api_keys.keep_last_use", api_keys::keep_last_use(&app).await);
 }
 
 /// Forgets sessions that are over.

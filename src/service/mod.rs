@@ -1,15 +1,15 @@
 //! The use cases: check, then one named transaction, then the value of the reply. They know who is calling and what the
-//! rules are, and nothing of HTTP or SQL.
+//! rules are, and nothing of SQL; of HTTP nothing but what an answer that is kept has to say (`exactly_once.rs`).
 
 pub mod access;
 pub mod analytics;
+pub mod api_keys;
 pub mod audit;
 pub mod backups;
 pub mod demo;
 pub mod events;
 pub mod exactly_once;
 pub mod housekeeping;
-pub mod keys;
 pub mod metrics;
 pub mod orders;
 pub mod page;

@@ -147,25 +147,41 @@ fn limited_to_own(actor: &Actor, filter: Filter) -> Filter {
     Filter { visible_to, ..filter }
 }
 
-/// Whether `actor` may read an order of `owner`.
-fn readable(actor: &Actor, owner: Option<UserId>) -> bool {
-    allows(actor, owner, Permission::OrdersRead, Permission::OrdersReadOwn)
+/// What somebody needs for doing something to an order.
+struct Right {
+    /// Whosever the order is.
+    any: Permission,
+    /// With an order of their own.
+    own: Permission,
 }
 
-/// Whether `actor` may do to an order of `owner` what needs `any` permission, or `own` for an order of theirs.
-fn allows(actor: &Actor, owner: Option<UserId>, any: Permission, own: Permission) -> bool {
-    let theirs = owner.is_some() && owner == actor.user_id();
-    actor.may(any) || (theirs && actor.may(own))
+impl Right {
+    const READ: Self = Self { any: Permission::OrdersRead, own: Permission::OrdersReadOwn };
+    const UPDATE: Self = Self { any: Permission::OrdersUpdate, own: Permission::OrdersUpdateOwn };
+    const PLACE: Self = Self { any: Permission::OrdersTransition, own: Permission::OrdersCreateOwn };
+    const MOVE: Self = Self { any: Permission::OrdersTransition, own: Permission::OrdersTransition };
+    const CANCEL: Self = Self { any: Permission::OrdersCancel, own: Permission::OrdersCancelOwn };
+
+    /// Whether `actor` has it over an order of `owner`.
+    fn is_held(&self, actor: &Actor, owner: Option<UserId>) -> bool {
+        let theirs = owner.is_some() && owner == actor.user_id();
+        actor.may(self.any) || (theirs && actor.may(self.own))
+    }
+}
+
+/// Whether `actor` may read an order of `owner`.
+fn readable(actor: &Actor, owner: Option<UserId>) -> bool {
+    Right::READ.is_held(actor, owner)
 }
 
 /// The order of this identifier, if `actor` may read it; somebody else's looks like none.
 pub(super) fn readable_order(tx: &ReadTx<'_>, actor: &Actor, id: OrderId) -> Result<Order> {
-    permitted(tx, actor, id, Permission::OrdersRead, Permission::OrdersReadOwn)
+    permitted(tx, actor, id, &Right::READ)
 }
 
 /// The order to which `actor` wants to do something, if they may do that; somebody else's looks like none.
-fn permitted(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, any: Permission, own: Permission) -> Result<Order> {
-    orders::by_id(tx, id)?.filter(|order| allows(actor, order.user_id, any, own)).ok_or_else(Error::absent)
+fn permitted(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, right: &Right) -> Result<Order> {
+    orders::by_id(tx, id)?.filter(|order| right.is_held(actor, order.user_id)).ok_or_else(Error::absent)
 }
 
 fn document(order: &Order) -> Result<String> {

@@ -9,7 +9,7 @@ pub use refresh::refresh;
 pub use setup::{first_admin, offer_setup, set_up};
 
 use super::{
-    audit, keys,
+    api_keys, audit,
     page::{Found, Wanted},
     views::{KeyView, SessionView, Shown, UserView},
 };
@@ -109,7 +109,7 @@ pub struct Me {
 pub fn me(app: &App, actor: &Actor) -> Result<Me> {
     let (user, api_key) = match actor.principal {
         Principal::User { id, .. } => (app.store.read("auth.me", |tx| users::by_id(tx, id))?, None),
-        Principal::ApiKey { id, .. } => (None, keys::find(app, id)?),
+        Principal::ApiKey { id, .. } => (None, api_keys::find(app, id)?),
         Principal::System => (None, None),
     };
     Ok(Me {

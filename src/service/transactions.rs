@@ -2,8 +2,9 @@
 //! exceed payments, whatever races: every check and its effect are one transaction of the single writer.
 
 use super::{
-    audit, events,
-    exactly_once::{Attempt, Kept, Reply},
+    audit,
+    events::{self, Recorded},
+    exactly_once::{Attempt, Reply},
     orders::readable_order,
     page::{Found, Wanted},
     views::TransactionView,
@@ -44,6 +45,22 @@ pub struct NewTransaction {
     pub occurred_at: Option<Timestamp>,
 }
 
+impl NewTransaction {
+    /// Money that has just moved, of which nothing else is known.
+    pub(super) fn succeeded(kind: Kind, amount: i64) -> Self {
+        Self {
+            kind,
+            status: TransactionStatus::Succeeded,
+            amount,
+            provider: None,
+            provider_ref: None,
+            payment_id: None,
+            reason: None,
+            occurred_at: None,
+        }
+    }
+}
+
 /// The permission that recording and resolving needs.
 const fn permission(kind: Kind) -> Permission {
     match kind {
@@ -58,11 +75,7 @@ pub async fn record(app: &App, actor: Actor, attempt: Attempt, id: OrderId, new:
     app.store
         .write(operation(new.kind), move |tx| {
             let mut order = orders::by_id(tx, id)?.ok_or_else(Error::absent)?;
-            if let Some(reply) = attempt.replay(tx, &actor)? {
-                return Ok(reply);
-            }
-            let (reply, event) = add(tx, &actor, &mut order, &new)?;
-            attempt.settle(tx, &actor, reply, Kept::InEvent(event))
+            attempt.exactly_once(tx, &actor, || add(tx, &actor, &mut order, &new))
         })
         .await
 }
@@ -75,8 +88,8 @@ const fn operation(kind: Kind) -> &'static str {
     }
 }
 
-/// Records a payment or refund of `order`, which then shows it. Gives the answer, and the place of its event.
-pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewTransaction) -> Result<(Reply, i64)> {
+/// Records a payment or refund of `order`, which then shows it.
+pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewTransaction) -> Result<Reply> {
     // A provider's message that comes again is told so, whatever has become of the order since.
     refuse_duplicate(tx, new)?;
     refuse_state(order, new.kind)?;
@@ -98,27 +111,25 @@ pub async fn resolve(
         .write("transactions.update", move |tx| {
             let mut transaction = transactions::by_id(tx, id)?.ok_or_else(Error::absent)?;
             actor.require(permission(transaction.kind))?;
-            if let Some(reply) = attempt.replay(tx, &actor)? {
-                return Ok(reply);
-            }
-            let mut order = orders::by_id(tx, transaction.order_id)?.ok_or_else(Error::absent)?;
-            if transaction.status == status {
-                let body = TransactionView::with_order(&transaction, &order);
-                let reply = Reply::new(200, serde_json::to_string(&body).map_err(Error::internal)?);
-                return attempt.settle(tx, &actor, reply, Kept::ByItself);
-            }
-            if transaction.status != TransactionStatus::Pending {
-                return Err(Error::new(&problem::INVALID_TRANSITION)
-                    .detail(format!("A transaction that is {} stays so.", transaction.status))
-                    .member("current_status", transaction.status.name())
-                    .member("allowed_transitions", Vec::<String>::new()));
-            }
-            transaction.status = status;
-            transaction.occurred_at = occurred_at.unwrap_or(transaction.occurred_at);
-            transactions::resolve(tx, order.user_id, &transaction)?;
-            audit::record(tx, &actor, "transactions.update", Some(&id), &audited(&order, &transaction))?;
-            let (event, document) = account(tx, &actor, &mut order, &transaction, EventType::updated)?;
-            attempt.settle(tx, &actor, Reply::new(200, document), Kept::InEvent(event))
+            attempt.exactly_once(tx, &actor, || {
+                let mut order = orders::by_id(tx, transaction.order_id)?.ok_or_else(Error::absent)?;
+                if transaction.status == status {
+                    let body = TransactionView::with_order(&transaction, &order);
+                    return Ok(Reply::new(200, serde_json::to_string(&body).map_err(Error::internal)?));
+                }
+                if transaction.status != TransactionStatus::Pending {
+                    return Err(Error::new(&problem::INVALID_TRANSITION)
+                        .detail(format!("A transaction that is {} stays so.", transaction.status))
+                        .member("current_status", transaction.status.name())
+                        .member("allowed_transitions", Vec::<String>::new()));
+                }
+                transaction.status = status;
+                transaction.occurred_at = occurred_at.unwrap_or(transaction.occurred_at);
+                transactions::resolve(tx, order.user_id, &transaction)?;
+                audit::record(tx, &actor, "transactions.update", Some(&id), &audited(&order, &transaction))?;
+                let event = account(tx, &actor, &mut order, &transaction, EventType::updated)?;
+                Ok(Reply::of_event(200, event))
+            })
         })
         .await
 }
@@ -151,16 +162,7 @@ pub(super) fn refund_on_cancellation(
     amount: i64,
     reason: Option<String>,
 ) -> Result<()> {
-    let new = NewTransaction {
-        kind: Kind::Refund,
-        status: TransactionStatus::Succeeded,
-        amount,
-        provider: None,
-        provider_ref: None,
-        payment_id: None,
-        reason,
-        occurred_at: None,
-    };
+    let new = NewTransaction { reason, ..NewTransaction::succeeded(Kind::Refund, amount) };
     book(tx, actor, order, &assemble(tx, order, &new), "orders.cancel").map(drop)
 }
 
@@ -228,11 +230,11 @@ fn book(
     order: &mut Order,
     transaction: &Transaction,
     action: &'static str,
-) -> Result<(Reply, i64)> {
+) -> Result<Reply> {
     transactions::insert(tx, order.seq, order.user_id, transaction)?;
     audit::record(tx, actor, action, Some(&transaction.id), &audited(order, transaction))?;
-    let (event, document) = account(tx, actor, order, transaction, EventType::recorded)?;
-    Ok((Reply::new(201, document).at(format!("/v1/transactions/{}", transaction.id)), event))
+    let event = account(tx, actor, order, transaction, EventType::recorded)?;
+    Ok(Reply::of_event(201, event).at(format!("/v1/transactions/{}", transaction.id)))
 }
 
 /// A transaction as the audit trail shows it.
@@ -250,7 +252,7 @@ fn account(
     order: &mut Order,
     transaction: &Transaction,
     event: impl FnOnce(Kind) -> EventType,
-) -> Result<(i64, String)> {
+) -> Result<Recorded> {
     let before = order.clone();
     if transaction.status == TransactionStatus::Succeeded {
         match transaction.kind {
@@ -263,8 +265,7 @@ fn account(
     order.updated_at = tx.now();
     orders::update(tx, &before, order)?;
     let document = TransactionView::with_order(transaction, order);
-    let recorded = events::record(tx, actor, event(transaction.kind), order, &document)?;
-    Ok((recorded.seq, recorded.document))
+    events::record(tx, actor, event(transaction.kind), order, &document)
 }
 
 /// Amounts are exact integers for every reader, sums of them included.

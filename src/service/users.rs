@@ -6,7 +6,7 @@ pub use change::{ChangeUser, change};
 
 use super::{
     audit,
-    exactly_once::{Attempt, Kept, Reply},
+    exactly_once::{Attempt, Reply},
     page::{Found, Wanted},
     roles,
     views::{Shown, UserView},
@@ -73,13 +73,11 @@ pub async fn create(app: &App, actor: Actor, attempt: Attempt, new: NewUser) -> 
     let shared = app.clone();
     app.store
         .write("users.create", move |tx| {
-            if let Some(reply) = attempt.replay(tx, &actor)? {
-                return Ok(reply);
-            }
-            require_grantable(tx, &actor, &new.role)?;
-            let user = insert(tx, &shared, &actor, (&email, &new), &hash, "users.create")?;
-            let reply = Reply::new(201, document(&user)?).at(format!("/v1/users/{}", user.id));
-            attempt.settle(tx, &actor, reply, Kept::ByItself)
+            attempt.exactly_once(tx, &actor, || {
+                require_grantable(tx, &actor, &new.role)?;
+                let user = insert(tx, &shared, &actor, (&email, &new), &hash, "users.create")?;
+                Ok(Reply::new(201, document(&user)?).at(format!("/v1/users/{}", user.id)))
+            })
         })
         .await
 }

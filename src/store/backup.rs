@@ -12,8 +12,8 @@ mod partial;
 pub(super) use partial::Partial;
 
 use super::{
-    OpenError, ReadTx, Store,
-    open::{self, SCHEMA_VERSION},
+    OpenError, ReadTx, Store, open,
+    schema::SCHEMA_VERSION,
     sql::{Columns, failed},
     verify::{self, Check},
 };

@@ -24,12 +24,21 @@ const WRITER_CACHE_KIB: i64 = 16 * 1024;
 /// Page cache of each reading connection, in KiB.
 const READER_CACHE_KIB: i64 = 8 * 1024;
 
+/// What has become of a commit when it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commits {
+    /// It is on disk.
+    Synced,
+    /// It is written; a power cut may take the newest ones.
+    Written,
+}
+
 /// How to open a store.
 pub struct Options {
     /// The database file.
     pub path: PathBuf,
-    /// Whether a commit is synced before it is answered.
-    pub synced: bool,
+    /// When a commit is answered.
+    pub commits: Commits,
     /// The time limit of a request; a write may wait half of it to begin.
     pub request_timeout: Duration,
     /// How long a query in the lane of long ones may take.
@@ -43,10 +52,14 @@ pub struct Options {
 }
 
 /// Sets up the connection that writes.
-pub(super) fn prepare_writer(connection: &Connection, synced: bool) -> rusqlite::Result<()> {
+pub(super) fn prepare_writer(connection: &Connection, commits: Commits) -> rusqlite::Result<()> {
     prepare(connection, WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
+    let synchronous = match commits {
+        Commits::Synced => "FULL",
+        Commits::Written => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     // Checkpoints are the writer's own.
     connection.pragma_update(None, "wal_autocheckpoint", 0)
 }

@@ -5,8 +5,9 @@
 use super::{
     OpenError,
     backup::{CopyError, Partial},
-    beside,
-    connection::{READ_ONLY, READ_WRITE, prepare_writer},
+    connection::{Commits, READ_ONLY, READ_WRITE, prepare_writer},
+    files::beside,
+    schema::Step,
     sql::says_full,
 };
 use crate::domain::digest::hex_sha256;
@@ -16,28 +17,6 @@ use std::{
     fmt,
     path::{Path, PathBuf},
 };
-
-/// A step to the next version of the schema.
-pub(super) struct Step {
-    /// The version that it leads to.
-    pub(super) to: i64,
-    /// Its statements: a file of `migrations/`.
-    pub(super) sql: &'static str,
-    /// SHA-256 of the statements, in hex: a step that was released is never edited.
-    pub(super) sha256: &'static str,
-}
-
-/// Every step since the first release, in order. The statements of the step to version 2 are `migrations/0002_<what>.sql`,
-/// and so on; `schema.sql` always holds what they lead to.
-pub(super) const STEPS: &[Step] = &[];
-
-/// The version that `steps` lead to.
-pub(super) const fn newest(steps: &[Step]) -> i64 {
-    match steps {
-        [.., last] => last.to,
-        [] => 1,
-    }
-}
 
 /// Why a file could not be upgraded. It is as it was after the last step that succeeded.
 #[derive(Debug)]
@@ -71,7 +50,7 @@ pub(super) fn upgrade_copy(copy: &Partial, from: i64, steps: &[Step]) -> Result<
     let due: Vec<_> = steps.iter().filter(|step| step.to > from).collect();
     let open = || {
         let connection = Connection::open_with_flags(copy.path(), READ_WRITE)?;
-        prepare_writer(&connection, false)?;
+        prepare_writer(&connection, Commits::Written)?;
         // It stays one file.
         connection.pragma_update(None, "journal_mode", "DELETE")?;
         Ok::<_, rusqlite::Error>(connection)

@@ -1,23 +1,26 @@
 //! The one file that everything is kept in: opening it, reading from it, and the single writer. All SQL of the program
 //! is in this folder, a file for each noun; no other module sees a rusqlite type. It knows no HTTP and no rules.
 
+pub mod api_keys;
 pub mod audit;
 pub mod backup;
 mod connection;
 pub mod events;
 pub mod figures;
 pub mod file_system;
+mod files;
 mod gauges;
 pub mod idempotency;
 pub mod item_names;
-pub mod keys;
 mod migrate;
 mod open;
+mod open_error;
 pub mod orders;
 mod readers;
 pub mod reconcile;
 pub mod restore;
 pub mod roles;
+mod schema;
 pub mod sessions;
 mod sql;
 pub mod transactions;
@@ -25,9 +28,10 @@ pub mod users;
 pub mod verify;
 mod writer;
 
-pub use connection::Options;
+pub use connection::{Commits, Options};
+pub use files::{LITTLE_ROOM, beside, folder_of, free_bytes, lock_file, sync_folder};
 pub use gauges::Gauges;
-pub use open::{OpenError, lock_file, sync_folder};
+pub use open_error::OpenError;
 pub use readers::ReadTx;
 pub use writer::WriteTx;
 
@@ -42,29 +46,9 @@ use std::{
 };
 use tracing::Instrument;
 
-/// Free bytes below which the disk of the file counts as full.
-pub const LITTLE_ROOM: u64 = 64 * 1024 * 1024;
-
 /// The version of the SQLite that is part of this program.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
-}
-
-/// Bytes that may still be written to the disk of `folder`; none if the system does not say.
-pub fn free_bytes(folder: &Path) -> Option<u64> {
-    rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// The folder that the file at `path` is in.
-pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The path with `end` added to its name.
-pub fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
 }
 
 /// The database file while it is open. Cheap to clone.
@@ -92,8 +76,8 @@ impl Store {
     }
 
     /// Runs `work` in a transaction and answers when it is on disk. Work of other callers may share the transaction;
-    /// if it fails, it is rolled back alone. `work` is run again if that needs to happen, so it must not change
-    /// anything but the transaction; what is to follow a commit goes into [`WriteTx::after_commit`].
+    /// if it fails, it is rolled back alone. `work` is run again if that needs to happen, so it is an `Fn`, and what
+    /// is to follow a commit goes into [`WriteTx::after_commit`].
     ///
     /// # Errors
     /// Those of `work`; `OVERLOADED` if it could not be begun in time; `OUTCOME_UNKNOWN` if it was begun and not
@@ -101,7 +85,7 @@ impl Store {
     pub async fn write<T, W>(&self, name: &'static str, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnMut(&WriteTx<'_>) -> Result<T> + Send + 'static,
+        W: Fn(&WriteTx<'_>) -> Result<T> + Send + 'static,
     {
         let span = tracing::trace_span!(target: TARGET, "write", store.operation = name);
         self.0.writer.run(name, work).instrument(span).await

@@ -3,13 +3,15 @@
 mod log;
 
 use super::{
-    Inner, ReadTx, Store, beside,
-    connection::{Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
+    Inner, ReadTx, Store,
+    connection::{Commits, Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
     file_system::{self, FileSystem},
-    folder_of,
+    files::{beside, folder_of, lock, private, sync_folder},
     gauges::Gauges,
-    migrate::{self, STEPS, Step},
+    migrate,
+    open_error::OpenError,
     readers::Readers,
+    schema::{SCHEMA, SCHEMA_VERSION, STEPS, Step, newest},
     sql::{failed, says_full},
     writer::Writer,
 };
@@ -17,56 +19,15 @@ use crate::error::Result;
 use rusqlite::{Connection, OpenFlags};
 use std::{
     fmt,
-    fs::{File, OpenOptions, TryLockError},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    fs::{File, OpenOptions},
+    path::Path,
     sync::Arc,
 };
 
-/// The present schema; a new file is made from it.
-pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
-/// `PRAGMA user_version` of the present schema.
-pub(super) const SCHEMA_VERSION: i64 = migrate::newest(STEPS);
 /// `PRAGMA application_id`: "ordd".
 const APPLICATION_ID: i64 = 0x6f72_6464;
 /// The oldest SQLite without the fault that could damage a WAL file with two connections: 3.51.3.
 const OLDEST_SQLITE: i32 = 3_051_003;
-
-/// Why a file could not be opened.
-#[derive(Debug)]
-pub enum OpenError {
-    /// Another server has it.
-    Held(PathBuf),
-    /// It was written by a newer version.
-    Newer(PathBuf, i64),
-    /// It was written by an older version, and this command only reads.
-    Older(PathBuf, i64),
-    /// It is not a database of this program, or is damaged.
-    Damaged(PathBuf, String),
-    /// The system would not let us.
-    Denied(PathBuf, String),
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Held(path) => write!(f, "{}: in use by another orderd", path.display()),
-            Self::Newer(path, version) => write!(
-                f,
-                "{}: schema {version} is newer than this program's {SCHEMA_VERSION}; it was left untouched",
-                path.display()
-            ),
-            Self::Older(path, version) => write!(
-                f,
-                "{}: schema {version} is older than this program's {SCHEMA_VERSION}; `orderd serve` upgrades it",
-                path.display()
-            ),
-            Self::Damaged(path, reason) | Self::Denied(path, reason) => write!(f, "{}: {reason}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
 
 /// A file that this process has to itself.
 pub(super) struct Taken {
@@ -79,7 +40,7 @@ pub(super) struct Taken {
 pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let path = &options.path;
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.clone(), e.to_string());
-    let Taken { lock, connection } = take(path, options.synced, STEPS)?;
+    let Taken { lock, connection } = take(path, options.commits, STEPS)?;
     let gauges = Arc::new(Gauges::new(Readers::connections(options)));
     let readers = Readers::open(options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
     let writer = Writer::start(connection, options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
@@ -88,7 +49,7 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
 
 /// Takes the file at `path` for this process alone: makes it if it is not there, and upgrades it by `steps` if it is older
 /// than they lead to. One that is newer, or not ours, is left as it is.
-pub(super) fn take(path: &Path, synced: bool, steps: &[Step]) -> Result<Taken, OpenError> {
+pub(super) fn take(path: &Path, commits: Commits, steps: &[Step]) -> Result<Taken, OpenError> {
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(denied(&format!("SQLite {} is too old to be safe", rusqlite::version())));
@@ -108,15 +69,15 @@ pub(super) fn take(path: &Path, synced: bool, steps: &[Step]) -> Result<Taken, O
     };
     let version = match found {
         Found::Empty => None,
-        found => Some(version_of(path, &found, migrate::newest(steps))?),
+        found => Some(version_of(path, &found, newest(steps))?),
     };
     let mut connection = Connection::open_with_flags(path, READ_WRITE).map_err(|e| denied(&e))?;
-    prepare_writer(&connection, synced).map_err(|e| unusable(path, &e))?;
+    prepare_writer(&connection, commits).map_err(|e| unusable(path, &e))?;
     match version {
         Some(version) => migrate::upgrade(path, &mut connection, version, steps).map_err(|e| denied(&e))?,
         None => create(&connection).map_err(|e| unusable(path, &e))?,
     }
-    settle(&connection).map_err(|e| unusable(path, &e))?;
+    settle(path, &connection)?;
     sync_folder(path).map_err(|e| denied(&e))?;
     Ok(Taken { lock, connection })
 }
@@ -170,42 +131,21 @@ pub(super) fn version(path: &Path, newest: i64) -> Result<i64, OpenError> {
     version_of(path, &look(path, READ_ONLY)?.1, newest)
 }
 
-/// The side file whose lock says that a server has the file at `path`.
-pub fn lock_file(path: &Path) -> PathBuf {
-    beside(path, ".lock")
-}
-
-/// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.
-pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
-    let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
-    let file = private(OpenOptions::new().read(true).write(true).create(true)).open(lock_file(path)).map_err(denied)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Held(path.to_path_buf())),
-        Err(TryLockError::Error(e)) => Err(denied(e)),
-    }
-}
-
-/// Readable by nobody else, whatever the umask.
-pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options.mode(0o600)
-}
-
-/// Moves what is in the log into the file, synced. The process before this one may have died between writing a commit and
-/// syncing it, or after a sync that failed. From now on such a commit is answered as one that is kept, so it has to be.
-fn settle(connection: &Connection) -> rusqlite::Result<()> {
-    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+/// Brings what is in the log onto the disk: into the file or, while a reader or a full disk keeps it from there, where it
+/// is. The process before this one may have died between writing a commit and syncing it, or after a sync that failed.
+/// From now on such a commit is answered as one that is kept, so it has to be.
+fn settle(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    // A checkpoint that a reader is in the way of does not fail: it says so, and has perhaps synced nothing.
+    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get("busy")) {
+        Ok(false) => return Ok(()),
+        Ok(true) => tracing::info!("a reader needs the write-ahead log: it is synced where it is"),
         Err(e) if says_full(&e) => {
-            tracing::warn!(error.cause = %e, "the disk is full: the write-ahead log stays as it is");
-            Ok(())
+            tracing::warn!(error.cause = %e, "the disk is full: the write-ahead log is synced where it is");
         }
-        outcome => outcome,
+        Err(e) => return Err(unusable(path, &e)),
     }
-}
-
-/// Makes the file's entry in its folder durable.
-pub fn sync_folder(path: &Path) -> std::io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
+    let synced = File::open(beside(path, "-wal")).and_then(|log| log.sync_data());
+    synced.map_err(|e| OpenError::Denied(path.to_path_buf(), e.to_string()))
 }
 
 fn unusable(path: &Path, e: &rusqlite::Error) -> OpenError {

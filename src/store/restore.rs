@@ -4,10 +4,11 @@
 use super::{
     OpenError,
     backup::{CopyError, Partial, Stage, Watch, Wish, verify_file},
-    beside,
     connection::{PATIENCE, READ_WRITE},
-    migrate::{self, STEPS, Step},
-    open, verify,
+    files::{self, beside},
+    migrate, open,
+    schema::{STEPS, Step, newest},
+    verify,
 };
 use rusqlite::{Connection, ErrorCode};
 use std::{
@@ -38,7 +39,7 @@ impl Restore {
     }
 
     fn begin_with(steps: &[Step], path: &Path, source: &Path, watch: &Watch) -> Result<Self, CopyError> {
-        let lock = open::lock(path)?;
+        let lock = files::lock(path)?;
         let read = refuse_what_is_no_copy(path, source)?;
         let copy = Partial::begin(&beside(path, ".restore.partial"))?;
         copy_bytes(read, source, &copy, watch)?;
@@ -69,7 +70,7 @@ impl Restore {
             }
         }
         let _ = fs::remove_file(beside(&path, "-shm"));
-        open::sync_folder(&path).map_err(denied)?;
+        files::sync_folder(&path).map_err(denied)?;
         copy.finish(&path)?;
         Ok(was_there)
     }
@@ -124,7 +125,7 @@ fn copy_bytes(mut read: File, source: &Path, copy: &Partial, watch: &Watch) -> R
 /// Verifies the copy, after the steps to the present schema if it is of an earlier one: what its rows must agree with is
 /// known of the present schema alone.
 fn make_current(copy: &Partial, steps: &[Step], watch: &Watch) -> Result<(), CopyError> {
-    let newest = migrate::newest(steps);
+    let newest = newest(steps);
     let version = open::version(copy.path(), newest)?;
     if version < newest {
         verify_file(copy.path(), version, verify::of_any_schema, watch)?;

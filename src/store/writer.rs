@@ -73,7 +73,7 @@ impl Writer {
     pub(super) async fn run<T, W>(&self, name: &'static str, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnMut(&WriteTx<'_>) -> Result<T> + Send + 'static,
+        W: Fn(&WriteTx<'_>) -> Result<T> + Send + 'static,
     {
         let ticket = Arc::new(Ticket::default());
         let (task, mut reply) = Task::new(name, Arc::clone(&ticket), work);

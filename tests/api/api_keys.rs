@@ -1,7 +1,7 @@
 //! API keys: what they may do, whose they are, and that they end at once.
 
 use crate::support::{Answer, Client, Service};
-use orderd::service::keys;
+use orderd::service::api_keys;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn when_a_key_was_used_survives_a_restart() {
     let service = Service::start().await;
     let admin = service.admin().await;
     bearing(&admin, &made(&admin, &["orders:read"]).await).get("/v1/orders").await.ok();
-    keys::keep_last_use(&service.app()).await.unwrap();
+    api_keys::keep_last_use(&service.app()).await.unwrap();
     service.reopen().await;
     assert_eq!(admin.get("/v1/api-keys").await.ok()["data"][0]["last_used_at"], "2026-06-15T12:00:00.000Z");
 }

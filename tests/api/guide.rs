@@ -16,8 +16,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
+const ARCHITECTURE: &str = include_str!("../../assets/guide/01-architecture.md");
 const ORDERS: &str = include_str!("../../assets/guide/06-orders.md");
 const ACCESS: &str = include_str!("../../assets/guide/07-access.md");
+
+/// The numbered sentences under this head.
+fn numbered(text: &str, head: &str) -> Vec<String> {
+    let (_, after) = text.split_once(head).unwrap_or_else(|| panic!("there is no {head}"));
+    let mut sentences: Vec<String> = vec![];
+    for line in after.lines().map(|line| line.trim_start_matches("//! ").trim_end()) {
+        if line.starts_with(&format!("{}. ", sentences.len() + 1)) {
+            sentences.push(line.to_owned());
+        } else if let (Some(last), Some(more)) = (sentences.last_mut(), line.strip_prefix("   ")) {
+            *last += " ";
+            *last += more;
+        } else if line.starts_with('#') {
+            break;
+        }
+    }
+    sentences
+}
+
+#[test]
+fn the_invariants_are_those_of_the_source() {
+    let source = include_str!("../../src/lib.rs").replace("[`", "`").replace("`]", "`");
+    let written = numbered(ARCHITECTURE, "## The invariants");
+    assert_eq!((written.len(), written), (10, numbered(&source, "# The invariants")));
+}
 
 /// The rows of the table under this head.
 fn table<'a>(chapter: &'a str, head: &str) -> Vec<&'a str> {

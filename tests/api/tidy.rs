@@ -1,6 +1,7 @@
 //! The rules of the house, read off the source itself: which room may look into which, and where each outside crate
 //! lives. `src/lib.rs` says why.
 
+use orderd::api::routes;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -205,7 +206,7 @@ fn every_module_says_what_it_is() {
 fn names_say_something() {
     for source in sources() {
         let name = source.path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let empty = ["utils", "util", "helpers", "helper", "misc", "manager", "shared", "lib2"];
+        let empty = ["utils", "util", "helpers", "helper", "misc", "common", "manager", "shared", "lib2"];
         assert!(!empty.contains(&name.as_str()), "{}: name it after what it holds", source.path.display());
     }
 }
@@ -217,6 +218,38 @@ fn all_sql_is_in_the_store() {
         let found = source.text.lines().find(|line| words.iter().any(|word| line.contains(word)));
         assert!(found.is_none(), "{}: SQL belongs in store/: {}", source.path.display(), found.unwrap_or_default());
     }
+}
+
+/// Transactions that belong to no operation of the API, or to a part of one.
+const OTHER_TRANSACTIONS: &[&str] = &[
+    "access.facts",
+    "api_keys.find",
+    "api_keys.keep_last_use",
+    "audit.write_notes",
+    "backup.extent",
+    "demo.accounts",
+    "demo.empty",
+    "demo.orders",
+    "events.export",
+    "orders.export",
+    "setup.offer",
+    "system.restore",
+    "users.by_email",
+];
+
+#[test]
+fn a_transaction_has_the_name_of_its_operation() {
+    let operations: BTreeSet<_> = routes::operations().iter().map(|operation| operation.id).collect();
+    let mut others = BTreeSet::new();
+    for source in sources().iter().filter(|source| ["app", "service"].contains(&source.room.as_str())) {
+        for call in [".write(", ".read(", ".scan("] {
+            let arguments = source.text.split(call).skip(1).filter_map(|text| text.trim_start().strip_prefix('"'));
+            let names = arguments.filter_map(|text| text.split('"').next());
+            others.extend(names.filter(|name| !operations.contains(name)).map(str::to_owned));
+        }
+    }
+    let reviewed: BTreeSet<_> = OTHER_TRANSACTIONS.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(others, reviewed, "call a transaction as its operation is called, so that one search finds both");
 }
 
 #[test]

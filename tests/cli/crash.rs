@@ -4,8 +4,10 @@
 use crate::{
     oracle::{Oracle, all_orders, say, soak},
     server::{ADMIN, Server},
+    strace::{injecting, synced_before_listening, watching_syncs},
     support::Workplace,
 };
+use rusqlite::Connection;
 use serde_json::json;
 use std::{
     fs,
@@ -64,6 +66,50 @@ fn what_a_killed_process_left_in_the_log_is_on_disk_before_it_is_vouched_for() {
     // A commit that was written but not synced looks like any other; so the whole log goes into the file, synced, first.
     let server = Server::start(&place, &[], "");
     assert_eq!(fs::metadata(&log).unwrap().len(), 0);
+    oracle.holds(&server, &place, "orders.db");
+}
+
+/// A connection that reads the file of `place`, with a snapshot from before what is still to come.
+fn reader_on_an_empty_log(place: &Workplace) -> Connection {
+    let reader = Connection::open(place.path().join("orders.db")).unwrap();
+    let busy: bool = reader.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+    assert!(!busy);
+    reader.execute_batch("BEGIN; SELECT count(*) FROM orders").unwrap();
+    reader
+}
+
+#[test]
+fn what_a_reader_keeps_in_the_log_is_synced_there_before_it_is_vouched_for() {
+    let place = Workplace::new();
+    let oracle = Oracle::new(&place);
+    let server = Server::start(&place, &ADMIN, "");
+    let admin = server.admin();
+    let reader = reader_on_an_empty_log(&place);
+    assert!(oracle.one_order(&admin, "one"));
+    server.kill();
+    let Some(under) = watching_syncs(&place) else { return };
+    let server = Server::try_start(&place, &under, &[], "--db orders.db").unwrap();
+    assert!(fs::metadata(place.path().join("orders.db-wal")).unwrap().len() > 0, "the reader keeps it there");
+    assert!(synced_before_listening(&place, "orders.db-wal"), "{}", server.log());
+    drop(reader);
+    oracle.holds(&server, &place, "orders.db");
+}
+
+#[test]
+fn what_a_full_disk_keeps_in_the_log_is_vouched_for_as_well() {
+    let place = Workplace::new();
+    let oracle = Oracle::new(&place);
+    let server = Server::start(&place, &ADMIN, "");
+    assert!(oracle.one_order(&server.admin(), "one"));
+    server.kill();
+    let Some(under) = injecting(&place, "pwrite64:error=ENOSPC") else { return };
+    let server = Server::try_start(&place, &under, &[], "--db orders.db").unwrap();
+    assert!(server.log().contains("the disk is full: the write-ahead log is synced where it is"), "{}", server.log());
+    let trace = fs::read_to_string(place.path().join("strace")).unwrap();
+    let refused = trace.rfind("ENOSPC").unwrap();
+    assert!(trace[refused..].contains("fdatasync("), "synced after what was refused: {trace}");
+    assert_eq!(server.stop().0, Some(0));
+    let server = Server::start(&place, &[], "");
     oracle.holds(&server, &place, "orders.db");
 }
 

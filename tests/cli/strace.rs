@@ -17,6 +17,21 @@ pub fn injecting(place: &Workplace, fault: &str) -> Option<String> {
     Some(format!("strace -D -f -qq -o {trace} -P {db} -P {db}-wal -e trace={calls} -e inject={fault}"))
 }
 
+/// The program before the server's that writes down what is synced, and what is printed; none, said aloud, where there is
+/// no strace.
+pub fn watching_syncs(place: &Workplace) -> Option<String> {
+    let trace = place.path().join("strace");
+    works().then(|| format!("strace -D -f -y -qq -o {} -e trace=fsync,fdatasync,write", trace.display()))
+}
+
+/// Whether a server under [`watching_syncs`], which has said that it listens, synced this file before that.
+pub fn synced_before_listening(place: &Workplace, file: &str) -> bool {
+    let trace = fs::read_to_string(place.path().join("strace")).unwrap();
+    let file = format!("{}>", place.path().join(file).display());
+    let before = trace.lines().take_while(|line| !line.contains("\"listening on"));
+    before.into_iter().any(|line| line.contains("sync(") && line.contains(&file))
+}
+
 /// These system calls of `orderd` with these arguments, one after the other, with the paths of their files; none, said
 /// aloud, where there is no strace.
 pub fn calls(place: &Workplace, names: &str, arguments: &str) -> Option<Vec<String>> {

@@ -49,14 +49,20 @@ fn query_parameters(schema: &Value) -> Vec<Value> {
         schema.get("required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|other| other == name))
     };
     let fields = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    fields.map(|(name, field)| query_parameter(name, field, required(name))).collect()
+    fields
+        .map(|(name, field)| {
+            let mut parameter = query_parameter(name, field);
+            parameter["required"] = required(name).into();
+            parameter
+        })
+        .collect()
 }
 
-fn query_parameter(name: &str, field: &Value, required: bool) -> Value {
+fn query_parameter(name: &str, field: &Value) -> Value {
     let mut schema = without_null(field);
     let description = schema.remove("description").unwrap_or_default();
     let prefix = schema.remove("x-prefix");
-    let mut parameter = json!({"name": name, "in": "query", "required": required});
+    let mut parameter = json!({"name": name, "in": "query"});
     if let Some(text) = description.as_str() {
         parameter["description"] = text.into();
     }

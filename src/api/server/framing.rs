@@ -160,9 +160,8 @@ fn judge(head: &[u8]) -> Result<Place, Refusal> {
     if !is_target(method, target) {
         return Err(without_line(malformed("The request target is malformed.")));
     }
-    let old = request.version == Some(0);
-    sound_host(request.headers, old)
-        .and_then(|()| body(request.headers, old))
+    sound_host(request.headers, request.version)
+        .and_then(|()| body(request.headers, request.version))
         .map_err(|error| Refusal { error, first_line: Some(format!("{method} {target} HTTP/1.1")) })
 }
 
@@ -176,12 +175,15 @@ fn named<'h>(headers: &'h [Header<'h>], name: &'static str) -> impl Iterator<Ite
     headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
 }
 
+/// As the parser numbers it: by what follows the dot.
+const HTTP_1_0: Option<u8> = Some(0);
+
 /// RFC 9112, section 3.2: one `Host`, and a sound one.
-fn sound_host(headers: &[Header<'_>], old: bool) -> Result<(), Error> {
+fn sound_host(headers: &[Header<'_>], version: Option<u8>) -> Result<(), Error> {
     let mut sent = named(headers, "host");
     let sound = |c: &u8| c.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(c);
     match (sent.next(), sent.next()) {
-        (None, None) if old => Ok(()),
+        (None, None) if version == HTTP_1_0 => Ok(()),
         (None, _) => Err(fault("Host", "required", "must be sent")),
         (Some(_), Some(_)) => Err(fault("Host", "repeated", "must be sent once")),
         (Some(host), None) if !host.is_empty() && host.iter().all(sound) => Ok(()),
@@ -192,7 +194,7 @@ fn sound_host(headers: &[Header<'_>], old: bool) -> Result<(), Error> {
 }
 
 /// What body follows a head with these headers.
-fn body(headers: &[Header<'_>], old: bool) -> Result<Place, Error> {
+fn body(headers: &[Header<'_>], version: Option<u8>) -> Result<Place, Error> {
     let (mut lengths, mut codings) = (named(headers, "content-length"), named(headers, "transfer-encoding"));
     match (lengths.next(), codings.next()) {
         (None, None) => Ok(Place::Head { searched: 0 }),
@@ -201,7 +203,9 @@ fn body(headers: &[Header<'_>], old: bool) -> Result<Place, Error> {
         }
         (Some(_), None) if lengths.next().is_some() => Err(fault("Content-Length", "repeated", "must be sent once")),
         (Some(length), None) => sized(length),
-        (None, Some(_)) if old => Err(fault("Transfer-Encoding", "conflict", "is not part of HTTP/1.0")),
+        (None, Some(_)) if version == HTTP_1_0 => {
+            Err(fault("Transfer-Encoding", "conflict", "is not part of HTTP/1.0"))
+        }
         (None, Some(coding)) if codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") => {
             Ok(Place::Chunked(Chunks::new()))
         }

@@ -1,7 +1,7 @@
 //! What may become a password (NIST SP 800-63B-4, section 3.1.1.2): long, not common, not the account's own words.
 //! There are no rules about which kinds of characters it must have, and none about its age.
 
-use super::common;
+use super::guessable;
 use crate::error::Fault;
 use std::fmt;
 use unicode_normalization::UnicodeNormalization as _;
@@ -64,11 +64,11 @@ impl PasswordRules {
             let detail = format!("must have at least {} characters", self.min_length);
             faults.push(Fault::body(pointer, "too_short", detail));
         }
-        let variants = common::variants(&password);
+        let variants = guessable::variants(&password);
         if own_words(owner).iter().any(|word| variants.contains(word)) {
             faults.push(Fault::body(pointer, "own_words", "must not be the e-mail address or the name"));
         }
-        if common::is_common(&password, &variants) {
+        if guessable::is_common(&password, &variants) {
             faults.push(Fault::body(pointer, "common_password", "must not be one that is easily guessed"));
         }
         if faults.is_empty() { Ok(AcceptedPassword(password)) } else { Err(faults) }

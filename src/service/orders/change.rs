@@ -3,10 +3,10 @@
 use super::{
     super::{
         events,
-        exactly_once::{Attempt, Kept, Reply},
+        exactly_once::{Attempt, Reply},
         views::OrderView,
     },
-    IfMatch,
+    IfMatch, Right,
     create::duplicate_reference,
     permitted, shown,
 };
@@ -17,7 +17,6 @@ use crate::{
         event::EventType,
         id::OrderId,
         order::{Customer, Item, MAX_METADATA, Order},
-        permission::Permission,
         pricing::{Fee, Line, price},
     },
     error::{Error, Fault, Result, problem},
@@ -95,25 +94,23 @@ pub async fn change(
 ) -> Result<Reply> {
     app.store
         .write("orders.update", move |tx| {
-            let before = permitted(tx, &actor, id, Permission::OrdersUpdate, Permission::OrdersUpdateOwn)?;
-            if let Some(reply) = attempt.replay(tx, &actor)? {
-                return Ok(reply);
-            }
-            if_match.check(&before)?;
-            let mut after = patched(tx, &before, &patch)?;
-            if after == before {
-                return attempt.settle(tx, &actor, shown(&before)?, Kept::ByItself);
-            }
-            refuse_taken_reference(tx, &actor, &before, &after)?;
-            after.version += 1;
-            after.updated_at = tx.now();
-            orders::update(tx, &before, &after)?;
-            if after.items != before.items {
-                orders::replace_items(tx, &after)?;
-            }
-            let recorded = events::record(tx, &actor, EventType::OrderUpdated, &after, &OrderView::from(&after))?;
-            let reply = Reply::new(200, recorded.document).version(after.version);
-            attempt.settle(tx, &actor, reply, Kept::InEvent(recorded.seq))
+            let before = permitted(tx, &actor, id, &Right::UPDATE)?;
+            attempt.exactly_once(tx, &actor, || {
+                if_match.check(&before)?;
+                let mut after = patched(tx, &before, &patch)?;
+                if after == before {
+                    return shown(&before);
+                }
+                refuse_taken_reference(tx, &actor, &before, &after)?;
+                after.version += 1;
+                after.updated_at = tx.now();
+                orders::update(tx, &before, &after)?;
+                if after.items != before.items {
+                    orders::replace_items(tx, &after)?;
+                }
+                let event = events::record(tx, &actor, EventType::OrderUpdated, &after, &OrderView::from(&after))?;
+                Ok(Reply::of_event(200, event).version(after.version))
+            })
         })
         .await
 }

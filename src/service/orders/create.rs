@@ -2,7 +2,7 @@
 
 use super::super::{
     events::{self, Recorded},
-    exactly_once::{Attempt, Kept, Reply},
+    exactly_once::{Attempt, Reply},
     views::OrderView,
 };
 use crate::{
@@ -35,13 +35,10 @@ pub async fn create(app: &App, actor: Actor, attempt: Attempt, new: NewOrder) ->
     let owner = owner(&actor, new.user_id)?;
     app.store
         .write("orders.create", move |tx| {
-            if let Some(reply) = attempt.replay(tx, &actor)? {
-                return Ok(reply);
-            }
-            let inserted = insert(tx, &actor, owner, &new)?;
-            let Inserted { order, event } = inserted;
-            let reply = Reply::new(201, event.document).at(format!("/v1/orders/{}", order.id)).version(1);
-            attempt.settle(tx, &actor, reply, Kept::InEvent(event.seq))
+            attempt.exactly_once(tx, &actor, || {
+                let Inserted { order, event } = insert(tx, &actor, owner, &new)?;
+                Ok(Reply::of_event(201, event).at(format!("/v1/orders/{}", order.id)).version(order.version))
+            })
         })
         .await
 }

@@ -3,11 +3,11 @@
 use super::{
     super::{
         events::{self, Recorded},
-        exactly_once::{Attempt, Kept, Reply},
+        exactly_once::{Attempt, Reply},
         transactions,
         views::OrderView,
     },
-    IfMatch, allows, permitted, shown,
+    IfMatch, Right, permitted, shown,
 };
 use crate::{
     app::App,
@@ -45,16 +45,12 @@ pub async fn transition(
     app.store
         .write(operation(transition), move |tx| {
             let before = visible(tx, &actor, id, transition)?;
-            if let Some(reply) = attempt.replay(tx, &actor)? {
-                return Ok(reply);
-            }
-            if_match.check(&before)?;
-            let Some(next) = next_status(&before, transition)? else {
-                return attempt.settle(tx, &actor, shown(&before)?, Kept::ByItself);
-            };
-            let (after, event) = enter(tx, &actor, &before, (transition, next), None)?;
-            let reply = Reply::new(200, event.document).version(after.version);
-            attempt.settle(tx, &actor, reply, Kept::InEvent(event.seq))
+            attempt.exactly_once(tx, &actor, || {
+                if_match.check(&before)?;
+                let Some(next) = next_status(&before, transition)? else { return shown(&before) };
+                let (after, event) = enter(tx, &actor, &before, (transition, next), None)?;
+                Ok(Reply::of_event(200, event).version(after.version))
+            })
         })
         .await
 }
@@ -70,26 +66,22 @@ pub async fn cancel(
     app.store
         .write("orders.cancel", move |tx| {
             let before = visible(tx, &actor, id, Transition::Cancel)?;
-            if let Some(reply) = attempt.replay(tx, &actor)? {
-                return Ok(reply);
-            }
-            if_match.check(&before)?;
-            let Some(next) = next_status(&before, Transition::Cancel)? else {
-                return attempt.settle(tx, &actor, shown(&before)?, Kept::ByItself);
-            };
-            refuse_owner_after_confirmation(&actor, &before)?;
-            let held = rows::held_by_order(tx, before.seq)?;
-            if gives_back(held, refund) {
-                actor.require(Permission::RefundsWrite)?;
-            }
-            let amount = decide(held, refund)?;
-            let (mut after, event) = enter(tx, &actor, &before, (Transition::Cancel, next), reason.clone())?;
-            if amount == 0 {
-                let reply = Reply::new(200, event.document).version(after.version);
-                return attempt.settle(tx, &actor, reply, Kept::InEvent(event.seq));
-            }
-            transactions::refund_on_cancellation(tx, &actor, &mut after, amount, reason.clone())?;
-            attempt.settle(tx, &actor, shown(&after)?, Kept::ByItself)
+            attempt.exactly_once(tx, &actor, || {
+                if_match.check(&before)?;
+                let Some(next) = next_status(&before, Transition::Cancel)? else { return shown(&before) };
+                refuse_owner_after_confirmation(&actor, &before)?;
+                let held = rows::held_by_order(tx, before.seq)?;
+                if gives_back(held, refund) {
+                    actor.require(Permission::RefundsWrite)?;
+                }
+                let amount = decide(held, refund)?;
+                let (mut after, event) = enter(tx, &actor, &before, (Transition::Cancel, next), reason.clone())?;
+                if amount == 0 {
+                    return Ok(Reply::of_event(200, event).version(after.version));
+                }
+                transactions::refund_on_cancellation(tx, &actor, &mut after, amount, reason.clone())?;
+                shown(&after)
+            })
         })
         .await
 }
@@ -133,12 +125,12 @@ const fn operation(transition: Transition) -> &'static str {
 }
 
 fn visible(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, transition: Transition) -> Result<Order> {
-    use Permission::{OrdersCancel, OrdersCancelOwn, OrdersCreateOwn, OrdersTransition};
-    match transition {
-        Transition::Place => permitted(tx, actor, id, OrdersTransition, OrdersCreateOwn),
-        Transition::Confirm | Transition::Fulfil => permitted(tx, actor, id, OrdersTransition, OrdersTransition),
-        Transition::Cancel => permitted(tx, actor, id, OrdersCancel, OrdersCancelOwn),
-    }
+    let right = match transition {
+        Transition::Place => Right::PLACE,
+        Transition::Confirm | Transition::Fulfil => Right::MOVE,
+        Transition::Cancel => Right::CANCEL,
+    };
+    permitted(tx, actor, id, &right)
 }
 
 /// The status that `transition` leads to; none if it has happened already.
@@ -160,8 +152,7 @@ fn impossible(order: &Order, what: &str) -> Error {
 
 /// Customers call off what nobody has begun to work on.
 fn refuse_owner_after_confirmation(actor: &Actor, order: &Order) -> Result<()> {
-    let of_own_right = !allows(actor, order.user_id, Permission::OrdersCancel, Permission::OrdersCancel);
-    if of_own_right && !order.status.changeable() {
+    if !actor.may(Permission::OrdersCancel) && !order.status.changeable() {
         return Err(impossible(order, "be cancelled by its owner"));
     }
     Ok(())

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result, problem},
     service::{
         audit,
-        exactly_once::{Attempt, Kept, Reply},
+        exactly_once::{Attempt, Reply},
         roles, sessions,
     },
     store::{ReadTx, WriteTx, users},
@@ -61,17 +61,16 @@ pub async fn change(app: &App, actor: Actor, attempt: Attempt, id: UserId, chang
     app.store
         .write("users.update", move |tx| {
             let before = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
-            if let Some(reply) = attempt.replay(tx, &actor)? {
-                return Ok(reply);
-            }
-            require_no_takeover(tx, &actor, &before, &change)?;
-            if let Some(role) = &change.role {
-                require_grantable(tx, &actor, role)?;
-            }
-            let after = changed(&before, email.as_ref(), &change);
-            require_admin_left(tx, &before, &after)?;
-            let after = keep(tx, &shared, &actor, (&before, after), hash.as_deref())?;
-            attempt.settle(tx, &actor, Reply::new(200, document(&after)?), Kept::ByItself)
+            attempt.exactly_once(tx, &actor, || {
+                require_no_takeover(tx, &actor, &before, &change)?;
+                if let Some(role) = &change.role {
+                    require_grantable(tx, &actor, role)?;
+                }
+                let after = changed(&before, email.as_ref(), &change);
+                require_admin_left(tx, &before, &after)?;
+                let after = keep(tx, &shared, &actor, (&before, after), hash.as_deref())?;
+                Ok(Reply::new(200, document(&after)?))
+            })
         })
         .await
 }

@@ -4,7 +4,11 @@
 use super::{CopyError, is_full};
 use crate::{
     domain::digest::Running,
-    store::{OpenError, beside, connection::READ_WRITE, open},
+    store::{
+        OpenError,
+        connection::READ_WRITE,
+        files::{self, beside},
+    },
 };
 use rusqlite::Connection;
 use std::{
@@ -33,7 +37,7 @@ impl Partial {
     /// An empty one at `path`, readable by its owner alone.
     pub(in crate::store) fn begin(path: &Path) -> Result<Self, CopyError> {
         let mut options = OpenOptions::new();
-        let opened = open::private(options.read(true).write(true).create(true)).open(path);
+        let opened = files::private(options.read(true).write(true).create(true)).open(path);
         let file = opened.map_err(|e| CopyError::denied(path, &e))?;
         let locked = file.try_lock().is_ok();
         let partial = Self { path: path.to_path_buf(), file };
@@ -110,7 +114,7 @@ impl Partial {
         let bytes = self.file.metadata().map_err(denied)?.len();
         self.remove_sides();
         fs::rename(&self.path, target).map_err(denied)?;
-        open::sync_folder(target).map_err(denied)?;
+        files::sync_folder(target).map_err(denied)?;
         Ok(bytes)
     }
 

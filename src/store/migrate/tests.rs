@@ -2,7 +2,11 @@
 //! no room, or are killed.
 
 use super::*;
-use crate::store::open::{SCHEMA, Taken, take as take_file};
+use crate::store::{
+    Commits,
+    open::{Taken, take as take_file},
+    schema::{SCHEMA, STEPS, newest},
+};
 use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
@@ -32,7 +36,7 @@ pub(in crate::store) const USERS: i64 = 200;
 pub(in crate::store) fn scene() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
-    let Taken { connection, .. } = take_file(&path, false, &[]).unwrap();
+    let Taken { connection, .. } = take_file(&path, Commits::Written, &[]).unwrap();
     let rows = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {USERS})
          INSERT INTO users SELECT NULL, randomblob(16), 'user' || i, hex(zeroblob(200)), 'staff', 'active', '', 0, 0 FROM n;
@@ -61,7 +65,7 @@ fn version(path: &Path) -> i64 {
 }
 
 pub(in crate::store) fn upgraded(path: &Path, steps: &[Step]) -> Result<(), String> {
-    take_file(path, true, steps).map(drop).map_err(|e| e.to_string())
+    take_file(path, Commits::Synced, steps).map(drop).map_err(|e| e.to_string())
 }
 
 #[test]

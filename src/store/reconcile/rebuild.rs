@@ -2,10 +2,10 @@
 //! pass every check: figures that agree with damaged orders would hide the damage.
 
 use super::super::{
-    OpenError, ReadTx, figures,
-    migrate::STEPS,
+    Commits, OpenError, ReadTx, figures,
     open::{Taken, take},
     orders,
+    schema::STEPS,
     sql::failed,
     transactions,
     verify::{self, Check},
@@ -33,7 +33,7 @@ pub struct Rebuilt {
 
 /// Takes the file at `path` for itself and makes its summaries anew.
 pub fn rebuild(path: &Path) -> Result<Result<Rebuilt>, OpenError> {
-    let Taken { lock: _lock, mut connection } = take(path, true, STEPS)?;
+    let Taken { lock: _lock, mut connection } = take(path, Commits::Synced, STEPS)?;
     Ok(in_one_transaction(&mut connection))
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     error::Result,
-    store::{ReadTx, open::SCHEMA, sql::failed},
+    store::{ReadTx, schema::SCHEMA, sql::failed},
 };
 use rusqlite::Connection;
 use std::collections::BTreeMap;

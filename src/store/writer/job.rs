@@ -54,6 +54,8 @@ pub(super) enum Failed {
 
 pub(super) trait Job: Send {
     fn ticket(&self) -> &Ticket;
+    /// Of the transaction, such as `orders.create`.
+    fn name(&self) -> &'static str;
     /// Does the work and keeps its outcome for the answer.
     fn run(&mut self, tx: &WriteTx<'_>) -> Result<(), Failed>;
     /// Gives the caller the outcome.
@@ -75,7 +77,7 @@ pub(super) struct Task<T, W> {
 impl<T, W> Task<T, W>
 where
     T: Send,
-    W: FnMut(&WriteTx<'_>) -> Result<T> + Send,
+    W: Fn(&WriteTx<'_>) -> Result<T> + Send,
 {
     pub(super) fn new(name: &'static str, ticket: Arc<Ticket>, work: W) -> (Self, oneshot::Receiver<Result<T>>) {
         let (reply, answer) = oneshot::channel();
@@ -86,10 +88,14 @@ where
 impl<T, W> Job for Task<T, W>
 where
     T: Send,
-    W: FnMut(&WriteTx<'_>) -> Result<T> + Send,
+    W: Fn(&WriteTx<'_>) -> Result<T> + Send,
 {
     fn ticket(&self) -> &Ticket {
         &self.ticket
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
     }
 
     fn run(&mut self, tx: &WriteTx<'_>) -> Result<(), Failed> {

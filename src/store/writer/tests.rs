@@ -8,7 +8,7 @@ use crate::{
     },
     error::{Error, Result, problem},
     store::{
-        Options, Store, WriteTx,
+        Commits, Options, Store, WriteTx,
         audit::{self, Filter, NewEntry},
     },
 };
@@ -21,7 +21,7 @@ use std::{
 fn options(folder: &Path, clock: Clock) -> Options {
     Options {
         path: folder.join("a.db"),
-        synced: false,
+        commits: Commits::Written,
         request_timeout: Duration::from_secs(10),
         query_budget: Duration::from_secs(10),
         threads: 1,

@@ -141,6 +141,7 @@ impl Thread {
     }
 
     fn run_all(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Broken> {
+        let size = jobs.len();
         for job in jobs {
             let (mark, changes) = (self.batch.mark(), self.connection.total_changes());
             let tx = WriteTx::new(&self.connection, &self.batch);
@@ -152,6 +153,13 @@ impl Thread {
                     // some failures SQLite rolls the whole transaction back by itself.
                     let untouched = self.connection.total_changes() == changes && !self.connection.is_autocommit();
                     if !untouched {
+                        if size > 1 {
+                            tracing::warn!(
+                                write.name = job.name(),
+                                batch.size = size,
+                                "a change failed after it had written: its batch runs one by one"
+                            );
+                        }
                         return Err(Broken::ByOne);
                     }
                     self.batch.rewind(mark);

@@ -3,12 +3,11 @@
 use super::{Schemas, parameters, problems};
 use crate::{
     api::{
-        operation::{Access, Body, Idempotency, NDJSON, Operation, Payload, Versioned},
+        operation::{Access, Body, Idempotency, Operation, Payload, Versioned},
         problem::{MEDIA_TYPE, ProblemBody},
     },
-    error::{Error, Problem},
+    error::{Class, Error, Problem, Waiting},
 };
-use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 /// The operation object; what it answers besides success goes to `responses`, to be shared.
@@ -57,7 +56,7 @@ fn access(operation: &Operation) -> String {
 fn request_body(operation: &Operation, schemas: &mut Schemas) -> Option<Value> {
     match operation.body {
         Body::None => None,
-        Body::Stream(media) => Some(json!({"required": true, "content": {media: {"schema": text_schema(media)}}})),
+        Body::Stream(media) => Some(json!({"required": true, "content": {media: {"schema": {"type": "string"}}}})),
         Body::Json { schema, optional, media } => {
             let schema = schema(&mut schemas.requests);
             let content: Map<_, _> = media.iter().map(|&media| (media.to_owned(), json!({"schema": schema}))).collect();
@@ -83,7 +82,9 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     let payload = |payload: &Payload| match payload {
         Payload::Empty => None,
         Payload::Json(schema) => Some(("application/json".to_owned(), json!({"schema": schema(&mut schemas.answers)}))),
-        Payload::Text(media) => Some(((*media).to_owned(), json!({"schema": text_schema(media)}))),
+        Payload::Text(media) => Some(((*media).to_owned(), json!({"schema": {"type": "string"}}))),
+        // Of binary content OpenAPI 3.1 says nothing but the media type.
+        Payload::Bytes(media) => Some(((*media).to_owned(), json!({"schema": {}}))),
     };
     let content: Map<_, _> = operation.payloads.iter().filter_map(payload).collect();
     let description = match operation.status {
@@ -95,17 +96,10 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     if !content.is_empty() {
         response["content"] = content.into();
     }
-    for (target, parameter, field) in &operation.links {
-        let link = json!({"operationId": target, "parameters": {*parameter: format!("$response.body#/{field}")}});
-        response["links"][*target] = link;
+    if let Some(reader) = operation.read_by {
+        response["links"][reader] = json!({"operationId": reader, "parameters": {"id": "$response.body#/id"}});
     }
     response
-}
-
-/// Text is a string; of binary content OpenAPI 3.1 says nothing but the media type.
-fn text_schema(media: &str) -> Value {
-    let is_text = media.starts_with("text/") || media.ends_with("+xml") || media == NDJSON;
-    if is_text { json!({"type": "string"}) } else { json!({}) }
 }
 
 /// The response for these problems, and the name that all operations with the same ones share.
@@ -118,11 +112,9 @@ fn problem_response(operation: &Operation, status: u16, problems: &[&'static Pro
     } else {
         name.push_str(".unlimited");
     }
-    match StatusCode::from_u16(status) {
-        Ok(StatusCode::UNAUTHORIZED) => headers.push("WWW-Authenticate"),
-        Ok(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => headers.push("Retry-After"),
-        _ => {}
-    }
+    headers
+        .extend(problems.iter().any(|problem| problem.class == Class::Unauthenticated).then_some("WWW-Authenticate"));
+    headers.extend(problems.iter().any(|problem| problem.class.waiting() == Waiting::For).then_some("Retry-After"));
     let titles: Vec<_> = problems.iter().map(|problem| format!("`{}`: {}.", problem.code, problem.title)).collect();
     let examples: Map<_, _> = problems.iter().map(|problem| (problem.code.to_owned(), example(problem))).collect();
     let response = json!({

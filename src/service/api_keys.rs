@@ -18,7 +18,7 @@ use crate::{
         time::Timestamp,
     },
     error::{Error, Fault, Result},
-    store::keys::{self, ApiKey},
+    store::api_keys::{self, ApiKey},
 };
 use serde_json::json;
 use std::collections::HashMap;
@@ -63,7 +63,7 @@ pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> 
                 expires_at: new.expires_at,
                 last_used_at: None,
             };
-            keys::insert(tx, &key)?;
+            api_keys::insert(tx, &key)?;
             let changes = json!({
                 "name": key.name, "permissions": names(key.permissions), "belongs_to": owner.to_string(),
                 "expires_at": key.expires_at.map(|end| end.to_string()),
@@ -82,15 +82,15 @@ pub fn list(app: &App, actor: &Actor, wanted: &Wanted<KeyId>) -> Result<Found<Ke
     actor.require(Permission::ApiKeysWrite)?;
     let used = app.access.keys_used();
     let found = app.store.read("api_keys.list", |tx| {
-        let found = keys::page(tx, wanted.after, wanted.look_for())?;
-        wanted.found(found, |key| key.id, || keys::count(tx))
+        let found = api_keys::page(tx, wanted.after, wanted.look_for())?;
+        wanted.found(found, |key| key.id, || api_keys::count(tx))
     })?;
     Ok(found.map(|key| shown(key, &used)))
 }
 
 /// The key of this identifier.
 pub(super) fn find(app: &App, id: KeyId) -> Result<Option<KeyView>> {
-    let key = app.store.read("api_keys.find", |tx| keys::by_id(tx, id))?;
+    let key = app.store.read("api_keys.find", |tx| api_keys::by_id(tx, id))?;
     Ok(key.map(|key| shown(key, &app.access.keys_used())))
 }
 
@@ -100,8 +100,8 @@ pub async fn revoke(app: &App, actor: Actor, id: KeyId) -> Result<()> {
     let shared = app.clone();
     app.store
         .write("api_keys.delete", move |tx| {
-            let key = keys::by_id(tx, id)?.ok_or_else(Error::absent)?;
-            keys::delete(tx, id)?;
+            let key = api_keys::by_id(tx, id)?.ok_or_else(Error::absent)?;
+            api_keys::delete(tx, id)?;
             audit::record(tx, &actor, "api_keys.delete", Some(&id), &json!({"name": key.name}))?;
             let app = shared.clone();
             tx.after_commit(move || app.access.remove_key(id));
@@ -119,7 +119,7 @@ pub async fn keep_last_use(app: &App) -> Result<()> {
     let shared = app.clone();
     app.store
         .write("api_keys.keep_last_use", move |tx| {
-            used.iter().try_for_each(|&(id, at)| keys::used(tx, id, at))?;
+            used.iter().try_for_each(|&(id, at)| api_keys::used(tx, id, at))?;
             let (app, used) = (shared.clone(), used.clone());
             tx.after_commit(move || app.access.keys_kept(&used));
             Ok(())

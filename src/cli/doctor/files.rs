@@ -1,4 +1,4 @@
-//! The house: the files themselves, who has them, and when they were last written. What is in them, `verify` looks at.
+//! The files themselves: who has them, and when they were last written. What is in them, `verify` looks at.
 
 use super::Finding;
 use crate::{

@@ -1,4 +1,4 @@
-//! The ground: the disk, its file system, and the limits that the system sets. Not the files on it.
+//! The machine: its disk, the file system, and the limits that the system sets. Not the files on it.
 
 use super::Finding;
 use crate::{

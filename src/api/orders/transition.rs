@@ -1,0 +1,68 @@
+//! Moving an order through its states over HTTP.
+
+use super::{Actor, App, IfMatch, OrderId, PathId, Reply, Result, Valid, orders};
+use crate::{domain::order::Transition, service::orders::Refund};
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// An action that needs no words.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NoFields {}
+
+/// Moves an order along; to call it off takes more words.
+pub(in crate::api) async fn moves(
+    transition: Transition,
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    if_match: IfMatch,
+    Valid { attempt, .. }: Valid<NoFields>,
+) -> Result<Reply> {
+    orders::transition(&app, actor, attempt, (id, if_match), transition).await
+}
+
+/// Why an order is cancelled, and what happens to the money that it holds.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"reason": "Changed my mind", "refund": "full"}))]
+pub(in crate::api) struct CancelOrder {
+    /// Why.
+    #[schemars(length(max = 1000))]
+    reason: Option<String>,
+    /// `full`, `none` or minor units; required while the order holds money.
+    refund: Option<RefundBody>,
+}
+
+/// How much goes back.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum RefundBody {
+    Word(RefundWord),
+    Amount(#[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))] i64),
+}
+
+/// All or nothing.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum RefundWord {
+    Full,
+    None,
+}
+
+/// Calls an order off.
+pub(in crate::api) async fn cancel(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    if_match: IfMatch,
+    Valid { body, attempt }: Valid<CancelOrder>,
+) -> Result<Reply> {
+    let refund = body.refund.map(|refund| match refund {
+        RefundBody::Word(RefundWord::Full) => Refund::Full,
+        RefundBody::Word(RefundWord::None) => Refund::None,
+        RefundBody::Amount(amount) => Refund::Amount(amount),
+    });
+    orders::cancel(&app, actor, attempt, (id, if_match), (body.reason, refund)).await
+}
