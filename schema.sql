@@ -271,7 +271,7 @@ CREATE UNIQUE INDEX idempotency_keys_by_key ON idempotency_keys (principal, key)
 CREATE TABLE figures (
   ledger TEXT NOT NULL CONSTRAINT ledger_is_known
          CHECK (ledger = 'sales' OR ledger = 'users' OR ledger = 'statuses' OR ledger = 'items'),
-  span   INTEGER NOT NULL,                                            -- seconds: 86400, 3600 or 900
+  span   INTEGER NOT NULL,                                            -- seconds: 2764800, 86400, 3600, 900
   bucket INTEGER NOT NULL,                                            -- whole spans since the epoch
   sums   BLOB NOT NULL,                                               -- by currency and subject
   PRIMARY KEY (ledger, span, bucket)

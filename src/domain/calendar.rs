@@ -6,8 +6,13 @@ use super::time::Timestamp;
 pub use jiff::civil::Date;
 use jiff::{Span, tz::TimeZone};
 
-/// The widths of the buckets, in seconds, from wide to narrow.
-pub const SPANS: [i64; 3] = [86_400, 3_600, 900];
+const DAY: i64 = 86_400;
+
+/// The widths of the buckets, in seconds, from wide to narrow: the edges of each are edges of the next one too.
+pub const SPANS: [i64; 4] = [32 * DAY, DAY, 3_600, 900];
+
+/// Shorter ranges are not made up of the widest buckets: the way from their ends would be longer than the range.
+const LONG: i64 = 2 * SPANS[0];
 
 /// The most years that one question may cover.
 const MAX_YEARS: i16 = 10;
@@ -42,30 +47,39 @@ impl Run {
 }
 
 /// The edge of buckets of width `span` that is nearest to `at`: whole spans since the epoch.
-pub const fn nearest(span: i64, at: i64) -> i64 {
+const fn nearest(span: i64, at: i64) -> i64 {
     (at + span / 2).div_euclid(span)
+}
+
+/// The buckets that lead to `at` (seconds since the epoch, a multiple of 900) from the nearest edge of the first of these
+/// widths, by the others: of each at most half of what the one before holds.
+fn path(spans: &[i64], at: i64) -> impl Iterator<Item = Run> {
+    let edge = move |span| nearest(span, at) * span;
+    spans.windows(2).filter_map(move |pair| Run::between(pair[1], edge(pair[0]) / pair[1], edge(pair[1]) / pair[1]))
 }
 
 /// The buckets that lead from the nearest midnight in UTC to `at` (seconds since the epoch, a multiple of 900): at most
 /// twelve hours and two quarters of an hour, since it is as far back from the next midnight as it is on from the last.
 pub fn from_midnight(at: i64) -> impl Iterator<Item = Run> {
-    let [day, hour, quarter] = SPANS;
-    let (midnight, full_hour) = (nearest(day, at) * day, nearest(hour, at) * hour);
-    let hours = Run::between(hour, midnight / hour, full_hour / hour);
-    let quarters = Run::between(quarter, full_hour / quarter, at / quarter);
-    hours.into_iter().chain(quarters)
+    path(&SPANS[1..], at)
+}
+
+/// The midnight in UTC that is nearest to `at`: whole days since the epoch.
+pub const fn nearest_midnight(at: i64) -> i64 {
+    nearest(DAY, at)
 }
 
 /// The days from the midnight in UTC that is nearest to `from` to the one nearest to `to`.
 pub fn days_between(from: i64, to: i64) -> Option<Run> {
-    let day = SPANS[0];
-    Run::between(day, nearest(day, from), nearest(day, to))
+    Run::between(DAY, nearest_midnight(from), nearest_midnight(to))
 }
 
 /// The buckets that, added and taken away, come to `from..to` (seconds since the epoch, multiples of 900) exactly.
 pub fn cover(from: i64, to: i64) -> Vec<Run> {
-    let before = from_midnight(from).map(|run| Run { times: -run.times, ..run });
-    days_between(from, to).into_iter().chain(from_midnight(to)).chain(before).collect()
+    let spans = if to - from < LONG { &SPANS[1..] } else { &SPANS[..] };
+    let widest = Run::between(spans[0], nearest(spans[0], from), nearest(spans[0], to));
+    let before = path(spans, from).map(|run| Run { times: -run.times, ..run });
+    widest.into_iter().chain(path(spans, to)).chain(before).collect()
 }
 
 /// A time zone of the IANA database, which is part of this program.
@@ -169,9 +183,10 @@ mod tests {
 
     #[test]
     fn a_range_is_covered_by_few() {
-        let day = 86_400;
+        let day = DAY;
         let run = |span, first, last, times| Run { span, first, last, times };
-        assert_eq!(cover(0, 90 * day), [run(day, 0, 89, 1)]);
+        assert_eq!(cover(0, 60 * day), [run(day, 0, 59, 1)]);
+        assert_eq!(cover(0, 90 * day), [run(32 * day, 0, 2, 1), run(day, 90, 95, -1)]);
         let kathmandu = [
             run(day, 1, 2, 1),
             run(3600, 66, 71, -1),
@@ -186,7 +201,7 @@ mod tests {
     #[test]
     fn a_cover_counts_what_is_inside_once_and_nothing_else() {
         for from in (0..200).map(|i| -90_000 + i * 900) {
-            for to in (1..250).map(|i| from + i * 900) {
+            for to in (1..250).chain(6_000..6_100).map(|i| from + i * 900) {
                 // How often each instant counts changes at the edges of runs alone; taken together only two are left.
                 let mut changes = std::collections::BTreeMap::new();
                 for run in cover(from, to) {

@@ -50,7 +50,7 @@ enum Stored {
 
 const ACCOUNTS: &[Account] = &[
     Account {
-        spans: &[("sales_day", DAY), ("sales_hour", 3_600), ("sales_quarter_hour", 900)],
+        spans: &[("sales_32_days", 32 * DAY), ("sales_day", DAY), ("sales_hour", 3_600), ("sales_quarter_hour", 900)],
         stored: Stored::Figures(Ledger::Sales),
         counted: "SELECT placed_at / 1000 AS place, currency, 0, 1, 0, total_amount, tax_amount, 0, 0, 0
              FROM orders WHERE placed_at IS NOT NULL
@@ -70,7 +70,12 @@ const ACCOUNTS: &[Account] = &[
         ],
     },
     Account {
-        spans: &[("user_sales_day", DAY), ("user_sales_hour", 3_600), ("user_sales_quarter_hour", 900)],
+        spans: &[
+            ("user_sales_32_days", 32 * DAY),
+            ("user_sales_day", DAY),
+            ("user_sales_hour", 3_600),
+            ("user_sales_quarter_hour", 900),
+        ],
         stored: Stored::Figures(Ledger::Users),
         counted: "SELECT placed_at / 1000 AS place, currency, coalesce(u.seq, 0), 1, total_amount, 0, 0, 0
              FROM orders o LEFT JOIN users u ON u.id = o.user_id WHERE placed_at IS NOT NULL
@@ -84,7 +89,12 @@ const ACCOUNTS: &[Account] = &[
         values: &["orders_placed", "booked_amount", "cancelled_amount", "paid_amount", "refunded_amount"],
     },
     Account {
-        spans: &[("status_sales_day", DAY), ("status_sales_hour", 3_600), ("status_sales_quarter_hour", 900)],
+        spans: &[
+            ("status_sales_32_days", 32 * DAY),
+            ("status_sales_day", DAY),
+            ("status_sales_hour", 3_600),
+            ("status_sales_quarter_hour", 900),
+        ],
         stored: Stored::Figures(Ledger::Statuses),
         counted: "SELECT placed_at / 1000 AS place, currency,
                CASE status WHEN 'draft' THEN 0 WHEN 'pending' THEN 16 WHEN 'confirmed' THEN 32 WHEN 'fulfilled' THEN 48
@@ -95,7 +105,12 @@ const ACCOUNTS: &[Account] = &[
         values: &["orders", "total_amount"],
     },
     Account {
-        spans: &[("item_sales_day", DAY), ("item_sales_hour", 3_600), ("item_sales_quarter_hour", 900)],
+        spans: &[
+            ("item_sales_32_days", 32 * DAY),
+            ("item_sales_day", DAY),
+            ("item_sales_hour", 3_600),
+            ("item_sales_quarter_hour", 900),
+        ],
         stored: Stored::Figures(Ledger::Items),
         counted: "SELECT o.placed_at / 1000 AS place, o.currency, s.seq, i.quantity,
                NOT EXISTS (SELECT 1 FROM order_items e

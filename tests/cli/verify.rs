@@ -4,7 +4,7 @@
 use crate::{server::Server, support::Workplace};
 use rusqlite::Connection;
 
-const CHECKS: [&str; 31] = [
+const CHECKS: [&str; 35] = [
     "sqlite",
     "schema",
     "foreign_keys",
@@ -22,15 +22,19 @@ const CHECKS: [&str; 31] = [
     "refunds_of_payments",
     "refunds_name_payments",
     "transaction_rows",
+    "sales_32_days",
     "sales_day",
     "sales_hour",
     "sales_quarter_hour",
+    "user_sales_32_days",
     "user_sales_day",
     "user_sales_hour",
     "user_sales_quarter_hour",
+    "status_sales_32_days",
     "status_sales_day",
     "status_sales_hour",
     "status_sales_quarter_hour",
+    "item_sales_32_days",
     "item_sales_day",
     "item_sales_hour",
     "item_sales_quarter_hour",
@@ -90,7 +94,7 @@ fn a_good_file_is_good_and_every_damage_is_found() {
             "user_sales_hour: cannot be read",
         ),
         ("UPDATE orders SET placed_at = 0 WHERE number = 9", "placed_in_order: order number 9, stored 0,"),
-        ("UPDATE skus SET sku = 'x' WHERE seq = 1", "item_sales_day: span 86400, bucket "),
+        ("UPDATE skus SET sku = 'x' WHERE seq = 1", "item_sales_32_days: span 2764800, bucket "),
         ("DELETE FROM figures WHERE ledger = 'items' AND span = 3600", "item_sales_hour: span 3600, bucket "),
     ] {
         let (code, said) = damaged(damage);
@@ -116,12 +120,15 @@ fn summaries_are_made_anew_and_only_from_whole_rows() {
         mended,
         [
             "sales_quarter_hour",
+            "user_sales_32_days",
             "user_sales_day",
             "user_sales_hour",
             "user_sales_quarter_hour",
+            "status_sales_32_days",
             "status_sales_day",
             "status_sales_hour",
             "status_sales_quarter_hour",
+            "item_sales_32_days",
             "item_sales_day",
             "item_sales_hour",
             "item_sales_quarter_hour"

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
-        calendar::{Date, SPANS, days_between, from_midnight, nearest},
+        calendar::{Date, days_between, from_midnight, nearest_midnight},
         figures::Sums,
         money::{Currency, divide_rounded},
         permission::Permission,
@@ -47,7 +47,7 @@ fn by_day(tx: &ReadTx<'_>, question: &Question, edges: &[i64]) -> Result<BTreeMa
     };
     // A local day is the day in UTC between the midnights that are nearest to its ends, and what lies between each of
     // those and the end itself: what one day has more there, the day beside it has less.
-    let midnights: Vec<i64> = edges.iter().map(|edge| nearest(SPANS[0], *edge)).collect();
+    let midnights: Vec<i64> = edges.iter().map(|edge| nearest_midnight(*edge)).collect();
     if let Some(run) = days_between(edges[0], edges[days]) {
         figures::sales(tx, run, |bucket, currency, part| {
             let day = midnights.partition_point(|midnight| *midnight <= bucket) - 1;
