@@ -3,6 +3,7 @@
 mod bars;
 mod chart;
 mod days;
+mod panel;
 mod query;
 mod scale;
 mod table;

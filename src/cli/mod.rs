@@ -25,7 +25,7 @@ mod verify;
 use crate::{
     app::StartError,
     error::{Class, Error, Place},
-    store::{OpenError, backup::CopyError},
+    store::{CopyError, OpenError},
 };
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{

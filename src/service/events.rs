@@ -1,4 +1,4 @@
-//! Recording events, and reading them.
+//! Reading events.
 
 use super::{
     orders::readable_order,
@@ -8,42 +8,11 @@ use super::{
 use crate::{
     app::App,
     auth::Actor,
-    domain::{event::EventType, id::OrderId, order::Order, permission::Permission},
-    error::{Error, Result},
-    store::{
-        ReadTx, WriteTx,
-        events::{self, NewEvent},
-    },
+    domain::{id::OrderId, permission::Permission},
+    error::Result,
+    store::{ReadTx, events},
 };
-use serde::Serialize;
 use std::time::Duration;
-
-/// An event that was recorded, and the document that went into it.
-pub(super) struct Recorded {
-    pub(super) seq: i64,
-    pub(super) document: String,
-}
-
-/// Records that `kind` happened to `order`, whose version is the new one already.
-pub(super) fn record(
-    tx: &WriteTx<'_>,
-    actor: &Actor,
-    kind: EventType,
-    order: &Order,
-    document: &impl Serialize,
-) -> Result<Recorded> {
-    let document = serde_json::to_string(document).map_err(Error::internal)?;
-    let event = NewEvent {
-        kind,
-        order_seq: order.seq,
-        version: order.version,
-        actor: &actor.principal.to_string(),
-        request_id: &actor.request_id,
-        trace: actor.trace,
-        data: &document,
-    };
-    Ok(Recorded { seq: events::append(tx, &event)?, document })
-}
 
 /// The whole history, oldest first. The key of an event is its `seq`. If there is nothing yet after that of the last
 /// one, waits this long for something.

@@ -2,7 +2,7 @@
 //! from there when it comes again. An answer is kept as it was given, so this is the one place in which use cases know that
 //! answers have statuses, places and tags.
 
-use super::{events::Recorded, views::IdempotencyKeyView};
+use super::{history::Recorded, views::IdempotencyKeyView};
 use crate::{
     app::App,
     auth::Actor,

@@ -9,6 +9,7 @@ pub mod backups;
 pub mod demo;
 pub mod events;
 pub mod exactly_once;
+mod history;
 pub mod housekeeping;
 pub mod metrics;
 pub mod orders;

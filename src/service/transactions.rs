@@ -3,8 +3,8 @@
 
 use super::{
     audit,
-    events::{self, Recorded},
     exactly_once::{Attempt, Reply},
+    history::{self, Recorded},
     orders::readable_order,
     page::{Found, Wanted},
     views::TransactionView,
@@ -265,7 +265,7 @@ fn account(
     order.updated_at = tx.now();
     orders::update(tx, &before, order)?;
     let document = TransactionView::with_order(transaction, order);
-    events::record(tx, actor, event(transaction.kind), order, &document)
+    history::record(tx, actor, event(transaction.kind), order, &document)
 }
 
 /// Amounts are exact integers for every reader, sums of them included.

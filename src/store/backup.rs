@@ -7,30 +7,27 @@
 //! the priority of everybody; only verifying, which takes longer and holds nothing up, gives way. What was copied in a
 //! step is synced before the next, so that a sync of the writer's never waits for more than that.
 
-mod partial;
-
-pub(super) use partial::Partial;
+pub(super) mod partial;
 
 use super::{
-    OpenError, ReadTx, Store, open,
+    CopyError, OpenError, ReadTx, Store, open,
     schema::SCHEMA_VERSION,
     sql::{Columns, failed},
     verify::{self, Check},
 };
 use crate::{
     domain::time::Timestamp,
-    error::{Error, Result, problem},
+    error::{Error, Result},
 };
+use partial::Partial;
 use rusqlite::{
-    Connection, ErrorCode,
+    Connection,
     backup::{Backup, StepResult},
     trace::TraceEventCodes,
 };
 use std::{
-    fmt,
     fs::File,
-    io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -91,56 +88,6 @@ pub struct Copied {
     pub bytes: u64,
     /// What it holds.
     pub extent: Extent,
-}
-
-/// Why there is no copy.
-#[derive(Debug)]
-pub enum CopyError {
-    /// A file is not what it has to be, or the system would not let us.
-    Unfit(OpenError),
-    /// There is no room for the file.
-    Full(PathBuf),
-    /// Nobody wanted it any more.
-    Stopped,
-}
-
-impl fmt::Display for CopyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unfit(e) => e.fmt(f),
-            Self::Full(path) => write!(f, "{}: there is no room on the disk", path.display()),
-            Self::Stopped => f.write_str("the copy was broken off"),
-        }
-    }
-}
-
-impl std::error::Error for CopyError {}
-
-impl From<OpenError> for CopyError {
-    fn from(e: OpenError) -> Self {
-        Self::Unfit(e)
-    }
-}
-
-impl From<CopyError> for Error {
-    fn from(e: CopyError) -> Self {
-        match e {
-            CopyError::Full(_) => Self::new(&problem::STORAGE_FULL).caused_by(e),
-            CopyError::Stopped => Self::new(&problem::DRAINING),
-            CopyError::Unfit(_) => Self::internal(e),
-        }
-    }
-}
-
-impl CopyError {
-    /// The system would not let us do something with the file at `path`.
-    pub(super) fn denied(path: &Path, e: &io::Error) -> Self {
-        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        match e.kind() {
-            StorageFull | QuotaExceeded | FileTooLarge => Self::Full(path.to_path_buf()),
-            _ => Self::Unfit(OpenError::Denied(path.to_path_buf(), e.to_string())),
-        }
-    }
 }
 
 /// What the file holds.
@@ -283,9 +230,4 @@ pub(super) fn verify_file(
         Some((name, fault)) => Err(damaged(format!("does not verify: {name}: {fault}"))),
         None => Ok(()),
     }
-}
-
-/// Whether writing failed for want of room, as far as SQLite says.
-pub(super) fn is_full(e: &rusqlite::Error) -> bool {
-    e.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }

@@ -3,8 +3,8 @@
 //! A new file takes no steps: it is made from `schema.sql`.
 
 use super::{
-    OpenError,
-    backup::{CopyError, Partial},
+    CopyError, OpenError,
+    backup::partial::Partial,
     connection::{Commits, READ_ONLY, READ_WRITE, prepare_writer},
     files::beside,
     schema::Step,

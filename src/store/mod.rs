@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod backup;
 mod connection;
+mod copy_error;
 pub mod events;
 pub mod figures;
 pub mod file_system;
@@ -29,6 +30,7 @@ pub mod verify;
 mod writer;
 
 pub use connection::{Commits, Options};
+pub use copy_error::CopyError;
 pub use files::{LITTLE_ROOM, beside, folder_of, free_bytes, lock_file, sync_folder};
 pub use gauges::Gauges;
 pub use open_error::OpenError;

@@ -2,8 +2,8 @@
 //! wanted; then it is there under one of its names at every moment, so that a crash leaves the old one or the new one.
 
 use super::{
-    OpenError,
-    backup::{CopyError, Partial, Stage, Watch, Wish, verify_file},
+    CopyError, OpenError,
+    backup::{Stage, Watch, Wish, partial::Partial, verify_file},
     connection::{PATIENCE, READ_WRITE},
     files::{self, beside},
     migrate, open,

@@ -1,7 +1,7 @@
 //! Panels of bars that lie below one another, each with its label and a note.
 
 use super::{
-    chart::{CHARACTER, MARGIN, Panel, WIDTH, width},
+    panel::{CHARACTER, MARGIN, Panel, WIDTH, width},
     scale::Scale,
 };
 use crate::domain::money::Currency;

@@ -5,6 +5,7 @@
 use super::{
     bars::{self, Bar, Segment},
     days,
+    panel::{MARGIN, Panel, WIDTH, width},
     scale::{Scale, amount},
 };
 use crate::{
@@ -14,19 +15,12 @@ use crate::{
 use maud::{Markup, PreEscaped, html};
 use std::collections::BTreeMap;
 
-/// The width of every drawing.
-pub(super) const WIDTH: i64 = 9_600;
-/// The space left at both sides.
-pub(super) const MARGIN: i64 = 240;
 /// Where the first panel begins.
 const TOP: i64 = 1_260;
 /// What a drawing without panels takes beside its head.
 const EMPTY: i64 = 900;
 /// The space between an entry of the legend and the next, beside its text.
 const LEGEND_GAP: i64 = 420;
-/// About how wide a character of a label is.
-pub(super) const CHARACTER: i64 = 66;
-
 const STYLE: &str = "
   svg { color-scheme: light dark; font: 120px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif;
     --paper: #ffffff; --ink: #1c2430; --quiet: #5a6675; --line: #e1e5ea; --zero: #9aa4b1;
@@ -46,14 +40,6 @@ const STYLE: &str = "
   .s0 { fill: var(--s0); } .s1 { fill: var(--s1); } .s2 { fill: var(--s2); } .s3 { fill: var(--s3); }
   .s4 { fill: var(--s4); } .s5 { fill: var(--s5); }
 ";
-
-/// A part of a drawing that is as high as it says.
-pub(super) struct Panel {
-    pub(super) height: i64,
-    /// What it says in words, for those who do not see it.
-    pub(super) words: String,
-    pub(super) drawing: Markup,
-}
 
 /// A report with its panels, one below another. `legend` has a style and a word for each thing that is drawn.
 fn framed<R>(report: &Report<R>, title: &str, legend: &[(&str, &str)], panels: &[Panel]) -> Markup {
@@ -99,11 +85,6 @@ fn legend_of(entries: &[(&str, &str)]) -> Markup {
             @let () = x += LEGEND_GAP + width(word);
         }
     }
-}
-
-/// About how wide a label is.
-pub(super) fn width(label: &str) -> i64 {
-    label.chars().map(|c| if c < '\u{2e80}' { CHARACTER } else { 2 * CHARACTER }).sum()
 }
 
 /// Text that XML can hold and that stays in its place: without control characters and changes of direction.

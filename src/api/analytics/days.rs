@@ -2,7 +2,7 @@
 //! for what is left.
 
 use super::{
-    chart::{MARGIN, Panel, WIDTH},
+    panel::{MARGIN, Panel, WIDTH},
     scale::{Scale, amount},
 };
 use crate::{domain::money::Currency, service::views::DailyRow};

@@ -9,8 +9,8 @@ use crate::{
     domain::{rotation, time::Timestamp},
     error::Result,
     store::{
-        self, OpenError, Store,
-        backup::{self, Copied, CopyError, Extent, Watch},
+        self, CopyError, OpenError, Store,
+        backup::{self, Copied, Extent, Watch},
     },
 };
 use std::{

@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        events,
         exactly_once::{Attempt, Reply},
+        history,
         views::OrderView,
     },
     IfMatch, Right,
@@ -108,7 +108,7 @@ pub async fn change(
                 if after.items != before.items {
                     orders::replace_items(tx, &after)?;
                 }
-                let event = events::record(tx, &actor, EventType::OrderUpdated, &after, &OrderView::from(&after))?;
+                let event = history::record(tx, &actor, EventType::OrderUpdated, &after, &OrderView::from(&after))?;
                 Ok(Reply::of_event(200, event).version(after.version))
             })
         })

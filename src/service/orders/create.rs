@@ -1,8 +1,8 @@
 //! Making an order.
 
 use super::super::{
-    events::{self, Recorded},
     exactly_once::{Attempt, Reply},
+    history::{self, Recorded},
     views::OrderView,
 };
 use crate::{
@@ -81,7 +81,7 @@ pub(in crate::service) fn insert(
     }
     let order = assemble(tx, actor, owner, new);
     orders::insert(tx, &order)?;
-    let event = events::record(tx, actor, EventType::OrderCreated, &order, &OrderView::from(&order))?;
+    let event = history::record(tx, actor, EventType::OrderCreated, &order, &OrderView::from(&order))?;
     Ok(Inserted { order, event })
 }
 

@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        events::{self, Recorded},
         exactly_once::{Attempt, Reply},
+        history::{self, Recorded},
         transactions,
         views::OrderView,
     },
@@ -111,7 +111,7 @@ fn enter(
     let mut after = Order { cancel_reason: reason, ..before.clone() };
     advance(tx, &mut after, next);
     orders::update(tx, before, &after)?;
-    let event = events::record(tx, actor, EventType::of(transition), &after, &OrderView::from(&after))?;
+    let event = history::record(tx, actor, EventType::of(transition), &after, &OrderView::from(&after))?;
     Ok((after, event))
 }
 

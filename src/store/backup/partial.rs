@@ -1,16 +1,15 @@
 //! A file that is being made beside the place it is for. It gets the final name when it is whole, synced and good, and is
 //! gone otherwise; what a killed process left of it is replaced by the next attempt. What it holds is not known here.
 
-use super::{CopyError, is_full};
 use crate::{
     domain::digest::Running,
     store::{
-        OpenError,
+        CopyError, OpenError,
         connection::READ_WRITE,
         files::{self, beside},
     },
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::{
     fs::{self, File, OpenOptions},
     io,
@@ -83,7 +82,7 @@ impl Partial {
     pub(super) fn why(&self, e: &rusqlite::Error) -> CopyError {
         let end = self.file.metadata().map_or(0, |file| file.len());
         match self.file.write_all_at(&[0; 4096], end) {
-            _ if is_full(e) => CopyError::Full(self.path.clone()),
+            _ if e.sqlite_error_code() == Some(ErrorCode::DiskFull) => CopyError::Full(self.path.clone()),
             Err(e) => CopyError::denied(&self.path, &e),
             Ok(()) => OpenError::Denied(self.path.clone(), e.to_string()).into(),
         }
