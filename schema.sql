@@ -265,7 +265,7 @@ CREATE UNIQUE INDEX idempotency_keys_by_key ON idempotency_keys (principal, key)
 --
 -- Each transaction writes what it changes in them as one row of `figure_log`. Once there are some hundred changes, the
 -- writer adds them to `figures` and empties the log, as part of a transaction. A report is what it finds in both. So an
--- order costs one short row where rows of sums would cost it some twenty look-ups.
+-- order costs one short row where rows of sums would cost it a dozen look-ups.
 
 -- The sums of all changes that were in the log. `sums` is read and written by src/store/figures/ledger.rs.
 CREATE TABLE figures (

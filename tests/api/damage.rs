@@ -215,3 +215,47 @@ async fn a_log_that_is_cut_off_gives_what_was_committed_before_the_cut() {
     }
     assert_eq!(last, 30);
 }
+
+/// Bytes that add an order in euros to a ledger of this width and take it away again, more than the log of the figures
+/// may hold.
+fn nothing_at_length(width: usize) -> Vec<u8> {
+    let entry = |orders: u8| [&[0][..], b"EUR", &[1, orders], &vec![0; width - 1], &[0]].concat();
+    [entry(2), entry(1)].concat().repeat(70 * 1024 / 12)
+}
+
+#[tokio::test]
+async fn orders_are_taken_though_the_figures_are_damaged() {
+    for (damage, left) in [("", 0), ("UPDATE figures SET sums = x'ff' WHERE ledger = 'users' AND span = 86400", 2)] {
+        let service = Service::start().await;
+        let manager = service.manager().await;
+        manager.places(order_of(&[("tea", 1, 1000)])).await.created();
+        service.stop().await;
+        let file = Connection::open(service.path()).unwrap();
+        file.execute_batch(damage).unwrap();
+        let log = "INSERT INTO figure_log (sales, users, statuses, items) VALUES (?1, x'', x'', x'')";
+        file.execute(log, [nothing_at_length(7)]).unwrap();
+        service.open();
+        manager.places(order_of(&[("tea", 1, 1000)])).await.created();
+        let logged: i64 = file.query_row("SELECT count(*) FROM figure_log", [], |row| row.get(0)).unwrap();
+        assert_eq!(logged, left, "the log is added to the sums where that can be done");
+        // What is whole is right, and what is not is not shown.
+        let days = "from=2026-06-01&to=2026-06-30&currency=EUR&basis=booked";
+        let daily = manager.get(&format!("/v1/analytics/daily?{days}")).await.ok();
+        assert_eq!(daily["data"][14]["gross_amount"], 2000);
+        let users = manager.get(&format!("/v1/analytics/revenue-by-user?{days}")).await;
+        let damaged = if left == 0 {
+            users.ok();
+            0
+        } else {
+            users.status(500);
+            1
+        };
+        // It stops in good order, with another order in the log or none, and the damage has its name.
+        manager.places(order_of(&[("tea", 1, 1000)])).await.created();
+        service.stop().await;
+        let found = faults(&service.path());
+        assert_eq!(found.iter().filter(|fault| fault.starts_with("user_sales_day: cannot be read")).count(), damaged);
+        service.open();
+        manager.places(order_of(&[("tea", 1, 1000)])).await.created();
+    }
+}

@@ -160,6 +160,21 @@ fn a_full_disk_refuses_changes_names_itself_and_recovers_without_a_restart() {
     assert_eq!(server.stop().0, Some(0));
 }
 
+#[test]
+fn a_server_that_stops_on_a_full_disk_stops_in_good_order_and_loses_nothing() {
+    let place = Workplace::new();
+    let oracle = Oracle::new(&place);
+    let server = Server::start(&place, &ADMIN, "");
+    let admin = server.admin();
+    assert!(oracle.one_order(&admin, "before"));
+    limit_files(&server, "100000:unlimited");
+    while oracle.one_order(&admin, &format!("until-full-{}", oracle.done())) {}
+    assert_eq!(server.stop().0, Some(0));
+    let server = Server::start(&place, &ADMIN, "");
+    oracle.holds(&server, &place, "orders.db");
+    assert_eq!(server.stop().0, Some(0));
+}
+
 fn assert_says_full(refused: &Answer) {
     assert_eq!((refused.status, refused.body["code"].as_str()), (503, Some("storage_full")), "{refused:?}");
     assert!(refused.header("retry-after").is_some());

@@ -1,11 +1,15 @@
-//! Adding the log to the sums. Some hundred changes at once touch each bucket once, where each of them alone would
-//! touch a dozen; so it costs an order a microsecond or two.
+//! Adding the log to the sums. Some hundred changes at once touch each bucket once, where each of them alone would touch
+//! a dozen. Orders do not depend on it: where sums are damaged, the log goes on.
 
 use super::{
     Entries, FINEST, Ledger,
     ledger::{self, Damaged},
 };
-use crate::{domain::calendar::SPANS, store::sql::damaged};
+use crate::{
+    domain::calendar::SPANS,
+    error::{Result, problem},
+    store::sql::{damaged, failed},
+};
 use rusqlite::{Connection, OptionalExtension};
 
 /// Bytes in the log.
@@ -15,8 +19,24 @@ pub fn log_bytes(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row(sql, [], |row| row.get(0))
 }
 
-/// Adds the log to the sums and empties it.
-pub fn fold(connection: &Connection) -> rusqlite::Result<()> {
+/// Adds the log to the sums and empties it. If one of them cannot be read, all stays as it was: what is in the log counts
+/// as well, and the order that it grew too long with is none the worse for it.
+pub fn fold(connection: &Connection) -> Result<()> {
+    let execute = |sql: &str| connection.execute_batch(sql).map_err(failed);
+    execute("SAVEPOINT fold")?;
+    match add_all(connection).map_err(failed) {
+        Err(e) if !e.is(&problem::STORAGE_FULL) && !e.is(&problem::OUTCOME_UNKNOWN) => {
+            tracing::error!(
+                error.cause = %e,
+                "figures are damaged, and changes stay in their log: stop the server and run `orderd verify --rebuild`"
+            );
+            execute("ROLLBACK TO fold; RELEASE fold")
+        }
+        outcome => outcome.and_then(|()| execute("RELEASE fold")),
+    }
+}
+
+fn add_all(connection: &Connection) -> rusqlite::Result<()> {
     for ledger in Ledger::ALL {
         let changes = logged(connection, ledger)?;
         for span in SPANS {

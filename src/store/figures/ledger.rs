@@ -1,6 +1,5 @@
 //! The form in which sums are kept: by bucket of time, currency and subject, in that order, as one run of bytes. It is
-//! some ten bytes for a sum over a user's day, and read without a look-up; rows of SQLite were five times the size and
-//! fifty times slower.
+//! some ten bytes for a sum over a user's day, and read without a look-up for each.
 //!
 //! A group for each bucket and currency: the bucket, the three letters of the currency, its entries, and 0. An entry is one
 //! more than the distance of its subject from that of the entry before (the first: from 0), and its values. Numbers are
@@ -31,7 +30,7 @@ pub enum Ledger {
     Sales,
     /// The same for each user, by `users.seq`; 0 for orders of nobody.
     Users,
-    /// Orders by where they stand now, by [`super::standing_subject`].
+    /// Orders by where they stand now: 16 for each status, and within those one for each payment status.
     Statuses,
     /// What was sold of each SKU, by `skus.seq`.
     Items,

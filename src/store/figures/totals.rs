@@ -17,9 +17,9 @@ pub struct Totals {
 
 /// What subjects come to in one currency.
 struct Subjects {
-    /// By subject: one more than the place of its sums, 0 without any.
-    places: Vec<u32>,
-    /// In the order in which they were found.
+    /// By subject: one more than its index in `found`, 0 if it is not there.
+    indices: Vec<u32>,
+    /// Subjects, in the order in which they were found.
     found: Vec<u32>,
     /// As many for each of those as the ledger is wide.
     sums: Vec<i64>,
@@ -29,18 +29,18 @@ struct Subjects {
 
 impl Subjects {
     fn up_to(most: usize) -> Self {
-        Self { places: vec![0; most + 1], found: vec![], sums: vec![], beyond: BTreeMap::new() }
+        Self { indices: vec![0; most + 1], found: vec![], sums: vec![], beyond: BTreeMap::new() }
     }
 
     /// Adds a part of what `subject` comes to, or takes it away; none if the subject is beyond the last one.
     fn add(&mut self, subject: i64, part: &[i64], times: i64) -> Option<()> {
-        let place = self.places.get_mut(usize::try_from(subject).ok()?)?;
-        if *place == 0 {
+        let index = self.indices.get_mut(usize::try_from(subject).ok()?)?;
+        if *index == 0 {
             self.found.push(u32::try_from(subject).ok()?);
             self.sums.resize(self.sums.len() + part.len(), 0);
-            *place = u32::try_from(self.found.len()).ok()?;
+            *index = u32::try_from(self.found.len()).ok()?;
         }
-        let first = (*place as usize - 1) * part.len();
+        let first = (*index as usize - 1) * part.len();
         let sums = self.sums.get_mut(first..first + part.len())?;
         for (i, (sum, value)) in sums.iter_mut().zip(part).enumerate() {
             let value = if times < 0 { -value } else { *value };
@@ -52,10 +52,10 @@ impl Subjects {
         Some(())
     }
 
-    /// What the subject at this place comes to.
-    fn values(&self, place: usize, width: usize) -> Values {
+    /// What the subject at this index of `found` comes to.
+    fn values(&self, index: usize, width: usize) -> Values {
         let mut values = Values::default();
-        for (value, i) in values.iter_mut().zip(place * width..(place + 1) * width) {
+        for (value, i) in values.iter_mut().zip(index * width..(index + 1) * width) {
             *value = i128::from(self.sums[i]);
             if !self.beyond.is_empty() {
                 *value += self.beyond.get(&i).copied().unwrap_or_default();
@@ -113,8 +113,8 @@ impl Totals {
     pub fn of(&self, currency: Currency, subject: i64) -> Values {
         let found = self.by_currency.iter().find(|(other, _)| *other == currency);
         let values = found.and_then(|(_, subjects)| {
-            let place = *subjects.places.get(usize::try_from(subject).ok()?)? as usize;
-            Some(subjects.values(place.checked_sub(1)?, self.ledger.width()))
+            let index = *subjects.indices.get(usize::try_from(subject).ok()?)? as usize;
+            Some(subjects.values(index.checked_sub(1)?, self.ledger.width()))
         });
         values.unwrap_or_default()
     }
@@ -123,9 +123,9 @@ impl Totals {
     pub fn iter(&self) -> impl Iterator<Item = (Currency, i64, Values)> {
         let width = self.ledger.width();
         let all = self.by_currency.iter().flat_map(move |(currency, subjects)| {
-            let place =
-                move |(place, subject): (usize, &u32)| (*currency, i64::from(*subject), subjects.values(place, width));
-            subjects.found.iter().enumerate().map(place)
+            let entry =
+                move |(index, subject): (usize, &u32)| (*currency, i64::from(*subject), subjects.values(index, width));
+            subjects.found.iter().enumerate().map(entry)
         });
         all.filter(|(_, _, values)| *values != Values::default())
     }

@@ -83,5 +83,6 @@ fn refill(tx: &ReadTx<'_>) -> Result<()> {
 
 fn add(tx: &ReadTx<'_>, sales: &[(Sale, i64)], standings: &[(Standing, i64)], items: &[(ItemSale, i64)]) -> Result<()> {
     let logged = figures::log(tx.connection, sales, standings, items);
-    logged.and_then(|_| figures::fold(tx.connection)).map_err(failed)
+    logged.map_err(failed)?;
+    figures::fold(tx.connection)
 }

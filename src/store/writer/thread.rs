@@ -74,9 +74,12 @@ impl Thread {
             return Ok(());
         }
         self.execute("BEGIN IMMEDIATE")?;
-        let settled = figures::fold(&self.connection).map_err(failed).and_then(|()| self.execute("COMMIT"));
-        // Without room they stay where they are, and count as well.
-        if settled.as_ref().is_err_and(|e| e.is(&problem::STORAGE_FULL)) { Ok(()) } else { settled }
+        match figures::fold(&self.connection).and_then(|()| self.execute("COMMIT")) {
+            // Without room they stay where they are, and count as well.
+            Err(e) if e.is(&problem::STORAGE_FULL) && self.connection.is_autocommit() => Ok(()),
+            Err(e) if e.is(&problem::STORAGE_FULL) => self.execute("ROLLBACK"),
+            settled => settled,
+        }
     }
 
     /// The next piece of work; nothing when the queue is closed. While none comes, the log is looked after.
@@ -170,7 +173,7 @@ impl Thread {
     }
 
     fn commit(&self) -> Result<(), Broken> {
-        self.batch.flush(&self.connection).map_err(|e| undone_or_unknown(failed(e)))?;
+        self.batch.flush(&self.connection).map_err(undone_or_unknown)?;
         let begun = Instant::now();
         self.execute("COMMIT")
             .map_err(|e| if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) })?;

@@ -230,10 +230,10 @@ impl Batch {
     }
 
     /// Writes what was counted to the log of the figures, and adds that to them once it is long.
-    pub(super) fn flush(&self, connection: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn flush(&self, connection: &Connection) -> Result<()> {
         let mut counters = self.counters.get();
-        counters.figure_log +=
-            figures::log(connection, &self.sales.borrow(), &self.standings.borrow(), &self.items.borrow())?;
+        let logged = figures::log(connection, &self.sales.borrow(), &self.standings.borrow(), &self.items.borrow());
+        counters.figure_log += logged.map_err(failed)?;
         if counters.figure_log > LOG_BYTES {
             figures::fold(connection)?;
             counters.figure_log = 0;
