@@ -264,10 +264,11 @@ CREATE UNIQUE INDEX idempotency_keys_by_key ON idempotency_keys (principal, key)
 -- the status that they have now) and `items` (what was sold, by `skus.seq`). Reconciled by `orderd verify`.
 --
 -- Each transaction writes what it changes in them as one row of `figure_log`. Once there are some hundred changes, the
--- writer adds them to `figures` and empties the log, as part of a transaction. A report is what it finds in both. So an
--- order costs one short row where rows of sums would cost it a dozen look-ups.
+-- writer adds them to the sums of a ledger, as part of a transaction; the more bytes that writes, the more rarely it is
+-- done. A report is what it finds in the sums and in the log since then. So an order costs one short row where rows of
+-- sums would cost it a dozen look-ups.
 
--- The sums of all changes that were in the log. `sums` is read and written by src/store/figures/ledger.rs.
+-- The sums of all changes up to `figure_folds.seq`. `sums` is read and written by src/store/figures/ledger.rs.
 CREATE TABLE figures (
   ledger TEXT NOT NULL CONSTRAINT ledger_is_known
          CHECK (ledger = 'sales' OR ledger = 'users' OR ledger = 'statuses' OR ledger = 'items'),
@@ -277,7 +278,17 @@ CREATE TABLE figures (
   PRIMARY KEY (ledger, span, bucket)
 ) STRICT, WITHOUT ROWID;
 
--- What is to be added to them: for each ledger the changes of one transaction, by quarter of an hour.
+-- Up to which row of the log the changes are in the sums of a ledger.
+CREATE TABLE figure_folds (
+  ledger TEXT NOT NULL PRIMARY KEY
+         CONSTRAINT ledger_is_known
+         CHECK (ledger = 'sales' OR ledger = 'users' OR ledger = 'statuses' OR ledger = 'items'),
+  seq    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO figure_folds (ledger, seq) VALUES ('sales', 0), ('users', 0), ('statuses', 0), ('items', 0);
+
+-- For each ledger the changes of one transaction, by quarter of an hour. Rows that are in the sums of every ledger are
+-- deleted; their numbers are not given again.
 CREATE TABLE figure_log (
   seq      INTEGER PRIMARY KEY,
   sales    BLOB NOT NULL,

@@ -20,7 +20,7 @@ use crate::{
         time::{Clock, Timestamp},
     },
     error::{Error, Result},
-    store::{Commits, OpenError, Options, Store, audit::Notes},
+    store::{Commits, OpenError, Options, Store, audit::Notes, figures::Rankings},
     telemetry::metrics::Metrics,
 };
 use std::{
@@ -72,6 +72,8 @@ pub struct Parts {
     pub fingerprints: Mac,
     /// A permit for each import that goes on, and for each of those who may import for themselves only.
     pub imports: Imports,
+    /// Reports that were asked for of late.
+    pub rankings: Rankings,
     /// Whether the parts work.
     pub readiness: readiness::Readiness,
     /// What is known of the scheduled backups.
@@ -202,6 +204,7 @@ impl App {
             allowances: Allowances::new(config.limits.requests_per_minute),
             desks: Semaphore::new(DESKS),
             imports: Imports::default(),
+            rankings: Rankings::default(),
             readiness: readiness::Readiness::default(),
             config,
             store,

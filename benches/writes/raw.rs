@@ -89,7 +89,9 @@ impl Sample {
                     .prepare_cached("INSERT OR REPLACE INTO figures VALUES (?, ?, ?, ?)")?
                     .execute((ledger, span, bucket, sums))?;
             }
-            connection.execute("DELETE FROM figure_log", [])?;
+            connection.execute_batch(
+                "UPDATE figure_folds SET seq = (SELECT max(seq) FROM figure_log); DELETE FROM figure_log",
+            )?;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use crate::{
     domain::money::Currency,
     error::{Error, Result},
     service::{
-        analytics::{self, RevenueKey},
+        analytics::{self, Rank},
         page::Wanted,
         views::{Reconciliation, Report},
     },
@@ -111,28 +111,27 @@ pub(super) async fn revenue_by_user(
     }
     let binding = format!("analytics.revenue_by_user {question:?} {order:?}");
     let place = Place::of(&app, binding, asked.limit, asked.cursor.as_deref())?.counted(asked.count);
-    let found = analytics::revenue_by_user(&app, &actor, question.clone(), order, place.wanted(revenue_key)).await?;
+    let found = analytics::revenue_by_user(&app, &actor, question.clone(), order, place.wanted(revenue_rank)).await?;
     let page = place.found(&app, found, revenue_cursor);
     answer(form, &analytics::report(&app, &question, page.data, Some(page.page)), &uri, chart::revenue)
 }
 
-/// The bits of a rank that are in the second of its two numbers in a cursor; one has too few.
+/// The bits of a rank's value that are in the second of its two numbers in a cursor; one has too few.
 const LOW_BITS: u32 = 62;
 
-fn revenue_cursor(key: RevenueKey) -> Cursor {
-    let (user, currency) = key.whose;
+fn revenue_cursor(rank: Rank) -> Cursor {
     let mut code = [0; 8];
-    code[5..].copy_from_slice(currency.code().as_bytes());
-    let [high, low] =
-        [key.rank >> LOW_BITS, key.rank & ((1 << LOW_BITS) - 1)].map(|part| i64::try_from(part).unwrap_or_default());
-    Cursor(vec![high, low, user, i64::from_be_bytes(code)])
+    code[5..].copy_from_slice(rank.currency.code().as_bytes());
+    let [high, low] = [rank.value >> LOW_BITS, rank.value & ((1 << LOW_BITS) - 1)]
+        .map(|part| i64::try_from(part).unwrap_or_default());
+    Cursor(vec![high, low, rank.subject, i64::from_be_bytes(code)])
 }
 
-fn revenue_key(cursor: &Cursor) -> Option<RevenueKey> {
-    let [high, low, user, code] = *cursor.0.as_slice() else { return None };
-    let rank = i128::from(high) << LOW_BITS | i128::from(low);
+fn revenue_rank(cursor: &Cursor) -> Option<Rank> {
+    let [high, low, subject, code] = *cursor.0.as_slice() else { return None };
+    let value = i128::from(high) << LOW_BITS | i128::from(low);
     let currency = Currency::stored(std::str::from_utf8(&code.to_be_bytes()[5..]).ok()?)?;
-    Some(RevenueKey { rank, whose: (user, currency) })
+    Some(Rank { value, subject, currency })
 }
 
 /// How many orders stand where.

@@ -10,9 +10,12 @@ mod top_items;
 
 pub use daily::daily;
 pub use reconcile::reconcile;
-pub use revenue::{RevenueKey, RevenueSort, revenue_by_user};
+pub use revenue::{RevenueSort, revenue_by_user};
 pub use status::status_counts;
 pub use top_items::top_items;
+
+/// The place of a row in revenue by user.
+pub use crate::store::figures::Rank;
 
 use super::views::{PageInfo, Report, Shown};
 use crate::{

@@ -2,14 +2,16 @@
 //! enough, and a report reads both. What is asked of them is a sum over buckets of time; what they are made of is in
 //! `ledger`.
 
-mod fold;
 mod ledger;
+mod log;
+mod ranking;
 mod totals;
 
-pub(super) use fold::{fold, log_bytes};
 pub use ledger::{Ledger, Values};
 pub(super) use ledger::{Part, Place};
-pub use totals::{Totals, totals};
+pub(super) use log::Log;
+pub use ranking::{Rank, Ranked, Ranking, Rankings};
+pub use totals::{Summed, Totals};
 
 use super::{
     ReadTx,
@@ -35,15 +37,16 @@ pub(super) const FINEST: i64 = SPANS[SPANS.len() - 1];
 /// Sums by their places.
 type Entries = BTreeMap<Place, Values>;
 
-/// Writes what a transaction counted to the log: each, as often as it says (−1 takes it out). How many bytes that took.
-pub(super) fn log(
+/// Writes what a transaction counted to the log: each, as often as it says (−1 takes it out).
+pub(super) fn write(
     connection: &Connection,
+    log: &mut Log,
     sales: &[(Sale, i64)],
     standings: &[(Standing, i64)],
     items: &[(ItemSale, i64)],
-) -> rusqlite::Result<i64> {
+) -> rusqlite::Result<()> {
     if sales.is_empty() && standings.is_empty() && items.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
     let [mut all, mut users, mut statuses, mut sold] = [const { Entries::new() }; 4];
     for (Sale { at, currency, user_id, sums }, times) in sales {
@@ -60,13 +63,7 @@ pub(super) fn log(
         let place = Place { bucket: bucket(FINEST, *at), currency: *currency, subject: item_subject(connection, sku)? };
         add(&mut sold, place, widened(&[sums.quantity, sums.orders, sums.total]), *times);
     }
-    let parts = [(Ledger::Sales, all), (Ledger::Users, users), (Ledger::Statuses, statuses), (Ledger::Items, sold)];
-    let [all, users, statuses, sold] = parts.map(|(ledger, entries)| ledger::encode(ledger, &entries));
-    let bytes = all.len() + users.len() + statuses.len() + sold.len();
-    connection
-        .prepare_cached("INSERT INTO figure_log (sales, users, statuses, items) VALUES (?1, ?2, ?3, ?4)")?
-        .execute((all, users, statuses, sold))?;
-    Ok(i64::try_from(bytes).unwrap_or(i64::MAX))
+    log.append(connection, [all, users, statuses, sold])
 }
 
 fn add(entries: &mut Entries, place: Place, values: Values, times: i64) {
@@ -180,9 +177,15 @@ pub(super) fn each(tx: &ReadTx<'_>, ledger: Ledger, run: Run, mut visit: impl Fn
     )
 }
 
-/// Shows `visit` each entry of the log.
+/// The changes that are not in the sums of a ledger, whose name is the parameter.
+fn since_the_fold(ledger: Ledger) -> String {
+    let ledger = ledger.name();
+    format!("SELECT {ledger} FROM figure_log WHERE seq > (SELECT seq FROM figure_folds WHERE ledger = ?1)")
+}
+
+/// Shows `visit` each entry of the log that is not in the sums.
 pub(super) fn logged(tx: &ReadTx<'_>, ledger: Ledger, mut visit: impl FnMut(&Place, &Part)) -> Result<()> {
-    tx.each(&format!("SELECT {} FROM figure_log", ledger.name()), [], |row| {
+    tx.each(&since_the_fold(ledger), [ledger.name()], |row| {
         ledger::each(ledger, row.get_ref(0)?.as_blob()?, &mut visit).map_err(|_| damaged(0, "no sums"))
     })
 }

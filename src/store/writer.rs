@@ -50,7 +50,7 @@ impl Writer {
         let (fail, failed) = watch::channel(false);
         let (newest, last_event) = watch::channel(counters.event);
         gauges.recorded(counters.event, counters.recorded);
-        let batch = Batch::new(options.clock.clone(), Arc::clone(&options.ids), counters);
+        let batch = Batch::new(options.clock.clone(), Arc::clone(&options.ids), &counters);
         let log = Log::watch(&connection, Arc::clone(&gauges));
         let mut thread = Thread { connection, batch, log, gauges: Arc::clone(&gauges), newest };
         let run = move || {

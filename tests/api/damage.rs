@@ -232,7 +232,8 @@ async fn orders_are_taken_though_the_figures_are_damaged() {
         service.stop().await;
         let file = Connection::open(service.path()).unwrap();
         file.execute_batch(damage).unwrap();
-        let log = "INSERT INTO figure_log (sales, users, statuses, items) VALUES (?1, x'', x'', x'')";
+        let log = "INSERT INTO figure_log (seq, sales, users, statuses, items)
+                   SELECT max(seq) + 1, ?1, x'', x'', x'' FROM figure_folds";
         file.execute(log, [nothing_at_length(7)]).unwrap();
         service.open();
         manager.places(order_of(&[("tea", 1, 1000)])).await.created();

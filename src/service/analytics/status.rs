@@ -9,7 +9,7 @@ use crate::{
     service::views::Shown,
     store::{
         ReadTx,
-        figures::{self, Ledger, Values},
+        figures::{self, Ledger, Summed, Totals, Values},
     },
 };
 
@@ -20,7 +20,8 @@ pub async fn status_counts(app: &App, actor: &Actor, question: Question) -> Resu
 }
 
 fn rows(tx: &ReadTx<'_>, question: &Question) -> Result<Vec<StatusRow>> {
-    let totals = figures::totals(tx, Ledger::Statuses, question.bounds()?, question.currency)?;
+    let (range, currency) = (question.bounds()?, question.currency);
+    let totals = Totals::of(tx, &Summed { ledger: Ledger::Statuses, range, currency })?;
     let row = |(currency, subject, [orders, total_amount, ..]): (Currency, i64, Values)| {
         let (status, payment_status) = figures::standing(subject)?;
         Some(StatusRow {

@@ -9,21 +9,23 @@ use crate::{
     service::views::Shown,
     store::{
         ReadTx,
-        figures::{self, Ledger, Totals},
+        figures::{self, Rank, Ranked, Ranking, Rankings, Values},
         item_names,
     },
 };
-use std::cmp::Reverse;
 
 /// What brought in the most, at most `limit` rows.
 pub async fn top_items(app: &App, actor: &Actor, question: Question, limit: usize) -> Result<Vec<TopItemRow>> {
     actor.require(Permission::AnalyticsRead)?;
-    app.store.scan("analytics.top_items", move |tx| rows(tx, &question, limit)).await
+    let shared = app.clone();
+    app.store.scan("analytics.top_items", move |tx| rows(tx, &shared.rankings, &question, limit)).await
 }
 
-fn rows(tx: &ReadTx<'_>, question: &Question, limit: usize) -> Result<Vec<TopItemRow>> {
+fn rows(tx: &ReadTx<'_>, rankings: &Rankings, question: &Question, limit: usize) -> Result<Vec<TopItemRow>> {
     let (from, to) = question.bounds()?;
-    let top = top(tx, &figures::totals(tx, Ledger::Items, (from, to), question.currency)?, limit)?;
+    let by_total = ItemSums { total: -1, ..ItemSums::default() };
+    let ranked = Ranked::items((from, to), question.currency, &by_total);
+    let candidates = rankings.look(tx, ranked, |ranking| candidates(ranking, limit))?;
     let (numbers, newest) = (item_names::numbers(tx, from, to)?, item_names::newest_before(tx, to)?);
     let row = |Sold { sku, currency, sums }| {
         let name = item_names::newest(tx, (&sku, currency), &numbers, newest)?;
@@ -36,7 +38,7 @@ fn rows(tx: &ReadTx<'_>, question: &Question, limit: usize) -> Result<Vec<TopIte
             total_amount: sums.total,
         })
     };
-    top.into_iter().map(row).collect()
+    first(tx, candidates, limit)?.into_iter().map(row).collect()
 }
 
 /// What was sold of a SKU in one currency.
@@ -46,22 +48,20 @@ struct Sold {
     sums: ItemSums,
 }
 
-/// The `limit` that brought in the most, in their order.
-fn top(tx: &ReadTx<'_>, totals: &Totals, limit: usize) -> Result<Vec<Sold>> {
-    let mut found: Vec<_> =
-        totals.iter().map(|(currency, subject, values)| (figures::item_sums(&values), subject, currency)).collect();
-    if (1..found.len()).contains(&limit) {
-        // Only what may be shown gets its SKU: what brought in no less than the last that fits.
-        let (_, (last, ..), _) = found.select_nth_unstable_by_key(limit - 1, |(sums, ..)| Reverse(sums.total));
-        let least = last.total;
-        found.retain(|(sums, ..)| sums.total >= least);
-    }
-    let named = |(sums, subject, currency)| {
+/// What may be among the first `limit`: also what brought in as much as the last that fits.
+fn candidates(ranking: &Ranking, limit: usize) -> Vec<(Rank, Values)> {
+    let last = ranking.after(None).nth(limit.saturating_sub(1)).map(|(rank, _)| rank.value);
+    ranking.after(None).take_while(|(rank, _)| last.is_none_or(|last| rank.value <= last)).collect()
+}
+
+/// The first `limit`; those that brought in as much are in the order of their SKUs and currencies.
+fn first(tx: &ReadTx<'_>, candidates: Vec<(Rank, Values)>, limit: usize) -> Result<Vec<Sold>> {
+    let named = |(Rank { subject, currency, .. }, values): (Rank, Values)| {
         let sku = figures::sku(tx, subject)?.ok_or_else(|| Error::internal("a SKU without a name"))?;
-        Ok(Sold { sku, currency, sums })
+        Ok(Sold { sku, currency, sums: figures::item_sums(&values) })
     };
-    let mut top: Vec<_> = found.into_iter().map(named).collect::<Result<_>>()?;
-    top.sort_unstable_by(|a, b| (b.sums.total, &a.sku, a.currency).cmp(&(a.sums.total, &b.sku, b.currency)));
-    top.truncate(limit);
-    Ok(top)
+    let mut sold: Vec<_> = candidates.into_iter().map(named).collect::<Result<_>>()?;
+    sold.sort_unstable_by(|a, b| (b.sums.total, &a.sku, a.currency).cmp(&(a.sums.total, &b.sku, b.currency)));
+    sold.truncate(limit);
+    Ok(sold)
 }

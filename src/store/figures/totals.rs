@@ -8,83 +8,163 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
+/// Values of the widest ledger that has subjects.
+const WIDTH: usize = Ledger::Users.width();
+
+/// Whose sums, of when and in which currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summed {
+    /// What is counted.
+    pub ledger: Ledger,
+    /// From when to when: seconds since the epoch, multiples of 900.
+    pub range: (i64, i64),
+    /// The only currency, if one is named.
+    pub currency: Option<Currency>,
+}
+
+impl Summed {
+    /// Whether this change is one of those that are summed.
+    pub(super) fn has(&self, place: &Place) -> bool {
+        (self.range.0..self.range.1).contains(&(place.bucket * FINEST)) && self.wants(place.currency)
+    }
+
+    fn wants(&self, currency: Currency) -> bool {
+        self.currency.is_none_or(|only| only == currency)
+    }
+}
+
 /// Sums of subjects in each currency. There may be many thousands, each in as many buckets as there are days, so they
 /// are found without a search.
 pub struct Totals {
-    ledger: Ledger,
     by_currency: Vec<(Currency, Subjects)>,
+    /// The greatest number that a subject can have.
+    last: usize,
 }
 
 /// What subjects come to in one currency.
+#[derive(Default)]
 struct Subjects {
     /// By subject: one more than its index in `found`, 0 if it is not there.
     indices: Vec<u32>,
     /// Subjects, in the order in which they were found.
     found: Vec<u32>,
-    /// As many for each of those as the ledger is wide.
-    sums: Vec<i64>,
-    /// What 64 bits do not hold of some of them, by their index.
-    beyond: BTreeMap<usize, i128>,
+    /// What those come to.
+    sums: Vec<[i64; WIDTH]>,
+    /// What 64 bits do not hold of some of them, by index and value.
+    beyond: BTreeMap<(usize, usize), i128>,
 }
 
 impl Subjects {
-    fn up_to(most: usize) -> Self {
-        Self { indices: vec![0; most + 1], found: vec![], sums: vec![], beyond: BTreeMap::new() }
+    /// Adds a part of what a subject comes to, or takes it away.
+    fn add(&mut self, subject: usize, part: &[i64; WIDTH]) {
+        if self.indices.len() <= subject {
+            self.indices.resize(subject + 1, 0);
+        }
+        let index = &mut self.indices[subject];
+        if *index == 0 {
+            self.found.push(u32::try_from(subject).unwrap_or(u32::MAX));
+            self.sums.push(*part);
+            *index = u32::try_from(self.found.len()).unwrap_or(u32::MAX);
+            return;
+        }
+        let index = *index as usize - 1;
+        let mut over = false;
+        let sums = std::array::from_fn(|i| {
+            let (sum, too_large) = self.sums[index][i].overflowing_add(part[i]);
+            over |= too_large;
+            sum
+        });
+        if over {
+            self.add_beyond(index, part);
+        } else {
+            self.sums[index] = sums;
+        }
     }
 
-    /// Adds a part of what `subject` comes to, or takes it away; none if the subject is beyond the last one.
-    fn add(&mut self, subject: i64, part: &[i64], times: i64) -> Option<()> {
-        let index = self.indices.get_mut(usize::try_from(subject).ok()?)?;
-        if *index == 0 {
-            self.found.push(u32::try_from(subject).ok()?);
-            self.sums.resize(self.sums.len() + part.len(), 0);
-            *index = u32::try_from(self.found.len()).ok()?;
-        }
-        let first = (*index as usize - 1) * part.len();
-        let sums = self.sums.get_mut(first..first + part.len())?;
-        for (i, (sum, value)) in sums.iter_mut().zip(part).enumerate() {
-            let value = if times < 0 { -value } else { *value };
-            match sum.checked_add(value) {
+    #[cold]
+    fn add_beyond(&mut self, index: usize, part: &[i64; WIDTH]) {
+        for (i, value) in part.iter().enumerate() {
+            let sum = &mut self.sums[index][i];
+            match sum.checked_add(*value) {
                 Some(more) => *sum = more,
-                None => *self.beyond.entry(first + i).or_default() += i128::from(std::mem::replace(sum, value)),
+                None => *self.beyond.entry((index, i)).or_default() += i128::from(std::mem::replace(sum, *value)),
             }
         }
-        Some(())
     }
 
     /// What the subject at this index of `found` comes to.
-    fn values(&self, index: usize, width: usize) -> Values {
+    fn values(&self, index: usize) -> Values {
         let mut values = Values::default();
-        for (value, i) in values.iter_mut().zip(index * width..(index + 1) * width) {
-            *value = i128::from(self.sums[i]);
+        for (i, sum) in self.sums[index].iter().enumerate() {
+            values[i] = i128::from(*sum);
             if !self.beyond.is_empty() {
-                *value += self.beyond.get(&i).copied().unwrap_or_default();
+                values[i] += self.beyond.get(&(index, i)).copied().unwrap_or_default();
             }
         }
         values
     }
 }
 
-/// What each subject comes to from one instant to another (seconds since the epoch, multiples of 900), in any currency or
-/// in the one that is named.
-pub fn totals(tx: &ReadTx<'_>, ledger: Ledger, (from, to): (i64, i64), only: Option<Currency>) -> Result<Totals> {
-    let most = last_subject(tx, ledger)?;
-    let mut totals = Totals { ledger, by_currency: vec![] };
-    let mut whole = true;
-    let mut add = |place: &Place, part: &Part, times: i64| {
-        if only.is_none_or(|only| only == place.currency) {
-            whole &= totals.add(place, part, times, most).is_some();
+impl Totals {
+    /// What each subject comes to.
+    pub fn of(tx: &ReadTx<'_>, summed: &Summed) -> Result<Self> {
+        let mut totals = Self { by_currency: vec![], last: last_subject(tx, summed.ledger)? };
+        let mut whole = true;
+        for run in cover(summed.range.0, summed.range.1) {
+            each(tx, summed.ledger, run, |place, part| {
+                if summed.wants(place.currency) {
+                    whole &= totals.add(place, part, run.times).is_some();
+                }
+            })?;
         }
-    };
-    for run in cover(from, to) {
-        each(tx, ledger, run, |place, part| add(place, part, run.times))?;
+        logged(tx, summed.ledger, |place, part| {
+            if summed.has(place) {
+                whole &= totals.add(place, part, 1).is_some();
+            }
+        })?;
+        if whole { Ok(totals) } else { Err(beyond_the_last()) }
     }
-    logged(tx, ledger, |place, part| {
-        if (from..to).contains(&(place.bucket * FINEST)) {
-            add(place, part, 1);
+
+    /// Adds a change that was logged later.
+    pub(super) fn change(&mut self, tx: &ReadTx<'_>, ledger: Ledger, place: &Place, part: &Part) -> Result<()> {
+        if usize::try_from(place.subject).is_ok_and(|subject| subject > self.last) {
+            self.last = last_subject(tx, ledger)?;
         }
-    })?;
-    if whole { Ok(totals) } else { Err(Error::internal("sums of a subject that there is not")) }
+        self.add(place, part, 1).ok_or_else(beyond_the_last)
+    }
+
+    /// Adds a part; none if the subject is beyond the last one.
+    #[inline]
+    fn add(&mut self, place: &Place, part: &Part, times: i64) -> Option<()> {
+        let subject = usize::try_from(place.subject).ok().filter(|subject| *subject <= self.last)?;
+        let found = self.by_currency.iter().position(|(currency, _)| *currency == place.currency);
+        let found = found.unwrap_or_else(|| {
+            self.by_currency.push((place.currency, Subjects::default()));
+            self.by_currency.len() - 1
+        });
+        // Parts have 62 bits.
+        self.by_currency[found].1.add(subject, &std::array::from_fn(|i| part[i] * times));
+        Some(())
+    }
+
+    /// What a subject comes to in a currency.
+    pub fn values(&self, currency: Currency, subject: i64) -> Values {
+        let found = self.by_currency.iter().find(|(other, _)| *other == currency);
+        let values = found.and_then(|(_, subjects)| {
+            let index = *subjects.indices.get(usize::try_from(subject).ok()?)? as usize;
+            Some(subjects.values(index.checked_sub(1)?))
+        });
+        values.unwrap_or_default()
+    }
+
+    /// Every subject that comes to anything, with its currency and what it comes to.
+    pub fn iter(&self) -> impl Iterator<Item = (Currency, i64, Values)> {
+        let all = self.by_currency.iter().flat_map(|(currency, subjects)| {
+            let entry = |(index, subject): (usize, &u32)| (*currency, i64::from(*subject), subjects.values(index));
+            subjects.found.iter().enumerate().map(entry)
+        });
+        all.filter(|(_, _, values)| *values != Values::default())
+    }
 }
 
 /// The greatest number that a subject of this ledger can have.
@@ -99,34 +179,6 @@ fn last_subject(tx: &ReadTx<'_>, ledger: Ledger) -> Result<usize> {
     usize::try_from(last).map_err(Error::internal)
 }
 
-impl Totals {
-    fn add(&mut self, place: &Place, part: &Part, times: i64, most: usize) -> Option<()> {
-        let found = self.by_currency.iter().position(|(currency, _)| *currency == place.currency);
-        let found = found.unwrap_or_else(|| {
-            self.by_currency.push((place.currency, Subjects::up_to(most)));
-            self.by_currency.len() - 1
-        });
-        self.by_currency[found].1.add(place.subject, &part[..self.ledger.width()], times)
-    }
-
-    /// What a subject comes to in a currency.
-    pub fn of(&self, currency: Currency, subject: i64) -> Values {
-        let found = self.by_currency.iter().find(|(other, _)| *other == currency);
-        let values = found.and_then(|(_, subjects)| {
-            let index = *subjects.indices.get(usize::try_from(subject).ok()?)? as usize;
-            Some(subjects.values(index.checked_sub(1)?, self.ledger.width()))
-        });
-        values.unwrap_or_default()
-    }
-
-    /// Every subject that comes to anything, with its currency and what it comes to.
-    pub fn iter(&self) -> impl Iterator<Item = (Currency, i64, Values)> {
-        let width = self.ledger.width();
-        let all = self.by_currency.iter().flat_map(move |(currency, subjects)| {
-            let entry =
-                move |(index, subject): (usize, &u32)| (*currency, i64::from(*subject), subjects.values(index, width));
-            subjects.found.iter().enumerate().map(entry)
-        });
-        all.filter(|(_, _, values)| *values != Values::default())
-    }
+fn beyond_the_last() -> Error {
+    Error::internal("sums of a subject that there is not")
 }

@@ -19,8 +19,8 @@ use std::path::Path;
 
 /// Rows that are counted together: an order may be as large as a request.
 const AT_ONCE: usize = 1_000;
-/// What is emptied and filled again.
-const SUMMARIES: [&str; 3] = ["figures", "figure_log", "skus"];
+/// Empties what is filled again.
+const EMPTY: &str = "DELETE FROM figures; DELETE FROM figure_log; DELETE FROM skus; UPDATE figure_folds SET seq = 0";
 
 /// What came of rebuilding.
 #[derive(Debug)]
@@ -56,10 +56,8 @@ fn in_one_transaction(connection: &mut Connection) -> Result<Rebuilt> {
 }
 
 fn refill(tx: &ReadTx<'_>) -> Result<()> {
-    for table in SUMMARIES {
-        tx.connection.execute(&format!("DELETE FROM {table}"), []).map_err(failed)?;
-    }
-    let mut last = 0;
+    tx.connection.execute_batch(EMPTY).map_err(failed)?;
+    let (mut log, mut last) = (figures::Log::default(), 0);
     loop {
         let found = orders::after(tx, last, AT_ONCE)?;
         let Some(newest) = found.last() else { break };
@@ -67,22 +65,27 @@ fn refill(tx: &ReadTx<'_>) -> Result<()> {
         let sales: Vec<_> = found.iter().flat_map(of_order).map(|sale| (sale, 1)).collect();
         let standings: Vec<_> = found.iter().filter_map(standing).map(|standing| (standing, 1)).collect();
         let items: Vec<_> = found.iter().flat_map(of_items).map(|item| (item, 1)).collect();
-        add(tx, &sales, &standings, &items)?;
+        add(tx, &mut log, &sales, &standings, &items)?;
     }
     last = 0;
     loop {
         let found = transactions::after(tx, last, AT_ONCE)?;
-        let Some((newest, ..)) = found.last() else { return Ok(()) };
+        let Some((newest, ..)) = found.last() else { return log.settle(tx.connection) };
         last = *newest;
         let sales: Vec<_> =
             found.iter().filter_map(|(_, user, transaction)| of_transaction(transaction, *user)).collect();
         let sales: Vec<_> = sales.into_iter().map(|sale| (sale, 1)).collect();
-        add(tx, &sales, &[], &[])?;
+        add(tx, &mut log, &sales, &[], &[])?;
     }
 }
 
-fn add(tx: &ReadTx<'_>, sales: &[(Sale, i64)], standings: &[(Standing, i64)], items: &[(ItemSale, i64)]) -> Result<()> {
-    let logged = figures::log(tx.connection, sales, standings, items);
-    logged.map_err(failed)?;
-    figures::fold(tx.connection)
+fn add(
+    tx: &ReadTx<'_>,
+    log: &mut figures::Log,
+    sales: &[(Sale, i64)],
+    standings: &[(Standing, i64)],
+    items: &[(ItemSale, i64)],
+) -> Result<()> {
+    figures::write(tx.connection, log, sales, standings, items).map_err(failed)?;
+    log.fold(tx.connection)
 }

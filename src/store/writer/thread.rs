@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Problem, Result, problem},
-    store::{figures, gauges::Gauges, sql::failed},
+    store::{gauges::Gauges, sql::failed},
 };
 use rusqlite::Connection;
 use std::{
@@ -70,11 +70,12 @@ impl Thread {
 
     /// Adds what the log of the figures still holds to them, so that reports on a file that was at rest find it there.
     fn settle(&self) -> Result<()> {
-        if !self.batch.counters().has_figures_logged() {
+        let mut log = self.batch.counters().figures;
+        if log.is_settled() {
             return Ok(());
         }
         self.execute("BEGIN IMMEDIATE")?;
-        match figures::fold(&self.connection).and_then(|()| self.execute("COMMIT")) {
+        match log.settle(&self.connection).and_then(|()| self.execute("COMMIT")) {
             // Without room they stay where they are, and count as well.
             Err(e) if e.is(&problem::STORAGE_FULL) && self.connection.is_autocommit() => Ok(()),
             Err(e) if e.is(&problem::STORAGE_FULL) => self.execute("ROLLBACK"),
@@ -132,7 +133,7 @@ impl Thread {
                 Ok(())
             }
             Err(broken) => {
-                self.batch.undo(kept);
+                self.batch.undo(&kept);
                 self.gauges.rollbacks.fetch_add(1, Relaxed);
                 // After some failures SQLite has rolled back by itself; then there is nothing left to do.
                 if !self.connection.is_autocommit() && !matches!(broken, Broken::Unknown(_)) {

@@ -18,10 +18,6 @@ use std::{
     sync::Arc,
 };
 
-/// The log of the figures is added to them when it is longer than this: some hundreds of orders. A report reads it whole,
-/// in well under a millisecond.
-const LOG_BYTES: i64 = 64 * 1024;
-
 /// The transaction of one piece of work.
 pub struct WriteTx<'b> {
     read: ReadTx<'b>,
@@ -130,16 +126,11 @@ pub(in crate::store) struct Counters {
     /// The last `audit.seq`, and the hash of that entry.
     pub(in crate::store) audit: i64,
     pub(in crate::store) audit_hash: [u8; 32],
-    /// Bytes in the log of the figures.
-    figure_log: i64,
+    /// Where the log of the figures stands.
+    pub(super) figures: figures::Log,
 }
 
 impl Counters {
-    /// Whether the log of the figures holds anything.
-    pub(super) fn has_figures_logged(&self) -> bool {
-        self.figure_log > 0
-    }
-
     pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         let last =
             |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map(|n| n.unwrap_or(0));
@@ -161,7 +152,7 @@ impl Counters {
             event_hash: hash("SELECT hash FROM events ORDER BY seq DESC LIMIT 1")?,
             audit: last("SELECT max(seq) FROM audit")?,
             audit_hash: hash("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?,
-            figure_log: figures::log_bytes(connection)?,
+            figures: figures::Log::load(connection)?,
         })
     }
 }
@@ -189,11 +180,11 @@ pub(super) struct Mark {
 }
 
 impl Batch {
-    pub(super) fn new(clock: Clock, ids: Arc<Ids>, counters: Counters) -> Self {
+    pub(super) fn new(clock: Clock, ids: Arc<Ids>, counters: &Counters) -> Self {
         Self {
             clock,
             ids,
-            counters: Cell::new(counters),
+            counters: Cell::new(*counters),
             sales: RefCell::default(),
             standings: RefCell::default(),
             items: RefCell::default(),
@@ -225,19 +216,17 @@ impl Batch {
     }
 
     /// Forgets everything since `counters`.
-    pub(super) fn undo(&self, counters: Counters) {
-        self.rewind(Mark { counters, sales: 0, standings: 0, items: 0, effects: 0 });
+    pub(super) fn undo(&self, counters: &Counters) {
+        self.rewind(Mark { counters: *counters, sales: 0, standings: 0, items: 0, effects: 0 });
     }
 
     /// Writes what was counted to the log of the figures, and adds that to them once it is long.
     pub(super) fn flush(&self, connection: &Connection) -> Result<()> {
         let mut counters = self.counters.get();
-        let logged = figures::log(connection, &self.sales.borrow(), &self.standings.borrow(), &self.items.borrow());
-        counters.figure_log += logged.map_err(failed)?;
-        if counters.figure_log > LOG_BYTES {
-            figures::fold(connection)?;
-            counters.figure_log = 0;
-        }
+        let log = &mut counters.figures;
+        figures::write(connection, log, &self.sales.borrow(), &self.standings.borrow(), &self.items.borrow())
+            .map_err(failed)?;
+        log.fold(connection)?;
         self.counters.set(counters);
         Ok(())
     }

@@ -1,0 +1,190 @@
+//! The log of changes, and adding it to the sums. Some hundred changes at once touch each bucket once, where each of them
+//! alone would touch a dozen. Orders do not depend on it: where sums are damaged, the log goes on.
+
+use super::{
+    Entries, FINEST, Ledger,
+    ledger::{self, Damaged},
+};
+use crate::{
+    domain::calendar::SPANS,
+    error::{Result, problem},
+    store::sql::{damaged, failed},
+};
+use rusqlite::{Connection, OptionalExtension};
+
+/// A log shorter than this is not worth adding: some hundreds of orders. A report reads it in well under a millisecond.
+const SHORT: i64 = 64 * 1024;
+
+/// Where the log stands. There is one writer, which keeps it in memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Log {
+    /// The number of its newest row.
+    newest: i64,
+    /// What waits to be added to the sums of each ledger.
+    waiting: [Waiting; Ledger::ALL.len()],
+}
+
+/// What waits for a ledger, in bytes of the log.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    /// What there is.
+    bytes: i64,
+    /// Up to how much waits at least: half of what was written for it the last time, so that a ledger of many subjects does
+    /// not write its sums again for every few of them.
+    least: i64,
+}
+
+impl Waiting {
+    fn is_enough(&self) -> bool {
+        self.bytes > self.least.max(SHORT)
+    }
+}
+
+impl Log {
+    /// Where the log of this file stands.
+    pub fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        let newest = "SELECT max(coalesce((SELECT max(seq) FROM figure_log), 0), (SELECT max(seq) FROM figure_folds))";
+        let mut log = Self { newest: connection.query_row(newest, [], |row| row.get(0))?, ..Self::default() };
+        for (ledger, waiting) in Ledger::ALL.iter().zip(&mut log.waiting) {
+            let bytes = "SELECT coalesce(sum(length(sales) + length(users) + length(statuses) + length(items)), 0)
+                         FROM figure_log WHERE seq > (SELECT seq FROM figure_folds WHERE ledger = ?1)";
+            waiting.bytes = connection.query_row(bytes, [ledger.name()], |row| row.get(0))?;
+        }
+        Ok(log)
+    }
+
+    /// Whether every change is in the sums of every ledger.
+    pub fn is_settled(&self) -> bool {
+        self.waiting.iter().all(|waiting| waiting.bytes == 0)
+    }
+
+    /// Writes a row: the changes of one transaction in each ledger.
+    pub(super) fn append(&mut self, connection: &Connection, changes: [Entries; 4]) -> rusqlite::Result<()> {
+        let [sales, users, statuses, items] = &changes;
+        let of = |ledger, entries| ledger::encode(ledger, entries);
+        let row = (
+            self.newest + 1,
+            of(Ledger::Sales, sales),
+            of(Ledger::Users, users),
+            of(Ledger::Statuses, statuses),
+            of(Ledger::Items, items),
+        );
+        connection
+            .prepare_cached("INSERT INTO figure_log (seq, sales, users, statuses, items) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute((row.0, &row.1, &row.2, &row.3, &row.4))?;
+        self.newest += 1;
+        let bytes = length(&row.1) + length(&row.2) + length(&row.3) + length(&row.4);
+        self.waiting.iter_mut().for_each(|waiting| waiting.bytes += bytes);
+        Ok(())
+    }
+
+    /// Adds what waits to the sums of each ledger for which enough does.
+    pub fn fold(&mut self, connection: &Connection) -> Result<()> {
+        self.fold_where(connection, Waiting::is_enough)
+    }
+
+    /// Adds what waits to the sums of every ledger.
+    pub fn settle(&mut self, connection: &Connection) -> Result<()> {
+        self.fold_where(connection, |waiting| waiting.bytes > 0)
+    }
+
+    fn fold_where(&mut self, connection: &Connection, due: impl Fn(&Waiting) -> bool) -> Result<()> {
+        let mut folded = false;
+        for (ledger, waiting) in Ledger::ALL.into_iter().zip(&mut self.waiting) {
+            if due(waiting) {
+                folded = true;
+                *waiting = Waiting { bytes: 0, least: fold(connection, ledger, self.newest)? / 2 };
+            }
+        }
+        if folded {
+            let delete = "DELETE FROM figure_log WHERE seq <= (SELECT min(seq) FROM figure_folds)";
+            connection.execute(delete, []).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds the log up to `newest` to the sums of a ledger; how many bytes of them were written. If one of them cannot be read,
+/// all stays as it was: what is in the log counts as well, and the order that it grew too long with is none the worse for
+/// it.
+fn fold(connection: &Connection, ledger: Ledger, newest: i64) -> Result<i64> {
+    let execute = |sql: &str| connection.execute_batch(sql).map_err(failed);
+    execute("SAVEPOINT fold")?;
+    let written = match add_all(connection, ledger, newest).map_err(failed) {
+        Err(e) if !e.is(&problem::STORAGE_FULL) && !e.is(&problem::OUTCOME_UNKNOWN) => {
+            tracing::error!(
+                error.cause = %e,
+                "figures are damaged, and changes stay in their log: stop the server and run `orderd verify --rebuild`"
+            );
+            execute("ROLLBACK TO fold")?;
+            0
+        }
+        outcome => outcome?,
+    };
+    execute("RELEASE fold").map(|()| written)
+}
+
+fn add_all(connection: &Connection, ledger: Ledger, newest: i64) -> rusqlite::Result<i64> {
+    let changes = logged(connection, ledger)?;
+    let mut written = 0;
+    for span in SPANS {
+        written += add(connection, ledger, span, &changes)?;
+    }
+    connection.execute("UPDATE figure_folds SET seq = ?2 WHERE ledger = ?1", (ledger.name(), newest))?;
+    Ok(written)
+}
+
+fn logged(connection: &Connection, ledger: Ledger) -> rusqlite::Result<Entries> {
+    let mut changes = Entries::new();
+    let mut select = connection.prepare_cached(&super::since_the_fold(ledger))?;
+    let mut rows = select.query([ledger.name()])?;
+    while let Some(row) = rows.next()? {
+        let read = ledger::each(ledger, row.get_ref(0)?.as_blob()?, |place, part| {
+            ledger::add(changes.entry(*place).or_default(), part);
+        });
+        read.map_err(|Damaged| damaged(0, "no sums"))?;
+    }
+    Ok(changes)
+}
+
+/// Adds `changes` to the buckets of one width; how many bytes they have now.
+fn add(connection: &Connection, ledger: Ledger, span: i64, changes: &Entries) -> rusqlite::Result<i64> {
+    let mut coarser = Entries::new();
+    for (place, values) in changes {
+        let place = ledger::Place { bucket: (place.bucket * FINEST).div_euclid(span), ..*place };
+        coarser.entry(place).or_default().iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    }
+    let mut left = coarser.iter().peekable();
+    let mut written = 0;
+    while let Some((first, _)) = left.peek() {
+        let bucket = first.bucket;
+        let of_bucket = std::iter::from_fn(|| left.next_if(|(place, _)| place.bucket == bucket));
+        written += merge(connection, (ledger, span, bucket), of_bucket)?;
+    }
+    Ok(written)
+}
+
+fn merge<'e>(
+    connection: &Connection,
+    (ledger, span, bucket): (Ledger, i64, i64),
+    changes: impl Iterator<Item = (&'e ledger::Place, &'e ledger::Values)>,
+) -> rusqlite::Result<i64> {
+    let key = (ledger.name(), span, bucket);
+    let sums = connection
+        .prepare_cached("SELECT sums FROM figures WHERE ledger = ?1 AND span = ?2 AND bucket = ?3")?
+        .query_row(key, |row| row.get::<_, Vec<u8>>(0))
+        .optional()?
+        .unwrap_or_default();
+    let sums = ledger::merge(ledger, &sums, changes).map_err(|Damaged| damaged(0, "no sums"))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO figures (ledger, span, bucket, sums) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET sums = excluded.sums",
+        )?
+        .execute((ledger.name(), span, bucket, &sums))?;
+    Ok(length(&sums))
+}
+
+fn length(bytes: &[u8]) -> i64 {
+    i64::try_from(bytes.len()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,190 @@
+//! Subjects in the order of what they come to. To find the first of them, all have to be summed up; so what was asked for
+//! of late is kept, and brought up to date by what the log says since. A page costs its rows then, and the changes since
+//! the last look.
+
+use super::{
+    Ledger, Values, ledger,
+    totals::{Summed, Totals},
+    user_values, widened,
+};
+use crate::{
+    domain::{
+        figures::{ItemSums, Sums},
+        money::Currency,
+    },
+    error::Result,
+    store::{ReadTx, sql::damaged},
+};
+use std::{
+    collections::BTreeSet,
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Rankings that are kept at most.
+const KEPT: usize = 64;
+/// Ranks that they have at most, all together: some 100 MiB.
+const KEPT_RANKS: usize = 1_000_000;
+
+/// What a ranking is of, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranked {
+    summed: Summed,
+    /// What each value is multiplied by; the least sum of the products comes first.
+    weights: Values,
+}
+
+impl Ranked {
+    /// Users by the sum of what they come to times these weights, the least first.
+    pub fn users(range: (i64, i64), currency: Option<Currency>, weights: &Sums) -> Self {
+        Self { summed: Summed { ledger: Ledger::Users, range, currency }, weights: user_values(weights) }
+    }
+
+    /// SKUs, likewise.
+    pub fn items(range: (i64, i64), currency: Option<Currency>, weights: &ItemSums) -> Self {
+        let weights = widened(&[weights.quantity, weights.orders, weights.total]);
+        Self { summed: Summed { ledger: Ledger::Items, range, currency }, weights }
+    }
+
+    fn value(&self, values: &Values) -> i128 {
+        self.weights.iter().zip(values).map(|(weight, value)| weight * value).sum()
+    }
+}
+
+/// A place in a ranking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// What the subject comes to times the weights.
+    pub value: i128,
+    /// The number of the user or SKU.
+    pub subject: i64,
+    /// The currency.
+    pub currency: Currency,
+}
+
+/// Subjects in their order.
+pub struct Ranking {
+    ranked: Ranked,
+    totals: Totals,
+    order: BTreeSet<Rank>,
+    /// The newest row of the log that is in it.
+    newest: i64,
+}
+
+impl Ranking {
+    fn of(tx: &ReadTx<'_>, ranked: Ranked, newest: i64) -> Result<Self> {
+        let totals = Totals::of(tx, &ranked.summed)?;
+        let rank = |(currency, subject, values)| Rank { value: ranked.value(&values), subject, currency };
+        let order = totals.iter().map(rank).collect();
+        Ok(Self { ranked, totals, order, newest })
+    }
+
+    /// The same with what the log says up to `newest`; none if some of that is not in the log any more.
+    fn up_to(mut self, tx: &ReadTx<'_>, newest: i64) -> Result<Option<Self>> {
+        if self.newest == newest {
+            return Ok(Some(self));
+        }
+        let forgotten: i64 = tx.row("SELECT min(seq) FROM figure_folds", [], |row| row.get(0))?.unwrap_or(0);
+        if !(forgotten..newest).contains(&self.newest) {
+            return Ok(None);
+        }
+        let Summed { ledger, .. } = self.ranked.summed;
+        let mut changes = vec![];
+        tx.each(&format!("SELECT {} FROM figure_log WHERE seq > ?1", ledger.name()), [self.newest], |row| {
+            let change = |place: &_, part: &_| {
+                if self.ranked.summed.has(place) {
+                    changes.push((*place, *part));
+                }
+            };
+            ledger::each(ledger, row.get_ref(0)?.as_blob()?, change).map_err(|_| damaged(0, "no sums"))
+        })?;
+        for (place, part) in changes {
+            let ledger::Place { currency, subject, .. } = place;
+            self.order.remove(&self.rank(currency, subject).1);
+            self.totals.change(tx, ledger, &place, &part)?;
+            let (values, rank) = self.rank(currency, subject);
+            if values != Values::default() {
+                self.order.insert(rank);
+            }
+        }
+        self.newest = newest;
+        Ok(Some(self))
+    }
+
+    fn rank(&self, currency: Currency, subject: i64) -> (Values, Rank) {
+        let values = self.totals.values(currency, subject);
+        (values, Rank { value: self.ranked.value(&values), subject, currency })
+    }
+
+    /// How many subjects there are, each counted in every currency that it has anything in.
+    pub fn count(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The subjects after a place, or all of them, and what each comes to.
+    pub fn after(&self, place: Option<Rank>) -> impl Iterator<Item = (Rank, Values)> {
+        let after = place.map_or(Bound::Unbounded, Bound::Excluded);
+        let ranks = self.order.range((after, Bound::Unbounded));
+        ranks.map(|rank| (*rank, self.totals.values(rank.currency, rank.subject)))
+    }
+}
+
+/// A ranking, unless it has yet to be made. Who uses it has it alone.
+type Kept = Arc<Mutex<Option<Ranking>>>;
+
+/// Rankings that were asked for of late.
+#[derive(Default)]
+pub struct Rankings {
+    /// The latest first, with how many ranks each has.
+    kept: Mutex<Vec<(Ranked, usize, Kept)>>,
+}
+
+impl Rankings {
+    /// What `look` sees in a ranking as it is in this snapshot.
+    pub fn look<T>(&self, tx: &ReadTx<'_>, ranked: Ranked, look: impl FnOnce(&Ranking) -> T) -> Result<T> {
+        let kept = self.kept(ranked);
+        let mut place = lock(&kept);
+        let newest = newest(tx)?;
+        // Whatever fails, nothing half done is left in its place.
+        let ranking = match place.take() {
+            Some(ranking) => ranking.up_to(tx, newest)?,
+            None => None,
+        };
+        let ranking = ranking.map_or_else(|| Ranking::of(tx, ranked, newest), Ok)?;
+        let (seen, count) = (look(&ranking), ranking.count());
+        *place = Some(ranking);
+        drop(place);
+        self.used(ranked, count, kept);
+        Ok(seen)
+    }
+
+    fn kept(&self, ranked: Ranked) -> Kept {
+        let mut kept = lock(&self.kept);
+        if let Some((.., ranking)) = kept.iter().find(|(other, ..)| *other == ranked) {
+            return Arc::clone(ranking);
+        }
+        let ranking = Kept::default();
+        kept.insert(0, (ranked, 0, Arc::clone(&ranking)));
+        ranking
+    }
+
+    /// Puts a ranking first, and forgets the last ones if there are too many ranks.
+    fn used(&self, ranked: Ranked, count: usize, ranking: Kept) {
+        let mut kept = lock(&self.kept);
+        kept.retain(|(other, ..)| *other != ranked);
+        kept.insert(0, (ranked, count, ranking));
+        let mut left = KEPT_RANKS;
+        kept.retain(|(_, count, _)| left.checked_sub(*count).inspect(|rest| left = *rest).is_some());
+        kept.truncate(KEPT);
+    }
+}
+
+/// The number of the newest change.
+fn newest(tx: &ReadTx<'_>) -> Result<i64> {
+    let sql = "SELECT max(coalesce((SELECT max(seq) FROM figure_log), 0), (SELECT max(seq) FROM figure_folds))";
+    Ok(tx.row(sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
