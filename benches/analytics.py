@@ -9,7 +9,7 @@ PostgreSQL's programs (Debian: postgresql) and the PyPI package `duckdb`, fetche
 there, are left out of the table if they cannot be had. With cargo at hand, `inside` is the call of the use case in the
 program; `request` is a whole HTTP request from this script, which has a part in it. The others get indexes that cover their
 queries (PostgreSQL: index-only scans after VACUUM) and days that are a plain division; what they are asked is the same.
-Times are in milliseconds, median and 99th percentile.
+Times are in milliseconds, median and 99th percentile; of `inside` also the median of 90 days that were not asked before.
 """
 import csv, glob, json, os, shutil, sqlite3, subprocess, sys, tempfile, time
 from datetime import datetime, timedelta, timezone
@@ -116,7 +116,7 @@ def inside(folder):
     command = ["cargo", "bench", "--quiet", "--bench", "figures", "--", f"{folder}/o.db"]
     lines = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[1:]
     rows = (line.split() for line in lines)
-    return {(name, zone, basis): (float(p50) / 1000, float(p99) / 1000) for name, zone, basis, p50, p99 in rows}
+    return {(name, zone, basis): tuple(float(time) / 1000 for time in times) for name, zone, basis, *times in rows}
 
 
 def export(folder):
@@ -217,11 +217,11 @@ def measure(binary, count, folder):
         columns[name], theirs = run(folder)
         unequal = [question for question, net in theirs.items() if nets[question] != net]
         assert not unequal, f"{name} comes to another sum for {unequal}"
-    print(f"{'question':<16}{'zone':<16}{'basis':<8}" + "".join(f"{name:>18}" for name in columns))
+    print(f"{'question':<16}{'zone':<16}{'basis':<8}" + "".join(f"{name:>22}" for name in columns))
     for question in QUESTIONS:
         cells = (column.get(question) for column in columns.values())
-        cells = (f"{cell[0]:.2f} / {cell[1]:.2f}" if cell else "–" for cell in cells)
-        print(f"{question[0]:<16}{question[1]:<16}{question[2]:<8}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+        cells = (" / ".join(f"{time:.2f}" for time in cell) if cell else "–" for cell in cells)
+        print(f"{question[0]:<16}{question[1]:<16}{question[2]:<8}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
 
 
 def main():

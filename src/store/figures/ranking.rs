@@ -188,3 +188,36 @@ fn newest(tx: &ReadTx<'_>) -> Result<i64> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranked(day: i64) -> Ranked {
+        Ranked::users((day, day + 86_400), None, &Sums::default())
+    }
+
+    /// The days of what is kept after these were used, each with so many ranks.
+    fn kept_of(used: impl IntoIterator<Item = (i64, usize)>) -> Vec<i64> {
+        let rankings = Rankings::default();
+        for (day, count) in used {
+            let kept = rankings.kept(ranked(day));
+            rankings.used(ranked(day), count, kept);
+        }
+        let kept = lock(&rankings.kept);
+        kept.iter().map(|(ranked, ..)| ranked.summed.range.0).collect()
+    }
+
+    #[test]
+    fn the_latest_are_kept() {
+        assert_eq!(kept_of([(1, 10), (2, 10), (1, 12)]), [1, 2]);
+        let many = kept_of((0..100).map(|day| (day, 1)));
+        assert_eq!((many.len(), many[0], many[KEPT - 1]), (KEPT, 99, 99 - 63));
+    }
+
+    #[test]
+    fn no_more_is_kept_than_there_is_room_for() {
+        assert_eq!(kept_of([(1, 10), (2, KEPT_RANKS / 2), (3, KEPT_RANKS / 2)]), [3, 2]);
+        assert_eq!(kept_of([(1, 10), (2, KEPT_RANKS + 1)]), [1], "what is too large leaves the others");
+    }
+}

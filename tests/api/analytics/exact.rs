@@ -333,6 +333,70 @@ async fn figures_agree_with_the_rows_in_every_zone_over_changes_of_clocks() {
     compare_all(&analyst, &facts, "Asia/Kathmandu").await;
 }
 
+/// Every order that revenue by user can have, and top items.
+async fn in_order(analyst: &Client, range: &Range<'_>) -> Vec<Value> {
+    let mut found = vec![];
+    for sort in ["-net_amount", "net_amount", "-gross_amount", "gross_amount", "-orders", "orders"] {
+        for basis in ["cash", "booked"] {
+            let path = format!("/v1/analytics/revenue-by-user?{}&sort={sort}&basis={basis}&limit=3", range.query());
+            found.push(analyst.walk(&path).await.into());
+        }
+    }
+    let items = analyst.get(&format!("/v1/analytics/top-items?{}", range.query())).await.ok();
+    found.push(items["data"].clone());
+    found
+}
+
+#[tokio::test]
+async fn reports_are_as_exact_the_next_time() {
+    let mut world = World::start().await;
+    let (analyst, newcomer) = (world.shop.clone(), world.service.manager().await.id);
+    let whole = Range::new("Asia/Kathmandu", "2026-09-20", "2027-04-10");
+    let night = Range::new("Europe/Berlin", "2026-10-25", "2026-10-25");
+    for _ in 0..5 {
+        world.live(NIGHTS.len()).await;
+        let facts = Facts::read(&analyst).await;
+        compare(&analyst, &facts, &whole).await;
+        compare(&analyst, &facts, &night).await;
+    }
+    // So many at once that they are added to the sums; somebody new; and looks while there is more to come.
+    for round in 0..2 {
+        let orders = 900 * (1 - round) + 30;
+        let lines = (0..orders).map(|i| {
+            let items = world.items();
+            json!({"external_ref": format!("{round}-{i}"), "currency": "EUR", "items": items}).to_string()
+        });
+        let lines: Vec<_> = lines.collect();
+        let (kept, imported, placed) = tokio::join!(
+            in_order(&analyst, &whole),
+            world.shop.call(Method::POST, "/v1/orders/import").body("application/x-ndjson", lines.join("\n")),
+            analyst.places(json!({"currency": "KWD", "items": world.items(), "user_id": newcomer})),
+        );
+        assert_eq!(kept.len(), 13);
+        imported.ok();
+        placed.created();
+        in_order(&analyst, &night).await;
+    }
+    let kept = in_order(&analyst, &whole).await;
+    world.service.reopen().await;
+    assert_eq!(kept, in_order(&analyst, &whole).await);
+}
+
+#[tokio::test]
+async fn who_is_new_is_in_the_next_report() {
+    let service = Service::start().await;
+    let (manager, path) =
+        (service.manager().await, "/v1/analytics/revenue-by-user?from=2026-06-01&to=2026-06-30&basis=booked");
+    for (people, who) in
+        [service.customer().await, service.other_customer().await, service.staff().await].iter().enumerate()
+    {
+        assert_eq!(manager.get(path).await.ok()["data"].as_array().unwrap().len(), people);
+        let order =
+            json!({"currency": "EUR", "items": [{"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": people}]});
+        who.places(order).await.created();
+    }
+}
+
 #[tokio::test]
 async fn the_days_add_up_to_the_range() {
     let mut world = World::start().await;
