@@ -216,20 +216,28 @@ fn write_signed(bytes: &mut Vec<u8>, number: i128) {
     write(bytes, u64::try_from(number).unwrap_or(u64::MAX));
 }
 
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "a report reads a million numbers")]
 fn read(bytes: &mut &[u8]) -> Result<u64, Damaged> {
     let mut number = 0;
-    for (i, byte) in bytes.iter().take(LONGEST).enumerate() {
-        number |= u64::from(byte & 0x7f) << (7 * i);
+    let mut shift = 0;
+    let mut left = *bytes;
+    while let [byte, rest @ ..] = left
+        && shift < 7 * LONGEST
+    {
+        left = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
         if *byte < 0x80 {
-            *bytes = &bytes[i + 1..];
+            *bytes = left;
             return Ok(number);
         }
     }
     Err(Damaged)
 }
 
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "like `read`")]
 fn read_signed(bytes: &mut &[u8]) -> Result<i64, Damaged> {
     let number = read(bytes)?;
     Ok((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))

@@ -4,7 +4,7 @@
 
 use super::{
     Ledger, Values, ledger,
-    totals::{Summed, Totals},
+    totals::{Summed, Totals, Weights},
     user_values, widened,
 };
 use crate::{
@@ -30,25 +30,26 @@ const KEPT_RANKS: usize = 1_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ranked {
     summed: Summed,
-    /// What each value is multiplied by; the least sum of the products comes first.
-    weights: Values,
+    /// By what its subjects are in order, the least first.
+    weights: Weights,
 }
 
 impl Ranked {
-    /// Users by the sum of what they come to times these weights, the least first.
+    /// Users by what they come to by these weights, the least first.
     pub fn users(range: (i64, i64), currency: Option<Currency>, weights: &Sums) -> Self {
-        Self { summed: Summed { ledger: Ledger::Users, range, currency }, weights: user_values(weights) }
+        Self { summed: Summed { ledger: Ledger::Users, range, currency }, weights: narrowed(&user_values(weights)) }
     }
 
     /// SKUs, likewise.
     pub fn items(range: (i64, i64), currency: Option<Currency>, weights: &ItemSums) -> Self {
-        let weights = widened(&[weights.quantity, weights.orders, weights.total]);
+        let weights = narrowed(&widened(&[weights.quantity, weights.orders, weights.total]));
         Self { summed: Summed { ledger: Ledger::Items, range, currency }, weights }
     }
+}
 
-    fn value(&self, values: &Values) -> i128 {
-        self.weights.iter().zip(values).map(|(weight, value)| weight * value).sum()
-    }
+/// Values as weights, which are small.
+fn narrowed(values: &Values) -> Weights {
+    std::array::from_fn(|i| i64::try_from(values[i]).unwrap_or_default())
 }
 
 /// A place in a ranking.
@@ -74,8 +75,8 @@ pub struct Ranking {
 impl Ranking {
     fn of(tx: &ReadTx<'_>, ranked: Ranked, newest: i64) -> Result<Self> {
         let totals = Totals::of(tx, &ranked.summed)?;
-        let rank = |(currency, subject, values)| Rank { value: ranked.value(&values), subject, currency };
-        let order = totals.iter().map(rank).collect();
+        let rank = |(currency, subject, value)| Rank { value, subject, currency };
+        let order = totals.iter_weighed(&ranked.weights).map(rank).collect();
         Ok(Self { ranked, totals, order, newest })
     }
 
@@ -99,21 +100,20 @@ impl Ranking {
             ledger::each(ledger, row.get_ref(0)?.as_blob()?, change).map_err(|_| damaged(0, "no sums"))
         })?;
         for (place, part) in changes {
-            let ledger::Place { currency, subject, .. } = place;
-            self.order.remove(&self.rank(currency, subject).1);
-            self.totals.change(tx, ledger, &place, &part)?;
-            let (values, rank) = self.rank(currency, subject);
-            if values != Values::default() {
-                self.order.insert(rank);
+            if let Some(before) = self.rank(&place) {
+                self.order.remove(&before);
             }
+            self.totals.change(tx, ledger, &place, &part)?;
+            self.order.extend(self.rank(&place));
         }
         self.newest = newest;
         Ok(Some(self))
     }
 
-    fn rank(&self, currency: Currency, subject: i64) -> (Values, Rank) {
-        let values = self.totals.values(currency, subject);
-        (values, Rank { value: self.ranked.value(&values), subject, currency })
+    /// The rank of the subject of this place; none if it comes to nothing.
+    fn rank(&self, &ledger::Place { currency, subject, .. }: &ledger::Place) -> Option<Rank> {
+        let value = self.totals.weighed(currency, subject, &self.ranked.weights)?;
+        Some(Rank { value, subject, currency })
     }
 
     /// How many subjects there are, each counted in every currency that it has anything in.

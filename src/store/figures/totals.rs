@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// Values of the widest ledger that has subjects.
 const WIDTH: usize = Ledger::Users.width();
 
+/// How often each value of a subject counts.
+pub type Weights = [i64; WIDTH];
+
 /// Whose sums, of when and in which currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summed {
@@ -42,7 +45,6 @@ pub struct Totals {
 }
 
 /// What subjects come to in one currency.
-#[derive(Default)]
 struct Subjects {
     /// By subject: one more than its index in `found`, 0 if it is not there.
     indices: Vec<u32>,
@@ -55,7 +57,18 @@ struct Subjects {
 }
 
 impl Subjects {
+    fn up_to(last: usize) -> Self {
+        Self {
+            indices: vec![0; last + 1],
+            // Room that is not used is never touched.
+            found: Vec::with_capacity(last + 1),
+            sums: Vec::with_capacity(last + 1),
+            beyond: BTreeMap::new(),
+        }
+    }
+
     /// Adds a part of what a subject comes to, or takes it away.
+    #[inline]
     fn add(&mut self, subject: usize, part: &[i64; WIDTH]) {
         if self.indices.len() <= subject {
             self.indices.resize(subject + 1, 0);
@@ -93,15 +106,29 @@ impl Subjects {
     }
 
     /// What the subject at this index of `found` comes to.
+    #[inline]
     fn values(&self, index: usize) -> Values {
-        let mut values = Values::default();
-        for (i, sum) in self.sums[index].iter().enumerate() {
-            values[i] = i128::from(*sum);
-            if !self.beyond.is_empty() {
-                values[i] += self.beyond.get(&(index, i)).copied().unwrap_or_default();
+        let sums = &self.sums[index];
+        let mut values: Values = std::array::from_fn(|i| sums.get(i).copied().unwrap_or(0).into());
+        if !self.beyond.is_empty() {
+            for ((_, i), more) in self.beyond.range((index, 0)..(index + 1, 0)) {
+                values[*i] += more;
             }
         }
         values
+    }
+
+    /// What that comes to by these weights; none if it is nothing at all.
+    #[inline]
+    fn weighed(&self, index: usize, weights: &Weights) -> Option<i128> {
+        let sums = &self.sums[index];
+        if !self.beyond.is_empty() {
+            let values = self.values(index);
+            let weighed = weights.iter().zip(values).map(|(weight, value)| i128::from(*weight) * value).sum();
+            return (values != Values::default()).then_some(weighed);
+        }
+        let weighed = || weights.iter().zip(sums).map(|(weight, sum)| i128::from(*weight) * i128::from(*sum)).sum();
+        sums.iter().any(|sum| *sum != 0).then(weighed)
     }
 }
 
@@ -139,7 +166,7 @@ impl Totals {
         let subject = usize::try_from(place.subject).ok().filter(|subject| *subject <= self.last)?;
         let found = self.by_currency.iter().position(|(currency, _)| *currency == place.currency);
         let found = found.unwrap_or_else(|| {
-            self.by_currency.push((place.currency, Subjects::default()));
+            self.by_currency.push((place.currency, Subjects::up_to(self.last)));
             self.by_currency.len() - 1
         });
         // Parts have 62 bits.
@@ -149,21 +176,39 @@ impl Totals {
 
     /// What a subject comes to in a currency.
     pub fn values(&self, currency: Currency, subject: i64) -> Values {
-        let found = self.by_currency.iter().find(|(other, _)| *other == currency);
-        let values = found.and_then(|(_, subjects)| {
-            let index = *subjects.indices.get(usize::try_from(subject).ok()?)? as usize;
-            Some(subjects.values(index.checked_sub(1)?))
-        });
-        values.unwrap_or_default()
+        self.find(currency, subject).map_or_else(Values::default, |(subjects, index)| subjects.values(index))
+    }
+
+    /// The same by these weights; none if it is nothing at all.
+    pub(super) fn weighed(&self, currency: Currency, subject: i64, weights: &Weights) -> Option<i128> {
+        self.find(currency, subject).and_then(|(subjects, index)| subjects.weighed(index, weights))
+    }
+
+    fn find(&self, currency: Currency, subject: i64) -> Option<(&Subjects, usize)> {
+        let (_, subjects) = self.by_currency.iter().find(|(other, _)| *other == currency)?;
+        let index = *subjects.indices.get(usize::try_from(subject).ok()?)? as usize;
+        Some((subjects, index.checked_sub(1)?))
     }
 
     /// Every subject that comes to anything, with its currency and what it comes to.
     pub fn iter(&self) -> impl Iterator<Item = (Currency, i64, Values)> {
-        let all = self.by_currency.iter().flat_map(|(currency, subjects)| {
-            let entry = |(index, subject): (usize, &u32)| (*currency, i64::from(*subject), subjects.values(index));
-            subjects.found.iter().enumerate().map(entry)
-        });
-        all.filter(|(_, _, values)| *values != Values::default())
+        let entry = |(currency, subjects, index): (_, &Subjects, usize)| {
+            (currency, subjects.found[index].into(), subjects.values(index))
+        };
+        self.all().map(entry).filter(|(.., values)| *values != Values::default())
+    }
+
+    /// The same by these weights.
+    pub(super) fn iter_weighed(&self, weights: &Weights) -> impl Iterator<Item = (Currency, i64, i128)> {
+        self.all().filter_map(|(currency, subjects, index)| {
+            Some((currency, subjects.found[index].into(), subjects.weighed(index, weights)?))
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = (Currency, &Subjects, usize)> {
+        self.by_currency
+            .iter()
+            .flat_map(|(currency, subjects)| (0..subjects.found.len()).map(move |index| (*currency, subjects, index)))
     }
 }
 
