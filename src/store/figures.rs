@@ -158,11 +158,20 @@ pub fn logged_sales(tx: &ReadTx<'_>, mut visit: impl FnMut(i64, Currency, &Sums)
     })
 }
 
+/// `figures.place` of a bucket.
+fn row_of(ledger: Ledger, span: i64, bucket: i64) -> i64 {
+    let ledger = Ledger::ALL.iter().position(|other| *other == ledger).unwrap_or_default();
+    let span = SPANS.iter().position(|other| *other == span).unwrap_or_default();
+    let [ledger, span] = [ledger, span].map(|number| i64::try_from(number).unwrap_or_default());
+    let bucket = bucket.clamp(i32::MIN.into(), i32::MAX.into()) - i64::from(i32::MIN);
+    ledger << 34 | span << 32 | bucket
+}
+
 /// Shows `visit` each entry in the buckets of a run, without what is in the log.
 pub(super) fn each(tx: &ReadTx<'_>, ledger: Ledger, run: Run, mut visit: impl FnMut(&Place, &Part)) -> Result<()> {
     tx.each(
-        "SELECT bucket, sums FROM figures WHERE ledger = ?1 AND span = ?2 AND bucket BETWEEN ?3 AND ?4",
-        (ledger.name(), run.span, run.first, run.last),
+        "SELECT bucket, sums FROM figures WHERE place BETWEEN ?1 AND ?2",
+        (row_of(ledger, run.span, run.first), row_of(ledger, run.span, run.last)),
         |row| {
             let (bucket, mut elsewhere): (i64, _) = (row.get(0)?, false);
             let read = ledger::each(ledger, row.get_ref(1)?.as_blob()?, |place, part| {

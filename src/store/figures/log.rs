@@ -169,19 +169,16 @@ fn merge<'e>(
     (ledger, span, bucket): (Ledger, i64, i64),
     changes: impl Iterator<Item = (&'e ledger::Place, &'e ledger::Values)>,
 ) -> rusqlite::Result<i64> {
-    let key = (ledger.name(), span, bucket);
+    let place = super::row_of(ledger, span, bucket);
     let sums = connection
-        .prepare_cached("SELECT sums FROM figures WHERE ledger = ?1 AND span = ?2 AND bucket = ?3")?
-        .query_row(key, |row| row.get::<_, Vec<u8>>(0))
+        .prepare_cached("SELECT sums FROM figures WHERE place = ?1")?
+        .query_row([place], |row| row.get::<_, Vec<u8>>(0))
         .optional()?
         .unwrap_or_default();
     let sums = ledger::merge(ledger, &sums, changes).map_err(|Damaged| damaged(0, "no sums"))?;
     connection
-        .prepare_cached(
-            "INSERT INTO figures (ledger, span, bucket, sums) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET sums = excluded.sums",
-        )?
-        .execute((ledger.name(), span, bucket, &sums))?;
+        .prepare_cached("INSERT OR REPLACE INTO figures (place, sums) VALUES (?1, ?2)")?
+        .execute((place, &sums))?;
     Ok(length(&sums))
 }
 
