@@ -23,8 +23,8 @@ use std::{
 
 /// Rankings that are kept at most.
 const KEPT: usize = 64;
-/// Ranks that they have at most, all together: some 100 MiB.
-const KEPT_RANKS: usize = 1_000_000;
+/// Bytes that they take at most, all together.
+const KEPT_BYTES: usize = 96 * 1024 * 1024;
 
 /// What a ranking is of, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +121,11 @@ impl Ranking {
         self.order.len()
     }
 
+    /// Bytes that it takes, about: nodes of the order are not always full.
+    fn bytes(&self) -> usize {
+        self.order.len() * size_of::<Rank>() * 4 / 3 + self.totals.bytes()
+    }
+
     /// The subjects after a place, or all of them, and what each comes to.
     pub fn after(&self, place: Option<Rank>) -> impl Iterator<Item = (Rank, Values)> {
         let after = place.map_or(Bound::Unbounded, Bound::Excluded);
@@ -135,7 +140,7 @@ type Kept = Arc<Mutex<Option<Ranking>>>;
 /// Rankings that were asked for of late.
 #[derive(Default)]
 pub struct Rankings {
-    /// The latest first, with how many ranks each has.
+    /// The latest first, with the bytes that each takes.
     kept: Mutex<Vec<(Ranked, usize, Kept)>>,
 }
 
@@ -151,10 +156,10 @@ impl Rankings {
             None => None,
         };
         let ranking = ranking.map_or_else(|| Ranking::of(tx, ranked, newest), Ok)?;
-        let (seen, count) = (look(&ranking), ranking.count());
+        let (seen, bytes) = (look(&ranking), ranking.bytes());
         *place = Some(ranking);
         drop(place);
-        self.used(ranked, count, kept);
+        self.used(ranked, bytes, kept);
         Ok(seen)
     }
 
@@ -168,13 +173,13 @@ impl Rankings {
         ranking
     }
 
-    /// Puts a ranking first, and forgets the last ones if there are too many ranks.
-    fn used(&self, ranked: Ranked, count: usize, ranking: Kept) {
+    /// Puts a ranking first, and forgets the last ones if they take too much.
+    fn used(&self, ranked: Ranked, bytes: usize, ranking: Kept) {
         let mut kept = lock(&self.kept);
         kept.retain(|(other, ..)| *other != ranked);
-        kept.insert(0, (ranked, count, ranking));
-        let mut left = KEPT_RANKS;
-        kept.retain(|(_, count, _)| left.checked_sub(*count).inspect(|rest| left = *rest).is_some());
+        kept.insert(0, (ranked, bytes, ranking));
+        let mut left = KEPT_BYTES;
+        kept.retain(|(_, bytes, _)| left.checked_sub(*bytes).inspect(|rest| left = *rest).is_some());
         kept.truncate(KEPT);
     }
 }
@@ -197,12 +202,12 @@ mod tests {
         Ranked::users((day, day + 86_400), None, &Sums::default())
     }
 
-    /// The days of what is kept after these were used, each with so many ranks.
+    /// The days of what is kept after these were used, each taking so many bytes.
     fn kept_of(used: impl IntoIterator<Item = (i64, usize)>) -> Vec<i64> {
         let rankings = Rankings::default();
-        for (day, count) in used {
+        for (day, bytes) in used {
             let kept = rankings.kept(ranked(day));
-            rankings.used(ranked(day), count, kept);
+            rankings.used(ranked(day), bytes, kept);
         }
         let kept = lock(&rankings.kept);
         kept.iter().map(|(ranked, ..)| ranked.summed.range.0).collect()
@@ -217,7 +222,7 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_there_is_room_for() {
-        assert_eq!(kept_of([(1, 10), (2, KEPT_RANKS / 2), (3, KEPT_RANKS / 2)]), [3, 2]);
-        assert_eq!(kept_of([(1, 10), (2, KEPT_RANKS + 1)]), [1], "what is too large leaves the others");
+        assert_eq!(kept_of([(1, 10), (2, KEPT_BYTES / 2), (3, KEPT_BYTES / 2)]), [3, 2]);
+        assert_eq!(kept_of([(1, 10), (2, KEPT_BYTES + 1)]), [1], "what is too large leaves the others");
     }
 }

@@ -67,6 +67,12 @@ impl Subjects {
         }
     }
 
+    /// Gives back the room that was not needed.
+    fn shrink(&mut self) {
+        self.found.shrink_to_fit();
+        self.sums.shrink_to_fit();
+    }
+
     /// Adds a part of what a subject comes to, or takes it away.
     #[inline]
     fn add(&mut self, subject: usize, part: &[i64; WIDTH]) {
@@ -149,7 +155,16 @@ impl Totals {
                 whole &= totals.add(place, part, 1).is_some();
             }
         })?;
+        totals.by_currency.iter_mut().for_each(|(_, subjects)| subjects.shrink());
         if whole { Ok(totals) } else { Err(beyond_the_last()) }
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |subjects: &Subjects| {
+            size_of_val(&*subjects.indices) + size_of_val(&*subjects.found) + size_of_val(&*subjects.sums)
+        };
+        self.by_currency.iter().map(|(_, subjects)| of(subjects)).sum()
     }
 
     /// Adds a change that was logged later.
