@@ -58,13 +58,7 @@ struct Subjects {
 
 impl Subjects {
     fn up_to(last: usize) -> Self {
-        Self {
-            indices: vec![0; last + 1],
-            // Room that is not used is never touched.
-            found: Vec::with_capacity(last + 1),
-            sums: Vec::with_capacity(last + 1),
-            beyond: BTreeMap::new(),
-        }
+        Self { indices: vec![0; last + 1], found: vec![], sums: vec![], beyond: BTreeMap::new() }
     }
 
     /// Gives back the room that was not needed.
