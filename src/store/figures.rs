@@ -63,7 +63,7 @@ pub(super) fn write(
         let place = Place { bucket: bucket(FINEST, *at), currency: *currency, subject: item_subject(connection, sku)? };
         add(&mut sold, place, widened(&[sums.quantity, sums.orders, sums.total]), *times);
     }
-    log.append(connection, [all, users, statuses, sold])
+    log.append(connection, &[all, users, statuses, sold])
 }
 
 fn add(entries: &mut Entries, place: Place, values: Values, times: i64) {

@@ -14,6 +14,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 /// A log shorter than this is not worth adding: some hundreds of orders. A report reads it in well under a millisecond.
 const SHORT: i64 = 64 * 1024;
+/// A log longer than this is added whatever that writes: a report on users reads it in some milliseconds.
+const LONG: i64 = 4 * 1024 * 1024;
 
 /// Where the log stands. There is one writer, which keeps it in memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,7 +38,7 @@ struct Waiting {
 
 impl Waiting {
     fn is_enough(&self) -> bool {
-        self.bytes > self.least.max(SHORT)
+        self.bytes > self.least.clamp(SHORT, LONG)
     }
 }
 
@@ -58,22 +60,18 @@ impl Log {
         self.waiting.iter().all(|waiting| waiting.bytes == 0)
     }
 
-    /// Writes a row: the changes of one transaction in each ledger.
-    pub(super) fn append(&mut self, connection: &Connection, changes: [Entries; 4]) -> rusqlite::Result<()> {
-        let [sales, users, statuses, items] = &changes;
-        let of = |ledger, entries| ledger::encode(ledger, entries);
-        let row = (
-            self.newest + 1,
-            of(Ledger::Sales, sales),
-            of(Ledger::Users, users),
-            of(Ledger::Statuses, statuses),
-            of(Ledger::Items, items),
-        );
+    /// Writes a row: the changes of one transaction in each ledger, in the order of the ledgers.
+    pub(super) fn append(
+        &mut self,
+        connection: &Connection,
+        changes: &[Entries; Ledger::ALL.len()],
+    ) -> rusqlite::Result<()> {
+        let [sales, users, statuses, items] = std::array::from_fn(|i| ledger::encode(Ledger::ALL[i], &changes[i]));
+        let bytes = [&sales, &users, &statuses, &items].map(|column| length(column)).iter().sum::<i64>();
         connection
             .prepare_cached("INSERT INTO figure_log (seq, sales, users, statuses, items) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute((row.0, &row.1, &row.2, &row.3, &row.4))?;
+            .execute((self.newest + 1, sales, users, statuses, items))?;
         self.newest += 1;
-        let bytes = length(&row.1) + length(&row.2) + length(&row.3) + length(&row.4);
         self.waiting.iter_mut().for_each(|waiting| waiting.bytes += bytes);
         Ok(())
     }
@@ -184,4 +182,17 @@ fn merge<'e>(
 
 fn length(bytes: &[u8]) -> i64 {
     i64::try_from(bytes.len()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_that_writes_much_waits_for_longer_but_not_for_ever() {
+        let is_enough = |bytes, least| Waiting { bytes, least }.is_enough();
+        assert!(!is_enough(SHORT, 0) && is_enough(SHORT + 1, 0));
+        assert!(!is_enough(1 << 20, 1 << 20) && is_enough((1 << 20) + 1, 1 << 20));
+        assert!(!is_enough(LONG, 1 << 40) && is_enough(LONG + 1, 1 << 40));
+    }
 }
