@@ -273,15 +273,15 @@ CREATE UNIQUE INDEX idempotency_keys_by_key ON idempotency_keys (principal, key)
 -- Ledger, span and bucket are one number, and the table has rowids: to find a row by a key of several columns, SQLite
 -- compares whole records, and reads those that overflow their page to the end. Here some have a million bytes.
 CREATE TABLE figures (
-  place  INTEGER PRIMARY KEY                                          -- 2 bits ledger, 2 span, 32 bucket + 2^31
-         CONSTRAINT place_is_one CHECK (place BETWEEN 0 AND 68719476735),
+  key    INTEGER PRIMARY KEY                                          -- 2 bits ledger, 2 span, 32 bucket + 2^31
+         CONSTRAINT key_has_36_bits CHECK (key BETWEEN 0 AND 68719476735),
   sums   BLOB NOT NULL,                                               -- by currency and subject
   ledger TEXT GENERATED ALWAYS AS
-         (CASE place >> 34 WHEN 0 THEN 'sales' WHEN 1 THEN 'users' WHEN 2 THEN 'statuses' ELSE 'items' END),
+         (CASE key >> 34 WHEN 0 THEN 'sales' WHEN 1 THEN 'users' WHEN 2 THEN 'statuses' ELSE 'items' END),
   span   INTEGER GENERATED ALWAYS AS                                  -- seconds
-         (CASE place >> 32 & 3 WHEN 0 THEN 2764800 WHEN 1 THEN 86400 WHEN 2 THEN 3600 ELSE 900 END),
+         (CASE key >> 32 & 3 WHEN 0 THEN 2764800 WHEN 1 THEN 86400 WHEN 2 THEN 3600 ELSE 900 END),
   bucket INTEGER GENERATED ALWAYS AS                                  -- whole spans since the epoch
-         ((place & 4294967295) - 2147483648)
+         ((key & 4294967295) - 2147483648)
 ) STRICT;
 
 -- Up to which row of the log the changes are in the sums of a ledger.

@@ -31,7 +31,7 @@ pub struct Sample {
     buckets: Vec<Bucket>,
 }
 
-/// A ledger, the width of a bucket, its place, and the order's own sums.
+/// A ledger, the width of a bucket, its key, and the order's own sums.
 type Bucket = (String, i64, i64, Vec<u8>);
 
 /// A row, and the statement that writes one like it.
@@ -53,7 +53,7 @@ impl Sample {
     pub fn take(path: &Path) -> Outcome<Self> {
         let connection = Connection::open(path)?;
         let order: Vec<_> = TABLES.iter().map(|table| rows(&connection, table)).collect::<Result<_, _>>()?;
-        let mut select = connection.prepare("SELECT ledger, span, place, sums FROM figures")?;
+        let mut select = connection.prepare("SELECT ledger, span, key, sums FROM figures")?;
         let buckets = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         Ok(Self { order: order.into_iter().flatten().collect(), buckets: buckets.collect::<Result<_, _>>()? })
     }
@@ -83,11 +83,11 @@ impl Sample {
             .execute(parts)?;
         if *logged > LOG_BYTES {
             *logged = 0;
-            for (ledger, _, place, sums) in &self.buckets {
+            for (ledger, _, key, sums) in &self.buckets {
                 let sums = if ledger == "users" { &vec![1; CUSTOMERS * SUM_BYTES] } else { sums };
                 connection
-                    .prepare_cached("INSERT OR REPLACE INTO figures (place, sums) VALUES (?, ?)")?
-                    .execute((place, sums))?;
+                    .prepare_cached("INSERT OR REPLACE INTO figures (key, sums) VALUES (?, ?)")?
+                    .execute((key, sums))?;
             }
             connection.execute_batch(
                 "UPDATE figure_folds SET seq = (SELECT max(seq) FROM figure_log); DELETE FROM figure_log",

@@ -26,7 +26,7 @@ use crate::{
         order::OrderStatus,
         transaction::PaymentStatus,
     },
-    error::Result,
+    error::{Error, Result},
 };
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
@@ -158,8 +158,9 @@ pub fn logged_sales(tx: &ReadTx<'_>, mut visit: impl FnMut(i64, Currency, &Sums)
     })
 }
 
-/// `figures.place` of a bucket.
-fn row_of(ledger: Ledger, span: i64, bucket: i64) -> i64 {
+/// `figures.key` of a bucket.
+fn key_of(ledger: Ledger, span: i64, bucket: i64) -> i64 {
+    debug_assert!(SPANS.contains(&span), "{span}");
     let ledger = Ledger::ALL.iter().position(|other| *other == ledger).unwrap_or_default();
     let span = SPANS.iter().position(|other| *other == span).unwrap_or_default();
     let [ledger, span] = [ledger, span].map(|number| i64::try_from(number).unwrap_or_default());
@@ -170,8 +171,8 @@ fn row_of(ledger: Ledger, span: i64, bucket: i64) -> i64 {
 /// Shows `visit` each entry in the buckets of a run, without what is in the log.
 pub(super) fn each(tx: &ReadTx<'_>, ledger: Ledger, run: Run, mut visit: impl FnMut(&Place, &Part)) -> Result<()> {
     tx.each(
-        "SELECT bucket, sums FROM figures WHERE place BETWEEN ?1 AND ?2",
-        (row_of(ledger, run.span, run.first), row_of(ledger, run.span, run.last)),
+        "SELECT bucket, sums FROM figures WHERE key BETWEEN ?1 AND ?2",
+        (key_of(ledger, run.span, run.first), key_of(ledger, run.span, run.last)),
         |row| {
             let (bucket, mut elsewhere): (i64, _) = (row.get(0)?, false);
             let read = ledger::each(ledger, row.get_ref(1)?.as_blob()?, |place, part| {
@@ -186,15 +187,16 @@ pub(super) fn each(tx: &ReadTx<'_>, ledger: Ledger, run: Run, mut visit: impl Fn
     )
 }
 
-/// The changes that are not in the sums of a ledger, whose name is the parameter.
-fn since_the_fold(ledger: Ledger) -> String {
-    let ledger = ledger.name();
-    format!("SELECT {ledger} FROM figure_log WHERE seq > (SELECT seq FROM figure_folds WHERE ledger = ?1)")
+/// Shows `visit` each entry of the log that is not in the sums.
+pub(super) fn logged(tx: &ReadTx<'_>, ledger: Ledger, visit: impl FnMut(&Place, &Part)) -> Result<()> {
+    let folded = tx.row("SELECT seq FROM figure_folds WHERE ledger = ?1", [ledger.name()], |row| row.get(0))?;
+    let folded = folded.ok_or_else(|| Error::internal("a ledger that says not what is in its sums"))?;
+    logged_after(tx, ledger, folded, visit)
 }
 
-/// Shows `visit` each entry of the log that is not in the sums.
-pub(super) fn logged(tx: &ReadTx<'_>, ledger: Ledger, mut visit: impl FnMut(&Place, &Part)) -> Result<()> {
-    tx.each(&since_the_fold(ledger), [ledger.name()], |row| {
+/// Shows `visit` each entry of the log that comes after a row of it.
+fn logged_after(tx: &ReadTx<'_>, ledger: Ledger, seq: i64, mut visit: impl FnMut(&Place, &Part)) -> Result<()> {
+    tx.each(&format!("SELECT {} FROM figure_log WHERE seq > ?1", ledger.name()), [seq], |row| {
         ledger::each(ledger, row.get_ref(0)?.as_blob()?, &mut visit).map_err(|_| damaged(0, "no sums"))
     })
 }

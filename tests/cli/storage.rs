@@ -2,7 +2,7 @@
 
 use crate::{
     oracle::{Oracle, say, soak},
-    server::{ADMIN, Answer, Server},
+    server::{ADMIN, Answer, Client, Server},
     strace::injecting,
     support::{Workplace, bare},
 };
@@ -130,15 +130,21 @@ fn limit_files(server: &Server, bytes: &str) {
     assert!(limited.unwrap().success());
 }
 
+/// Places orders until there is no room for one more; by whom, since nobody can log in any more.
+fn fill(server: &Server, oracle: &Oracle) -> Client {
+    let admin = server.admin();
+    assert!(oracle.one_order(&admin, "before"));
+    limit_files(server, "100000:unlimited");
+    while oracle.one_order(&admin, &format!("until-full-{}", oracle.done())) {}
+    admin
+}
+
 #[test]
 fn a_full_disk_refuses_changes_names_itself_and_recovers_without_a_restart() {
     let place = Workplace::new();
     let oracle = Oracle::new(&place);
     let server = Server::start(&place, &ADMIN, "");
-    let admin = server.admin();
-    assert!(oracle.one_order(&admin, "before"));
-    limit_files(&server, "100000:unlimited");
-    while oracle.one_order(&admin, &format!("until-full-{}", oracle.done())) {}
+    let admin = fill(&server, &oracle);
     let body = json!({"email": ADMIN[0].1, "password": ADMIN[1].1});
     assert_says_full(&server.client().send("POST /v1/auth/login", &[], &body).unwrap());
     assert_eq!(admin.get("/v1/orders").status, 200, "reading goes on");
@@ -165,10 +171,7 @@ fn a_server_that_stops_on_a_full_disk_stops_in_good_order_and_loses_nothing() {
     let place = Workplace::new();
     let oracle = Oracle::new(&place);
     let server = Server::start(&place, &ADMIN, "");
-    let admin = server.admin();
-    assert!(oracle.one_order(&admin, "before"));
-    limit_files(&server, "100000:unlimited");
-    while oracle.one_order(&admin, &format!("until-full-{}", oracle.done())) {}
+    fill(&server, &oracle);
     assert_eq!(server.stop().0, Some(0));
     let server = Server::start(&place, &ADMIN, "");
     oracle.holds(&server, &place, "orders.db");

@@ -86,7 +86,7 @@ fn a_good_file_is_good_and_every_damage_is_found() {
         ("UPDATE orders SET number = 20000 WHERE seq = 12", "order_numbers: order row 13, stored 12, recomputed 11"),
         ("UPDATE figures SET sums = x'' WHERE ledger = 'sales' AND span = 86400", "sales_day: span 86400, bucket "),
         (
-            "UPDATE figures SET place = place + 1 WHERE ledger = 'statuses' AND span = 900",
+            "UPDATE figures SET key = key + 1 WHERE ledger = 'statuses' AND span = 900",
             "status_sales_quarter_hour: cannot be read",
         ),
         (

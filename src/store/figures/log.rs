@@ -2,13 +2,17 @@
 //! alone would touch a dozen. Orders do not depend on it: where sums are damaged, the log goes on.
 
 use super::{
-    Entries, FINEST, Ledger,
+    Entries, FINEST, Ledger, key_of,
     ledger::{self, Damaged},
+    logged,
 };
 use crate::{
     domain::calendar::SPANS,
     error::{Result, problem},
-    store::sql::{damaged, failed},
+    store::{
+        ReadTx,
+        sql::{damaged, failed},
+    },
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -16,6 +20,10 @@ use rusqlite::{Connection, OptionalExtension};
 const SHORT: i64 = 64 * 1024;
 /// A log longer than this is added whatever that writes: a report on users reads it in some milliseconds.
 const LONG: i64 = 4 * 1024 * 1024;
+
+/// The number of the newest row there ever was.
+pub(super) const NEWEST: &str =
+    "SELECT max(coalesce((SELECT max(seq) FROM figure_log), 0), (SELECT max(seq) FROM figure_folds))";
 
 /// Where the log stands. There is one writer, which keeps it in memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,8 +53,7 @@ impl Waiting {
 impl Log {
     /// Where the log of this file stands.
     pub fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        let newest = "SELECT max(coalesce((SELECT max(seq) FROM figure_log), 0), (SELECT max(seq) FROM figure_folds))";
-        let mut log = Self { newest: connection.query_row(newest, [], |row| row.get(0))?, ..Self::default() };
+        let mut log = Self { newest: connection.query_row(NEWEST, [], |row| row.get(0))?, ..Self::default() };
         for (ledger, waiting) in Ledger::ALL.iter().zip(&mut log.waiting) {
             let bytes = "SELECT coalesce(sum(length(sales) + length(users) + length(statuses) + length(items)), 0)
                          FROM figure_log WHERE seq > (SELECT seq FROM figure_folds WHERE ledger = ?1)";
@@ -108,7 +115,7 @@ impl Log {
 fn fold(connection: &Connection, ledger: Ledger, newest: i64) -> Result<i64> {
     let execute = |sql: &str| connection.execute_batch(sql).map_err(failed);
     execute("SAVEPOINT fold")?;
-    let written = match add_all(connection, ledger, newest).map_err(failed) {
+    let written = match add_all(connection, ledger, newest) {
         Err(e) if !e.is(&problem::STORAGE_FULL) && !e.is(&problem::OUTCOME_UNKNOWN) => {
             tracing::error!(
                 error.cause = %e,
@@ -122,27 +129,16 @@ fn fold(connection: &Connection, ledger: Ledger, newest: i64) -> Result<i64> {
     execute("RELEASE fold").map(|()| written)
 }
 
-fn add_all(connection: &Connection, ledger: Ledger, newest: i64) -> rusqlite::Result<i64> {
-    let changes = logged(connection, ledger)?;
+fn add_all(connection: &Connection, ledger: Ledger, newest: i64) -> Result<i64> {
+    let mut changes = Entries::new();
+    logged(&ReadTx { connection }, ledger, |place, part| ledger::add(changes.entry(*place).or_default(), part))?;
     let mut written = 0;
     for span in SPANS {
-        written += add(connection, ledger, span, &changes)?;
+        written += add(connection, ledger, span, &changes).map_err(failed)?;
     }
-    connection.execute("UPDATE figure_folds SET seq = ?2 WHERE ledger = ?1", (ledger.name(), newest))?;
+    let update = "UPDATE figure_folds SET seq = ?2 WHERE ledger = ?1";
+    connection.execute(update, (ledger.name(), newest)).map_err(failed)?;
     Ok(written)
-}
-
-fn logged(connection: &Connection, ledger: Ledger) -> rusqlite::Result<Entries> {
-    let mut changes = Entries::new();
-    let mut select = connection.prepare_cached(&super::since_the_fold(ledger))?;
-    let mut rows = select.query([ledger.name()])?;
-    while let Some(row) = rows.next()? {
-        let read = ledger::each(ledger, row.get_ref(0)?.as_blob()?, |place, part| {
-            ledger::add(changes.entry(*place).or_default(), part);
-        });
-        read.map_err(|Damaged| damaged(0, "no sums"))?;
-    }
-    Ok(changes)
 }
 
 /// Adds `changes` to the buckets of one width; how many bytes they have now.
@@ -167,16 +163,14 @@ fn merge<'e>(
     (ledger, span, bucket): (Ledger, i64, i64),
     changes: impl Iterator<Item = (&'e ledger::Place, &'e ledger::Values)>,
 ) -> rusqlite::Result<i64> {
-    let place = super::row_of(ledger, span, bucket);
+    let key = key_of(ledger, span, bucket);
     let sums = connection
-        .prepare_cached("SELECT sums FROM figures WHERE place = ?1")?
-        .query_row([place], |row| row.get::<_, Vec<u8>>(0))
+        .prepare_cached("SELECT sums FROM figures WHERE key = ?1")?
+        .query_row([key], |row| row.get::<_, Vec<u8>>(0))
         .optional()?
         .unwrap_or_default();
     let sums = ledger::merge(ledger, &sums, changes).map_err(|Damaged| damaged(0, "no sums"))?;
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO figures (place, sums) VALUES (?1, ?2)")?
-        .execute((place, &sums))?;
+    connection.prepare_cached("INSERT OR REPLACE INTO figures (key, sums) VALUES (?1, ?2)")?.execute((key, &sums))?;
     Ok(length(&sums))
 }
 

@@ -4,6 +4,8 @@
 
 use super::{
     Ledger, Values, ledger,
+    log::NEWEST,
+    logged_after,
     totals::{Summed, Totals, Weights},
     user_values, widened,
 };
@@ -13,7 +15,7 @@ use crate::{
         money::Currency,
     },
     error::Result,
-    store::{ReadTx, sql::damaged},
+    store::ReadTx,
 };
 use std::{
     collections::BTreeSet,
@@ -91,13 +93,10 @@ impl Ranking {
         }
         let Summed { ledger, .. } = self.ranked.summed;
         let mut changes = vec![];
-        tx.each(&format!("SELECT {} FROM figure_log WHERE seq > ?1", ledger.name()), [self.newest], |row| {
-            let change = |place: &_, part: &_| {
-                if self.ranked.summed.has(place) {
-                    changes.push((*place, *part));
-                }
-            };
-            ledger::each(ledger, row.get_ref(0)?.as_blob()?, change).map_err(|_| damaged(0, "no sums"))
+        logged_after(tx, ledger, self.newest, |place, part| {
+            if self.ranked.summed.includes(place) {
+                changes.push((*place, *part));
+            }
         })?;
         for (place, part) in changes {
             if let Some(before) = self.rank(&place) {
@@ -149,7 +148,7 @@ impl Rankings {
     pub fn look<T>(&self, tx: &ReadTx<'_>, ranked: Ranked, look: impl FnOnce(&Ranking) -> T) -> Result<T> {
         let kept = self.kept(ranked);
         let mut place = lock(&kept);
-        let newest = newest(tx)?;
+        let newest = tx.row(NEWEST, [], |row| row.get(0))?.unwrap_or(0);
         // Whatever fails, nothing half done is left in its place.
         let ranking = match place.take() {
             Some(ranking) => ranking.up_to(tx, newest)?,
@@ -182,12 +181,6 @@ impl Rankings {
         kept.retain(|(_, bytes, _)| left.checked_sub(*bytes).inspect(|rest| left = *rest).is_some());
         kept.truncate(KEPT);
     }
-}
-
-/// The number of the newest change.
-fn newest(tx: &ReadTx<'_>) -> Result<i64> {
-    let sql = "SELECT max(coalesce((SELECT max(seq) FROM figure_log), 0), (SELECT max(seq) FROM figure_folds))";
-    Ok(tx.row(sql, [], |row| row.get(0))?.unwrap_or(0))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

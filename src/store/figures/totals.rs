@@ -27,7 +27,7 @@ pub struct Summed {
 
 impl Summed {
     /// Whether this change is one of those that are summed.
-    pub(super) fn has(&self, place: &Place) -> bool {
+    pub(super) fn includes(&self, place: &Place) -> bool {
         (self.range.0..self.range.1).contains(&(place.bucket * FINEST)) && self.wants(place.currency)
     }
 
@@ -145,7 +145,7 @@ impl Totals {
             })?;
         }
         logged(tx, summed.ledger, |place, part| {
-            if summed.has(place) {
+            if summed.includes(place) {
                 whole &= totals.add(place, part, 1).is_some();
             }
         })?;
