@@ -53,6 +53,7 @@
 //!
 //! The manual is in `assets/guide/`, served at `/guide`: why it is so, what was decided against, and how to run it.
 
+pub mod accept;
 pub mod api;
 pub mod app;
 pub mod auth;

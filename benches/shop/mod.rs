@@ -11,7 +11,7 @@ use orderd::{
         pricing::{Line, Tax, price},
     },
     service::{
-        exactly_once::Attempt,
+        idempotency::Attempt,
         orders::{NewOrder, create},
     },
 };

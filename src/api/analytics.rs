@@ -11,11 +11,13 @@ mod table;
 pub(super) use query::{DailyQuery, RevenueQuery, StatusQuery, TopItemsQuery};
 
 use super::{
-    export::{self, Begins, Format, Row, preferred, refuse_paging},
-    extract::Parameters,
-    list::Place,
+    input::extract::Parameters,
     operation::{CSV, JSON, SVG},
-    reply,
+    output::{
+        export::{self, Begins, Format, Row, preferred, refuse_paging},
+        list::Place,
+        reply,
+    },
 };
 use crate::{
     app::App,

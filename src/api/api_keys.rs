@@ -1,9 +1,11 @@
 //! API keys over HTTP.
 
 use super::{
-    extract::{PathId, Valid},
-    list::{self, Asked},
-    permissions::KeyPermission,
+    input::{
+        extract::{PathId, Valid},
+        permissions::KeyPermission,
+    },
+    output::list::{self, Asked},
 };
 use crate::{
     app::App,

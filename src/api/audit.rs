@@ -1,10 +1,12 @@
 //! The audit trail over HTTP.
 
 use super::{
-    export::{self, Format},
-    extract::Parameters,
-    list::{self, Place},
-    reply,
+    input::extract::Parameters,
+    output::{
+        export::{self, Format},
+        list::{self, Place},
+        reply,
+    },
 };
 use crate::{
     app::App,

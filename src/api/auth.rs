@@ -1,6 +1,6 @@
 //! Logging in and out over HTTP.
 
-use super::extract::{Origin, Valid};
+use super::input::extract::{Origin, Valid};
 use crate::{
     app::App,
     auth::Actor,

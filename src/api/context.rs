@@ -1,7 +1,7 @@
 //! What is known of a request from its head on, and what is learnt of it on the way: the layers before a handler write it
 //! down, and what is told of the request when it is over comes from here.
 
-use super::{client, operation::Operation};
+use super::{client_address, operation::Operation};
 use crate::{
     app::App,
     auth::{Actor, allowance::Standing},
@@ -49,7 +49,7 @@ impl Context {
         Self {
             request_id,
             trace,
-            address: peer.map(|peer| client::address(peer.0.ip(), request.headers(), proxies)),
+            address: peer.map(|peer| client_address::of(peer.0.ip(), request.headers(), proxies)),
             operation: OnceLock::new(),
             actor: OnceLock::new(),
             standing: OnceLock::new(),

@@ -1,10 +1,12 @@
 //! The history over HTTP: an order's, and that of everything, which can be waited for.
 
 use super::{
-    export::{self, Format},
-    extract::{Parameters, PathId},
-    list::{self, Asked},
-    reply,
+    input::extract::{Parameters, PathId},
+    output::{
+        export::{self, Format},
+        list::{self, Asked},
+        reply,
+    },
 };
 use crate::{
     app::App,

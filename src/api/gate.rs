@@ -5,9 +5,9 @@
 
 use super::{
     context::Context,
-    lasting,
+    input::query::{self, NoParameters},
     operation::{Access, Body as Expected, Operation, in_api},
-    query::{self, NoParameters},
+    output::revalidate,
 };
 use crate::{
     app::App,
@@ -60,7 +60,7 @@ pub(super) async fn enter(
     {
         audit::denied(&app, actor, operation.id, error.problem().code);
     }
-    lasting::guarded(&app, &operation, actor, response)
+    revalidate::guarded(&app, &operation, actor, response)
 }
 
 /// What no operation is there for. It counts like what there is, so that nobody may look for paths as fast as they can.
@@ -76,7 +76,7 @@ pub(super) async fn method_not_allowed(State(app): State<App>, request: Request)
 /// What never was a sound request, as whoever took it off the wire found.
 pub(super) async fn refuse(request: Request, next: Next) -> Response {
     match request.extensions().get::<Arc<Error>>() {
-        Some(error) => super::problem::response(Arc::clone(error)),
+        Some(error) => super::output::problem::response(Arc::clone(error)),
         None => next.run(request).await,
     }
 }

@@ -5,7 +5,7 @@ use super::{
     context::{Context, REQUEST_ID},
     observation::Observation,
     operation::in_api,
-    problem,
+    output::problem,
 };
 use crate::{
     app::App,

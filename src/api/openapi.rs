@@ -5,7 +5,7 @@ mod parameters;
 mod paths;
 mod problems;
 
-use super::{operation::Operation, problem::ProblemBody};
+use super::{operation::Operation, output::problem::ProblemBody};
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;

@@ -8,8 +8,8 @@ mod patch;
 mod transition;
 
 use super::{
-    extract::{PathId, Segments, Valid},
-    reply,
+    input::extract::{PathId, Segments, Valid},
+    output::reply,
 };
 use crate::{
     app::App,
@@ -21,7 +21,7 @@ use crate::{
     },
     error::{Error, Result},
     service::{
-        exactly_once::Reply,
+        idempotency::Reply,
         orders::{self, IfMatch, Named},
         views::OrderView,
     },

@@ -6,7 +6,7 @@
 mod files;
 mod guide;
 
-use super::problem::status;
+use super::output::problem::status;
 use crate::error::{ALL, Error, Problem, Result};
 use axum::{
     extract::Path,

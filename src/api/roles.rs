@@ -1,9 +1,11 @@
 //! Roles over HTTP.
 
 use super::{
-    extract::{Segments, Valid},
-    list::Asked,
-    permissions::AnyPermission,
+    input::{
+        extract::{Segments, Valid},
+        permissions::AnyPermission,
+    },
+    output::list::Asked,
 };
 use crate::{
     app::App,

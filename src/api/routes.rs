@@ -2,11 +2,11 @@
 //! the OpenAPI document and the authorisation test all come from here.
 
 use super::{
-    analytics, api_keys, audit, auth, cors, events, gate, idempotency_keys,
-    list::Paging,
-    middleware, openapi,
+    analytics, api_keys, audit, auth, cors, events, gate, idempotency, middleware, openapi,
     operation::{Idempotency, NDJSON, Operation, SQLITE, Unruled, Versioned},
-    orders, pages, roles, sessions, system, transactions, users,
+    orders,
+    output::list::Paging,
+    pages, roles, sessions, system, transactions, users,
 };
 use crate::{
     app::App,
@@ -283,7 +283,7 @@ fn history() -> Vec<Operation> {
             "idempotency_keys.get",
             "/v1/idempotency-keys/{key}",
             "Whether a request took effect",
-            idempotency_keys::get,
+            idempotency::get,
         )
         .signed_in()
         .answers::<IdempotencyKeyView>(),

@@ -1,8 +1,8 @@
 //! A user's sessions over HTTP.
 
 use super::{
-    extract::{PathId, Segments},
-    list::{self, Asked},
+    input::extract::{PathId, Segments},
+    output::list::{self, Asked},
 };
 use crate::{
     app::App,

@@ -1,10 +1,12 @@
 //! Payments and refunds over HTTP.
 
 use super::{
-    export::{self, Begins, Format, ROWS_AT_ONCE},
-    extract::{Parameters, PathId, Valid},
-    list::{self, Paging, Place},
-    reply,
+    input::extract::{Parameters, PathId, Valid},
+    output::{
+        export::{self, Begins, Format, ROWS_AT_ONCE},
+        list::{self, Paging, Place},
+        reply,
+    },
 };
 use crate::{
     app::App,
@@ -16,7 +18,7 @@ use crate::{
     },
     error::{Error, Fault, Result},
     service::{
-        exactly_once::Reply,
+        idempotency::Reply,
         page::Wanted,
         transactions::{self, NewTransaction},
         views::TransactionView,

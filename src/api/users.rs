@@ -1,8 +1,8 @@
 //! Users over HTTP.
 
 use super::{
-    extract::{PathId, Valid},
-    list::{self, Asked},
+    input::extract::{PathId, Valid},
+    output::list::{self, Asked},
 };
 use crate::{
     app::App,
@@ -10,7 +10,7 @@ use crate::{
     domain::{id::UserId, user::UserStatus},
     error::Result,
     service::{
-        exactly_once::Reply,
+        idempotency::Reply,
         page::Wanted,
         users::{self, ChangeUser, NewUser},
         views::UserView,

@@ -2,10 +2,8 @@
 
 use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
 use crate::{
-    api::{
-        routes,
-        server::{self, Certificate},
-    },
+    accept::{self, Certificate},
+    api::routes,
     app::{App, Surroundings},
     auth::secret,
     config::{Bootstrap, Config, Loaded},
@@ -75,7 +73,7 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, exporter: Option<Exporter>) -
     };
     let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
-    let listening = server::listen(listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let listening = accept::listen(listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = listening.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     print(format_args!("listening on {scheme}://{address}\n"))?;
@@ -124,7 +122,7 @@ async fn run(
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
-    server::serve(app.clone(), routes::router(app.clone()), listener, certificate, stop).await;
+    accept::serve(app.clone(), routes::router(app.clone()), listener, certificate, stop).await;
     drop(stop_housekeeping);
     housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;

@@ -4,7 +4,7 @@ use super::{Failure, flags::ConfigFlags, offline, print};
 use crate::{
     domain::{id::UserId, user::UserStatus},
     service::{
-        exactly_once::Attempt,
+        idempotency::Attempt,
         users::{self, ChangeUser, NewUser},
     },
     store::{Store, users as rows},

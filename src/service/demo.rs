@@ -9,7 +9,7 @@ mod season;
 mod story;
 
 use super::{
-    exactly_once::Attempt,
+    idempotency::Attempt,
     orders,
     transactions::{self, NewTransaction},
     users::{self, NewUser},

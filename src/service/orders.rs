@@ -13,7 +13,7 @@ pub(super) use transition::moved;
 pub use transition::{Refund, cancel, transition};
 
 use super::{
-    exactly_once::Reply,
+    idempotency::Reply,
     page::{Found, Wanted},
     views::OrderView,
 };

@@ -3,8 +3,8 @@
 
 use super::{
     audit,
-    exactly_once::{Attempt, Reply},
     history::{self, Recorded},
+    idempotency::{Attempt, Reply},
     orders::readable_order,
     page::{Found, Wanted},
     views::TransactionView,

@@ -6,7 +6,7 @@ pub use change::{ChangeUser, change};
 
 use super::{
     audit,
-    exactly_once::{Attempt, Reply},
+    idempotency::{Attempt, Reply},
     page::{Found, Wanted},
     roles,
     views::{Shown, UserView},

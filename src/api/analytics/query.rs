@@ -1,7 +1,7 @@
 //! What can be asked of figures: the parameters of each report, and the question that they put.
 
 use crate::{
-    api::list::page_size,
+    api::output::list::page_size,
     app::App,
     domain::{
         calendar::{Date, Days, LAST_DAY, Zone, furthest, parse_date},

@@ -1,9 +1,9 @@
 //! The rows of reports as lines of CSV: their fields in the order of the document.
 
 use crate::{
-    api::{
+    api::output::{
+        csv_rows::{shown, shown_or_empty, text},
         export::{Cell, Row},
-        rows::{shown, shown_or_empty, text},
     },
     service::views::{DailyRow, RevenueRow, StatusRow, TopItemRow},
 };

@@ -4,7 +4,7 @@ use super::{Schemas, parameters, problems};
 use crate::{
     api::{
         operation::{Access, Body, Idempotency, Operation, Payload, Versioned},
-        problem::{MEDIA_TYPE, ProblemBody},
+        output::problem::{MEDIA_TYPE, ProblemBody},
     },
     error::{Class, Error, Problem, Waiting},
 };

@@ -3,7 +3,7 @@
 use crate::{
     api::{
         operation::{Access, Body, Idempotency, Operation, Versioned},
-        problem::status,
+        output::problem::status,
     },
     error::{Problem, problem},
 };

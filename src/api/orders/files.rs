@@ -4,8 +4,8 @@
 use super::{Result, list::ListOrders};
 use crate::{
     api::{
-        export::{self, Begins, Format},
-        query,
+        input::query,
+        output::export::{self, Begins, Format},
     },
     domain::{
         listing::{Filter, Position, Sort},

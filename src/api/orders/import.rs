@@ -3,11 +3,13 @@
 use super::{Actor, App, CreateOrder, Error, OrderId, Result, orders};
 use crate::{
     api::{
-        json,
-        lines::{Lines, MAX_LINE},
+        input::{
+            json,
+            lines::{Lines, MAX_LINE},
+            schema,
+        },
         operation::NDJSON,
-        problem::ProblemBody,
-        schema,
+        output::problem::ProblemBody,
     },
     domain::permission::Permission,
     error::{Class, Fault, problem},

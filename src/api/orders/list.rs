@@ -3,9 +3,11 @@
 use super::{Actor, App, Error, Identifier, OrderStatus, OrderView, PaymentStatus, Result, UserId, orders, reply};
 use crate::{
     api::{
-        export::{self, Begins, Format, ROWS_AT_ONCE},
-        extract::Parameters,
-        list::Place,
+        input::extract::Parameters,
+        output::{
+            export::{self, Begins, Format, ROWS_AT_ONCE},
+            list::Place,
+        },
     },
     auth::Cursor,
     domain::{

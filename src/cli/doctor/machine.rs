@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::{
-    api::server,
+    accept,
     config::Config,
     domain::time::Clock,
     service::backups,
@@ -107,7 +107,7 @@ fn time_sync(file: &mut File) -> io::Result<Duration> {
 pub(super) fn descriptors(config: &Config) -> Finding {
     const NAME: &str = "descriptors";
     let wanted = config.limits.connections;
-    match server::most_connections() {
+    match accept::most_connections() {
         usize::MAX => Finding::good(NAME, "without a limit"),
         most if wanted > most => Finding::doubtful(
             NAME,

@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        exactly_once::{Attempt, Reply},
         history,
+        idempotency::{Attempt, Reply},
         views::OrderView,
     },
     IfMatch, Right,

@@ -1,8 +1,8 @@
 //! Making an order.
 
 use super::super::{
-    exactly_once::{Attempt, Reply},
     history::{self, Recorded},
+    idempotency::{Attempt, Reply},
     views::OrderView,
 };
 use crate::{

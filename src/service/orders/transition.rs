@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        exactly_once::{Attempt, Reply},
         history::{self, Recorded},
+        idempotency::{Attempt, Reply},
         transactions,
         views::OrderView,
     },

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result, problem},
     service::{
         audit,
-        exactly_once::{Attempt, Reply},
+        idempotency::{Attempt, Reply},
         roles, sessions,
     },
     store::{ReadTx, WriteTx, users},

@@ -6,9 +6,8 @@
 use libfuzzer_sys::fuzz_target;
 use orderd::{
     api::{
-        json,
+        input::{json, schema},
         orders::{CreateOrder, PatchOrder},
-        schema,
     },
     error::{Error, problem},
     service::orders::NewOrder,

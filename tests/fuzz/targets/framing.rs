@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use orderd::api::server::framing::{Framing, Rest};
+use orderd::accept::framing::{Framing, Rest};
 
 /// What became of some bytes.
 #[derive(Debug, PartialEq)]

@@ -6,7 +6,7 @@
 use axum::http::{HeaderMap, HeaderValue, header::IF_MATCH};
 use libfuzzer_sys::fuzz_target;
 use orderd::{
-    api::extract::{idempotency_key, if_match},
+    api::input::extract::{idempotency_key, if_match},
     domain::trace::TraceParent,
     service::orders::IfMatch,
 };

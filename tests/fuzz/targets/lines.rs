@@ -5,7 +5,7 @@
 use axum::body::{Body, Bytes};
 use futures_util::stream;
 use libfuzzer_sys::fuzz_target;
-use orderd::api::lines::Lines;
+use orderd::api::input::lines::Lines;
 use std::{convert::Infallible, sync::LazyLock};
 use tokio::runtime::{Builder, Runtime};
 

@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use orderd::{
-    api::{orders::ListOrders, query},
+    api::{input::query, orders::ListOrders},
     domain::listing::Filter,
     error::problem,
 };

@@ -353,7 +353,7 @@ impl Timer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::server::talk::Busy;
+    use crate::accept::talk::Busy;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
         time::{sleep, timeout},

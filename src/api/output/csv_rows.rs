@@ -9,15 +9,15 @@ use crate::{
 };
 use std::fmt::Display;
 
-pub(super) fn shown<T: Display>(value: &Shown<T>) -> Cell<'static> {
+pub(crate) fn shown<T: Display>(value: &Shown<T>) -> Cell<'static> {
     Cell::Text(value.0.to_string().into())
 }
 
-pub(super) fn shown_or_empty<T: Display>(value: Option<&Shown<T>>) -> Cell<'static> {
+pub(crate) fn shown_or_empty<T: Display>(value: Option<&Shown<T>>) -> Cell<'static> {
     value.map_or(Cell::Empty, shown)
 }
 
-pub(super) fn text(value: Option<&str>) -> Cell<'_> {
+pub(crate) fn text(value: Option<&str>) -> Cell<'_> {
     value.map_or(Cell::Empty, |text| Cell::Text(text.into()))
 }
 

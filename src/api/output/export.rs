@@ -2,7 +2,7 @@
 //! time when the client takes more, so that an export of any size needs the memory of one page, holds no snapshot while
 //! it waits, and stops when the client goes.
 
-use super::operation::{CSV, JSON, NDJSON};
+use super::super::operation::{CSV, JSON, NDJSON};
 use crate::{
     app::App,
     error::{Error, Fault, Result, problem},
@@ -18,13 +18,13 @@ use serde::Serialize;
 use std::borrow::Cow;
 
 /// The media type of CSV that begins with the names of its columns.
-pub(super) const CSV_WITH_HEADER: &str = "text/csv; charset=utf-8; header=present";
+pub(crate) const CSV_WITH_HEADER: &str = "text/csv; charset=utf-8; header=present";
 /// Rows that are read at once.
-pub(super) const ROWS_AT_ONCE: usize = 500;
+pub(crate) const ROWS_AT_ONCE: usize = 500;
 
 /// The form in which a client would like a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// A page, in JSON.
     Page,
     /// All rows, comma-separated.
@@ -47,7 +47,7 @@ impl FromRequestParts<App> for Format {
 
 /// The one of the `offered` media types that the `Accept` header likes best (RFC 9110, section 12.5.1); of equals, and
 /// where it likes none, the first.
-pub(super) fn preferred(headers: &HeaderMap, offered: &[&'static str]) -> &'static str {
+pub(crate) fn preferred(headers: &HeaderMap, offered: &[&'static str]) -> &'static str {
     let accepted: Vec<_> = headers
         .get_all(header::ACCEPT)
         .iter()
@@ -88,7 +88,7 @@ fn rank(media: &str, (range, weight): &(String, u32)) -> Option<(u8, u32)> {
 }
 
 /// A field of a CSV row.
-pub(super) enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     /// Text, which a spreadsheet must not run.
     Text(Cow<'a, str>),
     /// A number.
@@ -113,7 +113,7 @@ impl Cell<'_> {
 }
 
 /// A row of a list that can be exported.
-pub(super) trait Row: Serialize {
+pub(crate) trait Row: Serialize {
     /// The names of its columns in CSV.
     const COLUMNS: &'static [&'static str];
 
@@ -122,7 +122,7 @@ pub(super) trait Row: Serialize {
 }
 
 /// The bytes of some rows, and of the line before the first ones that a format begins with.
-pub(super) fn encode<R: Row>(format: Format, rows: &[R], begins: Begins) -> Result<Bytes> {
+pub(crate) fn encode<R: Row>(format: Format, rows: &[R], begins: Begins) -> Result<Bytes> {
     if format != Format::Csv {
         let mut lines = vec![];
         for row in rows {
@@ -144,7 +144,7 @@ pub(super) fn encode<R: Row>(format: Format, rows: &[R], begins: Begins) -> Resu
 
 /// Whether an export begins with these rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Begins {
+pub(crate) enum Begins {
     /// It does.
     Here,
     /// It has begun before.
@@ -153,7 +153,7 @@ pub(super) enum Begins {
 
 impl Begins {
     /// Whether the rows after `place` are the first.
-    pub(super) fn after<P>(place: Option<&P>) -> Self {
+    pub(crate) fn after<P>(place: Option<&P>) -> Self {
         if place.is_none() { Self::Here } else { Self::Earlier }
     }
 }
@@ -162,7 +162,7 @@ impl Begins {
 ///
 /// # Errors
 /// Those of the first page. A later one breaks the stream off, which the client sees.
-pub(super) async fn stream<P, F, R>(format: Format, read: R) -> Result<Response>
+pub(crate) async fn stream<P, F, R>(format: Format, read: R) -> Result<Response>
 where
     P: Send + 'static,
     F: Future<Output = Result<(Bytes, Option<P>)>> + Send + 'static,
@@ -189,7 +189,7 @@ where
 }
 
 /// Refuses the parameters of pages, of which an export has none.
-pub(super) fn refuse_paging(sent: &[(&str, bool)]) -> Result<()> {
+pub(crate) fn refuse_paging(sent: &[(&str, bool)]) -> Result<()> {
     let sent = sent.iter().filter(|(_, sent)| *sent);
     let fault =
         |(name, _): &(&str, bool)| Fault::parameter(*name, "conflict", "must not be given: all rows are exported");

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// The client's address: the last one, from the connection backwards, that is not a trusted proxy.
-pub(super) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(*address));
     let mut nearest = peer.to_canonical();
     let named = headers.get_all("x-forwarded-for").iter().flat_map(|line| line.to_str().unwrap_or("").split(','));
@@ -37,7 +37,7 @@ mod tests {
         let flags = vec![Flag::new("--set", "server.trusted_proxies", trusted)];
         let config = load(Sources { file: None, environment: vec![], flags }).unwrap().config;
         let headers = lines.iter().map(|line| ("x-forwarded-for".parse().unwrap(), line.parse().unwrap())).collect();
-        address(peer.parse().unwrap(), &headers, &config.server.trusted_proxies).to_string()
+        of(peer.parse().unwrap(), &headers, &config.server.trusted_proxies).to_string()
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub const MAX_FAULTS: usize = 100;
 
 /// What a JSON value has to be.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Any value.
     Anything,
     /// Null, or what is inside.
@@ -54,24 +54,24 @@ pub(super) enum Shape {
 
 /// What the fields of an object have to be.
 #[derive(Debug)]
-pub(super) struct Object {
+pub(crate) struct Object {
     /// The declared fields, sorted by name.
-    pub(super) fields: Vec<Field>,
+    pub(crate) fields: Vec<Field>,
     /// What any other member has to be; without it there may be none.
     others: Option<Others>,
 }
 
 /// A declared field.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(crate) struct Field {
     /// As clients write it.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Whether it must be there.
-    pub(super) required: bool,
+    pub(crate) required: bool,
     /// What it has to be.
-    pub(super) shape: Shape,
+    pub(crate) shape: Shape,
     /// How query parameters start whose rest is a key of this field, an object (`x-prefix` in the schema).
-    pub(super) prefix: Option<String>,
+    pub(crate) prefix: Option<String>,
 }
 
 /// The members of a map.
@@ -84,7 +84,7 @@ struct Others {
 
 /// What a text has to be.
 #[derive(Debug)]
-pub(super) struct Text {
+pub(crate) struct Text {
     /// In characters.
     length: Bounds,
     pattern: Option<Regex>,
@@ -106,7 +106,7 @@ enum Format {
 
 /// How many there may be, both included.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     min: usize,
     max: usize,
 }
@@ -125,7 +125,7 @@ pub fn valid<T: JsonSchema + DeserializeOwned + 'static>(value: Value) -> Result
 }
 
 /// The shape of `T`, compiled once.
-pub(super) fn shape_of<T: JsonSchema + 'static>() -> Result<Arc<Shape>> {
+pub(crate) fn shape_of<T: JsonSchema + 'static>() -> Result<Arc<Shape>> {
     static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(RwLock::default);
     let key = TypeId::of::<T>();
     if let Some(shape) = SHAPES.read().unwrap_or_else(PoisonError::into_inner).get(&key) {

@@ -1,7 +1,7 @@
 //! Answers that take long to send, such as exports and backups: each goes on only for as long as its caller is who they
 //! were and may do what they might at its beginning. An import answers line by line, and sees to that by itself.
 
-use super::operation::{Body as Expected, Operation};
+use super::super::operation::{Body as Expected, Operation};
 use crate::{
     app::App,
     auth::Actor,
@@ -17,7 +17,7 @@ use futures_util::StreamExt;
 
 /// The same answer. Where it is streamed, it breaks off at the first part that its caller may not have any more, which
 /// the client sees, since nothing ends it.
-pub(super) fn guarded(app: &App, operation: &Operation, actor: &Actor, response: Response) -> Response {
+pub(crate) fn guarded(app: &App, operation: &Operation, actor: &Actor, response: Response) -> Response {
     let is_whole = response.body().size_hint().exact().is_some();
     if is_whole || matches!(operation.body, Expected::Stream(_)) {
         return response;

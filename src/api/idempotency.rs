@@ -1,11 +1,11 @@
 //! Idempotency keys over HTTP: whether a request whose answer was lost took effect.
 
-use super::extract::Segments;
+use super::input::extract::Segments;
 use crate::{
     app::App,
     auth::Actor,
     error::{Error, Result},
-    service::{exactly_once, views::IdempotencyKeyView},
+    service::{idempotency, views::IdempotencyKeyView},
 };
 use axum::{Json, extract::State};
 
@@ -16,5 +16,5 @@ pub(super) async fn get(
     Segments(mut path): Segments,
 ) -> Result<Json<IdempotencyKeyView>> {
     let key = path.remove("key").ok_or_else(Error::absent)?;
-    exactly_once::look_up(&app, &actor, &key).map(Json)
+    idempotency::look_up(&app, &actor, &key).map(Json)
 }

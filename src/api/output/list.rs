@@ -1,8 +1,8 @@
 //! What all lists have in common: the size of a page, the place where the next one begins, and the link to it.
 
 use super::{
+    super::input::extract::Parameters,
     export::{self, Begins, Format, ROWS_AT_ONCE, Row},
-    extract::Parameters,
     reply,
 };
 use crate::{
@@ -32,7 +32,7 @@ const DEFAULT_LIMIT: u64 = 50;
 /// The parameters of a list without filters.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Paging {
+pub(crate) struct Paging {
     /// Entries of a page; more than 200 are lowered to 200.
     #[schemars(range(min = 1))]
     limit: Option<u64>,
@@ -45,13 +45,13 @@ pub(super) struct Paging {
 
 impl Paging {
     /// Refuses to page through an export.
-    pub(super) fn refuse(&self) -> Result<()> {
+    pub(crate) fn refuse(&self) -> Result<()> {
         export::refuse_paging(&[("limit", self.limit.is_some()), ("cursor", self.cursor.is_some())])
     }
 }
 
 /// What a client asks of a list without filters: a page of it, or all of it in another form.
-pub(super) struct Asked {
+pub(crate) struct Asked {
     paging: Paging,
     format: Format,
     uri: Uri,
@@ -69,7 +69,7 @@ impl FromRequestParts<App> for Asked {
 impl Asked {
     /// The answer from the list that `binding` describes. `find` gives what is wanted of it; `key` is what a cursor stands
     /// for, and `cursor` what stands for a key.
-    pub(super) async fn answer<T, K>(
+    pub(crate) async fn answer<T, K>(
         self,
         app: &App,
         binding: String,
@@ -92,12 +92,12 @@ impl Asked {
 }
 
 /// How many entries to show where the client asks for `limit`.
-pub(super) fn page_size(limit: Option<u64>) -> usize {
+pub(crate) fn page_size(limit: Option<u64>) -> usize {
     usize::try_from(limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)).unwrap_or(1)
 }
 
 /// A list: what it is bound to, how long its pages are, and where this one begins.
-pub(super) struct Place {
+pub(crate) struct Place {
     binding: String,
     count: bool,
     /// Entries of a page.
@@ -108,29 +108,29 @@ pub(super) struct Place {
 
 impl Place {
     /// The place that a client asks for in the list that `binding` describes.
-    pub(super) fn of(app: &App, binding: String, limit: Option<u64>, cursor: Option<&str>) -> Result<Self> {
+    pub(crate) fn of(app: &App, binding: String, limit: Option<u64>, cursor: Option<&str>) -> Result<Self> {
         let limit = page_size(limit);
         let after = cursor.map(|text| app.cursors.open(text, &binding)).transpose()?;
         Ok(Self { binding, count: false, limit, after })
     }
 
     /// The place in a list without filters.
-    pub(super) fn plain(app: &App, binding: String, paging: &Paging) -> Result<Self> {
+    pub(crate) fn plain(app: &App, binding: String, paging: &Paging) -> Result<Self> {
         Self::of(app, binding, paging.limit, paging.cursor.as_deref()).map(|place| place.counted(paging.count))
     }
 
     /// The same place, where the client may have asked how long the whole list is.
-    pub(super) fn counted(self, count: Option<bool>) -> Self {
+    pub(crate) fn counted(self, count: Option<bool>) -> Self {
         Self { count: count.unwrap_or(false), ..self }
     }
 
     /// What to look for, where `key` is what a cursor stands for.
-    pub(super) fn wanted<K>(&self, key: impl FnOnce(&Cursor) -> Option<K>) -> Wanted<K> {
+    pub(crate) fn wanted<K>(&self, key: impl FnOnce(&Cursor) -> Option<K>) -> Wanted<K> {
         Wanted { after: self.after.as_ref().and_then(key), limit: self.limit, count: self.count }
     }
 
     /// The page of what was found, where `cursor` stands for the key of its last entry.
-    pub(super) fn found<T, K>(&self, app: &App, found: Found<T, K>, cursor: impl FnOnce(K) -> Cursor) -> Page<T> {
+    pub(crate) fn found<T, K>(&self, app: &App, found: Found<T, K>, cursor: impl FnOnce(K) -> Cursor) -> Page<T> {
         let next = found.next.map(|key| app.cursors.seal(&cursor(key), &self.binding));
         let page = PageInfo { limit: self.limit, has_more: next.is_some(), next, total: found.total };
         Page { data: found.entries, page }
@@ -138,17 +138,17 @@ impl Place {
 }
 
 /// The cursor of the entry in this row.
-pub(super) fn of_row(row: i64) -> Cursor {
+pub(crate) fn of_row(row: i64) -> Cursor {
     Cursor(vec![row])
 }
 
 /// The row that a cursor stands for.
-pub(super) fn row(cursor: &Cursor) -> Option<i64> {
+pub(crate) fn row(cursor: &Cursor) -> Option<i64> {
     cursor.0.first().copied()
 }
 
 /// All rows of a list, streamed, where `more` finds those that are wanted.
-pub(super) async fn all<T, K, F>(format: Format, more: impl Fn(Wanted<K>) -> F + Send + 'static) -> Result<Response>
+pub(crate) async fn all<T, K, F>(format: Format, more: impl Fn(Wanted<K>) -> F + Send + 'static) -> Result<Response>
 where
     T: Row + Send,
     K: Send + 'static,
@@ -166,13 +166,13 @@ where
 }
 
 /// The cursor of the entry with this identifier.
-pub(super) fn cursor<I: Identifier>(id: I) -> Cursor {
+pub(crate) fn cursor<I: Identifier>(id: I) -> Cursor {
     let (halves, _) = id.bytes().as_chunks::<8>();
     Cursor(halves.iter().map(|half| i64::from_be_bytes(*half)).collect())
 }
 
 /// The identifier that a cursor stands for.
-pub(super) fn id<I: Identifier>(cursor: &Cursor) -> Option<I> {
+pub(crate) fn id<I: Identifier>(cursor: &Cursor) -> Option<I> {
     let bytes: Vec<u8> = cursor.0.iter().flat_map(|half| half.to_be_bytes()).collect();
     bytes.try_into().ok().map(I::from_bytes)
 }

@@ -1,17 +1,18 @@
 //! The arguments of handlers: each checks its part of the request, in the order in which a handler lists them.
 
 use super::{
-    context::Context,
-    json,
-    operation::{Idempotency, Operation},
-    query, schema,
+    super::{
+        context::Context,
+        operation::{Idempotency, Operation},
+    },
+    json, query, schema,
 };
 use crate::{
     app::App,
     auth::{Actor, Mac},
     domain::{digest::sha256, id::Identifier, trace::TraceId},
     error::{Error, Fault, Result, problem},
-    service::{exactly_once::Attempt, orders},
+    service::{idempotency::Attempt, orders},
 };
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    service::{exactly_once::Reply, views::Page},
+    service::{idempotency::Reply, views::Page},
 };
 use axum::{
     Json,
@@ -32,12 +32,12 @@ impl IntoResponse for Reply {
 }
 
 /// The entity tag of a version.
-pub(super) fn tag(version: i64) -> String {
+pub(crate) fn tag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
 /// A JSON document that is made already, with the version that it shows; 304 if the client has that one.
-pub(super) fn versioned(document: String, version: i64, request: &HeaderMap) -> Response {
+pub(crate) fn versioned(document: String, version: i64, request: &HeaderMap) -> Response {
     let tag = tag(version);
     let sent = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     // Weak comparison (RFC 9110, section 13.1.2).
@@ -51,12 +51,12 @@ pub(super) fn versioned(document: String, version: i64, request: &HeaderMap) -> 
 }
 
 /// A page, and a `Link` to the next one (RFC 8288).
-pub(super) fn page<T: Serialize>(page: &Page<T>, uri: &Uri) -> Response {
+pub(crate) fn page<T: Serialize>(page: &Page<T>, uri: &Uri) -> Response {
     linked(page, uri, page.page.next.clone().map(|next| ("cursor", next)))
 }
 
 /// A page of JSON documents that are made already.
-pub(super) fn page_of_documents(page: &Page<String>, uri: &Uri) -> Result<Response> {
+pub(crate) fn page_of_documents(page: &Page<String>, uri: &Uri) -> Result<Response> {
     let info = serde_json::to_string(&page.page).map_err(Error::internal)?;
     let body = ["{\"data\":[", &page.data.join(","), "],\"page\":", &info, "}"].concat();
     let response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
@@ -64,7 +64,7 @@ pub(super) fn page_of_documents(page: &Page<String>, uri: &Uri) -> Result<Respon
 }
 
 /// A document that is a page of a list, with a `Link` to the page whose parameter of this name has this value.
-pub(super) fn linked<T: Serialize>(document: &T, uri: &Uri, next: Option<(&str, String)>) -> Response {
+pub(crate) fn linked<T: Serialize>(document: &T, uri: &Uri, next: Option<(&str, String)>) -> Response {
     with_link(Json(document).into_response(), uri, next)
 }
 

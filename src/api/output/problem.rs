@@ -144,7 +144,7 @@ impl IntoResponse for Error {
 }
 
 /// The status alone; the error waits in the extensions until [`finish`], which knows the request, writes the body.
-pub(super) fn response(error: Arc<Error>) -> Response {
+pub(crate) fn response(error: Arc<Error>) -> Response {
     let mut response = status(error.problem().class).into_response();
     response.extensions_mut().insert(error);
     response

@@ -6,10 +6,10 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use std::borrow::Cow;
 
 /// Any permission.
-pub(super) struct AnyPermission(pub(super) Permission);
+pub(crate) struct AnyPermission(pub(crate) Permission);
 
 /// A permission that an API key can have: one that is not about orders of one's own, since a program has none.
-pub(super) struct KeyPermission(pub(super) Permission);
+pub(crate) struct KeyPermission(pub(crate) Permission);
 
 macro_rules! named {
     ($($type:ident where $allowed:expr;)+) => {$(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Bytes that a line may have.
-pub(super) const MAX_LINE: usize = 1024 * 1024;
+pub(crate) const MAX_LINE: usize = 1024 * 1024;
 /// How long a line, or as much of it as [`ENOUGH`], may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// As good as no limit.
@@ -32,7 +32,7 @@ impl Lines {
     }
 
     /// Those of `body`, which comes from a file or a pipe of the operator's, and may take its time.
-    pub(super) fn of_file(body: Body) -> Self {
+    pub(crate) fn of_file(body: Body) -> Self {
         Self { patience: FOR_EVER, ..Self::of(body) }
     }
 

@@ -2,11 +2,11 @@
 
 mod access;
 mod analytics;
+mod as_text;
 mod audit;
 mod event;
 mod idempotency;
 mod order;
-mod shown;
 mod transaction;
 mod user;
 
@@ -18,7 +18,7 @@ pub use audit::AuditView;
 pub use event::EventView;
 pub use idempotency::IdempotencyKeyView;
 pub use order::OrderView;
-pub use shown::Shown;
+pub use as_text::Shown;
 pub use transaction::TransactionView;
 pub use user::UserView;
 
