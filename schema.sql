@@ -260,23 +260,23 @@ CREATE UNIQUE INDEX idempotency_keys_by_key ON idempotency_keys (principal, key)
 -- ── Figures ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- Summaries: what orders, payments and refunds come to, so that a report costs its days and not the orders in them. Four
--- ledgers: `sales` (orders and money), `users` (the same by `users.seq`, 0 for orders of nobody), `statuses` (orders by
+-- rollups: `sales` (orders and money), `users` (the same by `users.seq`, 0 for orders of nobody), `statuses` (orders by
 -- the status that they have now) and `items` (what was sold, by `skus.seq`). Reconciled by `orderd verify`.
 --
--- Each transaction writes what it changes in them as one row of `figure_log`. Once there are some hundred changes, the
--- writer adds them to the sums of a ledger, as part of a transaction; the more bytes that writes, the more rarely it is
+-- Each transaction writes what it changes in them as one row of `rollup_log`. Once there are some hundred changes, the
+-- writer adds them to the sums of a rollup, as part of a transaction; the more bytes that writes, the more rarely it is
 -- done. A report is what it finds in the sums and in the log since then. So an order costs one short row where rows of
 -- sums would cost it a dozen look-ups.
 
--- The sums of all changes up to `figure_folds.seq`. `sums` is read and written by src/store/figures/ledger.rs.
+-- The sums of all changes up to `rollup_folds.seq`. `sums` is read and written by src/store/rollups/rollup.rs.
 --
--- Ledger, span and bucket are one number, and the table has rowids: to find a row by a key of several columns, SQLite
+-- Rollup, span and bucket are one number, and the table has rowids: to find a row by a key of several columns, SQLite
 -- compares whole records, and reads those that overflow their page to the end. Here some have a million bytes.
-CREATE TABLE figures (
-  key    INTEGER PRIMARY KEY                                          -- 2 bits ledger, 2 span, 32 bucket + 2^31
+CREATE TABLE rollups (
+  key    INTEGER PRIMARY KEY                                          -- 2 bits rollup, 2 span, 32 bucket + 2^31
          CONSTRAINT key_has_36_bits CHECK (key BETWEEN 0 AND 68719476735),
   sums   BLOB NOT NULL,                                               -- by currency and subject
-  ledger TEXT GENERATED ALWAYS AS
+  rollup TEXT GENERATED ALWAYS AS
          (CASE key >> 34 WHEN 0 THEN 'sales' WHEN 1 THEN 'users' WHEN 2 THEN 'statuses' ELSE 'items' END),
   span   INTEGER GENERATED ALWAYS AS                                  -- seconds
          (CASE key >> 32 & 3 WHEN 0 THEN 2764800 WHEN 1 THEN 86400 WHEN 2 THEN 3600 ELSE 900 END),
@@ -284,18 +284,18 @@ CREATE TABLE figures (
          ((key & 4294967295) - 2147483648)
 ) STRICT;
 
--- Up to which row of the log the changes are in the sums of a ledger.
-CREATE TABLE figure_folds (
-  ledger TEXT NOT NULL PRIMARY KEY
+-- Up to which row of the log the changes are in the sums of a rollup.
+CREATE TABLE rollup_folds (
+  rollup TEXT NOT NULL PRIMARY KEY
          CONSTRAINT ledger_is_known
-         CHECK (ledger = 'sales' OR ledger = 'users' OR ledger = 'statuses' OR ledger = 'items'),
+         CHECK (rollup = 'sales' OR rollup = 'users' OR rollup = 'statuses' OR rollup = 'items'),
   seq    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO figure_folds (ledger, seq) VALUES ('sales', 0), ('users', 0), ('statuses', 0), ('items', 0);
+INSERT INTO rollup_folds (rollup, seq) VALUES ('sales', 0), ('users', 0), ('statuses', 0), ('items', 0);
 
--- For each ledger the changes of one transaction, by quarter of an hour. Rows that are in the sums of every ledger are
+-- For each rollup the changes of one transaction, by quarter of an hour. Rows that are in the sums of every rollup are
 -- deleted; their numbers are not given again.
-CREATE TABLE figure_log (
+CREATE TABLE rollup_log (
   seq      INTEGER PRIMARY KEY,
   sales    BLOB NOT NULL,
   users    BLOB NOT NULL,

@@ -20,7 +20,7 @@ use crate::{
         time::{Clock, Timestamp},
     },
     error::{Error, Result},
-    store::{Commits, OpenError, Options, Store, audit::Notes, figures::Rankings},
+    store::{Commits, OpenError, Options, Store, audit::Notes, rollups::Rankings},
     telemetry::metrics::Metrics,
 };
 use std::{

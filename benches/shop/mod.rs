@@ -11,7 +11,7 @@ use orderd::{
         pricing::{Line, Tax, price},
     },
     service::{
-        idempotency::Attempt,
+        idempotency::IdempotentRequest,
         orders::{NewOrder, create},
     },
 };
@@ -30,14 +30,14 @@ pub type Outcome<T> = Result<T, Box<dyn Error>>;
 pub const LINES: i64 = 3;
 
 /// How many were done, and how long that took.
-pub struct Tally {
+pub struct Histogram {
     /// How many.
     pub done: u32,
     /// How long.
     pub time: Duration,
 }
 
-impl Tally {
+impl Histogram {
     /// How many in a second.
     pub fn a_second(&self) -> f64 {
         f64::from(self.done) / self.time.as_secs_f64()
@@ -61,7 +61,7 @@ pub fn system() -> Actor {
 }
 
 /// Places orders for this `time`, `at_once` of them together, each of them the next when the last is answered.
-pub async fn place_orders(app: &App, at_once: usize, time: Duration) -> Outcome<Tally> {
+pub async fn place_orders(app: &App, at_once: usize, time: Duration) -> Outcome<Histogram> {
     let (begun, new) = (Instant::now(), order()?);
     let mut clients: JoinSet<orderd::error::Result<u32>> = JoinSet::new();
     for client in 0..at_once {
@@ -81,13 +81,13 @@ pub async fn place_orders(app: &App, at_once: usize, time: Duration) -> Outcome<
     while let Some(client) = clients.join_next().await {
         done += client??;
     }
-    Ok(Tally { done, time: begun.elapsed() })
+    Ok(Histogram { done, time: begun.elapsed() })
 }
 
 /// A request with this key.
-pub fn attempt(key: String) -> Attempt {
+pub fn attempt(key: String) -> IdempotentRequest {
     let (method, path) = ("POST".to_owned(), "/v1/orders".to_owned());
-    Attempt { key: Some(key), fingerprint: [7; 32], method, path, retention: Duration::from_hours(24) }
+    IdempotentRequest { key: Some(key), fingerprint: [7; 32], method, path, retention: Duration::from_hours(24) }
 }
 
 /// An order of [`LINES`] lines.

@@ -22,7 +22,7 @@ use orderd::{
         page::Wanted,
     },
 };
-use shop::{Outcome, Tally, percentile};
+use shop::{Histogram, Outcome, percentile};
 use std::{
     path::Path,
     time::{Duration, Instant},
@@ -81,13 +81,13 @@ async fn measure(size: usize) -> Outcome<()> {
 }
 
 /// Makes a file of this many orders, and says how long that took.
-async fn fill(file: &Path, orders: usize) -> Outcome<Tally> {
+async fn fill(file: &Path, orders: usize) -> Outcome<Histogram> {
     let plan = Plan { orders, days: 365, until: Clock::system().now(), accounts: orders / 40, seed: 1 };
     let begun = Instant::now();
     let app = demo::open(&shop::settings(file)?, &plan).map_err(|e| e.to_string())?;
     demo::fill(&app, &plan, |_| {}).await?;
     app.store.close().await;
-    Ok(Tally { done: u32::try_from(orders)?, time: begun.elapsed() })
+    Ok(Histogram { done: u32::try_from(orders)?, time: begun.elapsed() })
 }
 
 /// Reads orders from anywhere in the file: how many a second, and the 99th percentile.
@@ -100,8 +100,8 @@ fn read(app: &App, size: usize) -> Outcome<(f64, f64)> {
         orders::get(app, &actor, &number)?;
         times.push(begun.elapsed());
     }
-    let tally = Tally { done: READS, time: begun.elapsed() };
-    Ok((tally.a_second(), percentile(&mut times, 99)))
+    let histogram = Histogram { done: READS, time: begun.elapsed() };
+    Ok((histogram.a_second(), percentile(&mut times, 99)))
 }
 
 /// Walks the default list, and gives the median of its first pages and of the last ones it came to.

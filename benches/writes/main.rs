@@ -53,7 +53,7 @@ async fn sample(path: &Path) -> Outcome<Sample> {
 
 async fn through_writer(path: &Path, at_once: usize) -> Outcome<f64> {
     let app = shop::open(path)?;
-    let tally = shop::place_orders(&app, at_once, TIME).await?;
+    let histogram = shop::place_orders(&app, at_once, TIME).await?;
     app.store.close().await;
-    Ok(tally.a_second())
+    Ok(histogram.a_second())
 }

@@ -4,7 +4,7 @@
 
 use crate::{
     TIME,
-    shop::{Outcome, Tally},
+    shop::{Histogram, Outcome},
 };
 use rusqlite::{Connection, params_from_iter, types::Value};
 use std::{path::Path, time::Instant};
@@ -31,7 +31,7 @@ pub struct Sample {
     buckets: Vec<Bucket>,
 }
 
-/// A ledger, the width of a bucket, its key, and the order's own sums.
+/// A rollup, the width of a bucket, its key, and the order's own sums.
 type Bucket = (String, i64, i64, Vec<u8>);
 
 /// A row, and the statement that writes one like it.
@@ -53,7 +53,7 @@ impl Sample {
     pub fn take(path: &Path) -> Outcome<Self> {
         let connection = Connection::open(path)?;
         let order: Vec<_> = TABLES.iter().map(|table| rows(&connection, table)).collect::<Result<_, _>>()?;
-        let mut select = connection.prepare("SELECT ledger, span, key, sums FROM figures")?;
+        let mut select = connection.prepare("SELECT rollup, span, key, sums FROM rollups")?;
         let buckets = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         Ok(Self { order: order.into_iter().flatten().collect(), buckets: buckets.collect::<Result<_, _>>()? })
     }
@@ -73,24 +73,24 @@ impl Sample {
     /// Counts `orders` of them in the log, which has `logged` bytes.
     fn count(&self, connection: &Connection, orders: usize, logged: &mut usize) -> rusqlite::Result<()> {
         let of_ledger = |name| {
-            let sums = self.buckets.iter().find(|(ledger, span, ..)| ledger == name && *span == 900);
+            let sums = self.buckets.iter().find(|(rollup, span, ..)| rollup == name && *span == 900);
             sums.map_or_else(Vec::new, |(.., sums)| sums.repeat(orders))
         };
         let parts = ["sales", "users", "statuses", "items"].map(of_ledger);
         *logged += parts.iter().map(Vec::len).sum::<usize>();
         connection
-            .prepare_cached("INSERT INTO figure_log (sales, users, statuses, items) VALUES (?, ?, ?, ?)")?
+            .prepare_cached("INSERT INTO rollup_log (sales, users, statuses, items) VALUES (?, ?, ?, ?)")?
             .execute(parts)?;
         if *logged > LOG_BYTES {
             *logged = 0;
-            for (ledger, _, key, sums) in &self.buckets {
-                let sums = if ledger == "users" { &vec![1; CUSTOMERS * SUM_BYTES] } else { sums };
+            for (rollup, _, key, sums) in &self.buckets {
+                let sums = if rollup == "users" { &vec![1; CUSTOMERS * SUM_BYTES] } else { sums };
                 connection
-                    .prepare_cached("INSERT OR REPLACE INTO figures (key, sums) VALUES (?, ?)")?
+                    .prepare_cached("INSERT OR REPLACE INTO rollups (key, sums) VALUES (?, ?)")?
                     .execute((key, sums))?;
             }
             connection.execute_batch(
-                "UPDATE figure_folds SET seq = (SELECT max(seq) FROM figure_log); DELETE FROM figure_log",
+                "UPDATE rollup_folds SET seq = (SELECT max(seq) FROM rollup_log); DELETE FROM rollup_log",
             )?;
         }
         Ok(())
@@ -109,7 +109,7 @@ fn rows(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Row>> {
 }
 
 /// Places orders at `path`, `together` of them in each transaction.
-pub fn place_orders(path: &Path, sample: &Sample, together: usize, summaries: Summaries) -> Outcome<Tally> {
+pub fn place_orders(path: &Path, sample: &Sample, together: usize, summaries: Summaries) -> Outcome<Histogram> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -130,5 +130,5 @@ pub fn place_orders(path: &Path, sample: &Sample, together: usize, summaries: Su
         }
         connection.execute_batch("COMMIT")?;
     }
-    Ok(Tally { done, time: begun.elapsed() })
+    Ok(Histogram { done, time: begun.elapsed() })
 }

@@ -126,14 +126,14 @@ fn revenue_cursor(rank: Rank) -> Cursor {
     code[5..].copy_from_slice(rank.currency.code().as_bytes());
     let [high, low] = [rank.value >> LOW_BITS, rank.value & ((1 << LOW_BITS) - 1)]
         .map(|part| i64::try_from(part).unwrap_or_default());
-    Cursor(vec![high, low, rank.subject, i64::from_be_bytes(code)])
+    Cursor(vec![high, low, rank.dimension, i64::from_be_bytes(code)])
 }
 
 fn revenue_rank(cursor: &Cursor) -> Option<Rank> {
-    let [high, low, subject, code] = *cursor.0.as_slice() else { return None };
+    let [high, low, dimension, code] = *cursor.0.as_slice() else { return None };
     let value = i128::from(high) << LOW_BITS | i128::from(low);
     let currency = Currency::stored(std::str::from_utf8(&code.to_be_bytes()[5..]).ok()?)?;
-    Some(Rank { value, subject, currency })
+    Some(Rank { value, dimension, currency })
 }
 
 /// How many orders stand where.

@@ -1,6 +1,6 @@
 //! Logging in and out over HTTP.
 
-use super::input::extract::{Origin, Valid};
+use super::input::extract::Valid;
 use crate::{
     app::App,
     auth::Actor,
@@ -15,13 +15,6 @@ use crate::{
 use axum::{Json, extract::State, http::StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-impl From<Origin> for Source {
-    fn from(origin: Origin) -> Self {
-        let Origin { request_id, trace, address, user_agent } = origin;
-        Self { request_id, trace, address, user_agent }
-    }
-}
 
 /// The first administrator.
 #[derive(Deserialize, JsonSchema)]
@@ -45,11 +38,11 @@ pub(super) struct SetUp {
 /// Makes the first administrator.
 pub(super) async fn set_up(
     State(app): State<App>,
-    origin: Origin,
+    source: Source,
     Valid { body, .. }: Valid<SetUp>,
 ) -> Result<(StatusCode, Json<UserView>)> {
     let new = NewUser { email: body.email, name: body.name, role: "admin".to_owned(), password: body.password.into() };
-    let user = sessions::set_up(&app, &origin.into(), &body.token, new).await?;
+    let user = sessions::set_up(&app, &source, &body.token, new).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
@@ -69,10 +62,10 @@ pub(super) struct LogIn {
 /// Begins a session.
 pub(super) async fn log_in(
     State(app): State<App>,
-    origin: Origin,
+    source: Source,
     Valid { body, .. }: Valid<LogIn>,
 ) -> Result<Json<Credentials>> {
-    sessions::log_in(&app, origin.into(), &body.email, &body.password).await.map(Json)
+    sessions::log_in(&app, source, &body.email, &body.password).await.map(Json)
 }
 
 /// The token that continues a session.
@@ -87,10 +80,10 @@ pub(super) struct Refresh {
 /// Continues a session.
 pub(super) async fn refresh(
     State(app): State<App>,
-    origin: Origin,
+    source: Source,
     Valid { body, .. }: Valid<Refresh>,
 ) -> Result<Json<Credentials>> {
-    sessions::refresh(&app, origin.into(), &body.refresh_token).await.map(Json)
+    sessions::refresh(&app, source, &body.refresh_token).await.map(Json)
 }
 
 /// Ends the caller's session.

@@ -279,14 +279,9 @@ fn history() -> Vec<Operation> {
             .pages::<Page<EventView>>()
             .streams()
             .may_wait(events::LONGEST_WAIT),
-        read(
-            "idempotency_keys.get",
-            "/v1/idempotency-keys/{key}",
-            "Whether a request took effect",
-            idempotency::get,
-        )
-        .signed_in()
-        .answers::<IdempotencyKeyView>(),
+        read("idempotency_keys.get", "/v1/idempotency-keys/{key}", "Whether a request took effect", idempotency::get)
+            .signed_in()
+            .answers::<IdempotencyKeyView>(),
     ]
 }
 

@@ -33,9 +33,9 @@ impl Arguments {
         let name = input.name.clone();
         let (lines, failed) = offline::change(loaded, async |app, system| {
             let (chunks, reader) = input.chunks();
-            let mut tally = Tally::default();
+            let mut histogram = Histogram::default();
             let imported = tokio::select! {
-                done = import_file(&app, &system, chunks, |answer| tally.print(answer)) => done,
+                done = import_file(&app, &system, chunks, |answer| histogram.print(answer)) => done,
                 () = app.store.failed() => Err(Failure::failed(format!("{}: storage failed", database.display()))),
             };
             // With the answers broken off, the reader ends at its next chunk, for which one might wait for ever.
@@ -43,7 +43,7 @@ impl Arguments {
                 let read = reader.join().unwrap_or_else(|_| Err(io::Error::other("the reader panicked")));
                 read.map_err(|e| broken(&name, &e))
             });
-            Ok(read.map(|()| (tally.lines, tally.failed)))
+            Ok(read.map(|()| (histogram.lines, histogram.failed)))
         })??;
         match failed {
             0 => Ok(()),
@@ -54,12 +54,12 @@ impl Arguments {
 
 /// How many lines were answered.
 #[derive(Default)]
-struct Tally {
+struct Histogram {
     lines: u64,
     failed: u64,
 }
 
-impl Tally {
+impl Histogram {
     fn print(&mut self, answer: Answer) -> Result<(), Failure> {
         self.lines += 1;
         self.failed += u64::from(answer.failed);

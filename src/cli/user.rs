@@ -4,7 +4,7 @@ use super::{Failure, flags::ConfigFlags, offline, print};
 use crate::{
     domain::{id::UserId, user::UserStatus},
     service::{
-        idempotency::Attempt,
+        idempotency::IdempotentRequest,
         users::{self, ChangeUser, NewUser},
     },
     store::{Store, users as rows},
@@ -88,7 +88,7 @@ fn create(arguments: Create) -> Result<(), Failure> {
     let Create { email, name, role, .. } = arguments;
     let new = NewUser { email: email.clone(), name, role, password: password.as_str().into() };
     let id = offline::change_or_make(loaded, async |app, system| {
-        users::create(&app, system.clone(), Attempt::once(), new).await?;
+        users::create(&app, system.clone(), IdempotentRequest::once(), new).await?;
         Ok(users::by_email(&app, &system, &email)?.id.0)
     })?;
     print(format_args!("{id}\n"))
@@ -97,7 +97,7 @@ fn create(arguments: Create) -> Result<(), Failure> {
 fn change(flags: ConfigFlags, email: &str, change: ChangeUser) -> Result<(), Failure> {
     offline::change(flags.load(vec![])?, async |app, system| {
         let id: UserId = users::by_email(&app, &system, email)?.id.0;
-        users::change(&app, system, Attempt::once(), id, change).await.map(drop)
+        users::change(&app, system, IdempotentRequest::once(), id, change).await.map(drop)
     })
 }
 

@@ -1,6 +1,6 @@
 //! The audit trail: how an action that concerns access or money can end.
 
-use super::names::names;
+use super::string_enum::string_enum;
 
 /// How an audited action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,4 +13,4 @@ pub enum Outcome {
     Denied,
 }
 
-names!(Outcome { Success "success", Failure "failure", Denied "denied" });
+string_enum!(Outcome { Success "success", Failure "failure", Denied "denied" });

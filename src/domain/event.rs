@@ -1,6 +1,6 @@
 //! The kinds of events: together, in order, they are the history of everything that happened.
 
-use super::{names::names, order::Transition, transaction::Kind};
+use super::{order::Transition, string_enum::string_enum, transaction::Kind};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum EventType {
     RefundUpdated,
 }
 
-names!(EventType {
+string_enum!(EventType {
     OrderCreated "order.created",
     OrderUpdated "order.updated",
     OrderPlaced "order.placed",

@@ -3,8 +3,8 @@
 use super::{
     id::{ItemId, OrderId, UserId},
     money::Currency,
-    names::names,
     pricing::{Fee, Line, LineTotals, Totals},
+    string_enum::string_enum,
     time::Timestamp,
     transaction::PaymentStatus,
 };
@@ -28,7 +28,7 @@ pub enum OrderStatus {
     Cancelled,
 }
 
-names!(OrderStatus {
+string_enum!(OrderStatus {
     Draft "draft",
     Pending "pending",
     Confirmed "confirmed",
@@ -49,7 +49,7 @@ pub enum Transition {
     Cancel,
 }
 
-names!(Transition { Place "place", Confirm "confirm", Fulfil "fulfil", Cancel "cancel" });
+string_enum!(Transition { Place "place", Confirm "confirm", Fulfil "fulfil", Cancel "cancel" });
 
 /// What a transition does in a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

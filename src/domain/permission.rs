@@ -1,6 +1,6 @@
 //! Permissions and sets of them.
 
-use super::names::names;
+use super::string_enum::string_enum;
 
 macro_rules! permissions {
     ($($name:ident $text:literal)+) => {
@@ -10,7 +10,7 @@ macro_rules! permissions {
             $(#[doc = concat!("`", $text, "`")] $name),+
         }
 
-        names!(Permission { $($name $text),+ });
+        string_enum!(Permission { $($name $text),+ });
     };
 }
 

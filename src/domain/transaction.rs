@@ -3,7 +3,7 @@
 use super::{
     id::{OrderId, TransactionId},
     money::Currency,
-    names::names,
+    string_enum::string_enum,
     time::Timestamp,
 };
 
@@ -29,8 +29,8 @@ pub enum TransactionStatus {
     Voided,
 }
 
-names!(Kind { Payment "payment", Refund "refund" });
-names!(TransactionStatus { Pending "pending", Succeeded "succeeded", Failed "failed", Voided "voided" });
+string_enum!(Kind { Payment "payment", Refund "refund" });
+string_enum!(TransactionStatus { Pending "pending", Succeeded "succeeded", Failed "failed", Voided "voided" });
 
 /// A payment or refund as it is recorded.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ pub enum PaymentStatus {
     Refunded,
 }
 
-names!(PaymentStatus {
+string_enum!(PaymentStatus {
     Unpaid "unpaid",
     PartiallyPaid "partially_paid",
     Paid "paid",

@@ -1,6 +1,6 @@
 //! Users: what an e-mail address and a name may be, and whether a user may act.
 
-use super::{id::UserId, names::names, time::Timestamp};
+use super::{id::UserId, string_enum::string_enum, time::Timestamp};
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 
@@ -16,7 +16,7 @@ pub enum UserStatus {
     Disabled,
 }
 
-names!(UserStatus { Active "active", Disabled "disabled" });
+string_enum!(UserStatus { Active "active", Disabled "disabled" });
 
 /// An e-mail address in the one spelling that is stored and compared: NFC, lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

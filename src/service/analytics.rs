@@ -15,12 +15,12 @@ pub use status::status_counts;
 pub use top_items::top_items;
 
 /// The place of a row in revenue by user.
-pub use crate::store::figures::Rank;
+pub use crate::store::rollups::Rank;
 
-use super::views::{PageInfo, Report, Shown};
+use super::views::{AsText, PageInfo, Report};
 use crate::{
     app::App,
-    domain::{calendar::Days, figures::Sums, money::Currency},
+    domain::{calendar::Days, money::Currency, rollup::Sums},
     error::{Error, Result},
 };
 
@@ -74,9 +74,9 @@ pub fn report<R>(app: &App, question: &Question, data: Vec<R>, page: Option<Page
     Report {
         basis: question.basis.name(),
         tz: question.days.zone.name().to_owned(),
-        from: Shown(question.days.from),
-        to: Shown(question.days.to),
-        generated_at: Shown(app.clock.now()),
+        from: AsText(question.days.from),
+        to: AsText(question.days.to),
+        generated_at: AsText(app.clock.now()),
         data,
         page,
     }

@@ -4,7 +4,7 @@ use super::{
     audit,
     page::{Found, Wanted},
     roles::names,
-    views::{KeyView, NewKeyView, Shown},
+    views::{AsText, KeyView, NewKeyView},
 };
 use crate::{
     app::{App, facts},
@@ -129,13 +129,13 @@ pub async fn keep_last_use(app: &App) -> Result<()> {
 
 fn shown(key: ApiKey, used: &HashMap<KeyId, Timestamp>) -> KeyView {
     KeyView {
-        id: Shown(key.id),
+        id: AsText(key.id),
         name: key.name,
         prefix: key.prefix,
-        permissions: key.permissions.iter().map(Shown).collect(),
-        created_by: Shown(key.created_by),
-        created_at: Shown(key.created_at),
-        expires_at: key.expires_at.map(Shown),
-        last_used_at: key.last_used_at.max(used.get(&key.id).copied()).map(Shown),
+        permissions: key.permissions.iter().map(AsText).collect(),
+        created_by: AsText(key.created_by),
+        created_at: AsText(key.created_at),
+        expires_at: key.expires_at.map(AsText),
+        last_used_at: key.last_used_at.max(used.get(&key.id).copied()).map(AsText),
     }
 }

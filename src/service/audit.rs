@@ -8,7 +8,7 @@ pub use crate::store::audit::Filter;
 
 use super::{
     page::{Found, Wanted},
-    views::{AuditView, Shown},
+    views::{AsText, AuditView},
 };
 use crate::{
     app::App,
@@ -106,15 +106,15 @@ pub async fn list(app: &App, actor: &Actor, filter: Filter, wanted: Wanted<i64>)
 impl From<Entry> for AuditView {
     fn from(entry: Entry) -> Self {
         Self {
-            id: Shown(entry.id),
-            occurred_at: Shown(entry.occurred_at),
+            id: AsText(entry.id),
+            occurred_at: AsText(entry.occurred_at),
             actor: entry.what.actor,
             action: entry.what.action,
             target: entry.what.target,
             address: entry.what.address,
             request_id: entry.what.request_id,
-            trace_id: entry.what.trace.map(Shown),
-            outcome: Shown(entry.what.outcome),
+            trace_id: entry.what.trace.map(AsText),
+            outcome: AsText(entry.what.outcome),
             // This module wrote it, as an object.
             changes: serde_json::from_str(&entry.what.changes).unwrap_or_default(),
         }

@@ -9,7 +9,7 @@ mod season;
 mod story;
 
 use super::{
-    idempotency::Attempt,
+    idempotency::IdempotentRequest,
     orders,
     transactions::{self, NewTransaction},
     users::{self, NewUser},
@@ -100,7 +100,7 @@ async fn fill_users(app: &App, system: &Actor) -> Result<(Vec<DemoUser>, Option<
         let (email, password) = (format!("{role}@demo.example.com"), secret::readable_password()?);
         let name = format!("Demo {role}");
         let new = NewUser { email: email.clone(), name, role: role.to_owned(), password: password.as_str().into() };
-        let reply = users::create(app, system.clone(), Attempt::once(), new).await?;
+        let reply = users::create(app, system.clone(), IdempotentRequest::once(), new).await?;
         if role == CUSTOMER {
             customer = reply.location.as_deref().and_then(|place| UserId::parse(place.rsplit('/').next()?));
         }

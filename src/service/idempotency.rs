@@ -9,14 +9,14 @@ use crate::{
     error::{Error, Result, problem},
     store::{
         ReadTx, WriteTx, events,
-        idempotency::{self, Answer, Settled},
+        idempotency::{self, Answer, StoredResponse},
     },
 };
 use std::time::Duration;
 
 /// What identifies a request that may come again.
 #[derive(Clone, Debug)]
-pub struct Attempt {
+pub struct IdempotentRequest {
     /// The `Idempotency-Key`, if one was sent.
     pub key: Option<String>,
     /// SHA-256 of method, path and body, independent of key order and white space.
@@ -70,7 +70,7 @@ impl Reply {
     }
 }
 
-impl Attempt {
+impl IdempotentRequest {
     /// One that does not come again.
     pub fn once() -> Self {
         Self { key: None, fingerprint: [0; 32], method: String::new(), path: String::new(), retention: Duration::ZERO }
@@ -81,12 +81,7 @@ impl Attempt {
     ///
     /// # Errors
     /// Those of `effect`; `IDEMPOTENCY_KEY_REUSED` if what took effect under this key was another request.
-    pub fn exactly_once(
-        &self,
-        tx: &WriteTx<'_>,
-        actor: &Actor,
-        effect: impl FnOnce() -> Result<Reply>,
-    ) -> Result<Reply> {
+    pub fn run(&self, tx: &WriteTx<'_>, actor: &Actor, effect: impl FnOnce() -> Result<Reply>) -> Result<Reply> {
         if let Some(reply) = self.replay(tx, actor)? {
             return Ok(reply);
         }
@@ -118,7 +113,7 @@ impl Attempt {
 
     fn settle(&self, tx: &WriteTx<'_>, actor: &Actor, reply: &Reply) -> Result<()> {
         let Some(key) = &self.key else { return Ok(()) };
-        let settled = Settled {
+        let settled = StoredResponse {
             fingerprint: self.fingerprint,
             method: self.method.clone(),
             path: self.path.clone(),

@@ -29,7 +29,7 @@ use crate::{
     error::{Error, Result, problem},
     store::{
         ReadTx,
-        orders::{self, Kept},
+        orders::{self, StoredDocument},
     },
 };
 
@@ -76,19 +76,19 @@ impl IfMatch {
 pub fn get(app: &App, actor: &Actor, named: &Named) -> Result<(i64, String)> {
     app.store.read("orders.get", |tx| {
         let kept = find(tx, named)?.filter(|kept| readable(actor, kept.user_id)).ok_or_else(Error::absent)?;
-        Ok((kept.version, kept_document(tx, kept)?))
+        Ok((kept.version, document_of(tx, kept)?))
     })
 }
 
-fn find(tx: &ReadTx<'_>, named: &Named) -> Result<Option<Kept>> {
+fn find(tx: &ReadTx<'_>, named: &Named) -> Result<Option<StoredDocument>> {
     match named {
-        Named::Id(id) => orders::kept_by_id(tx, *id),
-        Named::Number(number) => orders::kept_by_number(tx, *number),
-        Named::ExternalRef(reference) => orders::kept_by_external_ref(tx, reference),
+        Named::Id(id) => orders::document_by_id(tx, *id),
+        Named::Number(number) => orders::document_by_number(tx, *number),
+        Named::ExternalRef(reference) => orders::document_by_external_ref(tx, reference),
     }
 }
 
-fn kept_document(tx: &ReadTx<'_>, kept: Kept) -> Result<String> {
+fn document_of(tx: &ReadTx<'_>, kept: StoredDocument) -> Result<String> {
     match kept.document {
         Some(document) => Ok(document),
         None => document(&orders::by_seq(tx, kept.seq)?.ok_or_else(Error::absent)?),
@@ -111,7 +111,7 @@ pub async fn list(
 }
 
 fn listed(tx: &ReadTx<'_>, seq: i64) -> Result<Option<String>> {
-    orders::kept_by_seq(tx, seq)?.map(|kept| kept_document(tx, kept)).transpose()
+    orders::document_by_seq(tx, seq)?.map(|kept| document_of(tx, kept)).transpose()
 }
 
 /// A part of a list for an export: longer than a page, and read beside those.

@@ -3,7 +3,7 @@
 use super::{
     audit,
     page::{Found, Wanted},
-    views::{RoleView, Shown},
+    views::{AsText, RoleView},
 };
 use crate::{
     app::App,
@@ -102,7 +102,7 @@ pub(super) fn names(permissions: PermissionSet) -> Vec<&'static str> {
 fn shown(role: &Role) -> RoleView {
     RoleView {
         name: role.name.clone(),
-        permissions: role.permissions.iter().map(Shown).collect(),
+        permissions: role.permissions.iter().map(AsText).collect(),
         built_in: policy::built_in(&role.name).is_some(),
     }
 }

@@ -11,7 +11,7 @@ pub use setup::{first_admin, offer_setup, set_up};
 use super::{
     api_keys, audit,
     page::{Found, Wanted},
-    views::{KeyView, SessionView, Shown, UserView},
+    views::{AsText, KeyView, SessionView, UserView},
 };
 use crate::{
     app::App,
@@ -102,7 +102,7 @@ pub struct Me {
     /// The role of a user.
     pub role: Option<String>,
     /// What the caller may do at present.
-    pub permissions: Vec<Shown<Permission>>,
+    pub permissions: Vec<AsText<Permission>>,
 }
 
 /// Who is calling, and what they may do.
@@ -118,7 +118,7 @@ pub fn me(app: &App, actor: &Actor) -> Result<Me> {
         user: user.as_ref().map(UserView::from),
         api_key,
         role: actor.role.as_deref().map(str::to_owned),
-        permissions: actor.permissions.iter().map(Shown).collect(),
+        permissions: actor.permissions.iter().map(AsText).collect(),
     })
 }
 
@@ -162,10 +162,10 @@ pub fn list(
         wanted.found(found, |session| session.id, || sessions::count(tx, user, now))
     })?;
     Ok(found.map(|session| SessionView {
-        id: Shown(session.id),
-        created_at: Shown(session.created_at),
-        last_used_at: Shown(session.last_used_at),
-        expires_at: Shown(session.expires_at),
+        id: AsText(session.id),
+        created_at: AsText(session.created_at),
+        last_used_at: AsText(session.last_used_at),
+        expires_at: AsText(session.expires_at),
         ip: session.ip,
         user_agent: session.user_agent,
         current: actor.session() == Some(session.id),

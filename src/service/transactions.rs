@@ -4,7 +4,7 @@
 use super::{
     audit,
     history::{self, Recorded},
-    idempotency::{Attempt, Reply},
+    idempotency::{IdempotentRequest, Reply},
     orders::readable_order,
     page::{Found, Wanted},
     views::TransactionView,
@@ -70,12 +70,18 @@ const fn permission(kind: Kind) -> Permission {
 }
 
 /// Records a payment or refund of an order.
-pub async fn record(app: &App, actor: Actor, attempt: Attempt, id: OrderId, new: NewTransaction) -> Result<Reply> {
+pub async fn record(
+    app: &App,
+    actor: Actor,
+    attempt: IdempotentRequest,
+    id: OrderId,
+    new: NewTransaction,
+) -> Result<Reply> {
     actor.require(permission(new.kind))?;
     app.store
         .write(operation(new.kind), move |tx| {
             let mut order = orders::by_id(tx, id)?.ok_or_else(Error::absent)?;
-            attempt.exactly_once(tx, &actor, || add(tx, &actor, &mut order, &new))
+            attempt.run(tx, &actor, || add(tx, &actor, &mut order, &new))
         })
         .await
 }
@@ -103,7 +109,7 @@ pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewT
 pub async fn resolve(
     app: &App,
     actor: Actor,
-    attempt: Attempt,
+    attempt: IdempotentRequest,
     id: TransactionId,
     (status, occurred_at): (TransactionStatus, Option<Timestamp>),
 ) -> Result<Reply> {
@@ -111,7 +117,7 @@ pub async fn resolve(
         .write("transactions.update", move |tx| {
             let mut transaction = transactions::by_id(tx, id)?.ok_or_else(Error::absent)?;
             actor.require(permission(transaction.kind))?;
-            attempt.exactly_once(tx, &actor, || {
+            attempt.run(tx, &actor, || {
                 let mut order = orders::by_id(tx, transaction.order_id)?.ok_or_else(Error::absent)?;
                 if transaction.status == status {
                     let body = TransactionView::with_order(&transaction, &order);

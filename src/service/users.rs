@@ -6,10 +6,10 @@ pub use change::{ChangeUser, change};
 
 use super::{
     audit,
-    idempotency::{Attempt, Reply},
+    idempotency::{IdempotentRequest, Reply},
     page::{Found, Wanted},
     roles,
-    views::{Shown, UserView},
+    views::{AsText, UserView},
 };
 use crate::{
     app::{App, facts},
@@ -65,7 +65,7 @@ fn unknown_role() -> Fault {
 }
 
 /// Makes a user with a role that the actor holds all of.
-pub async fn create(app: &App, actor: Actor, attempt: Attempt, new: NewUser) -> Result<Reply> {
+pub async fn create(app: &App, actor: Actor, attempt: IdempotentRequest, new: NewUser) -> Result<Reply> {
     actor.require(Permission::UsersWrite)?;
     let (email, password) = accepted(app, &new)?;
     actor.require_to_hold(app.access.role(&new.role).unwrap_or_default())?;
@@ -73,7 +73,7 @@ pub async fn create(app: &App, actor: Actor, attempt: Attempt, new: NewUser) -> 
     let shared = app.clone();
     app.store
         .write("users.create", move |tx| {
-            attempt.exactly_once(tx, &actor, || {
+            attempt.run(tx, &actor, || {
                 require_grantable(tx, &actor, &new.role)?;
                 let user = insert(tx, &shared, &actor, (&email, &new), &hash, "users.create")?;
                 Ok(Reply::new(201, document(&user)?).at(format!("/v1/users/{}", user.id)))
@@ -154,13 +154,13 @@ fn document(user: &User) -> Result<String> {
 impl From<&User> for UserView {
     fn from(user: &User) -> Self {
         Self {
-            id: Shown(user.id),
+            id: AsText(user.id),
             email: user.email.to_string(),
             name: user.name.clone(),
             role: user.role.clone(),
-            status: Shown(user.status),
-            created_at: Shown(user.created_at),
-            updated_at: Shown(user.updated_at),
+            status: AsText(user.status),
+            created_at: AsText(user.created_at),
+            updated_at: AsText(user.updated_at),
         }
     }
 }

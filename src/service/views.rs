@@ -14,11 +14,11 @@ pub use access::{KeyView, NewKeyView, RoleView, SessionView};
 pub use analytics::{
     DailyRow, Reconciliation, ReconciliationCheck, ReconciliationSide, Report, RevenueRow, StatusRow, TopItemRow,
 };
+pub use as_text::AsText;
 pub use audit::AuditView;
 pub use event::EventView;
 pub use idempotency::IdempotencyKeyView;
 pub use order::OrderView;
-pub use as_text::Shown;
 pub use transaction::TransactionView;
 pub use user::UserView;
 

@@ -1,7 +1,7 @@
 //! What the store counts about itself: plain atomics that whoever wants to can read at any time. It does not know who
 //! does, nor what they call it.
 
-use crate::domain::{event::EventType, tally::Tally};
+use crate::{domain::event::EventType, telemetry::histogram::Histogram};
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
@@ -17,17 +17,17 @@ pub struct Gauges {
     /// Pieces of work that wait for the writer.
     pub queued: AtomicI64,
     /// Pieces of work that were committed together.
-    pub batch_size: Tally,
+    pub batch_size: Histogram,
     /// What commits took.
-    pub commits: Tally,
+    pub commits: Histogram,
     /// Transactions that were undone.
     pub rollbacks: AtomicU64,
     /// What moving the write-ahead log into the file took.
-    pub checkpoints: Tally,
+    pub checkpoints: Histogram,
     /// What short reads waited for a connection.
-    pub read_waits: Tally,
+    pub read_waits: Histogram,
     /// What long reads waited for their place.
-    pub scan_waits: Tally,
+    pub scan_waits: Histogram,
     /// The reads that are going on.
     pub reads: Ages,
     /// Pages in the write-ahead log.
@@ -47,12 +47,12 @@ impl Gauges {
     pub(super) fn new(readers: usize) -> Self {
         Self {
             queued: AtomicI64::new(0),
-            batch_size: Tally::of_sizes(),
-            commits: Tally::of_durations(),
+            batch_size: Histogram::of_sizes(),
+            commits: Histogram::of_durations(),
             rollbacks: AtomicU64::new(0),
-            checkpoints: Tally::of_durations(),
-            read_waits: Tally::of_durations(),
-            scan_waits: Tally::of_durations(),
+            checkpoints: Histogram::of_durations(),
+            read_waits: Histogram::of_durations(),
+            scan_waits: Histogram::of_durations(),
             reads: Ages::new(readers),
             log_pages: AtomicI64::new(0),
             interruptions: AtomicU64::new(0),

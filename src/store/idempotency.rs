@@ -9,7 +9,7 @@ use rusqlite::params;
 
 /// A request that took effect.
 #[derive(Clone, Debug)]
-pub struct Settled {
+pub struct StoredResponse {
     /// SHA-256 of method, path and body.
     pub fingerprint: [u8; 32],
     /// HTTP method.
@@ -40,12 +40,12 @@ pub enum Answer {
 }
 
 /// What became of `key` of `principal`, if it took effect at `since` or later.
-pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> Result<Option<Settled>> {
+pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> Result<Option<StoredResponse>> {
     let sql = "SELECT fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at
                FROM idempotency_keys WHERE principal = ?1 AND key = ?2 AND created_at >= ?3";
     tx.row(sql, (principal, key, since.millis()), |row| {
         let mut columns = Columns::of(row);
-        Ok(Settled {
+        Ok(StoredResponse {
             fingerprint: columns.take()?,
             method: columns.take()?,
             path: columns.take()?,
@@ -63,7 +63,7 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> R
 }
 
 /// Keeps what became of `key`, in the transaction of its effect, in the place of what was too old to be found.
-pub fn settle(tx: &WriteTx<'_>, principal: &[u8], key: &str, settled: &Settled) -> Result<()> {
+pub fn settle(tx: &WriteTx<'_>, principal: &[u8], key: &str, settled: &StoredResponse) -> Result<()> {
     let (event, body) = match &settled.answer {
         Answer::Event(seq) => (Some(*seq), None),
         Answer::Body(body) => (None, Some(body)),

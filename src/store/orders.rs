@@ -1,12 +1,14 @@
 //! Orders: keeping them, finding one, and pages of many.
 
 mod filter;
-mod kept;
 mod list;
 mod row;
+mod stored_document;
 
-pub use kept::{Kept, kept_by_external_ref, kept_by_id, kept_by_number, kept_by_seq};
 pub use list::{count, looks_far, page};
+pub use stored_document::{
+    StoredDocument, document_by_external_ref, document_by_id, document_by_number, document_by_seq,
+};
 
 use super::{
     ReadTx, WriteTx,
@@ -14,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
-        figures,
+        rollup,
         id::OrderId,
         order::{Item, Order},
         pricing::{Line, LineTotals, Tax},
@@ -118,7 +120,7 @@ pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
     .map_err(taken_reference)?;
     count_in_figures(tx, before, -1);
     count_in_figures(tx, after, 1);
-    if before.items != after.items || figures::sells(before) != figures::sells(after) {
+    if before.items != after.items || rollup::sells(before) != rollup::sells(after) {
         count_items(tx, before, -1);
         count_items(tx, after, 1);
     }
@@ -163,16 +165,16 @@ fn taken_reference(e: rusqlite::Error) -> Error {
 }
 
 fn count_in_figures(tx: &WriteTx<'_>, order: &Order, times: i64) {
-    for sale in figures::of_order(order) {
+    for sale in rollup::of_order(order) {
         tx.count_sale(sale, times);
     }
-    if let Some(standing) = figures::standing(order) {
+    if let Some(standing) = rollup::status_entry(order) {
         tx.count_standing(standing, times);
     }
 }
 
 fn count_items(tx: &WriteTx<'_>, order: &Order, times: i64) {
-    for sale in figures::of_items(order) {
+    for sale in rollup::of_items(order) {
         tx.count_item(sale, times);
     }
 }

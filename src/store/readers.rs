@@ -77,7 +77,7 @@ impl Readers {
     ) -> Result<T> {
         let begun = Instant::now();
         let place = tokio::time::timeout(LANE_WAIT, Arc::clone(&self.lane).acquire_owned()).await;
-        self.gauges.scan_waits.took(begun.elapsed());
+        self.gauges.scan_waits.observe_duration(begun.elapsed());
         let Ok(Ok(place)) = place else {
             return Err(Error::new(&problem::OVERLOADED).detail("Too many long queries are running."));
         };
@@ -117,7 +117,7 @@ fn snapshot<T>(
     let begun = Instant::now();
     let connection = pool.get().map_err(|e| Error::new(&problem::OVERLOADED).caused_by(e))?;
     let connected = Instant::now();
-    gauges.read_waits.took(connected - begun);
+    gauges.read_waits.observe_duration(connected - begun);
     let _going = gauges.reads.begin(connected);
     let outcome =
         Snapshot::of(&connection).map_err(failed).and_then(|snapshot| work(&ReadTx { connection: snapshot.0 }));

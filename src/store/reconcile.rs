@@ -8,7 +8,7 @@
 
 use super::{
     ReadTx,
-    figures::{self, Ledger, Place},
+    rollups::{self, EntryKey, Rollup},
     sql::{damaged, failed},
 };
 use crate::{
@@ -24,11 +24,11 @@ use std::{
 pub(super) mod rebuild;
 
 const DAY: i64 = 86_400;
-/// The subject of what has none that is known: no figure has it.
+/// The dimension of what has none that is known: no figure has it.
 const UNKNOWN: i64 = -1;
 
 /// Figures that are stored, and what they have to come to. What counts is given one by one by a statement: a place, a
-/// currency, a subject and the values. The place is what is divided by `spans`: seconds since the epoch, or a row.
+/// currency, a dimension and the values. The place is what is divided by `spans`: seconds since the epoch, or a row.
 struct Account {
     /// The name of the check for each span.
     spans: &'static [(&'static str, i64)],
@@ -43,7 +43,7 @@ struct Account {
 #[derive(Clone, Copy)]
 enum Stored {
     /// In the summaries: buckets of time.
-    Figures(Ledger),
+    Figures(Rollup),
     /// In rows, given by a statement like what counts.
     Rows(&'static str),
 }
@@ -51,7 +51,7 @@ enum Stored {
 const ACCOUNTS: &[Account] = &[
     Account {
         spans: &[("sales_32_days", 32 * DAY), ("sales_day", DAY), ("sales_hour", 3_600), ("sales_quarter_hour", 900)],
-        stored: Stored::Figures(Ledger::Sales),
+        stored: Stored::Figures(Rollup::Sales),
         counted: "SELECT placed_at / 1000 AS place, currency, 0, 1, 0, total_amount, tax_amount, 0, 0, 0
              FROM orders WHERE placed_at IS NOT NULL
            UNION ALL SELECT cancelled_at / 1000, currency, 0, 0, 1, 0, 0, total_amount, 0, 0
@@ -76,7 +76,7 @@ const ACCOUNTS: &[Account] = &[
             ("user_sales_hour", 3_600),
             ("user_sales_quarter_hour", 900),
         ],
-        stored: Stored::Figures(Ledger::Users),
+        stored: Stored::Figures(Rollup::Users),
         counted: "SELECT placed_at / 1000 AS place, currency, coalesce(u.seq, 0), 1, total_amount, 0, 0, 0
              FROM orders o LEFT JOIN users u ON u.id = o.user_id WHERE placed_at IS NOT NULL
            UNION ALL SELECT cancelled_at / 1000, currency, coalesce(u.seq, 0), 0, 0, total_amount, 0, 0
@@ -95,7 +95,7 @@ const ACCOUNTS: &[Account] = &[
             ("status_sales_hour", 3_600),
             ("status_sales_quarter_hour", 900),
         ],
-        stored: Stored::Figures(Ledger::Statuses),
+        stored: Stored::Figures(Rollup::Statuses),
         counted: "SELECT placed_at / 1000 AS place, currency,
                CASE status WHEN 'draft' THEN 0 WHEN 'pending' THEN 16 WHEN 'confirmed' THEN 32 WHEN 'fulfilled' THEN 48
                  WHEN 'cancelled' THEN 64 END
@@ -111,7 +111,7 @@ const ACCOUNTS: &[Account] = &[
             ("item_sales_hour", 3_600),
             ("item_sales_quarter_hour", 900),
         ],
-        stored: Stored::Figures(Ledger::Items),
+        stored: Stored::Figures(Rollup::Items),
         counted: "SELECT o.placed_at / 1000 AS place, o.currency, s.seq, i.quantity,
                NOT EXISTS (SELECT 1 FROM order_items e
                  WHERE e.order_seq = i.order_seq AND e.line < i.line AND e.sku = i.sku),
@@ -157,7 +157,7 @@ impl Side {
 
     fn add(&mut self, span: i64, entry: &Entry<'_>, names: &[&'static str]) {
         let mut hash = DefaultHasher::new();
-        (entry.place, entry.currency, entry.subject).hash(&mut hash);
+        (entry.place, entry.currency, entry.dimension).hash(&mut hash);
         // Odd, so that no difference of a value, however large a power of two, is multiplied away.
         let mut weight = u128::from(hash.finish()) << 1 | 1;
         let digest = self.digests.entry(entry.place.wrapping_mul(span).div_euclid(DAY)).or_default();
@@ -237,18 +237,18 @@ impl Account {
 impl Stored {
     /// Shows `visit` what is stored for buckets of this span.
     fn each(self, tx: &ReadTx<'_>, span: i64, mut visit: impl FnMut(&Entry<'_>)) -> Result<()> {
-        let ledger = match self {
+        let rollup = match self {
             Self::Rows(sql) => return each(tx, sql, visit),
-            Self::Figures(ledger) => ledger,
+            Self::Figures(rollup) => rollup,
         };
         let all = Run { span, first: i64::MIN, last: i64::MAX, times: 1 };
-        figures::each(tx, ledger, all, |place, part| {
-            visit(&Entry::of(place, &part.map(i128::from)[..ledger.width()]));
+        rollups::each(tx, rollup, all, |place, part| {
+            visit(&Entry::of(place, &part.map(i128::from)[..rollup.width()]));
         })?;
-        figures::logged(tx, ledger, |place, part| {
+        rollups::logged(tx, rollup, |place, part| {
             let values = part.map(i128::from);
-            let entry = Entry::of(place, &values[..ledger.width()]);
-            visit(&Entry { place: place.bucket.wrapping_mul(figures::FINEST), ..entry }.in_bucket(span));
+            let entry = Entry::of(place, &values[..rollup.width()]);
+            visit(&Entry { place: place.bucket.wrapping_mul(rollups::FINEST), ..entry }.in_bucket(span));
         })
     }
 }
@@ -263,7 +263,7 @@ impl Comparison {
         let mut rows: BTreeMap<(i64, String, i64), Pair> = BTreeMap::new();
         let mut add = |entry: &Entry<'_>, side: fn(&mut Pair) -> &mut Vec<i128>| {
             if entry.place.wrapping_mul(self.span).div_euclid(DAY) == day {
-                let pair = rows.entry((entry.place, entry.currency.to_owned(), entry.subject)).or_default();
+                let pair = rows.entry((entry.place, entry.currency.to_owned(), entry.dimension)).or_default();
                 let sums = side(pair);
                 sums.resize(entry.values.len(), 0);
                 sums.iter_mut().zip(entry.values).for_each(|(sum, value)| *sum = sum.wrapping_add(*value));
@@ -274,26 +274,25 @@ impl Comparison {
         let nothing = |values: &[i128]| values.iter().all(|value| *value == 0);
         let wrong =
             rows.into_iter().find(|(_, (stored, counted))| stored != counted && !(nothing(stored) && nothing(counted)));
-        let Some(((bucket, currency, subject), (stored, counted))) = wrong else { return Ok(None) };
-        let (place, whose) = (place(self.span, bucket), self.account.stored.name_of(tx, subject)?);
+        let Some(((bucket, currency, dimension), (stored, counted))) = wrong else { return Ok(None) };
+        let (place, whose) = (place(self.span, bucket), self.account.stored.name_of(tx, dimension)?);
         let (stored, counted) = (list(&stored), list(&counted));
         Ok(Some(format!("{place}, {currency}{whose}, stored {stored}, recomputed {counted}")))
     }
 }
 
 impl Stored {
-    /// What a subject is called, after a space; nothing where there is only one.
-    fn name_of(self, tx: &ReadTx<'_>, subject: i64) -> Result<String> {
+    /// What a dimension is called, after a space; nothing where there is only one.
+    fn name_of(self, tx: &ReadTx<'_>, dimension: i64) -> Result<String> {
         let name = match self {
-            Self::Figures(Ledger::Users) if subject == 0 => Some("nobody".to_owned()),
-            Self::Figures(Ledger::Users) => figures::user_label(tx, subject)?.map(|(id, ..)| id.to_string()),
-            Self::Figures(Ledger::Items) => figures::sku(tx, subject)?,
-            Self::Figures(Ledger::Statuses) => {
-                figures::standing(subject).map(|(status, payment)| format!("{} {}", status.name(), payment.name()))
-            }
-            Self::Figures(Ledger::Sales) | Self::Rows(_) => return Ok(String::new()),
+            Self::Figures(Rollup::Users) if dimension == 0 => Some("nobody".to_owned()),
+            Self::Figures(Rollup::Users) => rollups::user_label(tx, dimension)?.map(|(id, ..)| id.to_string()),
+            Self::Figures(Rollup::Items) => rollups::sku(tx, dimension)?,
+            Self::Figures(Rollup::Statuses) => rollups::status_entry(dimension)
+                .map(|(status, payment)| format!("{} {}", status.name(), payment.name())),
+            Self::Figures(Rollup::Sales) | Self::Rows(_) => return Ok(String::new()),
         };
-        Ok(format!(" {}", name.unwrap_or_else(|| format!("unknown {subject}"))))
+        Ok(format!(" {}", name.unwrap_or_else(|| format!("unknown {dimension}"))))
     }
 }
 
@@ -316,13 +315,13 @@ fn list(values: &[i128]) -> String {
 struct Entry<'r> {
     place: i64,
     currency: &'r str,
-    subject: i64,
+    dimension: i64,
     values: &'r [i128],
 }
 
 impl<'r> Entry<'r> {
-    fn of(place: &'r Place, values: &'r [i128]) -> Self {
-        Self { place: place.bucket, currency: place.currency.code(), subject: place.subject, values }
+    fn of(place: &'r EntryKey, values: &'r [i128]) -> Self {
+        Self { place: place.bucket, currency: place.currency.code(), dimension: place.dimension, values }
     }
 
     /// The same at the bucket of this span that its place is in.
@@ -350,5 +349,5 @@ fn each(tx: &ReadTx<'_>, sql: &str, mut visit: impl FnMut(&Entry<'_>)) -> Result
 fn read<'r>(row: &'r Row<'_>, values: &'r [i128]) -> rusqlite::Result<Entry<'r>> {
     let currency = row.get_ref(1)?.as_str()?;
     Currency::stored(currency).ok_or_else(|| damaged(1, currency))?;
-    Ok(Entry { place: row.get(0)?, currency, subject: row.get::<_, Option<i64>>(2)?.unwrap_or(UNKNOWN), values })
+    Ok(Entry { place: row.get(0)?, currency, dimension: row.get::<_, Option<i64>>(2)?.unwrap_or(UNKNOWN), values })
 }

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     domain::{
-        figures::of_transaction,
         id::{TransactionId, UserId},
+        rollup::of_transaction,
         transaction::{Held, Kind, Transaction, TransactionStatus},
     },
     error::Result,

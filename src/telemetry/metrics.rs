@@ -5,9 +5,9 @@
 pub mod page;
 pub mod table;
 
-use super::traces;
+use super::{histogram::Histogram, traces};
 use crate::{
-    domain::{tally::Tally, time::Timestamp},
+    domain::time::Timestamp,
     error::{ALL, Problem},
 };
 use std::{
@@ -52,7 +52,7 @@ pub struct Requests {
     /// How many were answered with each status, by the status less 100.
     statuses: Box<[AtomicU64]>,
     /// How long they took.
-    pub duration: Tally,
+    pub duration: Histogram,
 }
 
 /// Statuses from 100 to 599.
@@ -60,7 +60,7 @@ const STATUSES: std::ops::Range<u16> = 100..600;
 
 impl Default for Requests {
     fn default() -> Self {
-        Self { statuses: STATUSES.map(|_| AtomicU64::new(0)).collect(), duration: Tally::of_durations() }
+        Self { statuses: STATUSES.map(|_| AtomicU64::new(0)).collect(), duration: Histogram::of_durations() }
     }
 }
 
@@ -70,7 +70,7 @@ impl Requests {
         if let Some(count) = self.statuses.get(usize::from(status.wrapping_sub(STATUSES.start))) {
             count.fetch_add(1, Relaxed);
         }
-        self.duration.took(after);
+        self.duration.observe_duration(after);
     }
 
     /// Each status that there was, and how often.

@@ -1,5 +1,5 @@
-//! Traces: the steps of a request, each with its time, for a collector that speaks OTLP. A span of [`crate::domain::trace::TARGET`] is such a
-//! step; the outermost one names the trace, and what lies in no trace is not recorded. Recording never waits: what the
+//! Traces: the spans of a request, each with its time, for a collector that speaks OTLP. A span of [`crate::domain::trace::TARGET`] is such a
+//! span; the outermost one names the trace, and what lies in no trace is not recorded. Recording never waits: what the
 //! queue has no room for is dropped and counted.
 
 mod export;
@@ -27,10 +27,10 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
-/// Finished steps that may wait to be sent.
+/// Finished spans that may wait to be sent.
 const QUEUE_LENGTH: usize = 8_192;
 
-/// What became of the steps.
+/// What became of the spans.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Taken by the collector.
@@ -39,11 +39,11 @@ pub struct Counts {
     pub dropped: AtomicU64,
 }
 
-/// Records steps.
+/// Records spans.
 pub struct Spans {
     clock: Clock,
     ids: SpanIds,
-    queue: mpsc::Sender<Step>,
+    queue: mpsc::Sender<Span>,
     counts: Arc<Counts>,
 }
 
@@ -54,8 +54,8 @@ pub fn recorder(clock: Clock, ids: SpanIds, to: crate::config::HttpUrl) -> (Span
     (Spans { clock, ids, queue, counts: Arc::clone(&counts) }, Exporter::new(to, finished, counts))
 }
 
-/// A step of a trace.
-struct Step {
+/// A span of a trace.
+struct Span {
     trace: Arc<str>,
     id: SpanId,
     /// As hexadecimal digits.
@@ -108,7 +108,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
         let mut said = Said::default();
         attributes.record(&mut said);
         let (name, begun) = (attributes.metadata().name(), Instant::now());
-        let outermost = said.trace.map(|trace| Step {
+        let outermost = said.trace.map(|trace| Span {
             trace: trace.into(),
             id: self.ids.next(),
             parent: said.parent,
@@ -122,9 +122,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
         let within = || {
             let around = span.parent()?;
             let extensions = around.extensions();
-            let around = extensions.get::<Step>()?;
+            let around = extensions.get::<Span>()?;
             let since = u64::try_from((begun - around.begun).as_nanos()).unwrap_or_default();
-            Some(Step {
+            Some(Span {
                 trace: Arc::clone(&around.trace),
                 id: self.ids.next(),
                 parent: Some(around.id.to_string()),
@@ -136,24 +136,24 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
                 fields: vec![],
             })
         };
-        if let Some(step) = outermost.or_else(within) {
-            span.extensions_mut().insert(Step { fields: said.fields, ..step });
+        if let Some(recorded) = outermost.or_else(within) {
+            span.extensions_mut().insert(Span { fields: said.fields, ..recorded });
         }
     }
 
     fn on_record(&self, id: &Id, values: &span::Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        if let Some(step) = span.extensions_mut().get_mut::<Step>() {
+        if let Some(recorded) = span.extensions_mut().get_mut::<Span>() {
             let mut said = Said::default();
             values.record(&mut said);
-            step.fields.extend(said.fields);
+            recorded.fields.extend(said.fields);
         }
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let Some(mut step) = context.span(&id).and_then(|span| span.extensions_mut().remove::<Step>()) else { return };
-        step.took = step.begun.elapsed();
-        if self.queue.try_send(step).is_err() {
+        let Some(mut span) = context.span(&id).and_then(|span| span.extensions_mut().remove::<Span>()) else { return };
+        span.took = span.begun.elapsed();
+        if self.queue.try_send(span).is_err() {
             self.counts.dropped.fetch_add(1, Relaxed);
         }
     }

@@ -14,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 
 /// The tables that are held against something: a changed value in them is found.
-const COVERED: [&str; 7] = ["orders", "order_items", "transactions", "events", "audit", "figures", "skus"];
+const COVERED: [&str; 7] = ["orders", "order_items", "transactions", "events", "audit", "rollups", "skus"];
 
 fn copy() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -216,7 +216,7 @@ async fn a_log_that_is_cut_off_gives_what_was_committed_before_the_cut() {
     assert_eq!(last, 30);
 }
 
-/// Bytes that add an order in euros to a ledger of this width and take it away again, more than the log of the figures
+/// Bytes that add an order in euros to a rollup of this width and take it away again, more than the log of the figures
 /// may hold.
 fn nothing_at_length(width: usize) -> Vec<u8> {
     let entry = |orders: u8| [&[0][..], b"EUR", &[1, orders], &vec![0; width - 1], &[0]].concat();
@@ -225,19 +225,19 @@ fn nothing_at_length(width: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn orders_are_taken_though_the_figures_are_damaged() {
-    for (damage, left) in [("", 0), ("UPDATE figures SET sums = x'ff' WHERE ledger = 'users' AND span = 86400", 2)] {
+    for (damage, left) in [("", 0), ("UPDATE rollups SET sums = x'ff' WHERE rollup = 'users' AND span = 86400", 2)] {
         let service = Service::start().await;
         let manager = service.manager().await;
         manager.places(order_of(&[("tea", 1, 1000)])).await.created();
         service.stop().await;
         let file = Connection::open(service.path()).unwrap();
         file.execute_batch(damage).unwrap();
-        let log = "INSERT INTO figure_log (seq, sales, users, statuses, items)
-                   SELECT max(seq) + 1, ?1, x'', x'', x'' FROM figure_folds";
+        let log = "INSERT INTO rollup_log (seq, sales, users, statuses, items)
+                   SELECT max(seq) + 1, ?1, x'', x'', x'' FROM rollup_folds";
         file.execute(log, [nothing_at_length(7)]).unwrap();
         service.open();
         manager.places(order_of(&[("tea", 1, 1000)])).await.created();
-        let logged: i64 = file.query_row("SELECT count(*) FROM figure_log", [], |row| row.get(0)).unwrap();
+        let logged: i64 = file.query_row("SELECT count(*) FROM rollup_log", [], |row| row.get(0)).unwrap();
         assert_eq!(logged, left, "the log is added to the sums where that can be done");
         // What is whole is right, and what is not is not shown.
         let days = "from=2026-06-01&to=2026-06-30&currency=EUR&basis=booked";

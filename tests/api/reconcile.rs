@@ -50,12 +50,12 @@ async fn a_figure_in_the_wrong_place_shows_though_every_total_is_right() {
     let service = service_on("v1").await;
     let admin = service.anonymous().log_in("admin@example.com", crate::support::PASSWORD).await;
     let connection = Connection::open(service.path()).unwrap();
-    let ends = "SELECT min(bucket), max(bucket) FROM figures WHERE ledger = 'sales' AND span = 3600";
+    let ends = "SELECT min(bucket), max(bucket) FROM rollups WHERE rollup = 'sales' AND span = 3600";
     let (first, last): (i64, i64) = connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     for (bucket, paid) in [(first, 2), (last, 1)] {
         let more = format!(
-            "UPDATE figures SET sums = CAST(sums || x'{}' AS BLOB)
-            WHERE ledger = 'sales' AND span = 3600 AND bucket = {bucket}",
+            "UPDATE rollups SET sums = CAST(sums || x'{}' AS BLOB)
+            WHERE rollup = 'sales' AND span = 3600 AND bucket = {bucket}",
             paid_at(bucket, paid)
         );
         assert_eq!(connection.execute(&more, []).unwrap(), 1);

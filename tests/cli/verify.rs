@@ -84,18 +84,18 @@ fn a_good_file_is_good_and_every_damage_is_found() {
         ("UPDATE orders SET paid_amount = paid_amount + 1 WHERE seq = 9", "order_payments: order row 9,"),
         ("UPDATE orders SET version = 99 WHERE seq = 11", "order_versions: order row 11, stored 99,"),
         ("UPDATE orders SET number = 20000 WHERE seq = 12", "order_numbers: order row 13, stored 12, recomputed 11"),
-        ("UPDATE figures SET sums = x'' WHERE ledger = 'sales' AND span = 86400", "sales_day: span 86400, bucket "),
+        ("UPDATE rollups SET sums = x'' WHERE rollup = 'sales' AND span = 86400", "sales_day: span 86400, bucket "),
         (
-            "UPDATE figures SET key = key + 1 WHERE ledger = 'statuses' AND span = 900",
+            "UPDATE rollups SET key = key + 1 WHERE rollup = 'statuses' AND span = 900",
             "status_sales_quarter_hour: cannot be read",
         ),
         (
-            "UPDATE figures SET sums = substr(sums, 2) WHERE ledger = 'users' AND span = 3600",
+            "UPDATE rollups SET sums = substr(sums, 2) WHERE rollup = 'users' AND span = 3600",
             "user_sales_hour: cannot be read",
         ),
         ("UPDATE orders SET placed_at = 0 WHERE number = 9", "placed_in_order: order number 9, stored 0,"),
         ("UPDATE skus SET sku = 'x' WHERE seq = 1", "item_sales_32_days: span 2764800, bucket "),
-        ("DELETE FROM figures WHERE ledger = 'items' AND span = 3600", "item_sales_hour: span 3600, bucket "),
+        ("DELETE FROM rollups WHERE rollup = 'items' AND span = 3600", "item_sales_hour: span 3600, bucket "),
     ] {
         let (code, said) = damaged(damage);
         assert_eq!(code, 3, "{damage}: {said}");
@@ -107,8 +107,8 @@ fn a_good_file_is_good_and_every_damage_is_found() {
 fn summaries_are_made_anew_and_only_from_whole_rows() {
     let place = Workplace::new();
     let connection = released(&place, "d.db");
-    let damage = "DELETE FROM figures WHERE ledger = 'sales' AND span = 900 OR ledger = 'users'; DELETE FROM skus;
-        UPDATE figures SET sums = substr(sums, 3) WHERE ledger = 'statuses'";
+    let damage = "DELETE FROM rollups WHERE rollup = 'sales' AND span = 900 OR rollup = 'users'; DELETE FROM skus;
+        UPDATE rollups SET sums = substr(sums, 3) WHERE rollup = 'statuses'";
     connection.execute_batch(damage).unwrap();
     connection.close().unwrap();
     assert_eq!(place.run("verify --db d.db").code, 3);
@@ -138,13 +138,13 @@ fn summaries_are_made_anew_and_only_from_whole_rows() {
     assert_eq!((good.code, good.out.lines().filter(|line| line.starts_with("ok ")).count()), (0, CHECKS.len()));
 
     let connection = released(&place, "e.db");
-    connection.execute_batch("DELETE FROM figures; UPDATE orders SET note = 'x' WHERE seq = 4").unwrap();
+    connection.execute_batch("DELETE FROM rollups; UPDATE orders SET note = 'x' WHERE seq = 4").unwrap();
     connection.close().unwrap();
     let refused = place.run("verify --db e.db --rebuild --json");
     let document: serde_json::Value = serde_json::from_str(&refused.out).unwrap();
     assert_eq!((refused.code, &document["checks"][0]["name"]), (3, &"orders".into()), "{refused:?}");
     let figures = Connection::open(place.path().join("e.db")).unwrap();
-    let left: i64 = figures.query_row("SELECT count(*) FROM figures", [], |row| row.get(0)).unwrap();
+    let left: i64 = figures.query_row("SELECT count(*) FROM rollups", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 0, "nothing was changed");
 }
 

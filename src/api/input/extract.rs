@@ -10,9 +10,9 @@ use super::{
 use crate::{
     app::App,
     auth::{Actor, Mac},
-    domain::{digest::sha256, id::Identifier, trace::TraceId},
+    domain::{digest::sha256, id::Identifier},
     error::{Error, Fault, Result, problem},
-    service::{idempotency::Attempt, orders},
+    service::{idempotency::IdempotentRequest, orders, sessions::Source},
 };
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
@@ -22,7 +22,7 @@ use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::{borrow::Cow, collections::HashMap, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 /// The longest `Idempotency-Key`.
 const MAX_KEY: usize = 255;
@@ -36,22 +36,10 @@ impl FromRequestParts<App> for Actor {
     }
 }
 
-/// Where a request comes from, and what names it, for operations without credentials.
-pub struct Origin {
-    /// The request's identifier.
-    pub request_id: Arc<str>,
-    /// Its trace, where somebody else knows it too.
-    pub trace: Option<TraceId>,
-    /// The client's address.
-    pub address: Option<IpAddr>,
-    /// The client's program.
-    pub user_agent: Option<String>,
-}
-
 /// The longest `User-Agent` that is kept.
 const MAX_USER_AGENT: usize = 255;
 
-impl FromRequestParts<App> for Origin {
+impl FromRequestParts<App> for Source {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
@@ -138,7 +126,7 @@ pub struct Valid<T> {
     /// The body.
     pub body: T,
     /// What identifies the request.
-    pub attempt: Attempt,
+    pub attempt: IdempotentRequest,
 }
 
 impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
@@ -161,7 +149,7 @@ impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
         let said = json::canonical(&blinded(&value, &app.fingerprints))?;
         let fingerprint = sha256(&[method.as_bytes(), path.as_bytes(), &said]);
         let retention = app.config.idempotency.retention;
-        let attempt = Attempt { key, fingerprint, method, path, retention };
+        let attempt = IdempotentRequest { key, fingerprint, method, path, retention };
         Ok(Self { body: schema::valid(value)?, attempt })
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     },
     domain::permission::Permission,
     error::{Class, Fault, problem},
-    service::{access, orders::Imported, views::Shown},
+    service::{access, orders::Imported, views::AsText},
 };
 use axum::{
     body::{Body, Bytes},
@@ -43,7 +43,7 @@ struct LineAnswer<'a> {
     line: u64,
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Shown<OrderId>>,
+    id: Option<AsText<OrderId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody<'a>>,
 }
@@ -165,7 +165,7 @@ async fn answer(app: &App, Line { number, actor, text }: Line) -> Answer {
         tracing::error!(import.line = number, error.cause = %cause, "a line of an import failed");
     }
     let problem = error.map(|error| ProblemBody::new(error, "/v1/orders/import", &actor.request_id));
-    let answer = LineAnswer { line: number, result, id: id.map(Shown), problem };
+    let answer = LineAnswer { line: number, result, id: id.map(AsText), problem };
     // Numbers, strings and JSON values alone: nothing here can fail to be written.
     let mut bytes = serde_json::to_vec(&answer).unwrap_or_default();
     bytes.push(b'\n');

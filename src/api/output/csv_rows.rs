@@ -4,16 +4,16 @@ use super::export::{Cell, Row};
 use crate::{
     domain::permission::Permission,
     service::views::{
-        AuditView, EventView, KeyView, OrderView, RoleView, SessionView, Shown, TransactionView, UserView,
+        AsText, AuditView, EventView, KeyView, OrderView, RoleView, SessionView, TransactionView, UserView,
     },
 };
 use std::fmt::Display;
 
-pub(crate) fn shown<T: Display>(value: &Shown<T>) -> Cell<'static> {
+pub(crate) fn shown<T: Display>(value: &AsText<T>) -> Cell<'static> {
     Cell::Text(value.0.to_string().into())
 }
 
-pub(crate) fn shown_or_empty<T: Display>(value: Option<&Shown<T>>) -> Cell<'static> {
+pub(crate) fn shown_or_empty<T: Display>(value: Option<&AsText<T>>) -> Cell<'static> {
     value.map_or(Cell::Empty, shown)
 }
 
@@ -144,7 +144,7 @@ fn switch(value: bool) -> Cell<'static> {
     Cell::Text(if value { "true" } else { "false" }.into())
 }
 
-fn names(permissions: &[Shown<Permission>]) -> Cell<'static> {
+fn names(permissions: &[AsText<Permission>]) -> Cell<'static> {
     let names: Vec<_> = permissions.iter().map(|permission| permission.0.name()).collect();
     Cell::Text(names.join(" ").into())
 }

@@ -75,7 +75,7 @@ impl KeyRing {
     /// The ring in the file at `path`; where there is no file, a fresh one that is on disk before this returns.
     ///
     /// # Errors
-    /// `internal`, whose cause names the path and what is wrong with it in one line.
+    /// `internal`, whose cause string_enum the path and what is wrong with it in one line.
     pub fn load_or_create(path: &Path, now: Timestamp) -> Result<Self> {
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -90,7 +90,7 @@ impl KeyRing {
     /// The ring in the file at `path`.
     ///
     /// # Errors
-    /// `internal`, whose cause names the path and what is wrong with it in one line.
+    /// `internal`, whose cause string_enum the path and what is wrong with it in one line.
     pub fn load(path: &Path) -> Result<Self> {
         read_private(path).and_then(|text| Self::parse(&text)).map_err(|reason| refusal(path, &reason))
     }
@@ -98,7 +98,7 @@ impl KeyRing {
     /// Puts the ring in the place of the file at `path`: after a crash there is the old file or the new one.
     ///
     /// # Errors
-    /// `internal`, whose cause names the path and what is wrong with it in one line.
+    /// `internal`, whose cause string_enum the path and what is wrong with it in one line.
     pub fn save(&self, path: &Path) -> Result<()> {
         let file = KeyFile { keys: self.keys.iter().map(SigningKey::entry).collect() };
         let text = serde_json::to_vec_pretty(&file).map(Zeroizing::new).map_err(Error::internal)?;

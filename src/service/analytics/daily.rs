@@ -6,13 +6,13 @@ use crate::{
     auth::Actor,
     domain::{
         calendar::{Date, days_between, from_midnight, nearest_midnight},
-        figures::Sums,
         money::{Currency, divide_rounded},
         permission::Permission,
+        rollup::Sums,
     },
     error::Result,
-    service::views::Shown,
-    store::{ReadTx, figures},
+    service::views::AsText,
+    store::{ReadTx, rollups},
 };
 use std::collections::BTreeMap;
 
@@ -49,14 +49,14 @@ fn by_day(tx: &ReadTx<'_>, question: &Question, edges: &[i64]) -> Result<BTreeMa
     // those and the end itself: what one day has more there, the day beside it has less.
     let midnights: Vec<i64> = edges.iter().map(|edge| nearest_midnight(*edge)).collect();
     if let Some(run) = days_between(edges[0], edges[days]) {
-        figures::sales(tx, run, |bucket, currency, part| {
+        rollups::sales(tx, run, |bucket, currency, part| {
             let day = midnights.partition_point(|midnight| *midnight <= bucket) - 1;
             add(day, currency, part, 1);
         })?;
     }
     for (i, edge) in edges.iter().enumerate() {
         for run in from_midnight(*edge) {
-            figures::sales(tx, run, |_, currency, part| {
+            rollups::sales(tx, run, |_, currency, part| {
                 if i > 0 {
                     add(i - 1, currency, part, run.times);
                 }
@@ -66,7 +66,7 @@ fn by_day(tx: &ReadTx<'_>, question: &Question, edges: &[i64]) -> Result<BTreeMa
             })?;
         }
     }
-    figures::logged_sales(tx, |at, currency, part| {
+    rollups::logged_sales(tx, |at, currency, part| {
         if (edges[0]..edges[days]).contains(&at) {
             add(edges.partition_point(|edge| *edge <= at) - 1, currency, part, 1);
         }
@@ -81,8 +81,8 @@ fn daily_row(date: Date, currency: Currency, sums: &Sums, basis: Basis) -> Daily
         orders => divide_rounded(sums.booked, orders),
     };
     DailyRow {
-        date: Shown(date),
-        currency: Shown(currency),
+        date: AsText(date),
+        currency: AsText(currency),
         orders_placed: sums.orders_placed,
         orders_cancelled: sums.orders_cancelled,
         gross_amount: amounts.gross,

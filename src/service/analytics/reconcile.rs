@@ -1,6 +1,6 @@
 //! Stored figures against the rows that they count.
 
-use super::super::views::{Reconciliation, ReconciliationCheck, ReconciliationSide, Shown};
+use super::super::views::{AsText, Reconciliation, ReconciliationCheck, ReconciliationSide};
 use crate::{
     app::App,
     auth::Actor,
@@ -14,7 +14,7 @@ pub async fn reconcile(app: &App, actor: &Actor) -> Result<Reconciliation> {
     actor.require(Permission::AnalyticsRead)?;
     let comparisons = app.store.scan("analytics.reconcile", reconcile::all).await?;
     let checks: Vec<_> = comparisons.into_iter().map(check).collect();
-    Ok(Reconciliation { ok: checks.iter().all(|check| check.ok), generated_at: Shown(app.clock.now()), checks })
+    Ok(Reconciliation { ok: checks.iter().all(|check| check.ok), generated_at: AsText(app.clock.now()), checks })
 }
 
 fn check(comparison: Comparison) -> ReconciliationCheck {

@@ -4,15 +4,15 @@ use super::{super::views::RevenueRow, Amounts, Basis, Question};
 use crate::{
     app::App,
     auth::Actor,
-    domain::{figures::Sums, listing::Direction, permission::Permission},
+    domain::{listing::Direction, permission::Permission, rollup::Sums},
     error::Result,
     service::{
         page::{Found, Wanted},
-        views::Shown,
+        views::AsText,
     },
     store::{
         ReadTx,
-        figures::{self, Rank, Ranked, Values},
+        rollups::{self, Rank, Ranked, Values},
     },
 };
 
@@ -71,16 +71,16 @@ fn weights(basis: Basis, (sort, direction): (RevenueSort, Direction)) -> Sums {
 }
 
 fn row(tx: &ReadTx<'_>, basis: Basis, rank: &Rank, values: &Values) -> Result<RevenueRow> {
-    let sums = figures::user_sums(values);
+    let sums = rollups::user_sums(values);
     let amounts = Amounts::of(&sums, basis);
-    let label = figures::user_label(tx, rank.subject)?;
+    let label = rollups::user_label(tx, rank.dimension)?;
     let (user_id, email, name) =
-        label.map_or_else(Default::default, |(id, email, name)| (Some(Shown(id)), Some(email), Some(name)));
+        label.map_or_else(Default::default, |(id, email, name)| (Some(AsText(id)), Some(email), Some(name)));
     Ok(RevenueRow {
         user_id,
         email,
         name,
-        currency: Shown(rank.currency),
+        currency: AsText(rank.currency),
         orders: sums.orders_placed,
         gross_amount: amounts.gross,
         refunded_amount: amounts.refunded,

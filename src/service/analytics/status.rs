@@ -6,10 +6,10 @@ use crate::{
     auth::Actor,
     domain::{money::Currency, permission::Permission},
     error::Result,
-    service::views::Shown,
+    service::views::AsText,
     store::{
         ReadTx,
-        figures::{self, Ledger, Summed, Totals, Values},
+        rollups::{self, Rollup, Summed, Totals, Values},
     },
 };
 
@@ -21,13 +21,13 @@ pub async fn status_counts(app: &App, actor: &Actor, question: Question) -> Resu
 
 fn rows(tx: &ReadTx<'_>, question: &Question) -> Result<Vec<StatusRow>> {
     let (range, currency) = (question.bounds()?, question.currency);
-    let totals = Totals::of(tx, &Summed { ledger: Ledger::Statuses, range, currency })?;
-    let row = |(currency, subject, [orders, total_amount, ..]): (Currency, i64, Values)| {
-        let (status, payment_status) = figures::standing(subject)?;
+    let totals = Totals::of(tx, &Summed { rollup: Rollup::Statuses, range, currency })?;
+    let row = |(currency, dimension, [orders, total_amount, ..]): (Currency, i64, Values)| {
+        let (status, payment_status) = rollups::status_entry(dimension)?;
         Some(StatusRow {
-            status: Shown(status),
-            payment_status: Shown(payment_status),
-            currency: Shown(currency),
+            status: AsText(status),
+            payment_status: AsText(payment_status),
+            currency: AsText(currency),
             orders,
             total_amount,
         })

@@ -4,13 +4,12 @@ use super::{super::views::TopItemRow, Question};
 use crate::{
     app::App,
     auth::Actor,
-    domain::{figures::ItemSums, money::Currency, permission::Permission},
+    domain::{money::Currency, permission::Permission, rollup::ItemSums},
     error::{Error, Result},
-    service::views::Shown,
+    service::views::AsText,
     store::{
-        ReadTx,
-        figures::{self, Rank, Ranked, Ranking, Rankings, Values},
-        item_names,
+        ReadTx, item_names,
+        rollups::{self, Rank, Ranked, Ranking, Rankings, Values},
     },
 };
 
@@ -32,7 +31,7 @@ fn rows(tx: &ReadTx<'_>, rankings: &Rankings, question: &Question, limit: usize)
         Ok(TopItemRow {
             sku,
             name: name.unwrap_or_default(),
-            currency: Shown(currency),
+            currency: AsText(currency),
             quantity: sums.quantity,
             orders: sums.orders,
             total_amount: sums.total,
@@ -56,9 +55,9 @@ fn candidates(ranking: &Ranking, limit: usize) -> Vec<(Rank, Values)> {
 
 /// The first `limit`; those that brought in as much are in the order of their SKUs and currencies.
 fn first(tx: &ReadTx<'_>, candidates: Vec<(Rank, Values)>, limit: usize) -> Result<Vec<Sold>> {
-    let named = |(Rank { subject, currency, .. }, values): (Rank, Values)| {
-        let sku = figures::sku(tx, subject)?.ok_or_else(|| Error::internal("a SKU without a name"))?;
-        Ok(Sold { sku, currency, sums: figures::item_sums(&values) })
+    let named = |(Rank { dimension, currency, .. }, values): (Rank, Values)| {
+        let sku = rollups::sku(tx, dimension)?.ok_or_else(|| Error::internal("a SKU without a name"))?;
+        Ok(Sold { sku, currency, sums: rollups::item_sums(&values) })
     };
     let mut sold: Vec<_> = candidates.into_iter().map(named).collect::<Result<_>>()?;
     sold.sort_unstable_by(|a, b| (b.sums.total, &a.sku, a.currency).cmp(&(a.sums.total, &b.sku, b.currency)));

@@ -3,7 +3,7 @@
 use super::{
     super::{
         history,
-        idempotency::{Attempt, Reply},
+        idempotency::{IdempotentRequest, Reply},
         views::OrderView,
     },
     IfMatch, Right,
@@ -88,14 +88,14 @@ pub struct ChangeOrder {
 pub async fn change(
     app: &App,
     actor: Actor,
-    attempt: Attempt,
+    attempt: IdempotentRequest,
     (id, if_match): (OrderId, IfMatch),
     patch: ChangeOrder,
 ) -> Result<Reply> {
     app.store
         .write("orders.update", move |tx| {
             let before = permitted(tx, &actor, id, &Right::UPDATE)?;
-            attempt.exactly_once(tx, &actor, || {
+            attempt.run(tx, &actor, || {
                 if_match.check(&before)?;
                 let mut after = patched(tx, &before, &patch)?;
                 if after == before {

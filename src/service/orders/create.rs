@@ -2,7 +2,7 @@
 
 use super::super::{
     history::{self, Recorded},
-    idempotency::{Attempt, Reply},
+    idempotency::{IdempotentRequest, Reply},
     views::OrderView,
 };
 use crate::{
@@ -31,11 +31,11 @@ pub struct NewOrder {
 }
 
 /// Makes an order. The same key always yields the same order.
-pub async fn create(app: &App, actor: Actor, attempt: Attempt, new: NewOrder) -> Result<Reply> {
+pub async fn create(app: &App, actor: Actor, attempt: IdempotentRequest, new: NewOrder) -> Result<Reply> {
     let owner = owner(&actor, new.user_id)?;
     app.store
         .write("orders.create", move |tx| {
-            attempt.exactly_once(tx, &actor, || {
+            attempt.run(tx, &actor, || {
                 let Inserted { order, event } = insert(tx, &actor, owner, &new)?;
                 Ok(Reply::of_event(201, event).at(format!("/v1/orders/{}", order.id)).version(order.version))
             })

@@ -3,7 +3,7 @@
 use super::{
     super::{
         history::{self, Recorded},
-        idempotency::{Attempt, Reply},
+        idempotency::{IdempotentRequest, Reply},
         transactions,
         views::OrderView,
     },
@@ -38,14 +38,14 @@ pub enum Refund {
 pub async fn transition(
     app: &App,
     actor: Actor,
-    attempt: Attempt,
+    attempt: IdempotentRequest,
     (id, if_match): (OrderId, IfMatch),
     transition: Transition,
 ) -> Result<Reply> {
     app.store
         .write(operation(transition), move |tx| {
             let before = visible(tx, &actor, id, transition)?;
-            attempt.exactly_once(tx, &actor, || {
+            attempt.run(tx, &actor, || {
                 if_match.check(&before)?;
                 let Some(next) = next_status(&before, transition)? else { return shown(&before) };
                 let (after, event) = enter(tx, &actor, &before, (transition, next), None)?;
@@ -59,14 +59,14 @@ pub async fn transition(
 pub async fn cancel(
     app: &App,
     actor: Actor,
-    attempt: Attempt,
+    attempt: IdempotentRequest,
     (id, if_match): (OrderId, IfMatch),
     (reason, refund): (Option<String>, Option<Refund>),
 ) -> Result<Reply> {
     app.store
         .write("orders.cancel", move |tx| {
             let before = visible(tx, &actor, id, Transition::Cancel)?;
-            attempt.exactly_once(tx, &actor, || {
+            attempt.run(tx, &actor, || {
                 if_match.check(&before)?;
                 let Some(next) = next_status(&before, Transition::Cancel)? else { return shown(&before) };
                 refuse_owner_after_confirmation(&actor, &before)?;

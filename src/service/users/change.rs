@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result, problem},
     service::{
         audit,
-        idempotency::{Attempt, Reply},
+        idempotency::{IdempotentRequest, Reply},
         roles, sessions,
     },
     store::{ReadTx, WriteTx, users},
@@ -42,7 +42,13 @@ pub struct ChangeUser {
 }
 
 /// Changes a user.
-pub async fn change(app: &App, actor: Actor, attempt: Attempt, id: UserId, change: ChangeUser) -> Result<Reply> {
+pub async fn change(
+    app: &App,
+    actor: Actor,
+    attempt: IdempotentRequest,
+    id: UserId,
+    change: ChangeUser,
+) -> Result<Reply> {
     require_permitted(&actor, id, &change)?;
     let present = app.store.read("users.update", |tx| {
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
@@ -61,7 +67,7 @@ pub async fn change(app: &App, actor: Actor, attempt: Attempt, id: UserId, chang
     app.store
         .write("users.update", move |tx| {
             let before = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
-            attempt.exactly_once(tx, &actor, || {
+            attempt.run(tx, &actor, || {
                 require_no_takeover(tx, &actor, &before, &change)?;
                 if let Some(role) = &change.role {
                     require_grantable(tx, &actor, role)?;

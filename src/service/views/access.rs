@@ -1,6 +1,6 @@
 //! Sessions, roles and API keys as clients see them.
 
-use super::Shown;
+use super::AsText;
 use crate::domain::{
     id::{KeyId, SessionId, UserId},
     permission::Permission,
@@ -14,13 +14,13 @@ use serde::Serialize;
 #[schemars(rename = "Session")]
 pub struct SessionView {
     /// Its identifier.
-    pub id: Shown<SessionId>,
+    pub id: AsText<SessionId>,
     /// When it began.
-    pub created_at: Shown<Timestamp>,
+    pub created_at: AsText<Timestamp>,
     /// When it began or was last refreshed.
-    pub last_used_at: Shown<Timestamp>,
+    pub last_used_at: AsText<Timestamp>,
     /// When it ends by itself, unless it is refreshed.
-    pub expires_at: Shown<Timestamp>,
+    pub expires_at: AsText<Timestamp>,
     /// The address that it was begun from.
     pub ip: Option<String>,
     /// The program that it was begun with, as it names itself.
@@ -37,7 +37,7 @@ pub struct RoleView {
     #[schemars(regex(pattern = "^[a-z][a-z0-9_-]{0,39}$"))]
     pub name: String,
     /// What it permits.
-    pub permissions: Vec<Shown<Permission>>,
+    pub permissions: Vec<AsText<Permission>>,
     /// Whether it is part of the program and cannot be changed.
     pub built_in: bool,
 }
@@ -47,21 +47,21 @@ pub struct RoleView {
 #[schemars(rename = "ApiKey")]
 pub struct KeyView {
     /// Its identifier.
-    pub id: Shown<KeyId>,
+    pub id: AsText<KeyId>,
     /// What to call it.
     pub name: String,
     /// The first characters of its secret, to recognise it by.
     pub prefix: String,
     /// What it may do, as far as its maker may.
-    pub permissions: Vec<Shown<Permission>>,
+    pub permissions: Vec<AsText<Permission>>,
     /// To whom it belongs.
-    pub created_by: Shown<UserId>,
+    pub created_by: AsText<UserId>,
     /// When it was made.
-    pub created_at: Shown<Timestamp>,
+    pub created_at: AsText<Timestamp>,
     /// When it ends by itself, if ever.
-    pub expires_at: Option<Shown<Timestamp>>,
+    pub expires_at: Option<AsText<Timestamp>>,
     /// When it was last used, if ever.
-    pub last_used_at: Option<Shown<Timestamp>>,
+    pub last_used_at: Option<AsText<Timestamp>>,
 }
 
 /// An API key just made.

@@ -1,6 +1,6 @@
 //! Figures as clients see them.
 
-use super::{PageInfo, Shown};
+use super::{AsText, PageInfo};
 use crate::domain::{
     calendar::Date, id::UserId, money::Currency, order::OrderStatus, time::Timestamp, transaction::PaymentStatus,
 };
@@ -17,11 +17,11 @@ pub struct Report<R> {
     /// The time zone of the days.
     pub tz: String,
     /// The first day.
-    pub from: Shown<Date>,
+    pub from: AsText<Date>,
     /// The last day.
-    pub to: Shown<Date>,
+    pub to: AsText<Date>,
     /// When this was computed; every order acknowledged before is in it.
-    pub generated_at: Shown<Timestamp>,
+    pub generated_at: AsText<Timestamp>,
     /// The figures, per currency: currencies are never added together.
     pub data: Vec<R>,
     /// Where this page stands, for paged reports.
@@ -33,9 +33,9 @@ pub struct Report<R> {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DailyRow {
     /// The day.
-    pub date: Shown<Date>,
+    pub date: AsText<Date>,
     /// The currency.
-    pub currency: Shown<Currency>,
+    pub currency: AsText<Currency>,
     /// Orders placed that day.
     pub orders_placed: i128,
     /// Orders cancelled that day after placing.
@@ -58,13 +58,13 @@ pub struct DailyRow {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RevenueRow {
     /// The user; none for orders of nobody.
-    pub user_id: Option<Shown<UserId>>,
+    pub user_id: Option<AsText<UserId>>,
     /// Their e-mail address.
     pub email: Option<String>,
     /// Their name.
     pub name: Option<String>,
     /// The currency.
-    pub currency: Shown<Currency>,
+    pub currency: AsText<Currency>,
     /// Orders placed in the range.
     pub orders: i128,
     /// Payments (cash) or totals of the orders placed (booked).
@@ -85,7 +85,7 @@ pub struct TopItemRow {
     /// Its name in the newest of these orders.
     pub name: String,
     /// The currency.
-    pub currency: Shown<Currency>,
+    pub currency: AsText<Currency>,
     /// How many pieces.
     pub quantity: i128,
     /// Orders that have it.
@@ -98,11 +98,11 @@ pub struct TopItemRow {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct StatusRow {
     /// Where they stand.
-    pub status: Shown<OrderStatus>,
+    pub status: AsText<OrderStatus>,
     /// How their payments stand.
-    pub payment_status: Shown<PaymentStatus>,
+    pub payment_status: AsText<PaymentStatus>,
     /// Their currency.
-    pub currency: Shown<Currency>,
+    pub currency: AsText<Currency>,
     /// How many.
     pub orders: i128,
     /// Their totals together, in minor units.
@@ -115,7 +115,7 @@ pub struct Reconciliation {
     /// Whether everything agrees.
     pub ok: bool,
     /// When this was computed; everything acknowledged before is in it.
-    pub generated_at: Shown<Timestamp>,
+    pub generated_at: AsText<Timestamp>,
     /// What was compared.
     pub checks: Vec<ReconciliationCheck>,
 }

@@ -18,9 +18,9 @@ use std::{borrow::Cow, fmt::Display};
 
 /// A value of the domain, shown in the one way that it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown<T>(pub T);
+pub struct AsText<T>(pub T);
 
-impl<T: Display> Serialize for Shown<T> {
+impl<T: Display> Serialize for AsText<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
@@ -31,7 +31,7 @@ trait Text {
     fn schema() -> Schema;
 }
 
-impl<T: Text> JsonSchema for Shown<T> {
+impl<T: Text> JsonSchema for AsText<T> {
     fn inline_schema() -> bool {
         true
     }

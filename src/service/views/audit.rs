@@ -1,6 +1,6 @@
 //! An entry of the audit trail as clients see it.
 
-use super::Shown;
+use super::AsText;
 use crate::domain::{audit::Outcome, id::AuditId, time::Timestamp, trace::TraceId};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 #[schemars(rename = "AuditEntry")]
 pub struct AuditView {
     /// Its identifier.
-    pub id: Shown<AuditId>,
+    pub id: AsText<AuditId>,
     /// When it was recorded.
-    pub occurred_at: Shown<Timestamp>,
+    pub occurred_at: AsText<Timestamp>,
     /// Who acted: `usr_…`, `key_…`, `system`, or `anonymous` where nobody had proved who they are.
     pub actor: String,
     /// What was done: an `operationId`.
@@ -26,10 +26,10 @@ pub struct AuditView {
     pub request_id: String,
     /// In which trace, as `traceparent` has it; only where the request named one or its spans were sent to a collector.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Shown<TraceId>")]
-    pub trace_id: Option<Shown<TraceId>>,
+    #[schemars(with = "AsText<TraceId>")]
+    pub trace_id: Option<AsText<TraceId>>,
     /// How it ended.
-    pub outcome: Shown<Outcome>,
+    pub outcome: AsText<Outcome>,
     /// What changed, without secrets.
     pub changes: Map<String, Value>,
 }

@@ -1,6 +1,6 @@
 //! An event as clients see it.
 
-use super::Shown;
+use super::AsText;
 use crate::{
     domain::{
         event::EventType,
@@ -23,12 +23,12 @@ pub struct EventView {
     #[schemars(range(min = 1))]
     pub seq: i64,
     /// Its identifier.
-    pub id: Shown<EventId>,
+    pub id: AsText<EventId>,
     /// What happened.
     #[serde(rename = "type")]
-    pub kind: Shown<EventType>,
+    pub kind: AsText<EventType>,
     /// To which order.
-    pub order_id: Shown<OrderId>,
+    pub order_id: AsText<OrderId>,
     /// The order's version from then on.
     pub version: i64,
     /// Who did it: a user, an API key or `system`.
@@ -37,10 +37,10 @@ pub struct EventView {
     pub request_id: String,
     /// In which trace, as `traceparent` has it; only where the request named one or its spans were sent to a collector.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Shown<TraceId>")]
-    pub trace_id: Option<Shown<TraceId>>,
+    #[schemars(with = "AsText<TraceId>")]
+    pub trace_id: Option<AsText<TraceId>>,
     /// When.
-    pub occurred_at: Shown<Timestamp>,
+    pub occurred_at: AsText<Timestamp>,
     /// The order, or the transaction with its order, as it was answered then.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub data: Box<RawValue>,
@@ -52,14 +52,14 @@ impl TryFrom<Event> for EventView {
     fn try_from(event: Event) -> Result<Self> {
         Ok(Self {
             seq: event.seq,
-            id: Shown(event.id),
-            kind: Shown(event.kind),
-            order_id: Shown(event.order_id),
+            id: AsText(event.id),
+            kind: AsText(event.kind),
+            order_id: AsText(event.order_id),
             version: event.version,
             actor: event.actor,
             request_id: event.request_id,
-            trace_id: event.trace.map(Shown),
-            occurred_at: Shown(event.occurred_at),
+            trace_id: event.trace.map(AsText),
+            occurred_at: AsText(event.occurred_at),
             data: RawValue::from_string(event.data).map_err(Error::internal)?,
         })
     }

@@ -1,7 +1,7 @@
 //! What became of an idempotency key, as clients see it.
 
-use super::Shown;
-use crate::{domain::time::Timestamp, store::idempotency::Settled};
+use super::AsText;
+use crate::{domain::time::Timestamp, store::idempotency::StoredResponse};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -19,15 +19,15 @@ pub struct IdempotencyKeyView {
     #[schemars(range(min = 200, max = 299))]
     pub status: u16,
     /// When it took effect.
-    pub created_at: Shown<Timestamp>,
+    pub created_at: AsText<Timestamp>,
     /// Where what it made can be read, if it made something.
     pub resource: Option<String>,
 }
 
 impl IdempotencyKeyView {
     /// What became of `key`.
-    pub fn new(key: String, settled: Settled) -> Self {
-        let Settled { method, path, status, created_at, location: resource, .. } = settled;
-        Self { key, method, path, status, created_at: Shown(created_at), resource }
+    pub fn new(key: String, settled: StoredResponse) -> Self {
+        let StoredResponse { method, path, status, created_at, location: resource, .. } = settled;
+        Self { key, method, path, status, created_at: AsText(created_at), resource }
     }
 }

@@ -1,6 +1,6 @@
 //! An order as clients see it.
 
-use super::Shown;
+use super::AsText;
 use crate::domain::{
     id::{ItemId, OrderId, UserId},
     money::Currency,
@@ -18,18 +18,18 @@ use std::collections::BTreeMap;
 #[schemars(rename = "Order")]
 pub struct OrderView<'a> {
     /// Its identifier.
-    pub id: Shown<OrderId>,
+    pub id: AsText<OrderId>,
     /// Gap-free number; a draft has none.
     #[schemars(range(min = 1))]
     pub number: Option<i64>,
     /// Where it stands.
-    pub status: Shown<OrderStatus>,
+    pub status: AsText<OrderStatus>,
     /// How its payments stand.
-    pub payment_status: Shown<PaymentStatus>,
+    pub payment_status: AsText<PaymentStatus>,
     /// The currency of every amount.
-    pub currency: Shown<Currency>,
+    pub currency: AsText<Currency>,
     /// Whose order it is.
-    pub user_id: Option<Shown<UserId>>,
+    pub user_id: Option<AsText<UserId>>,
     /// The caller's own identifier, unique among all orders.
     pub external_ref: Option<&'a str>,
     /// What is ordered.
@@ -64,21 +64,21 @@ pub struct OrderView<'a> {
     #[schemars(range(min = 1))]
     pub version: i64,
     /// What can be done to its status now.
-    pub allowed_transitions: Vec<Shown<Transition>>,
+    pub allowed_transitions: Vec<AsText<Transition>>,
     /// Who made it: a user, an API key or `system`.
     pub created_by: &'a str,
     /// When it was made.
-    pub created_at: Shown<Timestamp>,
+    pub created_at: AsText<Timestamp>,
     /// When it last changed.
-    pub updated_at: Shown<Timestamp>,
+    pub updated_at: AsText<Timestamp>,
     /// When it was placed.
-    pub placed_at: Option<Shown<Timestamp>>,
+    pub placed_at: Option<AsText<Timestamp>>,
     /// When it was confirmed.
-    pub confirmed_at: Option<Shown<Timestamp>>,
+    pub confirmed_at: Option<AsText<Timestamp>>,
     /// When it was fulfilled.
-    pub fulfilled_at: Option<Shown<Timestamp>>,
+    pub fulfilled_at: Option<AsText<Timestamp>>,
     /// When it was cancelled.
-    pub cancelled_at: Option<Shown<Timestamp>>,
+    pub cancelled_at: Option<AsText<Timestamp>>,
     /// Why it was cancelled.
     pub cancel_reason: Option<&'a str>,
 }
@@ -88,7 +88,7 @@ pub struct OrderView<'a> {
 #[schemars(rename = "Item")]
 pub struct ItemView<'a> {
     /// Its identifier.
-    pub id: Shown<ItemId>,
+    pub id: AsText<ItemId>,
     /// Stock-keeping unit.
     pub sku: &'a str,
     /// What the customer sees.
@@ -134,12 +134,12 @@ pub struct CustomerView<'a> {
 impl<'a> From<&'a Order> for OrderView<'a> {
     fn from(order: &'a Order) -> Self {
         Self {
-            id: Shown(order.id),
+            id: AsText(order.id),
             number: order.number,
-            status: Shown(order.status),
-            payment_status: Shown(order.payment_status),
-            currency: Shown(order.currency),
-            user_id: order.user_id.map(Shown),
+            status: AsText(order.status),
+            payment_status: AsText(order.payment_status),
+            currency: AsText(order.currency),
+            user_id: order.user_id.map(AsText),
             external_ref: order.external_ref.as_deref(),
             items: order.items.iter().map(ItemView::from).collect(),
             fees: order.fees.iter().map(FeeView::from).collect(),
@@ -156,14 +156,14 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             note: order.note.as_deref(),
             metadata: &order.metadata,
             version: order.version,
-            allowed_transitions: order.status.allowed_transitions().map(Shown).collect(),
+            allowed_transitions: order.status.allowed_transitions().map(AsText).collect(),
             created_by: &order.created_by,
-            created_at: Shown(order.created_at),
-            updated_at: Shown(order.updated_at),
-            placed_at: order.placed_at.map(Shown),
-            confirmed_at: order.confirmed_at.map(Shown),
-            fulfilled_at: order.fulfilled_at.map(Shown),
-            cancelled_at: order.cancelled_at.map(Shown),
+            created_at: AsText(order.created_at),
+            updated_at: AsText(order.updated_at),
+            placed_at: order.placed_at.map(AsText),
+            confirmed_at: order.confirmed_at.map(AsText),
+            fulfilled_at: order.fulfilled_at.map(AsText),
+            cancelled_at: order.cancelled_at.map(AsText),
             cancel_reason: order.cancel_reason.as_deref(),
         }
     }
@@ -172,7 +172,7 @@ impl<'a> From<&'a Order> for OrderView<'a> {
 impl<'a> From<&'a Item> for ItemView<'a> {
     fn from(Item { id, line, totals }: &'a Item) -> Self {
         Self {
-            id: Shown(*id),
+            id: AsText(*id),
             sku: &line.sku,
             name: &line.name,
             quantity: line.quantity,

@@ -1,6 +1,6 @@
 //! A payment or refund as clients see it.
 
-use super::Shown;
+use super::AsText;
 use crate::domain::{
     id::{OrderId, TransactionId},
     money::Currency,
@@ -16,30 +16,30 @@ use serde::Serialize;
 #[schemars(rename = "Transaction")]
 pub struct TransactionView<'a> {
     /// Its identifier.
-    pub id: Shown<TransactionId>,
+    pub id: AsText<TransactionId>,
     /// The order that it belongs to.
-    pub order_id: Shown<OrderId>,
+    pub order_id: AsText<OrderId>,
     /// Which way the money goes.
-    pub kind: Shown<Kind>,
+    pub kind: AsText<Kind>,
     /// Where it stands.
-    pub status: Shown<TransactionStatus>,
+    pub status: AsText<TransactionStatus>,
     /// Minor units.
     #[schemars(range(min = 1))]
     pub amount: i64,
     /// The order's currency.
-    pub currency: Shown<Currency>,
+    pub currency: AsText<Currency>,
     /// Who moves the money.
     pub provider: Option<&'a str>,
     /// The provider's own identifier.
     pub provider_ref: Option<&'a str>,
     /// For a refund: the payment that it gives back.
-    pub payment_id: Option<Shown<TransactionId>>,
+    pub payment_id: Option<AsText<TransactionId>>,
     /// Why.
     pub reason: Option<&'a str>,
     /// When the money moved.
-    pub occurred_at: Shown<Timestamp>,
+    pub occurred_at: AsText<Timestamp>,
     /// When it was recorded here.
-    pub recorded_at: Shown<Timestamp>,
+    pub recorded_at: AsText<Timestamp>,
     /// What the order has come to, in answers to a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderMoney>,
@@ -49,11 +49,11 @@ pub struct TransactionView<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct OrderMoney {
     /// The order.
-    pub id: Shown<OrderId>,
+    pub id: AsText<OrderId>,
     /// Its version.
     pub version: i64,
     /// How its payments stand.
-    pub payment_status: Shown<PaymentStatus>,
+    pub payment_status: AsText<PaymentStatus>,
     /// Σ succeeded payments.
     pub paid_amount: i64,
     /// Σ succeeded refunds.
@@ -65,18 +65,18 @@ pub struct OrderMoney {
 impl<'a> From<&'a Transaction> for TransactionView<'a> {
     fn from(transaction: &'a Transaction) -> Self {
         Self {
-            id: Shown(transaction.id),
-            order_id: Shown(transaction.order_id),
-            kind: Shown(transaction.kind),
-            status: Shown(transaction.status),
+            id: AsText(transaction.id),
+            order_id: AsText(transaction.order_id),
+            kind: AsText(transaction.kind),
+            status: AsText(transaction.status),
             amount: transaction.amount,
-            currency: Shown(transaction.currency),
+            currency: AsText(transaction.currency),
             provider: transaction.provider.as_deref(),
             provider_ref: transaction.provider_ref.as_deref(),
-            payment_id: transaction.payment_id.map(Shown),
+            payment_id: transaction.payment_id.map(AsText),
             reason: transaction.reason.as_deref(),
-            occurred_at: Shown(transaction.occurred_at),
-            recorded_at: Shown(transaction.recorded_at),
+            occurred_at: AsText(transaction.occurred_at),
+            recorded_at: AsText(transaction.recorded_at),
             order: None,
         }
     }
@@ -86,9 +86,9 @@ impl<'a> TransactionView<'a> {
     /// The transaction with what its order has come to.
     pub fn with_order(transaction: &'a Transaction, order: &Order) -> Self {
         let money = OrderMoney {
-            id: Shown(order.id),
+            id: AsText(order.id),
             version: order.version,
-            payment_status: Shown(order.payment_status),
+            payment_status: AsText(order.payment_status),
             paid_amount: order.paid_amount,
             refunded_amount: order.refunded_amount,
             balance_amount: order.balance_amount(),

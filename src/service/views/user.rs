@@ -1,6 +1,6 @@
 //! A user as clients see it.
 
-use super::Shown;
+use super::AsText;
 use crate::domain::{id::UserId, time::Timestamp, user::UserStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::Serialize;
 #[schemars(rename = "User")]
 pub struct UserView {
     /// Its identifier.
-    pub id: Shown<UserId>,
+    pub id: AsText<UserId>,
     /// What they log in with.
     #[schemars(extend("format" = "idn-email"))]
     pub email: String,
@@ -19,9 +19,9 @@ pub struct UserView {
     /// The name of their role.
     pub role: String,
     /// Whether they may act.
-    pub status: Shown<UserStatus>,
+    pub status: AsText<UserStatus>,
     /// When they were made.
-    pub created_at: Shown<Timestamp>,
+    pub created_at: AsText<Timestamp>,
     /// When they last changed.
-    pub updated_at: Shown<Timestamp>,
+    pub updated_at: AsText<Timestamp>,
 }

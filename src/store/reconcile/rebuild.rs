@@ -2,7 +2,7 @@
 //! pass every check: figures that agree with damaged orders would hide the damage.
 
 use super::super::{
-    Commits, OpenError, ReadTx, figures,
+    Commits, OpenError, ReadTx, rollups,
     open::{Taken, take},
     orders,
     schema::STEPS,
@@ -11,7 +11,7 @@ use super::super::{
     verify::{self, Check},
 };
 use crate::{
-    domain::figures::{ItemSale, Sale, Standing, of_items, of_order, of_transaction, standing},
+    domain::rollup::{ItemSale, Sale, StatusEntry, of_items, of_order, of_transaction, status_entry},
     error::Result,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -20,7 +20,7 @@ use std::path::Path;
 /// Rows that are counted together: an order may be as large as a request.
 const AT_ONCE: usize = 1_000;
 /// Empties what is filled again.
-const EMPTY: &str = "DELETE FROM figures; DELETE FROM figure_log; DELETE FROM skus; UPDATE figure_folds SET seq = 0";
+const EMPTY: &str = "DELETE FROM rollups; DELETE FROM rollup_log; DELETE FROM skus; UPDATE rollup_folds SET seq = 0";
 
 /// What came of rebuilding.
 #[derive(Debug)]
@@ -57,15 +57,16 @@ fn in_one_transaction(connection: &mut Connection) -> Result<Rebuilt> {
 
 fn refill(tx: &ReadTx<'_>) -> Result<()> {
     tx.connection.execute_batch(EMPTY).map_err(failed)?;
-    let (mut log, mut last) = (figures::Log::default(), 0);
+    let (mut log, mut last) = (rollups::Log::default(), 0);
     loop {
         let found = orders::after(tx, last, AT_ONCE)?;
         let Some(newest) = found.last() else { break };
         last = newest.seq;
         let sales: Vec<_> = found.iter().flat_map(of_order).map(|sale| (sale, 1)).collect();
-        let standings: Vec<_> = found.iter().filter_map(standing).map(|standing| (standing, 1)).collect();
+        let status_entries: Vec<_> =
+            found.iter().filter_map(status_entry).map(|status_entry| (status_entry, 1)).collect();
         let items: Vec<_> = found.iter().flat_map(of_items).map(|item| (item, 1)).collect();
-        add(tx, &mut log, &sales, &standings, &items)?;
+        add(tx, &mut log, &sales, &status_entries, &items)?;
     }
     last = 0;
     loop {
@@ -81,11 +82,11 @@ fn refill(tx: &ReadTx<'_>) -> Result<()> {
 
 fn add(
     tx: &ReadTx<'_>,
-    log: &mut figures::Log,
+    log: &mut rollups::Log,
     sales: &[(Sale, i64)],
-    standings: &[(Standing, i64)],
+    status_entries: &[(StatusEntry, i64)],
     items: &[(ItemSale, i64)],
 ) -> Result<()> {
-    figures::write(tx.connection, log, sales, standings, items).map_err(failed)?;
+    rollups::write(tx.connection, log, sales, status_entries, items).map_err(failed)?;
     log.fold(tx.connection)
 }

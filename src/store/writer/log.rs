@@ -102,7 +102,7 @@ impl Log {
     fn checkpoint(&self, connection: &Connection, mode: &str) -> Result<bool> {
         let begun = Instant::now();
         let moved = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, bool>(0));
-        self.gauges.checkpoints.took(begun.elapsed());
+        self.gauges.checkpoints.observe_duration(begun.elapsed());
         match moved.map_err(failed) {
             Ok(busy) => Ok(!busy),
             Err(e) if e.is(&problem::OUTCOME_UNKNOWN) => Err(e),

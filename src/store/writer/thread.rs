@@ -70,7 +70,7 @@ impl Thread {
 
     /// Adds what the log of the figures still holds to them, so that reports on a file that was at rest find it there.
     fn settle(&self) -> Result<()> {
-        let mut log = self.batch.counters().figures;
+        let mut log = self.batch.counters().rollups;
         if log.is_settled() {
             return Ok(());
         }
@@ -126,7 +126,7 @@ impl Thread {
         match self.run_all(jobs).and_then(|()| self.commit()) {
             Ok(()) => {
                 self.batch.committed();
-                self.gauges.batch_size.sized(jobs.len());
+                self.gauges.batch_size.observe_size(jobs.len());
                 let counters = self.batch.counters();
                 self.gauges.recorded(counters.event, counters.recorded);
                 self.newest.send_if_modified(|newest| std::mem::replace(newest, counters.event) != *newest);
@@ -179,7 +179,7 @@ impl Thread {
         self.execute("COMMIT")
             .map_err(|e| if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) })?;
         let taken = begun.elapsed();
-        self.gauges.commits.took(taken);
+        self.gauges.commits.observe_duration(taken);
         if taken > SLOW_COMMIT {
             let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(commit.duration_ms = millis, "slow commit: the disk is slow");

@@ -4,12 +4,12 @@
 
 use crate::{
     domain::{
-        figures::{ItemSale, Sale, Standing},
         id::{Identifier, Ids},
+        rollup::{ItemSale, Sale, StatusEntry},
         time::{Clock, Timestamp},
     },
     error::Result,
-    store::{ReadTx, figures, gauges::EVENT_TYPES, sql::failed},
+    store::{ReadTx, rollups, gauges::EVENT_TYPES, sql::failed},
 };
 use rusqlite::{Connection, Params};
 use std::{
@@ -83,14 +83,14 @@ impl<'b> WriteTx<'b> {
         self.connection.prepare_cached(sql)?.execute(params)
     }
 
-    /// Counts `sale` in the figures, `times` of it: 1 to put in, −1 to take out.
+    /// Counts `sale` in the rollups, `times` of it: 1 to put in, −1 to take out.
     pub(in crate::store) fn count_sale(&self, sale: Sale, times: i64) {
         self.batch.sales.borrow_mut().push((sale, times));
     }
 
     /// Counts an order where it stands, `times` of it.
-    pub(in crate::store) fn count_standing(&self, standing: Standing, times: i64) {
-        self.batch.standings.borrow_mut().push((standing, times));
+    pub(in crate::store) fn count_standing(&self, status_entry: StatusEntry, times: i64) {
+        self.batch.status_entries.borrow_mut().push((status_entry, times));
     }
 
     /// Counts a line among the items sold, `times` of it.
@@ -127,7 +127,7 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) audit: i64,
     pub(in crate::store) audit_hash: [u8; 32],
     /// Where the log of the figures stands.
-    pub(super) figures: figures::Log,
+    pub(super) rollups: rollups::Log,
 }
 
 impl Counters {
@@ -152,7 +152,7 @@ impl Counters {
             event_hash: hash("SELECT hash FROM events ORDER BY seq DESC LIMIT 1")?,
             audit: last("SELECT max(seq) FROM audit")?,
             audit_hash: hash("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?,
-            figures: figures::Log::load(connection)?,
+            rollups: rollups::Log::load(connection)?,
         })
     }
 }
@@ -165,7 +165,7 @@ pub(super) struct Batch {
     ids: Arc<Ids>,
     counters: Cell<Counters>,
     sales: RefCell<Vec<(Sale, i64)>>,
-    standings: RefCell<Vec<(Standing, i64)>>,
+    status_entries: RefCell<Vec<(StatusEntry, i64)>>,
     items: RefCell<Vec<(ItemSale, i64)>>,
     effects: RefCell<Vec<Effect>>,
 }
@@ -174,7 +174,7 @@ pub(super) struct Batch {
 pub(super) struct Mark {
     counters: Counters,
     sales: usize,
-    standings: usize,
+    status_entries: usize,
     items: usize,
     effects: usize,
 }
@@ -186,7 +186,7 @@ impl Batch {
             ids,
             counters: Cell::new(*counters),
             sales: RefCell::default(),
-            standings: RefCell::default(),
+            status_entries: RefCell::default(),
             items: RefCell::default(),
             effects: RefCell::default(),
         }
@@ -200,7 +200,7 @@ impl Batch {
         Mark {
             counters: self.counters.get(),
             sales: self.sales.borrow().len(),
-            standings: self.standings.borrow().len(),
+            status_entries: self.status_entries.borrow().len(),
             items: self.items.borrow().len(),
             effects: self.effects.borrow().len(),
         }
@@ -210,21 +210,21 @@ impl Batch {
     pub(super) fn rewind(&self, mark: Mark) {
         self.counters.set(mark.counters);
         self.sales.borrow_mut().truncate(mark.sales);
-        self.standings.borrow_mut().truncate(mark.standings);
+        self.status_entries.borrow_mut().truncate(mark.status_entries);
         self.items.borrow_mut().truncate(mark.items);
         self.effects.borrow_mut().truncate(mark.effects);
     }
 
     /// Forgets everything since `counters`.
     pub(super) fn undo(&self, counters: &Counters) {
-        self.rewind(Mark { counters: *counters, sales: 0, standings: 0, items: 0, effects: 0 });
+        self.rewind(Mark { counters: *counters, sales: 0, status_entries: 0, items: 0, effects: 0 });
     }
 
-    /// Writes what was counted to the log of the figures, and adds that to them once it is long.
+    /// Writes what was counted to the log of the rollups, and adds that to them once it is long.
     pub(super) fn flush(&self, connection: &Connection) -> Result<()> {
         let mut counters = self.counters.get();
-        let log = &mut counters.figures;
-        figures::write(connection, log, &self.sales.borrow(), &self.standings.borrow(), &self.items.borrow())
+        let log = &mut counters.rollups;
+        rollups::write(connection, log, &self.sales.borrow(), &self.status_entries.borrow(), &self.items.borrow())
             .map_err(failed)?;
         log.fold(connection)?;
         self.counters.set(counters);
@@ -234,7 +234,7 @@ impl Batch {
     /// The transaction is on disk.
     pub(super) fn committed(&self) {
         self.sales.borrow_mut().clear();
-        self.standings.borrow_mut().clear();
+        self.status_entries.borrow_mut().clear();
         self.items.borrow_mut().clear();
         self.effects.take().into_iter().for_each(|effect| effect());
     }

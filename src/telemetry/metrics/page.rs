@@ -1,7 +1,7 @@
 //! The page that Prometheus reads: its text format, version 0.0.4.
 
 use super::table::{Family, Kind};
-use crate::domain::tally::Tallied;
+use crate::telemetry::histogram::HistogramSnapshot;
 use std::fmt::Write as _;
 
 /// The media type of the page.
@@ -40,7 +40,7 @@ impl Series<'_> {
     }
 
     /// The whole histogram of the series with these values of the family's labels.
-    pub fn histogram(&mut self, labels: &[&str], tallied: &Tallied) {
+    pub fn histogram(&mut self, labels: &[&str], tallied: &HistogramSnapshot) {
         debug_assert_eq!(self.family.kind, Kind::Histogram);
         for (bound, count) in &tallied.up_to {
             self.sample("_bucket", labels, Some(&bound.to_string()), count);
@@ -82,7 +82,7 @@ fn escape(c: char, page: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::{super::table, *};
-    use crate::domain::tally::Tally;
+    use crate::telemetry::histogram::Histogram;
     use std::time::Duration;
 
     #[test]
@@ -105,10 +105,10 @@ mod tests {
 
     #[test]
     fn a_histogram_is_written_whole() {
-        let tally = Tally::of_durations();
-        tally.took(Duration::from_micros(300));
+        let histogram = Histogram::of_durations();
+        histogram.observe_duration(Duration::from_micros(300));
         let mut page = Page::default();
-        page.family(&table::READ_WAIT).histogram(&["scan"], &tally.read());
+        page.family(&table::READ_WAIT).histogram(&["scan"], &histogram.read());
         let page = page.finish();
         for line in [
             "orderd_read_wait_seconds_bucket{lane=\"scan\",le=\"0.00025\"} 0\n",

@@ -1,7 +1,7 @@
-//! Sending steps to the collector: OTLP over HTTP, a batch a second at most. A batch that cannot be sent is dropped: the
-//! steps of the next second are worth more than those of the last.
+//! Sending spans to the collector: OTLP over HTTP, a batch a second at most. A batch that cannot be sent is dropped: the
+//! spans of the next second are worth more than those of the last.
 
-use super::{Counts, Step, otlp};
+use super::{Counts, Span, otlp};
 use crate::config::HttpUrl;
 use http_body_util::Full;
 use hyper::{
@@ -32,7 +32,7 @@ const BATCH: usize = 512;
 /// Sends what was recorded.
 pub struct Exporter {
     to: HttpUrl,
-    finished: mpsc::Receiver<Step>,
+    finished: mpsc::Receiver<Span>,
     counts: Arc<Counts>,
     failing: bool,
 }
@@ -40,11 +40,11 @@ pub struct Exporter {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Exporter {
-    pub(super) fn new(to: HttpUrl, finished: mpsc::Receiver<Step>, counts: Arc<Counts>) -> Self {
+    pub(super) fn new(to: HttpUrl, finished: mpsc::Receiver<Span>, counts: Arc<Counts>) -> Self {
         Self { to, finished, counts, failing: false }
     }
 
-    /// What has become of the steps.
+    /// What has become of the spans.
     pub fn counts(&self) -> Arc<Counts> {
         Arc::clone(&self.counts)
     }

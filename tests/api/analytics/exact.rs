@@ -363,7 +363,7 @@ async fn reports_are_as_exact_the_next_time() {
     // Looks while there is more to come: somebody new, and so much that it is added to the sums.
     let folds = || {
         let file = Connection::open(world.service.path()).unwrap();
-        file.query_row("SELECT min(seq) FROM figure_folds", [], |row| row.get::<_, i64>(0)).unwrap()
+        file.query_row("SELECT min(seq) FROM rollup_folds", [], |row| row.get::<_, i64>(0)).unwrap()
     };
     let before = folds();
     for round in 0..2 {

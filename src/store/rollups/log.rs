@@ -2,9 +2,8 @@
 //! alone would touch a dozen. Orders do not depend on it: where sums are damaged, the log goes on.
 
 use super::{
-    Entries, FINEST, Ledger, key_of,
-    ledger::{self, Damaged},
-    logged,
+    Entries, FINEST, Rollup, key_of, logged,
+    rollup_codec::{self, Damaged},
 };
 use crate::{
     domain::calendar::SPANS,
@@ -23,23 +22,23 @@ const LONG: i64 = 4 * 1024 * 1024;
 
 /// The number of the newest row there ever was.
 pub(super) const NEWEST: &str =
-    "SELECT max(coalesce((SELECT max(seq) FROM figure_log), 0), (SELECT max(seq) FROM figure_folds))";
+    "SELECT max(coalesce((SELECT max(seq) FROM rollup_log), 0), (SELECT max(seq) FROM rollup_folds))";
 
 /// Where the log stands. There is one writer, which keeps it in memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Log {
     /// The number of its newest row.
     newest: i64,
-    /// What waits to be added to the sums of each ledger.
-    waiting: [Waiting; Ledger::ALL.len()],
+    /// What waits to be added to the sums of each rollup.
+    waiting: [Waiting; Rollup::ALL.len()],
 }
 
-/// What waits for a ledger, in bytes of the log.
+/// What waits for a rollup, in bytes of the log.
 #[derive(Clone, Copy, Debug, Default)]
 struct Waiting {
     /// What there is.
     bytes: i64,
-    /// Up to how much waits at least: half of what was written for it the last time, so that a ledger of many subjects does
+    /// Up to how much waits at least: half of what was written for it the last time, so that a rollup of many dimensions does
     /// not write its sums again for every few of them.
     least: i64,
 }
@@ -54,68 +53,69 @@ impl Log {
     /// Where the log of this file stands.
     pub fn load(connection: &Connection) -> rusqlite::Result<Self> {
         let mut log = Self { newest: connection.query_row(NEWEST, [], |row| row.get(0))?, ..Self::default() };
-        for (ledger, waiting) in Ledger::ALL.iter().zip(&mut log.waiting) {
+        for (rollup, waiting) in Rollup::ALL.iter().zip(&mut log.waiting) {
             let bytes = "SELECT coalesce(sum(length(sales) + length(users) + length(statuses) + length(items)), 0)
-                         FROM figure_log WHERE seq > (SELECT seq FROM figure_folds WHERE ledger = ?1)";
-            waiting.bytes = connection.query_row(bytes, [ledger.name()], |row| row.get(0))?;
+                         FROM rollup_log WHERE seq > (SELECT seq FROM rollup_folds WHERE rollup = ?1)";
+            waiting.bytes = connection.query_row(bytes, [rollup.name()], |row| row.get(0))?;
         }
         Ok(log)
     }
 
-    /// Whether every change is in the sums of every ledger.
+    /// Whether every change is in the sums of every rollup.
     pub fn is_settled(&self) -> bool {
         self.waiting.iter().all(|waiting| waiting.bytes == 0)
     }
 
-    /// Writes a row: the changes of one transaction in each ledger, in the order of the ledgers.
+    /// Writes a row: the changes of one transaction in each rollup, in the order of the rollups.
     pub(super) fn append(
         &mut self,
         connection: &Connection,
-        changes: &[Entries; Ledger::ALL.len()],
+        changes: &[Entries; Rollup::ALL.len()],
     ) -> rusqlite::Result<()> {
-        let [sales, users, statuses, items] = std::array::from_fn(|i| ledger::encode(Ledger::ALL[i], &changes[i]));
+        let [sales, users, statuses, items] =
+            std::array::from_fn(|i| rollup_codec::encode(Rollup::ALL[i], &changes[i]));
         let bytes = [&sales, &users, &statuses, &items].map(|column| length(column)).iter().sum::<i64>();
         connection
-            .prepare_cached("INSERT INTO figure_log (seq, sales, users, statuses, items) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached("INSERT INTO rollup_log (seq, sales, users, statuses, items) VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute((self.newest + 1, sales, users, statuses, items))?;
         self.newest += 1;
         self.waiting.iter_mut().for_each(|waiting| waiting.bytes += bytes);
         Ok(())
     }
 
-    /// Adds what waits to the sums of each ledger for which enough does.
+    /// Adds what waits to the sums of each rollup for which enough does.
     pub fn fold(&mut self, connection: &Connection) -> Result<()> {
         self.fold_where(connection, Waiting::is_enough)
     }
 
-    /// Adds what waits to the sums of every ledger.
+    /// Adds what waits to the sums of every rollup.
     pub fn settle(&mut self, connection: &Connection) -> Result<()> {
         self.fold_where(connection, |waiting| waiting.bytes > 0)
     }
 
     fn fold_where(&mut self, connection: &Connection, due: impl Fn(&Waiting) -> bool) -> Result<()> {
         let mut folded = false;
-        for (ledger, waiting) in Ledger::ALL.into_iter().zip(&mut self.waiting) {
+        for (rollup, waiting) in Rollup::ALL.into_iter().zip(&mut self.waiting) {
             if due(waiting) {
                 folded = true;
-                *waiting = Waiting { bytes: 0, least: fold(connection, ledger, self.newest)? / 2 };
+                *waiting = Waiting { bytes: 0, least: fold(connection, rollup, self.newest)? / 2 };
             }
         }
         if folded {
-            let delete = "DELETE FROM figure_log WHERE seq <= (SELECT min(seq) FROM figure_folds)";
+            let delete = "DELETE FROM rollup_log WHERE seq <= (SELECT min(seq) FROM rollup_folds)";
             connection.execute(delete, []).map_err(failed)?;
         }
         Ok(())
     }
 }
 
-/// Adds the log up to `newest` to the sums of a ledger; how many bytes of them were written. If one of them cannot be read,
+/// Adds the log up to `newest` to the sums of a rollup; how many bytes of them were written. If one of them cannot be read,
 /// all stays as it was: what is in the log counts as well, and the order that it grew too long with is none the worse for
 /// it.
-fn fold(connection: &Connection, ledger: Ledger, newest: i64) -> Result<i64> {
+fn fold(connection: &Connection, rollup: Rollup, newest: i64) -> Result<i64> {
     let execute = |sql: &str| connection.execute_batch(sql).map_err(failed);
     execute("SAVEPOINT fold")?;
-    let written = match add_all(connection, ledger, newest) {
+    let written = match add_all(connection, rollup, newest) {
         Err(e) if !e.is(&problem::STORAGE_FULL) && !e.is(&problem::OUTCOME_UNKNOWN) => {
             tracing::error!(
                 error.cause = %e,
@@ -129,48 +129,48 @@ fn fold(connection: &Connection, ledger: Ledger, newest: i64) -> Result<i64> {
     execute("RELEASE fold").map(|()| written)
 }
 
-fn add_all(connection: &Connection, ledger: Ledger, newest: i64) -> Result<i64> {
+fn add_all(connection: &Connection, rollup: Rollup, newest: i64) -> Result<i64> {
     let mut changes = Entries::new();
-    logged(&ReadTx { connection }, ledger, |place, part| ledger::add(changes.entry(*place).or_default(), part))?;
+    logged(&ReadTx { connection }, rollup, |key, part| rollup_codec::add(changes.entry(*key).or_default(), part))?;
     let mut written = 0;
     for span in SPANS {
-        written += add(connection, ledger, span, &changes).map_err(failed)?;
+        written += add(connection, rollup, span, &changes).map_err(failed)?;
     }
-    let update = "UPDATE figure_folds SET seq = ?2 WHERE ledger = ?1";
-    connection.execute(update, (ledger.name(), newest)).map_err(failed)?;
+    let update = "UPDATE rollup_folds SET seq = ?2 WHERE rollup = ?1";
+    connection.execute(update, (rollup.name(), newest)).map_err(failed)?;
     Ok(written)
 }
 
 /// Adds `changes` to the buckets of one width; how many bytes they have now.
-fn add(connection: &Connection, ledger: Ledger, span: i64, changes: &Entries) -> rusqlite::Result<i64> {
+fn add(connection: &Connection, rollup: Rollup, span: i64, changes: &Entries) -> rusqlite::Result<i64> {
     let mut coarser = Entries::new();
-    for (place, values) in changes {
-        let place = ledger::Place { bucket: (place.bucket * FINEST).div_euclid(span), ..*place };
-        coarser.entry(place).or_default().iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    for (key, values) in changes {
+        let key = rollup_codec::EntryKey { bucket: (key.bucket * FINEST).div_euclid(span), ..*key };
+        coarser.entry(key).or_default().iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
     }
     let mut left = coarser.iter().peekable();
     let mut written = 0;
     while let Some((first, _)) = left.peek() {
         let bucket = first.bucket;
-        let of_bucket = std::iter::from_fn(|| left.next_if(|(place, _)| place.bucket == bucket));
-        written += merge(connection, (ledger, span, bucket), of_bucket)?;
+        let of_bucket = std::iter::from_fn(|| left.next_if(|(key, _)| key.bucket == bucket));
+        written += merge(connection, (rollup, span, bucket), of_bucket)?;
     }
     Ok(written)
 }
 
 fn merge<'e>(
     connection: &Connection,
-    (ledger, span, bucket): (Ledger, i64, i64),
-    changes: impl Iterator<Item = (&'e ledger::Place, &'e ledger::Values)>,
+    (rollup, span, bucket): (Rollup, i64, i64),
+    changes: impl Iterator<Item = (&'e rollup_codec::EntryKey, &'e rollup_codec::Values)>,
 ) -> rusqlite::Result<i64> {
-    let key = key_of(ledger, span, bucket);
+    let key = key_of(rollup, span, bucket);
     let sums = connection
-        .prepare_cached("SELECT sums FROM figures WHERE key = ?1")?
+        .prepare_cached("SELECT sums FROM rollups WHERE key = ?1")?
         .query_row([key], |row| row.get::<_, Vec<u8>>(0))
         .optional()?
         .unwrap_or_default();
-    let sums = ledger::merge(ledger, &sums, changes).map_err(|Damaged| damaged(0, "no sums"))?;
-    connection.prepare_cached("INSERT OR REPLACE INTO figures (key, sums) VALUES (?1, ?2)")?.execute((key, &sums))?;
+    let sums = rollup_codec::merge(rollup, &sums, changes).map_err(|Damaged| damaged(0, "no sums"))?;
+    connection.prepare_cached("INSERT OR REPLACE INTO rollups (key, sums) VALUES (?1, ?2)")?.execute((key, &sums))?;
     Ok(length(&sums))
 }
 

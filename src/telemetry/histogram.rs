@@ -1,4 +1,4 @@
-//! A tally: how many of something there were of which size, counted by many threads at once. It keeps sums and nothing
+//! A histogram: how many of something there were of which size, counted by many threads at once. It keeps sums and nothing
 //! else; it does not know what is counted, nor who reads it.
 
 use std::{
@@ -14,20 +14,20 @@ const MICROSECONDS: &[u64] = &[
 /// Upper bounds of sizes.
 const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-/// Counts what it is told in classes of size.
+/// Counts what it is told in buckets of size.
 #[derive(Debug)]
-pub struct Tally {
+pub struct Histogram {
     bounds: &'static [u64],
     /// What one is divided by when it is read: durations are told in microseconds and read in seconds.
     unit: f64,
     /// One for each bound, and one for what is over the last.
-    classes: Box<[AtomicU64]>,
+    buckets: Box<[AtomicU64]>,
     sum: AtomicU64,
 }
 
-/// What a tally has counted.
+/// What a histogram has counted.
 #[derive(Debug, PartialEq)]
-pub struct Tallied {
+pub struct HistogramSnapshot {
     /// Each bound, and how many were not over it.
     pub up_to: Vec<(f64, u64)>,
     /// How many there were.
@@ -36,7 +36,7 @@ pub struct Tallied {
     pub sum: f64,
 }
 
-impl Tally {
+impl Histogram {
     /// Of how long something took.
     pub fn of_durations() -> Self {
         Self::new(MICROSECONDS, 1e6)
@@ -48,34 +48,34 @@ impl Tally {
     }
 
     fn new(bounds: &'static [u64], unit: f64) -> Self {
-        Self { bounds, unit, classes: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(), sum: AtomicU64::new(0) }
+        Self { bounds, unit, buckets: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(), sum: AtomicU64::new(0) }
     }
 
     /// Counts one that took so long.
-    pub fn took(&self, duration: Duration) {
+    pub fn observe_duration(&self, duration: Duration) {
         self.add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// Counts one of this size.
-    pub fn sized(&self, size: usize) {
+    pub fn observe_size(&self, size: usize) {
         self.add(u64::try_from(size).unwrap_or(u64::MAX));
     }
 
     fn add(&self, value: u64) {
-        self.classes[self.bounds.partition_point(|bound| *bound < value)].fetch_add(1, Relaxed);
+        self.buckets[self.bounds.partition_point(|bound| *bound < value)].fetch_add(1, Relaxed);
         self.sum.fetch_add(value, Relaxed);
     }
 
     /// What was counted so far.
-    pub fn read(&self) -> Tallied {
+    pub fn read(&self) -> HistogramSnapshot {
         let mut count = 0;
-        let mut cumulative = self.classes.iter().map(|class| {
-            count += class.load(Relaxed);
+        let mut cumulative = self.buckets.iter().map(|bucket| {
+            count += bucket.load(Relaxed);
             count
         });
         let up_to = self.bounds.iter().map(|bound| self.scaled(*bound)).zip(cumulative.by_ref()).collect();
         cumulative.for_each(drop);
-        Tallied { up_to, count, sum: self.scaled(self.sum.load(Relaxed)) }
+        HistogramSnapshot { up_to, count, sum: self.scaled(self.sum.load(Relaxed)) }
     }
 
     #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53, which as microseconds is 285 years")]
@@ -90,22 +90,22 @@ mod tests {
 
     #[test]
     fn a_bound_is_in_its_class_and_what_is_over_all_of_them_is_counted() {
-        let tally = Tally::of_sizes();
+        let histogram = Histogram::of_sizes();
         for size in [0, 1, 2, 3, 256, 257] {
-            tally.sized(size);
+            histogram.observe_size(size);
         }
-        let read = tally.read();
-        let classes: Vec<_> = read.up_to.iter().map(|(_, count)| *count).collect();
-        assert_eq!(classes, [2, 3, 4, 4, 4, 4, 4, 4, 5]);
+        let read = histogram.read();
+        let buckets: Vec<_> = read.up_to.iter().map(|(_, count)| *count).collect();
+        assert_eq!(buckets, [2, 3, 4, 4, 4, 4, 4, 4, 5]);
         assert_eq!((read.count, read.sum), (6, 519.0));
     }
 
     #[test]
     fn durations_are_read_in_seconds() {
-        let tally = Tally::of_durations();
-        tally.took(Duration::from_micros(250));
-        tally.took(Duration::from_secs(11));
-        let read = tally.read();
+        let histogram = Histogram::of_durations();
+        histogram.observe_duration(Duration::from_micros(250));
+        histogram.observe_duration(Duration::from_secs(11));
+        let read = histogram.read();
         assert_eq!(read.up_to[..3], [(0.0001, 0), (0.00025, 1), (0.0005, 1)]);
         assert_eq!(read.up_to[15], (10.0, 1));
         assert_eq!((read.count, read.sum), (2, 11.000_25));

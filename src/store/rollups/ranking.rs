@@ -3,16 +3,16 @@
 //! the last look.
 
 use super::{
-    Ledger, Values, ledger,
+    Rollup, Values,
     log::NEWEST,
-    logged_after,
+    logged_after, rollup_codec,
     totals::{Summed, Totals, Weights},
     user_values, widened,
 };
 use crate::{
     domain::{
-        figures::{ItemSums, Sums},
         money::Currency,
+        rollup::{ItemSums, Sums},
     },
     error::Result,
     store::ReadTx,
@@ -32,20 +32,20 @@ const KEPT_BYTES: usize = 96 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ranked {
     summed: Summed,
-    /// By what its subjects are in order, the least first.
+    /// By what its dimensions are in order, the least first.
     weights: Weights,
 }
 
 impl Ranked {
     /// Users by what they come to by these weights, the least first.
     pub fn users(range: (i64, i64), currency: Option<Currency>, weights: &Sums) -> Self {
-        Self { summed: Summed { ledger: Ledger::Users, range, currency }, weights: narrowed(&user_values(weights)) }
+        Self { summed: Summed { rollup: Rollup::Users, range, currency }, weights: narrowed(&user_values(weights)) }
     }
 
     /// SKUs, likewise.
     pub fn items(range: (i64, i64), currency: Option<Currency>, weights: &ItemSums) -> Self {
         let weights = narrowed(&widened(&[weights.quantity, weights.orders, weights.total]));
-        Self { summed: Summed { ledger: Ledger::Items, range, currency }, weights }
+        Self { summed: Summed { rollup: Rollup::Items, range, currency }, weights }
     }
 }
 
@@ -54,13 +54,13 @@ fn narrowed(values: &Values) -> Weights {
     std::array::from_fn(|i| i64::try_from(values[i]).unwrap_or_default())
 }
 
-/// A place in a ranking.
+/// A key in a ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    /// What the subject comes to times the weights.
+    /// What the dimension comes to times the weights.
     pub value: i128,
     /// The number of the user or SKU.
-    pub subject: i64,
+    pub dimension: i64,
     /// The currency.
     pub currency: Currency,
 }
@@ -77,7 +77,7 @@ pub struct Ranking {
 impl Ranking {
     fn of(tx: &ReadTx<'_>, ranked: Ranked, newest: i64) -> Result<Self> {
         let totals = Totals::of(tx, &ranked.summed)?;
-        let rank = |(currency, subject, value)| Rank { value, subject, currency };
+        let rank = |(currency, dimension, value)| Rank { value, dimension, currency };
         let order = totals.iter_weighed(&ranked.weights).map(rank).collect();
         Ok(Self { ranked, totals, order, newest })
     }
@@ -87,35 +87,35 @@ impl Ranking {
         if self.newest == newest {
             return Ok(Some(self));
         }
-        let forgotten: i64 = tx.row("SELECT min(seq) FROM figure_folds", [], |row| row.get(0))?.unwrap_or(0);
+        let forgotten: i64 = tx.row("SELECT min(seq) FROM rollup_folds", [], |row| row.get(0))?.unwrap_or(0);
         if !(forgotten..newest).contains(&self.newest) {
             return Ok(None);
         }
-        let Summed { ledger, .. } = self.ranked.summed;
+        let Summed { rollup, .. } = self.ranked.summed;
         let mut changes = vec![];
-        logged_after(tx, ledger, self.newest, |place, part| {
-            if self.ranked.summed.includes(place) {
-                changes.push((*place, *part));
+        logged_after(tx, rollup, self.newest, |key, part| {
+            if self.ranked.summed.includes(key) {
+                changes.push((*key, *part));
             }
         })?;
-        for (place, part) in changes {
-            if let Some(before) = self.rank(&place) {
+        for (key, part) in changes {
+            if let Some(before) = self.rank(&key) {
                 self.order.remove(&before);
             }
-            self.totals.change(tx, ledger, &place, &part)?;
-            self.order.extend(self.rank(&place));
+            self.totals.change(tx, rollup, &key, &part)?;
+            self.order.extend(self.rank(&key));
         }
         self.newest = newest;
         Ok(Some(self))
     }
 
-    /// The rank of the subject of this place; none if it comes to nothing.
-    fn rank(&self, &ledger::Place { currency, subject, .. }: &ledger::Place) -> Option<Rank> {
-        let value = self.totals.weighed(currency, subject, &self.ranked.weights)?;
-        Some(Rank { value, subject, currency })
+    /// The rank of the dimension of this key; none if it comes to nothing.
+    fn rank(&self, &rollup_codec::EntryKey { currency, dimension, .. }: &rollup_codec::EntryKey) -> Option<Rank> {
+        let value = self.totals.weighed(currency, dimension, &self.ranked.weights)?;
+        Some(Rank { value, dimension, currency })
     }
 
-    /// How many subjects there are, each counted in every currency that it has anything in.
+    /// How many dimensions there are, each counted in every currency that it has anything in.
     pub fn count(&self) -> usize {
         self.order.len()
     }
@@ -125,11 +125,11 @@ impl Ranking {
         self.order.len() * size_of::<Rank>() * 4 / 3 + self.totals.bytes()
     }
 
-    /// The subjects after a place, or all of them, and what each comes to.
-    pub fn after(&self, place: Option<Rank>) -> impl Iterator<Item = (Rank, Values)> {
-        let after = place.map_or(Bound::Unbounded, Bound::Excluded);
+    /// The dimensions after a key, or all of them, and what each comes to.
+    pub fn after(&self, key: Option<Rank>) -> impl Iterator<Item = (Rank, Values)> {
+        let after = key.map_or(Bound::Unbounded, Bound::Excluded);
         let ranks = self.order.range((after, Bound::Unbounded));
-        ranks.map(|rank| (*rank, self.totals.values(rank.currency, rank.subject)))
+        ranks.map(|rank| (*rank, self.totals.values(rank.currency, rank.dimension)))
     }
 }
 
@@ -147,17 +147,17 @@ impl Rankings {
     /// What `look` sees in a ranking as it is in this snapshot.
     pub fn look<T>(&self, tx: &ReadTx<'_>, ranked: Ranked, look: impl FnOnce(&Ranking) -> T) -> Result<T> {
         let kept = self.kept(ranked);
-        let mut place = lock(&kept);
+        let mut key = lock(&kept);
         let newest = tx.row(NEWEST, [], |row| row.get(0))?.unwrap_or(0);
-        // Whatever fails, nothing half done is left in its place.
-        let ranking = match place.take() {
+        // Whatever fails, nothing half done is left in its key.
+        let ranking = match key.take() {
             Some(ranking) => ranking.up_to(tx, newest)?,
             None => None,
         };
         let ranking = ranking.map_or_else(|| Ranking::of(tx, ranked, newest), Ok)?;
         let (seen, bytes) = (look(&ranking), ranking.bytes());
-        *place = Some(ranking);
-        drop(place);
+        *key = Some(ranking);
+        drop(key);
         self.used(ranked, bytes, kept);
         Ok(seen)
     }

@@ -10,7 +10,7 @@ use crate::{
 use rusqlite::{Params, Row};
 
 /// What a read of an order needs.
-pub struct Kept {
+pub struct StoredDocument {
     /// Its row.
     pub seq: i64,
     /// Whose it is.
@@ -32,32 +32,32 @@ macro_rules! select {
 }
 
 /// The order of this identifier.
-pub fn kept_by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<Kept>> {
+pub fn document_by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<StoredDocument>> {
     one(tx, select!("o.id = ?1"), [Key(id)])
 }
 
 /// The order of this number.
-pub fn kept_by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<Kept>> {
+pub fn document_by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<StoredDocument>> {
     one(tx, select!("o.number = ?1"), [number])
 }
 
 /// The order of this external reference.
-pub fn kept_by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<Kept>> {
+pub fn document_by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<StoredDocument>> {
     one(tx, select!("o.external_ref = ?1"), [reference])
 }
 
 /// The order in this row.
-pub fn kept_by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<Kept>> {
+pub fn document_by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<StoredDocument>> {
     one(tx, select!("o.seq = ?1"), [seq])
 }
 
-fn one(tx: &ReadTx<'_>, sql: &str, params: impl Params) -> Result<Option<Kept>> {
+fn one(tx: &ReadTx<'_>, sql: &str, params: impl Params) -> Result<Option<StoredDocument>> {
     tx.row(sql, params, read)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Kept> {
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredDocument> {
     let mut columns = Columns::of(row);
-    Ok(Kept {
+    Ok(StoredDocument {
         seq: columns.take()?,
         user_id: columns.id_or_none()?,
         version: columns.take()?,

@@ -1,6 +1,6 @@
-//! What subjects come to over a range of time.
+//! What dimensions come to over a range of time.
 
-use super::{FINEST, Ledger, Part, Place, Values, each, logged};
+use super::{EntryKey, FINEST, Part, Rollup, Values, each, logged};
 use crate::{
     domain::{calendar::cover, money::Currency},
     error::{Error, Result},
@@ -8,17 +8,17 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Values of the widest ledger that has subjects.
-const WIDTH: usize = Ledger::Users.width();
+/// Values of the widest rollup that has dimensions.
+const WIDTH: usize = Rollup::Users.width();
 
-/// How often each value of a subject counts.
+/// How often each value of a dimension counts.
 pub type Weights = [i64; WIDTH];
 
 /// Whose sums, of when and in which currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summed {
     /// What is counted.
-    pub ledger: Ledger,
+    pub rollup: Rollup,
     /// From when to when: seconds since the epoch, multiples of 900.
     pub range: (i64, i64),
     /// The only currency, if one is named.
@@ -27,8 +27,8 @@ pub struct Summed {
 
 impl Summed {
     /// Whether this change is one of those that are summed.
-    pub(super) fn includes(&self, place: &Place) -> bool {
-        (self.range.0..self.range.1).contains(&(place.bucket * FINEST)) && self.wants(place.currency)
+    pub(super) fn includes(&self, key: &EntryKey) -> bool {
+        (self.range.0..self.range.1).contains(&(key.bucket * FINEST)) && self.wants(key.currency)
     }
 
     fn wants(&self, currency: Currency) -> bool {
@@ -36,17 +36,17 @@ impl Summed {
     }
 }
 
-/// Sums of subjects in each currency. There may be many thousands, each in as many buckets as there are days, so they
+/// Sums of dimensions in each currency. There may be many thousands, each in as many buckets as there are days, so they
 /// are found without a search.
 pub struct Totals {
     by_currency: Vec<(Currency, Subjects)>,
-    /// The greatest number that a subject can have.
+    /// The greatest number that a dimension can have.
     last: usize,
 }
 
-/// What subjects come to in one currency.
+/// What dimensions come to in one currency.
 struct Subjects {
-    /// By subject: one more than its index in `found`, 0 if it is not there.
+    /// By dimension: one more than its index in `found`, 0 if it is not there.
     indices: Vec<u32>,
     /// Subjects, in the order in which they were found.
     found: Vec<u32>,
@@ -67,15 +67,15 @@ impl Subjects {
         self.sums.shrink_to_fit();
     }
 
-    /// Adds a part of what a subject comes to, or takes it away.
+    /// Adds a part of what a dimension comes to, or takes it away.
     #[inline]
-    fn add(&mut self, subject: usize, part: &[i64; WIDTH]) {
-        if self.indices.len() <= subject {
-            self.indices.resize(subject + 1, 0);
+    fn add(&mut self, dimension: usize, part: &[i64; WIDTH]) {
+        if self.indices.len() <= dimension {
+            self.indices.resize(dimension + 1, 0);
         }
-        let index = &mut self.indices[subject];
+        let index = &mut self.indices[dimension];
         if *index == 0 {
-            self.found.push(u32::try_from(subject).unwrap_or(u32::MAX));
+            self.found.push(u32::try_from(dimension).unwrap_or(u32::MAX));
             self.sums.push(*part);
             *index = u32::try_from(self.found.len()).unwrap_or(u32::MAX);
             return;
@@ -105,7 +105,7 @@ impl Subjects {
         }
     }
 
-    /// What the subject at this index of `found` comes to.
+    /// What the dimension at this index of `found` comes to.
     #[inline]
     fn values(&self, index: usize) -> Values {
         let sums = &self.sums[index];
@@ -133,106 +133,106 @@ impl Subjects {
 }
 
 impl Totals {
-    /// What each subject comes to.
+    /// What each dimension comes to.
     pub fn of(tx: &ReadTx<'_>, summed: &Summed) -> Result<Self> {
-        let mut totals = Self { by_currency: vec![], last: last_subject(tx, summed.ledger)? };
+        let mut totals = Self { by_currency: vec![], last: last_subject(tx, summed.rollup)? };
         let mut whole = true;
         for run in cover(summed.range.0, summed.range.1) {
-            each(tx, summed.ledger, run, |place, part| {
-                if summed.wants(place.currency) {
-                    whole &= totals.add(place, part, run.times).is_some();
+            each(tx, summed.rollup, run, |key, part| {
+                if summed.wants(key.currency) {
+                    whole &= totals.add(key, part, run.times).is_some();
                 }
             })?;
         }
-        logged(tx, summed.ledger, |place, part| {
-            if summed.includes(place) {
-                whole &= totals.add(place, part, 1).is_some();
+        logged(tx, summed.rollup, |key, part| {
+            if summed.includes(key) {
+                whole &= totals.add(key, part, 1).is_some();
             }
         })?;
-        totals.by_currency.iter_mut().for_each(|(_, subjects)| subjects.shrink());
+        totals.by_currency.iter_mut().for_each(|(_, dimensions)| dimensions.shrink());
         if whole { Ok(totals) } else { Err(beyond_the_last()) }
     }
 
     /// Bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
-        let of = |subjects: &Subjects| {
-            size_of_val(&*subjects.indices) + size_of_val(&*subjects.found) + size_of_val(&*subjects.sums)
+        let of = |dimensions: &Subjects| {
+            size_of_val(&*dimensions.indices) + size_of_val(&*dimensions.found) + size_of_val(&*dimensions.sums)
         };
-        self.by_currency.iter().map(|(_, subjects)| of(subjects)).sum()
+        self.by_currency.iter().map(|(_, dimensions)| of(dimensions)).sum()
     }
 
     /// Adds a change that was logged later.
-    pub(super) fn change(&mut self, tx: &ReadTx<'_>, ledger: Ledger, place: &Place, part: &Part) -> Result<()> {
-        if usize::try_from(place.subject).is_ok_and(|subject| subject > self.last) {
-            self.last = last_subject(tx, ledger)?;
+    pub(super) fn change(&mut self, tx: &ReadTx<'_>, rollup: Rollup, key: &EntryKey, part: &Part) -> Result<()> {
+        if usize::try_from(key.dimension).is_ok_and(|dimension| dimension > self.last) {
+            self.last = last_subject(tx, rollup)?;
         }
-        self.add(place, part, 1).ok_or_else(beyond_the_last)
+        self.add(key, part, 1).ok_or_else(beyond_the_last)
     }
 
-    /// Adds a part; none if the subject is beyond the last one.
+    /// Adds a part; none if the dimension is beyond the last one.
     #[inline]
-    fn add(&mut self, place: &Place, part: &Part, times: i64) -> Option<()> {
-        let subject = usize::try_from(place.subject).ok().filter(|subject| *subject <= self.last)?;
-        let found = self.by_currency.iter().position(|(currency, _)| *currency == place.currency);
+    fn add(&mut self, key: &EntryKey, part: &Part, times: i64) -> Option<()> {
+        let dimension = usize::try_from(key.dimension).ok().filter(|dimension| *dimension <= self.last)?;
+        let found = self.by_currency.iter().position(|(currency, _)| *currency == key.currency);
         let found = found.unwrap_or_else(|| {
-            self.by_currency.push((place.currency, Subjects::up_to(self.last)));
+            self.by_currency.push((key.currency, Subjects::up_to(self.last)));
             self.by_currency.len() - 1
         });
         // Parts have 62 bits.
-        self.by_currency[found].1.add(subject, &std::array::from_fn(|i| part[i] * times));
+        self.by_currency[found].1.add(dimension, &std::array::from_fn(|i| part[i] * times));
         Some(())
     }
 
-    /// What a subject comes to in a currency.
-    pub fn values(&self, currency: Currency, subject: i64) -> Values {
-        self.find(currency, subject).map_or_else(Values::default, |(subjects, index)| subjects.values(index))
+    /// What a dimension comes to in a currency.
+    pub fn values(&self, currency: Currency, dimension: i64) -> Values {
+        self.find(currency, dimension).map_or_else(Values::default, |(dimensions, index)| dimensions.values(index))
     }
 
     /// The same by these weights; none if it is nothing at all.
-    pub(super) fn weighed(&self, currency: Currency, subject: i64, weights: &Weights) -> Option<i128> {
-        self.find(currency, subject).and_then(|(subjects, index)| subjects.weighed(index, weights))
+    pub(super) fn weighed(&self, currency: Currency, dimension: i64, weights: &Weights) -> Option<i128> {
+        self.find(currency, dimension).and_then(|(dimensions, index)| dimensions.weighed(index, weights))
     }
 
-    fn find(&self, currency: Currency, subject: i64) -> Option<(&Subjects, usize)> {
-        let (_, subjects) = self.by_currency.iter().find(|(other, _)| *other == currency)?;
-        let index = *subjects.indices.get(usize::try_from(subject).ok()?)? as usize;
-        Some((subjects, index.checked_sub(1)?))
+    fn find(&self, currency: Currency, dimension: i64) -> Option<(&Subjects, usize)> {
+        let (_, dimensions) = self.by_currency.iter().find(|(other, _)| *other == currency)?;
+        let index = *dimensions.indices.get(usize::try_from(dimension).ok()?)? as usize;
+        Some((dimensions, index.checked_sub(1)?))
     }
 
-    /// Every subject that comes to anything, with its currency and what it comes to.
+    /// Every dimension that comes to anything, with its currency and what it comes to.
     pub fn iter(&self) -> impl Iterator<Item = (Currency, i64, Values)> {
-        let entry = |(currency, subjects, index): (_, &Subjects, usize)| {
-            (currency, subjects.found[index].into(), subjects.values(index))
+        let entry = |(currency, dimensions, index): (_, &Subjects, usize)| {
+            (currency, dimensions.found[index].into(), dimensions.values(index))
         };
         self.all().map(entry).filter(|(.., values)| *values != Values::default())
     }
 
     /// The same by these weights.
     pub(super) fn iter_weighed(&self, weights: &Weights) -> impl Iterator<Item = (Currency, i64, i128)> {
-        self.all().filter_map(|(currency, subjects, index)| {
-            Some((currency, subjects.found[index].into(), subjects.weighed(index, weights)?))
+        self.all().filter_map(|(currency, dimensions, index)| {
+            Some((currency, dimensions.found[index].into(), dimensions.weighed(index, weights)?))
         })
     }
 
     fn all(&self) -> impl Iterator<Item = (Currency, &Subjects, usize)> {
-        self.by_currency
-            .iter()
-            .flat_map(|(currency, subjects)| (0..subjects.found.len()).map(move |index| (*currency, subjects, index)))
+        self.by_currency.iter().flat_map(|(currency, dimensions)| {
+            (0..dimensions.found.len()).map(move |index| (*currency, dimensions, index))
+        })
     }
 }
 
-/// The greatest number that a subject of this ledger can have.
-fn last_subject(tx: &ReadTx<'_>, ledger: Ledger) -> Result<usize> {
-    let sql = match ledger {
-        Ledger::Sales => return Ok(0),
-        Ledger::Statuses => return Ok(usize::from(u8::MAX)),
-        Ledger::Users => "SELECT coalesce(max(seq), 0) FROM users",
-        Ledger::Items => "SELECT coalesce(max(seq), 0) FROM skus",
+/// The greatest number that a dimension of this rollup can have.
+fn last_subject(tx: &ReadTx<'_>, rollup: Rollup) -> Result<usize> {
+    let sql = match rollup {
+        Rollup::Sales => return Ok(0),
+        Rollup::Statuses => return Ok(usize::from(u8::MAX)),
+        Rollup::Users => "SELECT coalesce(max(seq), 0) FROM users",
+        Rollup::Items => "SELECT coalesce(max(seq), 0) FROM skus",
     };
     let last: i64 = tx.row(sql, [], |row| row.get(0))?.unwrap_or(0);
     usize::try_from(last).map_err(Error::internal)
 }
 
 fn beyond_the_last() -> Error {
-    Error::internal("sums of a subject that there is not")
+    Error::internal("sums of a dimension that there is not")
 }

@@ -59,7 +59,7 @@ pub struct Sale {
 
 /// An order by its present status, counted when it was placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct StatusEntry {
     /// When the order was placed.
     pub at: Timestamp,
     /// Its currency.
@@ -136,8 +136,8 @@ pub fn of_items(order: &Order) -> impl Iterator<Item = ItemSale> {
 }
 
 /// Where an order stands; nowhere before it is placed.
-pub fn standing(order: &Order) -> Option<Standing> {
-    order.placed_at.map(|at| Standing {
+pub fn status_entry(order: &Order) -> Option<StatusEntry> {
+    order.placed_at.map(|at| StatusEntry {
         at,
         currency: order.currency,
         status: order.status,

@@ -1,6 +1,6 @@
 //! Enumerations that clients and the database write as words.
 
-macro_rules! names {
+macro_rules! string_enum {
     ($type:ident { $($variant:ident $name:literal),+ $(,)? }) => {
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -24,4 +24,4 @@ macro_rules! names {
         }
     };
 }
-pub(crate) use names;
+pub(crate) use string_enum;

@@ -1,10 +1,10 @@
-//! The form in which sums are kept: by bucket of time, currency and subject, in that order, as one run of bytes. It is
+//! The form in which sums are kept: by bucket of time, currency and dimension, in that order, as one run of bytes. It is
 //! some ten bytes for a sum over a user's day, and read without a look-up for each.
 //!
 //! A group for each bucket and currency: the bucket, the three letters of the currency, its entries, and 0. An entry is one
-//! more than the distance of its subject from that of the entry before (the first: from 0), and its values. Numbers are
+//! more than the distance of its dimension from that of the entry before (the first: from 0), and its values. Numbers are
 //! LEB128 (DWARF 5, section 7.6), those that can be negative with the sign in the lowest bit. They have 62 bits at most;
-//! a sum beyond that is written in parts, as several entries of its subject. So no sum is too large, and all of them are
+//! a sum beyond that is written in parts, as several entries of its dimension. So no sum is too large, and all of them are
 //! read in registers.
 
 use crate::domain::money::Currency;
@@ -17,16 +17,16 @@ const LARGEST_PART: i128 = 1 << 61;
 /// Bytes of a number at most.
 const LONGEST: usize = 9;
 
-/// What a subject comes to in a bucket; values beyond the width of the ledger are 0.
+/// What a dimension comes to in a bucket; values beyond the width of the rollup are 0.
 pub type Values = [i128; WIDEST];
 
-/// What an entry says: all that its subject comes to, or a part of it.
+/// What an entry says: all that its dimension comes to, or a part of it.
 pub type Part = [i64; WIDEST];
 
 /// What is counted, and for whom or what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ledger {
-    /// Orders and money. There is one subject, 0.
+pub enum Rollup {
+    /// Orders and money. There is one dimension, 0.
     Sales,
     /// The same for each user, by `users.seq`; 0 for orders of nobody.
     Users,
@@ -36,7 +36,7 @@ pub enum Ledger {
     Items,
 }
 
-impl Ledger {
+impl Rollup {
     /// All of them, in the order in which they are declared.
     pub const ALL: [Self; 4] = [Self::Sales, Self::Users, Self::Statuses, Self::Items];
 
@@ -63,57 +63,57 @@ impl Ledger {
 
 /// Where an entry belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct EntryKey {
     /// Whole spans since the epoch: of a quarter of an hour, 32 bits are enough for sixty thousand years.
     pub bucket: i64,
     /// The currency.
     pub currency: Currency,
     /// For whom or what, from 0.
-    pub subject: i64,
+    pub dimension: i64,
 }
 
 /// The bytes are none that this program wrote.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Damaged;
 
-/// Writes entries, which come in the order of their places.
+/// Writes entries, which come in the order of their keys.
 struct Encoder {
-    ledger: Ledger,
+    rollup: Rollup,
     bytes: Vec<u8>,
-    last: Option<Place>,
+    last: Option<EntryKey>,
 }
 
 impl Encoder {
-    fn new(ledger: Ledger) -> Self {
-        Self { ledger, bytes: vec![], last: None }
+    fn new(rollup: Rollup) -> Self {
+        Self { rollup, bytes: vec![], last: None }
     }
 
-    /// Writes what a subject comes to; nothing if that is nothing.
-    fn push(&mut self, place: &Place, values: &Values) {
+    /// Writes what a dimension comes to; nothing if that is nothing.
+    fn push(&mut self, key: &EntryKey, values: &Values) {
         let mut left = *values;
         while left != Values::default() {
             let part = left.map(|value| value.clamp(-LARGEST_PART, LARGEST_PART));
-            self.push_part(place, &part);
+            self.push_part(key, &part);
             left.iter_mut().zip(part).for_each(|(value, part)| *value -= part);
         }
     }
 
-    fn push_part(&mut self, place: &Place, part: &Values) {
-        let group = |place: &Place| (place.bucket, place.currency);
+    fn push_part(&mut self, key: &EntryKey, part: &Values) {
+        let group = |key: &EntryKey| (key.bucket, key.currency);
         let before = match &self.last {
-            Some(last) if group(last) == group(place) => last.subject,
+            Some(last) if group(last) == group(key) => last.dimension,
             last => {
                 if last.is_some() {
                     self.bytes.push(0);
                 }
-                write_signed(&mut self.bytes, place.bucket.into());
-                self.bytes.extend_from_slice(place.currency.code().as_bytes());
+                write_signed(&mut self.bytes, key.bucket.into());
+                self.bytes.extend_from_slice(key.currency.code().as_bytes());
                 0
             }
         };
-        write(&mut self.bytes, (place.subject - before).unsigned_abs() + 1);
-        part[..self.ledger.width()].iter().for_each(|value| write_signed(&mut self.bytes, *value));
-        self.last = Some(*place);
+        write(&mut self.bytes, (key.dimension - before).unsigned_abs() + 1);
+        part[..self.rollup.width()].iter().for_each(|value| write_signed(&mut self.bytes, *value));
+        self.last = Some(*key);
     }
 
     /// The bytes; none for no entries.
@@ -125,75 +125,75 @@ impl Encoder {
     }
 }
 
-/// The bytes of entries, which come in the order of their places.
-pub(super) fn encode<'e>(ledger: Ledger, entries: impl IntoIterator<Item = (&'e Place, &'e Values)>) -> Vec<u8> {
-    let mut encoder = Encoder::new(ledger);
-    for (place, values) in entries {
-        encoder.push(place, values);
+/// The bytes of entries, which come in the order of their keys.
+pub(super) fn encode<'e>(rollup: Rollup, entries: impl IntoIterator<Item = (&'e EntryKey, &'e Values)>) -> Vec<u8> {
+    let mut encoder = Encoder::new(rollup);
+    for (key, values) in entries {
+        encoder.push(key, values);
     }
     encoder.finish()
 }
 
 /// Shows `visit` each entry of these bytes.
-pub(super) fn each(ledger: Ledger, bytes: &[u8], visit: impl FnMut(&Place, &Part)) -> Result<(), Damaged> {
+pub(super) fn each(rollup: Rollup, bytes: &[u8], visit: impl FnMut(&EntryKey, &Part)) -> Result<(), Damaged> {
     // With the width known when it is compiled, reading an entry is straight on.
-    match ledger {
-        Ledger::Sales => read_all::<{ Ledger::Sales.width() }>(bytes, visit),
-        Ledger::Users => read_all::<{ Ledger::Users.width() }>(bytes, visit),
-        Ledger::Statuses => read_all::<{ Ledger::Statuses.width() }>(bytes, visit),
-        Ledger::Items => read_all::<{ Ledger::Items.width() }>(bytes, visit),
+    match rollup {
+        Rollup::Sales => read_all::<{ Rollup::Sales.width() }>(bytes, visit),
+        Rollup::Users => read_all::<{ Rollup::Users.width() }>(bytes, visit),
+        Rollup::Statuses => read_all::<{ Rollup::Statuses.width() }>(bytes, visit),
+        Rollup::Items => read_all::<{ Rollup::Items.width() }>(bytes, visit),
     }
 }
 
-fn read_all<const WIDTH: usize>(mut bytes: &[u8], mut visit: impl FnMut(&Place, &Part)) -> Result<(), Damaged> {
+fn read_all<const WIDTH: usize>(mut bytes: &[u8], mut visit: impl FnMut(&EntryKey, &Part)) -> Result<(), Damaged> {
     let mut part = Part::default();
     while !bytes.is_empty() {
         let bucket = i32::try_from(read_signed(&mut bytes)?).map_err(|_| Damaged)?.into();
         let (code, rest) = bytes.split_at_checked(3).ok_or(Damaged)?;
         let currency = std::str::from_utf8(code).ok().and_then(Currency::stored).ok_or(Damaged)?;
         bytes = rest;
-        let mut place = Place { bucket, currency, subject: 0 };
+        let mut key = EntryKey { bucket, currency, dimension: 0 };
         while let Some(distance) = read(&mut bytes)?.checked_sub(1) {
-            place.subject += i64::from(u32::try_from(distance).map_err(|_| Damaged)?);
+            key.dimension += i64::from(u32::try_from(distance).map_err(|_| Damaged)?);
             for value in &mut part[..WIDTH] {
                 *value = read_signed(&mut bytes)?;
             }
-            visit(&place, &part);
+            visit(&key, &part);
         }
     }
     Ok(())
 }
 
-/// `bytes` with these sums added, which come in the order of their places.
+/// `bytes` with these sums added, which come in the order of their keys.
 pub(super) fn merge<'e>(
-    ledger: Ledger,
+    rollup: Rollup,
     bytes: &[u8],
-    sums: impl Iterator<Item = (&'e Place, &'e Values)>,
+    sums: impl Iterator<Item = (&'e EntryKey, &'e Values)>,
 ) -> Result<Vec<u8>, Damaged> {
-    let mut merged = Encoder::new(ledger);
+    let mut merged = Encoder::new(rollup);
     let mut sums = sums.peekable();
-    let mut push = |place: &Place, values: &Values| {
-        while let Some((earlier, values)) = sums.next_if(|(other, _)| *other < place) {
+    let mut push = |key: &EntryKey, values: &Values| {
+        while let Some((earlier, values)) = sums.next_if(|(other, _)| *other < key) {
             merged.push(earlier, values);
         }
-        match sums.next_if(|(other, _)| *other == place) {
-            Some((_, more)) => merged.push(place, &std::array::from_fn(|i| values[i] + more[i])),
-            None => merged.push(place, values),
+        match sums.next_if(|(other, _)| *other == key) {
+            Some((_, more)) => merged.push(key, &std::array::from_fn(|i| values[i] + more[i])),
+            None => merged.push(key, values),
         }
     };
-    let mut last: Option<(Place, Values)> = None;
-    each(ledger, bytes, |place, part| match &mut last {
-        Some((same, values)) if same == place => add(values, part),
+    let mut last: Option<(EntryKey, Values)> = None;
+    each(rollup, bytes, |key, part| match &mut last {
+        Some((same, values)) if same == key => add(values, part),
         _ => {
-            if let Some((place, values)) = last.replace((*place, part.map(i128::from))) {
-                push(&place, &values);
+            if let Some((key, values)) = last.replace((*key, part.map(i128::from))) {
+                push(&key, &values);
             }
         }
     })?;
-    if let Some((place, values)) = last {
-        push(&place, &values);
+    if let Some((key, values)) = last {
+        push(&key, &values);
     }
-    sums.for_each(|(place, values)| merged.push(place, values));
+    sums.for_each(|(key, values)| merged.push(key, values));
     Ok(merged.finish())
 }
 
@@ -249,23 +249,24 @@ mod tests {
     use proptest::{collection::btree_map, prelude::*};
     use std::collections::BTreeMap;
 
-    type Entries = BTreeMap<Place, Values>;
+    type Entries = BTreeMap<EntryKey, Values>;
 
     fn entries() -> impl Strategy<Value = Entries> {
         let currency = prop_oneof![Just("EUR"), Just("JPY"), Just("KWD")];
-        let place = (-5_i64..5, currency, prop_oneof![0_i64..9, Just(i64::from(u32::MAX))])
-            .prop_map(|(bucket, code, subject)| Place { bucket, currency: Currency::stored(code).unwrap(), subject });
+        let key = (-5_i64..5, currency, prop_oneof![0_i64..9, Just(i64::from(u32::MAX))]).prop_map(
+            |(bucket, code, dimension)| EntryKey { bucket, currency: Currency::stored(code).unwrap(), dimension },
+        );
         let value = prop_oneof![-3_i128..3, any::<i64>().prop_map(i128::from), Just(1 << 64), Just(-1 << 64)];
-        btree_map(place, [value.clone(), value].prop_map(|[a, b]| [a, b, 0, 0, 0, 0, 0]), 0..20)
+        btree_map(key, [value.clone(), value].prop_map(|[a, b]| [a, b, 0, 0, 0, 0, 0]), 0..20)
     }
 
     fn encoded(entries: &Entries) -> Vec<u8> {
-        encode(Ledger::Statuses, entries)
+        encode(Rollup::Statuses, entries)
     }
 
     fn decode(bytes: &[u8]) -> Result<Entries, Damaged> {
         let mut found = Entries::new();
-        each(Ledger::Statuses, bytes, |place, part| add(found.entry(*place).or_default(), part))?;
+        each(Rollup::Statuses, bytes, |key, part| add(found.entry(*key).or_default(), part))?;
         Ok(found)
     }
 
@@ -282,10 +283,10 @@ mod tests {
 
         #[test]
         fn merging_adds(first in entries(), second in entries()) {
-            let merged = merge(Ledger::Statuses, &encoded(&first), second.iter()).unwrap();
+            let merged = merge(Rollup::Statuses, &encoded(&first), second.iter()).unwrap();
             let mut expected = first;
-            for (place, values) in second {
-                let sums = expected.entry(place).or_default();
+            for (key, values) in second {
+                let sums = expected.entry(key).or_default();
                 *sums = std::array::from_fn(|i| sums[i] + values[i]);
             }
             prop_assert_eq!(&merged, &encoded(&expected), "there is one way to write the same sums");
@@ -294,7 +295,7 @@ mod tests {
 
         #[test]
         fn nothing_else_is_read_or_panics(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let _ = each(Ledger::Sales, &bytes, |_, _| {});
+            let _ = each(Rollup::Sales, &bytes, |_, _| {});
         }
 
         #[test]
