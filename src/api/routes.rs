@@ -2,11 +2,11 @@
 //! the OpenAPI document and the authorisation test all come from here.
 
 use super::{
-    analytics, api_keys, audit, auth, cors, events, gate, idempotency, middleware, openapi,
+    analytics, api_keys, audit, auth, cors, events, gate, idempotency,
+    input::list::ListQuery,
+    middleware, openapi,
     operation::{Idempotency, NDJSON, Operation, SQLITE, Unruled, Versioned},
-    orders,
-    output::list::Paging,
-    pages, roles, sessions, system, transactions, users,
+    orders, pages, roles, sessions, system, transactions, users,
 };
 use crate::{
     app::App,
@@ -117,7 +117,7 @@ fn signing_in_and_users() -> Vec<Operation> {
             .read_by("users.get"),
         read("users.list", "/v1/users", "List users", users::list)
             .needs(&[UsersRead])
-            .query::<Paging>()
+            .query::<ListQuery>()
             .pages::<Page<UserView>>()
             .streams(),
         read("users.get", "/v1/users/{id}", "Read a user", users::get).signed_in().answers::<UserView>(),
@@ -140,7 +140,7 @@ fn sessions_roles_keys_and_audit() -> Vec<Operation> {
     vec![
         read("sessions.list", "/v1/users/{id}/sessions", "List a user's sessions", sessions::list)
             .signed_in()
-            .query::<Paging>()
+            .query::<ListQuery>()
             .pages::<Page<SessionView>>()
             .streams(),
         remove("sessions.delete_all", "/v1/users/{id}/sessions", "End all of a user's sessions", sessions::revoke_all)
@@ -156,7 +156,7 @@ fn sessions_roles_keys_and_audit() -> Vec<Operation> {
         .answers_nothing(),
         read("roles.list", "/v1/roles", "List roles", roles::list)
             .needs(&[UsersRead])
-            .query::<Paging>()
+            .query::<ListQuery>()
             .pages::<Page<RoleView>>()
             .streams(),
         replace("roles.put", "/v1/roles/{name}", "Make or replace a role", roles::put)
@@ -175,7 +175,7 @@ fn sessions_roles_keys_and_audit() -> Vec<Operation> {
             .problems(&[&problem::PERMISSION_NOT_HELD]),
         read("api_keys.list", "/v1/api-keys", "List API keys", api_keys::list)
             .needs(&[ApiKeysWrite])
-            .query::<Paging>()
+            .query::<ListQuery>()
             .pages::<Page<KeyView>>()
             .streams(),
         remove("api_keys.delete", "/v1/api-keys/{id}", "Revoke an API key", api_keys::revoke)
@@ -183,7 +183,7 @@ fn sessions_roles_keys_and_audit() -> Vec<Operation> {
             .answers_nothing(),
         read("audit.list", "/v1/audit", "Read the audit trail", audit::list)
             .needs(&[AuditRead])
-            .query::<audit::ListAudit>()
+            .query::<ListQuery<audit::ListAudit>>()
             .pages::<Page<AuditView>>()
             .streams(),
     ]
@@ -206,7 +206,7 @@ fn order_operations() -> Vec<Operation> {
             .answers_text(NDJSON),
         read("orders.list", "/v1/orders", "List orders", orders::list)
             .needs(READING_ORDERS)
-            .query::<orders::ListOrders>()
+            .query::<ListQuery<orders::ListOrders>>()
             .pages::<Page<OrderView<'_>>>()
             .streams(),
         one(read("orders.get", "/v1/orders/{id}", "Read an order", orders::get)),
@@ -270,7 +270,7 @@ fn history() -> Vec<Operation> {
     vec![
         read("orders.events", "/v1/orders/{id}/events", "Read an order's history", events::of_order)
             .needs(READING_ORDERS)
-            .query::<Paging>()
+            .query::<ListQuery>()
             .pages::<Page<EventView>>()
             .streams(),
         read("events.list", "/v1/events", "Read the history of everything", events::feed)
@@ -308,7 +308,7 @@ fn money() -> Vec<Operation> {
             transactions::of_order,
         )
         .needs(READING_ORDERS)
-        .query::<Paging>()
+        .query::<ListQuery>()
         .pages::<Page<TransactionView<'_>>>()
         .streams(),
         read("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", transactions::get)
@@ -340,7 +340,7 @@ fn figures() -> Vec<Operation> {
             "Figures by user",
             analytics::revenue_by_user,
         ))
-        .query::<analytics::RevenueQuery>()
+        .query::<ListQuery<analytics::RevenueQuery>>()
         .pages::<Report<RevenueRow>>(),
         report(read(
             "analytics.status_counts",

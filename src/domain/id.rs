@@ -12,6 +12,8 @@ const ENCODED_LENGTH: usize = 26;
 pub trait Identifier: Copy + Sized {
     /// The type's prefix, without the underscore.
     const PREFIX: &'static str;
+    /// The regular expression of the text form, for schemas. [`Self::parse`] accepts exactly what it matches.
+    const PATTERN: &'static str;
     /// From the stored bytes.
     fn from_bytes(bytes: [u8; 16]) -> Self;
     /// The stored bytes; their order is the order of creation.
@@ -32,6 +34,7 @@ macro_rules! identifiers {
 
         impl Identifier for $name {
             const PREFIX: &'static str = $prefix;
+            const PATTERN: &'static str = concat!("^", $prefix, "_[0-7][0-9a-hjkmnp-tv-z]{25}$");
             fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(bytes)
             }
