@@ -32,9 +32,10 @@ enum Caller {
 /// Which limit of its address a request without credentials counts against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AnonymousBucket {
+    /// Shared by all other requests.
     #[default]
     General,
-    /// Its own, so that a client whose token has expired, or a neighbour behind the same address, does not keep people
+    /// Separate, so that a client whose token has expired, or a neighbour behind the same address, does not keep people
     /// from logging in.
     LogIn,
 }
