@@ -223,7 +223,7 @@ fn a_transaction_has_the_name_of_its_operation() {
     let mut others = BTreeSet::new();
     let rooms = ["app", "service", "worker"];
     for source in sources().iter().filter(|source| rooms.contains(&source.room.as_str())) {
-        for call in [".write(", ".read(", ".scan("] {
+        for call in [".write(", ".read(", ".read_blocking(", ".scan("] {
             let arguments = source.shipped.split(call).skip(1).filter_map(|text| text.trim_start().strip_prefix('"'));
             let names = arguments.filter_map(|text| text.split('"').next());
             others.extend(names.filter(|name| !operations.contains(name)).map(str::to_owned));
