@@ -2,7 +2,7 @@
 //! clients and are not counted; nor is the loopback address, where a proxy on this machine comes from, named or not, and
 //! whoever could fill it up has other ways to stop the server. What is asked over a connection is not known here.
 
-use crate::{auth::network, config::Network};
+use crate::{auth::rate_limit, config::Network};
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -50,7 +50,7 @@ impl Peers {
         if self.most == 0 || LOOPBACK.contains(&peer) || self.proxies.iter().any(|network| network.contains(peer)) {
             return Some(Counted(None));
         }
-        let (mut state, subscriber) = (self.state(), network(peer));
+        let (mut state, subscriber) = (self.state(), rate_limit::subscriber(peer));
         let held = state.held.entry(subscriber).or_default();
         if *held < self.most {
             *held += 1;

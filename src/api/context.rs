@@ -4,7 +4,7 @@
 use super::{client_address, operation::Operation};
 use crate::{
     app::App,
-    auth::{Actor, allowance::Standing},
+    auth::{Actor, rate_limit::RateLimitState},
     domain::{
         id::RequestId,
         trace::{TraceId, TraceParent},
@@ -36,7 +36,7 @@ pub(super) struct Context {
     /// Set by the gate after authentication.
     pub(super) actor: OnceLock<Actor>,
     /// Set by the gate if a rate limit applies.
-    pub(super) rate_limit: OnceLock<Standing>,
+    pub(super) rate_limit: OnceLock<RateLimitState>,
 }
 
 impl Context {

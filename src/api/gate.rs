@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::Actor,
+    auth::{Actor, rate_limit::AnonymousBucket},
     error::{Category, Error, Result, problem},
     service::{access, audit},
 };
@@ -81,7 +81,7 @@ fn unmatched(app: &App, request: &Request, error: Error) -> Response {
     let context = request.extensions().get::<Arc<Context>>().filter(|_| in_api(request.uri().path()));
     let Some(context) = context else { return error.into_response() };
     let caller = authenticate(app, context, request.headers()).ok();
-    let counted = rate_limit::count(app, context, caller.as_ref());
+    let counted = rate_limit::count(app, context, caller.as_ref(), AnonymousBucket::General);
     let mut response = counted.err().unwrap_or(error).into_response();
     if let Some(state) = context.rate_limit.get() {
         rate_limit::add_headers(state, response.headers_mut());
@@ -120,7 +120,8 @@ async fn check(app: &App, operation: &Arc<Operation>, mut request: Request) -> R
     let is_public = operation.access == Access::Anonymous || operation.public_if.is_some_and(|is| is(&app.config));
     let caller = if is_public { Ok(None) } else { authenticate(app, &context, request.headers()).map(Some) };
     if operation.in_api() {
-        rate_limit::count(app, &context, caller.as_ref().ok().and_then(Option::as_ref))?;
+        let caller = caller.as_ref().ok().and_then(Option::as_ref);
+        rate_limit::count(app, &context, caller, operation.anonymous_bucket)?;
         if app.is_draining() {
             return Err(Error::new(&problem::DRAINING));
         }

@@ -5,7 +5,9 @@ mod builder;
 
 pub(crate) use builder::{WithoutAccess, delete, get, patch, post, put};
 
-use crate::{app::App, config::Config, domain::permission::Permission, error::Problem};
+use crate::{
+    app::App, auth::rate_limit::AnonymousBucket, config::Config, domain::permission::Permission, error::Problem,
+};
 use axum::{http::Method, routing::MethodRouter};
 use schemars::{Schema, SchemaGenerator};
 use std::time::Duration;
@@ -105,6 +107,8 @@ pub struct Operation {
     pub access: Access,
     /// A setting that opens it to anyone.
     pub public_if: Option<fn(&Config) -> bool>,
+    /// The rate limit of the address that a request without valid credentials counts against.
+    pub anonymous_bucket: AnonymousBucket,
     /// What it does with an `Idempotency-Key`.
     pub idempotency: Idempotency,
     /// How it uses entity tags.

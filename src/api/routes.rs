@@ -17,6 +17,7 @@ use super::{
     roles, sessions, system, transactions, users,
 };
 use crate::{
+    auth::rate_limit::AnonymousBucket,
     domain::{
         order::Transition,
         permission::Permission::{
@@ -62,6 +63,7 @@ fn authentication_and_users() -> Vec<Operation> {
             .problems(&[&problem::INVALID_SETUP_TOKEN, &problem::ALREADY_SET_UP]),
         post("auth.login", "/v1/auth/login", "Log in", auth::log_in)
             .anonymous()
+            .counts_against(AnonymousBucket::LogIn)
             .body::<auth::LogIn>()
             .returns::<Credentials>()
             .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),

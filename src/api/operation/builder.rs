@@ -2,7 +2,9 @@
 //! [`Operation`] only when it states who may call it: a row without an access rule does not compile.
 
 use super::{Access, Body, CSV, Idempotency, JSON, MERGE_PATCH, NDJSON, Operation, Payload, SVG, Versioning};
-use crate::{app::App, config::Config, domain::permission::Permission, error::Problem};
+use crate::{
+    app::App, auth::rate_limit::AnonymousBucket, config::Config, domain::permission::Permission, error::Problem,
+};
 use axum::{
     handler::Handler,
     http::Method,
@@ -46,6 +48,7 @@ impl WithoutAccess {
             summary,
             access: Access::AnyOf(&[]),
             public_if: None,
+            anonymous_bucket: AnonymousBucket::General,
             idempotency: Idempotency::Ignored,
             versioning: Versioning::None,
             paged: false,
@@ -84,6 +87,11 @@ impl Operation {
     /// Opens the operation to anyone if the configuration says so.
     pub(crate) fn public_if(self, setting: fn(&Config) -> bool) -> Self {
         Self { public_if: Some(setting), ..self }
+    }
+
+    /// Counts requests without valid credentials against this rate limit of their address.
+    pub(crate) fn counts_against(self, anonymous_bucket: AnonymousBucket) -> Self {
+        Self { anonymous_bucket, ..self }
     }
 
     pub(crate) fn idempotency(self, idempotency: Idempotency) -> Self {
