@@ -4,7 +4,7 @@
 use super::{client_address, operation::Operation};
 use crate::{
     app::App,
-    auth::{Actor, allowance::Standing},
+    auth::{Actor, rate_limit::RateLimitState},
     domain::{
         id::RequestId,
         trace::{TraceId, TraceParent},
@@ -36,8 +36,8 @@ pub(super) struct Context {
     pub(super) operation: OnceLock<Arc<Operation>>,
     /// Who is calling, once it is known.
     pub(super) actor: OnceLock<Actor>,
-    /// What is left of the caller's allowance, where there is one.
-    pub(super) standing: OnceLock<Standing>,
+    /// The rate limit of the caller after this request, if there is one.
+    pub(super) rate_limit: OnceLock<RateLimitState>,
 }
 
 impl Context {
@@ -52,7 +52,7 @@ impl Context {
             address: peer.map(|peer| client_address::of(peer.0.ip(), request.headers(), proxies)),
             operation: OnceLock::new(),
             actor: OnceLock::new(),
-            standing: OnceLock::new(),
+            rate_limit: OnceLock::new(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What every operation is behind, as its row in the table says. Checks come in the order that the guide promises:
-//! authentication, allowance, whether it is stopping, permission, size and media type of the body, and query parameters
+//! authentication, rate limit, whether it is stopping, permission, size and media type of the body, and query parameters
 //! where there are none; what follows is for the handler's arguments to check. Then the request waits for its turn, and
 //! denials are audited. What no operation is there for is answered here as well.
 
@@ -13,9 +13,9 @@ use crate::{
     app::App,
     auth::{
         Actor,
-        allowance::{Standing, WINDOW},
+        rate_limit::{AnonymousBucket, RateLimitState, WINDOW},
     },
-    error::{Class, Error, Result, problem},
+    error::{Category, Error, Result, problem},
     service::{access, audit},
 };
 use axum::{
@@ -48,15 +48,15 @@ pub(super) async fn enter(
         Err(error) => error.into_response(),
         Ok(request) => work(&app, &operation, request, next).await,
     };
-    if let Some(standing) = context.as_ref().and_then(|context| context.standing.get()) {
-        tell(standing, response.headers_mut());
+    if let Some(rate_limit) = context.as_ref().and_then(|context| context.rate_limit.get()) {
+        tell(rate_limit, response.headers_mut());
     }
     if operation.payloads.len() > 1 {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     }
     let Some(actor) = context.as_ref().and_then(|context| context.actor.get()) else { return response };
     if let Some(error) = response.extensions().get::<Arc<Error>>()
-        && error.problem().class == Class::Forbidden
+        && error.problem().category == Category::Forbidden
     {
         audit::denied(&app, actor, operation.id, error.problem().code);
     }
@@ -85,10 +85,10 @@ fn stray(app: &App, request: &Request, error: Error) -> Response {
     let context = request.extensions().get::<Arc<Context>>().filter(|_| in_api(request.uri().path()));
     let Some(context) = context else { return error.into_response() };
     let caller = authenticate(app, context, request.headers()).ok();
-    let counted = count(app, context, caller.as_ref());
+    let counted = count(app, context, caller.as_ref(), AnonymousBucket::General);
     let mut response = counted.err().unwrap_or(error).into_response();
-    if let Some(standing) = context.standing.get() {
-        tell(standing, response.headers_mut());
+    if let Some(rate_limit) = context.rate_limit.get() {
+        tell(rate_limit, response.headers_mut());
     }
     response
 }
@@ -110,7 +110,7 @@ async fn desk<'a>(app: &'a App, operation: &Operation) -> Result<Option<Semaphor
     if operation.access == Access::Anonymous || !operation.waits.is_zero() {
         return Ok(None);
     }
-    match tokio::time::timeout(LINE_TIME, app.desks.acquire()).await {
+    match tokio::time::timeout(LINE_TIME, app.request_permits.acquire()).await {
         Ok(desk) => desk.map(Some).map_err(Error::internal),
         Err(_) => Err(Error::new(&problem::OVERLOADED)),
     }
@@ -124,7 +124,7 @@ async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) ->
     let is_open = operation.access == Access::Anonymous || operation.opened_by.is_some_and(|by| by(&app.config));
     let caller = if is_open { Ok(None) } else { authenticate(app, &context, request.headers()).map(Some) };
     if operation.in_api() {
-        count(app, &context, caller.as_ref().ok().and_then(Option::as_ref))?;
+        count(app, &context, caller.as_ref().ok().and_then(Option::as_ref), operation.anonymous_bucket)?;
         if app.is_draining() {
             return Err(Error::new(&problem::DRAINING));
         }
@@ -152,28 +152,28 @@ async fn prepare(app: &App, operation: &Arc<Operation>, mut request: Request) ->
     Ok(request)
 }
 
-/// Counts the request against its caller's allowance, or that of the address whence it came without good credentials.
-fn count(app: &App, context: &Context, caller: Option<&Actor>) -> Result<()> {
+/// Counts the request against the rate limit of its caller, or of its address if it has no good credentials.
+fn count(app: &App, context: &Context, caller: Option<&Actor>, bucket: AnonymousBucket) -> Result<()> {
     let now = app.clock.now();
-    let standing = match (caller, context.address) {
-        (Some(actor), _) => app.allowances.count_principal(actor.principal, now),
-        (None, Some(address)) => app.allowances.count_address(address, now),
+    let state = match (caller, context.address) {
+        (Some(actor), _) => app.request_limits.count_principal(actor.principal, now),
+        (None, Some(address)) => app.request_limits.count_address(address, bucket, now),
         (None, None) => None,
     };
-    let Some(standing) = standing else { return Ok(()) };
-    let _ = context.standing.set(standing);
-    if standing.left.is_none() {
-        return Err(Error::new(&problem::RATE_LIMITED).retry_after(standing.renewed_in));
+    let Some(state) = state else { return Ok(()) };
+    let _ = context.rate_limit.set(state);
+    if state.remaining.is_none() {
+        return Err(Error::new(&problem::RATE_LIMITED).retry_after(state.resets_in));
     }
     Ok(())
 }
 
 /// The headers of draft-ietf-httpapi-ratelimit-headers.
-fn tell(standing: &Standing, headers: &mut HeaderMap) {
-    let (left, seconds) = (standing.left.unwrap_or_default(), standing.renewed_in.as_millis().div_ceil(1000));
+fn tell(state: &RateLimitState, headers: &mut HeaderMap) {
+    let (remaining, seconds) = (state.remaining.unwrap_or_default(), state.resets_in.as_millis().div_ceil(1000));
     let texts = [
-        ("ratelimit-policy", format!("\"default\";q={};w={}", standing.allowed, WINDOW.as_secs())),
-        ("ratelimit", format!("\"default\";r={left};t={seconds}")),
+        ("ratelimit-policy", format!("\"default\";q={};w={}", state.limit, WINDOW.as_secs())),
+        ("ratelimit", format!("\"default\";r={remaining};t={seconds}")),
     ];
     for (name, text) in texts {
         if let Ok(value) = HeaderValue::from_str(&text) {

@@ -1,7 +1,9 @@
 //! What one operation of the API is: a row of the table in `routes.rs`. The router, the checks before a handler,
 //! the OpenAPI document and the authorisation test all read it, so none of them can drift from the others.
 
-use crate::{app::App, config::Config, domain::permission::Permission, error::Problem};
+use crate::{
+    app::App, auth::rate_limit::AnonymousBucket, config::Config, domain::permission::Permission, error::Problem,
+};
 use axum::{http::Method, routing::MethodRouter};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::time::Duration;
@@ -105,6 +107,7 @@ impl Unruled {
             summary,
             access: Access::AnyOf(&[]),
             opened_by: None,
+            anonymous_bucket: AnonymousBucket::General,
             idempotency: Idempotency::Ignored,
             versioned: Versioned::No,
             paged: false,
@@ -154,6 +157,8 @@ pub struct Operation {
     pub access: Access,
     /// Whether the configuration opens it to anybody.
     pub opened_by: Option<fn(&Config) -> bool>,
+    /// Which rate limit of its address a request without credentials counts against.
+    pub anonymous_bucket: AnonymousBucket,
     /// What an `Idempotency-Key` does.
     pub idempotency: Idempotency,
     /// Whether versions matter.
@@ -189,6 +194,12 @@ impl Operation {
     #[must_use]
     pub fn opened_by(self, setting: fn(&Config) -> bool) -> Self {
         Self { opened_by: Some(setting), ..self }
+    }
+
+    /// Counts against this rate limit of the address.
+    #[must_use]
+    pub fn counts_against(self, anonymous_bucket: AnonymousBucket) -> Self {
+        Self { anonymous_bucket, ..self }
     }
 
     /// Takes an `Idempotency-Key`.

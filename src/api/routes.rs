@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
+    auth::rate_limit::AnonymousBucket,
     domain::{
         order::Transition,
         permission::Permission::{
@@ -90,6 +91,7 @@ fn signing_in_and_users() -> Vec<Operation> {
             .problems(&[&problem::INVALID_SETUP_TOKEN, &problem::ALREADY_SET_UP]),
         write("auth.login", "/v1/auth/login", "Log in", auth::log_in)
             .anonymous()
+            .counts_against(AnonymousBucket::LogIn)
             .takes::<auth::LogIn>()
             .answers::<Credentials>()
             .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),

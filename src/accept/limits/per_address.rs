@@ -2,7 +2,7 @@
 //! since they carry many clients. Nor is the loopback address: a proxy on this machine connects from there, named or not,
 //! and whoever can flood it has other ways to stop the server.
 
-use crate::{auth::network, config::Network};
+use crate::{auth::rate_limit, config::Network};
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -50,7 +50,7 @@ impl AddressLimit {
             return Some(AddressPermit(None));
         }
         // An IPv6 subscriber has a whole network of addresses.
-        let (mut counts, subscriber) = (self.counts(), network(peer));
+        let (mut counts, subscriber) = (self.counts(), rate_limit::subscriber(peer));
         let open = counts.open.entry(subscriber).or_default();
         if *open < self.max {
             *open += 1;
