@@ -8,9 +8,8 @@ use crate::{
     auth::{
         Cursors, Mac,
         access::AccessFacts,
-        allowance::Allowances,
-        attempts::Attempts,
         password::{HashCost, Hasher, PasswordRules},
+        rate_limit::{LoginDelays, RequestLimits},
         secret,
         token::{KeyRing, Tokens},
     },
@@ -35,7 +34,7 @@ use tokio::sync::{Semaphore, watch};
 /// A query in the lane of long ones may take this long where requests have no time limit.
 const QUERY_BUDGET: Duration = Duration::from_secs(10);
 /// Requests that are worked on at once: enough to fill the writer's transactions, few enough to be done soon.
-const DESKS: usize = 512;
+const REQUEST_PERMITS: usize = 512;
 /// Imports that go on at once. Two of them fill the writer's transactions, and each may need several times the 8 MiB of
 /// lines that it works on, and 16 MiB for answers that wait for its client.
 const IMPORTS: usize = 4;
@@ -60,12 +59,12 @@ pub struct Parts {
     pub password_rules: PasswordRules,
     /// Who may do what, in memory.
     pub access: AccessFacts,
-    /// Failed log-ins.
-    pub attempts: Attempts,
-    /// Requests of late.
-    pub allowances: Allowances,
+    /// Delays and limits of failed log-ins.
+    pub login_delays: LoginDelays,
+    /// Rate limits of requests.
+    pub request_limits: RequestLimits,
     /// A permit for each request that is worked on.
-    pub desks: Semaphore,
+    pub request_permits: Semaphore,
     /// Places in lists.
     pub cursors: Cursors,
     /// Digests of passwords in requests that may come again.
@@ -200,9 +199,9 @@ impl App {
             hasher: Hasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
             access: AccessFacts::new(facts::load(&store, clock.now())?),
-            attempts: Attempts::new(config.limits.login_per_minute),
-            allowances: Allowances::new(config.limits.requests_per_minute),
-            desks: Semaphore::new(DESKS),
+            login_delays: LoginDelays::new(config.limits.login_per_minute),
+            request_limits: RequestLimits::new(config.limits.requests_per_minute),
+            request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
             rankings: Rankings::default(),
             readiness: readiness::Readiness::default(),

@@ -57,7 +57,7 @@ pub(super) async fn list(
     actor: Actor,
     ListRequest { options, .. }: ListRequest,
 ) -> Result<Response> {
-    let find = |app, actor, page| async move { api_keys::list(&app, &actor, &page) };
+    let find = |app, actor, page| async move { api_keys::list(&app, &actor, &page).await };
     list::answer(app, actor, options, "api_keys.list".to_owned(), find).await
 }
 

@@ -86,6 +86,6 @@ pub(super) async fn of_order(
     PathId(id): PathId<OrderId>,
     ListRequest { options, .. }: ListRequest,
 ) -> Result<Response> {
-    let find = move |app, actor, page| async move { events::of_order(&app, &actor, id, &page) };
+    let find = move |app, actor, page| async move { events::of_order(&app, &actor, id, &page).await };
     list::answer(app, actor, options, format!("orders.events {id}"), find).await
 }

@@ -34,7 +34,7 @@ pub(super) async fn list(
     actor: Actor,
     ListRequest { options, .. }: ListRequest,
 ) -> Result<Response> {
-    let find = |app, actor, page| async move { roles::list(&app, &actor, &page) };
+    let find = |app, actor, page| async move { roles::list(&app, &actor, &page).await };
     list::answer(app, actor, options, "roles.list".to_owned(), find).await
 }
 

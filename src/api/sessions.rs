@@ -23,7 +23,7 @@ pub(super) async fn list(
     PathId(user): PathId<UserId>,
     ListRequest { options, .. }: ListRequest,
 ) -> Result<Response> {
-    let find = move |app, actor, page| async move { sessions::list(&app, &actor, user, &page) };
+    let find = move |app, actor, page| async move { sessions::list(&app, &actor, user, &page).await };
     list::answer(app, actor, options, format!("sessions.list {user}"), find).await
 }
 

@@ -163,12 +163,13 @@ pub(super) async fn of_order(
     PathId(id): PathId<OrderId>,
     ListRequest { options, .. }: ListRequest,
 ) -> Result<Response> {
-    let find =
-        move |app, actor, page| async move { Ok(transactions::of_order(&app, &actor, id, &page)?.map(TransactionRow)) };
+    let find = move |app, actor, page| async move {
+        Ok(transactions::of_order(&app, &actor, id, &page).await?.map(TransactionRow))
+    };
     list::answer(app, actor, options, format!("transactions.list {id}"), find).await
 }
 
 /// Reads a payment or refund.
 pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId<TransactionId>) -> Result<Reply> {
-    transactions::get(&app, &actor, id).map(|document| Reply::new(200, document))
+    transactions::get(&app, &actor, id).await.map(|document| Reply::new(200, document))
 }

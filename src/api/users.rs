@@ -57,7 +57,7 @@ pub(super) async fn create(
 
 /// Reads a user.
 pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId<UserId>) -> Result<Json<UserView>> {
-    users::get(&app, &actor, id).map(Json)
+    users::get(&app, &actor, id).await.map(Json)
 }
 
 /// Lists users, newest first.
@@ -66,7 +66,7 @@ pub(super) async fn list(
     actor: Actor,
     ListRequest { options, .. }: ListRequest,
 ) -> Result<Response> {
-    let find = |app, actor, page| async move { users::list(&app, &actor, &page) };
+    let find = |app, actor, page| async move { users::list(&app, &actor, &page).await };
     list::answer(app, actor, options, "users.list".to_owned(), find).await
 }
 

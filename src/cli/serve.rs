@@ -3,7 +3,7 @@
 use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
 use crate::{
     accept::{self, Certificate},
-    api::routes,
+    api,
     app::{App, Surroundings},
     auth::secret,
     config::{Bootstrap, Config, Loaded},
@@ -77,7 +77,7 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, exporter: Option<Exporter>) -
     let (address, listener) = listening.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     print(format_args!("listening on {scheme}://{address}\n"))?;
-    if let Some(token) = sessions::offer_setup(&app)? {
+    if let Some(token) = sessions::offer_setup(&app).await? {
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
     print_users(&demo_users)?;
@@ -122,7 +122,7 @@ async fn run(
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
-    accept::serve(app.clone(), routes::router(app.clone()), listener, certificate, stop).await;
+    accept::serve(app.clone(), api::router(app.clone()), listener, certificate, stop).await;
     drop(stop_housekeeping);
     housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;
@@ -174,7 +174,7 @@ fn demo_plan() -> Plan {
 /// Fills an empty database with users and orders, at times of the past.
 async fn fill(config: &Config, plan: &Plan) -> Result<Vec<DemoUser>, Failure> {
     let app = demo::open(config, plan)?;
-    let made = if demo::is_empty(&app)? {
+    let made = if demo::is_empty(&app).await? {
         demo::fill(&app, plan, |_| {}).await?
     } else {
         tracing::warn!("--demo fills an empty database only; this one is left as it is");

@@ -23,7 +23,7 @@ pub async fn list(app: &App, actor: &Actor, request: PageRequest<i64>, wait: Dur
         () = app.drained() => {}
         () = tokio::time::sleep(wait) => {}
     }
-    app.store.read("events.list", |tx| page(tx, &request))
+    app.store.read("events.list", |tx| page(tx, &request)).await
 }
 
 /// A part of the whole history for an export: longer than a page, and read beside those.
@@ -38,12 +38,19 @@ fn page(tx: &ReadTx<'_>, request: &PageRequest<i64>) -> Result<Page<EventView, i
 }
 
 /// The history of an order, oldest first, if the actor may read it. The key of an event is its version.
-pub fn of_order(app: &App, actor: &Actor, id: OrderId, request: &PageRequest<i64>) -> Result<Page<EventView, i64>> {
-    app.store.read("orders.events", |tx| {
-        let order = readable_order(tx, actor, id)?;
-        let found = events::of_order(tx, order.seq, request.after.unwrap_or(0), request.limit_and_one())?;
-        request.page(views(found)?, |event| event.version, || Ok(order.version))
-    })
+pub async fn of_order(
+    app: &App,
+    actor: &Actor,
+    id: OrderId,
+    request: &PageRequest<i64>,
+) -> Result<Page<EventView, i64>> {
+    app.store
+        .read("orders.events", |tx| {
+            let order = readable_order(tx, actor, id)?;
+            let found = events::of_order(tx, order.seq, request.after.unwrap_or(0), request.limit_and_one())?;
+            request.page(views(found)?, |event| event.version, || Ok(order.version))
+        })
+        .await
 }
 
 fn views(events: Vec<events::Event>) -> Result<Vec<EventView>> {

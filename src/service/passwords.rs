@@ -14,10 +14,11 @@ use std::net::{IpAddr, Ipv4Addr};
 /// Changes the caller's password and ends their other sessions.
 pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result<()> {
     let id = actor.user_id().ok_or_else(sessions::not_for_keys)?;
-    let (user, hash) = app.store.read("auth.password", |tx| {
+    let found = app.store.read("auth.password", |tx| {
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
         Ok((user, users::password_hash(tx, id)?.ok_or_else(Error::absent)?))
-    })?;
+    });
+    let (user, hash) = found.await?;
     let owner = Owner { email: user.email.as_str(), name: &user.name };
     let accepted = app.password_rules.check(new, owner, "#/new_password");
     let wrong = verify(app, &actor, &user, current, &hash).await?;
@@ -35,12 +36,12 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
 async fn verify(app: &App, actor: &Actor, user: &User, shown: &str, hash: &str) -> Result<Option<Fault>> {
     let (account, now) = (user.email.as_str(), || app.clock.now());
     let address = actor.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    app.attempts.check(account, address, now())?;
+    app.login_delays.check(account, address, now())?;
     if app.hasher.verify(shown, Some(hash.to_owned())).await?.matches {
-        app.attempts.succeeded(account, address, now())?;
+        app.login_delays.record_success(account, address, now())?;
         return Ok(None);
     }
-    let refusal = app.attempts.failed(account, address, now());
+    let refusal = app.login_delays.record_failure(account, address, now());
     if refusal.is(&problem::INVALID_CREDENTIALS) { Ok(Some(wrong_password())) } else { Err(refusal) }
 }
 

@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use orderd::{
-    api::routes,
-    error::{self, Class},
+    api::{openapi, routes},
+    error::{self, Category},
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::Path};
@@ -33,7 +33,7 @@ fn met() -> BTreeSet<Met> {
 
 #[test]
 fn every_operation_has_been_answered_with_every_success_that_it_has() {
-    let (document, met) = (serde_json::from_str::<Value>(routes::document()).unwrap(), met());
+    let (document, met) = (serde_json::from_str::<Value>(openapi::json()).unwrap(), met());
     let mut missed = vec![];
     for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
     {
@@ -59,7 +59,7 @@ fn every_operation_has_met_the_problems_of_its_row() {
     let met: BTreeSet<_> = met().into_iter().map(|(operation, _, problem)| (operation, problem)).collect();
     let mut missed = vec![];
     for operation in routes::operations() {
-        let of_the_request = operation.problems.iter().filter(|problem| problem.class != Class::Unavailable);
+        let of_the_request = operation.problems.iter().filter(|problem| problem.category != Category::Unavailable);
         let codes = of_the_request.map(|problem| problem.code);
         missed.extend(
             codes.filter(|code| !met.contains(&(operation.id.into(), (*code).into()))).map(|code| (operation.id, code)),

@@ -3,7 +3,7 @@
 use super::{client::Client, statements};
 use axum::Router;
 use orderd::{
-    api::routes,
+    api,
     app::{App, Surroundings},
     auth::password::HashCost,
     config::{self, Flag, Sources},
@@ -117,7 +117,7 @@ impl Service {
             cores: NonZeroUsize::new(2).unwrap(),
         };
         let app = App::open(loaded.config, surroundings).unwrap_or_else(|e| panic!("{e}"));
-        let router = routes::router(app.clone());
+        let router = api::router(app.clone());
         *self.shared.running.write().unwrap() = Some((app, router));
     }
 
@@ -163,7 +163,7 @@ impl Service {
         if let Some(admin) = people.get("admin") {
             return admin.clone();
         }
-        let token = sessions::offer_setup(&self.app()).unwrap().expect("no user yet");
+        let token = sessions::offer_setup(&self.app()).await.unwrap().expect("no user yet");
         let body = json!({
             "token": token.reveal(), "email": "admin@example.com", "name": "admin", "password": PASSWORD
         });
