@@ -14,8 +14,6 @@ mod failures;
 mod files;
 mod framing;
 mod logs;
-#[path = "../reached/notes.rs"]
-mod notes;
 mod oracle;
 mod power_cut;
 mod readers;
