@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{
     domain::{
-        rollup,
         id::OrderId,
         order::{Item, Order},
         pricing::{Line, LineTotals, Tax},
+        rollup,
         time::Timestamp,
     },
     error::{Error, Result, problem},

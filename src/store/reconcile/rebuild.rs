@@ -2,9 +2,9 @@
 //! pass every check: figures that agree with damaged orders would hide the damage.
 
 use super::super::{
-    Commits, OpenError, ReadTx, rollups,
+    Commits, OpenError, ReadTx,
     open::{Taken, take},
-    orders,
+    orders, rollups,
     schema::STEPS,
     sql::failed,
     transactions,

@@ -9,7 +9,7 @@ use crate::{
         time::{Clock, Timestamp},
     },
     error::Result,
-    store::{ReadTx, rollups, gauges::EVENT_TYPES, sql::failed},
+    store::{ReadTx, gauges::EVENT_TYPES, rollups, sql::failed},
 };
 use rusqlite::{Connection, Params};
 use std::{
