@@ -35,7 +35,7 @@ use tokio::sync::{Semaphore, watch};
 /// A query in the lane of long ones may take this long where requests have no time limit.
 const QUERY_BUDGET: Duration = Duration::from_secs(10);
 /// Requests that are worked on at once: enough to fill the writer's transactions, few enough to be done soon.
-const DESKS: usize = 512;
+const REQUEST_PERMITS: usize = 512;
 /// Imports that go on at once. Two of them fill the writer's transactions, and each may need several times the 8 MiB of
 /// lines that it works on, and 16 MiB for answers that wait for its client.
 const IMPORTS: usize = 4;
@@ -65,7 +65,7 @@ pub struct Parts {
     /// Requests of late.
     pub allowances: Allowances,
     /// A permit for each request that is worked on.
-    pub desks: Semaphore,
+    pub request_permits: Semaphore,
     /// Places in lists.
     pub cursors: Cursors,
     /// Digests of passwords in requests that may come again.
@@ -202,7 +202,7 @@ impl App {
             access: AccessFacts::new(facts::load(&store, clock.now())?),
             attempts: Attempts::new(config.limits.login_per_minute),
             allowances: Allowances::new(config.limits.requests_per_minute),
-            desks: Semaphore::new(DESKS),
+            request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
             rankings: Rankings::default(),
             readiness: readiness::Readiness::default(),

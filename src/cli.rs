@@ -24,7 +24,7 @@ mod verify;
 
 use crate::{
     app::StartError,
-    error::{Class, Error, Place},
+    error::{Category, Error, FaultLocation},
     store::{CopyError, OpenError},
 };
 use clap::{CommandFactory, Parser, Subcommand};
@@ -155,8 +155,8 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
-        match (e.problem().class, e.cause()) {
-            (Class::Invalid | Class::Malformed, _) if !e.faults().is_empty() => Self::usage(faults(&e)),
+        match (e.problem().category, e.cause()) {
+            (Category::Invalid | Category::Malformed, _) if !e.faults().is_empty() => Self::usage(faults(&e)),
             (_, Some(cause)) => Self::failed(cause.to_string()),
             (_, None) => Self::failed(e.public_detail().unwrap_or(e.problem().title)),
         }
@@ -166,9 +166,9 @@ impl From<Error> for Failure {
 /// A line for each fault: what it is about, and what it has to be.
 fn faults(e: &Error) -> String {
     let lines = e.faults().iter().map(|fault| match &fault.at {
-        Place::Pointer(name) => format!("{} {}", name.trim_start_matches("#/"), fault.detail),
-        Place::Parameter(name) => format!("{name} {}", fault.detail),
-        Place::Header(name) => format!("{name} {}", fault.detail),
+        FaultLocation::Pointer(name) => format!("{} {}", name.trim_start_matches("#/"), fault.detail),
+        FaultLocation::Parameter(name) => format!("{name} {}", fault.detail),
+        FaultLocation::Header(name) => format!("{name} {}", fault.detail),
     });
     lines.collect::<Vec<_>>().join("\n")
 }

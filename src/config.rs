@@ -209,11 +209,6 @@ sections! {
         /// Of how many hours, days and weeks one is kept; zero for all.
         keep: usize = 7, number(0..=10_000);
     }
-    /// Webhooks.
-    webhooks: Webhooks {
-        /// Whether they may go to private and loopback addresses; there are no webhooks yet, so nothing acts on it.
-        allow_private: bool = false, switch;
-    }
     /// Metrics.
     metrics: Metrics {
         /// Whether anybody may read them.
@@ -304,7 +299,7 @@ mod tests {
         assert_eq!((config.idempotency.retention, config.idempotency.require_if_match), (30 * DAY, false));
         assert_eq!(config.reporting.timezone, TimeZone::UTC);
         assert_eq!((config.backup.dir, config.backup.every, config.backup.keep), (None, Duration::from_hours(1), 7));
-        assert!(!config.webhooks.allow_private && !config.metrics.public && config.traces.otlp_endpoint.is_none());
+        assert!(!config.metrics.public && config.traces.otlp_endpoint.is_none());
         assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Info));
     }
 
@@ -331,7 +326,6 @@ mod tests {
             ("reporting.timezone", "Europe/Atlantis"),
             ("backup.every", "daily"),
             ("backup.keep", "-1"),
-            ("webhooks.allow_private", ""),
             ("metrics.public", "1"),
             ("traces.otlp_endpoint", "https://127.0.0.1:4318"),
             ("log.format", "xml"),

@@ -1,6 +1,7 @@
 //! The rules: pure, synchronous, without I/O. Knows no HTTP, no SQL, no async, no serde.
 
 pub mod audit;
+pub mod base32;
 pub mod calendar;
 pub mod digest;
 pub mod event;

@@ -93,10 +93,31 @@ impl Store {
         self.0.writer.run(name, work).instrument(span).await
     }
 
-    /// Runs `work` on a consistent snapshot, at once, on this thread: for look-ups and pages that take microseconds.
-    pub fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
+    /// Runs `work` on a consistent snapshot, on this thread: for look-ups and pages that take microseconds. Resolves
+    /// once everything that the snapshot held is durable.
+    ///
+    /// # Errors
+    /// Those of `work`; `OVERLOADED` if no connection becomes free in time.
+    pub async fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
+        let outcome = self.read_blocking(name, work);
+        self.until_durable().await;
+        outcome
+    }
+
+    /// [`Store::read`] for code that is not async: opening the application, and commands. It does not wait until what
+    /// it reads is durable, so it must not answer clients.
+    ///
+    /// # Errors
+    /// Those of `work`; `OVERLOADED` if no connection becomes free in time.
+    pub fn read_blocking<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
         tracing::trace_span!(target: TARGET, "read", store.operation = name)
             .in_scope(|| self.0.readers.read(name, work))
+    }
+
+    /// Resolves when everything that readers see at this moment is durable, so that it may be shown to clients. The
+    /// writer syncs each commit before readers see it, so there is nothing to wait for.
+    fn until_durable(&self) -> std::future::Ready<()> {
+        std::future::ready(())
     }
 
     /// Runs `work` on a consistent snapshot in the lane of long queries: few at once, each with a budget of time.
@@ -109,7 +130,9 @@ impl Store {
         work: impl FnOnce(&ReadTx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let span = tracing::trace_span!(target: TARGET, "scan", store.operation = name);
-        self.0.readers.scan(name, work).instrument(span).await
+        let outcome = self.0.readers.scan(name, work).instrument(span).await;
+        self.until_durable().await;
+        outcome
     }
 
     /// Whether the writer makes a round trip within `limit`. If the disk was full, this finds out whether it still is.
@@ -121,8 +144,8 @@ impl Store {
     }
 
     /// Whether the file can be read and has the schema of this program.
-    pub fn schema_is_current(&self) -> bool {
-        self.read("system.schema", open::is_current).unwrap_or(false)
+    pub async fn schema_is_current(&self) -> bool {
+        self.read("system.schema", open::is_current).await.unwrap_or(false)
     }
 
     /// Resolves when storage has failed in a way that only a restart can mend.

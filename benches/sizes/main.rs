@@ -62,7 +62,7 @@ async fn measure(size: usize) -> Outcome<()> {
     let file = folder.path().join("orders.db");
     let made = fill(&file, size).await?.a_second();
     let app = shop::open(&file)?;
-    let (reads, p99) = read(&app, size)?;
+    let (reads, p99) = read(&app, size).await?;
     let (first, last) = walk(&app).await?;
     let empty = shop::open(&folder.path().join("empty.db"))?;
     let (mut here, mut there) = (vec![], vec![]);
@@ -91,13 +91,13 @@ async fn fill(file: &Path, orders: usize) -> Outcome<Histogram> {
 }
 
 /// Reads orders from anywhere in the file: how many a second, and the 99th percentile.
-fn read(app: &App, size: usize) -> Outcome<(f64, f64)> {
+async fn read(app: &App, size: usize) -> Outcome<(f64, f64)> {
     let (mut random, mut times, actor) = (fastrand::Rng::with_seed(1), vec![], shop::system());
     let begun = Instant::now();
     for _ in 0..READS {
         let number = Named::Number(random.i64(1..=i64::try_from(size)?));
         let begun = Instant::now();
-        orders::get(app, &actor, &number)?;
+        orders::get(app, &actor, &number).await?;
         times.push(begun.elapsed());
     }
     let histogram = Histogram { done: READS, time: begun.elapsed() };

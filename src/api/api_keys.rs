@@ -56,7 +56,10 @@ pub(super) async fn create(
 /// Keys, newest first.
 pub(super) async fn list(State(app): State<App>, actor: Actor, asked: Asked) -> Result<Response> {
     let shared = app.clone();
-    let find = move |wanted: &Wanted<KeyId>| api_keys::list(&shared, &actor, wanted);
+    let find = move |wanted: Wanted<KeyId>| {
+        let (app, actor) = (shared.clone(), actor.clone());
+        async move { api_keys::list(&app, &actor, &wanted).await }
+    };
     asked.answer(&app, "api_keys.list".to_owned(), list::id, list::cursor, find).await
 }
 

@@ -117,5 +117,5 @@ pub(super) async fn change_password(
 
 /// Who is calling.
 pub(super) async fn me(State(app): State<App>, actor: Actor) -> Result<Json<Me>> {
-    sessions::me(&app, &actor).map(Json)
+    sessions::me(&app, &actor).await.map(Json)
 }

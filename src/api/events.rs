@@ -81,6 +81,9 @@ pub(super) async fn of_order(
     asked: Asked,
 ) -> Result<Response> {
     let shared = app.clone();
-    let find = move |wanted: &Wanted<i64>| events::of_order(&shared, &actor, id, wanted);
+    let find = move |wanted: Wanted<i64>| {
+        let (app, actor) = (shared.clone(), actor.clone());
+        async move { events::of_order(&app, &actor, id, &wanted).await }
+    };
     asked.answer(&app, format!("orders.events {id}"), list::row, list::of_row, find).await
 }

@@ -15,7 +15,7 @@ use crate::{
         Actor,
         allowance::{Standing, WINDOW},
     },
-    error::{Class, Error, Result, problem},
+    error::{Category, Error, Result, problem},
     service::{access, audit},
 };
 use axum::{
@@ -56,7 +56,7 @@ pub(super) async fn enter(
     }
     let Some(actor) = context.as_ref().and_then(|context| context.actor.get()) else { return response };
     if let Some(error) = response.extensions().get::<Arc<Error>>()
-        && error.problem().class == Class::Forbidden
+        && error.problem().category == Category::Forbidden
     {
         audit::denied(&app, actor, operation.id, error.problem().code);
     }
@@ -110,7 +110,7 @@ async fn desk<'a>(app: &'a App, operation: &Operation) -> Result<Option<Semaphor
     if operation.access == Access::Anonymous || !operation.waits.is_zero() {
         return Ok(None);
     }
-    match tokio::time::timeout(LINE_TIME, app.desks.acquire()).await {
+    match tokio::time::timeout(LINE_TIME, app.request_permits.acquire()).await {
         Ok(desk) => desk.map(Some).map_err(Error::internal),
         Err(_) => Err(Error::new(&problem::OVERLOADED)),
     }

@@ -16,5 +16,5 @@ pub(super) async fn get(
     Segments(mut path): Segments,
 ) -> Result<Json<IdempotencyKeyView>> {
     let key = path.remove("key").ok_or_else(Error::absent)?;
-    idempotency::look_up(&app, &actor, &key).map(Json)
+    idempotency::look_up(&app, &actor, &key).await.map(Json)
 }

@@ -54,7 +54,7 @@ pub(super) async fn get(
     PathId(id): PathId<OrderId>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    one(&app, &actor, &Named::Id(id), &headers)
+    one(&app, &actor, &Named::Id(id), &headers).await
 }
 
 /// An order by its number.
@@ -66,7 +66,7 @@ pub(super) async fn get_by_number(
 ) -> Result<Response> {
     let digits = path.get("number").filter(|text| text.bytes().all(|c| c.is_ascii_digit()));
     let number = digits.and_then(|text| text.parse().ok()).ok_or_else(Error::absent)?;
-    one(&app, &actor, &Named::Number(number), &headers)
+    one(&app, &actor, &Named::Number(number), &headers).await
 }
 
 /// An order by the caller's own reference.
@@ -77,10 +77,10 @@ pub(super) async fn get_by_ref(
     headers: HeaderMap,
 ) -> Result<Response> {
     let reference = path.remove("external_ref").ok_or_else(Error::absent)?;
-    one(&app, &actor, &Named::ExternalRef(reference), &headers)
+    one(&app, &actor, &Named::ExternalRef(reference), &headers).await
 }
 
-fn one(app: &App, actor: &Actor, named: &Named, headers: &HeaderMap) -> Result<Response> {
-    let (version, document) = orders::get(app, actor, named)?;
+async fn one(app: &App, actor: &Actor, named: &Named, headers: &HeaderMap) -> Result<Response> {
+    let (version, document) = orders::get(app, actor, named).await?;
     Ok(reply::versioned(document, version, headers))
 }

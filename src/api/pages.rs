@@ -80,7 +80,7 @@ pub async fn problems() -> Response {
                     tbody {
                         @for problem in ALL {
                             tr {
-                                td { (status(problem.class).as_u16()) }
+                                td { (status(problem.category).as_u16()) }
                                 td { a href={ "/problems/" (problem.slug()) } { code { (problem.code) } } }
                                 td { (problem.title) }
                             }
@@ -98,7 +98,7 @@ pub async fn problems() -> Response {
 /// `not_found` for a slug that no problem has.
 pub async fn problem(Path(slug): Path<String>) -> Result<Response> {
     let problem: &Problem = ALL.iter().find(|problem| problem.slug() == slug).ok_or_else(Error::absent)?;
-    let status = status(problem.class);
+    let status = status(problem.category);
     Ok(page(
         problem.title,
         CSP,

@@ -35,7 +35,10 @@ pub(super) struct PutRole {
 /// Roles, by name.
 pub(super) async fn list(State(app): State<App>, actor: Actor, asked: Asked) -> Result<Response> {
     let shared = app.clone();
-    let find = move |wanted: &Wanted<String>| roles::list(&shared, &actor, wanted);
+    let find = move |wanted: Wanted<String>| {
+        let (app, actor) = (shared.clone(), actor.clone());
+        async move { roles::list(&app, &actor, &wanted).await }
+    };
     asked.answer(&app, "roles.list".to_owned(), name, |name: String| cursor(&name), find).await
 }
 

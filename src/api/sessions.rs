@@ -21,7 +21,10 @@ pub(super) async fn list(
     asked: Asked,
 ) -> Result<Response> {
     let shared = app.clone();
-    let find = move |wanted: &Wanted<SessionId>| sessions::list(&shared, &actor, user, wanted);
+    let find = move |wanted: Wanted<SessionId>| {
+        let (app, actor) = (shared.clone(), actor.clone());
+        async move { sessions::list(&app, &actor, user, &wanted).await }
+    };
     asked.answer(&app, format!("sessions.list {user}"), list::id, list::cursor, find).await
 }
 

@@ -81,7 +81,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
     let check = |name, ok, detail| Check { name, ok, detail: (!ok).then_some(detail) };
     let look = async {
         let writer = app.store.writable(PROBE_TIME).await;
-        Working { writer, schema: app.store.schema_is_current(), disk: app.store.has_room() }
+        Working { writer, schema: app.store.schema_is_current().await, disk: app.store.has_room() }
     };
     let working = app.readiness.working(&app.clock, look).await;
     let checks = vec![

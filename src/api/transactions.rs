@@ -216,7 +216,7 @@ pub(super) async fn of_order(
         return all(app, actor, id, format).await;
     }
     let place = Place::plain(&app, format!("transactions.list {id}"), &paging)?;
-    let found = transactions::of_order(&app, &actor, id, &place.wanted(list::row))?;
+    let found = transactions::of_order(&app, &actor, id, &place.wanted(list::row)).await?;
     Ok(reply::page(&place.found(&app, found.as_ref().map(TransactionView::from), list::of_row), &uri))
 }
 
@@ -224,7 +224,7 @@ async fn all(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Resp
     export::stream(format, move |before: Option<i64>| {
         let (app, actor) = (app.clone(), actor.clone());
         async move {
-            let found = transactions::of_order(&app, &actor, id, &Wanted::some(before, ROWS_AT_ONCE))?;
+            let found = transactions::of_order(&app, &actor, id, &Wanted::some(before, ROWS_AT_ONCE)).await?;
             let rows: Vec<_> = found.entries.iter().map(TransactionView::from).collect();
             Ok((export::encode(format, &rows, Begins::after(before.as_ref()))?, found.next))
         }
@@ -234,5 +234,5 @@ async fn all(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Resp
 
 /// A payment or refund.
 pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId<TransactionId>) -> Result<Reply> {
-    transactions::get(&app, &actor, id).map(|document| Reply::new(200, document))
+    transactions::get(&app, &actor, id).await.map(|document| Reply::new(200, document))
 }

@@ -54,13 +54,16 @@ pub(super) async fn create(
 
 /// A user.
 pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId<UserId>) -> Result<Json<UserView>> {
-    users::get(&app, &actor, id).map(Json)
+    users::get(&app, &actor, id).await.map(Json)
 }
 
 /// Users, newest first.
 pub(super) async fn list(State(app): State<App>, actor: Actor, asked: Asked) -> Result<Response> {
     let shared = app.clone();
-    let find = move |wanted: &Wanted<UserId>| users::list(&shared, &actor, wanted);
+    let find = move |wanted: Wanted<UserId>| {
+        let (app, actor) = (shared.clone(), actor.clone());
+        async move { users::list(&app, &actor, &wanted).await }
+    };
     asked.answer(&app, "users.list".to_owned(), list::id, list::cursor, find).await
 }
 

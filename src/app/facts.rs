@@ -18,7 +18,7 @@ use crate::{
 
 /// What has to be known of everybody to tell who may do what.
 pub(super) fn load(store: &Store, now: Timestamp) -> Result<Facts> {
-    store.read("access.facts", |tx| {
+    store.read_blocking("access.facts", |tx| {
         Ok(Facts {
             users: users::all(tx)?.iter().map(|user| (user.id, of_user(user))).collect(),
             roles: roles::all(tx)?.into_iter().map(|role| (role.name.into(), role.permissions)).collect(),

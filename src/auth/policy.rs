@@ -25,7 +25,6 @@ pub const BUILT_IN: &[(&str, PermissionSet)] = &[
             P::AnalyticsRead,
             P::UsersRead,
             P::AuditRead,
-            P::WebhooksWrite,
         ]),
     ),
     (
@@ -70,7 +69,7 @@ mod tests {
             names("manager").join(" "),
             "orders:read orders:read_own orders:create orders:create_own orders:update orders:update_own \
              orders:transition orders:cancel orders:cancel_own payments:write refunds:write analytics:read users:read \
-             audit:read webhooks:write"
+             audit:read"
         );
         assert_eq!(
             names("staff").join(" "),

@@ -5,14 +5,15 @@
 //! is ever stored: against 260 random bits a slow hash would add nothing. Passwords are chosen by people and live in
 //! `password.rs`.
 
-use crate::error::{Error, Result};
+use crate::{
+    domain::base32,
+    error::{Error, Result},
+};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// Crockford's base32 in lower case (no i, l, o, u).
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Random characters of a secret, of five bits each.
 const BODY_LENGTH: usize = 52;
 /// Characters of the checksum: 30 bits of SHA-256 over what stands before it.
@@ -69,8 +70,7 @@ impl Secret {
     pub fn from_seed(kind: Kind, seed: &Digest) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(kind.prefix().len() + BODY_LENGTH + CHECKSUM_LENGTH));
         text.push_str(kind.prefix());
-        let bit = |i: usize| seed.get(i / 8).map_or(0, |byte| byte >> (7 - i % 8) & 1);
-        text.extend((0..BODY_LENGTH).map(|i| character((0..5).fold(0, |digit, j| digit << 1 | bit(5 * i + j)))));
+        text.extend(base32::encode_bytes(seed, BODY_LENGTH));
         let checksum = checksum(&text);
         text.extend(checksum);
         Self(text)
@@ -79,7 +79,7 @@ impl Secret {
     /// Reads a secret of this kind; whatever `generate` cannot have made is refused without a look-up.
     pub fn parse(kind: Kind, text: &str) -> Option<Self> {
         let random = text.strip_prefix(kind.prefix())?;
-        if random.len() != BODY_LENGTH + CHECKSUM_LENGTH || !random.bytes().all(|c| ALPHABET.contains(&c)) {
+        if random.len() != BODY_LENGTH + CHECKSUM_LENGTH || random.bytes().any(|c| base32::value(c).is_none()) {
             return None;
         }
         let (signed, claimed) = text.split_at(text.len() - CHECKSUM_LENGTH);
@@ -160,17 +160,13 @@ pub fn random_text<const N: usize>() -> Result<String> {
 
 fn random_characters<const N: usize>() -> Result<Zeroizing<[char; N]>> {
     let bytes = random_bytes::<N>()?;
-    Ok(Zeroizing::new(bytes.map(character)))
-}
-
-/// The digit for the lowest five bits; 32 divides 256, so all digits are equally likely.
-fn character(byte: u8) -> char {
-    char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])
+    // 32 divides 256, so all digits are equally likely.
+    Ok(Zeroizing::new(bytes.map(base32::digit)))
 }
 
 fn checksum(signed: &str) -> [char; CHECKSUM_LENGTH] {
     let digest: Digest = Sha256::digest(signed.as_bytes()).into();
-    std::array::from_fn(|i| character(digest[i]))
+    std::array::from_fn(|i| base32::digit(digest[i]))
 }
 
 #[cfg(test)]
@@ -259,7 +255,7 @@ mod tests {
     fn readable_passwords_are_long_enough_and_easy_to_copy() {
         let password = readable_password().unwrap();
         assert_eq!(password.len(), 23);
-        assert!(password.split('-').all(|group| group.len() == 5 && group.bytes().all(|c| ALPHABET.contains(&c))));
+        assert!(password.split('-').all(|group| group.len() == 5 && group.bytes().all(|c| base32::value(c).is_some())));
         assert_ne!(*password, *readable_password().unwrap());
     }
 }

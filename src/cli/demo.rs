@@ -56,7 +56,7 @@ impl Arguments {
         };
         wait_for(async {
             let app = demo::open(&config, &plan)?;
-            let outcome = if demo::is_empty(&app)? {
+            let outcome = if demo::is_empty(&app).await? {
                 demo::fill(&app, &plan, progress::of_orders(plan.orders)).await.map_err(Failure::from)
             } else {
                 let path = config.db.path.display();

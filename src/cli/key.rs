@@ -76,7 +76,7 @@ fn create(arguments: Create) -> Result<(), Failure> {
     let Create { flags, user, name, permission, expires_at } = arguments;
     let new = NewKey { name, permissions: permission.into_iter().collect(), expires_at };
     let made = offline::change(flags.load(vec![])?, async |app, system| {
-        let owner = users::by_email(&app, &system, &user)?.id.0;
+        let owner = users::by_email(&app, &system, &user).await?.id.0;
         api_keys::create_for(&app, system, owner, new).await
     })?;
     print(format_args!("{} {}\n", made.key.id.0, made.secret))

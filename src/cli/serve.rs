@@ -76,7 +76,7 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
     let (address, listener) = listening.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     print(format_args!("listening on {scheme}://{address}\n"))?;
-    if let Some(token) = sessions::offer_setup(&app)? {
+    if let Some(token) = sessions::offer_setup(&app).await? {
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
     print_users(&demo_users)?;
@@ -167,7 +167,7 @@ fn demo_plan() -> Plan {
 /// Fills an empty database with users and orders, at times of the past.
 async fn fill(config: &Config, plan: &Plan) -> Result<Vec<DemoUser>, Failure> {
     let app = demo::open(config, plan)?;
-    let made = if demo::is_empty(&app)? {
+    let made = if demo::is_empty(&app).await? {
         demo::fill(&app, plan, |_| {}).await?
     } else {
         tracing::warn!("--demo fills an empty database only; this one is left as it is");

@@ -89,14 +89,14 @@ fn create(arguments: Create) -> Result<(), Failure> {
     let new = NewUser { email: email.clone(), name, role, password: password.as_str().into() };
     let id = offline::change_or_make(loaded, async |app, system| {
         users::create(&app, system.clone(), IdempotentRequest::once(), new).await?;
-        Ok(users::by_email(&app, &system, &email)?.id.0)
+        Ok(users::by_email(&app, &system, &email).await?.id.0)
     })?;
     print(format_args!("{id}\n"))
 }
 
 fn change(flags: ConfigFlags, email: &str, change: ChangeUser) -> Result<(), Failure> {
     offline::change(flags.load(vec![])?, async |app, system| {
-        let id: UserId = users::by_email(&app, &system, email)?.id.0;
+        let id: UserId = users::by_email(&app, &system, email).await?.id.0;
         users::change(&app, system, IdempotentRequest::once(), id, change).await.map(drop)
     })
 }

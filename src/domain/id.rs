@@ -1,26 +1,26 @@
 //! Typed, prefixed identifiers: a UUIDv7 (RFC 9562) written as a TypeID (`ord_01h455vb4pex5vsknk084sn02q`).
 
-use super::time::Timestamp;
-use std::{fmt, sync::Mutex};
+use super::{base32, time::Timestamp};
+use std::{
+    fmt::{self, Write as _},
+    sync::{Mutex, PoisonError},
+};
 
-/// Crockford's base32 in lower case (no i, l, o, u).
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// Characters after the prefix: 128 bits in base32.
-const ENCODED_LENGTH: usize = 26;
-
-/// What all identifiers have in common.
+/// Common to all identifier types.
 pub trait Identifier: Copy + Sized {
     /// The type's prefix, without the underscore.
     const PREFIX: &'static str;
-    /// From the stored bytes.
+    /// The regular expression of the text form, for schemas. [`Self::parse`] accepts exactly what it matches.
+    const PATTERN: &'static str;
+    /// The identifier of these stored bytes.
     fn from_bytes(bytes: [u8; 16]) -> Self;
-    /// The stored bytes; their order is the order of creation.
+    /// The stored bytes. Their order is the order of creation.
     fn bytes(&self) -> &[u8; 16];
 
-    /// Reads the text form; nothing but the one canonical spelling is accepted.
+    /// Reads the text form; accepts its canonical spelling only.
     fn parse(text: &str) -> Option<Self> {
         let encoded = text.strip_prefix(Self::PREFIX)?.strip_prefix('_')?;
-        decode(encoded).map(Self::from_bytes)
+        base32::decode_u128(encoded).map(|value| Self::from_bytes(value.to_be_bytes()))
     }
 }
 
@@ -32,6 +32,7 @@ macro_rules! identifiers {
 
         impl Identifier for $name {
             const PREFIX: &'static str = $prefix;
+            const PATTERN: &'static str = concat!("^", $prefix, "_[0-7][0-9a-hjkmnp-tv-z]{25}$");
             fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(bytes)
             }
@@ -76,29 +77,12 @@ identifiers! {
 }
 
 fn write_id(f: &mut fmt::Formatter<'_>, prefix: &str, bytes: &[u8; 16]) -> fmt::Result {
-    let value = u128::from_be_bytes(*bytes);
-    let mut text = [0_u8; ENCODED_LENGTH];
-    for (i, c) in text.iter_mut().enumerate() {
-        let shift = 5 * (ENCODED_LENGTH - 1 - i);
-        *c = ALPHABET[(value >> shift) as usize & 31];
-    }
-    write!(f, "{prefix}_{}", std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    write!(f, "{prefix}_")?;
+    base32::encode_u128(u128::from_be_bytes(*bytes)).into_iter().try_for_each(|digit| f.write_char(digit))
 }
 
-fn decode(text: &str) -> Option<[u8; 16]> {
-    if text.len() != ENCODED_LENGTH || text.as_bytes()[0] > b'7' {
-        return None;
-    }
-    let mut value = 0_u128;
-    for c in text.bytes() {
-        let digit = ALPHABET.iter().position(|&a| a == c)?;
-        value = value << 5 | digit as u128;
-    }
-    Some(value.to_be_bytes())
-}
-
-/// The source of identifiers: UUIDv7, strictly increasing within the process even when the clock stands still
-/// or goes back (RFC 9562, section 6.2, method 2).
+/// Generates UUIDv7 identifiers that strictly increase within the process, even when the clock stands still or goes back
+/// (RFC 9562, section 6.2, method 2).
 pub struct Ids(Mutex<Generator>);
 
 struct Generator {
@@ -107,18 +91,15 @@ struct Generator {
 }
 
 impl Ids {
-    /// A source whose identifiers depend on `seed` and the times given alone.
+    /// A generator whose identifiers depend only on `seed` and the times that [`Self::next`] is given.
     pub fn seeded(seed: u64) -> Self {
         Self(Mutex::new(Generator { last: 0, random: fastrand::Rng::with_seed(seed) }))
     }
 
-    /// The next identifier at `now`, larger than every earlier one of this source.
-    ///
-    /// # Panics
-    /// Never in practice: the lock is held for arithmetic only.
+    /// The next identifier at `now`, larger than every earlier one of this generator.
     pub fn next<I: Identifier>(&self, now: Timestamp) -> I {
-        let mut generator = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // 48 bits of milliseconds, then 74 random bits; version and variant are put in between afterwards.
+        let mut generator = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // 48 bits of milliseconds, then 74 random bits. The version and variant bits are inserted afterwards.
         let fresh = u128::from(now.millis().max(0).unsigned_abs()) << 74 | generator.random.u128(..) >> 54;
         let next = if fresh > generator.last { fresh } else { generator.last + 1 + generator.random.u128(..) % 65_536 };
         generator.last = next;
@@ -138,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_form_is_the_typeid_of_the_specification() {
+    fn the_text_form_is_the_example_of_the_typeid_specification() {
         let uuid = 0x0189_0a5d_ac96_774b_bcce_b302_099a_8057_u128;
         let id = UserId::from_bytes(uuid.to_be_bytes());
         assert_eq!(id.to_string(), "usr_01h455vb4pex5vsknk084sn02q");
@@ -162,7 +143,17 @@ mod tests {
     }
 
     #[test]
-    fn ids_increase_though_the_clock_goes_back() {
+    fn the_pattern_names_exactly_the_digits() {
+        assert_eq!(OrderId::PATTERN, "^ord_[0-7][0-9a-hjkmnp-tv-z]{25}$");
+        let in_class =
+            |c| matches!(c, b'0'..=b'9' | b'a'..=b'h' | b'j' | b'k' | b'm' | b'n' | b'p'..=b't' | b'v'..=b'z');
+        for byte in 0..=255 {
+            assert_eq!(base32::value(byte).is_some(), in_class(byte), "{byte}");
+        }
+    }
+
+    #[test]
+    fn ids_increase_even_when_the_clock_goes_back() {
         let ids = Ids::seeded(7);
         let mut last: OrderId = ids.next(Timestamp::from_millis(2_000_000));
         for millis in [2_000_000, 1_000_000, 2_000_000, 2_000_001] {

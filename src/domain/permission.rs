@@ -32,7 +32,6 @@ permissions! {
     RolesWrite "roles:write"
     ApiKeysWrite "api_keys:write"
     AuditRead "audit:read"
-    WebhooksWrite "webhooks:write"
     MetricsRead "metrics:read"
     SystemBackup "system:backup"
 }

@@ -145,8 +145,10 @@ mod tests {
         let at: Vec<_> = price(&lines, &[], 0).unwrap_err().into_iter().map(|f| (f.at, f.detail)).collect();
         assert_eq!(
             at,
-            [("#/items/0/discount_amount", "5"), ("#/items/2/discount_amount", "10")]
-                .map(|(place, most)| (crate::error::Place::Pointer(place.into()), format!("must be at most {most}")))
+            [("#/items/0/discount_amount", "5"), ("#/items/2/discount_amount", "10")].map(|(place, most)| (
+                crate::error::FaultLocation::Pointer(place.into()),
+                format!("must be at most {most}")
+            ))
         );
     }
 

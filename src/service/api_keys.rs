@@ -78,19 +78,19 @@ pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> 
 }
 
 /// Every key, newest first.
-pub fn list(app: &App, actor: &Actor, wanted: &Wanted<KeyId>) -> Result<Found<KeyView, KeyId>> {
+pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<KeyId>) -> Result<Found<KeyView, KeyId>> {
     actor.require(Permission::ApiKeysWrite)?;
     let used = app.access.keys_used();
     let found = app.store.read("api_keys.list", |tx| {
         let found = api_keys::page(tx, wanted.after, wanted.look_for())?;
         wanted.found(found, |key| key.id, || api_keys::count(tx))
-    })?;
-    Ok(found.map(|key| shown(key, &used)))
+    });
+    Ok(found.await?.map(|key| shown(key, &used)))
 }
 
 /// The key of this identifier.
-pub(super) fn find(app: &App, id: KeyId) -> Result<Option<KeyView>> {
-    let key = app.store.read("api_keys.find", |tx| api_keys::by_id(tx, id))?;
+pub(super) async fn find(app: &App, id: KeyId) -> Result<Option<KeyView>> {
+    let key = app.store.read("api_keys.find", |tx| api_keys::by_id(tx, id)).await?;
     Ok(key.map(|key| shown(key, &app.access.keys_used())))
 }
 

@@ -79,8 +79,8 @@ pub fn open(config: &Config, plan: &Plan) -> Result<App, StartError> {
 }
 
 /// Whether there is neither a user nor a history.
-pub fn is_empty(app: &App) -> Result<bool> {
-    app.store.read("demo.empty", |tx| Ok(!user_rows::any(tx)? && events::last(tx)? == 0))
+pub async fn is_empty(app: &App) -> Result<bool> {
+    app.store.read("demo.empty", |tx| Ok(!user_rows::any(tx)? && events::last(tx)? == 0)).await
 }
 
 /// Fills an empty database. `progress` is told now and then how many orders are there.

@@ -23,7 +23,7 @@ pub async fn list(app: &App, actor: &Actor, wanted: Wanted<i64>, wait: Duration)
         () = app.drained() => {}
         () = tokio::time::sleep(wait) => {}
     }
-    app.store.read("events.list", |tx| page(tx, &wanted))
+    app.store.read("events.list", |tx| page(tx, &wanted)).await
 }
 
 /// A part of the whole history for an export: longer than a page, and read beside those.
@@ -38,12 +38,14 @@ fn page(tx: &ReadTx<'_>, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> 
 }
 
 /// The history of an order, oldest first, if the actor may read it. The key of an event is its version.
-pub fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> {
-    app.store.read("orders.events", |tx| {
-        let order = readable_order(tx, actor, id)?;
-        let found = events::of_order(tx, order.seq, wanted.after.unwrap_or(0), wanted.look_for())?;
-        wanted.found(views(found)?, |event| event.version, || Ok(order.version))
-    })
+pub async fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> {
+    app.store
+        .read("orders.events", |tx| {
+            let order = readable_order(tx, actor, id)?;
+            let found = events::of_order(tx, order.seq, wanted.after.unwrap_or(0), wanted.look_for())?;
+            wanted.found(views(found)?, |event| event.version, || Ok(order.version))
+        })
+        .await
 }
 
 fn views(events: Vec<events::Event>) -> Result<Vec<EventView>> {

@@ -129,9 +129,9 @@ impl IdempotentRequest {
 }
 
 /// What became of the caller's own `key`.
-pub fn look_up(app: &App, actor: &Actor, key: &str) -> Result<IdempotencyKeyView> {
+pub async fn look_up(app: &App, actor: &Actor, key: &str) -> Result<IdempotencyKeyView> {
     let since = app.clock.now().minus(app.config.idempotency.retention);
     let find = |tx: &ReadTx<'_>| idempotency::find(tx, &actor.principal.scope(), key, since);
-    let settled = app.store.read("idempotency_keys.get", find)?.ok_or_else(Error::absent)?;
+    let settled = app.store.read("idempotency_keys.get", find).await?.ok_or_else(Error::absent)?;
     Ok(IdempotencyKeyView::new(key.to_owned(), settled))
 }

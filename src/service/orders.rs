@@ -73,11 +73,13 @@ impl IfMatch {
 }
 
 /// The order of this name, if the actor may read it.
-pub fn get(app: &App, actor: &Actor, named: &Named) -> Result<(i64, String)> {
-    app.store.read("orders.get", |tx| {
-        let kept = find(tx, named)?.filter(|kept| readable(actor, kept.user_id)).ok_or_else(Error::absent)?;
-        Ok((kept.version, document_of(tx, kept)?))
-    })
+pub async fn get(app: &App, actor: &Actor, named: &Named) -> Result<(i64, String)> {
+    app.store
+        .read("orders.get", |tx| {
+            let kept = find(tx, named)?.filter(|kept| readable(actor, kept.user_id)).ok_or_else(Error::absent)?;
+            Ok((kept.version, document_of(tx, kept)?))
+        })
+        .await
 }
 
 fn find(tx: &ReadTx<'_>, named: &Named) -> Result<Option<StoredDocument>> {
@@ -106,7 +108,7 @@ pub async fn list(
     if wanted.count || orders::looks_far(&filter, sort) {
         app.store.scan("orders.list", move |tx| page(tx, &filter, sort, &wanted, listed)).await
     } else {
-        app.store.read("orders.list", |tx| page(tx, &filter, sort, &wanted, listed))
+        app.store.read("orders.list", |tx| page(tx, &filter, sort, &wanted, listed)).await
     }
 }
 

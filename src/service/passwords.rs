@@ -14,10 +14,11 @@ use std::net::{IpAddr, Ipv4Addr};
 /// Changes the caller's password and ends their other sessions.
 pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result<()> {
     let id = actor.user_id().ok_or_else(sessions::not_for_keys)?;
-    let (user, hash) = app.store.read("auth.password", |tx| {
+    let found = app.store.read("auth.password", |tx| {
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
         Ok((user, users::password_hash(tx, id)?.ok_or_else(Error::absent)?))
-    })?;
+    });
+    let (user, hash) = found.await?;
     let owner = Owner { email: user.email.as_str(), name: &user.name };
     let accepted = app.password_rules.check(new, owner, "#/new_password");
     let wrong = verify(app, &actor, &user, current, &hash).await?;

@@ -106,10 +106,10 @@ pub struct Me {
 }
 
 /// Who is calling, and what they may do.
-pub fn me(app: &App, actor: &Actor) -> Result<Me> {
+pub async fn me(app: &App, actor: &Actor) -> Result<Me> {
     let (user, api_key) = match actor.principal {
-        Principal::User { id, .. } => (app.store.read("auth.me", |tx| users::by_id(tx, id))?, None),
-        Principal::ApiKey { id, .. } => (None, api_keys::find(app, id)?),
+        Principal::User { id, .. } => (app.store.read("auth.me", |tx| users::by_id(tx, id)).await?, None),
+        Principal::ApiKey { id, .. } => (None, api_keys::find(app, id).await?),
         Principal::System => (None, None),
     };
     Ok(Me {
@@ -148,7 +148,7 @@ fn require_self_or_writer(actor: &Actor, user: UserId) -> Result<()> {
 }
 
 /// A user's log-ins, newest first.
-pub fn list(
+pub async fn list(
     app: &App,
     actor: &Actor,
     user: UserId,
@@ -160,8 +160,8 @@ pub fn list(
         users::by_id(tx, user)?.ok_or_else(Error::absent)?;
         let found = sessions::page(tx, user, wanted.after, now, wanted.look_for())?;
         wanted.found(found, |session| session.id, || sessions::count(tx, user, now))
-    })?;
-    Ok(found.map(|session| SessionView {
+    });
+    Ok(found.await?.map(|session| SessionView {
         id: AsText(session.id),
         created_at: AsText(session.created_at),
         last_used_at: AsText(session.last_used_at),

@@ -141,23 +141,25 @@ pub async fn resolve(
 }
 
 /// The transaction of this identifier, if the actor may read its order.
-pub fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> {
-    app.store.read("transactions.get", |tx| {
-        let transaction = transactions::by_id(tx, id)?.ok_or_else(Error::absent)?;
-        readable_order(tx, actor, transaction.order_id)?;
-        serde_json::to_string(&TransactionView::from(&transaction)).map_err(Error::internal)
-    })
+pub async fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> {
+    app.store
+        .read("transactions.get", |tx| {
+            let transaction = transactions::by_id(tx, id)?.ok_or_else(Error::absent)?;
+            readable_order(tx, actor, transaction.order_id)?;
+            serde_json::to_string(&TransactionView::from(&transaction)).map_err(Error::internal)
+        })
+        .await
 }
 
 /// An order's transactions, newest first, if the actor may read the order. The key of one is its row.
-pub fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<Transaction, i64>> {
+pub async fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<Transaction, i64>> {
     let found = app.store.read("transactions.list", |tx| {
         let order = readable_order(tx, actor, id)?;
         let before = wanted.after.unwrap_or(i64::MAX);
         let rows = transactions::of_order(tx, order.seq, before, wanted.look_for())?;
         wanted.found(rows, |(seq, _)| *seq, || transactions::count_of_order(tx, order.seq))
-    })?;
-    Ok(found.map(|(_, transaction)| transaction))
+    });
+    Ok(found.await?.map(|(_, transaction)| transaction))
 }
 
 /// Books what goes back when `order` is cancelled; the caller has made sure that it is held.

@@ -121,30 +121,30 @@ fn tell(tx: &WriteTx<'_>, app: &App, user: &User) {
 }
 
 /// A user, if the actor may read them; everybody may read themselves.
-pub fn get(app: &App, actor: &Actor, id: UserId) -> Result<UserView> {
+pub async fn get(app: &App, actor: &Actor, id: UserId) -> Result<UserView> {
     if actor.user_id() != Some(id) && !actor.may(Permission::UsersRead) {
         return Err(Error::absent());
     }
-    let user = app.store.read("users.get", |tx| users::by_id(tx, id))?.ok_or_else(Error::absent)?;
+    let user = app.store.read("users.get", |tx| users::by_id(tx, id)).await?.ok_or_else(Error::absent)?;
     Ok(UserView::from(&user))
 }
 
 /// The user who logs in with this address.
-pub fn by_email(app: &App, actor: &Actor, email: &str) -> Result<UserView> {
+pub async fn by_email(app: &App, actor: &Actor, email: &str) -> Result<UserView> {
     actor.require(Permission::UsersRead)?;
     let email = Email::parse(email).ok_or_else(|| Error::invalid(vec![not_an_address()]))?;
-    let found = app.store.read("users.by_email", |tx| users::by_email(tx, &email))?;
+    let found = app.store.read("users.by_email", |tx| users::by_email(tx, &email)).await?;
     found.map(|(user, _)| UserView::from(&user)).ok_or_else(|| Error::absent().detail("No user has this address."))
 }
 
 /// Users, newest first.
-pub fn list(app: &App, actor: &Actor, wanted: &Wanted<UserId>) -> Result<Found<UserView, UserId>> {
+pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<UserId>) -> Result<Found<UserView, UserId>> {
     actor.require(Permission::UsersRead)?;
     let found = app.store.read("users.list", |tx| {
         let found = users::page(tx, wanted.after, wanted.look_for())?;
         wanted.found(found, |user| user.id, || users::count(tx))
-    })?;
-    Ok(found.map(|user| UserView::from(&user)))
+    });
+    Ok(found.await?.map(|user| UserView::from(&user)))
 }
 
 fn document(user: &User) -> Result<String> {

@@ -48,9 +48,12 @@ pub(super) fn written(permissions: PermissionSet) -> String {
     permissions.iter().map(Permission::name).collect::<Vec<_>>().join(" ")
 }
 
+/// A permission that earlier versions could grant although no operation needed it. Rows may still contain it.
+const RETIRED: &str = "webhooks:write";
+
 /// The permissions that a column holds.
 pub(super) fn parse(text: &str) -> Option<PermissionSet> {
-    text.split_whitespace().map(Permission::parse).collect()
+    text.split_whitespace().filter(|&name| name != RETIRED).map(Permission::parse).collect()
 }
 
 #[cfg(test)]

@@ -20,7 +20,11 @@ async fn a_service_that_stops_takes_nothing_new_and_says_so() {
 async fn who_cannot_be_served_in_time_is_told_so_without_any_work() {
     let service = Service::start().await;
     let (staff, app) = (service.staff().await, service.app());
-    let all = app.desks.acquire_many(u32::try_from(app.desks.available_permits()).unwrap()).await.unwrap();
+    let all = app
+        .request_permits
+        .acquire_many(u32::try_from(app.request_permits.available_permits()).unwrap())
+        .await
+        .unwrap();
     let call = staff.post("/v1/orders", order_of(&[("tea", 1, 100)])).key("again");
     let refused = call.await.status(503).problem("overloaded");
     assert_eq!((refused.header("retry-after"), &refused["retryable"]), ("1", &true.into()));

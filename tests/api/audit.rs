@@ -108,7 +108,7 @@ async fn failures_and_denials_are_in_it_and_cannot_fill_it() {
 async fn a_changed_or_missing_entry_is_found() {
     let service = Service::start().await;
     service.customer().await;
-    let verify = || service.app().store.read("test", audit::verify).unwrap();
+    let verify = || service.app().store.read_blocking("test", audit::verify).unwrap();
     assert_eq!(verify(), None);
     service.stop().await;
     let raw = rusqlite::Connection::open(service.path()).unwrap();

@@ -12,7 +12,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 async fn the_holder_of_the_token_sets_up_once() {
     let service = Service::start().await;
     let nobody = service.anonymous();
-    let token = sessions::offer_setup(&service.app()).unwrap().unwrap().reveal().to_owned();
+    let token = sessions::offer_setup(&service.app()).await.unwrap().unwrap().reveal().to_owned();
     let body = |token: &str, password: &str| json!({"token": token, "email": "Ada@Example.com", "name": "Ada", "password": password});
     let wrong = nobody.post("/v1/setup", body(&token.replace(&token[8..12], "0000"), PASSWORD)).await.status(401);
     wrong.problem("invalid_setup_token");
@@ -26,13 +26,13 @@ async fn the_holder_of_the_token_sets_up_once() {
     nobody.post("/v1/setup", body(&token, PASSWORD)).await.status(409).problem("already_set_up");
     nobody.post("/v1/setup", body("guess", PASSWORD)).await.status(409).problem("already_set_up");
     service.reopen().await;
-    assert!(sessions::offer_setup(&service.app()).unwrap().is_none(), "there is a user already");
+    assert!(sessions::offer_setup(&service.app()).await.unwrap().is_none(), "there is a user already");
 }
 
 #[tokio::test]
 async fn the_set_up_token_is_good_for_a_day() {
     let service = Service::start().await;
-    let token = sessions::offer_setup(&service.app()).unwrap().unwrap().reveal().to_owned();
+    let token = sessions::offer_setup(&service.app()).await.unwrap().unwrap().reveal().to_owned();
     service.pass(Duration::from_hours(24));
     let body = json!({"token": token, "email": "a@b.example", "name": "A", "password": PASSWORD});
     service.anonymous().post("/v1/setup", body).await.status(401).problem("invalid_setup_token");

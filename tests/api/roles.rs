@@ -48,6 +48,22 @@ async fn a_role_counts_at_once_for_everybody_who_has_it() {
     admin.post("/v1/users", body).await.status(422).faults(&[("#/role", "unknown")]);
 }
 
+/// Earlier versions could grant `webhooks:write`, which no operation needed.
+#[tokio::test]
+async fn a_stored_permission_that_no_longer_exists_grants_nothing() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    admin.put("/v1/roles/night", json!({"permissions": ["orders:read"]})).await.created();
+    admin.put("/v1/roles/day", json!({"permissions": ["webhooks:write"]})).await.status(422);
+    let grace = service.person("grace", "night").await;
+    service.stop().await;
+    let raw = rusqlite::Connection::open(service.path()).unwrap();
+    raw.execute("UPDATE roles SET permissions = 'orders:read webhooks:write' WHERE name = 'night'", []).unwrap();
+    drop(raw);
+    service.open();
+    assert_eq!(grace.get("/v1/auth/me").await.ok()["permissions"], json!(["orders:read"]));
+}
+
 #[tokio::test]
 async fn bad_names_and_permissions_are_refused() {
     let service = Service::start().await;

@@ -168,7 +168,7 @@ async fn an_outdated_hash_is_renewed_at_the_next_log_in() {
     use orderd::{domain::id::Identifier, store::users};
     let service = Service::start().await;
     let id = Identifier::parse(&service.customer().await.id).unwrap();
-    let present = || service.app().store.read("test", |tx| users::password_hash(tx, id)).unwrap().unwrap();
+    let present = || service.app().store.read_blocking("test", |tx| users::password_hash(tx, id)).unwrap().unwrap();
     let params = argon2::Params::new(8, 1, 1, None).unwrap();
     let old = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x10, params);
     let old = old.hash_password(PASSWORD.as_bytes()).unwrap().to_string();

@@ -7,7 +7,7 @@
 
 use orderd::{
     api::routes,
-    error::{self, Class},
+    error::{self, Category},
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::Path};
@@ -59,7 +59,7 @@ fn every_operation_has_met_the_problems_of_its_row() {
     let met: BTreeSet<_> = met().into_iter().map(|(operation, _, problem)| (operation, problem)).collect();
     let mut missed = vec![];
     for operation in routes::operations() {
-        let of_the_request = operation.problems.iter().filter(|problem| problem.class != Class::Unavailable);
+        let of_the_request = operation.problems.iter().filter(|problem| problem.category != Category::Unavailable);
         let codes = of_the_request.map(|problem| problem.code);
         missed.extend(
             codes.filter(|code| !met.contains(&(operation.id.into(), (*code).into()))).map(|code| (operation.id, code)),

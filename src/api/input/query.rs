@@ -137,7 +137,7 @@ fn valid_names(fields: &[Field]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Place;
+    use crate::error::FaultLocation;
     use std::collections::BTreeMap;
 
     #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
@@ -175,7 +175,7 @@ mod tests {
         let error = parse::<T>(query).unwrap_err();
         assert!(error.is(&problem::INVALID_PARAMETER), "{error}");
         let show = |fault: &Fault| match &fault.at {
-            Place::Parameter(name) => format!("{name} {}: {}", fault.code, fault.detail),
+            FaultLocation::Parameter(name) => format!("{name} {}: {}", fault.code, fault.detail),
             other => panic!("{other:?}"),
         };
         error.faults().iter().map(show).collect()

@@ -144,7 +144,7 @@ pub(crate) fn shape_of<T: JsonSchema + 'static>() -> Result<Arc<Shape>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Place, problem};
+    use crate::error::{FaultLocation, problem};
     use serde::Deserialize;
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -209,8 +209,8 @@ mod tests {
     fn faults_of(value: Value) -> Vec<(String, &'static str, String)> {
         let error = valid::<Sample>(value).unwrap_err();
         assert!(error.is(&problem::VALIDATION_FAILED), "{error}");
-        let place = |at: &Place| match at {
-            Place::Pointer(pointer) => pointer.clone(),
+        let place = |at: &FaultLocation| match at {
+            FaultLocation::Pointer(pointer) => pointer.clone(),
             other => panic!("{other:?}"),
         };
         error.faults().iter().map(|fault| (place(&fault.at), fault.code, fault.detail.clone())).collect()

@@ -6,7 +6,7 @@ use crate::{
         operation::{Access, Body, Idempotency, Operation, Payload, Versioned},
         output::problem::{MEDIA_TYPE, ProblemBody},
     },
-    error::{Class, Error, Problem, Waiting},
+    error::{Category, Error, Problem, Retry},
 };
 use serde_json::{Map, Value, json};
 
@@ -112,9 +112,11 @@ fn problem_response(operation: &Operation, status: u16, problems: &[&'static Pro
     } else {
         name.push_str(".unlimited");
     }
+    headers.extend(
+        problems.iter().any(|problem| problem.category == Category::Unauthenticated).then_some("WWW-Authenticate"),
+    );
     headers
-        .extend(problems.iter().any(|problem| problem.class == Class::Unauthenticated).then_some("WWW-Authenticate"));
-    headers.extend(problems.iter().any(|problem| problem.class.waiting() == Waiting::For).then_some("Retry-After"));
+        .extend(problems.iter().any(|problem| problem.category.retry() == Retry::AfterDelay).then_some("Retry-After"));
     let titles: Vec<_> = problems.iter().map(|problem| format!("`{}`: {}.", problem.code, problem.title)).collect();
     let examples: Map<_, _> = problems.iter().map(|problem| (problem.code.to_owned(), example(problem))).collect();
     let response = json!({

@@ -15,7 +15,7 @@ pub(super) fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<&'static Pro
     let mut grouped: BTreeMap<u16, Vec<&'static Problem>> = BTreeMap::new();
     let implied = [always(operation), of_access(operation), of_input(operation), of_headers(operation)];
     for problem in implied.into_iter().flatten().chain(operation.problems.iter().copied()) {
-        let group = grouped.entry(status(problem.class).as_u16()).or_default();
+        let group = grouped.entry(status(problem.category).as_u16()).or_default();
         if !group.iter().any(|known| known.code == problem.code) {
             group.push(problem);
         }

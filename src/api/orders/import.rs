@@ -12,7 +12,7 @@ use crate::{
         output::problem::ProblemBody,
     },
     domain::permission::Permission,
-    error::{Class, Fault, problem},
+    error::{Category, Fault, problem},
     service::{access, orders::Imported, views::AsText},
 };
 use axum::{
@@ -161,7 +161,7 @@ async fn answer(app: &App, Line { number, actor, text }: Line) -> Answer {
         Ok(Imported::Exists(id)) => ("exists", *id, None),
         Err(error) => ("failed", None, Some(error)),
     };
-    if let Some(cause) = error.filter(|e| e.problem().class == Class::Internal).and_then(Error::cause) {
+    if let Some(cause) = error.filter(|e| e.problem().category == Category::Internal).and_then(Error::cause) {
         tracing::error!(import.line = number, error.cause = %cause, "a line of an import failed");
     }
     let problem = error.map(|error| ProblemBody::new(error, "/v1/orders/import", &actor.request_id));

@@ -22,7 +22,6 @@ use axum::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::future::ready;
 
 /// The largest page of any list.
 const MAX_LIMIT: u64 = 200;
@@ -69,24 +68,25 @@ impl FromRequestParts<App> for Asked {
 impl Asked {
     /// The answer from the list that `binding` describes. `find` gives what is wanted of it; `key` is what a cursor stands
     /// for, and `cursor` what stands for a key.
-    pub(crate) async fn answer<T, K>(
+    pub(crate) async fn answer<T, K, F>(
         self,
         app: &App,
         binding: String,
         key: impl FnOnce(&Cursor) -> Option<K>,
         cursor: impl FnOnce(K) -> Cursor,
-        find: impl Fn(&Wanted<K>) -> Result<Found<T, K>> + Send + 'static,
+        find: impl Fn(Wanted<K>) -> F + Send + 'static,
     ) -> Result<Response>
     where
         T: Row + Send + 'static,
         K: Send + 'static,
+        F: Future<Output = Result<Found<T, K>>> + Send + 'static,
     {
         if self.format != Format::Page {
             self.paging.refuse()?;
-            return all(self.format, move |wanted| ready(find(&wanted))).await;
+            return all(self.format, find).await;
         }
         let place = Place::plain(app, binding, &self.paging)?;
-        let found = find(&place.wanted(key))?;
+        let found = find(place.wanted(key)).await?;
         Ok(reply::page(&place.found(app, found, cursor), &self.uri))
     }
 }

@@ -1,7 +1,7 @@
 //! Problem details (RFC 9457): the one file that chooses statuses and writes error bodies. What kinds of problem
 //! there are, and their words, is the catalogue's matter.
 
-use crate::error::{Class, Error, Fault, Place, Problem, problem};
+use crate::error::{Category, Error, Fault, FaultLocation, Problem, problem};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -16,23 +16,23 @@ use std::{collections::BTreeMap, sync::Arc};
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// The status that tells a client what it can do.
-pub const fn status(class: Class) -> StatusCode {
-    match class {
-        Class::Malformed => StatusCode::BAD_REQUEST,
-        Class::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Class::Forbidden => StatusCode::FORBIDDEN,
-        Class::Absent => StatusCode::NOT_FOUND,
-        Class::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Class::SlowBody => StatusCode::REQUEST_TIMEOUT,
-        Class::Conflict => StatusCode::CONFLICT,
-        Class::VersionMismatch => StatusCode::PRECONDITION_FAILED,
-        Class::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Class::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Class::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-        Class::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
-        Class::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Class::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Class::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+pub const fn status(category: Category) -> StatusCode {
+    match category {
+        Category::Malformed => StatusCode::BAD_REQUEST,
+        Category::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Category::Forbidden => StatusCode::FORBIDDEN,
+        Category::NotFound => StatusCode::NOT_FOUND,
+        Category::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Category::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        Category::Conflict => StatusCode::CONFLICT,
+        Category::VersionMismatch => StatusCode::PRECONDITION_FAILED,
+        Category::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Category::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Category::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        Category::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+        Category::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Category::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Category::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -94,7 +94,7 @@ impl<'a> ProblemBody<'a> {
         Self {
             kind: format!("/problems/{}", problem.slug()),
             title: problem.title,
-            status: status(problem.class).as_u16(),
+            status: status(problem.category).as_u16(),
             detail: detail(error),
             instance,
             code: problem.code,
@@ -120,9 +120,9 @@ fn detail(error: &Error) -> String {
 
 fn place(fault: &Fault) -> &str {
     match &fault.at {
-        Place::Pointer(pointer) => pointer,
-        Place::Parameter(name) => name,
-        Place::Header(name) => name,
+        FaultLocation::Pointer(pointer) => pointer,
+        FaultLocation::Parameter(name) => name,
+        FaultLocation::Header(name) => name,
     }
 }
 
@@ -130,9 +130,9 @@ impl<'a> From<&'a Fault> for FaultBody<'a> {
     fn from(fault: &'a Fault) -> Self {
         let body = Self { pointer: None, parameter: None, header: None, code: fault.code, detail: &fault.detail };
         match &fault.at {
-            Place::Pointer(pointer) => Self { pointer: Some(pointer), ..body },
-            Place::Parameter(name) => Self { parameter: Some(name), ..body },
-            Place::Header(name) => Self { header: Some(name), ..body },
+            FaultLocation::Pointer(pointer) => Self { pointer: Some(pointer), ..body },
+            FaultLocation::Parameter(name) => Self { parameter: Some(name), ..body },
+            FaultLocation::Header(name) => Self { header: Some(name), ..body },
         }
     }
 }
@@ -145,7 +145,7 @@ impl IntoResponse for Error {
 
 /// The status alone; the error waits in the extensions until [`finish`], which knows the request, writes the body.
 pub(crate) fn response(error: Arc<Error>) -> Response {
-    let mut response = status(error.problem().class).into_response();
+    let mut response = status(error.problem().category).into_response();
     response.extensions_mut().insert(error);
     response
 }
@@ -164,7 +164,7 @@ pub fn finish(mut response: Response, instance: &str, request_id: &str) -> Respo
         None => return response,
     };
     let body = ProblemBody::new(&error, instance, request_id);
-    *response.status_mut() = status(error.problem().class);
+    *response.status_mut() = status(error.problem().category);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
@@ -172,7 +172,7 @@ pub fn finish(mut response: Response, instance: &str, request_id: &str) -> Respo
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         headers.insert(header::RETRY_AFTER, seconds.max(1).into());
     }
-    if error.problem().class == Class::Unauthenticated {
+    if error.problem().category == Category::Unauthenticated {
         headers.entry(header::WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
     }
     *response.body_mut() = match serde_json::to_vec(&body) {

@@ -61,7 +61,7 @@ impl Schedule {
         if now < self.next {
             return;
         }
-        match app.store.read("backup.extent", backup::extent) {
+        match app.store.read("backup.extent", backup::extent).await {
             Ok(present) if present.events == 0 || Some(present) == self.last => return app.backups.is_current(now),
             // Whatever it is, the copy will meet it and say so.
             Ok(_) | Err(_) => {}

@@ -51,8 +51,11 @@ async fn attempt(app: &App, source: Source, email: &str, password: &str) -> Resu
     let spelled = Email::parse(email);
     let account = spelled.as_ref().map_or(email, Email::as_str);
     app.attempts.check(account, address, app.clock.now())?;
-    let find = |email: &Email| app.store.read("auth.login", |tx| users::by_email(tx, email));
-    let (user, hash) = spelled.as_ref().map(find).transpose()?.flatten().unzip();
+    let found = match &spelled {
+        Some(email) => app.store.read("auth.login", |tx| users::by_email(tx, email)).await?,
+        None => None,
+    };
+    let (user, hash) = found.unzip();
     let verdict = app.hasher.verify(password, hash.clone()).await?;
     let (Some(user), Some(hash), true) = (active(user.as_ref()), hash, verdict.matches) else {
         let refusal = app.attempts.failed(account, address, app.clock.now());

@@ -29,8 +29,8 @@ fn offered(app: &App) -> MutexGuard<'_, Option<SetupToken>> {
 }
 
 /// Makes the token that the first administrator is made with, while there is no user.
-pub fn offer_setup(app: &App) -> Result<Option<Secret>> {
-    if app.store.read("setup.offer", rows::any)? {
+pub async fn offer_setup(app: &App) -> Result<Option<Secret>> {
+    if app.store.read("setup.offer", rows::any).await? {
         return Ok(None);
     }
     let secret = Secret::generate(Kind::SetupToken)?;
@@ -40,7 +40,7 @@ pub fn offer_setup(app: &App) -> Result<Option<Secret>> {
 
 /// Makes the first administrator for the holder of the set-up token.
 pub async fn set_up(app: &App, source: &Source, token: &str, new: NewUser) -> Result<UserView> {
-    if app.store.read("auth.setup", rows::any)? {
+    if app.store.read("auth.setup", rows::any).await? {
         return Err(Error::new(&problem::ALREADY_SET_UP));
     }
     let shown = Secret::parse(Kind::SetupToken, token).map(|secret| secret.digest());

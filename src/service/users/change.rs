@@ -54,7 +54,8 @@ pub async fn change(
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
         require_no_takeover(tx, &actor, &user, &change)?;
         Ok(user)
-    })?;
+    });
+    let present = present.await?;
     let (email, password) = accepted(app, &present, &change)?;
     if let Some(permissions) = change.role.as_ref().and_then(|role| app.access.role(role)) {
         actor.require_to_hold(permissions)?;

@@ -45,16 +45,11 @@ impl<T: Text> JsonSchema for AsText<T> {
     }
 }
 
-/// The pattern of a prefixed identifier.
-fn pattern(prefix: &str) -> String {
-    format!("^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$")
-}
-
 macro_rules! identifiers {
     ($($type:ty),+) => {$(
         impl Text for $type {
             fn schema() -> Schema {
-                json_schema!({"type": "string", "pattern": pattern(<$type>::PREFIX)})
+                json_schema!({"type": "string", "pattern": <$type>::PATTERN})
             }
         }
     )+};

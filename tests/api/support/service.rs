@@ -163,7 +163,7 @@ impl Service {
         if let Some(admin) = people.get("admin") {
             return admin.clone();
         }
-        let token = sessions::offer_setup(&self.app()).unwrap().expect("no user yet");
+        let token = sessions::offer_setup(&self.app()).await.unwrap().expect("no user yet");
         let body = json!({
             "token": token.reveal(), "email": "admin@example.com", "name": "admin", "password": PASSWORD
         });
