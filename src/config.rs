@@ -327,7 +327,7 @@ mod tests {
             ("backup.every", "daily"),
             ("backup.keep", "-1"),
             ("metrics.public", "1"),
-            ("traces.otlp_endpoint", "https://127.0.0.1:4318"),
+            ("traces.otlp_endpoint", "127.0.0.1:4318"),
             ("log.format", "xml"),
             ("log.level", "loud"),
         ];

@@ -1,9 +1,6 @@
 //! The client: one request, one connection, one response. Connections are not kept, since requests are rare and go to many
 //! hosts.
 
-#[cfg(test)]
-mod tests;
-
 use super::{
     Addresses, OutboundError,
     connect::connect,
@@ -165,3 +162,6 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Option<Vec<u8>>, Outbo
     }
     Ok(Some(bytes))
 }
+
+#[cfg(test)]
+mod tests;

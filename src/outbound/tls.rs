@@ -9,7 +9,7 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        self, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier,
+        self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
         client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         crypto::{CryptoProvider, ring},
         pki_types::{CertificateDer, ServerName, UnixTime},
@@ -27,9 +27,6 @@ pub(super) enum Trust {
     /// Those that lead to a root certificate of this machine: of the files that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, or
     /// of the operating system. Where there are none at all, as in an empty container, those of Mozilla are used.
     MachineRoots,
-    /// Those that lead to one of these.
-    #[cfg(test)]
-    Roots(Vec<CertificateDer<'static>>),
     /// Every certificate.
     Anything,
 }
@@ -62,13 +59,7 @@ impl Trust {
             // Reads some hundred kilobytes from the disk.
             Self::MachineRoots => {
                 let roots = spawn_blocking(machine_roots).await.map_err(|e| OutboundError::Roots(e.to_string()))??;
-                trusting(builder, roots)
-            }
-            #[cfg(test)]
-            Self::Roots(certificates) => {
-                let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(certificates.iter().cloned());
-                trusting(builder, roots)
+                builder.with_root_certificates(roots).with_no_client_auth()
             }
             Self::Anything => builder
                 .dangerous()
@@ -78,10 +69,6 @@ impl Trust {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
-}
-
-fn trusting(builder: ConfigBuilder<ClientConfig, WantsVerifier>, roots: RootCertStore) -> ClientConfig {
-    builder.with_root_certificates(roots).with_no_client_auth()
 }
 
 /// The root certificates of this machine. A file that is named and cannot be read is an error: others must not be trusted
@@ -137,5 +124,18 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+impl Tls {
+    /// Trusts these root certificates and no others.
+    pub(super) fn trusting(certificates: Vec<CertificateDer<'static>>) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates);
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        Self { trust: Trust::MachineRoots, config: OnceCell::new_with(Some(Arc::new(config))) }
     }
 }

@@ -10,7 +10,9 @@ use crate::{
 };
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
+    fmt,
     panic::PanicHookInfo,
+    time::Duration,
 };
 use tracing_subscriber::{
     Layer,
@@ -35,6 +37,16 @@ pub fn start(format: LogFormat, level: LogLevel, clock: Clock, recorder: Option<
     std::panic::set_hook(Box::new(log_panic));
 }
 
+/// A duration in a log message, such as `2.1 ms` or `412 ms`.
+pub struct Millis(pub Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = usize::from(self.0 < Duration::from_millis(100));
+        write!(f, "{:.digits$} ms", self.0.as_secs_f64() * 1e3)
+    }
+}
+
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
     let message = panic.payload_as_str().unwrap_or("a panic without a message");
@@ -46,6 +58,18 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         panic.message = message,
         panic.thread = thread.name(),
         panic.backtrace = backtrace.map(tracing::field::display),
-        "panic"
+        "panic at {}: {message}",
+        location.as_deref().unwrap_or("an unknown place")
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_durations_have_a_decimal_and_long_ones_none() {
+        let of = |micros| Millis(Duration::from_micros(micros)).to_string();
+        assert_eq!([of(40), of(2_140), of(99_940), of(412_300)], ["0.0 ms", "2.1 ms", "99.9 ms", "412 ms"]);
+    }
 }

@@ -25,7 +25,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "error", "domain", "config", "telemetry", "auth", "store", "outbound", "app", "service", "api", "worker",
+            "error",
+            "domain",
+            "config",
+            "telemetry",
+            "auth",
+            "store",
+            "outbound",
+            "app",
+            "service",
+            "api",
+            "worker",
             "accept",
         ],
     ),

@@ -99,7 +99,7 @@ fn any() -> Client {
 
 fn trusting(certificate: &str) -> Client {
     let roots = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
-    Client { addresses: Addresses::Any, tls: Tls::new(Trust::Roots(roots)) }
+    Client { addresses: Addresses::Any, tls: Tls::trusting(roots) }
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kind: plain\r\n\r\nok";
