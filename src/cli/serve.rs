@@ -3,7 +3,7 @@
 use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
 use crate::{
     accept::{self, Certificate},
-    api::routes,
+    api,
     app::{App, Surroundings},
     auth::secret,
     config::{Bootstrap, Config, Loaded},
@@ -115,7 +115,7 @@ async fn run(
     };
     let worker = worker::start(&app, spans);
     let Connections { listener, certificate } = connections;
-    accept::serve(app.clone(), routes::router(app.clone()), listener, certificate, stop).await;
+    accept::serve(app.clone(), api::router(app.clone()), listener, certificate, stop).await;
     // After the last request, so that its audit notes and spans are written too.
     worker.stop().await;
     app.store.close().await;
