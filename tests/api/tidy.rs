@@ -259,3 +259,21 @@ fn names_are_found_wherever_they_stand() {
     let expected = ["app", "auth", "error", "store"].map(str::to_owned);
     assert_eq!(rooms_named(code), BTreeSet::from(expected));
 }
+
+/// What only HTTP says: pointers into bodies, paths and headers.
+const WORDS_OF_HTTP: &[&str] = &["\"#/", "\"/v1", "ETag", "StatusCode", "HeaderMap"];
+
+#[test]
+fn rules_and_use_cases_know_no_http() {
+    for source in
+        sources().iter().filter(|source| ["error", "domain", "service", "store"].contains(&source.room.as_str()))
+    {
+        let found = WORDS_OF_HTTP.iter().find(|word| source.text.contains(**word));
+        assert_eq!(
+            found,
+            None,
+            "{}: answer with the field or with what happened; api says it in HTTP",
+            source.path.display()
+        );
+    }
+}
