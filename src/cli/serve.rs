@@ -3,7 +3,7 @@
 use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
 use crate::{
     accept::{self, Certificate},
-    api::routes,
+    api,
     app::{App, Surroundings},
     auth::secret,
     config::{Bootstrap, Config, Loaded},
@@ -122,7 +122,7 @@ async fn run(
     };
     let (stop_housekeeping, stopped) = oneshot::channel();
     let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
-    accept::serve(app.clone(), routes::router(app.clone()), listener, certificate, stop).await;
+    accept::serve(app.clone(), api::router(app.clone()), listener, certificate, stop).await;
     drop(stop_housekeeping);
     housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
     app.store.close().await;

@@ -36,12 +36,12 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
 async fn verify(app: &App, actor: &Actor, user: &User, shown: &str, hash: &str) -> Result<Option<Fault>> {
     let (account, now) = (user.email.as_str(), || app.clock.now());
     let address = actor.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    app.attempts.check(account, address, now())?;
+    app.login_delays.check(account, address, now())?;
     if app.hasher.verify(shown, Some(hash.to_owned())).await?.matches {
-        app.attempts.succeeded(account, address, now())?;
+        app.login_delays.record_success(account, address, now())?;
         return Ok(None);
     }
-    let refusal = app.attempts.failed(account, address, now());
+    let refusal = app.login_delays.record_failure(account, address, now());
     if refusal.is(&problem::INVALID_CREDENTIALS) { Ok(Some(wrong_password())) } else { Err(refusal) }
 }
 
