@@ -234,3 +234,16 @@ fn a_transaction_has_the_name_of_its_operation() {
     let reviewed: BTreeSet<_> = OTHER_TRANSACTIONS.iter().map(|&name| name.to_owned()).collect();
     assert_eq!(others, reviewed, "a transaction has the name of its operation, so that one search finds both");
 }
+
+/// What only HTTP says: pointers into bodies, paths and headers.
+const WORDS_OF_HTTP: &[&str] = &["\"#/", "ETag", "StatusCode", "HeaderMap"];
+
+#[test]
+fn rules_and_use_cases_know_no_http() {
+    for source in
+        sources().iter().filter(|source| ["error", "domain", "service", "store"].contains(&source.room.as_str()))
+    {
+        let found = WORDS_OF_HTTP.iter().find(|word| source.text.contains(**word));
+        assert_eq!(found, None, "{}: answer with the field or with what happened; api says it in HTTP", source.path);
+    }
+}
