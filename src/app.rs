@@ -8,9 +8,8 @@ use crate::{
     auth::{
         Cursors, Mac,
         access::AccessFacts,
-        allowance::Allowances,
-        attempts::Attempts,
         password::{HashCost, Hasher, PasswordRules},
+        rate_limit::{LoginDelays, RequestLimits},
         secret,
         token::{KeyRing, Tokens},
     },
@@ -60,10 +59,10 @@ pub struct Parts {
     pub password_rules: PasswordRules,
     /// Who may do what, in memory.
     pub access: AccessFacts,
-    /// Failed log-ins.
-    pub attempts: Attempts,
-    /// Requests of late.
-    pub allowances: Allowances,
+    /// Delays and limits of failed log-ins.
+    pub login_delays: LoginDelays,
+    /// Rate limits of requests.
+    pub request_limits: RequestLimits,
     /// A permit for each request that is worked on.
     pub request_permits: Semaphore,
     /// Places in lists.
@@ -200,8 +199,8 @@ impl App {
             hasher: Hasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
             access: AccessFacts::new(facts::load(&store, clock.now())?),
-            attempts: Attempts::new(config.limits.login_per_minute),
-            allowances: Allowances::new(config.limits.requests_per_minute),
+            login_delays: LoginDelays::new(config.limits.login_per_minute),
+            request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
             rankings: Rankings::default(),

@@ -3,12 +3,12 @@
 
 use super::answer::Answer;
 use axum::http::Method;
-use orderd::api::routes;
+use orderd::api::openapi;
 use serde_json::Value;
 use std::sync::LazyLock;
 
 /// The document, as it is served.
-pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(routes::document()).unwrap());
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(openapi::json()).unwrap());
 
 /// Headers that may be on any answer, and are the business of HTTP alone.
 const PLAIN: &[&str] = &["allow", "cache-control", "content-length", "content-type", "referrer-policy", "vary"];
