@@ -3,6 +3,7 @@
 
 pub mod entity_tag;
 pub mod extract;
+pub(crate) mod fault;
 pub mod idempotency_key;
 pub mod integer;
 pub mod json;

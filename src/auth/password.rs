@@ -196,7 +196,7 @@ mod tests {
 
     fn accepted(password: &str) -> AcceptedPassword {
         let nobody = Owner { email: "ada@example.com", name: "Ada" };
-        PasswordRules { min_length: 8 }.check(password, nobody, "#/password").unwrap()
+        PasswordRules { min_length: 8 }.check(password, nobody, crate::error::Field::Password).unwrap()
     }
 
     #[tokio::test]
