@@ -61,6 +61,8 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod outbound;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+pub mod worker;

@@ -18,7 +18,7 @@ use crate::{
         permission::{Permission, PermissionSet},
         time::Timestamp,
     },
-    error::{Error, Fault, Result},
+    error::{Error, Fault, Field, Result},
     store::api_keys::{self, ApiKey},
 };
 use serde_json::json;
@@ -45,7 +45,7 @@ pub async fn create(app: &App, actor: Actor, new: NewKey) -> Result<NewKeyView> 
 /// Makes a key that belongs to `owner`.
 pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> Result<NewKeyView> {
     if new.expires_at.is_some_and(|end| end <= app.clock.now()) {
-        return Err(Error::invalid(vec![Fault::body("#/expires_at", "too_small", "must be in the future")]));
+        return Err(Error::invalid(vec![Fault::new(Field::ExpiresAt, "too_small", "must be in the future")]));
     }
     actor.require_to_hold(new.permissions)?;
     let secret = Secret::generate(SecretKind::ApiKey)?;

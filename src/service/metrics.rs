@@ -16,6 +16,7 @@ pub fn page(app: &App) -> String {
     reads_and_writes(app, &mut page);
     files(app, &mut page);
     spans(app, &mut page);
+    worker(app, &mut page);
     page.finish()
 }
 
@@ -83,6 +84,11 @@ fn spans(app: &App, page: &mut Page) {
     let (sent, dropped) = counts.map_or((0, 0), |counts| (counts.sent.load(Relaxed), counts.dropped.load(Relaxed)));
     page.family(&table::SPANS_SENT).value(&[], sent);
     page.family(&table::SPANS_DROPPED).value(&[], dropped);
+}
+
+fn worker(app: &App, page: &mut Page) {
+    let mut family = page.family(&table::WORKER_PANICS);
+    app.metrics.worker_panics.each(|task, count| family.value(&[task], count.load(Relaxed)));
 }
 
 /// Seconds since 1970, with the milliseconds behind the point.

@@ -13,6 +13,7 @@ mod documents;
 mod failures;
 mod files;
 mod framing;
+mod kept_connection;
 mod logs;
 #[path = "../reached/notes.rs"]
 mod notes;
@@ -29,5 +30,6 @@ mod supervised;
 mod support;
 mod tls;
 mod traces;
+mod unread_bodies;
 mod users;
 mod verify;

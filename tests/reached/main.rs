@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use orderd::{
-    api::routes,
+    api::{openapi, routes},
     error::{self, Category},
 };
 use serde_json::Value;
@@ -33,7 +33,7 @@ fn met() -> BTreeSet<Met> {
 
 #[test]
 fn every_operation_has_been_answered_with_every_success_that_it_has() {
-    let (document, met) = (serde_json::from_str::<Value>(routes::document()).unwrap(), met());
+    let (document, met) = (serde_json::from_str::<Value>(openapi::json()).unwrap(), met());
     let mut missed = vec![];
     for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
     {

@@ -141,7 +141,7 @@ mod tests {
         super::{MAX_LENGTH, Owner, PasswordRules},
         *,
     };
-    use crate::error::problem;
+    use crate::error::{Field, problem};
 
     const CHEAP: HashCost = HashCost { memory_kib: 8, passes: 1 };
     const RIGHT: Verdict = Verdict { matches: true, outdated: false };
@@ -153,7 +153,7 @@ mod tests {
 
     fn accepted(password: &str) -> AcceptedPassword {
         let owner = Owner { email: "ada@example.com", name: "Ada" };
-        PasswordRules { min_length: 8 }.check(password, owner, "#/password").unwrap()
+        PasswordRules { min_length: 8 }.check(password, owner, Field::Password).unwrap()
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! no rules about kinds of characters and none about age.
 
 use super::guessable;
-use crate::error::Fault;
+use crate::error::{Fault, Field};
 use std::fmt;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
@@ -51,25 +51,25 @@ impl fmt::Debug for AcceptedPassword {
 }
 
 impl PasswordRules {
-    /// Checks `candidate` as a password for `owner`. Faults refer to the place in the request body that `pointer` names.
+    /// Checks `candidate` as a password for `owner`. Faults are those of `field`.
     ///
     /// # Errors
     /// A fault for every broken rule.
-    pub fn check(&self, candidate: &str, owner: Owner<'_>, pointer: &str) -> Result<AcceptedPassword, Vec<Fault>> {
+    pub fn check(&self, candidate: &str, owner: Owner<'_>, field: Field) -> Result<AcceptedPassword, Vec<Fault>> {
         let Some(password) = normalized(candidate) else {
-            return Err(vec![Fault::body(pointer, "too_long", format!("must have at most {MAX_LENGTH} characters"))]);
+            return Err(vec![Fault::new(field, "too_long", format!("must have at most {MAX_LENGTH} characters"))]);
         };
         let mut faults = vec![];
         if password.chars().count() < self.min_length {
             let detail = format!("must have at least {} characters", self.min_length);
-            faults.push(Fault::body(pointer, "too_short", detail));
+            faults.push(Fault::new(field, "too_short", detail));
         }
         let variants = guessable::variants(&password);
         if own_words(owner).iter().any(|word| variants.contains(word)) {
-            faults.push(Fault::body(pointer, "own_words", "must not be the e-mail address or the name"));
+            faults.push(Fault::new(field, "own_words", "must not be the e-mail address or the name"));
         }
         if guessable::is_common(&password, &variants) {
-            faults.push(Fault::body(pointer, "common_password", "must not be one that is easily guessed"));
+            faults.push(Fault::new(field, "common_password", "must not be one that is easily guessed"));
         }
         if faults.is_empty() { Ok(AcceptedPassword(password)) } else { Err(faults) }
     }
@@ -106,7 +106,7 @@ mod tests {
     const ADA: Owner<'static> = Owner { email: "Ada.King@example.com", name: "Ada Lovelace" };
 
     fn faults(min_length: usize, candidate: &str) -> Vec<&'static str> {
-        match (PasswordRules { min_length }).check(candidate, ADA, "#/new_password") {
+        match (PasswordRules { min_length }).check(candidate, ADA, Field::NewPassword) {
             Ok(_) => vec![],
             Err(faults) => faults.iter().map(|fault| fault.code).collect(),
         }
@@ -150,16 +150,16 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_reported_with_its_pointer() {
-        let faults = PasswordRules { min_length: 15 }.check("password", ADA, "#/new_password").unwrap_err();
-        assert_eq!(faults[0], Fault::body("#/new_password", "too_short", "must have at least 15 characters"));
+    fn every_broken_rule_is_a_fault() {
+        let faults = PasswordRules { min_length: 15 }.check("password", ADA, Field::NewPassword).unwrap_err();
+        assert_eq!(faults[0], Fault::new(Field::NewPassword, "too_short", "must have at least 15 characters"));
         assert_eq!(faults[1].code, "common_password");
         assert_eq!(faults.len(), 2);
     }
 
     #[test]
     fn a_password_prints_as_asterisks() {
-        let password = PasswordRules { min_length: 8 }.check("tea at four", ADA, "#/password").unwrap();
+        let password = PasswordRules { min_length: 8 }.check("tea at four", ADA, Field::Password).unwrap();
         assert_eq!(format!("{password:?}"), "***");
     }
 }

@@ -4,12 +4,12 @@
 use super::answer::Answer;
 use crate::notes::Notes;
 use axum::http::Method;
-use orderd::api::routes;
+use orderd::api::openapi;
 use serde_json::Value;
 use std::sync::LazyLock;
 
 /// The document, as it is served.
-pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(routes::document()).unwrap());
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(openapi::json()).unwrap());
 
 /// What the tests meet.
 static NOTES: LazyLock<Notes> = LazyLock::new(|| Notes::of("api"));

@@ -3,7 +3,7 @@
 use super::{client::Client, statements};
 use axum::Router;
 use orderd::{
-    api::routes,
+    api,
     app::{App, Surroundings},
     auth::password::HashCost,
     config::{self, Flag, Sources},
@@ -117,7 +117,7 @@ impl Service {
             cores: NonZeroUsize::new(2).unwrap(),
         };
         let app = App::open(loaded.config, surroundings).unwrap_or_else(|e| panic!("{e}"));
-        let router = routes::router(app.clone());
+        let router = api::router(app.clone());
         *self.shared.running.write().unwrap() = Some((app, router));
     }
 

@@ -1,37 +1,51 @@
-//! The framing of a body in chunks (RFC 9112, section 7.1), to the letter: digits and line ends as the grammar has them,
-//! and no white space that some readers would skip and others not.
+//! The framing of a chunked body, exactly as in the grammar of RFC 9112, section 7.1. White space and line ends that some
+//! readers skip and others do not are refused.
 
-/// Digits of a chunk's size: no chunk is larger than 2^60.
+/// The most hexadecimal digits of a chunk's size: a chunk is smaller than 2^60 bytes.
 const DIGITS: u32 = 15;
-/// Bytes of a chunk's extensions, and of all trailers: nothing reads them.
+/// The most bytes of a chunk's extensions, and of all trailers. Nothing reads them.
 const IGNORED_BYTES: u32 = 8 * 1024;
 
-/// The place in a body that comes in chunks.
+/// The position in a chunked body.
 pub(super) struct Chunks(At);
 
 #[derive(Clone, Copy)]
 enum At {
-    /// In the size, after so many digits.
-    Size { size: u64, digits: u32 },
-    /// In the extensions after the size, of which so many bytes have come.
-    Extension { size: u64, ignored: u32 },
-    /// Before the LF of the line of the size.
-    SizeEnd { size: u64 },
-    /// In the data.
-    Data { left: u64 },
-    /// Before the CR after the data.
+    /// In the size, behind `digits` digits.
+    Size {
+        size: u64,
+        digits: u32,
+    },
+    /// In the extensions behind the size, of which `ignored` bytes have arrived.
+    Extension {
+        size: u64,
+        ignored: u32,
+    },
+    /// Before the LF of the size's line.
+    SizeEnd {
+        size: u64,
+    },
+    Data {
+        left: u64,
+    },
+    /// Before the CR behind the data.
     DataCr,
-    /// Before the LF after the data.
+    /// Before the LF behind the data.
     DataLf,
-    /// At the beginning of a line after the last chunk.
-    Trailer { ignored: u32 },
-    /// In such a line.
-    TrailerLine { ignored: u32 },
-    /// Before the LF of such a line.
-    TrailerLf { ignored: u32 },
-    /// Before the LF of the last, empty line.
+    /// At the beginning of a line behind the last chunk.
+    Trailer {
+        ignored: u32,
+    },
+    TrailerLine {
+        ignored: u32,
+    },
+    /// Before the LF of a trailer's line.
+    TrailerLf {
+        ignored: u32,
+    },
+    /// Before the LF of the empty line that ends the body.
     LastLf,
-    /// Behind it.
+    /// Behind the body.
     Over,
 }
 
@@ -40,15 +54,14 @@ impl Chunks {
         Self(At::Size { size: 0, digits: 0 })
     }
 
-    /// Whether the body is over.
-    pub(super) fn over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         matches!(self.0, At::Over)
     }
 
-    /// How many of `bytes` belong to the body; none if they cannot.
-    pub(super) fn look(&mut self, bytes: &[u8]) -> Option<usize> {
+    /// How many of `bytes` belong to the body; `None` if they break the grammar.
+    pub(super) fn inspect(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
-        while at < bytes.len() && !self.over() {
+        while at < bytes.len() && !self.is_over() {
             if let At::Data { left } = self.0 {
                 let part = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len() - at);
                 at += part;
@@ -64,7 +77,7 @@ impl Chunks {
 }
 
 impl At {
-    /// The place after this byte; none if it must not stand there.
+    /// The position behind `byte`; `None` if the grammar does not allow it here.
     fn after(self, byte: u8) -> Option<Self> {
         Some(match (self, byte) {
             (Self::Size { size, digits }, _) if byte.is_ascii_hexdigit() && digits < DIGITS => {
@@ -73,7 +86,7 @@ impl At {
             }
             (Self::Size { size, digits: 1.. } | Self::Extension { size, .. }, b'\r') => Self::SizeEnd { size },
             (Self::Size { size, digits: 1.. }, b';') => Self::Extension { size, ignored: 0 },
-            (Self::Extension { size, ignored }, _) if plain(byte) && ignored < IGNORED_BYTES => {
+            (Self::Extension { size, ignored }, _) if is_text(byte) && ignored < IGNORED_BYTES => {
                 Self::Extension { size, ignored: ignored + 1 }
             }
             (Self::SizeEnd { size: 0 }, b'\n') => Self::Trailer { ignored: 0 },
@@ -83,7 +96,7 @@ impl At {
             (Self::Trailer { .. }, b'\r') => Self::LastLf,
             (Self::TrailerLine { ignored }, b'\r') => Self::TrailerLf { ignored },
             (Self::Trailer { ignored } | Self::TrailerLine { ignored }, _)
-                if plain(byte) && ignored < IGNORED_BYTES =>
+                if is_text(byte) && ignored < IGNORED_BYTES =>
             {
                 Self::TrailerLine { ignored: ignored + 1 }
             }
@@ -94,8 +107,8 @@ impl At {
     }
 }
 
-/// What may stand in a line: no control characters but the tab.
-fn plain(byte: u8) -> bool {
+/// Whether a line may contain `byte`: no control characters except the tab.
+fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
@@ -107,13 +120,13 @@ mod tests {
     fn bodies_are_measured() {
         for body in ["0\r\n\r\n", "1\r\na\r\n0\r\n\r\n", "00a;x=\"y z\"\r\n0123456789\r\n000\r\nA: b\r\nC: d\r\n\r\n"] {
             let mut chunks = Chunks::new();
-            assert_eq!(chunks.look(format!("{body}GET /").as_bytes()), Some(body.len()));
-            assert!(chunks.over());
+            assert_eq!(chunks.inspect(format!("{body}GET /").as_bytes()), Some(body.len()));
+            assert!(chunks.is_over());
         }
     }
 
     #[test]
-    fn anything_but_the_grammar_is_refused() {
+    fn anything_outside_the_grammar_is_refused() {
         for body in [
             "\r\n",
             "x\r\n",
@@ -135,11 +148,11 @@ mod tests {
             "1234567890abcdef\r\n",
             "ffffffffffffffff1\r\n",
         ] {
-            assert_eq!(Chunks::new().look(body.as_bytes()), None, "{body:?}");
+            assert_eq!(Chunks::new().inspect(body.as_bytes()), None, "{body:?}");
         }
         let endless = format!("1;{}", "a".repeat(10_000));
-        assert_eq!(Chunks::new().look(endless.as_bytes()), None);
+        assert_eq!(Chunks::new().inspect(endless.as_bytes()), None);
         let trailers = format!("0\r\n{}", "A: b\r\n".repeat(10_000));
-        assert_eq!(Chunks::new().look(trailers.as_bytes()), None);
+        assert_eq!(Chunks::new().inspect(trailers.as_bytes()), None);
     }
 }
