@@ -27,7 +27,7 @@
 //! | module | is | is not |
 //! |---|---|---|
 //! | [`api`] | HTTP: the table of operations, extraction, problems, OpenAPI, pages | rules, SQL |
-//! | [`auth`] | tokens, passwords, secrets, roles, access facts in memory | HTTP, SQL |
+//! | [`auth`] | tokens, passwords, secrets, roles, access cache in memory | HTTP, SQL |
 //! | [`domain`] | the rules: ids, money, prices, states, days; pure and synchronous | I/O, async |
 //! | [`service`] | the use cases: require, then one transaction, then the reply | HTTP, SQL |
 //! | [`store`] | every line of SQL; the single writer, the readers | rules, HTTP |

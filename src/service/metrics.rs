@@ -43,9 +43,9 @@ fn requests(app: &App, page: &mut Page) {
 fn work(app: &App, page: &mut Page) {
     let mut family = page.family(&table::LOG_INS);
     app.metrics.log_ins.each(|outcome, count| family.value(&[outcome], count.load(Relaxed)));
-    let (running, waiting) = app.hasher.load();
-    page.family(&table::HASHES_RUNNING).value(&[], running);
-    page.family(&table::HASHES_WAITING).value(&[], waiting);
+    let hashing = app.hasher.load();
+    page.family(&table::HASHES_RUNNING).value(&[], hashing.running);
+    page.family(&table::HASHES_WAITING).value(&[], hashing.waiting);
     let gauges = app.store.gauges();
     let mut family = page.family(&table::EVENTS);
     gauges.events().for_each(|(kind, count)| family.value(&[kind.name()], count));

@@ -12,9 +12,10 @@ use super::{
     views::{AsText, UserView},
 };
 use crate::{
-    app::{App, facts},
+    app::App,
     auth::{
         Actor,
+        access::CachedUser,
         password::{AcceptedPassword, Owner},
     },
     domain::{
@@ -116,8 +117,8 @@ pub(super) fn insert(
 
 /// Makes known after the commit what the user may do now.
 fn tell(tx: &WriteTx<'_>, app: &App, user: &User) {
-    let (app, id, facts) = (app.clone(), user.id, facts::of_user(user));
-    tx.after_commit(move || app.access.put_user(id, facts));
+    let (app, id, cached) = (app.clone(), user.id, CachedUser::from(user));
+    tx.after_commit(move || app.access.put_user(id, cached));
 }
 
 /// A user, if the actor may read them; everybody may read themselves.

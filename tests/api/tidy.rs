@@ -204,7 +204,7 @@ fn modules_have_one_style_and_a_telling_name() {
 
 /// Transactions that belong to no operation of the API, or to a part of one.
 const OTHER_TRANSACTIONS: &[&str] = &[
-    "access.facts",
+    "access.load",
     "api_keys.find",
     "api_keys.keep_last_use",
     "audit.write_notes",
