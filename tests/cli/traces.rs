@@ -1,8 +1,8 @@
-//! Traces, as a collector gets them: over a real socket, from the real executable.
+//! Traces as a collector receives them from the real executable.
 
 use crate::{
     server::{ADMIN, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use serde_json::{Value, json};
 use std::{
@@ -16,7 +16,7 @@ use std::{
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// Takes whatever is sent to it.
+/// An OTLP collector that keeps everything it receives.
 struct Collector {
     endpoint: String,
     taken: Arc<Mutex<Vec<Value>>>,
@@ -36,7 +36,7 @@ impl Collector {
         Self { endpoint, taken }
     }
 
-    /// Every span that was sent, with the resource's attributes checked.
+    /// Every received span. Also checks the attributes of the resource.
     fn spans(&self) -> Vec<Value> {
         let taken = self.taken.lock().unwrap();
         let resources = taken.iter().flat_map(|body| body["resourceSpans"].as_array().unwrap());
@@ -50,7 +50,7 @@ impl Collector {
     }
 }
 
-/// The body of one request, which is answered 200; none if the peer says nothing.
+/// Reads one request, answers 200 and returns the body; `None` if the peer sends nothing.
 fn take(stream: TcpStream) -> Option<Value> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -83,9 +83,9 @@ fn attribute<'a>(span: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
-fn a_request_and_its_write_are_steps_of_the_callers_trace() {
-    let (place, collector) = (Workplace::new(), Collector::start());
-    let server = Server::start(&place, &ADMIN, &format!("--set traces.otlp_endpoint={}", collector.endpoint));
+fn a_request_and_its_write_are_spans_of_the_callers_trace() {
+    let (dir, collector) = (TestDir::new(), Collector::start());
+    let server = Server::start(&dir, &ADMIN, &format!("--set traces.otlp_endpoint={}", collector.endpoint));
     let admin = server.admin();
     let recorded = format!("00-{TRACE}-{CALLER}-01");
     let headers = [("Idempotency-Key", "one"), ("traceparent", recorded.as_str()), ("X-Request-Id", "mine")];
@@ -102,7 +102,7 @@ fn a_request_and_its_write_are_steps_of_the_callers_trace() {
     assert_eq!(traces("/v1/events"), [json!(TRACE), json!("1".repeat(32))]);
     assert_eq!(traces("/v1/audit?limit=1"), [json!("1".repeat(32))]);
     let log = server.log();
-    assert_eq!(server.stop().0, Some(0), "what is left is sent before it ends");
+    assert_eq!(server.stop().0, Some(0), "the remaining spans are sent before the process exits");
 
     let spans = collector.spans();
     let ours: Vec<_> = spans.iter().filter(|span| span["traceId"] == TRACE).collect();
@@ -116,7 +116,7 @@ fn a_request_and_its_write_are_steps_of_the_callers_trace() {
     let nanos = |span: &Value, end: &str| span[end].as_str().unwrap().parse::<u64>().unwrap();
     assert!(nanos(request, "startTimeUnixNano") <= nanos(write, "startTimeUnixNano"));
     assert!(nanos(write, "endTimeUnixNano") <= nanos(request, "endTimeUnixNano") + 1_000_000);
-    assert!(spans.iter().all(|span| span["traceId"] != "1".repeat(32)), "the caller does not record that one");
+    assert!(spans.iter().all(|span| span["traceId"] != "1".repeat(32)), "the caller does not sample that trace");
     assert!(spans.iter().any(|span| span["name"] == "request auth.login"), "a trace of its own: {spans:?}");
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["request.id"] == "mine" && line["trace.id"] == TRACE), "{log}");
@@ -124,11 +124,11 @@ fn a_request_and_its_write_are_steps_of_the_callers_trace() {
 }
 
 #[test]
-fn a_collector_that_is_not_there_harms_nobody_and_is_told_once() {
-    let place = Workplace::new();
+fn a_missing_collector_does_no_harm_and_is_logged_once() {
+    let dir = TestDir::new();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let arguments = format!("--set traces.otlp_endpoint=http://{gone}/v1/traces --set metrics.public=true");
-    let server = Server::start(&place, &ADMIN, &arguments);
+    let server = Server::start(&dir, &ADMIN, &arguments);
     let admin = server.admin();
     for key in ["one", "two", "three"] {
         assert_eq!(admin.send("POST /v1/orders", &[("Idempotency-Key", key)], &order()).unwrap().status, 201);
