@@ -4,7 +4,7 @@
 use super::{Failure, flags::ConfigFlags, read_database};
 use crate::{
     api::orders::Export,
-    service::{orders, page::Wanted},
+    service::{orders, page::PageRequest},
     store::{beside, sync_folder},
 };
 use clap::ValueEnum;
@@ -96,12 +96,12 @@ fn write_all(
 ) -> Result<(), Failure> {
     let mut after = None;
     loop {
-        let wanted = Wanted::some(after, BATCH);
-        let found = read_database(database, |tx| orders::part(tx, &export.filter, export.sort, &wanted))?;
-        output.write_all(&export.encode(&found.entries, after)?).map_err(&failed)?;
-        if found.next.is_none() {
+        let request = PageRequest::uncounted(after, BATCH);
+        let page = read_database(database, |tx| orders::part(tx, &export.filter, export.sort, &request))?;
+        output.write_all(&export.encode(page.entries, after)?).map_err(&failed)?;
+        if page.info.next.is_none() {
             return output.flush().map_err(&failed);
         }
-        after = found.next;
+        after = page.info.next;
     }
 }

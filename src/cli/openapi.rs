@@ -1,9 +1,9 @@
 //! `orderd openapi`: prints the OpenAPI document without a server.
 
 use super::{Failure, print};
-use crate::api::routes;
+use crate::api::openapi;
 
 /// Prints the same document as `GET /openapi.json`.
 pub(super) fn run() -> Result<(), Failure> {
-    print(format_args!("{}\n", routes::document()))
+    print(format_args!("{}\n", openapi::json()))
 }

@@ -3,7 +3,7 @@
 use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
 use crate::{
     accept::{self, Certificate},
-    api::routes,
+    api,
     app::{App, Surroundings},
     auth::secret,
     config::{Bootstrap, Config, Loaded},
@@ -11,21 +11,20 @@ use crate::{
     error::problem,
     service::{
         demo::{self, DemoUser, Plan},
-        housekeeping,
         sessions::{self, Source},
         users::NewUser,
     },
     telemetry::{
         logs,
-        traces::{self, Exporter},
+        traces::{self, FinishedSpans},
     },
+    worker,
 };
 use std::sync::Arc;
 use tokio::{
     net::TcpListener,
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
 };
 
 #[derive(clap::Args)]
@@ -40,25 +39,25 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = self.flags.load()?;
-        let exporter = start_telemetry(&loaded.config)?;
+        let spans = start_telemetry(&loaded.config)?;
         let runtime = runtime(Builder::new_multi_thread())?;
-        let outcome = runtime.block_on(serve(loaded, self.demo.then(demo_plan), exporter));
+        let outcome = runtime.block_on(serve(loaded, self.demo.then(demo_plan), spans));
         // Does not wait for blocking tasks whose callers are gone.
         runtime.shutdown_background();
         outcome
     }
 }
 
-/// Starts logging and, if configured, tracing.
-fn start_telemetry(config: &Config) -> Result<Option<Exporter>, Failure> {
+/// Starts the log and, if a collector is configured, the recording of traces. Returns the queue of finished spans.
+fn start_telemetry(config: &Config) -> Result<Option<FinishedSpans>, Failure> {
     let ids = SpanIds::seeded(secret::random_seed()?);
-    let endpoint = config.traces.otlp_endpoint.clone();
-    let (spans, exporter) = endpoint.map(|to| traces::recorder(Clock::system(), ids, to)).unzip();
-    logs::start(config.log.format, config.log.level, Clock::system(), spans);
-    Ok(exporter)
+    let is_recording = config.traces.otlp_endpoint.is_some();
+    let (recorder, spans) = is_recording.then(|| traces::recorder(Clock::system(), ids)).unzip();
+    logs::start(config.log.format, config.log.level, Clock::system(), recorder);
+    Ok(spans)
 }
 
-async fn serve(loaded: Loaded, demo: Option<Plan>, exporter: Option<Exporter>) -> Result<(), Failure> {
+async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
     // Before anything else, so that no signal kills the process during startup.
     let signals = stop_signal().and_then(|stop| Ok((stop, signal(SignalKind::hangup())?)));
@@ -88,42 +87,36 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, exporter: Option<Exporter>) -
         "ready"
     );
     supervisor::ready(&format!("{scheme}://{address}"));
-    let (stop_exporting, stopped) = oneshot::channel();
-    let exporting = exporter.map(|exporter| {
-        // The app is new, so the cell is still empty.
-        let _ = app.metrics.spans.set(exporter.counts());
-        tokio::spawn(exporter.run(stopped))
-    });
-    let outcome = run(app, listener, certificate, stop).await;
-    drop(stop_exporting);
-    if let Some(exporting) = exporting {
-        // A panic of the exporter is logged by the panic hook.
-        let _ = exporting.await;
-    }
-    outcome
+    run(app, Connections { listener, certificate }, spans, stop).await
+}
+
+/// Where connections come from, and the certificate for them if TLS is configured.
+struct Connections {
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
 }
 
 /// Serves until a signal arrives or storage fails.
 async fn run(
     app: App,
-    listener: TcpListener,
-    certificate: Option<Arc<Certificate>>,
-    signal: impl Future<Output = &'static str>,
+    connections: Connections,
+    spans: Option<FinishedSpans>,
+    stop_signal: impl Future<Output = &'static str>,
 ) -> Result<(), Failure> {
     let store = app.store.clone();
     let stop = async move {
         tokio::select! {
-            name = signal => tracing::info!(signal = name, "stopping"),
+            name = stop_signal => tracing::info!(signal = name, "stopping"),
             () = store.failed() => {}
             never = supervisor::feed_watchdog() => match never {},
         }
         supervisor::stopping();
     };
-    let (stop_housekeeping, stopped) = oneshot::channel();
-    let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
-    accept::serve(app.clone(), routes::router(app.clone()), listener, certificate, stop).await;
-    drop(stop_housekeeping);
-    housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
+    let worker = worker::start(&app, spans);
+    let Connections { listener, certificate } = connections;
+    accept::serve(app.clone(), api::router(app.clone()), listener, certificate, stop).await;
+    // After the last request, so that its audit notes and spans are written too.
+    worker.stop().await;
     app.store.close().await;
     if app.store.has_failed() {
         return Err(Failure::failed(format!(

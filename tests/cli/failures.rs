@@ -134,6 +134,8 @@ fn unknown_commands_and_flags_are_bad_usage() {
         "user create --email a@example.com --name A --role admin",
         "keys rotate",
         "sbom",
+        "keys rotate",
+        "sbom",
         "completions",
         "completions tcl",
         "config shw",

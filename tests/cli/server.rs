@@ -1,9 +1,6 @@
 //! A running `orderd serve`, and a small HTTP client for it.
 
-use crate::{
-    notes::Notes,
-    support::{TestDir, bare},
-};
+use crate::support::{TestDir, bare};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
@@ -12,16 +9,12 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, ChildStdout, Command, Stdio},
-    sync::LazyLock,
     time::Duration,
 };
 
 /// The environment variables that create the first administrator.
 pub const ADMIN: [(&str, &str); 2] =
     [("ORDERD_ADMIN_EMAIL", "admin@example.com"), ("ORDERD_ADMIN_PASSWORD", "a canary of a long phrase")];
-
-/// The statuses and problem codes that the servers of these tests have answered, taken from their logs.
-static NOTES: LazyLock<Notes> = LazyLock::new(|| Notes::of("cli"));
 
 /// A server on a free port. Dropping it kills the process.
 pub struct Server {
@@ -141,12 +134,6 @@ impl Drop for Server {
         // The process may have exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
-        for line in fs::read_to_string(&self.log).unwrap_or_default().lines() {
-            let line: Value = serde_json::from_str(line).unwrap_or_default();
-            if let Some(status) = line["http.status"].as_u64() {
-                NOTES.add(line["operation"].as_str(), status, line["error.code"].as_str());
-            }
-        }
     }
 }
 

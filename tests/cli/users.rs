@@ -169,10 +169,22 @@ fn api_keys_are_created_listed_and_revoked_offline() {
         assert!(user.starts_with(&format!("{}\t", export[3])) && export[4].starts_with("20"), "{export:?}");
         assert_eq!((export[5], export[6]), ("-", "-"), "no expiry, never used");
         assert!(till[5].starts_with("9000-01-01T00:00:00") && till[7] == "till", "{till:?}");
+        let listed = dir.run("api-key list --db shop.db");
+        assert_eq!((listed.code, listed.err.as_str()), (0, ""), "beside a running server");
+        let rows: Vec<Vec<_>> = listed.out.lines().map(|line| line.split('\t').collect()).collect();
+        let [export, till] = rows.as_slice() else { panic!("{rows:?}") };
+        let user = dir.run("user list --db shop.db").out;
+        assert_eq!((export[0], export[2], export[7]), (id, "orders:read,users:read", "export"));
+        assert!(secret.starts_with(export[1]) && !listed.out.contains(secret), "{export:?}");
+        assert!(user.starts_with(&format!("{}\t", export[3])) && export[4].starts_with("20"), "{export:?}");
+        assert_eq!((export[5], export[6]), ("-", "-"), "no expiry, never used");
+        assert!(till[5].starts_with("9000-01-01T00:00:00") && till[7] == "till", "{till:?}");
         let me = server.me(secret);
         assert!(me.starts_with("HTTP/1.1 200") && me.contains(r#""permissions":["orders:read","users:read"]"#), "{me}");
     }
     assert_eq!(dir.run(&format!("api-key revoke --db shop.db {id}")).code, 0);
+    let listed = dir.run("api-key list --db shop.db");
+    assert!(listed.out.lines().count() == 1 && !listed.out.contains(id), "a revoked key is not listed: {}", listed.out);
     let listed = dir.run("api-key list --db shop.db");
     assert!(listed.out.lines().count() == 1 && !listed.out.contains(id), "a revoked key is not listed: {}", listed.out);
     assert!(Server::start(&dir).me(secret).starts_with("HTTP/1.1 401"));
