@@ -1,7 +1,7 @@
 //! `orderd backup`: a verified copy of a database, made beside the server that writes into it, or without one.
 
 use super::{Failure, flags::ConfigFlags, print, progress};
-use crate::store::{backup, beside};
+use crate::store::{backup, with_suffix};
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
 /// The arguments of `orderd backup`.
@@ -29,7 +29,7 @@ impl Arguments {
                 return Err(Failure::failed(format!("{}: is there already; --force replaces it", self.out.display())));
             }
         }
-        let copied = backup::copy(&path, &beside(&self.out, ".partial"), &self.out, &progress::of_copy())?;
+        let copied = backup::copy(&path, &with_suffix(&self.out, ".partial"), &self.out, &progress::of_copy())?;
         print(format_args!("{}: {} bytes, verified\n", self.out.display(), copied.bytes))
     }
 }

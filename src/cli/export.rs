@@ -4,7 +4,7 @@ use super::{Failure, flags::ConfigFlags};
 use crate::{
     api::orders::Export,
     service::{orders, page::Wanted},
-    store::{Store, beside, sync_folder},
+    store::{Store, sync_folder, with_suffix},
 };
 use clap::ValueEnum;
 use std::{
@@ -69,7 +69,7 @@ impl Arguments {
 
 /// Writes all orders beside the file, which gets its name when it is whole and on disk.
 fn write_file(export: &Export, database: &Path, out: &Path) -> Result<(), Failure> {
-    let partial = beside(out, ".partial");
+    let partial = with_suffix(out, ".partial");
     let failed = |e: io::Error| Failure::failed(format!("{}: {e}", out.display()));
     // It holds the names and addresses of customers.
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial);

@@ -105,7 +105,7 @@ pub async fn list(
     wanted: Wanted<Position>,
 ) -> Result<Found<String, Position>> {
     let filter = limited_to_own(actor, filter);
-    if wanted.count || orders::looks_far(&filter, sort) {
+    if wanted.count || orders::is_scan(&filter, sort) {
         app.store.scan("orders.list", move |tx| page(tx, &filter, sort, &wanted, listed)).await
     } else {
         app.store.read("orders.list", |tx| page(tx, &filter, sort, &wanted, listed)).await

@@ -227,7 +227,7 @@ const OTHER_TRANSACTIONS: &[&str] = &[
     "api_keys.find",
     "api_keys.keep_last_use",
     "audit.write_notes",
-    "backup.extent",
+    "backup.watermark",
     "demo.accounts",
     "demo.empty",
     "demo.orders",
@@ -243,7 +243,7 @@ fn a_transaction_has_the_name_of_its_operation() {
     let operations: BTreeSet<_> = routes::operations().iter().map(|operation| operation.id).collect();
     let mut others = BTreeSet::new();
     for source in sources().iter().filter(|source| ["app", "service"].contains(&source.room.as_str())) {
-        for call in [".write(", ".read(", ".read_blocking(", ".scan("] {
+        for call in [".write(", ".read(", ".read_blocking(", ".scan(", ".scan_ranking("] {
             let arguments = source.text.split(call).skip(1).filter_map(|text| text.trim_start().strip_prefix('"'));
             let names = arguments.filter_map(|text| text.split('"').next());
             others.extend(names.filter(|name| !operations.contains(name)).map(str::to_owned));

@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     store::{
         self, CopyError, OpenError, Store,
-        backup::{self, Copied, Extent, Watch},
+        backup::{self, FinishedCopy, OnProgress, Watermark},
     },
 };
 use std::{
@@ -53,7 +53,7 @@ pub struct Schedule {
     folder: PathBuf,
     next: Timestamp,
     /// What the last good one holds.
-    last: Option<Extent>,
+    last: Option<Watermark>,
 }
 
 impl Schedule {
@@ -67,7 +67,7 @@ impl Schedule {
             let due = made_at.plus(app.config.backup.every);
             // If the clock was ahead when it was made, another one is due as after any start.
             schedule.next = if made_at > now { first } else { first.max(due) };
-            schedule.last = Store::inspect(path, backup::extent).ok().and_then(Result::ok);
+            schedule.last = Store::inspect(path, backup::watermark).ok().and_then(Result::ok);
             let bytes = fs::metadata(path).map_or(0, |file| file.len());
             app.backups.succeeded(Good { path: path.clone(), bytes, made_at, current_at: made_at });
         }
@@ -80,21 +80,21 @@ impl Schedule {
         if now < self.next {
             return;
         }
-        match app.store.read("backup.extent", backup::extent).await {
+        match app.store.read("backup.watermark", backup::watermark).await {
             Ok(present) if present.events == 0 || Some(present) == self.last => return app.backups.is_current(now),
             // Whatever it is, the copy will meet it and say so.
             Ok(_) | Err(_) => {}
         }
         let path = self.folder.join(prefix(app.store.path()) + &now.stamp());
         match self.make(app, &path).await {
-            Ok(Copied { bytes, extent }) => {
+            Ok(FinishedCopy { bytes, watermark }) => {
                 tracing::info!(backup.path = %path.display(), backup.bytes = bytes, "made a backup");
-                self.last = Some(extent);
+                self.last = Some(watermark);
                 self.next = now.plus(app.config.backup.every);
                 app.backups.succeeded(Good { path, bytes, made_at: now, current_at: now });
                 self.rotate(app);
             }
-            Err(CopyError::Stopped) => {}
+            Err(CopyError::Cancelled) => {}
             Err(e) => {
                 self.next = now.plus(AFTER_FAILURE.min(app.config.backup.every));
                 report(app, now, &e);
@@ -102,16 +102,16 @@ impl Schedule {
         }
     }
 
-    async fn make(&self, app: &App, path: &Path) -> Result<Copied, CopyError> {
-        let denied = |e: io::Error| CopyError::Unfit(OpenError::Denied(self.folder.clone(), e.to_string()));
+    async fn make(&self, app: &App, path: &Path) -> Result<FinishedCopy, CopyError> {
+        let denied = |e: io::Error| CopyError::Unusable(OpenError::Denied(self.folder.clone(), e.to_string()));
         DirBuilder::new().mode(0o700).recursive(true).create(&self.folder).map_err(denied)?;
         let source = app.store.path().to_path_buf();
         require_room(app, &self.folder)?;
         // Of the same name each time, so that what a killed server left of one is replaced.
         let partial = self.folder.join(prefix(&source) + "partial");
         let (target, shared) = (path.to_path_buf(), app.clone());
-        let copy = move |watch: &Watch| backup::copy(&source, &partial, &target, watch);
-        backup::aside(move || !shared.is_draining(), copy).await
+        let copy = move |progress: &OnProgress| backup::copy(&source, &partial, &target, progress);
+        backup::on_own_thread(move || !shared.is_draining(), copy).await
     }
 
     /// Removes those that need not be kept, after a new one was made.
@@ -135,7 +135,7 @@ pub(super) fn require_room(app: &App, folder: &Path) -> Result<(), CopyError> {
     let (home, bytes) = (store::folder_of(app.store.path()), file.saturating_add(log));
     for (folder, needed) in [(folder, room_for(bytes)), (home, room_for_log(bytes))] {
         if store::free_bytes(folder).is_some_and(|free| free < needed) {
-            return Err(CopyError::Full(folder.to_path_buf()));
+            return Err(CopyError::DiskFull(folder.to_path_buf()));
         }
     }
     Ok(())
@@ -175,8 +175,10 @@ fn prefix(database: &Path) -> String {
 /// Logs a failure, unless it is that of the time before.
 fn report(app: &App, now: Timestamp, e: &CopyError) {
     let remedy = match e {
-        CopyError::Full(_) => "make room, keep fewer (backup.keep), or put them elsewhere (backup.dir)",
-        CopyError::Unfit(OpenError::Damaged(..)) => "run `orderd verify` on the database; the backups before are kept",
+        CopyError::DiskFull(_) => "make room, keep fewer (backup.keep), or put them elsewhere (backup.dir)",
+        CopyError::Unusable(OpenError::Damaged(..)) => {
+            "run `orderd verify` on the database; the backups before are kept"
+        }
         _ => "see that this user may write there; `orderd doctor` looks",
     };
     let before = app.backups.failed(Failure { at: now, reason: e.to_string() });
