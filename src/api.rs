@@ -1,4 +1,5 @@
-//! HTTP and nothing but HTTP: from bytes to a use case and back. It does not know how anything is stored, nor any rule.
+//! HTTP and nothing else: it turns a request into one call of a use case, and the result into a response. It contains no
+//! business rules and does not know how anything is stored.
 
 pub mod analytics;
 pub mod api_keys;
@@ -19,8 +20,11 @@ pub mod orders;
 pub mod output;
 pub mod pages;
 pub mod roles;
+mod router;
 pub mod routes;
 pub mod sessions;
 pub mod system;
 pub mod transactions;
 pub mod users;
+
+pub use router::router;

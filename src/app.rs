@@ -1,16 +1,15 @@
 //! The application: everything that requests share, built once, here.
 
+pub mod access;
 pub mod backups;
-pub mod facts;
 pub mod readiness;
 
 use crate::{
     auth::{
         Cursors, Mac,
-        access::AccessFacts,
-        allowance::Allowances,
-        attempts::Attempts,
-        password::{HashCost, Hasher, PasswordRules},
+        access::AccessCache,
+        password::{HashCost, PasswordHasher, PasswordRules},
+        rate_limit::{LoginDelays, RequestLimits},
         secret,
         token::{KeyRing, Tokens},
     },
@@ -55,15 +54,15 @@ pub struct Parts {
     /// Access tokens.
     pub tokens: Tokens,
     /// Password hashes.
-    pub hasher: Hasher,
+    pub hasher: PasswordHasher,
     /// What a password has to be.
     pub password_rules: PasswordRules,
     /// Who may do what, in memory.
-    pub access: AccessFacts,
-    /// Failed log-ins.
-    pub attempts: Attempts,
-    /// Requests of late.
-    pub allowances: Allowances,
+    pub access: AccessCache,
+    /// Delays and limits of failed log-ins.
+    pub login_delays: LoginDelays,
+    /// Rate limits of requests.
+    pub request_limits: RequestLimits,
     /// A permit for each request that is worked on.
     pub request_permits: Semaphore,
     /// Places in lists.
@@ -195,11 +194,11 @@ impl App {
             backups: backups::Backups::default(),
             metrics: Metrics::new(clock.now()),
             refusals: RefusalBuffer::default(),
-            hasher: Hasher::new(hash_cost, all_but_one(cores))?,
+            hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
-            access: AccessFacts::new(facts::load(&store, clock.now())?),
-            attempts: Attempts::new(config.limits.login_per_minute),
-            allowances: Allowances::new(config.limits.requests_per_minute),
+            access: AccessCache::new(access::load(&store, clock.now())?),
+            login_delays: LoginDelays::new(config.limits.login_per_minute),
+            request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
             readiness: readiness::Readiness::default(),

@@ -1,8 +1,8 @@
-//! TLS from two PEM files, which can be read anew while connections go on. HTTP/1.1 only is spoken inside: what one
-//! connection may do at once stays one request.
+//! TLS with a certificate from two PEM files, which can be reloaded without closing connections. Only HTTP/1.1 is
+//! offered inside, so that a connection has one request at a time.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
@@ -18,10 +18,10 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-/// The permission of anybody to read, write or run a file.
-const ANYBODY: u32 = 0o007;
+/// Mode bits that let every user of the machine read, write or execute a file.
+const OTHERS: u32 = 0o007;
 
-/// The certificate that the server shows, and the files that it comes from.
+/// The server's certificate with the files that it is read from.
 pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
@@ -32,16 +32,16 @@ impl Certificate {
     /// Reads both files.
     ///
     /// # Errors
-    /// A line that names the file and what is wrong with it.
+    /// One line that names the file and the fault.
     pub fn read(chain: &Path, key: &Path) -> Result<Self, String> {
         let current = RwLock::new(acceptor(chain, key)?);
         Ok(Self { chain: chain.to_owned(), key: key.to_owned(), current })
     }
 
-    /// Reads both files anew, for the connections to come.
+    /// Reads both files again, for later connections.
     ///
     /// # Errors
-    /// A line that names the file and what is wrong with it; what was good stays.
+    /// One line that names the file and the fault; the previous certificate stays in use.
     pub fn reload(&self) -> Result<(), String> {
         let fresh = acceptor(&self.chain, &self.key)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
@@ -55,23 +55,24 @@ impl Certificate {
 }
 
 fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, String> {
-    let named = |path: &Path, what: &dyn std::fmt::Display| format!("{}: {what}", path.display());
-    let certificates = fs::read(chain).map_err(|e| named(chain, &e))?;
+    let fault = |path: &Path, reason: &dyn fmt::Display| format!("{}: {reason}", path.display());
+    let certificates = fs::read(chain).map_err(|e| fault(chain, &e))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificates).collect();
-    let certificates = certificates.map_err(|e| named(chain, &e))?;
+    let certificates = certificates.map_err(|e| fault(chain, &e))?;
     if certificates.is_empty() {
-        return Err(named(chain, &"has no certificate in PEM form"));
+        return Err(fault(chain, &"has no certificate in PEM form"));
     }
-    let mode = fs::metadata(key).map_err(|e| named(key, &e))?.permissions().mode();
-    if mode & ANYBODY != 0 {
-        return Err(named(key, &format!("anybody may read or change this key (mode {:o}); chmod o= it", mode & 0o777)));
+    let mode = fs::metadata(key).map_err(|e| fault(key, &e))?.permissions().mode();
+    if mode & OTHERS != 0 {
+        let reason = format!("every user may read or change this key (mode {:o}); run chmod o= on it", mode & 0o777);
+        return Err(fault(key, &reason));
     }
-    let private = fs::read(key).map_err(|e| named(key, &e))?;
-    let private = PrivateKeyDer::from_pem_slice(&private).map_err(|e| named(key, &e))?;
+    let private = fs::read(key).map_err(|e| fault(key, &e))?;
+    let private = PrivateKeyDer::from_pem_slice(&private).map_err(|e| fault(key, &e))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|versions| versions.with_no_client_auth().with_single_cert(certificates, private))
-        .map_err(|e| named(chain, &format!("with {}: {e}", key.display())))?;
+        .map_err(|e| fault(chain, &format!("with {}: {e}", key.display())))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -1,10 +1,10 @@
-//! What is known of a request from its head on, and what is learnt of it on the way: the layers before a handler write it
-//! down, and what is told of the request when it is over comes from here.
+//! What is known about a request while it is processed. The middleware creates the context from the head of the request,
+//! the gate adds the operation and the caller, and the log, the metrics and the trace read it at the end.
 
 use super::{client_address, operation::Operation};
 use crate::{
     app::App,
-    auth::{Actor, allowance::Standing},
+    auth::{Actor, rate_limit::RateLimitState},
     domain::{
         id::RequestId,
         trace::{TraceId, TraceParent},
@@ -19,29 +19,28 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// The header that names a request.
+/// The header that carries the request identifier.
 pub(super) const REQUEST_ID: &str = "x-request-id";
-/// The longest request identifier that is taken over from a client.
+/// The longest request identifier that is accepted from a client, in bytes.
 const MAX_REQUEST_ID: usize = 128;
 
-/// What is known of a request from its head on, and what is learnt of it on the way.
+/// What is known about one request.
 pub(super) struct Context {
-    /// Its identifier: the client's, or a fresh one.
+    /// The identifier that the client sent, or a new one.
     pub(super) request_id: Arc<str>,
-    /// The trace that it belongs to.
     pub(super) trace: Trace,
-    /// Where it came from.
+    /// The address of the client, behind trusted proxies.
     pub(super) address: Option<IpAddr>,
-    /// The operation, once it is known.
+    /// Set by the gate.
     pub(super) operation: OnceLock<Arc<Operation>>,
-    /// Who is calling, once it is known.
+    /// Set by the gate after authentication.
     pub(super) actor: OnceLock<Actor>,
-    /// What is left of the caller's allowance, where there is one.
-    pub(super) standing: OnceLock<Standing>,
+    /// Set by the gate if a rate limit applies.
+    pub(super) rate_limit: OnceLock<RateLimitState>,
 }
 
 impl Context {
-    /// What the head of a request says.
+    /// The context of a request that has just arrived.
     pub(super) fn of(app: &App, request: &Request) -> Self {
         let (request_id, trace) = identify(app, request.headers());
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
@@ -52,28 +51,28 @@ impl Context {
             address: peer.map(|peer| client_address::of(peer.0.ip(), request.headers(), proxies)),
             operation: OnceLock::new(),
             actor: OnceLock::new(),
-            standing: OnceLock::new(),
+            rate_limit: OnceLock::new(),
         }
     }
 }
 
-/// The trace of a request.
+/// The trace that a request belongs to (W3C Trace Context).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trace {
-    /// The caller's, or a fresh one.
+    /// The trace of the caller, or a new one.
     pub(super) id: TraceId,
-    /// What the caller says.
+    /// The `traceparent` header, if it is valid.
     pub(super) parent: Option<TraceParent>,
 }
 
 impl Trace {
-    /// The trace as rows name it: where somebody can look it up, the caller or the collector that spans are sent to.
-    pub(super) fn kept(&self, app: &App) -> Option<TraceId> {
+    /// The trace that events and audit rows record. They record it only if the caller or a configured collector knows it.
+    pub(super) fn recorded_id(&self, app: &App) -> Option<TraceId> {
         (self.parent.is_some() || app.config.traces.otlp_endpoint.is_some()).then_some(self.id)
     }
 }
 
-/// The client's identifiers if they are well formed, or fresh ones.
+/// The identifiers that the client sent, if they are well formed, or new ones.
 fn identify(app: &App, headers: &HeaderMap) -> (Arc<str>, Trace) {
     let (sent, parent) = (sent_request_id(headers), trace_parent(headers));
     match (sent, parent) {
@@ -86,7 +85,8 @@ fn identify(app: &App, headers: &HeaderMap) -> (Arc<str>, Trace) {
     }
 }
 
-/// The client's identifier, if it sends one that is short and plain.
+/// The request identifier that the client sent, if it was sent once and has at most [`MAX_REQUEST_ID`] letters, digits, `.`,
+/// `_` and `-`.
 fn sent_request_id(headers: &HeaderMap) -> Option<&str> {
     let plain = |text: &&str| {
         (1..=MAX_REQUEST_ID).contains(&text.len())
@@ -97,7 +97,7 @@ fn sent_request_id(headers: &HeaderMap) -> Option<&str> {
     id.filter(|_| sent.next().is_none())
 }
 
-/// What the request says about the trace that it belongs to, if it says so once.
+/// The `traceparent` header, if it was sent once and is well formed.
 fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
     let mut sent = headers.get_all("traceparent").iter();
     let (Some(value), None) = (sent.next(), sent.next()) else { return None };

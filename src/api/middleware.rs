@@ -1,5 +1,5 @@
-//! What surrounds every request, whatever it is for: its identifier, its security headers, that it is observed, and that
-//! it is answered even if a handler panics.
+//! The outermost layer of every request. It assigns the identifier, adds security headers, records the request in log,
+//! metrics and trace, and answers 500 if a handler panics.
 
 use super::{
     context::{Context, REQUEST_ID},
@@ -21,30 +21,30 @@ use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 use tracing::Instrument;
 
-/// For a year, nothing but TLS (RFC 6797).
-const ONLY_BY_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// Tells browsers to use TLS only, for one year (RFC 6797).
+const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// The outermost layer.
+/// Wraps the rest of the router.
 pub(super) async fn surround(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let context = Arc::new(Context::of(&app, &request));
     request.extensions_mut().insert(Arc::clone(&context));
     let observation = Observation::begin(&app, &context, request.method(), request.uri().path());
-    let (step, span) = (observation.step.clone(), observation.span.clone());
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(step).instrument(span).await;
+    let (log_span, trace_span) = (observation.log_span.clone(), observation.trace_span.clone());
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(trace_span).instrument(log_span).await;
     let response = answered.unwrap_or_else(|_| Error::new(&INTERNAL).into_response());
     let mut response = problem::finish(response, &observation.path, &context.request_id);
-    protect(response.headers_mut(), &observation.path);
+    add_security_headers(response.headers_mut(), &observation.path);
     if app.config.server.tls_cert.is_some() {
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, ONLY_BY_TLS);
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);
     }
     if let Ok(value) = HeaderValue::from_str(&context.request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    observation.answered(&response);
+    observation.finish(&response);
     response
 }
 
-fn protect(headers: &mut HeaderMap, path: &str) {
+fn add_security_headers(headers: &mut HeaderMap, path: &str) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if in_api(path) {

@@ -1,8 +1,13 @@
-//! What is told of a request when it is over: its log line, its metrics, its step in a trace. What it was about is for
-//! others to say, in its context; here it is only reported, also when the client goes away before there is an answer.
+//! Records each request when it ends: one log line, its metrics and its span in a trace. A request whose client disconnects
+//! before the response is recorded as abandoned.
 
 use super::context::{Context, Trace};
-use crate::{app::App, domain::trace::TARGET, error::Error, telemetry::metrics::NO_OPERATION};
+use crate::{
+    app::App,
+    domain::trace::TARGET,
+    error::Error,
+    telemetry::{logs::Millis, metrics::NO_OPERATION},
+};
 use axum::{http::Method, response::Response};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -10,30 +15,30 @@ use std::{
 };
 use tracing::{Span, field};
 
-/// A request that takes longer than this, beyond what its operation may wait, has a line of its own.
-const SLOW: Duration = Duration::from_secs(1);
+/// A request that takes longer than this plus the extra time of its operation is logged as slow.
+const SLOW_AFTER: Duration = Duration::from_secs(1);
 
-/// A request that is being worked on.
+/// A request in progress.
 pub(super) struct Observation {
     app: App,
     context: Arc<Context>,
     method: Method,
     pub(super) path: String,
     begun: Instant,
-    /// Gives every line of the request its identifiers.
-    pub(super) span: Span,
-    /// Its step in the trace; none if the caller does not record it.
-    pub(super) step: Span,
-    is_over: bool,
+    /// Adds the identifiers of the request to each of its log lines.
+    pub(super) log_span: Span,
+    /// The span that is exported; disabled if the caller does not sample its trace.
+    pub(super) trace_span: Span,
+    is_finished: bool,
 }
 
 impl Observation {
     pub(super) fn begin(app: &App, context: &Arc<Context>, method: &Method, path: &str) -> Self {
         app.metrics.in_flight.fetch_add(1, Relaxed);
         let Trace { id, parent } = context.trace;
-        // At the level `error`, so that the lines of that level have it too.
-        let span = tracing::error_span!("request", request.id = %context.request_id, trace.id = %id);
-        let step = if parent.is_none_or(|parent| parent.sampled) {
+        // The level is `error`, because a span applies only to log lines of its own level or a more severe one.
+        let log_span = tracing::error_span!("request", request.id = %context.request_id, trace.id = %id);
+        let trace_span = if parent.is_none_or(|parent| parent.sampled) {
             tracing::trace_span!(
                 target: TARGET,
                 "request",
@@ -49,24 +54,24 @@ impl Observation {
             Span::none()
         };
         let (app, context, method, path) = (app.clone(), Arc::clone(context), method.clone(), path.to_owned());
-        Self { app, context, method, path, begun: Instant::now(), span, step, is_over: false }
+        Self { app, context, method, path, begun: Instant::now(), log_span, trace_span, is_finished: false }
     }
 
-    /// It was answered.
-    pub(super) fn answered(mut self, response: &Response) {
-        self.is_over = true;
+    /// Records the response.
+    pub(super) fn finish(mut self, response: &Response) {
+        self.is_finished = true;
         let (taken, status) = (self.begun.elapsed(), response.status().as_u16());
         let error = response.extensions().get::<Arc<Error>>();
         let code = error.map(|error| error.problem().code);
         let operation = self.context.operation.get();
         let id = operation.map_or(NO_OPERATION, |operation| operation.id);
         self.app.metrics.requests.with(id, |requests| requests.answered(status, taken));
-        self.step.record("operation", id).record("http.response.status_code", status).record("error.code", code);
-        let _in_span = self.span.enter();
+        self.trace_span.record("operation", id).record("http.response.status_code", status).record("error.code", code);
+        let _in_span = self.log_span.enter();
         self.log(Some(status), code, taken);
-        let patience = operation.map_or(SLOW, |operation| SLOW.saturating_add(operation.waits));
-        if taken > patience {
-            tracing::warn!(operation = id, duration_us = micros(taken), "slow request");
+        let slow_after = operation.map_or(SLOW_AFTER, |operation| SLOW_AFTER.saturating_add(operation.extra_time));
+        if taken > slow_after {
+            tracing::warn!(operation = id, duration_us = micros(taken), "slow request {id}: {}", Millis(taken));
         }
         if let Some(error) = error {
             self.app.metrics.problems.count(error.problem().code);
@@ -84,8 +89,13 @@ impl Observation {
             error.code = code,
             client.address = self.context.address.map(field::display),
             duration_us = micros(taken),
-            "{}",
-            if status.is_some() { "request" } else { "request abandoned by its client" }
+            "{} {} {}",
+            self.method,
+            self.path,
+            status.map_or_else(
+                || format!("was abandoned by its client after {}", Millis(taken)),
+                |status| format!("→ {status} in {}", Millis(taken))
+            )
         );
     }
 }
@@ -93,15 +103,15 @@ impl Observation {
 impl Drop for Observation {
     fn drop(&mut self) {
         self.app.metrics.in_flight.fetch_sub(1, Relaxed);
-        if !self.is_over {
+        if !self.is_finished {
             self.app.metrics.abandoned.fetch_add(1, Relaxed);
-            let _in_span = self.span.enter();
+            let _in_span = self.log_span.enter();
             self.log(None, None, self.begun.elapsed());
         }
     }
 }
 
-/// The internal cause of an error goes to the log once, here.
+/// Logs the internal cause of an error. This is the only place that does.
 fn log_cause(error: &Error, response: &Response) {
     let Some(cause) = error.cause() else { return };
     let code = error.problem().code;
@@ -112,13 +122,13 @@ fn log_cause(error: &Error, response: &Response) {
     }
 }
 
-/// An error with what caused it, and what caused that.
+/// An error and its causes, as one line.
 fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
-        // Some errors say what their cause says.
+        // Some errors already contain the text of their cause.
         if !words.contains(&more) {
             words.push_str(": ");
             words.push_str(&more);
@@ -148,7 +158,7 @@ mod tests {
     use std::sync::atomic::Ordering::Relaxed;
     use tower::ServiceExt;
 
-    /// An application on a file of its own, and what is counted of `GET /` answered by `handler`.
+    /// An application with its own database file, and a router that answers `GET /` with `handler`.
     fn serving<F>(handler: fn() -> F) -> (tempfile::TempDir, App, Router)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -162,37 +172,37 @@ mod tests {
         (folder, app, router)
     }
 
-    async fn ask(router: Router) -> Response<Body> {
+    async fn get_root(router: Router) -> Response<Body> {
         router.oneshot(Request::new(Body::empty())).await.unwrap()
     }
 
-    fn count_of(app: &App, code: &str) -> u64 {
+    fn problem_count(app: &App, code: &str) -> u64 {
         let mut found = 0;
         app.metrics.problems.each(|name, count| found += if name == code { count.load(Relaxed) } else { 0 });
         found
     }
 
-    async fn fall() {
+    async fn panics() {
         panic!("on purpose");
     }
 
     #[tokio::test]
     async fn a_panic_in_a_handler_is_answered_and_counted() {
-        let (_folder, app, router) = serving(fall);
-        assert_eq!(ask(router.clone()).await.status(), 500);
-        assert_eq!(ask(router).await.status(), 500);
-        assert_eq!((count_of(&app, "internal"), app.metrics.in_flight.load(Relaxed)), (2, 0));
+        let (_folder, app, router) = serving(panics);
+        assert_eq!(get_root(router.clone()).await.status(), 500);
+        assert_eq!(get_root(router).await.status(), 500);
+        assert_eq!((problem_count(&app, "internal"), app.metrics.in_flight.load(Relaxed)), (2, 0));
     }
 
     #[tokio::test]
-    async fn a_client_that_goes_away_is_counted_and_leaves_nothing_behind() {
+    async fn an_abandoned_request_is_counted_and_no_longer_in_flight() {
         let (_folder, app, router) = serving(std::future::pending);
-        let asking = tokio::spawn(ask(router));
+        let request = tokio::spawn(get_root(router));
         while app.metrics.in_flight.load(Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
-        asking.abort();
-        assert!(asking.await.unwrap_err().is_cancelled());
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled());
         assert_eq!((app.metrics.abandoned.load(Relaxed), app.metrics.in_flight.load(Relaxed)), (1, 0));
     }
 }

@@ -1,22 +1,26 @@
-//! The OpenAPI 3.1 document, written from the table of operations and the schemas of their types. It decides nothing:
-//! what an operation accepts and answers is said in the table, and this file only puts it into OpenAPI's words.
+//! The OpenAPI 3.1 document, generated from the table of operations and the schemas of their types. It only describes: the
+//! table and the types decide what an operation accepts and returns.
 
 mod parameters;
 mod paths;
 mod problems;
 
-use super::{operation::Operation, output::problem::ProblemBody};
+use super::{operation::Operation, output::problem::ProblemBody, routes};
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 const DESCRIPTION: &str = "Orders, payments and exact analytics.\n\n\
     Amounts are integers in the minor units of the currency (cents for EUR, yen for JPY). Times are RFC 3339 in UTC with \
     milliseconds. Unknown fields and query parameters are refused. Errors are problem details (RFC 9457), and `type` \
-    leads to a page that says what to do. Writes take an `Idempotency-Key`: the same key and request always have the \
-    same outcome.";
+    is the address of a page that says what to do. Writes accept an `Idempotency-Key`: the same key and request always \
+    have the same outcome.";
 
-/// What the tags mean; a tag is the part of an operation's id before the dot.
+/// The description of each tag. A tag is the part of an operation's id before the dot.
 const TAGS: &[(&str, &str)] = &[
     ("setup", "The first administrator."),
     ("auth", "Log-in, log-out and the caller's own account."),
@@ -25,17 +29,29 @@ const TAGS: &[(&str, &str)] = &[
     ("roles", "Named sets of permissions."),
     ("api_keys", "Credentials for programs."),
     ("orders", "Orders, from draft to fulfilment."),
-    ("transactions", "Payments and refunds: rows that are added and never changed in amount."),
-    ("events", "Everything that happened to orders, in one sequence without gaps."),
+    ("transactions", "Payments and refunds. Their amounts never change."),
+    ("events", "Every change to an order, in one sequence without gaps."),
     ("idempotency_keys", "Whether an earlier request took effect."),
-    ("analytics", "Exact and current figures, by currency."),
-    ("audit", "Who did what, when and from where."),
+    ("analytics", "Exact and current reports, by currency."),
+    ("audit", "The audit trail: who did what, when and from where."),
     ("system", "Health, metrics, version and backups."),
-    ("pages", "Pages for people: documentation, guide and the meaning of problems."),
+    ("pages", "Pages for people: documentation, guide and problems."),
 ];
 
-/// The document for these operations of this version of the service.
-pub fn document(operations: &[Operation], version: &str) -> Value {
+/// The document of this program, as JSON text.
+pub fn json() -> &'static str {
+    static DOCUMENT: LazyLock<String> =
+        LazyLock::new(|| document(&routes::operations(), env!("CARGO_PKG_VERSION")).to_string());
+    &DOCUMENT
+}
+
+/// The handler of `GET /openapi.json`.
+pub(super) async fn serve() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json()).into_response()
+}
+
+/// The document that describes `operations`.
+fn document(operations: &[Operation], version: &str) -> Value {
     let mut schemas = Schemas::new();
     let mut responses = Map::new();
     let mut paths = Map::new();
@@ -79,11 +95,11 @@ fn tags(operations: &[Operation]) -> Vec<Value> {
     described.map(|(name, description)| json!({"name": name, "description": description})).collect()
 }
 
-/// The schemas of all types. What is read and what is written have a generator each: a field that may be left out of a
-/// request is always there in an answer.
+/// Generates the schemas of all types. Requests and responses need separate generators: a field that is optional in a
+/// request is always present in a response.
 struct Schemas {
     requests: SchemaGenerator,
-    answers: SchemaGenerator,
+    responses: SchemaGenerator,
 }
 
 impl Schemas {
@@ -91,22 +107,22 @@ impl Schemas {
         let settings = SchemaSettings::draft2020_12().with(|settings| {
             settings.definitions_path = "/components/schemas".into();
             settings.meta_schema = None;
-            // Sums may have more bits than any format that generators of clients know.
+            // Client generators know no format for sums of more than 64 bits.
             settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {
                 if schema.get("format").is_some_and(|format| format == "int128") {
                     schema.remove("format");
                 }
             })));
         });
-        let mut answers = settings.clone().for_serialize().into_generator();
-        answers.subschema_for::<ProblemBody<'static>>();
-        Self { requests: settings.into_generator(), answers }
+        let mut responses = settings.clone().for_serialize().into_generator();
+        responses.subschema_for::<ProblemBody<'static>>();
+        Self { requests: settings.into_generator(), responses }
     }
 
-    /// All definitions under one roof. A type that is read and written is defined twice, as `Name` and `NameInput`,
-    /// unless both are the same and refer to nothing.
+    /// All definitions. A type that occurs in requests and in responses is defined twice, as `NameInput` and `Name`, unless
+    /// both schemas are equal and contain no reference.
     fn finish(mut self, paths: &mut Map<String, Value>) -> Map<String, Value> {
-        let mut all = self.answers.take_definitions(true);
+        let mut all = self.responses.take_definitions(true);
         let mut requests = Value::Object(self.requests.take_definitions(true));
         let clashes = |(name, schema): (&String, &Value)| {
             let other = all.get(name)?;
@@ -149,11 +165,10 @@ fn rename_references(value: &mut Value, renamed: &BTreeSet<String>) {
 mod tests {
     use super::*;
     use crate::{
-        api::operation::{Idempotency, Unruled, Versioned},
+        api::operation::{self, Idempotency, Versioning},
         domain::permission::Permission,
         error::problem,
     };
-    use axum::{http::Method, routing::MethodRouter};
     use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
 
@@ -167,7 +182,7 @@ mod tests {
     #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     #[schemars(example = serde_json::json!({"fees": []}))]
-    #[allow(dead_code, reason = "only its schema is of interest")]
+    #[allow(dead_code, reason = "the test uses only its schema")]
     struct CreateOrder {
         fees: Vec<Fee>,
     }
@@ -180,7 +195,7 @@ mod tests {
 
     #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code, reason = "only its schema is of interest")]
+    #[allow(dead_code, reason = "the test uses only its schema")]
     struct Filters {
         /// The most rows of a page.
         #[schemars(range(min = 1))]
@@ -199,39 +214,39 @@ mod tests {
     }
 
     fn operations() -> Vec<Operation> {
-        let new = |id, method, path| Unruled::new(id, method, path, "Summary", MethodRouter::new());
+        let handler = async || ();
         vec![
-            new("orders.create", Method::POST, "/v1/orders")
-                .needs(&[Permission::OrdersCreate, Permission::OrdersCreateOwn])
-                .key(Idempotency::Required)
-                .takes::<CreateOrder>()
+            operation::post("orders.create", "/v1/orders", "Summary", handler)
+                .requires(&[Permission::OrdersCreate, Permission::OrdersCreateOwn])
+                .idempotency(Idempotency::Required)
+                .body::<CreateOrder>()
                 .creates::<OrderView>()
-                .versioned(Versioned::Write)
+                .versioning(Versioning::ConditionalWrite)
                 .problems(&[&problem::DUPLICATE_EXTERNAL_REF])
                 .read_by("orders.get"),
-            new("orders.list", Method::GET, "/v1/orders")
-                .needs(&[Permission::OrdersRead])
+            operation::get("orders.list", "/v1/orders", "Summary", handler)
+                .requires(&[Permission::OrdersRead])
                 .query::<Filters>()
-                .pages::<Vec<OrderView>>()
-                .answers_text("text/csv"),
-            new("orders.get", Method::GET, "/v1/orders/{id}")
-                .needs(&[Permission::OrdersRead])
-                .versioned(Versioned::Read)
-                .answers::<OrderView>(),
-            new("auth.logout", Method::POST, "/v1/auth/logout").signed_in().answers_nothing(),
-            new("pages.asset", Method::GET, "/assets/{*path}").anonymous().answers_text("text/css"),
+                .returns_page::<Vec<OrderView>>()
+                .returns_text("text/csv"),
+            operation::get("orders.get", "/v1/orders/{id}", "Summary", handler)
+                .requires(&[Permission::OrdersRead])
+                .versioning(Versioning::ConditionalRead)
+                .returns::<OrderView>(),
+            operation::post("auth.logout", "/v1/auth/logout", "Summary", handler).signed_in().returns_nothing(),
+            operation::get("pages.asset", "/assets/{*path}", "Summary", handler).anonymous().returns_text("text/css"),
         ]
     }
 
-    /// Calls `visit` with every value of the document and its place.
-    fn walk(value: &Value, place: &str, visit: &mut impl FnMut(&str, &Value)) {
-        visit(place, value);
+    /// Calls `visit` with every value of the document and its JSON pointer.
+    fn walk(value: &Value, pointer: &str, visit: &mut impl FnMut(&str, &Value)) {
+        visit(pointer, value);
         match value {
             Value::Object(members) => {
-                members.iter().for_each(|(key, v)| walk(v, &format!("{place}/{}", key.replace('/', "~1")), visit));
+                members.iter().for_each(|(key, v)| walk(v, &format!("{pointer}/{}", key.replace('/', "~1")), visit));
             }
             Value::Array(elements) => {
-                elements.iter().enumerate().for_each(|(i, v)| walk(v, &format!("{place}/{i}"), visit));
+                elements.iter().enumerate().for_each(|(i, v)| walk(v, &format!("{pointer}/{i}"), visit));
             }
             _ => {}
         }
@@ -246,20 +261,20 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_leads_somewhere() {
+    fn every_reference_resolves() {
         let document = document(&operations(), "1.2.3");
         let mut references = 0;
-        walk(&document, "", &mut |place, value| {
+        walk(&document, "", &mut |pointer, value| {
             if let Some(target) = value.get("$ref").and_then(Value::as_str) {
                 references += 1;
-                assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{place}: {target}");
+                assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{pointer}: {target}");
             }
         });
         assert!(references > 50);
     }
 
     #[test]
-    fn requests_are_closed_and_answers_are_open() {
+    fn request_schemas_are_closed_and_response_schemas_are_open() {
         let document = document(&operations(), "1.2.3");
         let schemas = at(&document, "/components/schemas");
         assert_eq!(schemas["FeeInput"]["additionalProperties"], false);
@@ -273,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_says_all_it_takes_and_answers() {
+    fn a_write_documents_its_request_and_its_responses() {
         let document = document(&operations(), "1.2.3");
         let create = at(&document, "/paths/~1v1~1orders/post");
         assert_eq!(create["operationId"], "orders.create");
@@ -302,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_of_paths_and_queries_have_their_bounds() {
+    fn path_and_query_parameters_have_their_bounds() {
         let document = document(&operations(), "1.2.3");
         let id = at(&document, "/paths/~1v1~1orders~1{id}/get/parameters/0");
         assert_eq!(id["schema"]["pattern"], "^ord_[0-7][0-9a-hjkmnp-tv-z]{25}$");
@@ -318,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_fit_their_operation() {
+    fn responses_follow_from_the_operation() {
         let document = document(&operations(), "1.2.3");
         let statuses = |pointer: &str| keys(at(&document, pointer)).join(" ");
         assert_eq!(statuses("/paths/~1v1~1orders~1{id}/get/responses"), "200 304 400 401 403 404 408 429 500 503");
@@ -331,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn responses_and_tags_are_described_and_problems_have_their_headers() {
+    fn responses_and_tags_are_described_and_problems_have_headers() {
         let document = document(&operations(), "1.2.3");
         for (name, response) in at(&document, "/components/responses").as_object().unwrap() {
             assert!(!response["description"].as_str().unwrap().is_empty(), "{name}");

@@ -1,15 +1,23 @@
-//! THE TABLE: every operation with its method, path, access rule and answers. The router, the checks before each handler,
-//! the OpenAPI document and the authorisation test all come from here.
+//! THE TABLE: one row for each operation. A row states, in this order, method, id, path, summary and handler; who may call
+//! it; idempotency and versions; parameters and body; the response; and the problems that do not follow from the rest.
+//!
+//! The router, the checks before each handler, the OpenAPI document and the authorisation test are all made from these
+//! rows. Handlers are in the file of their noun; the words of a row are in `api/operation/builder.rs`.
 
 use super::{
-    analytics, api_keys, audit, auth, cors, events, gate, idempotency, middleware, openapi,
-    operation::{Idempotency, NDJSON, Operation, SQLITE, Unruled, Versioned},
+    analytics, api_keys, audit, auth, events, idempotency, openapi,
+    operation::{
+        Idempotency::{Optional, Required},
+        NDJSON, Operation, SQLITE,
+        Versioning::{ConditionalRead, ConditionalWrite, Tagged},
+        WithoutAccess, delete, get, patch, post, put,
+    },
     orders,
     output::list::Paging,
-    pages, roles, sessions, system, transactions, users,
+    roles, sessions, system, transactions, users,
 };
 use crate::{
-    app::App,
+    auth::rate_limit::AnonymousBucket,
     domain::{
         order::Transition,
         permission::Permission::{
@@ -27,105 +35,71 @@ use crate::{
         },
     },
 };
-use axum::{
-    Router,
-    handler::Handler,
-    http::{Method, header},
-    response::{IntoResponse, Response},
-    routing::{self, get},
-};
-use std::sync::{Arc, LazyLock};
 
-/// Of whoever may read orders, all or their own.
-const READING_ORDERS: &[Permission] = &[OrdersRead, OrdersReadOwn];
+/// Reading orders: all of them, or the caller's own.
+const ORDER_READERS: &[Permission] = &[OrdersRead, OrdersReadOwn];
 
 /// Every operation, in the order of the documentation.
 pub fn operations() -> Vec<Operation> {
     [
-        signing_in_and_users(),
+        authentication_and_users(),
         sessions_roles_keys_and_audit(),
         order_operations(),
         transitions(),
-        history(),
-        money(),
-        figures(),
+        events_and_idempotency_keys(),
+        payments_and_refunds(),
+        reports(),
         system_operations(),
     ]
     .concat()
 }
 
-type Text = &'static str;
-
-/// An operation that is asked for with `GET`.
-fn read<H: Handler<T, App>, T: 'static>(id: Text, path: Text, summary: Text, handler: H) -> Unruled {
-    Unruled::new(id, Method::GET, path, summary, routing::get(handler))
-}
-
-/// One that makes something, or makes something happen: `POST`.
-fn write<H: Handler<T, App>, T: 'static>(id: Text, path: Text, summary: Text, handler: H) -> Unruled {
-    Unruled::new(id, Method::POST, path, summary, routing::post(handler))
-}
-
-/// One that changes what is there: `PATCH`.
-fn change<H: Handler<T, App>, T: 'static>(id: Text, path: Text, summary: Text, handler: H) -> Unruled {
-    Unruled::new(id, Method::PATCH, path, summary, routing::patch(handler))
-}
-
-/// One that makes it what the body says, whether it was there or not: `PUT`.
-fn replace<H: Handler<T, App>, T: 'static>(id: Text, path: Text, summary: Text, handler: H) -> Unruled {
-    Unruled::new(id, Method::PUT, path, summary, routing::put(handler))
-}
-
-/// One that takes it away: `DELETE`.
-fn remove<H: Handler<T, App>, T: 'static>(id: Text, path: Text, summary: Text, handler: H) -> Unruled {
-    Unruled::new(id, Method::DELETE, path, summary, routing::delete(handler))
-}
-
-fn signing_in_and_users() -> Vec<Operation> {
+fn authentication_and_users() -> Vec<Operation> {
     vec![
-        write("auth.setup", "/v1/setup", "Make the first administrator", auth::set_up)
+        post("auth.setup", "/v1/setup", "Create the first administrator", auth::set_up)
             .anonymous()
-            .takes::<auth::SetUp>()
-            .answers_with::<UserView>(201)
+            .body::<auth::SetUp>()
+            .creates_without_location::<UserView>()
             .problems(&[&problem::INVALID_SETUP_TOKEN, &problem::ALREADY_SET_UP]),
-        write("auth.login", "/v1/auth/login", "Log in", auth::log_in)
+        post("auth.login", "/v1/auth/login", "Log in", auth::log_in)
             .anonymous()
-            .takes::<auth::LogIn>()
-            .answers::<Credentials>()
+            .counts_against(AnonymousBucket::LogIn)
+            .body::<auth::LogIn>()
+            .returns::<Credentials>()
             .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),
-        write("auth.refresh", "/v1/auth/refresh", "Continue a session", auth::refresh)
+        post("auth.refresh", "/v1/auth/refresh", "Continue a session", auth::refresh)
             .anonymous()
-            .takes::<auth::Refresh>()
-            .answers::<Credentials>()
+            .body::<auth::Refresh>()
+            .returns::<Credentials>()
             .problems(&[&problem::INVALID_REFRESH_TOKEN]),
-        write("auth.logout", "/v1/auth/logout", "End the session", auth::log_out)
+        post("auth.logout", "/v1/auth/logout", "End the session", auth::log_out)
             .signed_in()
-            .answers_nothing()
+            .returns_nothing()
             .problems(&[&problem::FORBIDDEN]),
-        write("auth.password", "/v1/auth/password", "Change one's password", auth::change_password)
+        post("auth.password", "/v1/auth/password", "Change your password", auth::change_password)
             .signed_in()
-            .takes::<auth::ChangePassword>()
-            .answers_nothing()
+            .body::<auth::ChangePassword>()
+            .returns_nothing()
             .problems(&[&problem::FORBIDDEN, &problem::LOGIN_DELAYED]),
-        read("auth.me", "/v1/auth/me", "Who is calling", auth::me).signed_in().answers::<Me>(),
-        write("users.create", "/v1/users", "Make a user", users::create)
-            .needs(&[UsersWrite])
-            .key(Idempotency::Honoured)
-            .takes::<users::CreateUser>()
+        get("auth.me", "/v1/auth/me", "Get your own account", auth::me).signed_in().returns::<Me>(),
+        post("users.create", "/v1/users", "Create a user", users::create)
+            .requires(&[UsersWrite])
+            .idempotency(Optional)
+            .body::<users::CreateUser>()
             .creates::<UserView>()
             .problems(&[&problem::EMAIL_TAKEN, &problem::PERMISSION_NOT_HELD])
             .read_by("users.get"),
-        read("users.list", "/v1/users", "List users", users::list)
-            .needs(&[UsersRead])
+        get("users.list", "/v1/users", "List users", users::list)
+            .requires(&[UsersRead])
             .query::<Paging>()
-            .pages::<Page<UserView>>()
-            .streams(),
-        read("users.get", "/v1/users/{id}", "Read a user", users::get).signed_in().answers::<UserView>(),
-        change("users.update", "/v1/users/{id}", "Change a user", users::update)
+            .returns_page::<Page<UserView>>()
+            .exports(),
+        get("users.get", "/v1/users/{id}", "Read a user", users::get).signed_in().returns::<UserView>(),
+        patch("users.update", "/v1/users/{id}", "Change a user", users::update)
             .signed_in()
-            .key(Idempotency::Honoured)
-            .takes_patch::<users::PatchUser>()
-            .answers::<UserView>()
+            .idempotency(Optional)
+            .merge_patch::<users::PatchUser>()
+            .returns::<UserView>()
             .problems(&[
                 &problem::FORBIDDEN,
                 &problem::OWN_ROLE_OR_STATUS,
@@ -138,298 +112,264 @@ fn signing_in_and_users() -> Vec<Operation> {
 
 fn sessions_roles_keys_and_audit() -> Vec<Operation> {
     vec![
-        read("sessions.list", "/v1/users/{id}/sessions", "List a user's sessions", sessions::list)
+        get("sessions.list", "/v1/users/{id}/sessions", "List a user's sessions", sessions::list)
             .signed_in()
             .query::<Paging>()
-            .pages::<Page<SessionView>>()
-            .streams(),
-        remove("sessions.delete_all", "/v1/users/{id}/sessions", "End all of a user's sessions", sessions::revoke_all)
+            .returns_page::<Page<SessionView>>()
+            .exports(),
+        delete("sessions.delete_all", "/v1/users/{id}/sessions", "End all of a user's sessions", sessions::revoke_all)
             .signed_in()
-            .answers_nothing(),
-        remove(
+            .returns_nothing(),
+        delete(
             "sessions.delete",
             "/v1/users/{id}/sessions/{session_id}",
             "End one of a user's sessions",
             sessions::revoke,
         )
         .signed_in()
-        .answers_nothing(),
-        read("roles.list", "/v1/roles", "List roles", roles::list)
-            .needs(&[UsersRead])
+        .returns_nothing(),
+        get("roles.list", "/v1/roles", "List roles", roles::list)
+            .requires(&[UsersRead])
             .query::<Paging>()
-            .pages::<Page<RoleView>>()
-            .streams(),
-        replace("roles.put", "/v1/roles/{name}", "Make or replace a role", roles::put)
-            .needs(&[RolesWrite])
-            .takes::<roles::PutRole>()
-            .puts::<RoleView>()
+            .returns_page::<Page<RoleView>>()
+            .exports(),
+        put("roles.put", "/v1/roles/{name}", "Create or replace a role", roles::put)
+            .requires(&[RolesWrite])
+            .body::<roles::PutRole>()
+            .creates_or_replaces::<RoleView>()
             .problems(&[&problem::PERMISSION_NOT_HELD, &problem::BUILT_IN_ROLE]),
-        remove("roles.delete", "/v1/roles/{name}", "Delete a role", roles::delete)
-            .needs(&[RolesWrite])
-            .answers_nothing()
+        delete("roles.delete", "/v1/roles/{name}", "Delete a role", roles::delete)
+            .requires(&[RolesWrite])
+            .returns_nothing()
             .problems(&[&problem::BUILT_IN_ROLE, &problem::ROLE_IN_USE]),
-        write("api_keys.create", "/v1/api-keys", "Make an API key", api_keys::create)
-            .needs(&[ApiKeysWrite])
-            .takes::<api_keys::CreateKey>()
-            .answers_with::<NewKeyView>(201)
+        post("api_keys.create", "/v1/api-keys", "Create an API key", api_keys::create)
+            .requires(&[ApiKeysWrite])
+            .body::<api_keys::CreateKey>()
+            .creates_without_location::<NewKeyView>()
             .problems(&[&problem::PERMISSION_NOT_HELD]),
-        read("api_keys.list", "/v1/api-keys", "List API keys", api_keys::list)
-            .needs(&[ApiKeysWrite])
+        get("api_keys.list", "/v1/api-keys", "List API keys", api_keys::list)
+            .requires(&[ApiKeysWrite])
             .query::<Paging>()
-            .pages::<Page<KeyView>>()
-            .streams(),
-        remove("api_keys.delete", "/v1/api-keys/{id}", "Revoke an API key", api_keys::revoke)
-            .needs(&[ApiKeysWrite])
-            .answers_nothing(),
-        read("audit.list", "/v1/audit", "Read the audit trail", audit::list)
-            .needs(&[AuditRead])
+            .returns_page::<Page<KeyView>>()
+            .exports(),
+        delete("api_keys.delete", "/v1/api-keys/{id}", "Revoke an API key", api_keys::revoke)
+            .requires(&[ApiKeysWrite])
+            .returns_nothing(),
+        get("audit.list", "/v1/audit", "Read the audit trail", audit::list)
+            .requires(&[AuditRead])
             .query::<audit::ListAudit>()
-            .pages::<Page<AuditView>>()
-            .streams(),
+            .returns_page::<Page<AuditView>>()
+            .exports(),
     ]
 }
 
 fn order_operations() -> Vec<Operation> {
-    let one = |found: Unruled| found.needs(READING_ORDERS).versioned(Versioned::Read).answers::<OrderView<'_>>();
+    let one = |row: WithoutAccess| row.requires(ORDER_READERS).versioning(ConditionalRead).returns::<OrderView<'_>>();
     vec![
-        write("orders.create", "/v1/orders", "Place an order, or make a draft", orders::create)
-            .needs(&[OrdersCreate, OrdersCreateOwn])
-            .key(Idempotency::Required)
-            .takes::<orders::CreateOrder>()
+        post("orders.create", "/v1/orders", "Place an order or create a draft", orders::create)
+            .requires(&[OrdersCreate, OrdersCreateOwn])
+            .idempotency(Required)
+            .body::<orders::CreateOrder>()
             .creates::<OrderView<'_>>()
-            .versioned(Versioned::Shown)
+            .versioning(Tagged)
             .problems(&[&problem::DUPLICATE_EXTERNAL_REF])
             .read_by("orders.get"),
-        write("orders.import", "/v1/orders/import", "Import orders", orders::import)
-            .needs(&[OrdersCreate, OrdersCreateOwn])
-            .takes_stream(NDJSON)
-            .answers_text(NDJSON),
-        read("orders.list", "/v1/orders", "List orders", orders::list)
-            .needs(READING_ORDERS)
+        post("orders.import", "/v1/orders/import", "Import orders", orders::import)
+            .requires(&[OrdersCreate, OrdersCreateOwn])
+            .streamed_body(NDJSON)
+            .returns_text(NDJSON),
+        get("orders.list", "/v1/orders", "List orders", orders::list)
+            .requires(ORDER_READERS)
             .query::<orders::ListOrders>()
-            .pages::<Page<OrderView<'_>>>()
-            .streams(),
-        one(read("orders.get", "/v1/orders/{id}", "Read an order", orders::get)),
-        one(read(
+            .returns_page::<Page<OrderView<'_>>>()
+            .exports(),
+        one(get("orders.get", "/v1/orders/{id}", "Read an order", orders::get)),
+        one(get(
             "orders.get_by_number",
             "/v1/orders/number/{number}",
             "Read an order by its number",
             orders::get_by_number,
         )),
-        one(read(
+        one(get(
             "orders.get_by_ref",
             "/v1/orders/ref/{external_ref}",
             "Read an order by your reference",
             orders::get_by_ref,
         )),
-        change("orders.update", "/v1/orders/{id}", "Change an order", orders::update)
-            .needs(&[OrdersUpdate, OrdersUpdateOwn])
-            .key(Idempotency::Honoured)
-            .versioned(Versioned::Write)
-            .takes_patch::<orders::PatchOrder>()
-            .answers::<OrderView<'_>>()
+        patch("orders.update", "/v1/orders/{id}", "Change an order", orders::update)
+            .requires(&[OrdersUpdate, OrdersUpdateOwn])
+            .idempotency(Optional)
+            .versioning(ConditionalWrite)
+            .merge_patch::<orders::PatchOrder>()
+            .returns::<OrderView<'_>>()
             .problems(&[&problem::ORDER_FROZEN, &problem::DUPLICATE_EXTERNAL_REF]),
     ]
 }
 
 fn transitions() -> Vec<Operation> {
-    let moves = |to| move |app, actor, id, if_match, body| orders::moves(to, app, actor, id, if_match, body);
-    let transition = |to: Unruled, any_of| {
-        to.needs(any_of)
-            .key(Idempotency::Honoured)
-            .versioned(Versioned::Write)
-            .answers::<OrderView<'_>>()
+    let transition_to = |to| move |app, actor, id, if_match, body| orders::moves(to, app, actor, id, if_match, body);
+    let transition = |row: WithoutAccess, any_of| {
+        row.requires(any_of)
+            .idempotency(Optional)
+            .versioning(ConditionalWrite)
+            .returns::<OrderView<'_>>()
             .problems(&[&problem::INVALID_TRANSITION])
     };
     vec![
         transition(
-            write("orders.place", "/v1/orders/{id}/place", "Place a draft", moves(Transition::Place)),
+            post("orders.place", "/v1/orders/{id}/place", "Place a draft", transition_to(Transition::Place)),
             &[OrdersTransition, OrdersCreateOwn],
         )
-        .may_take::<orders::NoFields>(),
+        .optional_body::<orders::NoFields>(),
         transition(
-            write("orders.confirm", "/v1/orders/{id}/confirm", "Confirm an order", moves(Transition::Confirm)),
+            post("orders.confirm", "/v1/orders/{id}/confirm", "Confirm an order", transition_to(Transition::Confirm)),
             &[OrdersTransition],
         )
-        .may_take::<orders::NoFields>(),
+        .optional_body::<orders::NoFields>(),
         transition(
-            write("orders.fulfil", "/v1/orders/{id}/fulfil", "Fulfil an order", moves(Transition::Fulfil)),
+            post("orders.fulfil", "/v1/orders/{id}/fulfil", "Fulfil an order", transition_to(Transition::Fulfil)),
             &[OrdersTransition],
         )
-        .may_take::<orders::NoFields>(),
+        .optional_body::<orders::NoFields>(),
         transition(
-            write("orders.cancel", "/v1/orders/{id}/cancel", "Cancel an order", orders::cancel),
+            post("orders.cancel", "/v1/orders/{id}/cancel", "Cancel an order", orders::cancel),
             &[OrdersCancel, OrdersCancelOwn],
         )
-        .may_take::<orders::CancelOrder>()
+        .optional_body::<orders::CancelOrder>()
         .problems(&[&problem::REFUND_DECISION_REQUIRED, &problem::REFUND_EXCEEDS_PAID]),
     ]
 }
 
-fn history() -> Vec<Operation> {
+fn events_and_idempotency_keys() -> Vec<Operation> {
     vec![
-        read("orders.events", "/v1/orders/{id}/events", "Read an order's history", events::of_order)
-            .needs(READING_ORDERS)
+        get("orders.events", "/v1/orders/{id}/events", "List an order's events", events::of_order)
+            .requires(ORDER_READERS)
             .query::<Paging>()
-            .pages::<Page<EventView>>()
-            .streams(),
-        read("events.list", "/v1/events", "Read the history of everything", events::feed)
-            .needs(&[OrdersRead])
+            .returns_page::<Page<EventView>>()
+            .exports(),
+        get("events.list", "/v1/events", "List the events of all orders", events::feed)
+            .requires(&[OrdersRead])
             .query::<events::ListEvents>()
-            .pages::<Page<EventView>>()
-            .streams()
-            .may_wait(events::LONGEST_WAIT),
-        read("idempotency_keys.get", "/v1/idempotency-keys/{key}", "Whether a request took effect", idempotency::get)
-            .signed_in()
-            .answers::<IdempotencyKeyView>(),
+            .returns_page::<Page<EventView>>()
+            .exports()
+            .extra_time(events::LONGEST_WAIT),
+        get(
+            "idempotency_keys.get",
+            "/v1/idempotency-keys/{key}",
+            "Find out whether a request took effect",
+            idempotency::get,
+        )
+        .signed_in()
+        .returns::<IdempotencyKeyView>(),
     ]
 }
 
-fn money() -> Vec<Operation> {
+fn payments_and_refunds() -> Vec<Operation> {
     vec![
-        write("payments.create", "/v1/orders/{id}/payments", "Record a payment", transactions::pay)
-            .needs(&[PaymentsWrite])
-            .key(Idempotency::Required)
-            .takes::<transactions::CreatePayment>()
+        post("payments.create", "/v1/orders/{id}/payments", "Record a payment", transactions::pay)
+            .requires(&[PaymentsWrite])
+            .idempotency(Required)
+            .body::<transactions::CreatePayment>()
             .creates::<TransactionView<'_>>()
             .problems(&[&problem::ORDER_NOT_PLACED, &problem::ORDER_CANCELLED, &problem::DUPLICATE_TRANSACTION])
             .read_by("transactions.get"),
-        write("refunds.create", "/v1/orders/{id}/refunds", "Record a refund", transactions::refund)
-            .needs(&[RefundsWrite])
-            .key(Idempotency::Required)
-            .takes::<transactions::CreateRefund>()
+        post("refunds.create", "/v1/orders/{id}/refunds", "Record a refund", transactions::refund)
+            .requires(&[RefundsWrite])
+            .idempotency(Required)
+            .body::<transactions::CreateRefund>()
             .creates::<TransactionView<'_>>()
             .problems(&[&problem::ORDER_NOT_PLACED, &problem::DUPLICATE_TRANSACTION, &problem::REFUND_EXCEEDS_PAID])
             .read_by("transactions.get"),
-        read(
+        get(
             "transactions.list",
             "/v1/orders/{id}/transactions",
             "List an order's payments and refunds",
             transactions::of_order,
         )
-        .needs(READING_ORDERS)
+        .requires(ORDER_READERS)
         .query::<Paging>()
-        .pages::<Page<TransactionView<'_>>>()
-        .streams(),
-        read("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", transactions::get)
-            .needs(READING_ORDERS)
-            .answers::<TransactionView<'_>>(),
-        change(
+        .returns_page::<Page<TransactionView<'_>>>()
+        .exports(),
+        get("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", transactions::get)
+            .requires(ORDER_READERS)
+            .returns::<TransactionView<'_>>(),
+        patch(
             "transactions.update",
             "/v1/transactions/{id}",
             "Resolve a pending payment or refund",
             transactions::resolve,
         )
-        .needs(&[PaymentsWrite, RefundsWrite])
-        .key(Idempotency::Honoured)
-        .takes_patch::<transactions::ResolveTransaction>()
-        .answers::<TransactionView<'_>>()
+        .requires(&[PaymentsWrite, RefundsWrite])
+        .idempotency(Optional)
+        .merge_patch::<transactions::ResolveTransaction>()
+        .returns::<TransactionView<'_>>()
         .problems(&[&problem::INVALID_TRANSITION]),
     ]
 }
 
-fn figures() -> Vec<Operation> {
-    let report = |asked: Unruled| asked.needs(&[AnalyticsRead]);
-    let figures = [
-        report(read("analytics.daily", "/v1/analytics/daily", "Figures by day", analytics::daily))
+fn reports() -> Vec<Operation> {
+    let report = |row: WithoutAccess| row.requires(&[AnalyticsRead]);
+    let reports = [
+        report(get("analytics.daily", "/v1/analytics/daily", "Get the daily summary", analytics::daily))
             .query::<analytics::DailyQuery>()
-            .answers::<Report<DailyRow>>(),
-        report(read(
+            .returns::<Report<DailyRow>>(),
+        report(get(
             "analytics.revenue_by_user",
             "/v1/analytics/revenue-by-user",
-            "Figures by user",
+            "Get revenue by user",
             analytics::revenue_by_user,
         ))
         .query::<analytics::RevenueQuery>()
-        .pages::<Report<RevenueRow>>(),
-        report(read(
+        .returns_page::<Report<RevenueRow>>(),
+        report(get(
             "analytics.status_counts",
             "/v1/analytics/status-counts",
-            "Orders by status",
+            "Count orders by status",
             analytics::status_counts,
         ))
         .query::<analytics::StatusQuery>()
-        .answers::<Report<StatusRow>>(),
-        report(read("analytics.top_items", "/v1/analytics/top-items", "Items by revenue", analytics::top_items))
-            .query::<analytics::TopItemsQuery>()
-            .answers::<Report<TopItemRow>>(),
+        .returns::<Report<StatusRow>>(),
+        report(get(
+            "analytics.top_items",
+            "/v1/analytics/top-items",
+            "Get the top items by revenue",
+            analytics::top_items,
+        ))
+        .query::<analytics::TopItemsQuery>()
+        .returns::<Report<TopItemRow>>(),
     ];
-    let reconcile = report(read(
+    let reconcile = report(get(
         "analytics.reconcile",
         "/v1/analytics/reconcile",
-        "Compare figures with the rows",
+        "Compare stored figures with the orders",
         analytics::reconcile,
     ))
-    .answers::<Reconciliation>();
-    let charts = figures.into_iter().map(Operation::charts);
+    .returns::<Reconciliation>();
+    let charts = reports.into_iter().map(Operation::charts);
     charts.chain([reconcile]).map(|operation| operation.problems(&[&problem::QUERY_TOO_EXPENSIVE])).collect()
 }
 
 fn system_operations() -> Vec<Operation> {
     vec![
-        read("system.live", "/livez", "Whether the process is up", system::live).anonymous().answers::<system::Live>(),
-        read("system.ready", "/readyz", "Whether requests can be served", system::ready)
+        get("system.live", "/livez", "Check that the process is running", system::live)
             .anonymous()
-            .answers::<system::Ready>()
+            .returns::<system::Live>(),
+        get("system.ready", "/readyz", "Check that requests can be served", system::ready)
+            .anonymous()
+            .returns::<system::Ready>()
             .problems(&[&problem::NOT_READY]),
-        read("system.version", "/version", "What is running here", system::version)
-            .anonymous()
-            .answers::<system::Version>(),
-        read("system.backup", "/v1/system/backup", "Download a verified copy of everything", system::backup)
-            .needs(&[SystemBackup])
-            .answers_file(SQLITE)
-            .may_wait(system::COPY_TIME)
+        get("system.version", "/version", "Get the version", system::version).anonymous().returns::<system::Version>(),
+        get("system.backup", "/v1/system/backup", "Download a verified backup", system::backup)
+            .requires(&[SystemBackup])
+            .returns_file(SQLITE)
+            .extra_time(system::COPY_TIME)
             .problems(&[&problem::STORAGE_FULL]),
-        read("system.metrics", "/metrics", "What is counted, for Prometheus", system::metrics)
-            .needs(&[MetricsRead])
-            .opened_by(|config| config.metrics.public)
-            .answers_text("text/plain"),
-        read("system.openapi", "/openapi.json", "This document", openapi_document)
+        get("system.metrics", "/metrics", "Get metrics for Prometheus", system::metrics)
+            .requires(&[MetricsRead])
+            .public_if(|config| config.metrics.public)
+            .returns_text("text/plain"),
+        get("system.openapi", "/openapi.json", "Get this document", openapi::serve)
             .anonymous()
-            .answers::<serde_json::Map<String, serde_json::Value>>(),
+            .returns::<serde_json::Map<String, serde_json::Value>>(),
     ]
-}
-
-/// The API, described for programs.
-async fn openapi_document() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
-}
-
-/// The OpenAPI document, made once.
-pub fn document() -> &'static str {
-    static DOCUMENT: LazyLock<String> =
-        LazyLock::new(|| openapi::document(&operations(), env!("CARGO_PKG_VERSION")).to_string());
-    &DOCUMENT
-}
-
-/// The router of everything that is answered.
-pub fn router(app: App) -> Router {
-    let mut router = Router::new();
-    for operation in operations() {
-        let (path, handler) = (operation.path, operation.handler.clone());
-        let state = (app.clone(), Arc::new(operation));
-        let gated = handler.route_layer(axum::middleware::from_fn_with_state(state, gate::enter));
-        router = router.route(path, gated);
-    }
-    let router = router
-        .route("/", get(pages::start))
-        .route("/docs", get(pages::docs))
-        .route("/problems", get(pages::problems))
-        .route("/problems/{slug}", get(pages::problem))
-        .route("/guide", get(pages::guide))
-        .route("/guide/{page}", get(pages::guide_page))
-        .route("/assets/{*path}", get(pages::file))
-        .fallback(gate::absent)
-        .method_not_allowed_fallback(gate::method_not_allowed)
-        .layer(axum::middleware::from_fn(gate::refuse));
-    let surround = axum::middleware::from_fn_with_state(app.clone(), middleware::surround);
-    let router = if app.config.server.cors_origins.is_empty() {
-        router.layer(surround)
-    } else {
-        router
-            .layer(axum::middleware::from_fn_with_state(app.clone(), cors::preflight))
-            .layer(surround)
-            .layer(axum::middleware::from_fn_with_state(app.clone(), cors::expose))
-    };
-    router.with_state(app)
 }

@@ -1,9 +1,9 @@
 //! `orderd openapi`: the API's description, without a server.
 
 use super::{Failure, print};
-use crate::api::routes;
+use crate::api::openapi;
 
 /// Prints what `/openapi.json` answers.
 pub(super) fn run() -> Result<(), Failure> {
-    print(format_args!("{}\n", routes::document()))
+    print(format_args!("{}\n", openapi::json()))
 }

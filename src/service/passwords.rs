@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::{Actor, password::Owner},
     domain::{id::UserId, user::User},
-    error::{Error, Fault, Result, problem},
+    error::{Error, Fault, Field, Result, problem},
     store::users,
 };
 use serde_json::json;
@@ -20,7 +20,7 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
     });
     let (user, hash) = found.await?;
     let owner = Owner { email: user.email.as_str(), name: &user.name };
-    let accepted = app.password_rules.check(new, owner, "#/new_password");
+    let accepted = app.password_rules.check(new, owner, Field::NewPassword);
     let wrong = verify(app, &actor, &user, current, &hash).await?;
     let accepted = match (accepted, wrong) {
         (Ok(accepted), None) => accepted,
@@ -36,17 +36,17 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
 async fn verify(app: &App, actor: &Actor, user: &User, shown: &str, hash: &str) -> Result<Option<Fault>> {
     let (account, now) = (user.email.as_str(), || app.clock.now());
     let address = actor.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    app.attempts.check(account, address, now())?;
+    app.login_delays.check(account, address, now())?;
     if app.hasher.verify(shown, Some(hash.to_owned())).await?.matches {
-        app.attempts.succeeded(account, address, now())?;
+        app.login_delays.record_success(account, address, now())?;
         return Ok(None);
     }
-    let refusal = app.attempts.failed(account, address, now());
+    let refusal = app.login_delays.record_failure(account, address, now());
     if refusal.is(&problem::INVALID_CREDENTIALS) { Ok(Some(wrong_password())) } else { Err(refusal) }
 }
 
 fn wrong_password() -> Fault {
-    Fault::body("#/current_password", "wrong_password", "must be the present password")
+    Fault::new(Field::CurrentPassword, "wrong_password", "must be the present password")
 }
 
 async fn replace(app: &App, actor: Actor, id: UserId, old_hash: String, new_hash: String) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     auth::{Actor, policy},
     domain::permission::{Permission, PermissionSet},
-    error::{Error, Fault, Result, problem},
+    error::{Error, Fault, Field, Result, problem},
     store::{
         ReadTx,
         roles::{self, Role},
@@ -50,7 +50,7 @@ pub async fn put(app: &App, actor: Actor, name: String, permissions: PermissionS
     actor.require(Permission::RolesWrite)?;
     if !policy::is_role_name(&name) {
         let detail = format!("must begin with a letter and have at most {} of a-z 0-9 _ -", policy::MAX_ROLE_NAME);
-        return Err(Error::invalid(vec![Fault::parameter("name", "invalid_format", detail)]));
+        return Err(Error::invalid(vec![Fault::new(Field::RoleName, "invalid_format", detail)]));
     }
     actor.require_to_hold(permissions)?;
     let (shared, role) = (app.clone(), Role { name, permissions });

@@ -20,7 +20,7 @@ use crate::{
         time::Timestamp,
         transaction::{Kind, Transaction, TransactionStatus},
     },
-    error::{Error, Fault, Result, problem},
+    error::{Error, Fault, Field, Result, problem},
     store::{ReadTx, WriteTx, orders, transactions},
 };
 
@@ -175,10 +175,10 @@ pub(super) fn refund_on_cancellation(
 }
 
 /// A refund of `amount` where only `most` is left.
-pub(super) fn exceeds(pointer: &'static str, amount: i64, most: i64) -> Error {
+pub(super) fn exceeds(field: Field, amount: i64, most: i64) -> Error {
     Error::new(&problem::REFUND_EXCEEDS_PAID)
         .detail(format!("{most} is left to refund; {amount} was asked for."))
-        .with_faults(vec![Fault::body(pointer, "too_large", format!("must be at most {most}"))])
+        .with_faults(vec![Fault::new(field, "too_large", format!("must be at most {most}"))])
 }
 
 fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
@@ -205,12 +205,12 @@ fn refuse_excess(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Result
         });
         let Some(payment) = payment else {
             let detail = "must be a succeeded payment of this order";
-            return Err(Error::invalid(vec![Fault::body("#/payment_id", "unknown", detail)]));
+            return Err(Error::invalid(vec![Fault::new(Field::PaymentId, "unknown", detail)]));
         };
         most = most.min(transactions::held_by_payment(tx, &payment)?.refundable());
     }
     if new.amount > most {
-        return Err(exceeds("#/amount", new.amount, most));
+        return Err(exceeds(Field::Amount, new.amount, most));
     }
     Ok(())
 }
@@ -280,6 +280,6 @@ fn account(
 fn within_bounds(paid: i64, amount: i64) -> Result<i64> {
     crate::domain::money::amount(i128::from(paid) + i128::from(amount)).ok_or_else(|| {
         let most = crate::domain::money::MAX_AMOUNT - paid;
-        Error::invalid(vec![Fault::body("#/amount", "too_large", format!("must be at most {most}"))])
+        Error::invalid(vec![Fault::new(Field::Amount, "too_large", format!("must be at most {most}"))])
     })
 }

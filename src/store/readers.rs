@@ -9,6 +9,7 @@ use super::{
 use crate::{
     domain::time::Timestamp,
     error::{Error, Result, problem},
+    telemetry::logs::Millis,
 };
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
@@ -125,8 +126,12 @@ fn snapshot<T>(
         Snapshot::of(&connection).map_err(store_error).and_then(|snapshot| work(&ReadTx { connection: snapshot.0 }));
     let taken = started.elapsed();
     if taken > SLOW_QUERY {
-        let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
-        tracing::warn!(query.name = name, query.duration_ms = millis, "slow query {name}: {millis} ms");
+        tracing::warn!(
+            query.name = name,
+            query.duration_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX),
+            "slow query {name}: {}",
+            Millis(taken)
+        );
     }
     outcome
 }

@@ -79,12 +79,12 @@ fn scheduled(service: &Service) -> Vec<PathBuf> {
 async fn a_backup_is_made_when_one_is_due_and_something_has_changed() {
     let service = Service::start().await;
     let (app, ada) = (service.app(), service.customer().await);
-    let mut schedule = Schedule::begin(&app);
+    let mut schedule = Schedule::resume(&app);
     service.pass(HOUR);
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert_eq!((scheduled(&service), app.backups.last_good()), (vec![], None), "there is no order to back up yet");
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     let [first] = scheduled(&service).try_into().unwrap();
     assert_eq!(first.file_name().unwrap(), "orders.db.20260615T130000.000Z");
     assert_integrity(&first);
@@ -96,26 +96,26 @@ async fn a_backup_is_made_when_one_is_due_and_something_has_changed() {
     assert_eq!(good.bytes, fs::metadata(&first).unwrap().len());
 
     service.pass(HOUR);
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert_eq!(scheduled(&service), std::slice::from_ref(&first), "nothing has changed");
     assert_eq!(app.backups.last_good().unwrap().current_at, service.now());
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert_eq!(scheduled(&service).len(), 2);
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
     service.pass(HOUR / 2);
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert_eq!(scheduled(&service).len(), 2, "none is due");
 
-    let mut again = Schedule::begin(&app);
+    let mut again = Schedule::resume(&app);
     assert_eq!(
         app.backups.last_good().unwrap().path,
         scheduled(&service)[1],
         "after a start the schedule knows the existing backups"
     );
-    again.look(&app).await;
+    again.make_if_due(&app).await;
     service.pass(HOUR / 2);
-    again.look(&app).await;
+    again.make_if_due(&app).await;
     assert_eq!(scheduled(&service).len(), 3);
 }
 
@@ -123,7 +123,7 @@ async fn a_backup_is_made_when_one_is_due_and_something_has_changed() {
 async fn old_backups_are_removed_and_other_files_are_kept() {
     let service = Service::with(&[("backup.keep", "2")]).await;
     let (app, ada) = (service.app(), service.customer().await);
-    let mut schedule = Schedule::begin(&app);
+    let mut schedule = Schedule::resume(&app);
     let folder = service.folder().join("orders.db.backups");
     fs::create_dir(&folder).unwrap();
     for other in ["notes", "orders.db.20260101", "other.db.20200101T000000.000Z"] {
@@ -133,7 +133,7 @@ async fn old_backups_are_removed_and_other_files_are_kept() {
     for _ in 0..5 {
         service.pass(HOUR * 10);
         ada.places(order_of(&[("tea", 2, 1250)])).await.created();
-        schedule.look(&app).await;
+        schedule.make_if_due(&app).await;
     }
     let backups: Vec<_> = names(&folder).into_iter().filter(|name| name.starts_with("orders.db.2026061")).collect();
     // They were made at 22:00, 08:00, 18:00, 04:00 and 14:00. The newest of two hours and two days are kept; the newest
@@ -149,19 +149,19 @@ async fn old_backups_are_removed_and_other_files_are_kept() {
 async fn a_failure_is_reported_until_a_backup_succeeds() {
     let service = Service::start().await;
     let (app, ada) = (service.app(), service.customer().await);
-    let mut schedule = Schedule::begin(&app);
+    let mut schedule = Schedule::resume(&app);
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
     let folder = service.folder().join("orders.db.backups");
     fs::write(&folder, "in the way").unwrap();
     service.pass(HOUR);
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     let failure = app.backups.failure().unwrap();
     assert_eq!((failure.at, app.backups.last_good()), (service.now(), None));
     assert!(failure.reason.contains("orders.db.backups"), "{}", failure.reason);
     fs::remove_file(&folder).unwrap();
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert!(!folder.exists(), "the next attempt is not made at once");
     service.pass(HOUR);
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert_eq!((scheduled(&service).len(), app.backups.failure()), (1, None));
 }

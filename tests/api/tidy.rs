@@ -1,31 +1,52 @@
-//! The rules of the house, read off the source itself: which room may look into which, and where each outside crate
-//! lives. `src/lib.rs` says why.
+//! The architecture rules, checked against the source of `src/`: which room may name which, where each outside crate is
+//! used, and how files look. `src/lib.rs` gives the reasons.
+
+mod source;
 
 use orderd::api::routes;
+use source::{Source, from_the_root, paths, root, sources};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
 };
 
-/// Arrows go one way: what each room of `src/` may name.
+const ARROWS: &str = "arrows go one way: error <- domain <- {auth, store, outbound} <- app <- service <- {api, worker} <- \
+    accept <- cli, main; config and telemetry sit beside domain; api never names store; auth and store never see each other";
+
+/// The rooms of `src/`, and what each may name.
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("domain", &["error"]),
     ("config", &["error", "domain"]),
     ("telemetry", &["error", "domain", "config"]),
-    ("auth", &["error", "domain"]),
-    ("store", &["error", "domain", "telemetry"]),
-    ("app", &["error", "domain", "config", "telemetry", "auth", "store"]),
-    ("service", &["error", "domain", "config", "telemetry", "auth", "store", "app"]),
+    ("auth", &["error", "domain", "config", "telemetry"]),
+    ("store", &["error", "domain", "config", "telemetry"]),
+    ("outbound", &["error", "domain", "config", "telemetry"]),
+    ("app", &["error", "domain", "config", "telemetry", "auth", "store", "outbound"]),
+    ("service", &["error", "domain", "config", "telemetry", "auth", "store", "outbound", "app"]),
     ("api", &["error", "domain", "config", "telemetry", "auth", "app", "service"]),
-    ("accept", &["error", "domain", "config", "telemetry", "auth", "app", "service", "api"]),
-    ("cli", &["error", "domain", "config", "telemetry", "auth", "store", "app", "service", "api", "accept"]),
+    ("worker", &["error", "domain", "config", "telemetry", "auth", "store", "outbound", "app", "service"]),
+    ("accept", &["error", "domain", "config", "telemetry", "auth", "app", "service", "api", "worker"]),
+    ("cli", ALL_BUT_MAIN),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
+const ALL_BUT_MAIN: &[&str] = &[
+    "error",
+    "domain",
+    "config",
+    "telemetry",
+    "auth",
+    "store",
+    "outbound",
+    "app",
+    "service",
+    "api",
+    "worker",
+    "accept",
+];
 
-/// Where each outside crate lives. `serde`, `serde_json`, `tokio` and `tracing` roam.
+/// The rooms that use each outside crate.
 const HOMES: &[(&str, &[&str])] = &[
     ("argon2", &["auth"]),
     ("axum", &["accept", "api"]),
@@ -37,13 +58,13 @@ const HOMES: &[(&str, &[&str])] = &[
     ("email_address", &["domain"]),
     ("fastrand", &["domain", "service"]),
     ("figment", &["config"]),
-    ("futures_util", &["api", "service"]),
+    ("futures_util", &["api", "service", "worker"]),
     ("getrandom", &["auth"]),
     ("hmac", &["auth"]),
-    ("http_body_util", &["accept", "api", "telemetry"]),
+    ("http_body_util", &["accept", "api", "outbound"]),
     ("httparse", &["accept"]),
-    ("hyper", &["accept", "telemetry"]),
-    ("hyper_util", &["accept", "telemetry"]),
+    ("hyper", &["accept", "outbound"]),
+    ("hyper_util", &["accept", "outbound"]),
     ("indicatif", &["cli"]),
     ("iso_currency", &["domain"]),
     ("jiff", &["domain", "config"]),
@@ -58,86 +79,49 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("rust_embed", &["api"]),
     ("rustix", &["accept", "auth", "store", "cli"]),
+    ("rustls_native_certs", &["outbound"]),
     ("scheduled_thread_pool", &["store"]),
     ("schemars", &["api", "service"]),
     ("sd_notify", &["cli"]),
-    ("serde", ANYWHERE),
-    ("serde_json", ANYWHERE),
+    ("serde", ALL_BUT_DOMAIN),
+    ("serde_json", ALL_BUT_DOMAIN),
     ("sha2", &["auth", "domain"]),
     ("signature", &["auth"]),
     ("strsim", &["config"]),
     ("subtle", &["auth"]),
-    ("tokio", ANYWHERE),
-    ("tokio_rustls", &["accept", "cli"]),
+    ("tokio", ALL_BUT_DOMAIN),
+    ("tokio_rustls", &["accept", "outbound"]),
     ("toml", &["cli"]),
     ("tower", &["accept", "api"]),
-    ("tracing", ANYWHERE),
+    ("tracing", ALL_BUT_DOMAIN),
     ("tracing_subscriber", &["telemetry"]),
     ("unicode_normalization", &["auth", "domain"]),
+    ("webpki_roots", &["outbound"]),
     ("zeroize", &["auth", "service", "cli"]),
 ];
-const ANYWHERE: &[&str] = &["*"];
+const ALL_BUT_DOMAIN: &[&str] =
+    &["error", "config", "telemetry", "auth", "store", "outbound", "app", "service", "api", "worker", "accept", "cli"];
 
-/// A file of `src/`, without comments and unit tests.
-struct Source {
-    path: PathBuf,
-    room: String,
-    text: String,
+/// Fails with the rule and every place that breaks it.
+#[track_caller]
+fn holds(rule: &str, broken: Vec<String>) {
+    assert!(broken.is_empty(), "{rule}\n{}", broken.join("\n"));
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn sources() -> Vec<Source> {
-    let (mut folders, mut sources) = (vec![root().join("src")], vec![]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let inside = path.strip_prefix(root().join("src")).unwrap();
-                let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
-                sources.push(Source { text: code(&fs::read_to_string(&path).unwrap()), room, path });
-            }
+/// The places in these files where a line contains one of `texts`, as `path:line: text`.
+fn lines_with(sources: &[&Source], texts: &[&str]) -> Vec<String> {
+    let mut places = vec![];
+    for source in sources {
+        for (number, line) in source.shipped.lines().enumerate() {
+            let found = texts.iter().find(|text| line.contains(**text));
+            places.extend(found.map(|text| format!("{}:{}: {text}", source.path, number + 1)));
         }
     }
-    sources
+    places
 }
 
-fn code(text: &str) -> String {
-    let code = text.split("#[cfg(test)]").next().unwrap();
-    code.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
-}
-
-/// The rooms that `code` names: what follows `crate::`, alone or in the outermost braces.
-fn rooms_named(code: &str) -> BTreeSet<String> {
-    let mut rooms = BTreeSet::new();
-    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    for (place, found) in code.match_indices("crate::") {
-        let Some(list) = code[place + found.len()..].strip_prefix('{') else {
-            rooms.insert(name(&code[place + found.len()..]));
-            continue;
-        };
-        let (mut depth, mut start) = (0, 0);
-        for (i, c) in list.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' | ',' if depth == 0 => {
-                    rooms.insert(name(list[start..i].trim()));
-                    start = i + 1;
-                    if c == '}' {
-                        break;
-                    }
-                }
-                '}' => depth -= 1,
-                _ => {}
-            }
-        }
-    }
-    rooms.remove("");
-    rooms
+fn is_room(name: &str) -> bool {
+    ROOMS.iter().any(|(room, _)| *room == name)
 }
 
 #[test]
@@ -146,21 +130,19 @@ fn arrows_go_one_way() {
     let mut broken = vec![];
     for source in sources() {
         let Some(allowed) = allowed.get(source.room.as_str()) else {
-            panic!("{}: say in ROOMS what this room may name", source.path.display())
+            panic!("{}: add a row to ROOMS that says what this room may name", source.path)
         };
-        for named in rooms_named(&source.text).into_iter().filter(|named| *named != source.room) {
-            if is_room(&named) && !allowed.contains(&named.as_str()) {
-                broken.push(format!("{}: `{}` must not name `{named}`", source.path.display(), source.room));
+        for path in paths(&source.code).iter().filter_map(|path| from_the_root(path, &source.module)) {
+            match path.first().map(String::as_str) {
+                Some("*" | "self") => broken.push(format!("{}: name a module, not the whole crate", source.path)),
+                Some(room) if room != source.room && is_room(room) && !allowed.contains(&room) => {
+                    broken.push(format!("{}: `{}` must not name `{}`", source.path, source.room, path.join("::")));
+                }
+                _ => {}
             }
         }
     }
-    let rule = "arrows go one way: error <- domain <- {auth, store} <- app <- service <- api <- cli, main; config and \
-        telemetry sit beside domain; api never names store; auth and store never see each other";
-    assert!(broken.is_empty(), "{rule}\n{}", broken.join("\n"));
-}
-
-fn is_room(name: &str) -> bool {
-    ROOMS.iter().any(|(room, _)| *room == name)
+    holds(ARROWS, broken);
 }
 
 /// The crates under `[dependencies]`, as code names them.
@@ -171,59 +153,58 @@ fn dependencies() -> Vec<String> {
     names.map(|(name, _)| name.replace('-', "_")).collect()
 }
 
-/// Whether `code` names this crate.
-fn names(code: &str, name: &str) -> bool {
-    let path = format!("{name}::");
-    let inside = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    code.match_indices(&path).any(|(place, _)| !code[..place].ends_with(inside))
-}
-
 #[test]
 fn every_outside_crate_has_its_home() {
     let homes: BTreeMap<_, _> = HOMES.iter().copied().collect();
-    let (sources, mut broken) = (sources(), vec![]);
-    for name in dependencies() {
-        let Some(homes) = homes.get(name.as_str()) else { panic!("{name}: say in HOMES where it lives") };
-        let users: Vec<_> = sources.iter().filter(|source| names(&source.text, &name)).collect();
-        if users.is_empty() {
-            broken.push(format!("{name}: nothing names it; take it out of Cargo.toml"));
-        }
-        for user in users.iter().filter(|user| **homes != *ANYWHERE && !homes.contains(&user.room.as_str())) {
-            broken.push(format!("{}: `{name}` lives in {}", user.path.display(), homes.join(" and ")));
-        }
-    }
-    assert!(broken.is_empty(), "an outside crate is named in its home alone\n{}", broken.join("\n"));
-}
-
-#[test]
-fn every_module_says_what_it_is() {
-    for entry in sources() {
-        let text = fs::read_to_string(&entry.path).unwrap();
-        assert!(text.starts_with("//! "), "{}: begin with `//!`: what it is, and what it is not", entry.path.display());
-    }
-}
-
-#[test]
-fn names_say_something() {
+    let (dependencies, mut used, mut broken) = (dependencies(), BTreeSet::new(), vec![]);
     for source in sources() {
-        let name = source.path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let empty = ["utils", "util", "helpers", "helper", "misc", "common", "manager", "shared", "lib2"];
-        assert!(!empty.contains(&name.as_str()), "{}: name it after what it holds", source.path.display());
+        let first = |path: &Vec<String>| (path.len() > 1).then(|| path[0].clone());
+        let named: BTreeSet<_> = paths(&source.code).iter().filter_map(first).collect();
+        for name in named.into_iter().filter(|name| dependencies.contains(name)) {
+            let home = homes.get(name.as_str()).unwrap_or_else(|| panic!("{name}: add a row to HOMES"));
+            if !home.contains(&source.room.as_str()) {
+                broken.push(format!("{}: `{name}` is used in {} only", source.path, home.join(", ")));
+            }
+            used.insert(name);
+        }
     }
+    let unused = dependencies.iter().filter(|name| !used.contains(*name));
+    broken.extend(unused.map(|name| format!("{name}: nothing uses it; remove it from Cargo.toml")));
+    holds("an outside crate is used in its home only", broken);
 }
 
 #[test]
 fn all_sql_is_in_the_store() {
+    let others: Vec<_> = sources().iter().filter(|source| source.room != "store").collect();
     let words = ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "PRAGMA "];
-    for source in sources().iter().filter(|source| source.room != "store") {
-        let found = source.text.lines().find(|line| words.iter().any(|word| line.contains(word)));
-        assert!(found.is_none(), "{}: SQL belongs in store/: {}", source.path.display(), found.unwrap_or_default());
-    }
+    holds("SQL belongs in `store`", lines_with(&others, &words));
+}
+
+#[test]
+fn every_module_says_what_it_is() {
+    let silent = sources().iter().filter(|source| !source.text.starts_with("//! "));
+    holds(
+        "a file begins with `//!`: what it is, and what it is not",
+        silent.map(|source| source.path.clone()).collect(),
+    );
+}
+
+#[test]
+fn modules_have_one_style_and_a_telling_name() {
+    let (sources, empty) = (sources(), ["utils", "util", "helpers", "helper", "misc", "common", "manager", "shared"]);
+    let named = |source: &Source, names: &[&str]| {
+        names
+            .iter()
+            .any(|name| source.path.ends_with(&format!("/{name}.rs")) || source.path.contains(&format!("/{name}/")))
+    };
+    let paths = |names: &[&str]| sources.iter().filter(|s| named(s, names)).map(|s| s.path.clone()).collect::<Vec<_>>();
+    holds("a module is foo.rs with a folder foo/, never foo/mod.rs", paths(&["mod"]));
+    holds("a file is named after what it holds", paths(&empty));
 }
 
 /// Transactions that belong to no operation of the API, or to a part of one.
 const OTHER_TRANSACTIONS: &[&str] = &[
-    "access.facts",
+    "access.load",
     "api_keys.find",
     "api_keys.keep_last_use",
     "audit.write_notes",
@@ -242,20 +223,27 @@ const OTHER_TRANSACTIONS: &[&str] = &[
 fn a_transaction_has_the_name_of_its_operation() {
     let operations: BTreeSet<_> = routes::operations().iter().map(|operation| operation.id).collect();
     let mut others = BTreeSet::new();
-    for source in sources().iter().filter(|source| ["app", "service"].contains(&source.room.as_str())) {
+    let rooms = ["app", "service", "worker"];
+    for source in sources().iter().filter(|source| rooms.contains(&source.room.as_str())) {
         for call in [".write(", ".read(", ".read_blocking(", ".scan(", ".scan_ranking("] {
-            let arguments = source.text.split(call).skip(1).filter_map(|text| text.trim_start().strip_prefix('"'));
+            let arguments = source.shipped.split(call).skip(1).filter_map(|text| text.trim_start().strip_prefix('"'));
             let names = arguments.filter_map(|text| text.split('"').next());
             others.extend(names.filter(|name| !operations.contains(name)).map(str::to_owned));
         }
     }
     let reviewed: BTreeSet<_> = OTHER_TRANSACTIONS.iter().map(|&name| name.to_owned()).collect();
-    assert_eq!(others, reviewed, "call a transaction as its operation is called, so that one search finds both");
+    assert_eq!(others, reviewed, "a transaction has the name of its operation, so that one search finds both");
 }
 
+/// What only HTTP says: pointers into bodies, paths and headers.
+const WORDS_OF_HTTP: &[&str] = &["\"#/", "ETag", "StatusCode", "HeaderMap"];
+
 #[test]
-fn names_are_found_wherever_they_stand() {
-    let code = "use crate::{\n app::App,\n auth::{Actor, access::Facts},\n error,\n};\nfn a() { crate::store::b() }";
-    let expected = ["app", "auth", "error", "store"].map(str::to_owned);
-    assert_eq!(rooms_named(code), BTreeSet::from(expected));
+fn rules_and_use_cases_know_no_http() {
+    for source in
+        sources().iter().filter(|source| ["error", "domain", "service", "store"].contains(&source.room.as_str()))
+    {
+        let found = WORDS_OF_HTTP.iter().find(|word| source.text.contains(**word));
+        assert_eq!(found, None, "{}: answer with the field or with what happened; api says it in HTTP", source.path);
+    }
 }

@@ -1,62 +1,24 @@
 //! Connections as such: how many there may be, and what becomes of them when the server stops.
 
 use crate::{
+    kept_connection::KeptConnection,
     server::{ADMIN, Server},
     support::Workplace,
 };
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{Shutdown, TcpStream},
+    net::TcpStream,
     time::{Duration, Instant},
 };
-use tokio::net::TcpSocket;
-
-/// A connection that is kept.
-struct Kept(BufReader<TcpStream>);
-
-impl Kept {
-    fn to(server: &Server) -> Self {
-        let stream = TcpStream::connect(&server.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    fn send(&mut self, text: &str) {
-        self.0.get_mut().write_all(text.as_bytes()).unwrap();
-    }
-
-    /// The head and the body of the next answer; none if the connection is closed.
-    fn answer(&mut self) -> Option<(String, String)> {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if self.0.read_line(&mut head).ok()? == 0 {
-                return None;
-            }
-        }
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap();
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).unwrap();
-        Some((head, String::from_utf8(body).unwrap()))
-    }
-
-    fn get(&mut self, path: &str) -> Option<(String, String)> {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        self.answer()
-    }
-
-    fn is_closed(&mut self) -> bool {
-        matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
-    }
-}
 
 #[test]
 fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
     let place = Workplace::new();
     let server = Server::start(&place, &ADMIN, "");
     let token = server.admin().token.unwrap();
-    let [mut api, mut probe, mut page, mut waiting, mut slow, mut silent] = [(); 6].map(|()| Kept::to(&server));
+    let [mut api, mut probe, mut page, mut waiting, mut slow, mut silent] =
+        [(); 6].map(|()| KeptConnection::to(&server));
     for kept in [&mut api, &mut probe, &mut page, &mut silent] {
         assert!(kept.get("/livez").unwrap().0.starts_with("HTTP/1.1 200 OK"));
     }
@@ -70,7 +32,7 @@ fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
         std::thread::sleep(Duration::from_millis(50));
     }
     server.signal(Signal::TERM);
-    let (head, _) = waiting.answer().unwrap();
+    let (head, _) = waiting.response().unwrap();
     assert!(head.starts_with("HTTP/1.1 200 OK") && head.contains("connection: close"), "{head}");
     let (head, body_of_refusal) = api.get("/v1/orders").unwrap();
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after: 1\r\n"), "{head}");
@@ -80,7 +42,7 @@ fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
     assert!(page.get("/version").unwrap().0.contains("connection: close"));
     assert!(TcpStream::connect(&server.address).is_err(), "it listens no more");
     slow.send(&body[1..]);
-    assert!(slow.answer().unwrap().0.starts_with("HTTP/1.1 401 "), "what was taken is answered");
+    assert!(slow.response().unwrap().0.starts_with("HTTP/1.1 401 "), "what was taken is answered");
     for mut kept in [api, probe, page, waiting, slow, silent] {
         assert!(kept.is_closed());
     }
@@ -91,27 +53,27 @@ fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
 fn a_connection_that_rests_goes_on_with_the_next_request() {
     let place = Workplace::new();
     let server = Server::start(&place, &[], "");
-    let mut kept = Kept::to(&server);
+    let mut kept = KeptConnection::to(&server);
     for pause in [0, 1500, 1500] {
         std::thread::sleep(Duration::from_millis(pause));
         kept.send("GET /livez HTTP/1.1\r\nHo");
         std::thread::sleep(Duration::from_millis(pause / 10));
         kept.send("st: a\r\n\r\nGET /version HTTP/1.1\r\nHost: a\r\n\r\n");
         for _ in 0..2 {
-            assert!(kept.answer().unwrap().0.starts_with("HTTP/1.1 200 OK"));
+            assert!(kept.response().unwrap().0.starts_with("HTTP/1.1 200 OK"));
         }
     }
     std::thread::sleep(Duration::from_millis(1500));
     kept.send("GET /livez HTTP/1.1\r\n\r\n");
-    assert!(kept.answer().unwrap().0.starts_with("HTTP/1.1 400 "), "what is refused is so after a rest, too");
+    assert!(kept.response().unwrap().0.starts_with("HTTP/1.1 400 "), "what is refused is so after a rest, too");
     assert!(kept.is_closed());
-    let [silent, mut resting] = [(); 2].map(|()| Kept::to(&server));
+    let [silent, mut resting] = [(); 2].map(|()| KeptConnection::to(&server));
     resting.get("/livez").unwrap();
     std::thread::sleep(Duration::from_millis(1500));
     let begun = Instant::now();
     assert_eq!(server.stop().0, Some(0));
     assert!(begun.elapsed() < Duration::from_secs(9), "who rests is not waited for");
-    assert!([silent, resting].iter_mut().all(Kept::is_closed));
+    assert!([silent, resting].iter_mut().all(KeptConnection::is_closed));
 }
 
 #[test]
@@ -126,18 +88,18 @@ fn who_has_sent_everything_may_say_so_before_the_answer() {
     );
     let wait = format!("GET /v1/events?after=1000&wait=1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
     for (requests, answers) in [(wait, 1), (log_in.clone(), 1), (log_in.repeat(2), 2)] {
-        let mut kept = Kept::to(&server);
+        let mut kept = KeptConnection::to(&server);
         kept.send(&requests);
-        kept.0.get_ref().shutdown(Shutdown::Write).unwrap();
+        kept.finish_sending();
         for _ in 0..answers {
-            let (head, _) = kept.answer().unwrap();
+            let (head, _) = kept.response().unwrap();
             assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
         }
         assert!(kept.is_closed());
     }
-    let mut broken = Kept::to(&server);
+    let mut broken = KeptConnection::to(&server);
     broken.send("GET /livez HTTP/1.1\r\nHost:");
-    broken.0.get_ref().shutdown(Shutdown::Write).unwrap();
+    broken.finish_sending();
     assert!(broken.is_closed(), "half a request has no answer to wait for");
 }
 
@@ -145,28 +107,15 @@ fn who_has_sent_everything_may_say_so_before_the_answer() {
 fn when_all_places_are_taken_the_one_that_is_idle_for_longest_makes_room() {
     let place = Workplace::new();
     let server = Server::start(&place, &[], "--set limits.connections=3");
-    let mut kept: Vec<_> = (0..3).map(|_| Kept::to(&server)).collect();
+    let mut kept: Vec<_> = (0..3).map(|_| KeptConnection::to(&server)).collect();
     for kept in &mut kept {
         kept.get("/livez").unwrap();
         std::thread::sleep(Duration::from_millis(20));
     }
-    let mut late = Kept::to(&server);
+    let mut late = KeptConnection::to(&server);
     assert!(late.get("/livez").unwrap().0.starts_with("HTTP/1.1 200 OK"));
     assert!(kept[0].is_closed());
     assert!(kept[2].get("/livez").is_some());
-}
-
-/// A connection from this address, of which each machine has those from 127.0.0.1 on.
-fn from(address: &str, server: &Server) -> Kept {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-    let stream = runtime.block_on(async {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
-        socket.connect(server.address.parse().unwrap()).await.unwrap().into_std().unwrap()
-    });
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    Kept(BufReader::new(stream))
 }
 
 #[test]
@@ -175,18 +124,19 @@ fn one_address_takes_no_more_than_its_share() {
     let settings =
         "--set limits.connections_per_address=3 --set server.trusted_proxies=127.0.0.9 --set metrics.public=true";
     let server = Server::start(&place, &[], settings);
-    let served = |kept: &mut Kept| kept.get("/livez").is_some_and(|(head, _)| head.starts_with("HTTP/1.1 200 OK"));
-    let mut kept: Vec<_> = (0..3).map(|_| from("127.0.0.2", &server)).collect();
+    let served =
+        |kept: &mut KeptConnection| kept.get("/livez").is_some_and(|(head, _)| head.starts_with("HTTP/1.1 200 OK"));
+    let mut kept: Vec<_> = (0..3).map(|_| KeptConnection::from("127.0.0.2", &server)).collect();
     assert!(kept.iter_mut().all(served));
     for _ in 0..5 {
-        assert!(from("127.0.0.2", &server).is_closed());
+        assert!(KeptConnection::from("127.0.0.2", &server).is_closed());
     }
     assert!(kept.iter_mut().all(served), "those that it has stay");
     for address in ["127.0.0.3", "127.0.0.9", "127.0.0.1"] {
-        assert!(served(&mut from(address, &server)), "{address}");
+        assert!(served(&mut KeptConnection::from(address, &server)), "{address}");
     }
     for address in ["127.0.0.9", "127.0.0.1"] {
-        let mut many: Vec<_> = (0..6).map(|_| from(address, &server)).collect();
+        let mut many: Vec<_> = (0..6).map(|_| KeptConnection::from(address, &server)).collect();
         assert!(many.iter_mut().all(served), "{address} carries many clients");
     }
     let metrics = server.client().text("/metrics");
@@ -196,7 +146,7 @@ fn one_address_takes_no_more_than_its_share() {
 
     kept.pop();
     let deadline = Instant::now() + Duration::from_secs(20);
-    while !served(&mut from("127.0.0.2", &server)) {
+    while !served(&mut KeptConnection::from("127.0.0.2", &server)) {
         assert!(Instant::now() < deadline, "a connection that ends makes room for another");
     }
 }
@@ -209,11 +159,11 @@ fn it_recovers_from_having_no_descriptors() {
     let used = fs::read_dir(format!("/proc/{}/fd", Pid::as_raw(Some(pid)))).unwrap().count();
     let few = Some(u64::try_from(used).unwrap() + 8);
     prlimit(Some(pid), Resource::Nofile, Rlimit { current: few, maximum: few }).unwrap();
-    let mut idle: Vec<_> = (0..40).map(|_| Kept::to(&server)).collect();
+    let mut idle: Vec<_> = (0..40).map(|_| KeptConnection::to(&server)).collect();
     // Idle ones make room for it, or are gone.
-    let mut late = Kept::to(&server);
+    let mut late = KeptConnection::to(&server);
     assert!(late.get("/livez").unwrap().0.starts_with("HTTP/1.1 200 OK"));
     assert!(server.log().contains("no connection can be accepted"), "{}", server.log());
     idle.clear();
-    assert!(Kept::to(&server).get("/livez").is_some());
+    assert!(KeptConnection::to(&server).get("/livez").is_some());
 }

@@ -13,9 +13,8 @@ mod documents;
 mod failures;
 mod files;
 mod framing;
+mod kept_connection;
 mod logs;
-#[path = "../reached/notes.rs"]
-mod notes;
 mod oracle;
 mod power_cut;
 mod readers;
@@ -29,5 +28,6 @@ mod supervised;
 mod support;
 mod tls;
 mod traces;
+mod unread_bodies;
 mod users;
 mod verify;

@@ -133,7 +133,7 @@ fn files_that_make_no_certificate_are_named() {
     fs::set_permissions(place.path().join("key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     let refused = place.run(&format!("serve --db orders.db --listen 127.0.0.1:0 {FLAGS}"));
     assert_eq!(refused.code, 2);
-    assert!(refused.err.contains("key.pem: anybody may read"), "{}", refused.err);
+    assert!(refused.err.contains("key.pem: every user may read"), "{}", refused.err);
     let refused = Workplace::new().run(&format!("serve --db orders.db --listen 127.0.0.1:0 {FLAGS}"));
     assert!(refused.code == 2 && refused.err.contains("cert.pem: No such file"), "{}", refused.err);
 }

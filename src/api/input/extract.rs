@@ -48,7 +48,7 @@ impl FromRequestParts<App> for Source {
         let user_agent = parts.headers.get("user-agent").map(|v| String::from_utf8_lossy(v.as_bytes()));
         Ok(Self {
             request_id: Arc::clone(&context.request_id),
-            trace: context.trace.kept(app),
+            trace: context.trace.recorded_id(app),
             address: context.address,
             user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect()),
         })
@@ -140,7 +140,7 @@ impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
         let idempotency = operation.map_or(Idempotency::Ignored, |operation| operation.idempotency);
         let key = match idempotency {
             Idempotency::Ignored => None,
-            Idempotency::Honoured | Idempotency::Required => idempotency_key(&parts.headers)?,
+            Idempotency::Optional | Idempotency::Required => idempotency_key(&parts.headers)?,
         };
         if key.is_none() && idempotency == Idempotency::Required {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REQUIRED));

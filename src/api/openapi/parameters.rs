@@ -1,7 +1,7 @@
-//! Parameters in OpenAPI's words: of the path, of the query, and the request headers.
+//! Describes the parameters of an operation for OpenAPI: path, query and request headers.
 
 use crate::{
-    api::operation::{Idempotency, Operation, Versioned},
+    api::operation::{Idempotency, Operation, Versioning},
     domain::id::{Identifier, KeyId, OrderId, SessionId, TransactionId, UserId},
 };
 use schemars::SchemaGenerator;
@@ -27,9 +27,9 @@ fn path_parameter(path: &str, name: &str) -> Value {
         ("external_ref", _) => {
             ("The order's external reference.", json!({"type": "string", "minLength": 1, "maxLength": 255}))
         }
-        ("key", _) => ("The idempotency key, as it was sent.", text(1, 255, "^[!-~]*$")),
+        ("key", _) => ("The idempotency key, as the client sent it.", text(1, 255, "^[!-~]*$")),
         ("name", _) => ("The role.", text(1, 40, "^[a-z][a-z0-9_-]{0,39}$")),
-        _ => ("Which one.", json!({"type": "string", "minLength": 1})),
+        _ => ("The identifier.", json!({"type": "string", "minLength": 1})),
     };
     json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})
 }
@@ -67,7 +67,7 @@ fn query_parameter(name: &str, field: &Value) -> Value {
         parameter["description"] = text.into();
     }
     if let Some(prefix) = prefix.as_ref().and_then(Value::as_str) {
-        // OpenAPI has no prefixes, but it can spread an object over parameters of its keys' names.
+        // OpenAPI has no parameters with a common prefix. An exploded object has the same form: one parameter for each key.
         (parameter["style"], parameter["explode"]) = ("form".into(), true.into());
         let mut names = json!({"pattern": format!("^{}", prefix.replace('.', "\\.")), "minLength": prefix.len() + 1});
         if let Some(most) = schema.get("propertyNames").and_then(|names| names["maxLength"].as_u64()) {
@@ -76,14 +76,14 @@ fn query_parameter(name: &str, field: &Value) -> Value {
         schema.insert("propertyNames".into(), names);
     } else if schema.get("type").is_some_and(|name| name == "array") {
         (parameter["style"], parameter["explode"]) = ("form".into(), false.into());
-        // A parameter of no value is refused, not taken for one that is left out.
+        // An empty list is refused; it does not mean that the parameter is left out.
         schema.insert("minItems".into(), 1.into());
     }
     parameter["schema"] = schema.into();
     parameter
 }
 
-/// The schema of what can be written in a query: null cannot.
+/// The schema without null, which a query string cannot express.
 fn without_null(schema: &Value) -> Map<String, Value> {
     let mut schema = schema.as_object().cloned().unwrap_or_default();
     schema.retain(|word, value| word != "default" || !value.is_null() && *value != json!({}));
@@ -108,23 +108,23 @@ fn without_null(schema: &Value) -> Map<String, Value> {
     schema
 }
 
-/// The request headers that mean something to `operation`, by their names in [`shared`].
+/// The names, in [`shared`], of the request headers that `operation` uses.
 fn headers(operation: &Operation) -> Vec<&'static str> {
     let mut names = vec!["RequestId", "Traceparent"];
     match operation.idempotency {
         Idempotency::Ignored => {}
-        Idempotency::Honoured => names.push("IdempotencyKey"),
+        Idempotency::Optional => names.push("IdempotencyKey"),
         Idempotency::Required => names.push("RequiredIdempotencyKey"),
     }
-    match operation.versioned {
-        Versioned::No | Versioned::Shown => {}
-        Versioned::Read => names.push("IfNoneMatch"),
-        Versioned::Write => names.push("IfMatch"),
+    match operation.versioning {
+        Versioning::None | Versioning::Tagged => {}
+        Versioning::ConditionalRead => names.push("IfNoneMatch"),
+        Versioning::ConditionalWrite => names.push("IfMatch"),
     }
     names
 }
 
-/// The request headers that operations refer to.
+/// The descriptions of all request headers.
 pub(super) fn shared() -> Value {
     let header = |name: &str, required: bool, description: &str, schema: Value| json!({"name": name, "in": "header", "required": required, "description": description, "schema": schema});
     // Bare, or quoted as an RFC 8941 string.
@@ -132,24 +132,24 @@ pub(super) fn shared() -> Value {
         let pattern = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#;
         json!({"type": "string", "pattern": pattern, "examples": ["7f0c4b1e-5a0e-4a54-9a0c-2f1d1f6f0a51"]})
     };
-    // A tag of another form is no fault: it matches nothing.
+    // There is no pattern: a tag of another form is accepted and matches nothing.
     let tag = || json!({"type": "string", "examples": ["\"3\""]});
-    // Nor is one of these, which are then replaced, so that a pattern would say of an accepted request that it is wrong.
+    // There is no pattern here either: a malformed value is accepted and replaced.
     let replaceable = |example: &str| json!({"type": "string", "examples": [example]});
     json!({
         "IdempotencyKey": header("Idempotency-Key", false,
-            "Makes the request safe to send again: the same key and request have the same outcome.", key()),
+            "Makes the request safe to retry: the same key and request have the same outcome.", key()),
         "RequiredIdempotencyKey": header("Idempotency-Key", true,
-            "Fresh for each new request, the same for each retry: the same key and request have the same outcome.", key()),
+            "A new key for each new request, the same key for each retry: the same key and request have the same outcome.", key()),
         "IfMatch": header("If-Match", false,
-            "The `ETag` of the version that the change is meant for; another present version gives 412.", tag()),
+            "The `ETag` of the version that the change is for. If the current version is another one, the response is 412.", tag()),
         "IfNoneMatch": header("If-None-Match", false,
-            "The `ETag` of the version that the caller has; if it is the present one the answer is 304.", tag()),
+            "The `ETag` of the version that the caller has. If it is the current one, the response is 304.", tag()),
         "RequestId": header("X-Request-Id", false,
-            "Identifies the request in answers, logs, events and audit entries. One that is not 1 to 128 letters, digits and \
-            `.`, `_`, `-` is replaced.", replaceable("checkout-7f0c4b1e")),
+            "Identifies the request in responses, logs, events and audit entries. It has 1 to 128 letters, digits, `.`, `_` \
+            and `-`; any other value is replaced.", replaceable("checkout-7f0c4b1e")),
         "Traceparent": header("traceparent", false,
-            "W3C trace context of the caller. A malformed one is ignored.",
+            "W3C trace context of the caller. A malformed value is ignored.",
             replaceable("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")),
     })
 }

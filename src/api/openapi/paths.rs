@@ -1,16 +1,16 @@
-//! One operation in OpenAPI's words: what it needs, takes and answers.
+//! Describes one operation for OpenAPI: its access, its request and its responses.
 
 use super::{Schemas, parameters, problems};
 use crate::{
     api::{
-        operation::{Access, Body, Idempotency, Operation, Payload, Versioned},
+        operation::{Access, Body, Idempotency, Operation, Payload, Versioning},
         output::problem::{MEDIA_TYPE, ProblemBody},
     },
     error::{Category, Error, Problem, Retry},
 };
 use serde_json::{Map, Value, json};
 
-/// The operation object; what it answers besides success goes to `responses`, to be shared.
+/// The OpenAPI operation object. Problem responses go to `responses`, because many operations share them.
 pub(super) fn describe(operation: &Operation, schemas: &mut Schemas, responses: &mut Map<String, Value>) -> Value {
     let mut described = json!({
         "operationId": operation.id,
@@ -26,13 +26,13 @@ pub(super) fn describe(operation: &Operation, schemas: &mut Schemas, responses: 
     }
     if operation.may_create {
         let mut created = described["responses"][operation.status.to_string()].clone();
-        created["description"] = "Made.".into();
+        created["description"] = "Created.".into();
         described["responses"]["201"] = created;
     }
-    if operation.versioned == Versioned::Read {
+    if operation.versioning == Versioning::ConditionalRead {
         let headers = header_references(&["ETag", "X-Request-Id"]);
         described["responses"]["304"] =
-            json!({"description": "The version in If-None-Match is the present one.", "headers": headers});
+            json!({"description": "The version in If-None-Match is the current one.", "headers": headers});
     }
     for (status, problems) in problems::by_status(operation) {
         let (name, response) = problem_response(operation, status, &problems);
@@ -68,7 +68,7 @@ fn request_body(operation: &Operation, schemas: &mut Schemas) -> Option<Value> {
 fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     let mut headers = vec!["X-Request-Id"];
     headers.extend(operation.location.then_some("Location"));
-    headers.extend((operation.versioned != Versioned::No).then_some("ETag"));
+    headers.extend((operation.versioning != Versioning::None).then_some("ETag"));
     headers.extend(operation.paged.then_some("Link"));
     if operation.file {
         headers.extend(["Content-Disposition", "Repr-Digest"]);
@@ -81,15 +81,17 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     }
     let payload = |payload: &Payload| match payload {
         Payload::Empty => None,
-        Payload::Json(schema) => Some(("application/json".to_owned(), json!({"schema": schema(&mut schemas.answers)}))),
+        Payload::Json(schema) => {
+            Some(("application/json".to_owned(), json!({"schema": schema(&mut schemas.responses)})))
+        }
         Payload::Text(media) => Some(((*media).to_owned(), json!({"schema": {"type": "string"}}))),
-        // Of binary content OpenAPI 3.1 says nothing but the media type.
+        // OpenAPI 3.1 describes binary content by its media type only.
         Payload::Bytes(media) => Some(((*media).to_owned(), json!({"schema": {}}))),
     };
     let content: Map<_, _> = operation.payloads.iter().filter_map(payload).collect();
     let description = match operation.status {
-        201 => "Made.",
-        204 => "Done; there is nothing to add.",
+        201 => "Created.",
+        204 => "Done. The response has no content.",
         _ => "Done.",
     };
     let mut response = json!({"description": description, "headers": header_references(&headers)});
@@ -102,7 +104,7 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     response
 }
 
-/// The response for these problems, and the name that all operations with the same ones share.
+/// The response for these problems, and its name. All operations with the same problems share it.
 fn problem_response(operation: &Operation, status: u16, problems: &[&'static Problem]) -> (String, Value) {
     let codes: Vec<_> = problems.iter().map(|problem| problem.code).collect();
     let mut name = format!("{status}.{}", codes.join("."));
@@ -136,28 +138,28 @@ fn header_references(names: &[&str]) -> Value {
     names.iter().map(|name| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")}))).collect()
 }
 
-/// The response headers that answers refer to.
+/// The descriptions of all response headers.
 pub(super) fn headers() -> Value {
     let text = |description: &str, example: &str| json!({"description": description, "schema": {"type": "string", "examples": [example]}});
     json!({
         "X-Request-Id": {
-            "description": "Identifies the request: the caller's own, or a fresh one.",
+            "description": "Identifies the request: the identifier that the caller sent, or a new one.",
             "required": true,
             "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
         },
         "Location": {
-            "description": "Where what was made can be read.",
+            "description": "The address of the created resource.",
             "schema": {"type": "string", "format": "uri-reference"},
         },
         "ETag": text("The version, for If-Match and If-None-Match.", "\"3\""),
         "Link": text("The next page, if there is one (RFC 8288).", "</v1/orders?cursor=abc>; rel=\"next\""),
-        "Content-Disposition": text("What to call the file (RFC 6266).", "attachment; filename=\"orderd-20261123T031411.123Z.db\""),
+        "Content-Disposition": text("The suggested file name (RFC 6266).", "attachment; filename=\"orderd-20261123T031411.123Z.db\""),
         "Repr-Digest": text("SHA-256 of the file (RFC 9530).", "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"),
-        "RateLimit": text("What is left of the allowance, and the seconds until it is renewed.", "\"default\";r=599;t=60"),
-        "RateLimit-Policy": text("The allowance: requests, and the seconds that they are for.", "\"default\";q=600;w=60"),
-        "Idempotent-Replayed": text("`true` when the key was used before, and this is the earlier outcome.", "true"),
-        "Original-Request-Id": text("The request that had the outcome first.", "req_01h455vb4pex5vsknk084sn02q"),
-        "WWW-Authenticate": text("How to present credentials (RFC 6750).", "Bearer"),
+        "RateLimit": text("The requests that are left in the rate limit, and the seconds until it is renewed.", "\"default\";r=599;t=60"),
+        "RateLimit-Policy": text("The rate limit: the number of requests, and its period in seconds.", "\"default\";q=600;w=60"),
+        "Idempotent-Replayed": text("`true` if the key was used before and this is the earlier response.", "true"),
+        "Original-Request-Id": text("The identifier of the request that had this outcome first.", "req_01h455vb4pex5vsknk084sn02q"),
+        "WWW-Authenticate": text("How to send credentials (RFC 6750).", "Bearer"),
         "Retry-After": {
             "description": "Seconds to wait before the next attempt.",
             "schema": {"type": "integer", "minimum": 1},

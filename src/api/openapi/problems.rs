@@ -1,8 +1,9 @@
-//! The problems that an operation can meet: those that follow from what it is, and those that its row names.
+//! The problems that an operation can return: those that follow from its access, input and headers, and those that its row
+//! lists.
 
 use crate::{
     api::{
-        operation::{Access, Body, Idempotency, Operation, Versioned},
+        operation::{Access, Body, Idempotency, Operation, Versioning},
         output::problem::status,
     },
     error::{Problem, problem},
@@ -10,7 +11,7 @@ use crate::{
 use axum::http::Method;
 use std::collections::BTreeMap;
 
-/// Every problem of `operation`, by status.
+/// Every problem that `operation` can return, by HTTP status.
 pub(super) fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<&'static Problem>> {
     let mut grouped: BTreeMap<u16, Vec<&'static Problem>> = BTreeMap::new();
     let implied = [always(operation), of_access(operation), of_input(operation), of_headers(operation)];
@@ -79,14 +80,14 @@ fn of_input(operation: &Operation) -> Vec<&'static Problem> {
 fn of_headers(operation: &Operation) -> Vec<&'static Problem> {
     let mut problems: Vec<&'static Problem> = match operation.idempotency {
         Idempotency::Ignored => vec![],
-        Idempotency::Honoured => vec![&problem::INVALID_IDEMPOTENCY_KEY, &problem::IDEMPOTENCY_KEY_REUSED],
+        Idempotency::Optional => vec![&problem::INVALID_IDEMPOTENCY_KEY, &problem::IDEMPOTENCY_KEY_REUSED],
         Idempotency::Required => vec![
             &problem::IDEMPOTENCY_KEY_REQUIRED,
             &problem::INVALID_IDEMPOTENCY_KEY,
             &problem::IDEMPOTENCY_KEY_REUSED,
         ],
     };
-    if operation.versioned == Versioned::Write {
+    if operation.versioning == Versioning::ConditionalWrite {
         problems.extend([&problem::VERSION_MISMATCH, &problem::IF_MATCH_REQUIRED]);
     }
     problems

@@ -107,7 +107,7 @@ fn time_sync(file: &mut File) -> io::Result<Duration> {
 pub(super) fn descriptors(config: &Config) -> Finding {
     const NAME: &str = "descriptors";
     let wanted = config.limits.connections;
-    match accept::most_connections() {
+    match accept::max_connections() {
         usize::MAX => Finding::good(NAME, "without a limit"),
         most if wanted > most => Finding::doubtful(
             NAME,

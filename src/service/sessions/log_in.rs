@@ -5,10 +5,11 @@ use super::{
     Credentials, Source, credentials,
 };
 use crate::{
-    app::{App, facts},
+    app::App,
     auth::{
         Principal,
-        secret::{Kind, Secret},
+        access::CachedSession,
+        secret::{Secret, SecretKind},
     },
     domain::{
         audit::Outcome,
@@ -50,7 +51,7 @@ async fn attempt(app: &App, source: Source, email: &str, password: &str) -> Resu
     let address = source.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let spelled = Email::parse(email);
     let account = spelled.as_ref().map_or(email, Email::as_str);
-    app.attempts.check(account, address, app.clock.now())?;
+    app.login_delays.check(account, address, app.clock.now())?;
     let found = match &spelled {
         Some(email) => app.store.read("auth.login", |tx| users::by_email(tx, email)).await?,
         None => None,
@@ -58,13 +59,13 @@ async fn attempt(app: &App, source: Source, email: &str, password: &str) -> Resu
     let (user, hash) = found.unzip();
     let verdict = app.hasher.verify(password, hash.clone()).await?;
     let (Some(user), Some(hash), true) = (active(user.as_ref()), hash, verdict.matches) else {
-        let refusal = app.attempts.failed(account, address, app.clock.now());
+        let refusal = app.login_delays.record_failure(account, address, app.clock.now());
         note_failure(app, &source, user.map(|user| user.id), &refusal);
         return Err(refusal);
     };
-    app.attempts.succeeded(account, address, app.clock.now())?;
+    app.login_delays.record_success(account, address, app.clock.now())?;
     // A hash that cannot be renewed now is renewed at another log-in.
-    let renewed = if verdict.outdated { app.hasher.renew(password).await.ok() } else { None };
+    let renewed = if verdict.outdated { app.hasher.rehash(password).await.ok() } else { None };
     begin(app, source, user.id, Verified { hash, renewed }).await
 }
 
@@ -91,7 +92,7 @@ struct Verified {
 }
 
 async fn begin(app: &App, source: Source, user: UserId, verified: Verified) -> Result<Credentials> {
-    let refresh = Secret::generate(Kind::RefreshToken)?;
+    let refresh = Secret::generate(SecretKind::RefreshToken)?;
     let (shared, digest) = (app.clone(), refresh.digest());
     let (session, user) = app
         .store
@@ -133,8 +134,8 @@ fn insert(tx: &WriteTx<'_>, app: &App, source: &Source, user: UserId, refresh_di
         user_agent: source.user_agent.clone(),
     };
     sessions::insert(tx, &session)?;
-    let (app, id, facts) = (app.clone(), session.id, facts::of_session(&session));
-    tx.after_commit(move || app.access.put_session(id, facts));
+    let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
+    tx.after_commit(move || app.access.put_session(id, cached));
     Ok(session)
 }
 

@@ -1,7 +1,10 @@
 //! A job of the writer: a closure of a caller, from the queue to the answer after the commit.
 
 use super::WriteTx;
-use crate::error::{Error, Result, problem};
+use crate::{
+    error::{Error, Result, problem},
+    telemetry::logs::Millis,
+};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -108,8 +111,9 @@ where
             tracing::warn!(
                 write.name = self.name,
                 write.duration_ms = millis,
-                "slow change {}: {millis} ms",
-                self.name
+                "slow change {}: {}",
+                self.name,
+                Millis(taken)
             );
         }
         let verdict = match outcome {

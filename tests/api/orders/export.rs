@@ -7,7 +7,7 @@ use axum::{
     http::{Method, Request},
 };
 use http_body_util::BodyExt;
-use orderd::api::routes;
+use orderd::api;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -128,7 +128,7 @@ async fn exports_are_longer_than_any_page() {
 async fn parts(service: &Service, who: &Client, change: impl AsyncFnOnce()) -> (usize, bool) {
     let request = Request::get("/v1/orders").header("accept", "text/csv");
     let request = request.header("authorization", format!("Bearer {}", who.token())).body(Body::empty()).unwrap();
-    let Ok(response) = routes::router(service.app()).oneshot(request).await;
+    let Ok(response) = api::router(service.app()).oneshot(request).await;
     let mut body = response.into_body();
     body.frame().await.unwrap().unwrap();
     change().await;

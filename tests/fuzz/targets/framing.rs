@@ -36,10 +36,10 @@ fn outcome(data: &[u8], size: usize) -> Outcome {
     let (mut framing, mut held, mut passed) = (Framing::new(), vec![], 0);
     for piece in data.chunks(size) {
         held.extend_from_slice(piece);
-        let seen = framing.look(&held);
-        held.drain(..seen.passed);
-        passed += seen.passed;
-        let refused = match seen.rest {
+        let inspected = framing.inspect(&held);
+        held.drain(..inspected.passed);
+        passed += inspected.passed;
+        let refused = match inspected.rest {
             Rest::Unfinished => continue,
             Rest::Refused(refusal) => refusal.error.problem().code,
             Rest::Broken => "broken",

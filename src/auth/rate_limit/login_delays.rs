@@ -1,0 +1,146 @@
+//! Slows down guessing of passwords: a growing delay for each account, and a limit of failed log-ins for each address.
+//!
+//! An account is identified by the e-mail address that was typed, so that an unknown account behaves like a known one. A
+//! stranger can delay the log-ins of an account but cannot stop them: the delay has a maximum, an attempt during the delay
+//! does not lengthen it, and failures from an address where the account has logged in before are counted separately.
+
+#[cfg(test)]
+mod tests;
+
+use super::{RateLimiter, bounded_map::BoundedMap, subscriber, time_until};
+use crate::{
+    auth::secret::Digest,
+    domain::time::Timestamp,
+    error::{Error, Result, problem},
+};
+use sha2::{Digest as _, Sha256};
+use std::{
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// The number of consecutive failures after which the first delay applies.
+const FIRST_DELAYED_FAILURE: usize = 5;
+/// The delay after that failure, the next one, and so on. The last one applies to all further failures.
+const DELAYS_SECONDS: [u64; 9] = [1, 3, 5, 10, 30, 60, 120, 300, 900];
+
+/// Failed log-ins, by account and by address.
+pub struct LoginDelays(Mutex<State>);
+
+struct State {
+    /// Consecutive failures by account, or by account and address for known addresses.
+    accounts: BoundedMap<Digest, Failures>,
+    /// Failures by address, whichever accounts they were for.
+    addresses: RateLimiter<IpAddr>,
+    /// Pairs of account and address that have logged in before.
+    known_addresses: BoundedMap<Digest, ()>,
+}
+
+#[derive(Clone, Copy)]
+struct Failures {
+    count: usize,
+    delayed_until: Timestamp,
+}
+
+impl LoginDelays {
+    /// Allows each address `failures_per_minute` failed log-ins. 0 turns that limit off, but not the delays.
+    pub fn new(failures_per_minute: u32) -> Self {
+        Self(Mutex::new(State {
+            accounts: BoundedMap::new(),
+            addresses: RateLimiter::new(failures_per_minute),
+            known_addresses: BoundedMap::new(),
+        }))
+    }
+
+    /// Whether a log-in may be tried now. Call this before verifying the password.
+    ///
+    /// # Errors
+    /// `login_delayed` for the account or `rate_limited` for the address, both with the time to wait.
+    pub fn check(&self, email: &str, address: IpAddr, now: Timestamp) -> Result<()> {
+        self.lock().check(&Login::new(email, address), now)
+    }
+
+    /// Records a failed log-in and returns the error for the client: `invalid_credentials` whatever the reason. If other
+    /// log-ins failed while this one was being verified, it returns the error of [`Self::check`] and records nothing, so
+    /// that parallel guesses gain nothing over sequential ones.
+    pub fn record_failure(&self, email: &str, address: IpAddr, now: Timestamp) -> Error {
+        let login = Login::new(email, address);
+        let mut state = self.lock();
+        if let Err(refusal) = state.check(&login, now) {
+            return refusal;
+        }
+        state.count_failure(&login, now);
+        Error::new(&problem::INVALID_CREDENTIALS)
+    }
+
+    /// Records that the password was right, which resets the failures of the account.
+    ///
+    /// # Errors
+    /// Those of [`Self::check`], if other log-ins failed while this one was being verified. The log-in must then be
+    /// refused: otherwise the right guess among many parallel ones would stand out.
+    pub fn record_success(&self, email: &str, address: IpAddr, now: Timestamp) -> Result<()> {
+        let login = Login::new(email, address);
+        let mut state = self.lock();
+        state.check(&login, now)?;
+        let key = state.account_key(&login);
+        state.accounts.remove(&key);
+        state.known_addresses.insert(login.account_and_subscriber, ());
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn check(&self, login: &Login, now: Timestamp) -> Result<()> {
+        if let Some(failures) = self.accounts.get(&self.account_key(login))
+            && now < failures.delayed_until
+        {
+            return Err(Error::new(&problem::LOGIN_DELAYED).retry_after(time_until(failures.delayed_until, now)));
+        }
+        match self.addresses.peek(&login.subscriber, now) {
+            Some(state) if state.remaining.is_none() => {
+                Err(Error::new(&problem::RATE_LIMITED).retry_after(state.resets_in))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count_failure(&mut self, login: &Login, now: Timestamp) {
+        let key = self.account_key(login);
+        let count = self.accounts.get(&key).map_or(0, |failures| failures.count) + 1;
+        self.accounts.insert(key, Failures { count, delayed_until: now.plus(delay_after(count)) });
+        self.addresses.count(login.subscriber, now);
+    }
+
+    /// The key that counts the failures of this log-in. A known address has its own, apart from all strangers.
+    fn account_key(&self, login: &Login) -> Digest {
+        let is_known = self.known_addresses.contains(&login.account_and_subscriber);
+        if is_known { login.account_and_subscriber } else { login.account }
+    }
+}
+
+/// The delay after this many consecutive failures.
+fn delay_after(failures: usize) -> Duration {
+    let Some(step) = failures.checked_sub(FIRST_DELAYED_FAILURE) else { return Duration::ZERO };
+    Duration::from_secs(DELAYS_SECONDS[step.min(DELAYS_SECONDS.len() - 1)])
+}
+
+/// The account and the address of a log-in. Digests bound the memory that a typed e-mail address takes.
+struct Login {
+    account: Digest,
+    account_and_subscriber: Digest,
+    subscriber: IpAddr,
+}
+
+impl Login {
+    fn new(email: &str, address: IpAddr) -> Self {
+        let subscriber = subscriber(address);
+        let account: Digest = Sha256::digest(email.trim().to_lowercase().as_bytes()).into();
+        let pair = Sha256::new().chain_update(account).chain_update(subscriber.to_string());
+        Self { account, account_and_subscriber: pair.finalize().into(), subscriber }
+    }
+}

@@ -1,0 +1,404 @@
+//! The files of `src/` as the rules read them: every line that ships, without comments and without unit tests.
+//!
+//! This is a reader of tokens, not a parser of Rust: it knows comments, strings, attributes, brackets and paths, which is
+//! what the rules need.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+/// A file of `src/`.
+pub struct Source {
+    /// Its path below the root of the repository, such as `src/api/orders.rs`.
+    pub path: String,
+    /// The first part of its path below `src/`, such as `api`.
+    pub room: String,
+    /// The module it holds: `["api", "orders"]`.
+    pub module: Vec<String>,
+    /// The whole text.
+    pub text: String,
+    /// What ships. Comments and unit tests are blanks; line numbers and strings are kept.
+    pub shipped: String,
+    /// What ships, with the contents of strings blanked too.
+    pub code: String,
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file of `src/` that ships.
+pub fn sources() -> &'static [Source] {
+    static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(read_all);
+    &SOURCES
+}
+
+fn read_all() -> Vec<Source> {
+    let (mut folders, mut sources, mut tests) = (vec![root().join("src")], vec![], BTreeSet::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let (source, test_modules) = read(&path);
+                tests.extend(test_modules);
+                sources.push(source);
+            }
+        }
+    }
+    sources.retain(|source| !tests.iter().any(|test: &Vec<String>| source.module.starts_with(test)));
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    sources
+}
+
+/// A file, and the modules that it declares for tests only.
+fn read(path: &PathBuf) -> (Source, Vec<Vec<String>>) {
+    let text = fs::read_to_string(path).unwrap();
+    let inside = path.strip_prefix(root().join("src")).unwrap().with_extension("");
+    let mut module: Vec<_> = inside.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+    let room = module[0].clone();
+    module.retain(|part| !["lib", "main", "mod"].contains(&part.as_str()));
+    let Shipped { shipped, code, test_modules } = shipped(&text);
+    let test_modules = test_modules.into_iter().map(|name| [module.clone(), vec![name]].concat()).collect();
+    let path = path.strip_prefix(root()).unwrap().display().to_string();
+    (Source { path, room, module, text, shipped, code }, test_modules)
+}
+
+/// What ships of a file.
+pub struct Shipped {
+    pub shipped: String,
+    pub code: String,
+    /// The `x` of each `#[cfg(test)] mod x;`.
+    pub test_modules: Vec<String>,
+}
+
+/// Blanks comments and everything that `#[cfg(test)]` applies to.
+pub fn shipped(text: &str) -> Shipped {
+    let (mut shipped, mut code) = masked(text);
+    let mut test_modules = vec![];
+    let mut from = 0;
+    while let Some(attribute) = next_attribute(&code, from) {
+        from = attribute.end;
+        if !attribute.is_for_tests {
+            continue;
+        }
+        let end = if attribute.inner { code.len() } else { end_of_item(&code, attribute.end) };
+        let item = String::from_utf8_lossy(&code[attribute.end..end]).into_owned();
+        let declared = item.trim().trim_end_matches(';').rsplit_once("mod ").map(|(_, name)| name.trim().to_owned());
+        test_modules.extend(declared.filter(|name| item.ends_with(';') && name.chars().all(is_word)));
+        for text in [&mut shipped, &mut code] {
+            blank(&mut text[attribute.start..end]);
+        }
+        from = end;
+    }
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Shipped { shipped: text(shipped), code: text(code), test_modules }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn is_word_byte(byte: u8) -> bool {
+    is_word(char::from(byte))
+}
+
+fn blank(bytes: &mut [u8]) {
+    bytes.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
+}
+
+/// The text without comments, and the same without the contents of strings and characters.
+fn masked(text: &str) -> (Vec<u8>, Vec<u8>) {
+    let (mut shipped, mut code) = (text.as_bytes().to_vec(), text.as_bytes().to_vec());
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let starts_word = at == 0 || !is_word_byte(text.as_bytes()[at - 1]);
+        let length = if rest.starts_with("//") {
+            let length = rest.find('\n').unwrap_or(rest.len());
+            blank(&mut shipped[at..at + length]);
+            length
+        } else if rest.starts_with("/*") {
+            let length = block_comment(rest);
+            blank(&mut shipped[at..at + length]);
+            length
+        } else if let Some(length) = raw_string(rest).filter(|_| starts_word) {
+            length
+        } else if rest.starts_with('"') {
+            quoted(rest, '"')
+        } else if rest.starts_with('\'') && is_character(rest) {
+            quoted(rest, '\'')
+        } else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+            continue;
+        };
+        blank(&mut code[at..at + length]);
+        at += length;
+    }
+    (shipped, code)
+}
+
+fn block_comment(text: &str) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    loop {
+        let rest = &text.as_bytes()[at..];
+        match rest {
+            [b'/', b'*', ..] => (depth, at) = (depth + 1, at + 2),
+            [b'*', b'/', ..] => (depth, at) = (depth - 1, at + 2),
+            [] => return at,
+            _ => at += 1,
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+}
+
+/// The length of a raw string, if `text` starts with one.
+fn raw_string(text: &str) -> Option<usize> {
+    let prefix = ["br", "cr", "r"].into_iter().find(|prefix| text.starts_with(prefix))?;
+    let rest = &text[prefix.len()..];
+    let hashes = rest.len() - rest.trim_start_matches('#').len();
+    let body = rest[hashes..].strip_prefix('"')?;
+    let end = format!("\"{}", "#".repeat(hashes));
+    Some(text.len() - body.len() + body.find(&end)? + end.len())
+}
+
+fn quoted(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if c == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Whether this `'` begins a character rather than a lifetime.
+fn is_character(text: &str) -> bool {
+    let mut characters = text.chars().skip(1);
+    match characters.next() {
+        Some('\\') => true,
+        Some(_) => characters.next() == Some('\''),
+        None => false,
+    }
+}
+
+struct Attribute {
+    start: usize,
+    end: usize,
+    inner: bool,
+    is_for_tests: bool,
+}
+
+fn next_attribute(code: &[u8], from: usize) -> Option<Attribute> {
+    let start = from + code[from..].windows(2).position(|two| two == b"#[" || two == b"#!")?;
+    let inner = code[start + 1] == b'!';
+    let open = start + 1 + usize::from(inner);
+    if code.get(open) != Some(&b'[') {
+        return next_attribute(code, open);
+    }
+    let end = open + closing(&code[open..]);
+    let words: String = String::from_utf8_lossy(&code[open + 1..end - 1]).split_whitespace().collect();
+    let is_for_tests = match words.strip_prefix("cfg(").and_then(|words| words.strip_suffix(')')) {
+        Some(condition) => {
+            let all = condition.strip_prefix("all(").and_then(|all| all.strip_suffix(')')).unwrap_or(condition);
+            all.split(',').any(|condition| condition == "test")
+        }
+        None => words == "test" || words.ends_with("::test"),
+    };
+    Some(Attribute { start, end, inner, is_for_tests })
+}
+
+/// The length from an opening bracket to just behind the one that closes it.
+fn closing(code: &[u8]) -> usize {
+    let mut depth = 0;
+    for (at, byte) in code.iter().enumerate() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    code.len()
+}
+
+/// Where the item, statement, field or arm ends that begins at `from`, behind an attribute.
+fn end_of_item(code: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(attribute) = next_attribute(code, at).filter(|next| code[at..next.start].trim_ascii().is_empty()) {
+        at = attribute.end;
+    }
+    let words = String::from_utf8_lossy(&code[at..]).into_owned();
+    let mut words = words.split(|c| !is_word(c)).filter(|word| !["", "pub", "crate", "super", "unsafe"].contains(word));
+    let ends_with = match (words.next(), words.next()) {
+        (Some("const"), Some("fn")) => Ending::Block,
+        (Some("use" | "const" | "static" | "let" | "type" | "extern"), _) => Ending::Semicolon,
+        (Some("fn" | "mod" | "impl" | "struct" | "enum" | "trait" | "async" | "macro_rules" | "union"), _) => {
+            Ending::Block
+        }
+        _ => Ending::Comma,
+    };
+    while at < code.len() {
+        match code[at] {
+            b';' => return at + 1,
+            b',' if ends_with == Ending::Comma => return at + 1,
+            b'}' | b')' | b']' => return at,
+            b'{' if ends_with != Ending::Semicolon => return at + closing(&code[at..]),
+            b'(' | b'[' | b'{' => at += closing(&code[at..]),
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+#[derive(PartialEq)]
+enum Ending {
+    Block,
+    Semicolon,
+    Comma,
+}
+
+/// A path that a file names: `["crate", "store", "Store"]`, from a `use` line or from the middle of the code.
+pub type NamedPath = Vec<String>;
+
+/// Every path in `code`: what `use` lines bring in, written out, and what stands inline.
+pub fn paths(code: &str) -> BTreeSet<NamedPath> {
+    let mut paths = BTreeSet::new();
+    let mut at = 0;
+    while let Some(start) = code[at..].find(is_word).map(|start| at + start) {
+        let end = code[start..].find(|c| !is_word(c)).map_or(code.len(), |length| start + length);
+        let behind = code[end..].trim_start();
+        if &code[start..end] == "use" && !behind.starts_with('<') && behind.len() < code[end..].len() {
+            let end_of_use = end + code[end..].find(';').unwrap_or(code[end..].len());
+            use_tree(&[], &code[end..end_of_use], &mut paths);
+            at = end_of_use;
+        } else {
+            let (path, length) = inline_path(&code[start..]);
+            paths.insert(path);
+            at = start + length;
+        }
+    }
+    paths
+}
+
+fn inline_path(code: &str) -> (NamedPath, usize) {
+    let (mut path, mut at) = (vec![], 0);
+    loop {
+        let length = code[at..].find(|c| !is_word(c)).unwrap_or(code.len() - at);
+        path.push(code[at..at + length].to_owned());
+        at += length;
+        match code[at..].strip_prefix("::") {
+            Some(rest) if rest.starts_with(is_word) => at += 2,
+            _ => return (path, at),
+        }
+    }
+}
+
+fn use_tree(prefix: &[String], tree: &str, paths: &mut BTreeSet<NamedPath>) {
+    let tree = tree.trim().trim_start_matches("::");
+    let (head, list) = tree.split_once('{').map_or((tree, None), |(head, list)| (head, Some(list)));
+    let head = head.split(" as ").next().unwrap().split("::").map(str::trim).filter(|part| !part.is_empty());
+    let path = [prefix.to_vec(), head.map(str::to_owned).collect()].concat();
+    let Some(list) = list else {
+        if !path.is_empty() {
+            paths.insert(path);
+        }
+        return;
+    };
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' | ',' if depth == 0 => {
+                use_tree_of_list(&path, &list[start..at], paths);
+                start = at + 1;
+            }
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+}
+
+fn use_tree_of_list(prefix: &[String], entry: &str, paths: &mut BTreeSet<NamedPath>) {
+    if !entry.trim().is_empty() {
+        use_tree(prefix, entry, paths);
+    }
+}
+
+/// `path` from the root of the crate, if it leads there: what follows `crate`, or `super` from `module`.
+pub fn from_the_root(path: &[String], module: &[String]) -> Option<NamedPath> {
+    let (first, rest) = path.split_first()?;
+    match first.as_str() {
+        "crate" | "orderd" => Some(rest.to_vec()),
+        "super" => {
+            let supers = path.iter().take_while(|part| *part == "super").count();
+            let parent = module.get(..module.len().checked_sub(supers)?)?;
+            Some([parent, &path[supers..]].concat())
+        }
+        _ => None,
+    }
+}
+
+const SAMPLE: &str = r##"//! A module.
+#[cfg(test)]
+mod forgeries;
+use crate::store::Store; // crate::comment
+#[cfg(test)]
+pub(crate) use crate::tests_only::{One, Two};
+fn ships<'a>(text: &'a str) -> char { let quote = '"'; text.len(); '\'' }
+/* a comment /* nested */ crate::comment */
+struct Fields {
+    #[cfg(test)]
+    counted: HashMap<u8, [u8; 2]>,
+    kept: crate::domain::Id,
+}
+#[cfg(not(test))]
+fn also_ships() { crate::app::run(r#"a "raw" crate::string"#) }
+#[cfg(test)]
+#[allow(dead_code)]
+mod tests {
+    fn brackets() { "}"; crate::tests_only::run() }
+}
+const LAST: &str = "crate::string";
+fn after_the_tests() { crate::error::ALL }
+"##;
+
+#[test]
+fn every_line_that_ships_is_read() {
+    let Shipped { shipped, code, test_modules } = shipped(SAMPLE);
+    assert_eq!(test_modules, ["forgeries"]);
+    assert_eq!(code.lines().count(), SAMPLE.lines().count());
+    let rooms: BTreeSet<_> =
+        paths(&code).iter().filter_map(|path| from_the_root(path, &[])?.first().cloned()).collect();
+    assert_eq!(rooms, ["app", "domain", "error", "store"].map(str::to_owned).into());
+    assert!(shipped.contains(r#"const LAST: &str = "crate::string";"#));
+    let absent = ["tests_only", "comment", "counted", "brackets"];
+    assert_eq!(absent.map(|word| shipped.contains(word)), [false; 4]);
+}
+
+#[test]
+fn paths_are_found_in_use_lines_and_inline() {
+    let code = "use crate::{\n app::App,\n auth::{self, access::{Facts, A as B}},\n error,\n};
+        use super::super::store as s; fn a() -> impl Fn() + use<'static> { std::fs::read(crate::cli::B::c::<u8>()) }";
+    let named = paths(code);
+    let has = |path: &str| named.contains(&path.split("::").map(str::to_owned).collect::<Vec<_>>());
+    for path in ["crate::app::App", "crate::auth::self", "crate::auth::access::A", "crate::error", "std::fs::read"] {
+        assert!(has(path), "{path}: {named:?}");
+    }
+    let module = ["api", "orders"].map(str::to_owned);
+    let rooted: Vec<_> = named.iter().filter_map(|path| from_the_root(path, &module)).collect();
+    assert!(
+        rooted.contains(&vec!["store".to_owned()]) && rooted.contains(&["cli", "B", "c"].map(str::to_owned).into())
+    );
+}
