@@ -2,7 +2,7 @@
 
 use super::{
     audit,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     roles::names,
     views::{AsText, KeyView, NewKeyView},
 };
@@ -79,12 +79,12 @@ pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> 
 }
 
 /// Every key, newest first.
-pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<KeyId>) -> Result<Found<KeyView, KeyId>> {
+pub async fn list(app: &App, actor: &Actor, request: &PageRequest<KeyId>) -> Result<Page<KeyView, KeyId>> {
     actor.require(Permission::ApiKeysWrite)?;
     let used = app.access.key_uses();
     let found = app.store.read("api_keys.list", |tx| {
-        let found = api_keys::page(tx, wanted.after, wanted.look_for())?;
-        wanted.found(found, |key| key.id, || api_keys::count(tx))
+        let found = api_keys::page(tx, request.after, request.limit_and_one())?;
+        request.page(found, |key| key.id, || api_keys::count(tx))
     });
     Ok(found.await?.map(|key| shown(key, &used)))
 }
