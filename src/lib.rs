@@ -21,7 +21,7 @@
 //! # The code map
 //!
 //! Folders stand in the order of the journey, which is that of the alphabet. Arrows go one way:
-//! `error ← domain ← {auth, store} ← app ← service ← api ← cli`; `config` and `telemetry` stand beside `domain`. These
+//! `error ← domain ← {auth, store, outbound} ← app ← service ← {api, worker} ← accept ← cli`; `config` and `telemetry` stand beside `domain`. These
 //! and the other rules of the house are held by `tests/api/tidy.rs`.
 //!
 //! | module | is | is not |
@@ -29,9 +29,11 @@
 //! | [`api`] | HTTP: the table of operations, extraction, problems, OpenAPI, pages | rules, SQL |
 //! | [`auth`] | tokens, passwords, secrets, roles, access cache in memory | HTTP, SQL |
 //! | [`domain`] | the rules: ids, money, prices, states, days; pure and synchronous | I/O, async |
+//! | [`outbound`] | the one HTTP and HTTPS client: deadlines, size limits, public addresses | what is sent, retries |
 //! | [`service`] | the use cases: require, then one transaction, then the reply | HTTP, SQL |
 //! | [`store`] | every line of SQL; the single writer, the readers | rules, HTTP |
 //! | [`telemetry`] | how it is seen from outside: logs, metrics, traces | what is worth seeing |
+//! | [`worker`] | background tasks: a supervisor and a file per task | what a task does |
 //! | [`config`] | every setting with its default and its origin | opening anything |
 //! | [`cli`] | a file for each command | what the commands do |
 //! | [`app`] | what requests share, built once | behaviour |
