@@ -92,7 +92,7 @@ pub(super) fn backups(config: &Config, now: Timestamp) -> Finding {
     if config.backup.every.is_zero() {
         return Finding::warn(NAME, "none are scheduled (`backup.every` = 0)");
     }
-    let there = crate::service::backups::there(&folder, &config.db.path).unwrap_or_default();
+    let there = crate::service::backups::existing(&folder, &config.db.path).unwrap_or_default();
     match there.last_key_value() {
         None => Finding::warn(NAME, format!("there is no backup in {} yet", folder.display())),
         Some((made, path)) if made.plus(config.backup.every.saturating_mul(2)) < now => Finding::warn(
