@@ -13,16 +13,17 @@
 //!
 //! A request enters by [`api::server`], is given an identifier by `api/middleware.rs`, and meets the gate of its row in
 //! the table of [`api::routes`]: credentials, permission, size and media type. The arguments of its handler check the
-//! rest. The handler makes one call of a use case in [`service`], which asks the rules in [`domain`] and gives one named
-//! transaction to the [`store`]. Its single writer commits what waits together, and answers when that is on disk. Reads go
-//! to a pool of connections that cannot write. The name (`orders.create`) is operation, transaction, metric label
-//! and log field at once, and the audit action of what is audited: search for it and see the whole life of a request.
+//! rest. The handler makes one call of a use case in [`service`], which asks the rules in [`domain`] and gives one
+//! named transaction to the [`store`]. Its single writer commits what waits together, and answers when that is on disk.
+//! Reads go to a pool of connections that cannot write. The name (`orders.create`) is operation, transaction, metric
+//! label and log field at once, and the audit action of what is audited: search for it and see the whole life of a
+//! request.
 //!
 //! # The code map
 //!
-//! Folders stand in the order of the journey, which is that of the alphabet. Arrows go one way:
-//! `error ← domain ← {auth, store} ← app ← service ← api ← cli`; `config` and `telemetry` stand beside `domain`. These
-//! and the other rules of the house are held by `tests/api/tidy.rs`.
+//! Folders stand in the order of the journey, which is that of the alphabet. Arrows go one way: `error ← domain ←
+//! {auth, store} ← app ← service ← api ← cli`; `config` and `telemetry` stand beside `domain`. These and the other
+//! rules of the house are held by `tests/api/tidy.rs`.
 //!
 //! | module | is | is not |
 //! |---|---|---|

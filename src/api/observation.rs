@@ -1,5 +1,5 @@
-//! Records each request when it ends: one log line, its metrics and its span in a trace. A request whose client disconnects
-//! before the response is recorded as abandoned.
+//! Records each request when it ends: one log line, its metrics and its span in a trace. A request whose client
+//! disconnects before the response is recorded as abandoned.
 
 use super::context::{Context, Trace};
 use crate::{app::App, domain::trace::TARGET, error::Error, telemetry::metrics::NO_OPERATION};
@@ -66,7 +66,7 @@ impl Observation {
         self.log(Some(status), code, taken);
         let slow_after = operation.map_or(SLOW_AFTER, |operation| SLOW_AFTER.saturating_add(operation.extra_time));
         if taken > slow_after {
-            tracing::warn!(operation = id, duration_us = micros(taken), "slow request");
+            tracing::warn!(operation = id, duration_us = micros(taken), "slow request {id}: {} ms", taken.as_millis());
         }
         if let Some(error) = error {
             self.app.metrics.problems.count(error.problem().code);
@@ -74,7 +74,9 @@ impl Observation {
         }
     }
 
+    /// Writes the log line of the request. `status` is none if the client disconnected before the response.
     fn log(&self, status: Option<u16>, code: Option<&str>, taken: Duration) {
+        let outcome = status.map_or_else(|| "client disconnected".to_owned(), |status| status.to_string());
         tracing::info!(
             http.method = %self.method,
             http.path = self.path,
@@ -84,8 +86,10 @@ impl Observation {
             error.code = code,
             client.address = self.context.address.map(field::display),
             duration_us = micros(taken),
-            "{}",
-            if status.is_some() { "request" } else { "the client disconnected before the response" }
+            "{} {} → {outcome} in {:.1} ms",
+            self.method,
+            self.path,
+            taken.as_secs_f64() * 1000.0
         );
     }
 }
@@ -106,9 +110,9 @@ fn log_cause(error: &Error, response: &Response) {
     let Some(cause) = error.cause() else { return };
     let code = error.problem().code;
     if response.status().is_server_error() {
-        tracing::error!(error.code = code, error.cause = chain(cause), "the request failed");
+        tracing::error!(error.code = code, error.cause = chain(cause), "request failed: {code}");
     } else {
-        tracing::debug!(error.code = code, error.cause = chain(cause), "the request was refused");
+        tracing::debug!(error.code = code, error.cause = chain(cause), "request refused: {code}");
     }
 }
 

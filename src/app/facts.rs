@@ -1,4 +1,5 @@
-//! From rows to the facts that authentication keeps in memory: `auth` and `store` do not know each other.
+//! Converts database rows into the facts that authentication keeps in memory. It lives here because `auth` and `store`
+//! do not know each other.
 
 use crate::{
     auth::access::{Facts, KeyFacts, SessionFacts, UserFacts},
@@ -16,7 +17,7 @@ use crate::{
     },
 };
 
-/// What has to be known of everybody to tell who may do what.
+/// Reads the facts about all users, roles, live sessions and API keys.
 pub(super) fn load(store: &Store, now: Timestamp) -> Result<Facts> {
     store.read_blocking("access.facts", |tx| {
         Ok(Facts {
@@ -28,17 +29,17 @@ pub(super) fn load(store: &Store, now: Timestamp) -> Result<Facts> {
     })
 }
 
-/// What has to be known of a user.
+/// The facts of one user.
 pub fn of_user(user: &User) -> UserFacts {
     UserFacts { role: user.role.as_str().into(), active: user.status == UserStatus::Active }
 }
 
-/// What has to be known of a session.
+/// The facts of one session.
 pub fn of_session(session: &Session) -> SessionFacts {
     SessionFacts { user: session.user_id, expires_at: session.expires_at }
 }
 
-/// What has to be known of an API key.
+/// The facts of one API key.
 pub fn of_key(key: &ApiKey) -> KeyFacts {
     KeyFacts { id: key.id, maker: key.created_by, permissions: key.permissions, expires_at: key.expires_at }
 }
