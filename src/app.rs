@@ -1,7 +1,7 @@
 //! The state that all requests share. It is built once at start, in `app/start.rs`, and contains no business behaviour.
 
+pub mod access;
 pub mod backups;
-pub mod facts;
 pub mod readiness;
 mod start;
 
@@ -10,8 +10,8 @@ pub use start::{StartError, Surroundings};
 use crate::{
     auth::{
         Cursors, Mac,
-        access::AccessFacts,
-        password::{Hasher, PasswordRules},
+        access::AccessCache,
+        password::{PasswordHasher, PasswordRules},
         rate_limit::{LoginDelays, RequestLimits},
         secret,
         token::Tokens,
@@ -49,11 +49,11 @@ pub struct Parts {
     /// Issues and verifies access tokens.
     pub tokens: Tokens,
     /// Hashes and verifies passwords.
-    pub hasher: Hasher,
+    pub hasher: PasswordHasher,
     /// The rules for new passwords.
     pub password_rules: PasswordRules,
     /// The in-memory copy of users, roles, sessions and API keys that authentication reads.
-    pub access: AccessFacts,
+    pub access: AccessCache,
     /// Delays and limits of failed log-ins.
     pub login_delays: LoginDelays,
     /// Rate limits of requests.

@@ -23,8 +23,9 @@ mod user;
 mod verify;
 
 use crate::{
+    api::output::problem,
     app::StartError,
-    error::{Category, Error, FaultLocation},
+    error::{Category, Error},
     store::{CopyError, OpenError},
 };
 use clap::{CommandFactory, Parser, Subcommand};
@@ -165,11 +166,8 @@ impl From<Error> for Failure {
 
 /// A line for each fault: what it is about, and what it has to be.
 fn faults(e: &Error) -> String {
-    let lines = e.faults().iter().map(|fault| match &fault.at {
-        FaultLocation::Pointer(name) => format!("{} {}", name.trim_start_matches("#/"), fault.detail),
-        FaultLocation::Parameter(name) => format!("{name} {}", fault.detail),
-        FaultLocation::Header(name) => format!("{name} {}", fault.detail),
-    });
+    let lines =
+        e.faults().iter().map(|fault| format!("{} {}", problem::place(fault).trim_start_matches("#/"), fault.detail));
     lines.collect::<Vec<_>>().join("\n")
 }
 

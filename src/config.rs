@@ -10,9 +10,10 @@ mod value;
 
 pub use bootstrap::{Bootstrap, Secret};
 pub use load::{Flag, Loaded, Setting, Sources, environment, find_file, load};
-pub use network::{HttpUrl, Network};
+pub use network::Network;
 pub use reference::{Key, Section, reference};
 
+use crate::domain::url::Url;
 use figment::value::Value;
 use jiff::tz::TimeZone;
 use load::Reader;
@@ -216,7 +217,7 @@ sections! {
     /// Traces.
     traces: Traces {
         /// The collector that spans are sent to, by OTLP over HTTP with JSON; without one, none are.
-        otlp_endpoint: Option<HttpUrl> = "", network::http_url;
+        otlp_endpoint: Option<Url> = "", network::optional_url;
     }
     /// Logs.
     log: Log {
@@ -327,7 +328,7 @@ mod tests {
             ("backup.every", "daily"),
             ("backup.keep", "-1"),
             ("metrics.public", "1"),
-            ("traces.otlp_endpoint", "https://127.0.0.1:4318"),
+            ("traces.otlp_endpoint", "127.0.0.1:4318"),
             ("log.format", "xml"),
             ("log.level", "loud"),
         ];

@@ -28,7 +28,7 @@
 //! | module | is | is not |
 //! |---|---|---|
 //! | [`api`] | HTTP: the table of operations, extraction, problems, OpenAPI, pages | rules, SQL |
-//! | [`auth`] | tokens, passwords, secrets, roles, access facts in memory | HTTP, SQL |
+//! | [`auth`] | tokens, passwords, secrets, roles, access cache in memory | HTTP, SQL |
 //! | [`domain`] | the rules: ids, money, prices, states, days; pure and synchronous | I/O, async |
 //! | [`service`] | the use cases: require, then one transaction, then the reply | HTTP, SQL |
 //! | [`store`] | every line of SQL; the single writer, the readers | rules, HTTP |
@@ -62,6 +62,8 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod outbound;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+pub mod worker;

@@ -18,7 +18,7 @@ use orderd::{
     },
     service::{
         analytics::{self, Basis, Question, RevenueSort},
-        page::Wanted,
+        page::PageRequest,
     },
 };
 use shop::{Outcome, percentile};
@@ -100,7 +100,7 @@ async fn ask(app: &App, name: &str, question: &Question) -> Outcome<Duration> {
         "top-items" => drop(analytics::top_items(app, &actor, question, PAGE).await?),
         _ => {
             let order = (RevenueSort::Net, Direction::Descending);
-            drop(analytics::revenue_by_user(app, &actor, question, order, Wanted::some(None, PAGE)).await?);
+            drop(analytics::revenue_by_user(app, &actor, question, order, PageRequest::uncounted(None, PAGE)).await?);
         }
     }
     Ok(begun.elapsed())

@@ -19,7 +19,7 @@ use orderd::{
     service::{
         demo::{self, Plan},
         orders::{self, Named},
-        page::Wanted,
+        page::PageRequest,
     },
 };
 use shop::{Histogram, Outcome, percentile};
@@ -110,9 +110,10 @@ async fn walk(app: &App) -> Outcome<(f64, f64)> {
     while times.len() < PAGES {
         let sort = (SortKey::Created, Direction::Descending);
         let begun = Instant::now();
-        let page = orders::list(app, &shop::system(), (Filter::default(), sort), Wanted::some(after, PAGE)).await?;
+        let page =
+            orders::list(app, &shop::system(), (Filter::default(), sort), PageRequest::uncounted(after, PAGE)).await?;
         times.push(begun.elapsed());
-        after = page.next;
+        after = page.info.next;
         if after.is_none() {
             break;
         }

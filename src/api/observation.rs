@@ -1,8 +1,13 @@
-//! Records each request when it ends: one log line, its metrics and its span in a trace. A request whose client
-//! disconnects before the response is recorded as abandoned.
+//! Records each request when it ends: one log line, its metrics and its span in a trace. A request whose client disconnects
+//! before the response is recorded as abandoned.
 
 use super::context::{Context, Trace};
-use crate::{app::App, domain::trace::TARGET, error::Error, telemetry::metrics::NO_OPERATION};
+use crate::{
+    app::App,
+    domain::trace::TARGET,
+    error::Error,
+    telemetry::{logs::Millis, metrics::NO_OPERATION},
+};
 use axum::{http::Method, response::Response};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -66,7 +71,7 @@ impl Observation {
         self.log(Some(status), code, taken);
         let slow_after = operation.map_or(SLOW_AFTER, |operation| SLOW_AFTER.saturating_add(operation.extra_time));
         if taken > slow_after {
-            tracing::warn!(operation = id, duration_us = micros(taken), "slow request {id}: {} ms", taken.as_millis());
+            tracing::warn!(operation = id, duration_us = micros(taken), "slow request {id}: {}", Millis(taken));
         }
         if let Some(error) = error {
             self.app.metrics.problems.count(error.problem().code);
@@ -74,9 +79,7 @@ impl Observation {
         }
     }
 
-    /// Writes the log line of the request. `status` is none if the client disconnected before the response.
     fn log(&self, status: Option<u16>, code: Option<&str>, taken: Duration) {
-        let outcome = status.map_or_else(|| "client disconnected".to_owned(), |status| status.to_string());
         tracing::info!(
             http.method = %self.method,
             http.path = self.path,
@@ -86,10 +89,13 @@ impl Observation {
             error.code = code,
             client.address = self.context.address.map(field::display),
             duration_us = micros(taken),
-            "{} {} → {outcome} in {:.1} ms",
+            "{} {} {}",
             self.method,
             self.path,
-            taken.as_secs_f64() * 1000.0
+            status.map_or_else(
+                || format!("was abandoned by its client after {}", Millis(taken)),
+                |status| format!("→ {status} in {}", Millis(taken))
+            )
         );
     }
 }

@@ -1,11 +1,11 @@
-//! Builds the application: opens the database and the signing keys, and loads the access facts.
+//! Builds the application: opens the database and the signing keys, and loads the access cache.
 
-use super::{App, Imports, Parts, backups::Backups, facts, readiness::Readiness};
+use super::{App, Imports, Parts, access, backups::Backups, readiness::Readiness};
 use crate::{
     auth::{
         Cursors, Mac,
-        access::AccessFacts,
-        password::{HashCost, Hasher, PasswordRules},
+        access::AccessCache,
+        password::{HashCost, PasswordHasher, PasswordRules},
         rate_limit::{LoginDelays, RequestLimits},
         secret,
         token::{KeyRing, Tokens},
@@ -81,7 +81,7 @@ impl From<Error> for StartError {
 }
 
 impl App {
-    /// Opens the database and the signing keys, and loads the access facts into memory.
+    /// Opens the database and the signing keys, and loads the access cache.
     pub fn open(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let Surroundings { clock, ids, hash_cost, cores } = surroundings;
         let ids = Arc::new(ids);
@@ -107,9 +107,9 @@ impl App {
             backups: Backups::default(),
             metrics: Metrics::new(clock.now()),
             notes: Notes::default(),
-            hasher: Hasher::new(hash_cost, all_but_one(cores))?,
+            hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
-            access: AccessFacts::new(facts::load(&store, clock.now())?),
+            access: AccessCache::new(access::load(&store, clock.now())?),
             login_delays: LoginDelays::new(config.limits.login_per_minute),
             request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),

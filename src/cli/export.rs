@@ -3,7 +3,7 @@
 use super::{Failure, flags::ConfigFlags};
 use crate::{
     api::orders::Export,
-    service::{orders, page::Wanted},
+    service::{orders, page::PageRequest},
     store::{Store, beside, sync_folder},
 };
 use clap::ValueEnum;
@@ -97,12 +97,12 @@ fn write_all(
 ) -> Result<(), Failure> {
     let mut after = None;
     loop {
-        let wanted = Wanted::some(after, ORDERS_AT_ONCE);
+        let wanted = PageRequest::uncounted(after, ORDERS_AT_ONCE);
         let found = Store::inspect(database, |tx| orders::part(tx, &export.filter, export.sort, &wanted))??;
-        output.write_all(&export.encode(&found.entries, after)?).map_err(&failed)?;
-        if found.next.is_none() {
+        output.write_all(&export.encode(found.entries, after)?).map_err(&failed)?;
+        if found.info.next.is_none() {
             return output.flush().map_err(&failed);
         }
-        after = found.next;
+        after = found.info.next;
     }
 }

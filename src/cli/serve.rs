@@ -11,21 +11,20 @@ use crate::{
     error::problem,
     service::{
         demo::{self, DemoUser, Plan},
-        housekeeping,
         sessions::{self, Source},
         users::NewUser,
     },
     telemetry::{
         logs,
-        traces::{self, Exporter},
+        traces::{self, FinishedSpans},
     },
+    worker,
 };
 use std::sync::Arc;
 use tokio::{
     net::TcpListener,
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
 };
 
 /// The arguments of `orderd serve`.
@@ -41,25 +40,25 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = self.flags.load()?;
-        let exporter = observe(&loaded.config)?;
+        let spans = observe(&loaded.config)?;
         let runtime = runtime(Builder::new_multi_thread())?;
-        let outcome = runtime.block_on(serve(loaded, self.demo.then(demo_plan), exporter));
-        // Work that nobody waits for any more must not keep the process.
+        let outcome = runtime.block_on(serve(loaded, self.demo.then(demo_plan), spans));
+        // Work that nothing waits for must not keep the process alive.
         runtime.shutdown_background();
         outcome
     }
 }
 
-/// Begins to log and, where that is wanted, to record traces.
-fn observe(config: &Config) -> Result<Option<Exporter>, Failure> {
+/// Starts the log and, with a collector configured, the recording of traces. Returns the queue of finished spans.
+fn observe(config: &Config) -> Result<Option<FinishedSpans>, Failure> {
     let ids = SpanIds::seeded(secret::random_seed()?);
-    let endpoint = config.traces.otlp_endpoint.clone();
-    let (spans, exporter) = endpoint.map(|to| traces::recorder(Clock::system(), ids, to)).unzip();
-    logs::start(config.log.format, config.log.level, Clock::system(), spans);
-    Ok(exporter)
+    let is_recording = config.traces.otlp_endpoint.is_some();
+    let (recorder, spans) = is_recording.then(|| traces::recorder(Clock::system(), ids)).unzip();
+    logs::start(config.log.format, config.log.level, Clock::system(), recorder);
+    Ok(spans)
 }
 
-async fn serve(loaded: Loaded, demo: Option<Plan>, exporter: Option<Exporter>) -> Result<(), Failure> {
+async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
     // From the start, so that no signal kills it while it does not listen for them yet.
     let told = told_to_stop().and_then(|told| Ok((told, signal(SignalKind::hangup())?)));
@@ -89,26 +88,20 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, exporter: Option<Exporter>) -
         "ready"
     );
     supervisor::ready(&format!("{scheme}://{address}"));
-    let (stop_exporting, stopped) = oneshot::channel();
-    let exporting = exporter.map(|exporter| {
-        // The application was made just now, so nothing is there yet.
-        let _ = app.metrics.spans.set(exporter.counts());
-        tokio::spawn(exporter.run(stopped))
-    });
-    let outcome = run(app, listener, certificate, told).await;
-    drop(stop_exporting);
-    if let Some(exporting) = exporting {
-        // A panic in it has been logged where it happened.
-        let _ = exporting.await;
-    }
-    outcome
+    run(app, Connections { listener, certificate }, spans, told).await
 }
 
-/// Serves until it is told to stop or storage fails.
-async fn run(
-    app: App,
+/// Where connections come from, and the certificate that they are shown.
+struct Connections {
     listener: TcpListener,
     certificate: Option<Arc<Certificate>>,
+}
+
+/// Serves until a signal tells it to stop or storage fails.
+async fn run(
+    app: App,
+    connections: Connections,
+    spans: Option<FinishedSpans>,
     told: impl Future<Output = &'static str>,
 ) -> Result<(), Failure> {
     let store = app.store.clone();
@@ -120,11 +113,11 @@ async fn run(
         }
         supervisor::stopping();
     };
-    let (stop_housekeeping, stopped) = oneshot::channel();
-    let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
+    let worker = worker::start(&app, spans);
+    let Connections { listener, certificate } = connections;
     accept::serve(app.clone(), api::router(app.clone()), listener, certificate, stop).await;
-    drop(stop_housekeeping);
-    housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
+    // After the last request, so that its audit notes and spans are written too.
+    worker.stop().await;
     app.store.close().await;
     if app.store.has_failed() {
         return Err(Failure::failed(format!("{}: storage failed; start again to recover", app.store.path().display())));

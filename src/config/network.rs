@@ -1,6 +1,7 @@
 //! Parses network values: addresses, networks, URLs and web origins. It never looks up a name.
 
 use super::value::text;
+use crate::domain::url::{Url, UrlFault};
 use figment::value::Value;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -49,37 +50,18 @@ pub(super) fn address(value: &Value) -> Result<SocketAddr, String> {
     text(value)?.parse().map_err(fault)
 }
 
-/// The address of an HTTP service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpUrl {
-    /// Host and port, for the connection and the `Host` header.
-    pub authority: String,
-    /// The path, with its leading slash.
-    pub path: String,
-}
-
-/// Parses an `http` URL with host and port; empty text gives none. The collector runs beside this process, so TLS is
-/// not supported.
-pub(super) fn http_url(value: &Value) -> Result<Option<HttpUrl>, String> {
-    let url = text(value)?;
-    if url.is_empty() {
+/// An `http` or `https` URL, or none if the text is empty.
+pub(super) fn optional_url(value: &Value) -> Result<Option<Url>, String> {
+    let text = text(value)?;
+    if text.is_empty() {
         return Ok(None);
     }
-    let parsed = parse_http_url(&url)
-        .ok_or_else(|| "must be an http URL with a port, such as http://127.0.0.1:4318/v1/traces".to_owned())?;
-    Ok(Some(parsed))
-}
-
-fn parse_http_url(url: &str) -> Option<HttpUrl> {
-    let rest = url.strip_prefix("http://")?;
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (host, port) = authority.rsplit_once(':')?;
-    let plain = |c: u8| c.is_ascii_graphic() && !matches!(c, b'?' | b'#' | b'"' | b'<' | b'>' | b'\\');
-    let good = is_host(host) && is_port(port) && path.bytes().all(plain);
-    good.then(|| HttpUrl {
-        authority: authority.to_owned(),
-        path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
-    })
+    // The configuration's reference shows this text as the form of the value.
+    let fault = |e| match e {
+        UrlFault::Scheme => "must be an http or https URL, such as http://127.0.0.1:4318/v1/traces".to_owned(),
+        e => e.to_string(),
+    };
+    Url::parse(&text).map(Some).map_err(fault)
 }
 
 /// Parses an origin exactly as browsers send it (RFC 6454, section 6.2), because no other form would match.
@@ -149,18 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_url_is_http_with_a_port() {
-        let read = |url: &str| http_url(&url.into());
-        let url =
-            |authority: &str, path: &str| Ok(Some(HttpUrl { authority: authority.to_owned(), path: path.to_owned() }));
+    fn a_collector_is_an_http_or_https_url() {
+        let read = |url: &str| optional_url(&url.into()).map(|url| url.map(|url| url.to_string()));
         assert_eq!(read(""), Ok(None));
-        assert_eq!(read("http://127.0.0.1:4318/v1/traces"), url("127.0.0.1:4318", "/v1/traces"));
-        assert_eq!(read("http://[::1]:4318"), url("[::1]:4318", "/"));
-        assert_eq!(read("http://localhost:80/"), url("localhost:80", "/"));
-        for other in ["localhost:4318", "http://localhost", "https://localhost:4318/", "http://u@a:1/", "http://a:1/ b"]
-        {
-            assert!(read(other).is_err(), "{other}");
+        for url in ["http://127.0.0.1:4318/v1/traces", "https://collector.example/v1/traces", "http://[::1]:4318/"] {
+            assert_eq!(read(url), Ok(Some(url.to_owned())));
         }
+        assert!(read("localhost:4318").unwrap_err().contains("such as http://127.0.0.1:4318"));
+        assert!(read("http://u@a:1/").unwrap_err().contains("user name"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What an order costs: every total is computed here, from lines, fees and discounts, in exact integers.
 
 use super::money::{TaxRate, amount};
-use crate::error::Fault;
+use crate::error::{Fault, Field, ItemField};
 
 /// How a line is taxed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub fn price(lines: &[Line], fees: &[Fee], order_discount: i64) -> Result<(Vec<L
                 tax += i128::from(totals.tax_amount);
                 priced.push(totals);
             }
-            Err((field, code, detail)) => faults.push(Fault::body(format!("#/items/{i}/{field}"), code, detail)),
+            Err((field, code, detail)) => faults.push(Fault::new(Field::Item(i, field), code, detail)),
         }
         subtotal += i128::from(line.quantity) * i128::from(line.unit_amount);
         discount += i128::from(line.discount_amount);
@@ -86,29 +86,29 @@ pub fn price(lines: &[Line], fees: &[Fee], order_discount: i64) -> Result<(Vec<L
     if total < 0 {
         let most = i128::from(order_discount) + total;
         let detail = format!("must be at most {most}, or the total would be negative");
-        return Err(vec![Fault::body("#/order_discount_amount", "too_large", detail)]);
+        return Err(vec![Fault::new(Field::OrderDiscountAmount, "too_large", detail)]);
     }
     let sums = [subtotal, discount, fee, tax, total].map(amount);
     let [Some(subtotal), Some(discount), Some(fee), Some(tax), Some(total)] = sums else {
-        return Err(vec![Fault::body("#/items", "too_large", "the totals must be at most 9007199254740991")]);
+        return Err(vec![Fault::new(Field::Items, "too_large", "the totals must be at most 9007199254740991")]);
     };
     Ok((priced, Totals { subtotal, discount, fee, tax, total }))
 }
 
 /// Totals of one line, or the field at fault, the fault's code and what would be right.
-fn price_line(line: &Line) -> Result<LineTotals, (&'static str, &'static str, String)> {
+fn price_line(line: &Line) -> Result<LineTotals, (ItemField, &'static str, String)> {
     let too_large = |field| (field, "too_large", "the line's total must be at most 9007199254740991".to_owned());
-    let gross =
-        amount(i128::from(line.quantity) * i128::from(line.unit_amount)).ok_or_else(|| too_large("unit_amount"))?;
+    let gross = amount(i128::from(line.quantity) * i128::from(line.unit_amount))
+        .ok_or_else(|| too_large(ItemField::UnitAmount))?;
     let net = gross - line.discount_amount;
     if net < 0 {
-        return Err(("discount_amount", "too_large", format!("must be at most {gross}")));
+        return Err((ItemField::DiscountAmount, "too_large", format!("must be at most {gross}")));
     }
     let tax = match &line.tax {
         Tax::Rate(rate) => rate.of(net),
         Tax::Amount(tax) => i128::from(*tax),
     };
-    let total = amount(i128::from(net) + tax).ok_or_else(|| too_large("unit_amount"))?;
+    let total = amount(i128::from(net) + tax).ok_or_else(|| too_large(ItemField::UnitAmount))?;
     Ok(LineTotals { tax_amount: total - net, total_amount: total })
 }
 
@@ -142,14 +142,10 @@ mod tests {
     #[test]
     fn every_line_at_fault_is_named() {
         let lines = [line(1, 5, 6, Tax::Amount(0)), line(1, 5, 5, Tax::Amount(0)), line(2, 5, 11, Tax::Amount(0))];
-        let at: Vec<_> = price(&lines, &[], 0).unwrap_err().into_iter().map(|f| (f.at, f.detail)).collect();
-        assert_eq!(
-            at,
-            [("#/items/0/discount_amount", "5"), ("#/items/2/discount_amount", "10")].map(|(place, most)| (
-                crate::error::FaultLocation::Pointer(place.into()),
-                format!("must be at most {most}")
-            ))
-        );
+        let discount_of = |i, most| {
+            Fault::new(Field::Item(i, ItemField::DiscountAmount), "too_large", format!("must be at most {most}"))
+        };
+        assert_eq!(price(&lines, &[], 0).unwrap_err(), [discount_of(0, 5), discount_of(2, 10)]);
     }
 
     #[test]

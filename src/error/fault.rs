@@ -1,4 +1,5 @@
-//! One fault in a request. A request is checked completely, so one error can carry many of them.
+//! One fault in a request. A request is checked completely, so one error can carry many of them. How a place in a
+//! request is written (a pointer, a parameter, a header) is decided in `api/input/fault.rs`.
 
 /// One fault in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,27 +15,50 @@ pub struct Fault {
 /// The part of a request that is at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultLocation {
-    /// A member of the body, as a JSON pointer in URI-fragment form.
-    Pointer(String),
-    /// The query parameter of this name.
-    Parameter(String),
-    /// The header of this name.
-    Header(&'static str),
+    /// A field that a rule is about.
+    Field(Field),
+    /// A place in the input, in the words of the code that reads the input.
+    Input {
+        /// The kind of place, such as `parameter`.
+        part: &'static str,
+        /// Which one, such as `limit`.
+        name: String,
+    },
+}
+
+/// The fields that rules can find at fault.
+#[allow(missing_docs, reason = "a field is named here as callers name it")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Amount,
+    CurrentPassword,
+    Email,
+    ExpiresAt,
+    Items,
+    /// A field of the item at this index, from 0.
+    Item(usize, ItemField),
+    Metadata,
+    NewPassword,
+    OrderDiscountAmount,
+    Password,
+    PaymentId,
+    Refund,
+    Role,
+    RoleName,
+    UserId,
+}
+
+/// The fields of an item that rules can find at fault.
+#[allow(missing_docs, reason = "a field is named here as callers name it")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemField {
+    DiscountAmount,
+    UnitAmount,
 }
 
 impl Fault {
-    /// A fault in the body at `pointer`, such as `#/amount`.
-    pub fn body(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { at: FaultLocation::Pointer(pointer.into()), code, detail: detail.into() }
-    }
-
-    /// A fault in the query parameter `name`.
-    pub fn parameter(name: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { at: FaultLocation::Parameter(name.into()), code, detail: detail.into() }
-    }
-
-    /// A fault in the header `name`.
-    pub fn header(name: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { at: FaultLocation::Header(name), code, detail: detail.into() }
+    /// A fault in `field`.
+    pub fn new(field: Field, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { at: FaultLocation::Field(field), code, detail: detail.into() }
     }
 }

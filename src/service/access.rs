@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::{
         Actor, Principal,
-        secret::{Kind, Secret},
+        secret::{Secret, SecretKind},
     },
     domain::trace::TraceId,
     error::{Error, Result, problem},
@@ -33,10 +33,10 @@ pub fn authenticate(
         trace,
         address,
     };
-    if token.starts_with(Kind::ApiKey.prefix()) {
-        let secret = Secret::parse(Kind::ApiKey, token).ok_or_else(refused)?;
+    if token.starts_with(SecretKind::ApiKey.prefix()) {
+        let secret = Secret::parse(SecretKind::ApiKey, token).ok_or_else(refused)?;
         let key = app.access.authenticate_key(&secret.digest(), now).ok_or_else(refused)?;
-        return Ok(actor(Principal::ApiKey { id: key.key, maker: key.maker }, None, key.permissions));
+        return Ok(actor(Principal::ApiKey { id: key.key, owner: key.owner }, None, key.permissions));
     }
     let claims = app.tokens.verify(token, now)?;
     let who = app.access.authenticate_session(&claims, now).ok_or_else(refused)?;
@@ -48,7 +48,7 @@ pub fn authenticate(
 ///
 /// # Errors
 /// `UNAUTHENTICATED` if their session, key or account has ended.
-pub fn again(app: &App, actor: &Actor) -> Result<Actor> {
+pub fn recheck(app: &App, actor: &Actor) -> Result<Actor> {
     let now = app.clock.now();
     let present = match actor.principal {
         Principal::User { id, session: Some(session) } => {

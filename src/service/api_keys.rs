@@ -2,22 +2,23 @@
 
 use super::{
     audit,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     roles::names,
     views::{AsText, KeyView, NewKeyView},
 };
 use crate::{
-    app::{App, facts},
+    app::App,
     auth::{
         Actor,
-        secret::{Kind, Secret},
+        access::CachedKey,
+        secret::{Secret, SecretKind},
     },
     domain::{
         id::{KeyId, UserId},
         permission::{Permission, PermissionSet},
         time::Timestamp,
     },
-    error::{Error, Fault, Result},
+    error::{Error, Fault, Field, Result},
     store::api_keys::{self, ApiKey},
 };
 use serde_json::json;
@@ -44,10 +45,10 @@ pub async fn create(app: &App, actor: Actor, new: NewKey) -> Result<NewKeyView> 
 /// Makes a key that belongs to `owner`.
 pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> Result<NewKeyView> {
     if new.expires_at.is_some_and(|end| end <= app.clock.now()) {
-        return Err(Error::invalid(vec![Fault::body("#/expires_at", "too_small", "must be in the future")]));
+        return Err(Error::invalid(vec![Fault::new(Field::ExpiresAt, "too_small", "must be in the future")]));
     }
     actor.require_to_hold(new.permissions)?;
-    let secret = Secret::generate(Kind::ApiKey)?;
+    let secret = Secret::generate(SecretKind::ApiKey)?;
     let (shared, digest, prefix) = (app.clone(), secret.digest(), secret.prefix().to_owned());
     let key = app
         .store
@@ -69,8 +70,8 @@ pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> 
                 "expires_at": key.expires_at.map(|end| end.to_string()),
             });
             audit::record(tx, &actor, "api_keys.create", Some(&key.id), &changes)?;
-            let (app, facts) = (shared.clone(), facts::of_key(&key));
-            tx.after_commit(move || app.access.put_key(digest, facts));
+            let (app, cached) = (shared.clone(), CachedKey::from(&key));
+            tx.after_commit(move || app.access.put_key(digest, cached));
             Ok(key)
         })
         .await?;
@@ -78,12 +79,12 @@ pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> 
 }
 
 /// Every key, newest first.
-pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<KeyId>) -> Result<Found<KeyView, KeyId>> {
+pub async fn list(app: &App, actor: &Actor, request: &PageRequest<KeyId>) -> Result<Page<KeyView, KeyId>> {
     actor.require(Permission::ApiKeysWrite)?;
-    let used = app.access.keys_used();
+    let used = app.access.key_uses();
     let found = app.store.read("api_keys.list", |tx| {
-        let found = api_keys::page(tx, wanted.after, wanted.look_for())?;
-        wanted.found(found, |key| key.id, || api_keys::count(tx))
+        let found = api_keys::page(tx, request.after, request.limit_and_one())?;
+        request.page(found, |key| key.id, || api_keys::count(tx))
     });
     Ok(found.await?.map(|key| shown(key, &used)))
 }
@@ -91,7 +92,7 @@ pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<KeyId>) -> Result<Fo
 /// The key of this identifier.
 pub(super) async fn find(app: &App, id: KeyId) -> Result<Option<KeyView>> {
     let key = app.store.read("api_keys.find", |tx| api_keys::by_id(tx, id)).await?;
-    Ok(key.map(|key| shown(key, &app.access.keys_used())))
+    Ok(key.map(|key| shown(key, &app.access.key_uses())))
 }
 
 /// Revokes a key, from its next request on.
@@ -112,7 +113,7 @@ pub async fn revoke(app: &App, actor: Actor, id: KeyId) -> Result<()> {
 
 /// Keeps when keys were last used. Noting it with each request would make a write of every read.
 pub async fn keep_last_use(app: &App) -> Result<()> {
-    let used = app.access.keys_to_keep();
+    let used = app.access.unsaved_key_uses();
     if used.is_empty() {
         return Ok(());
     }
@@ -121,7 +122,7 @@ pub async fn keep_last_use(app: &App) -> Result<()> {
         .write("api_keys.keep_last_use", move |tx| {
             used.iter().try_for_each(|&(id, at)| api_keys::used(tx, id, at))?;
             let (app, used) = (shared.clone(), used.clone());
-            tx.after_commit(move || app.access.keys_kept(&used));
+            tx.after_commit(move || app.access.mark_key_uses_saved(&used));
             Ok(())
         })
         .await

@@ -4,16 +4,17 @@
 //! written a moment later, many notes at once, so that a stranger can neither tell from the time of an answer whether
 //! anything was written, nor make this service write at will. How much of it is kept is limited for the same reason.
 
-pub use crate::store::audit::Filter;
-
 use super::{
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::{AsText, AuditView},
 };
 use crate::{
     app::App,
     auth::Actor,
-    domain::{audit::Outcome, permission::Permission},
+    domain::{
+        audit::{AuditFilter, Outcome},
+        permission::Permission,
+    },
     error::{Result, problem},
     store::{
         WriteTx,
@@ -90,14 +91,19 @@ pub async fn write_notes(app: &App) -> Result<()> {
 }
 
 /// Entries by row, newest first.
-pub async fn list(app: &App, actor: &Actor, filter: Filter, wanted: Wanted<i64>) -> Result<Found<AuditView, i64>> {
+pub async fn list(
+    app: &App,
+    actor: &Actor,
+    filter: AuditFilter,
+    request: PageRequest<i64>,
+) -> Result<Page<AuditView, i64>> {
     actor.require(Permission::AuditRead)?;
     // Reading goes on while nothing can be written; housekeeping tries again, and reports it.
     let _ = write_notes(app).await;
     app.store
         .scan("audit.list", move |tx| {
-            let found = audit::page(tx, &filter, wanted.after, wanted.look_for())?;
-            let found = wanted.found(found, |entry| entry.seq, || audit::count(tx, &filter))?;
+            let found = audit::page(tx, &filter, request.after, request.limit_and_one())?;
+            let found = request.page(found, |entry| entry.seq, || audit::count(tx, &filter))?;
             Ok(found.map(AuditView::from))
         })
         .await

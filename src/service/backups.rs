@@ -3,7 +3,7 @@
 
 mod schedule;
 
-pub use schedule::{Schedule, room_for, run, there};
+pub use schedule::{Schedule, room_for, there};
 
 use super::audit;
 use crate::{

@@ -25,7 +25,7 @@ use crate::{
         transaction::Kind,
         user::Email,
     },
-    error::{Error, Result},
+    error::{Error, Field, Result},
     store::{WriteTx, events, users as user_rows},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -112,7 +112,7 @@ async fn fill_users(app: &App, system: &Actor) -> Result<(Vec<DemoUser>, Option<
 /// Accounts of customers. Nobody knows their one password, which is hashed once: hashing is slow by design.
 async fn open_accounts(app: &App, system: &Actor, count: usize) -> Result<Vec<UserId>> {
     let nobody = Owner { email: "", name: "" };
-    let password = app.password_rules.check(&secret::readable_password()?, nobody, "#/password");
+    let password = app.password_rules.check(&secret::readable_password()?, nobody, Field::Password);
     let hash: Arc<str> = app.hasher.hash(password.map_err(Error::invalid)?).await?.into();
     let mut made = Vec::with_capacity(count);
     while made.len() < count {

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::{Actor, password::Owner},
     domain::{id::UserId, user::User},
-    error::{Error, Fault, Result, problem},
+    error::{Error, Fault, Field, Result, problem},
     store::users,
 };
 use serde_json::json;
@@ -20,7 +20,7 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
     });
     let (user, hash) = found.await?;
     let owner = Owner { email: user.email.as_str(), name: &user.name };
-    let accepted = app.password_rules.check(new, owner, "#/new_password");
+    let accepted = app.password_rules.check(new, owner, Field::NewPassword);
     let wrong = verify(app, &actor, &user, current, &hash).await?;
     let accepted = match (accepted, wrong) {
         (Ok(accepted), None) => accepted,
@@ -46,7 +46,7 @@ async fn verify(app: &App, actor: &Actor, user: &User, shown: &str, hash: &str) 
 }
 
 fn wrong_password() -> Fault {
-    Fault::body("#/current_password", "wrong_password", "must be the present password")
+    Fault::new(Field::CurrentPassword, "wrong_password", "must be the present password")
 }
 
 async fn replace(app: &App, actor: Actor, id: UserId, old_hash: String, new_hash: String) -> Result<()> {

@@ -2,14 +2,14 @@
 
 use super::{
     audit,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::{AsText, RoleView},
 };
 use crate::{
     app::App,
     auth::{Actor, policy},
     domain::permission::{Permission, PermissionSet},
-    error::{Error, Fault, Result, problem},
+    error::{Error, Fault, Field, Result, problem},
     store::{
         ReadTx,
         roles::{self, Role},
@@ -27,14 +27,14 @@ pub(super) fn permissions(tx: &ReadTx<'_>, name: &str) -> Result<Option<Permissi
 }
 
 /// Every role, by name.
-pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<String>) -> Result<Found<RoleView, String>> {
+pub async fn list(app: &App, actor: &Actor, request: &PageRequest<String>) -> Result<Page<RoleView, String>> {
     actor.require(Permission::UsersRead)?;
     let built_in = policy::BUILT_IN.iter().map(|&(name, permissions)| Role { name: name.to_owned(), permissions });
     let mut all: Vec<Role> = built_in.chain(app.store.read("roles.list", roles::all).await?).collect();
     all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let total = i64::try_from(all.len()).map_err(Error::internal);
-    all.retain(|role| wanted.after.as_ref().is_none_or(|after| role.name > *after));
-    Ok(wanted.found(all, |role| role.name.clone(), || total)?.map(|role| shown(&role)))
+    all.retain(|role| request.after.as_ref().is_none_or(|after| role.name > *after));
+    Ok(request.page(all, |role| role.name.clone(), || total)?.map(|role| shown(&role)))
 }
 
 /// A role after it was put, and whether it is new.
@@ -50,7 +50,7 @@ pub async fn put(app: &App, actor: Actor, name: String, permissions: PermissionS
     actor.require(Permission::RolesWrite)?;
     if !policy::is_role_name(&name) {
         let detail = format!("must begin with a letter and have at most {} of a-z 0-9 _ -", policy::MAX_ROLE_NAME);
-        return Err(Error::invalid(vec![Fault::parameter("name", "invalid_format", detail)]));
+        return Err(Error::invalid(vec![Fault::new(Field::RoleName, "invalid_format", detail)]));
     }
     actor.require_to_hold(permissions)?;
     let (shared, role) = (app.clone(), Role { name, permissions });

@@ -10,7 +10,7 @@ pub use setup::{first_admin, offer_setup, set_up};
 
 use super::{
     api_keys, audit,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::{AsText, KeyView, SessionView, UserView},
 };
 use crate::{
@@ -152,14 +152,14 @@ pub async fn list(
     app: &App,
     actor: &Actor,
     user: UserId,
-    wanted: &Wanted<SessionId>,
-) -> Result<Found<SessionView, SessionId>> {
+    request: &PageRequest<SessionId>,
+) -> Result<Page<SessionView, SessionId>> {
     require_self_or_writer(actor, user)?;
     let now = app.clock.now();
     let found = app.store.read("sessions.list", |tx| {
         users::by_id(tx, user)?.ok_or_else(Error::absent)?;
-        let found = sessions::page(tx, user, wanted.after, now, wanted.look_for())?;
-        wanted.found(found, |session| session.id, || sessions::count(tx, user, now))
+        let found = sessions::page(tx, user, request.after, now, request.limit_and_one())?;
+        request.page(found, |session| session.id, || sessions::count(tx, user, now))
     });
     Ok(found.await?.map(|session| SessionView {
         id: AsText(session.id),

@@ -6,7 +6,7 @@ use super::{
     history::{self, Recorded},
     idempotency::{IdempotentRequest, Reply},
     orders::readable_order,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::TransactionView,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         time::Timestamp,
         transaction::{Kind, Transaction, TransactionStatus},
     },
-    error::{Error, Fault, Result, problem},
+    error::{Error, Fault, Field, Result, problem},
     store::{ReadTx, WriteTx, orders, transactions},
 };
 
@@ -152,12 +152,17 @@ pub async fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> 
 }
 
 /// An order's transactions, newest first, if the actor may read the order. The key of one is its row.
-pub async fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<Transaction, i64>> {
+pub async fn of_order(
+    app: &App,
+    actor: &Actor,
+    id: OrderId,
+    request: &PageRequest<i64>,
+) -> Result<Page<Transaction, i64>> {
     let found = app.store.read("transactions.list", |tx| {
         let order = readable_order(tx, actor, id)?;
-        let before = wanted.after.unwrap_or(i64::MAX);
-        let rows = transactions::of_order(tx, order.seq, before, wanted.look_for())?;
-        wanted.found(rows, |(seq, _)| *seq, || transactions::count_of_order(tx, order.seq))
+        let before = request.after.unwrap_or(i64::MAX);
+        let rows = transactions::of_order(tx, order.seq, before, request.limit_and_one())?;
+        request.page(rows, |(seq, _)| *seq, || transactions::count_of_order(tx, order.seq))
     });
     Ok(found.await?.map(|(_, transaction)| transaction))
 }
@@ -175,10 +180,10 @@ pub(super) fn refund_on_cancellation(
 }
 
 /// A refund of `amount` where only `most` is left.
-pub(super) fn exceeds(pointer: &'static str, amount: i64, most: i64) -> Error {
+pub(super) fn exceeds(field: Field, amount: i64, most: i64) -> Error {
     Error::new(&problem::REFUND_EXCEEDS_PAID)
         .detail(format!("{most} is left to refund; {amount} was asked for."))
-        .with_faults(vec![Fault::body(pointer, "too_large", format!("must be at most {most}"))])
+        .with_faults(vec![Fault::new(field, "too_large", format!("must be at most {most}"))])
 }
 
 fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
@@ -205,12 +210,12 @@ fn refuse_excess(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Result
         });
         let Some(payment) = payment else {
             let detail = "must be a succeeded payment of this order";
-            return Err(Error::invalid(vec![Fault::body("#/payment_id", "unknown", detail)]));
+            return Err(Error::invalid(vec![Fault::new(Field::PaymentId, "unknown", detail)]));
         };
         most = most.min(transactions::held_by_payment(tx, &payment)?.refundable());
     }
     if new.amount > most {
-        return Err(exceeds("#/amount", new.amount, most));
+        return Err(exceeds(Field::Amount, new.amount, most));
     }
     Ok(())
 }
@@ -280,6 +285,6 @@ fn account(
 fn within_bounds(paid: i64, amount: i64) -> Result<i64> {
     crate::domain::money::amount(i128::from(paid) + i128::from(amount)).ok_or_else(|| {
         let most = crate::domain::money::MAX_AMOUNT - paid;
-        Error::invalid(vec![Fault::body("#/amount", "too_large", format!("must be at most {most}"))])
+        Error::invalid(vec![Fault::new(Field::Amount, "too_large", format!("must be at most {most}"))])
     })
 }

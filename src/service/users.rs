@@ -7,14 +7,15 @@ pub use change::{ChangeUser, change};
 use super::{
     audit,
     idempotency::{IdempotentRequest, Reply},
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     roles,
     views::{AsText, UserView},
 };
 use crate::{
-    app::{App, facts},
+    app::App,
     auth::{
         Actor,
+        access::CachedUser,
         password::{AcceptedPassword, Owner},
     },
     domain::{
@@ -22,7 +23,7 @@ use crate::{
         permission::Permission,
         user::{Email, User, UserStatus},
     },
-    error::{Error, Fault, Result},
+    error::{Error, Fault, Field, Result},
     store::{ReadTx, WriteTx, users},
 };
 use serde_json::json;
@@ -46,7 +47,7 @@ pub(super) fn accepted(app: &App, new: &NewUser) -> Result<(Email, AcceptedPassw
     let email = Email::parse(&new.email).ok_or_else(not_an_address);
     let role = app.access.role(&new.role).ok_or_else(unknown_role);
     let owner = Owner { email: &new.email, name: &new.name };
-    let password = app.password_rules.check(&new.password, owner, "#/password");
+    let password = app.password_rules.check(&new.password, owner, Field::Password);
     match (email, role, password) {
         (Ok(email), Ok(_), Ok(password)) => Ok((email, password)),
         (email, role, password) => {
@@ -57,11 +58,11 @@ pub(super) fn accepted(app: &App, new: &NewUser) -> Result<(Email, AcceptedPassw
 }
 
 fn not_an_address() -> Fault {
-    Fault::body("#/email", "invalid_format", "must be an e-mail address")
+    Fault::new(Field::Email, "invalid_format", "must be an e-mail address")
 }
 
 fn unknown_role() -> Fault {
-    Fault::body("#/role", "unknown", "must be an existing role")
+    Fault::new(Field::Role, "unknown", "must be an existing role")
 }
 
 /// Makes a user with a role that the actor holds all of.
@@ -116,8 +117,8 @@ pub(super) fn insert(
 
 /// Makes known after the commit what the user may do now.
 fn tell(tx: &WriteTx<'_>, app: &App, user: &User) {
-    let (app, id, facts) = (app.clone(), user.id, facts::of_user(user));
-    tx.after_commit(move || app.access.put_user(id, facts));
+    let (app, id, cached) = (app.clone(), user.id, CachedUser::from(user));
+    tx.after_commit(move || app.access.put_user(id, cached));
 }
 
 /// A user, if the actor may read them; everybody may read themselves.
@@ -138,11 +139,11 @@ pub async fn by_email(app: &App, actor: &Actor, email: &str) -> Result<UserView>
 }
 
 /// Users, newest first.
-pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<UserId>) -> Result<Found<UserView, UserId>> {
+pub async fn list(app: &App, actor: &Actor, request: &PageRequest<UserId>) -> Result<Page<UserView, UserId>> {
     actor.require(Permission::UsersRead)?;
     let found = app.store.read("users.list", |tx| {
-        let found = users::page(tx, wanted.after, wanted.look_for())?;
-        wanted.found(found, |user| user.id, || users::count(tx))
+        let found = users::page(tx, request.after, request.limit_and_one())?;
+        request.page(found, |user| user.id, || users::count(tx))
     });
     Ok(found.await?.map(|user| UserView::from(&user)))
 }

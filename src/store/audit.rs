@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::Outcome,
+        audit::{AuditFilter, Outcome},
         digest::sha256,
         id::{AuditId, Identifier},
         time::Timestamp,
@@ -99,19 +99,6 @@ pub fn append(tx: &WriteTx<'_>, what: NewEntry) -> Result<()> {
     .map(drop)
 }
 
-/// Which entries are wanted.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Who acted.
-    pub actor: Option<String>,
-    /// What was done.
-    pub action: Option<String>,
-    /// Recorded then or later.
-    pub from: Option<Timestamp>,
-    /// Recorded before that.
-    pub to: Option<Timestamp>,
-}
-
 const COLUMNS: &str = "seq, id, occurred_at, actor, action, target, address, request_id, trace_id, outcome, changes";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
@@ -134,7 +121,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 /// At most `limit` entries before row `before`, newest first.
-pub fn page(tx: &ReadTx<'_>, filter: &Filter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
+pub fn page(tx: &ReadTx<'_>, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
     let (first, end) = span(tx, filter)?;
     let end = before.map_or(end, |before| before.min(end));
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE {} ORDER BY seq DESC LIMIT ?5", condition(filter));
@@ -142,7 +129,7 @@ pub fn page(tx: &ReadTx<'_>, filter: &Filter, before: Option<i64>, limit: usize)
 }
 
 /// How many entries there are.
-pub fn count(tx: &ReadTx<'_>, filter: &Filter) -> Result<i64> {
+pub fn count(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<i64> {
     let (first, end) = span(tx, filter)?;
     let sql = format!("SELECT count(*) FROM audit WHERE {} LIMIT ?5", condition(filter));
     let only_row = 1;
@@ -150,7 +137,7 @@ pub fn count(tx: &ReadTx<'_>, filter: &Filter) -> Result<i64> {
 }
 
 /// A text for each combination of filters, so that each has the plan of its index.
-fn condition(filter: &Filter) -> &'static str {
+fn condition(filter: &AuditFilter) -> &'static str {
     match (&filter.actor, &filter.action) {
         (None, None) => "seq >= ?1 AND seq < ?2",
         (Some(_), None) => "actor = ?3 AND seq >= ?1 AND seq < ?2",
@@ -160,7 +147,7 @@ fn condition(filter: &Filter) -> &'static str {
 }
 
 /// The rows of the filter's span of time: from the first to before the second.
-fn span(tx: &ReadTx<'_>, filter: &Filter) -> Result<(i64, i64)> {
+fn span(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<(i64, i64)> {
     let first = filter.from.map_or(Ok(0), |from| since(tx, from))?;
     let end = filter.to.map_or(Ok(i64::MAX), |to| since(tx, to))?;
     Ok((first, end))

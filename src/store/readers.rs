@@ -8,6 +8,7 @@ use super::{
 use crate::{
     domain::time::Timestamp,
     error::{Error, Result, problem},
+    telemetry::logs::Millis,
 };
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
@@ -126,7 +127,8 @@ fn snapshot<T>(
         tracing::warn!(
             query.name = name,
             query.duration_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX),
-            "slow query"
+            "slow query {name}: {}",
+            Millis(taken)
         );
     }
     outcome

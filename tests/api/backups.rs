@@ -79,12 +79,12 @@ fn scheduled(service: &Service) -> Vec<PathBuf> {
 async fn backups_are_made_on_schedule_once_there_is_something_new() {
     let service = Service::start().await;
     let (app, ada) = (service.app(), service.customer().await);
-    let mut schedule = Schedule::begin(&app);
+    let mut schedule = Schedule::resume(&app);
     service.pass(HOUR);
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert_eq!((scheduled(&service), app.backups.last_good()), (vec![], None), "there is no order yet");
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     let [first] = scheduled(&service).try_into().unwrap();
     assert_eq!(first.file_name().unwrap(), "orders.db.20260615T130000.000Z");
     assert_sound(&first);
@@ -96,22 +96,22 @@ async fn backups_are_made_on_schedule_once_there_is_something_new() {
     assert_eq!(good.bytes, fs::metadata(&first).unwrap().len());
 
     service.pass(HOUR);
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert_eq!(scheduled(&service), std::slice::from_ref(&first), "nothing has changed");
     assert_eq!(app.backups.last_good().unwrap().current_at, service.now());
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert_eq!(scheduled(&service).len(), 2);
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
     service.pass(HOUR / 2);
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert_eq!(scheduled(&service).len(), 2, "none is due");
 
-    let mut again = Schedule::begin(&app);
+    let mut again = Schedule::resume(&app);
     assert_eq!(app.backups.last_good().unwrap().path, scheduled(&service)[1], "after a start it knows what is there");
-    again.look(&app).await;
+    again.make_if_due(&app).await;
     service.pass(HOUR / 2);
-    again.look(&app).await;
+    again.make_if_due(&app).await;
     assert_eq!(scheduled(&service).len(), 3);
 }
 
@@ -119,7 +119,7 @@ async fn backups_are_made_on_schedule_once_there_is_something_new() {
 async fn old_ones_are_rotated_away_and_strangers_left_alone() {
     let service = Service::with(&[("backup.keep", "2")]).await;
     let (app, ada) = (service.app(), service.customer().await);
-    let mut schedule = Schedule::begin(&app);
+    let mut schedule = Schedule::resume(&app);
     let folder = service.folder().join("orders.db.backups");
     fs::create_dir(&folder).unwrap();
     for stranger in ["notes", "orders.db.20260101", "other.db.20200101T000000.000Z"] {
@@ -129,7 +129,7 @@ async fn old_ones_are_rotated_away_and_strangers_left_alone() {
     for _ in 0..5 {
         service.pass(HOUR * 10);
         ada.places(order_of(&[("tea", 2, 1250)])).await.created();
-        schedule.look(&app).await;
+        schedule.make_if_due(&app).await;
     }
     let mine: Vec<_> = names(&folder).into_iter().filter(|name| name.starts_with("orders.db.2026061")).collect();
     // 22:00, 08:00, 18:00, 04:00 and 14:00: two hours, two days; the week is one of them.
@@ -144,19 +144,19 @@ async fn old_ones_are_rotated_away_and_strangers_left_alone() {
 async fn a_failure_is_known_until_there_is_a_good_one() {
     let service = Service::start().await;
     let (app, ada) = (service.app(), service.customer().await);
-    let mut schedule = Schedule::begin(&app);
+    let mut schedule = Schedule::resume(&app);
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
     let folder = service.folder().join("orders.db.backups");
     fs::write(&folder, "in the way").unwrap();
     service.pass(HOUR);
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     let failure = app.backups.failure().unwrap();
     assert_eq!((failure.at, app.backups.last_good()), (service.now(), None));
     assert!(failure.reason.contains("orders.db.backups"), "{}", failure.reason);
     fs::remove_file(&folder).unwrap();
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert!(!folder.exists(), "it is not tried again at once");
     service.pass(HOUR);
-    schedule.look(&app).await;
+    schedule.make_if_due(&app).await;
     assert_eq!((scheduled(&service).len(), app.backups.failure()), (1, None));
 }

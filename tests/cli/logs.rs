@@ -127,6 +127,8 @@ fn every_line_is_json_whatever_is_sent() {
         assert!(fields["time"].is_string() && fields["level"].is_string() && fields["message"].is_string(), "{line}");
         if fields.contains_key("http.status") {
             requests += 1;
+            let answered = format!("→ {} in ", fields["http.status"]);
+            assert!(fields["message"].as_str().unwrap().contains(&answered), "{line}");
             assert!(fields["request.id"].is_string() && fields["duration_us"].is_u64(), "{line}");
             assert_eq!(fields["trace.id"].as_str().unwrap().len(), 32, "{line}");
             assert_eq!(fields["http.status"].as_u64().unwrap() >= 400, fields.contains_key("error.code"), "{line}");

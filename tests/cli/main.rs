@@ -15,8 +15,6 @@ mod files;
 mod framing;
 mod kept_connection;
 mod logs;
-#[path = "../reached/notes.rs"]
-mod notes;
 mod oracle;
 mod power_cut;
 mod readers;

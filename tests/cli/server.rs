@@ -1,9 +1,6 @@
 //! A running `orderd serve`, and a small client of it over real sockets.
 
-use crate::{
-    notes::Notes,
-    support::{Workplace, bare},
-};
+use crate::support::{Workplace, bare};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
@@ -12,16 +9,12 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, ChildStdout, Command, Stdio},
-    sync::LazyLock,
     time::Duration,
 };
 
 /// The environment that makes the first administrator.
 pub const ADMIN: [(&str, &str); 2] =
     [("ORDERD_ADMIN_EMAIL", "admin@example.com"), ("ORDERD_ADMIN_PASSWORD", "a canary of a long phrase")];
-
-/// What servers have answered, by their logs.
-static NOTES: LazyLock<Notes> = LazyLock::new(|| Notes::of("cli"));
 
 /// A server on a free port. It is killed when it is dropped.
 pub struct Server {
@@ -146,12 +139,6 @@ impl Drop for Server {
         // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
-        for line in fs::read_to_string(&self.log).unwrap_or_default().lines() {
-            let line: Value = serde_json::from_str(line).unwrap_or_default();
-            if let Some(status) = line["http.status"].as_u64() {
-                NOTES.add(line["operation"].as_str(), status, line["error.code"].as_str());
-            }
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a supervisor sees of `orderd serve`, and what `orderd healthcheck` says.
+//! `orderd serve` under a supervisor such as systemd, and `orderd healthcheck`.
 
 use crate::{
     server::{ADMIN, Server},
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// Where a server tells its supervisor things.
+/// The socket of a supervisor, and its path.
 fn supervisor(place: &Workplace) -> (UnixDatagram, String) {
     let path = place.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -19,35 +19,35 @@ fn supervisor(place: &Workplace) -> (UnixDatagram, String) {
     (socket, path.display().to_string())
 }
 
-fn told(socket: &UnixDatagram) -> String {
+fn next_message(socket: &UnixDatagram) -> String {
     let mut message = [0; 1024];
     let length = socket.recv(&mut message).unwrap();
     String::from_utf8(message[..length].to_vec()).unwrap()
 }
 
 #[test]
-fn a_supervisor_is_told_when_it_is_ready_and_when_it_stops() {
+fn the_supervisor_is_notified_when_the_server_is_ready_and_when_it_stops() {
     let place = Workplace::new();
     let (socket, path) = supervisor(&place);
     let server = Server::start(&place, &[ADMIN[0], ADMIN[1], ("NOTIFY_SOCKET", &path)], "");
-    assert_eq!(told(&socket), format!("READY=1\nSTATUS=Serving on http://{}\n", server.address));
+    assert_eq!(next_message(&socket), format!("READY=1\nSTATUS=Serving on http://{}\n", server.address));
     assert_eq!(server.stop().0, Some(0));
-    assert_eq!(told(&socket), "STOPPING=1\nSTATUS=Stopping\n");
+    assert_eq!(next_message(&socket), "STOPPING=1\nSTATUS=Stopping\n");
 }
 
 #[test]
-fn a_watchdog_is_told_that_the_server_lives() {
+fn the_watchdog_is_notified_while_the_server_runs() {
     let place = Workplace::new();
     let (socket, path) = supervisor(&place);
     let variables = [ADMIN[0], ADMIN[1], ("NOTIFY_SOCKET", &path), ("WATCHDOG_USEC", "20000")];
     let server = Server::start(&place, &variables, "");
-    assert!(told(&socket).starts_with("READY=1\n"));
-    assert_eq!([told(&socket), told(&socket)], ["WATCHDOG=1\n"; 2]);
+    assert!(next_message(&socket).starts_with("READY=1\n"));
+    assert_eq!([next_message(&socket), next_message(&socket)], ["WATCHDOG=1\n"; 2]);
     server.kill();
 }
 
 #[test]
-fn a_supervisor_that_is_gone_or_mad_does_no_harm() {
+fn a_supervisor_that_is_gone_or_misconfigured_does_no_harm() {
     let place = Workplace::new();
     let variables = [ADMIN[0], ADMIN[1], ("NOTIFY_SOCKET", "/no/such/socket"), ("WATCHDOG_USEC", "0")];
     let server = Server::start(&place, &variables, "");
@@ -56,7 +56,7 @@ fn a_supervisor_that_is_gone_or_mad_does_no_harm() {
 }
 
 #[test]
-fn a_healthy_server_is_said_to_be_ready() {
+fn the_health_check_of_a_healthy_server_prints_ready() {
     let place = Workplace::new();
     let server = Server::start(&place, &ADMIN, "");
     let url = format!("http://{}/readyz", server.address);
@@ -73,17 +73,23 @@ fn a_healthy_server_is_said_to_be_ready() {
     assert!(asked.err.starts_with(&format!("orderd: {url}: ")) && asked.err.lines().count() == 1, "{}", asked.err);
 }
 
-/// Runs `healthcheck` against a server that answers with this text, or says nothing for ever.
-fn asked_of(answer: Option<&'static str>) -> (i32, String) {
+/// Runs `healthcheck` against a server that answers a request with this text, or never answers.
+fn check(answer: Option<&'static str>) -> (i32, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
+        let mut head = vec![];
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
         if let Some(answer) = answer {
             stream.write_all(answer.as_bytes()).unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
         }
-        // Until the other side hangs up, as a reset would lose what was sent.
+        // Waits until the other side closes, since a reset would lose the answer.
         let _ = stream.read_to_end(&mut vec![]);
     });
     let outcome = Workplace::new().run(&format!("healthcheck --url http://{address}"));
@@ -93,11 +99,11 @@ fn asked_of(answer: Option<&'static str>) -> (i32, String) {
 }
 
 #[test]
-fn what_fails_is_named_in_one_line() {
+fn a_failing_health_check_names_its_reason_in_one_line() {
     let body = r#"{"checks":[{"name":"disk","ok":false,"detail":"the disk is almost full"}]}"#;
     let answer: &'static str = format!("HTTP/1.1 503 Service Unavailable\r\n\r\n{body}").leak();
-    let said = |text: &str| (1, format!("orderd: http://ADDRESS/readyz: {text}\n"));
-    assert_eq!(asked_of(Some(answer)), said("disk: the disk is almost full"));
-    assert_eq!(asked_of(Some("SSH-2.0-OpenSSH\r\n")), said("no answer in HTTP"));
-    assert_eq!(asked_of(None), said("timed out"));
+    let failure = |text: &str| (1, format!("orderd: http://ADDRESS/readyz: {text}\n"));
+    assert_eq!(check(Some(answer)), failure("disk: the disk is almost full"));
+    assert_eq!(check(Some("SSH-2.0-OpenSSH\r\n")), failure("no answer in HTTP"));
+    assert_eq!(check(None), failure("timed out"));
 }

@@ -1,15 +1,16 @@
 //! Strict JSON (RFC 8259 with the wisdom of RFC 7493, I-JSON): what is ambiguous or dangerous is refused here, before
 //! anything asks what it means. The parser is `serde_json`'s; the rules are ours.
 
-use crate::error::{Error, Result, problem};
+use crate::{
+    domain::money::MAX_AMOUNT,
+    error::{Error, Result, problem},
+};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
 /// Levels of nesting that a document may have; the outermost array or object is the first.
 pub const MAX_DEPTH: usize = 32;
-/// The largest magnitude that every JSON implementation reads exactly: 2^53 - 1 (RFC 7493, section 2.2).
-pub const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 /// Characters of a client's key that an error repeats.
 const MAX_ECHO: usize = 64;
 
@@ -128,7 +129,7 @@ impl<'de> Visitor<'de> for Document {
 /// An integer if that is what it is: JSON Schema calls 1999.0 one, and so does everything after this.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "2^53 - 1 and less is exact in both")]
 fn number(value: f64) -> Option<Number> {
-    if value.fract() == 0.0 && value.abs() <= MAX_SAFE_INTEGER as f64 {
+    if value.fract() == 0.0 && value.abs() <= MAX_AMOUNT as f64 {
         return Some((value as i64).into());
     }
     Number::from_f64(value)

@@ -136,8 +136,8 @@ fn valid_names(fields: &[Field]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fault::{PARAMETER, place};
     use super::*;
-    use crate::error::FaultLocation;
     use std::collections::BTreeMap;
 
     #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
@@ -174,9 +174,10 @@ mod tests {
     fn faults<T: JsonSchema + DeserializeOwned + std::fmt::Debug + 'static>(query: &str) -> Vec<String> {
         let error = parse::<T>(query).unwrap_err();
         assert!(error.is(&problem::INVALID_PARAMETER), "{error}");
-        let show = |fault: &Fault| match &fault.at {
-            FaultLocation::Parameter(name) => format!("{name} {}: {}", fault.code, fault.detail),
-            other => panic!("{other:?}"),
+        let show = |fault: &Fault| {
+            let (part, name) = place(fault);
+            assert_eq!(part, PARAMETER);
+            format!("{name} {}: {}", fault.code, fault.detail)
         };
         error.faults().iter().map(show).collect()
     }

@@ -143,8 +143,9 @@ pub(crate) fn shape_of<T: JsonSchema + 'static>() -> Result<Arc<Shape>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fault::{POINTER, place};
     use super::*;
-    use crate::error::{FaultLocation, problem};
+    use crate::error::{Fault, problem};
     use serde::Deserialize;
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -209,11 +210,12 @@ mod tests {
     fn faults_of(value: Value) -> Vec<(String, &'static str, String)> {
         let error = valid::<Sample>(value).unwrap_err();
         assert!(error.is(&problem::VALIDATION_FAILED), "{error}");
-        let place = |at: &FaultLocation| match at {
-            FaultLocation::Pointer(pointer) => pointer.clone(),
-            other => panic!("{other:?}"),
+        let pointer = |fault: &Fault| {
+            let (part, name) = place(fault);
+            assert_eq!(part, POINTER);
+            name.into_owned()
         };
-        error.faults().iter().map(|fault| (place(&fault.at), fault.code, fault.detail.clone())).collect()
+        error.faults().iter().map(|fault| (pointer(fault), fault.code, fault.detail.clone())).collect()
     }
 
     /// The faults of a good order after `field` was set to `value`.

@@ -144,7 +144,7 @@ fn answers_to(app: &App, actor: &Actor, lines: Lines) -> impl Stream<Item = Answ
 async fn permitted(app: &App, actor: &Actor, lines: Option<Lines>) -> Option<(Line, Option<Lines>)> {
     let mut lines = lines?;
     let (number, text) = lines.next().await?;
-    let present = access::again(app, actor);
+    let present = access::recheck(app, actor);
     match present.and_then(|actor| actor.require(Permission::OrdersCreateOwn).map(|()| actor)) {
         Ok(actor) => Some((Line { number, actor, text }, Some(lines))),
         Err(error) => Some((Line { number, actor: actor.clone(), text: Err(error) }, None)),

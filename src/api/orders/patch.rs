@@ -3,6 +3,7 @@
 use super::body::{FeeBody, ItemBody, MetadataValue, lines};
 use super::{Actor, App, IfMatch, OrderId, PathId, Reply, Result, Valid, orders};
 use crate::{
+    api::input::integer::Amount,
     domain::pricing::Fee,
     error::Error,
     service::orders::{Change, ChangeOrder},
@@ -13,9 +14,8 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A merge patch (RFC 7396): absent fields stay, null clears, `metadata` and `customer` are merged by key.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
 #[schemars(example = serde_json::json!({"note": "Leave at the door", "metadata": {"gift": "yes"}}))]
 pub struct PatchOrder {
     /// Replaces all items.
@@ -25,8 +25,8 @@ pub struct PatchOrder {
     #[schemars(length(max = 100), with = "Option<Vec<FeeBody>>")]
     fees: Change<Vec<FeeBody>>,
     /// Taken off the whole, in minor units; null is 0.
-    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64), with = "Option<i64>")]
-    order_discount_amount: Change<i64>,
+    #[schemars(with = "Option<Amount>")]
+    order_discount_amount: Change<Amount>,
     /// Your own identifier, unique among all orders.
     #[schemars(length(min = 1, max = 255), with = "Option<String>")]
     external_ref: Change<String>,
@@ -61,10 +61,10 @@ struct PatchCustomer {
 }
 
 impl PatchOrder {
-    /// The change that is asked for.
+    /// The change that the patch describes.
     ///
     /// # Errors
-    /// `validation_failed` with every fault of the items.
+    /// `validation_failed` with every item that has two kinds of tax.
     pub fn into_change(self) -> Result<ChangeOrder> {
         let mut faults = vec![];
         let lines = self.items.map(|items| lines(items, &mut faults));
@@ -77,7 +77,7 @@ impl PatchOrder {
         Ok(ChangeOrder {
             lines,
             fees: self.fees.map(|fees| fees.into_iter().map(Fee::from).collect()),
-            order_discount_amount: self.order_discount_amount,
+            order_discount_amount: self.order_discount_amount.map(Amount::get),
             external_ref: self.external_ref,
             note: self.note,
             metadata: self.metadata.map(entries),

@@ -1,7 +1,8 @@
 //! Problem details (RFC 9457): the one file that chooses statuses and writes error bodies. What kinds of problem
 //! there are, and their words, is the catalogue's matter.
 
-use crate::error::{Category, Error, Fault, FaultLocation, Problem, problem};
+use super::super::input::fault::{self, HEADER, PARAMETER};
+use crate::error::{Category, Error, Fault, Problem, problem};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -10,7 +11,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// The media type of every error body.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -74,13 +75,13 @@ pub struct ProblemBody<'a> {
 struct FaultBody<'a> {
     /// Where in the body: a JSON pointer (RFC 6901) as a URI fragment.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pointer: Option<&'a str>,
+    pointer: Option<Cow<'a, str>>,
     /// The name of the query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameter: Option<&'a str>,
+    parameter: Option<Cow<'a, str>>,
     /// The name of the header.
     #[serde(skip_serializing_if = "Option::is_none")]
-    header: Option<&'a str>,
+    header: Option<Cow<'a, str>>,
     /// What kind of fault, for programs.
     code: &'a str,
     /// What would be right.
@@ -118,21 +119,17 @@ fn detail(error: &Error) -> String {
     }
 }
 
-fn place(fault: &Fault) -> &str {
-    match &fault.at {
-        FaultLocation::Pointer(pointer) => pointer,
-        FaultLocation::Parameter(name) => name,
-        FaultLocation::Header(name) => name,
-    }
+pub(crate) fn place(fault: &Fault) -> Cow<'_, str> {
+    fault::place(fault).1
 }
 
 impl<'a> From<&'a Fault> for FaultBody<'a> {
     fn from(fault: &'a Fault) -> Self {
         let body = Self { pointer: None, parameter: None, header: None, code: fault.code, detail: &fault.detail };
-        match &fault.at {
-            FaultLocation::Pointer(pointer) => Self { pointer: Some(pointer), ..body },
-            FaultLocation::Parameter(name) => Self { parameter: Some(name), ..body },
-            FaultLocation::Header(name) => Self { header: Some(name), ..body },
+        match fault::place(fault) {
+            (PARAMETER, name) => Self { parameter: Some(name), ..body },
+            (HEADER, name) => Self { header: Some(name), ..body },
+            (_, pointer) => Self { pointer: Some(pointer), ..body },
         }
     }
 }

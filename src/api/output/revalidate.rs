@@ -37,7 +37,7 @@ pub(crate) fn guarded(app: &App, operation: &Operation, actor: &Actor, response:
 
 /// Refuses a caller who is gone or has lost a permission, whichever it is: what an answer shows may depend on any.
 fn still(app: &App, actor: &Actor) -> Result<()> {
-    let present = access::again(app, actor)?;
+    let present = access::recheck(app, actor)?;
     if actor.permissions.iter().all(|permission| present.may(permission)) {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use crate::{
     domain::{listing::Direction, permission::Permission, rollup::Sums},
     error::Result,
     service::{
-        page::{Found, Wanted},
+        page::{Page, PageRequest},
         views::AsText,
     },
     store::{
@@ -33,21 +33,21 @@ pub async fn revenue_by_user(
     actor: &Actor,
     question: Question,
     order: (RevenueSort, Direction),
-    wanted: Wanted<Rank>,
-) -> Result<Found<RevenueRow, Rank>> {
+    request: PageRequest<Rank>,
+) -> Result<Page<RevenueRow, Rank>> {
     actor.require(Permission::AnalyticsRead)?;
     let ranked = Ranked::users(question.bounds()?, question.currency, &weights(question.basis, order));
     let shared = app.clone();
     app.store
         .scan("analytics.revenue_by_user", move |tx| {
             let found = shared.rankings.look(tx, ranked, |ranking| {
-                let ranks = ranking.after(wanted.after).take(wanted.look_for()).collect();
+                let ranks = ranking.after(request.after).take(request.limit_and_one()).collect();
                 let total = || Ok(i64::try_from(ranking.count()).unwrap_or(i64::MAX));
-                wanted.found(ranks, |(rank, _)| *rank, total)
+                request.page(ranks, |(rank, _)| *rank, total)
             })??;
             let rows = found.entries.iter().map(|(rank, values)| row(tx, question.basis, rank, values));
             let entries = rows.collect::<Result<_>>()?;
-            Ok(Found { entries, next: found.next, total: found.total })
+            Ok(Page { entries, info: found.info })
         })
         .await
 }

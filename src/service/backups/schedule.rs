@@ -21,32 +21,13 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::time::{MissedTickBehavior, interval};
 
-/// How often there is a look at whether one is due.
-const TICK: Duration = Duration::from_secs(1);
 /// A server that has just started has better things to do.
 const AFTER_START: Duration = Duration::from_mins(1);
 /// How long after a failure it is tried again.
 const AFTER_FAILURE: Duration = Duration::from_mins(5);
 /// Room that a backup must leave on its disk, so that it is never what fills it.
 const ROOM_TO_LEAVE: u64 = 256 * 1024 * 1024;
-
-/// Makes backups until the application drains.
-pub async fn run(app: App) {
-    if app.config.backup.every.is_zero() {
-        return;
-    }
-    let mut schedule = Schedule::begin(&app);
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => schedule.look(&app).await,
-            () = app.drained() => return,
-        }
-    }
-}
 
 /// When the next one is due.
 pub struct Schedule {
@@ -58,7 +39,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// Goes on from the backups that are there.
-    pub fn begin(app: &App) -> Self {
+    pub fn resume(app: &App) -> Self {
         let (folder, now) = (app.config.backup_folder(), app.clock.now());
         let first = now.plus(AFTER_START.min(app.config.backup.every));
         let mut schedule = Self { folder, next: first, last: None };
@@ -75,7 +56,7 @@ impl Schedule {
     }
 
     /// Makes one if it is due.
-    pub async fn look(&mut self, app: &App) {
+    pub async fn make_if_due(&mut self, app: &App) {
         let now = app.clock.now();
         if now < self.next {
             return;

@@ -19,7 +19,7 @@ use crate::{
         order::{Customer, Item, MAX_METADATA, Order},
         pricing::{Fee, Line, price},
     },
-    error::{Error, Fault, Result, problem},
+    error::{Error, Fault, Field, Result, problem},
     store::{WriteTx, orders},
 };
 use serde::{Deserialize, Deserializer};
@@ -173,7 +173,7 @@ fn merge_metadata(
     }
     if metadata.len() > MAX_METADATA {
         let detail = format!("must have at most {MAX_METADATA} entries after merging");
-        return Err(Error::invalid(vec![Fault::body("#/metadata", "too_many", detail)]));
+        return Err(Error::invalid(vec![Fault::new(Field::Metadata, "too_many", detail)]));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::{
         permission::Permission,
         transaction::PaymentStatus,
     },
-    error::{Error, Fault, Result, problem},
+    error::{Error, Fault, Field, Result, problem},
     store::{WriteTx, orders, users},
 };
 
@@ -72,7 +72,7 @@ pub(in crate::service) fn insert(
         && owner != actor.user_id()
         && users::by_id(tx, user)?.is_none()
     {
-        return Err(Error::invalid(vec![Fault::body("#/user_id", "unknown", "must be an existing user")]));
+        return Err(Error::invalid(vec![Fault::new(Field::UserId, "unknown", "must be an existing user")]));
     }
     if let Some(reference) = &new.draft.external_ref
         && let Some(existing) = orders::by_external_ref(tx, reference)?

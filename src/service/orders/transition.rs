@@ -19,7 +19,7 @@ use crate::{
         permission::Permission,
         transaction::Held,
     },
-    error::{Error, Fault, Result, problem},
+    error::{Error, Fault, Field, Result, problem},
     store::{ReadTx, WriteTx, orders, transactions as rows},
 };
 
@@ -182,10 +182,10 @@ fn decide(held: Held, refund: Option<Refund>) -> Result<i64> {
     match refund {
         None if most > 0 => Err(Error::new(&problem::REFUND_DECISION_REQUIRED)
             .detail(format!("The order holds {most}; say what happens to it."))
-            .with_faults(vec![Fault::body("#/refund", "required", "must be \"full\", \"none\" or minor units")])),
+            .with_faults(vec![Fault::new(Field::Refund, "required", "must be \"full\", \"none\" or minor units")])),
         None | Some(Refund::None) => Ok(0),
         Some(Refund::Full) => Ok(most.max(0)),
-        Some(Refund::Amount(amount)) if amount > most => Err(transactions::exceeds("#/refund", amount, most)),
+        Some(Refund::Amount(amount)) if amount > most => Err(transactions::exceeds(Field::Refund, amount, most)),
         Some(Refund::Amount(amount)) => Ok(amount),
     }
 }

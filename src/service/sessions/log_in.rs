@@ -5,10 +5,11 @@ use super::{
     Credentials, Source, credentials,
 };
 use crate::{
-    app::{App, facts},
+    app::App,
     auth::{
         Principal,
-        secret::{Kind, Secret},
+        access::CachedSession,
+        secret::{Secret, SecretKind},
     },
     domain::{
         audit::Outcome,
@@ -64,7 +65,7 @@ async fn attempt(app: &App, source: Source, email: &str, password: &str) -> Resu
     };
     app.login_delays.record_success(account, address, app.clock.now())?;
     // A hash that cannot be renewed now is renewed at another log-in.
-    let renewed = if verdict.outdated { app.hasher.renew(password).await.ok() } else { None };
+    let renewed = if verdict.outdated { app.hasher.rehash(password).await.ok() } else { None };
     begin(app, source, user.id, Verified { hash, renewed }).await
 }
 
@@ -91,7 +92,7 @@ struct Verified {
 }
 
 async fn begin(app: &App, source: Source, user: UserId, verified: Verified) -> Result<Credentials> {
-    let refresh = Secret::generate(Kind::RefreshToken)?;
+    let refresh = Secret::generate(SecretKind::RefreshToken)?;
     let (shared, digest) = (app.clone(), refresh.digest());
     let (session, user) = app
         .store
@@ -133,8 +134,8 @@ fn insert(tx: &WriteTx<'_>, app: &App, source: &Source, user: UserId, refresh_di
         user_agent: source.user_agent.clone(),
     };
     sessions::insert(tx, &session)?;
-    let (app, id, facts) = (app.clone(), session.id, facts::of_session(&session));
-    tx.after_commit(move || app.access.put_session(id, facts));
+    let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
+    tx.after_commit(move || app.access.put_session(id, cached));
     Ok(session)
 }
 

@@ -4,10 +4,11 @@
 
 use super::{super::audit, Credentials, Source, credentials};
 use crate::{
-    app::{App, facts},
+    app::App,
     auth::{
         Principal,
-        secret::{Kind, Secret, same_digest},
+        access::CachedSession,
+        secret::{Secret, SecretKind, same_digest},
     },
     domain::{
         audit::Outcome,
@@ -41,7 +42,7 @@ enum Exchange {
 /// `INVALID_REFRESH_TOKEN` if it is unknown, expired or was used before.
 pub async fn refresh(app: &App, source: Source, token: &str) -> Result<Credentials> {
     let refused = || Error::new(&problem::INVALID_REFRESH_TOKEN);
-    let shown = Secret::parse(Kind::RefreshToken, token).ok_or_else(refused)?;
+    let shown = Secret::parse(SecretKind::RefreshToken, token).ok_or_else(refused)?;
     let shared = app.clone();
     let exchange = app.store.write("auth.refresh", move |tx| exchange(tx, &shared, &source, &shown)).await?;
     match exchange {
@@ -88,8 +89,8 @@ fn go_on(tx: &WriteTx<'_>, app: &App, session: Session, next: &Secret) -> Result
     let expires_at = tx.now().plus(app.config.auth.refresh_ttl);
     sessions::rotate(tx, &session, &next.digest(), expires_at)?;
     let session = Session { expires_at, ..session };
-    let (app, id, facts) = (app.clone(), session.id, facts::of_session(&session));
-    tx.after_commit(move || app.access.put_session(id, facts));
+    let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
+    tx.after_commit(move || app.access.put_session(id, cached));
     Ok(session)
 }
 

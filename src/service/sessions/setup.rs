@@ -11,7 +11,7 @@ use crate::{
     app::{App, SetupToken},
     auth::{
         Principal,
-        secret::{Kind, Secret, same_digest},
+        secret::{Secret, SecretKind, same_digest},
     },
     error::{Error, Result, problem},
     store::users as rows,
@@ -33,7 +33,7 @@ pub async fn offer_setup(app: &App) -> Result<Option<Secret>> {
     if app.store.read("setup.offer", rows::any).await? {
         return Ok(None);
     }
-    let secret = Secret::generate(Kind::SetupToken)?;
+    let secret = Secret::generate(SecretKind::SetupToken)?;
     *offered(app) = Some(SetupToken { digest: secret.digest(), expires_at: app.clock.now().plus(SETUP_TIME) });
     Ok(Some(secret))
 }
@@ -43,7 +43,7 @@ pub async fn set_up(app: &App, source: &Source, token: &str, new: NewUser) -> Re
     if app.store.read("auth.setup", rows::any).await? {
         return Err(Error::new(&problem::ALREADY_SET_UP));
     }
-    let shown = Secret::parse(Kind::SetupToken, token).map(|secret| secret.digest());
+    let shown = Secret::parse(SecretKind::SetupToken, token).map(|secret| secret.digest());
     let good = shown.is_some_and(|shown| {
         offered(app).as_ref().is_some_and(|o| same_digest(&o.digest, &shown) && app.clock.now() < o.expires_at)
     });

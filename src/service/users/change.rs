@@ -12,7 +12,7 @@ use crate::{
         permission::Permission,
         user::{Email, User, UserStatus},
     },
-    error::{Error, Result, problem},
+    error::{Error, Field, Result, problem},
     service::{
         audit,
         idempotency::{IdempotentRequest, Reply},
@@ -123,7 +123,7 @@ fn accepted(app: &App, user: &User, change: &ChangeUser) -> Result<(Option<Email
         name: change.name.as_ref().unwrap_or(&user.name),
     };
     let password = change.password.as_ref().and_then(|password| {
-        let checked = app.password_rules.check(password, owner, "#/password");
+        let checked = app.password_rules.check(password, owner, Field::Password);
         checked.map_err(|broken| faults.extend(broken)).ok()
     });
     if faults.is_empty() { Ok((email, password)) } else { Err(Error::invalid(faults)) }

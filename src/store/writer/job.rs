@@ -1,7 +1,10 @@
 //! A piece of work on its way through the writer: from the caller that waits for it to the answer after the commit.
 
 use super::WriteTx;
-use crate::error::{Error, Result, problem};
+use crate::{
+    error::{Error, Result, problem},
+    telemetry::logs::Millis,
+};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -105,7 +108,13 @@ where
         let taken = begun.elapsed();
         if taken > SLOW_WORK {
             let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(write.name = self.name, write.duration_ms = millis, "slow change");
+            tracing::warn!(
+                write.name = self.name,
+                write.duration_ms = millis,
+                "slow change {}: {}",
+                self.name,
+                Millis(taken)
+            );
         }
         let verdict = match outcome {
             Err(e) if e.is(&problem::OUTCOME_UNKNOWN) || e.is(&problem::STORAGE_FULL) => {

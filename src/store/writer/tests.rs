@@ -2,14 +2,14 @@
 
 use crate::{
     domain::{
-        audit::Outcome,
+        audit::{AuditFilter, Outcome},
         id::Ids,
         time::{Clock, Timestamp},
     },
     error::{Error, Result, problem},
     store::{
         Commits, Options, Store, WriteTx,
-        audit::{self, Filter, NewEntry},
+        audit::{self, NewEntry},
     },
 };
 use std::{
@@ -45,7 +45,7 @@ fn append(tx: &WriteTx<'_>, actor: &str) -> Result<()> {
 }
 
 fn trail(store: &Store) -> Vec<(String, Timestamp)> {
-    let mut entries = store.read_blocking("test", |tx| audit::page(tx, &Filter::default(), None, 100)).unwrap();
+    let mut entries = store.read_blocking("test", |tx| audit::page(tx, &AuditFilter::default(), None, 100)).unwrap();
     entries.reverse();
     entries.into_iter().map(|entry| (entry.what.actor, entry.occurred_at)).collect()
 }

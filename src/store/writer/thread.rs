@@ -9,6 +9,7 @@ use super::{
 use crate::{
     error::{Error, Problem, Result, problem},
     store::{gauges::Gauges, sql::failed},
+    telemetry::logs::Millis,
 };
 use rusqlite::Connection;
 use std::{
@@ -182,7 +183,7 @@ impl Thread {
         self.gauges.commits.observe_duration(taken);
         if taken > SLOW_COMMIT {
             let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(commit.duration_ms = millis, "slow commit: the disk is slow");
+            tracing::warn!(commit.duration_ms = millis, "slow commit: {}", Millis(taken));
         }
         Ok(())
     }

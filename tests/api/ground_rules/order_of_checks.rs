@@ -145,6 +145,22 @@ async fn replay_comes_before_if_match_and_state() {
 }
 
 #[tokio::test]
+async fn a_malformed_if_match_is_syntax() {
+    let scene = scene().await;
+    let analyst = scene.service.analyst().await;
+    let patch = |who: &Client, path: &str, body| who.patch(path, body).header("if-match", "1");
+    let path = format!("/v1/orders/{}", scene.order);
+    patch(&analyst, &path, json!({})).await.status(403).problem("forbidden");
+    patch(&scene.staff, &path, json!({})).body("text/plain", "{}").await.status(415);
+    patch(&scene.staff, &path, json!({})).key("a b").await.status(400).problem("invalid_header");
+    patch(&scene.staff, &path, json!({"colour": 1})).await.status(400).problem("invalid_header");
+    patch(&scene.staff, NOWHERE, json!({})).await.status(400).problem("invalid_header");
+    // Replay comes later: a key that was used does not help.
+    scene.staff.patch(&path, json!({"note": "a"})).key("k").await.ok();
+    patch(&scene.staff, &path, json!({"note": "a"})).key("k").await.status(400).problem("invalid_header");
+}
+
+#[tokio::test]
 async fn if_match_comes_before_state() {
     let scene = scene().await;
     let place = format!("/v1/orders/{}/place", scene.order);

@@ -174,6 +174,21 @@ async fn bad_filters_are_named() {
         ("user_id", "invalid_format"),
         ("metadata.", "unknown_parameter"),
     ]);
+    // What looks like a value and is none narrows nothing: it is refused.
+    for (parameter, value, code) in [
+        ("created_from", "2026-02-30T00:00:00Z", "invalid_format"),
+        ("created_to", "2026-02-28T24:00:00Z", "invalid_format"),
+        ("updated_from", "2026-02-28", "invalid_format"),
+        ("user_id", "ord_01h455vb4pex5vsknk084sn02q", "invalid_format"),
+        ("user_id", "usr_81h455vb4pex5vsknk084sn02q", "invalid_format"),
+        ("user_id", "usr_01H455VB4PEX5VSKNK084SN02Q", "invalid_format"),
+        ("currency", "EUX", "unknown"),
+        ("total_max", "9007199254740992", "too_large"),
+        ("payment_status", "paid,owed", "invalid_value"),
+    ] {
+        let answer = staff.get(&format!("/v1/orders?{parameter}={value}")).await.status(400);
+        answer.problem("invalid_parameter").faults(&[(parameter, code)]);
+    }
     let many: Vec<_> = (0..51).map(|n| format!("metadata.k{n}=v")).collect();
     staff.get(&format!("/v1/orders?{}", many.join("&"))).await.status(400).problem("invalid_parameter");
     staff.get(&format!("/v1/orders?{}", many[..50].join("&"))).await.ok();

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use keys::ring;
 use libfuzzer_sys::fuzz_target;
 use orderd::auth::{
-    secret::{Kind, Secret},
+    secret::{Secret, SecretKind},
     token::Tokens,
 };
 use orderd::domain::time::Timestamp;
@@ -63,7 +63,7 @@ fn with_part(part: &[u8]) -> String {
 }
 
 fn secret(text: &str) {
-    let kinds = [Kind::ApiKey, Kind::RefreshToken, Kind::SetupToken];
+    let kinds = [SecretKind::ApiKey, SecretKind::RefreshToken, SecretKind::SetupToken];
     let read: Vec<_> = kinds.into_iter().filter_map(|kind| Some((kind, Secret::parse(kind, text)?))).collect();
     assert!(read.len() <= 1, "one secret of two kinds: {text}");
     for (kind, secret) in read {

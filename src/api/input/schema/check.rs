@@ -2,7 +2,11 @@
 
 use super::{Bounds, Format, MAX_FAULTS, Object, Shape, Text};
 use crate::{
-    domain::{calendar::Zone, money::Currency, time::Timestamp},
+    domain::{
+        calendar::{Zone, parse_date},
+        money::Currency,
+        time::Timestamp,
+    },
     error::Fault,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -205,7 +209,7 @@ impl Text {
 impl Format {
     fn accepts(self, value: &str) -> bool {
         match self {
-            Self::Date => value.len() == 10 && Timestamp::parse(&format!("{value}T00:00:00Z")).is_some(),
+            Self::Date => parse_date(value).is_some(),
             Self::DateTime => Timestamp::parse(value).is_some(),
             Self::Currency => Currency::parse(value).is_some(),
             Self::Zone => Zone::parse(value).is_some(),

@@ -1,8 +1,7 @@
-//! The keys that sign access tokens, in a file of their own: beside the database and never in it, so that a backup
-//! gives nobody the means to make tokens. The first key signs; the others only verify, until their time is over.
+//! The file of the key ring: JSON that only its owner can read, replaced atomically.
 
+use super::{KeyRing, MIN_SECRET_BYTES, SigningKey};
 use crate::{
-    auth::secret,
     domain::time::Timestamp,
     error::{Error, Result},
 };
@@ -14,39 +13,17 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    time::Duration,
 };
 use zeroize::Zeroizing;
 
-/// RFC 7518, section 3.2: a key for HS256 has at least as many bits as its hash.
-const MIN_SECRET_BYTES: usize = 32;
-/// Characters of a fresh key's identifier.
-const KEY_ID_LENGTH: usize = 16;
-/// The longest identifier of a key.
+/// The longest key identifier.
 const MAX_KEY_ID_LENGTH: usize = 64;
-/// The largest key file: room for dozens of keys.
+/// The largest file, with room for dozens of keys.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
-/// Nobody but the owner reads or writes the file.
+/// Only the owner may read and write the file.
 const MODE: u32 = 0o600;
 
-/// One key.
-#[derive(Clone)]
-pub(super) struct SigningKey {
-    pub(super) id: String,
-    pub(super) secret: Zeroizing<Vec<u8>>,
-    created_at: Timestamp,
-    /// From then on it verifies nothing; none for the key that signs.
-    pub(super) not_after: Option<Timestamp>,
-}
-
-/// The keys of one deployment.
-#[derive(Clone)]
-pub struct KeyRing {
-    /// Never empty.
-    keys: Vec<SigningKey>,
-}
-
-/// The file, as JSON.
+/// The content of the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeyFile {
@@ -64,18 +41,10 @@ struct Entry {
 }
 
 impl KeyRing {
-    /// A ring with one fresh key, in no file yet.
+    /// Loads the ring from the file at `path`. If there is no file, generates a ring and writes it to disk first.
     ///
     /// # Errors
-    /// `internal`, if the operating system has no randomness.
-    pub fn generate(now: Timestamp) -> Result<Self> {
-        Ok(Self { keys: vec![SigningKey::generate(now)?] })
-    }
-
-    /// The ring in the file at `path`; where there is no file, a fresh one that is on disk before this returns.
-    ///
-    /// # Errors
-    /// `internal`, whose cause string_enum the path and what is wrong with it in one line.
+    /// `internal`; its cause names the path and the fault in one line.
     pub fn load_or_create(path: &Path, now: Timestamp) -> Result<Self> {
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -87,44 +56,22 @@ impl KeyRing {
         }
     }
 
-    /// The ring in the file at `path`.
+    /// Loads the ring from the file at `path`.
     ///
     /// # Errors
-    /// `internal`, whose cause string_enum the path and what is wrong with it in one line.
+    /// `internal`; its cause names the path and the fault in one line.
     pub fn load(path: &Path) -> Result<Self> {
         read_private(path).and_then(|text| Self::parse(&text)).map_err(|reason| refusal(path, &reason))
     }
 
-    /// Puts the ring in the place of the file at `path`: after a crash there is the old file or the new one.
+    /// Replaces the file at `path`. After a crash there is either the old file or the new one.
     ///
     /// # Errors
-    /// `internal`, whose cause string_enum the path and what is wrong with it in one line.
+    /// `internal`; its cause names the path and the fault in one line.
     pub fn save(&self, path: &Path) -> Result<()> {
         let file = KeyFile { keys: self.keys.iter().map(SigningKey::entry).collect() };
         let text = serde_json::to_vec_pretty(&file).map(Zeroizing::new).map_err(Error::internal)?;
         replace(path, &text).map_err(|error| refusal(path, &error.to_string()))
-    }
-
-    /// A key for another purpose, that reveals nothing of the ring's.
-    pub fn derive(&self, purpose: &[u8]) -> [u8; 32] {
-        self.keys.first().map_or([0; 32], |key| key.derive(purpose))
-    }
-
-    /// A ring whose fresh first key signs from `now` on; the keys before it verify for `overlap` (the life of a token)
-    /// more, and those whose time is over are gone.
-    ///
-    /// # Errors
-    /// `internal`, if the operating system has no randomness.
-    pub fn rotate(&self, now: Timestamp, overlap: Duration) -> Result<Self> {
-        let end = now.plus(overlap);
-        let former = self.keys.iter().filter(|key| key.is_valid(now)).cloned();
-        let former = former.map(|key| SigningKey { not_after: Some(key.not_after.map_or(end, |t| t.min(end))), ..key });
-        Ok(Self { keys: std::iter::once(SigningKey::generate(now)?).chain(former).collect() })
-    }
-
-    /// The keys, the one that signs first.
-    pub(super) fn keys(&self) -> &[SigningKey] {
-        &self.keys
     }
 
     fn parse(text: &[u8]) -> Result<Self, String> {
@@ -144,21 +91,6 @@ impl KeyRing {
 }
 
 impl SigningKey {
-    fn generate(now: Timestamp) -> Result<Self> {
-        let secret = Zeroizing::new(secret::random_bytes::<MIN_SECRET_BYTES>()?.to_vec());
-        Ok(Self { id: secret::random_text::<KEY_ID_LENGTH>()?, secret, created_at: now, not_after: None })
-    }
-
-    /// A key for another purpose, that reveals nothing of this one.
-    pub(super) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
-        crate::domain::digest::sha256(&[b"orderd", purpose, &self.secret])
-    }
-
-    /// Whether it verifies tokens at `now`.
-    pub(super) fn is_valid(&self, now: Timestamp) -> bool {
-        self.not_after.is_none_or(|end| now < end)
-    }
-
     fn entry(&self) -> Entry {
         Entry {
             kid: self.id.clone(),
@@ -190,7 +122,7 @@ fn refusal(path: &Path, reason: &str) -> Error {
     Error::internal(format!("signing key file {}: {reason}", path.display()))
 }
 
-/// Reads a file that only its owner can read or write.
+/// Reads a file; refuses one that others than its owner can read or write.
 fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let metadata = file.metadata().map_err(|error| error.to_string())?;
@@ -209,7 +141,7 @@ fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(text)
 }
 
-/// Writes a new file, syncs it, gives it the name, and syncs the folder, without which the name could be lost.
+/// Writes and syncs a new file, renames it, and syncs the folder so that the new name survives a crash.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut new = OsString::from(path);
     new.push(".new");
@@ -219,7 +151,7 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&new)?;
-    // The mode at creation is subject to the umask; this one is not.
+    // The umask restricts the mode at creation, but not this one.
     file.set_permissions(Permissions::from_mode(MODE))?;
     file.write_all(text)?;
     file.sync_all()?;
@@ -231,6 +163,7 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_403_651_123);
     const OVERLAP: Duration = Duration::from_mins(15);
@@ -253,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_created_ring_is_private_and_is_loaded_again() {
+    fn a_created_file_is_private_and_is_loaded_again() {
         let folder = folder();
         let path = folder.path().join("orderd.keys");
         let created = KeyRing::load_or_create(&path, NOW).unwrap();
@@ -262,11 +195,11 @@ mod tests {
         assert_eq!(ids(&created), ids(&loaded));
         assert_eq!(created.keys()[0].secret, loaded.keys()[0].secret);
         assert_eq!(loaded.keys()[0].created_at, NOW);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file remains");
     }
 
     #[test]
-    fn a_stale_file_of_an_interrupted_write_is_no_obstacle() {
+    fn a_temporary_file_of_an_interrupted_write_is_replaced() {
         let folder = folder();
         let path = folder.path().join("orderd.keys");
         fs::write(folder.path().join("orderd.keys.new"), "half").unwrap();
@@ -274,25 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn rotation_overlaps_and_then_forgets() {
-        let first = KeyRing::generate(NOW).unwrap();
-        let second = first.rotate(NOW, OVERLAP).unwrap();
-        assert_eq!(second.keys().len(), 2);
-        assert_eq!(second.keys()[0].not_after, None);
-        assert_eq!(second.keys()[1].id, first.keys()[0].id);
-        assert_eq!(second.keys()[1].not_after, Some(NOW.plus(OVERLAP)));
-        assert!(second.keys()[1].is_valid(NOW.plus(OVERLAP).minus(Duration::from_millis(1))));
-        assert!(!second.keys()[1].is_valid(NOW.plus(OVERLAP)));
-
-        let soon = second.rotate(NOW.plus(Duration::from_mins(1)), OVERLAP).unwrap();
-        assert_eq!(soon.keys().len(), 3);
-        assert_eq!(soon.keys()[2].not_after, Some(NOW.plus(OVERLAP)), "rotating again lengthens no life");
-        let later = second.rotate(NOW.plus(OVERLAP), OVERLAP).unwrap();
-        assert_eq!(ids(&later)[1..], ids(&second)[..1]);
-    }
-
-    #[test]
-    fn a_file_that_others_can_read_is_refused_with_its_path() {
+    fn a_file_that_others_can_read_is_refused_and_named() {
         let folder = folder();
         let path = folder.path().join("orderd.keys");
         KeyRing::load_or_create(&path, NOW).unwrap();
@@ -311,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_refused() {
+    fn missing_and_huge_files_and_folders_are_refused() {
         let folder = folder();
         assert!(KeyRing::load(&folder.path().join("absent")).is_err());
         assert!(KeyRing::load_or_create(folder.path(), NOW).is_err());
@@ -322,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_rings_are_refused_with_the_reason() {
+    fn malformed_files_are_refused_with_the_reason() {
         let good = entry("a", 32, "null");
         assert_eq!(reason(&format!(r#"{{"keys":[{good}]}}"#)), "");
         for (text, expected) in [
