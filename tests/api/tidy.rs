@@ -91,7 +91,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("subtle", &["auth"]),
     ("tokio", ALL_BUT_DOMAIN),
     ("tokio_rustls", &["accept", "outbound"]),
-    ("toml", &["cli"]),
     ("tower", &["accept", "api"]),
     ("tracing", ALL_BUT_DOMAIN),
     ("tracing_subscriber", &["telemetry"]),
