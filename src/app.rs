@@ -21,7 +21,7 @@ use crate::{
         id::Ids,
         time::{Clock, Timestamp},
     },
-    store::{Store, audit::Notes, rollups::Rankings},
+    store::{Store, audit::RefusalBuffer},
     telemetry::metrics::Metrics,
 };
 use start::{UNLIMITED, or_if_zero};
@@ -66,8 +66,6 @@ pub struct Parts {
     pub fingerprints: Mac,
     /// The permits for imports.
     pub imports: Imports,
-    /// Recently requested rankings.
-    pub rankings: Rankings,
     /// The result of the latest readiness check.
     pub readiness: readiness::Readiness,
     /// The state of scheduled backups.
@@ -75,7 +73,7 @@ pub struct Parts {
     /// The metrics.
     pub metrics: Metrics,
     /// Refusals that are not in the audit trail yet.
-    pub notes: Notes,
+    pub refusals: RefusalBuffer,
     /// The only source of the current time.
     pub clock: Clock,
     /// The only source of identifiers.

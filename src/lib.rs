@@ -56,16 +56,15 @@
 //!
 //! # The invariants
 //!
-//! 1. A change that was answered with 2xx is committed; under `db.durability = full` it is synced. ([`store::Store::write`])
-//! 2. There is one writer, and it owns the file: nothing else in the process writes, and no second server can.
+//! 1. A change that is answered 2xx is committed; under `db.durability = full` it is also synced. ([`store::Store::write`])
+//! 2. One writer owns the file: nothing else in the process writes to it, and a second server cannot open it.
 //! 3. An idempotency key is stored in the transaction of its effect: either both exist or neither does.
-//! 4. An order, its items, its event, its idempotency key and the rollups that include it change in one transaction.
-//! 5. An order's total is the sum of its parts, and refunds never exceed payments; the schema refuses anything else.
-//! 6. Every event of an order has the order's version + 1; events, order numbers and audit entries have no gaps.
-//! 7. Money is whole minor units in `i64`, at most 2^53 − 1; there is no floating point in a price.
-//! 8. Time and identifiers are injected: with the same clock and seed, the same requests give the same bytes.
-//! 9. SQL and SQLite types stay in [`store`], and the statuses of errors in `api/output/problem.rs`; the cause of an error
-//!    stays in the log.
+//! 4. An order, its items, its event, its key and the rollups that count it change in one transaction.
+//! 5. An order's total is the sum of its parts and refunds never exceed payments; the schema refuses anything else.
+//! 6. Each event raises the version of its order by 1; events, order numbers and audit entries have no gaps.
+//! 7. Money is whole minor units in `i64`, at most 2^53 − 1; no price uses floating point.
+//! 8. Time and identifiers are injected: with a fixed clock and seed, the same requests give the same bytes.
+//! 9. SQL and SQLite's types stay in [`store`], and HTTP statuses in [`api`]; the cause of an error stays in the log.
 //! 10. The router, the checks and the OpenAPI document come from one table, and schemas from one declaration.
 //!
 //! The manual is in `assets/guide/` and is served at `/guide`. It explains the reasons, the alternatives and the operation.

@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Durability},
     domain::{id::Ids, time::Clock},
     error::{Error, Result},
-    store::{Commits, OpenError, Options, Store, audit::Notes, rollups::Rankings},
+    store::{Commits, OpenError, Options, Store, audit::RefusalBuffer},
     telemetry::metrics::Metrics,
 };
 use std::{
@@ -106,7 +106,7 @@ impl App {
             fingerprints: Mac::new(&ring, b"fingerprint"),
             backups: Backups::default(),
             metrics: Metrics::new(clock.now()),
-            notes: Notes::default(),
+            refusals: RefusalBuffer::default(),
             hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
             access: AccessCache::new(access::load(&store, clock.now())?),
@@ -114,7 +114,6 @@ impl App {
             request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
-            rankings: Rankings::default(),
             readiness: Readiness::default(),
             config,
             store,
