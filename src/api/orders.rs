@@ -15,7 +15,7 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
-        id::{Identifier, OrderId, UserId},
+        id::{OrderId, UserId},
         order::OrderStatus,
         transaction::PaymentStatus,
     },
@@ -23,7 +23,6 @@ use crate::{
     service::{
         idempotency::Reply,
         orders::{self, IfMatch, Named},
-        views::OrderView,
     },
 };
 use axum::{extract::State, http::HeaderMap, response::Response};

@@ -2,7 +2,7 @@
 
 use super::{
     audit,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     roles::names,
     views::{AsText, KeyView, NewKeyView},
 };
@@ -79,12 +79,12 @@ pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> 
 }
 
 /// Lists all keys, newest first.
-pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<KeyId>) -> Result<Found<KeyView, KeyId>> {
+pub async fn list(app: &App, actor: &Actor, request: &PageRequest<KeyId>) -> Result<Page<KeyView, KeyId>> {
     actor.require(Permission::ApiKeysWrite)?;
     let uses = app.access.key_uses();
     let found = app.store.read("api_keys.list", |tx| {
-        let found = api_keys::page(tx, wanted.after, wanted.look_for())?;
-        wanted.found(found, |key| key.id, || api_keys::count(tx))
+        let found = api_keys::page(tx, request.after, request.limit_and_one())?;
+        request.page(found, |key| key.id, || api_keys::count(tx))
     });
     Ok(found.await?.map(|key| view(key, &uses)))
 }
@@ -121,7 +121,7 @@ pub async fn keep_last_use(app: &App) -> Result<()> {
     let shared = app.clone();
     app.store
         .write("api_keys.keep_last_use", move |tx| {
-            uses.iter().try_for_each(|&(id, at)| api_keys::used(tx, id, at))?;
+            uses.iter().try_for_each(|&(id, at)| api_keys::set_last_used(tx, id, at))?;
             let (app, uses) = (shared.clone(), uses.clone());
             tx.after_commit(move || app.access.mark_key_uses_saved(&uses));
             Ok(())

@@ -4,16 +4,17 @@
 //! written a moment later, many notes at once, so that a stranger can neither tell from the time of an answer whether
 //! anything was written, nor make this service write at will. How much of it is kept is limited for the same reason.
 
-pub use crate::store::audit::Filter;
-
 use super::{
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::{AsText, AuditView},
 };
 use crate::{
     app::App,
     auth::Actor,
-    domain::{audit::Outcome, permission::Permission},
+    domain::{
+        audit::{AuditFilter, Outcome},
+        permission::Permission,
+    },
     error::{Result, problem},
     store::{
         WriteTx,
@@ -69,13 +70,13 @@ pub(super) fn entry(
 /// Notes that `actor` was not permitted to do `action`.
 pub fn denied(app: &App, actor: &Actor, action: &'static str, code: &str) {
     let note = entry(actor, action, None, Outcome::Denied, &serde_json::json!({"code": code}));
-    app.notes.denied(note, app.clock.now());
+    app.refusals.denied(note, app.clock.now());
 }
 
 /// Writes what was noted. What could not be written, for want of room perhaps, is noted still.
 pub async fn write_notes(app: &App) -> Result<()> {
-    let _in_order = app.notes.writing().await;
-    let notes = Arc::new(app.notes.take());
+    let _in_order = app.refusals.writing().await;
+    let notes = Arc::new(app.refusals.take());
     if notes.is_empty() {
         return Ok(());
     }
@@ -84,20 +85,25 @@ pub async fn write_notes(app: &App) -> Result<()> {
     let outcome = app.store.write("audit.write_notes", append).await;
     // After an unknown outcome they may be written already.
     if outcome.as_ref().is_err_and(|e| !e.is(&problem::OUTCOME_UNKNOWN)) {
-        app.notes.give_back(&notes);
+        app.refusals.put_back(&notes);
     }
     outcome
 }
 
 /// Entries by row, newest first.
-pub async fn list(app: &App, actor: &Actor, filter: Filter, wanted: Wanted<i64>) -> Result<Found<AuditView, i64>> {
+pub async fn list(
+    app: &App,
+    actor: &Actor,
+    filter: AuditFilter,
+    request: PageRequest<i64>,
+) -> Result<Page<AuditView, i64>> {
     actor.require(Permission::AuditRead)?;
     // Reading goes on while nothing can be written; housekeeping tries again, and reports it.
     let _ = write_notes(app).await;
     app.store
         .scan("audit.list", move |tx| {
-            let found = audit::page(tx, &filter, wanted.after, wanted.look_for())?;
-            let found = wanted.found(found, |entry| entry.seq, || audit::count(tx, &filter))?;
+            let found = audit::page(tx, &filter, request.after, request.limit_and_one())?;
+            let found = request.page(found, |entry| entry.seq, || audit::count(tx, &filter))?;
             Ok(found.map(AuditView::from))
         })
         .await

@@ -14,7 +14,7 @@ pub use transition::{Refund, cancel, transition};
 
 use super::{
     idempotency::Reply,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::OrderView,
 };
 use crate::{
@@ -102,13 +102,13 @@ pub async fn list(
     app: &App,
     actor: &Actor,
     (filter, sort): (Filter, Sort),
-    wanted: Wanted<Position>,
-) -> Result<Found<String, Position>> {
+    request: PageRequest<Position>,
+) -> Result<Page<String, Position>> {
     let filter = limited_to_own(actor, filter);
-    if wanted.count || orders::looks_far(&filter, sort) {
-        app.store.scan("orders.list", move |tx| page(tx, &filter, sort, &wanted, listed)).await
+    if request.count || orders::is_scan(&filter, sort) {
+        app.store.scan("orders.list", move |tx| page(tx, &filter, sort, &request, listed)).await
     } else {
-        app.store.read("orders.list", |tx| page(tx, &filter, sort, &wanted, listed)).await
+        app.store.read("orders.list", |tx| page(tx, &filter, sort, &request, listed)).await
     }
 }
 
@@ -121,26 +121,31 @@ pub async fn export(
     app: &App,
     actor: &Actor,
     (filter, sort): (Filter, Sort),
-    wanted: Wanted<Position>,
-) -> Result<Found<Order, Position>> {
+    request: PageRequest<Position>,
+) -> Result<Page<Order, Position>> {
     let filter = limited_to_own(actor, filter);
-    app.store.scan("orders.export", move |tx| part(tx, &filter, sort, &wanted)).await
+    app.store.scan("orders.export", move |tx| part(tx, &filter, sort, &request)).await
 }
 
 /// A part of a list on one snapshot, for whoever may read all orders.
-pub fn part(tx: &ReadTx<'_>, filter: &Filter, sort: Sort, wanted: &Wanted<Position>) -> Result<Found<Order, Position>> {
-    page(tx, filter, sort, wanted, orders::by_seq)
+pub fn part(
+    tx: &ReadTx<'_>,
+    filter: &Filter,
+    sort: Sort,
+    request: &PageRequest<Position>,
+) -> Result<Page<Order, Position>> {
+    page(tx, filter, sort, request, orders::by_seq)
 }
 
 fn page<T>(
     tx: &ReadTx<'_>,
     filter: &Filter,
     sort: Sort,
-    wanted: &Wanted<Position>,
+    request: &PageRequest<Position>,
     read: impl Fn(&ReadTx<'_>, i64) -> Result<Option<T>>,
-) -> Result<Found<T, Position>> {
-    let found = orders::page(tx, filter, sort, wanted.after, wanted.look_for(), read)?;
-    let found = wanted.found(found, |(position, _)| *position, || orders::count(tx, filter))?;
+) -> Result<Page<T, Position>> {
+    let found = orders::page(tx, filter, sort, request.after, request.limit_and_one(), read)?;
+    let found = request.page(found, |(position, _)| *position, || orders::count(tx, filter))?;
     Ok(found.map(|(_, order)| order))
 }
 

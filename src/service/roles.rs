@@ -2,7 +2,7 @@
 
 use super::{
     audit,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::{AsText, RoleView},
 };
 use crate::{
@@ -27,14 +27,14 @@ pub(super) fn permissions(tx: &ReadTx<'_>, name: &str) -> Result<Option<Permissi
 }
 
 /// Lists all roles, built-in ones included, by name.
-pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<String>) -> Result<Found<RoleView, String>> {
+pub async fn list(app: &App, actor: &Actor, request: &PageRequest<String>) -> Result<Page<RoleView, String>> {
     actor.require(Permission::UsersRead)?;
     let built_in = policy::BUILT_IN.iter().map(|&(name, permissions)| Role { name: name.to_owned(), permissions });
     let mut all: Vec<Role> = built_in.chain(app.store.read("roles.list", roles::all).await?).collect();
     all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let total = i64::try_from(all.len()).map_err(Error::internal);
-    all.retain(|role| wanted.after.as_ref().is_none_or(|after| role.name > *after));
-    Ok(wanted.found(all, |role| role.name.clone(), || total)?.map(|role| view(&role)))
+    all.retain(|role| request.after.as_ref().is_none_or(|after| role.name > *after));
+    Ok(request.page(all, |role| role.name.clone(), || total)?.map(|role| view(&role)))
 }
 
 /// The result of [`put`].

@@ -14,7 +14,7 @@ pub use setup::{first_admin, offer_setup, set_up};
 
 use super::{
     audit,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::{AsText, SessionView},
 };
 use crate::{
@@ -82,14 +82,14 @@ pub async fn list(
     app: &App,
     actor: &Actor,
     user: UserId,
-    wanted: &Wanted<SessionId>,
-) -> Result<Found<SessionView, SessionId>> {
+    request: &PageRequest<SessionId>,
+) -> Result<Page<SessionView, SessionId>> {
     require_self_or_writer(actor, user)?;
     let now = app.clock.now();
     let found = app.store.read("sessions.list", |tx| {
         users::by_id(tx, user)?.ok_or_else(Error::absent)?;
-        let found = sessions::page(tx, user, wanted.after, now, wanted.look_for())?;
-        wanted.found(found, |session| session.id, || sessions::count(tx, user, now))
+        let found = sessions::page(tx, user, request.after, now, request.limit_and_one())?;
+        request.page(found, |session| session.id, || sessions::count(tx, user, now))
     });
     Ok(found.await?.map(|session| SessionView {
         id: AsText(session.id),
@@ -133,7 +133,7 @@ pub async fn revoke_all(app: &App, actor: Actor, user: UserId) -> Result<()> {
 
 /// Ends all sessions of a user except one. Returns how many ended.
 pub(super) fn end_all(tx: &WriteTx<'_>, app: &App, user: UserId, except: Option<SessionId>) -> Result<usize> {
-    let ended = sessions::end_all(tx, user, except)?;
+    let ended = sessions::end_of_user(tx, user, except)?;
     let app = app.clone();
     tx.after_commit(move || app.access.end_sessions_of(user, except));
     Ok(ended)

@@ -7,7 +7,7 @@ pub use change::{ChangeUser, change};
 use super::{
     audit,
     idempotency::{IdempotentRequest, Reply},
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     roles,
     views::UserView,
 };
@@ -162,11 +162,11 @@ pub async fn by_email(app: &App, actor: &Actor, email: &str) -> Result<UserView>
 }
 
 /// Lists users, newest first.
-pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<UserId>) -> Result<Found<UserView, UserId>> {
+pub async fn list(app: &App, actor: &Actor, request: &PageRequest<UserId>) -> Result<Page<UserView, UserId>> {
     actor.require(Permission::UsersRead)?;
     let found = app.store.read("users.list", |tx| {
-        let found = users::page(tx, wanted.after, wanted.look_for())?;
-        wanted.found(found, |user| user.id, || users::count(tx))
+        let found = users::page(tx, request.after, request.limit_and_one())?;
+        request.page(found, |user| user.id, || users::count(tx))
     });
     Ok(found.await?.map(|user| UserView::from(&user)))
 }

@@ -1,4 +1,4 @@
-//! The real executable, from the outside.
+//! Tests of the real executable, over sockets, signals and files.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 

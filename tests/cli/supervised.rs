@@ -2,7 +2,7 @@
 
 use crate::{
     server::{ADMIN, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use std::{
     io::{Read, Write},
@@ -12,8 +12,8 @@ use std::{
 };
 
 /// The socket of a supervisor, and its path.
-fn supervisor(place: &Workplace) -> (UnixDatagram, String) {
-    let path = place.path().join("notify");
+fn supervisor(dir: &TestDir) -> (UnixDatagram, String) {
+    let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     (socket, path.display().to_string())
@@ -27,9 +27,9 @@ fn next_message(socket: &UnixDatagram) -> String {
 
 #[test]
 fn the_supervisor_is_notified_when_the_server_is_ready_and_when_it_stops() {
-    let place = Workplace::new();
-    let (socket, path) = supervisor(&place);
-    let server = Server::start(&place, &[ADMIN[0], ADMIN[1], ("NOTIFY_SOCKET", &path)], "");
+    let dir = TestDir::new();
+    let (socket, path) = supervisor(&dir);
+    let server = Server::start(&dir, &[ADMIN[0], ADMIN[1], ("NOTIFY_SOCKET", &path)], "");
     assert_eq!(next_message(&socket), format!("READY=1\nSTATUS=Serving on http://{}\n", server.address));
     assert_eq!(server.stop().0, Some(0));
     assert_eq!(next_message(&socket), "STOPPING=1\nSTATUS=Stopping\n");
@@ -37,10 +37,10 @@ fn the_supervisor_is_notified_when_the_server_is_ready_and_when_it_stops() {
 
 #[test]
 fn the_watchdog_is_notified_while_the_server_runs() {
-    let place = Workplace::new();
-    let (socket, path) = supervisor(&place);
+    let dir = TestDir::new();
+    let (socket, path) = supervisor(&dir);
     let variables = [ADMIN[0], ADMIN[1], ("NOTIFY_SOCKET", &path), ("WATCHDOG_USEC", "20000")];
-    let server = Server::start(&place, &variables, "");
+    let server = Server::start(&dir, &variables, "");
     assert!(next_message(&socket).starts_with("READY=1\n"));
     assert_eq!([next_message(&socket), next_message(&socket)], ["WATCHDOG=1\n"; 2]);
     server.kill();
@@ -48,27 +48,27 @@ fn the_watchdog_is_notified_while_the_server_runs() {
 
 #[test]
 fn a_supervisor_that_is_gone_or_misconfigured_does_no_harm() {
-    let place = Workplace::new();
+    let dir = TestDir::new();
     let variables = [ADMIN[0], ADMIN[1], ("NOTIFY_SOCKET", "/no/such/socket"), ("WATCHDOG_USEC", "0")];
-    let server = Server::start(&place, &variables, "");
+    let server = Server::start(&dir, &variables, "");
     assert_eq!(server.client().get("/readyz").status, 200);
     assert_eq!(server.stop().0, Some(0));
 }
 
 #[test]
 fn the_health_check_of_a_healthy_server_prints_ready() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     let url = format!("http://{}/readyz", server.address);
     let address = server.address.clone();
     for arguments in [format!("--listen {address}"), format!("--url http://{address}")] {
-        let asked = place.run(&format!("healthcheck {arguments}"));
+        let asked = dir.run(&format!("healthcheck {arguments}"));
         assert_eq!((asked.code, asked.out, asked.err.as_str()), (0, format!("{url}: ready\n"), ""));
     }
-    let asked = place.run_with(&[("ORDERD_SERVER__LISTEN", &address)], "healthcheck");
+    let asked = dir.run_with(&[("ORDERD_SERVER__LISTEN", &address)], "healthcheck");
     assert_eq!(asked.code, 0, "{}", asked.err);
     server.kill();
-    let asked = place.run(&format!("healthcheck --url http://{address}"));
+    let asked = dir.run(&format!("healthcheck --url http://{address}"));
     assert_eq!((asked.code, asked.out.as_str()), (1, ""));
     assert!(asked.err.starts_with(&format!("orderd: {url}: ")) && asked.err.lines().count() == 1, "{}", asked.err);
 }
@@ -92,7 +92,7 @@ fn check(answer: Option<&'static str>) -> (i32, String) {
         // Waits until the other side closes, since a reset would lose the answer.
         let _ = stream.read_to_end(&mut vec![]);
     });
-    let outcome = Workplace::new().run(&format!("healthcheck --url http://{address}"));
+    let outcome = TestDir::new().run(&format!("healthcheck --url http://{address}"));
     server.join().unwrap();
     assert_eq!((outcome.out.as_str(), outcome.err.lines().count()), ("", 1));
     (outcome.code, outcome.err.replace(&address.to_string(), "ADDRESS"))

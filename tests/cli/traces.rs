@@ -2,7 +2,7 @@
 
 use crate::{
     server::{ADMIN, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use serde_json::{Value, json};
 use std::{
@@ -113,8 +113,8 @@ fn attribute<'a>(span: &'a Value, name: &str) -> &'a Value {
 
 #[test]
 fn a_request_and_its_write_are_spans_of_the_callers_trace() {
-    let (place, collector) = (Workplace::new(), Collector::start());
-    let server = Server::start(&place, &ADMIN, &format!("--set traces.otlp_endpoint={}", collector.endpoint));
+    let (dir, collector) = (TestDir::new(), Collector::start());
+    let server = Server::start(&dir, &ADMIN, &format!("--set traces.otlp_endpoint={}", collector.endpoint));
     let admin = server.admin();
     let recorded = format!("00-{TRACE}-{CALLER}-01");
     let headers = [("Idempotency-Key", "one"), ("traceparent", recorded.as_str()), ("X-Request-Id", "mine")];
@@ -145,7 +145,7 @@ fn a_request_and_its_write_are_spans_of_the_callers_trace() {
     let nanos = |span: &Value, end: &str| span[end].as_str().unwrap().parse::<u64>().unwrap();
     assert!(nanos(request, "startTimeUnixNano") <= nanos(write, "startTimeUnixNano"));
     assert!(nanos(write, "endTimeUnixNano") <= nanos(request, "endTimeUnixNano") + 1_000_000);
-    assert!(spans.iter().all(|span| span["traceId"] != "1".repeat(32)), "the caller does not record that one");
+    assert!(spans.iter().all(|span| span["traceId"] != "1".repeat(32)), "the caller does not sample that trace");
     assert!(spans.iter().any(|span| span["name"] == "request auth.login"), "a trace of its own: {spans:?}");
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["request.id"] == "mine" && line["trace.id"] == TRACE), "{log}");
@@ -154,19 +154,19 @@ fn a_request_and_its_write_are_spans_of_the_callers_trace() {
 
 #[test]
 fn a_collector_may_speak_tls_if_its_certificate_is_trusted() {
-    let (place, collector) = (Workplace::new(), Collector::start_with_tls());
-    place.write("roots.pem", CERTIFICATE.0);
+    let (dir, collector) = (TestDir::new(), Collector::start_with_tls());
+    dir.write("roots.pem", CERTIFICATE.0);
     let arguments = format!("--set traces.otlp_endpoint={}", collector.endpoint);
-    let server = Server::start(&place, &[ADMIN[0], ADMIN[1], ("SSL_CERT_FILE", "roots.pem")], &arguments);
+    let server = Server::start(&dir, &[ADMIN[0], ADMIN[1], ("SSL_CERT_FILE", "roots.pem")], &arguments);
     server.admin();
     assert_eq!(server.stop().0, Some(0));
     assert!(collector.spans().iter().any(|span| span["name"] == "request auth.login"));
 
-    let (place, collector) = (Workplace::new(), Collector::start_with_tls());
+    let (dir, collector) = (TestDir::new(), Collector::start_with_tls());
     let arguments = format!("--set traces.otlp_endpoint={}", collector.endpoint);
-    let server = Server::start(&place, &ADMIN, &arguments);
+    let server = Server::start(&dir, &ADMIN, &arguments);
     server.admin();
-    let log = place.path().join("log");
+    let log = dir.path().join("log");
     assert_eq!(server.stop().0, Some(0));
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.contains("traces cannot be sent") && log.contains("TLS: "), "{log}");
@@ -175,10 +175,10 @@ fn a_collector_may_speak_tls_if_its_certificate_is_trusted() {
 
 #[test]
 fn a_collector_that_is_gone_harms_no_request_and_is_logged_once() {
-    let place = Workplace::new();
+    let dir = TestDir::new();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let arguments = format!("--set traces.otlp_endpoint=http://{gone}/v1/traces --set metrics.public=true");
-    let server = Server::start(&place, &ADMIN, &arguments);
+    let server = Server::start(&dir, &ADMIN, &arguments);
     let admin = server.admin();
     for key in ["one", "two", "three"] {
         assert_eq!(admin.send("POST /v1/orders", &[("Idempotency-Key", key)], &order()).unwrap().status, 201);

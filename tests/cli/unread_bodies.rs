@@ -6,7 +6,7 @@
 use crate::{
     kept_connection::KeptConnection,
     server::{ADMIN, Server},
-    support::{Workplace, cycles},
+    support::{TestDir, cycles},
 };
 use serde_json::json;
 use std::{thread::sleep, time::Duration};
@@ -95,8 +95,8 @@ fn exchange(
 
 #[test]
 fn a_body_up_to_the_limit_is_read_and_the_next_request_is_answered() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     for early in early_answers(&server) {
         for framing in [Framing::Sized, Framing::Chunked] {
             for (length, rounds) in [(1, 10), (500, 10), (200_000, 3), (BODY_LIMIT, 1)] {
@@ -116,8 +116,8 @@ fn a_body_up_to_the_limit_is_read_and_the_next_request_is_answered() {
 
 #[test]
 fn requests_sent_right_behind_an_unread_body_are_answered_too() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     for early in early_answers(&server) {
         let mut connection = KeptConnection::to(&server);
         for round in 0..cycles(10) {
@@ -134,8 +134,8 @@ fn requests_sent_right_behind_an_unread_body_are_answered_too() {
 
 #[test]
 fn a_body_over_the_limit_closes_the_connection_and_the_response_says_so() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     let too_large = Early {
         status: "413",
         head: "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n".into(),
@@ -154,8 +154,8 @@ fn a_body_over_the_limit_closes_the_connection_and_the_response_says_so() {
 
 #[test]
 fn a_body_that_does_not_come_closes_the_connection_and_the_response_says_so() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     for framing in [Framing::Sized, Framing::Chunked] {
         let mut connection = KeptConnection::to(&server);
         connection.send(&format!("{}{}\r\n", early_answers(&server)[0].head, framing.header(10)));
@@ -167,8 +167,8 @@ fn a_body_that_does_not_come_closes_the_connection_and_the_response_says_so() {
 
 #[test]
 fn a_client_that_waits_for_100_continue_is_answered_at_once_and_told_that_the_connection_closes() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     for early in early_answers(&server) {
         for body in ["", "x"] {
             let mut connection = KeptConnection::to(&server);

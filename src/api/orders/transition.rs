@@ -1,17 +1,17 @@
-//! Moving an order through its states over HTTP.
+//! The transitions of an order over HTTP.
 
 use super::{Actor, App, IfMatch, OrderId, PathId, Reply, Result, Valid, orders};
-use crate::{domain::order::Transition, service::orders::Refund};
+use crate::{api::input::integer::Amount, domain::order::Transition, service::orders::Refund};
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// An action that needs no words.
+/// The body of an action without fields.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NoFields {}
 
-/// Moves an order along; to call it off takes more words.
+/// Places, confirms or fulfils an order.
 pub(in crate::api) async fn moves(
     transition: Transition,
     State(app): State<App>,
@@ -40,7 +40,7 @@ pub(in crate::api) struct CancelOrder {
 #[serde(untagged)]
 enum RefundBody {
     Word(RefundWord),
-    Amount(#[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))] i64),
+    Amount(Amount),
 }
 
 /// All or nothing.
@@ -51,7 +51,7 @@ enum RefundWord {
     None,
 }
 
-/// Calls an order off.
+/// Cancels an order.
 pub(in crate::api) async fn cancel(
     State(app): State<App>,
     actor: Actor,
@@ -62,7 +62,7 @@ pub(in crate::api) async fn cancel(
     let refund = body.refund.map(|refund| match refund {
         RefundBody::Word(RefundWord::Full) => Refund::Full,
         RefundBody::Word(RefundWord::None) => Refund::None,
-        RefundBody::Amount(amount) => Refund::Amount(amount),
+        RefundBody::Amount(amount) => Refund::Amount(amount.get()),
     });
     orders::cancel(&app, actor, attempt, (id, if_match), (body.reason, refund)).await
 }

@@ -83,8 +83,8 @@ fn record_failure(app: &App, source: &Source, user: Option<UserId>, refusal: &Er
     "anonymous".clone_into(&mut note.actor);
     note.target = user.map(|id| id.to_string());
     match user {
-        Some(_) => app.notes.failed(note),
-        None => app.notes.failed_for_nobody(note, app.clock.now()),
+        Some(_) => app.refusals.failed_log_in(note),
+        None => app.refusals.failed_log_in_of_stranger(note, app.clock.now()),
     }
 }
 
@@ -145,7 +145,7 @@ fn insert(tx: &WriteTx<'_>, app: &App, source: &Source, user: UserId, refresh_di
 
 /// Ends the sessions of a user beyond [`MAX_SESSIONS`], those used longest ago first. The new session is never among them.
 fn end_excess_sessions(tx: &WriteTx<'_>, app: &App, user: UserId) -> Result<Vec<SessionId>> {
-    let ended = sessions::beyond(tx, user, tx.now(), MAX_SESSIONS)?;
+    let ended = sessions::excess(tx, user, tx.now(), MAX_SESSIONS)?;
     for &session in &ended {
         sessions::end(tx, session)?;
         let app = app.clone();

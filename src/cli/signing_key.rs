@@ -1,12 +1,12 @@
-//! `orderd keys`: the keys that sign access tokens.
+//! `orderd signing-key`: the keys that sign access tokens.
 
 use super::{Failure, flags::ConfigFlags};
 use crate::{domain::time::Clock, service::signing_keys};
 
-/// What to do with the signing keys.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Sign with a new key from now on; tokens signed before stay good for their time. A running server follows by itself
+    /// Sign with a new key from now on; tokens signed before stay valid until they expire. A running server takes the new
+    /// key over by itself
     Rotate(ConfigFlags),
 }
 
