@@ -47,3 +47,38 @@ fn report(task: &'static str, outcome: Result<()>) {
         tracing::warn!(worker.task = task, error.cause = %e, "{task} failed and is tried again later: {e}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::Surroundings,
+        config::{Flag, Sources, load},
+    };
+    use std::time::{Duration, Instant};
+
+    #[tokio::test]
+    async fn every_task_is_counted_from_the_start_and_ends_soon_after_the_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("orders.db").display().to_string();
+        let sources = Sources { file: None, environment: vec![], flags: vec![Flag::new("--db", "db.path", &path)] };
+        let app = App::open(load(sources).unwrap().config, Surroundings::system().unwrap()).unwrap();
+        let worker = start(&app, None);
+        let mut names = vec![];
+        app.metrics.worker_panics.each(|name, _| names.push(name));
+        let expected = [
+            "access.prune",
+            "api_keys.keep_last_use",
+            "audit.write_notes",
+            "backups.make",
+            "idempotency.prune",
+            "sessions.prune",
+            "signing_keys.reload",
+        ];
+        assert_eq!(names, expected);
+        let begun = Instant::now();
+        worker.stop().await;
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        app.store.close().await;
+    }
+}

@@ -120,7 +120,7 @@ pub async fn keep_last_use(app: &App) -> Result<()> {
     let shared = app.clone();
     app.store
         .write("api_keys.keep_last_use", move |tx| {
-            used.iter().try_for_each(|&(id, at)| api_keys::used(tx, id, at))?;
+            used.iter().try_for_each(|&(id, at)| api_keys::set_last_used(tx, id, at))?;
             let (app, used) = (shared.clone(), used.clone());
             tx.after_commit(move || app.access.mark_key_uses_saved(&used));
             Ok(())

@@ -203,7 +203,7 @@ pub async fn revoke_all(app: &App, actor: Actor, user: UserId) -> Result<()> {
 
 /// Ends all sessions of a user, now, but for one that is to go on; says how many there were.
 pub(super) fn end_all(tx: &WriteTx<'_>, app: &App, user: UserId, except: Option<SessionId>) -> Result<usize> {
-    let ended = sessions::end_all(tx, user, except)?;
+    let ended = sessions::end_of_user(tx, user, except)?;
     let app = app.clone();
     tx.after_commit(move || app.access.end_sessions_of(user, except));
     Ok(ended)

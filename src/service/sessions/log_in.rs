@@ -80,8 +80,8 @@ fn note_failure(app: &App, source: &Source, user: Option<UserId>, refusal: &Erro
     "anonymous".clone_into(&mut note.actor);
     note.target = user.map(|id| id.to_string());
     match user {
-        Some(_) => app.notes.failed(note),
-        None => app.notes.failed_for_nobody(note, app.clock.now()),
+        Some(_) => app.refusals.failed_log_in(note),
+        None => app.refusals.failed_log_in_of_stranger(note, app.clock.now()),
     }
 }
 
@@ -141,7 +141,7 @@ fn insert(tx: &WriteTx<'_>, app: &App, source: &Source, user: UserId, refresh_di
 
 /// Ends what a user has beyond [`MOST_SESSIONS`]: the ones used longest ago, which the newest is not.
 fn end_beyond(tx: &WriteTx<'_>, app: &App, user: UserId) -> Result<Vec<SessionId>> {
-    let ended = sessions::beyond(tx, user, tx.now(), MOST_SESSIONS)?;
+    let ended = sessions::excess(tx, user, tx.now(), MOST_SESSIONS)?;
     for &session in &ended {
         sessions::end(tx, session)?;
         let app = app.clone();
