@@ -1,6 +1,6 @@
 //! Credits: how much a refund lowers what an order owes, and the tax in it. It does not know where the money goes.
 //!
-//! Pending refunds count as done everywhere here: they reserve money, credit and goods until they are settled.
+//! Pending refunds count as done here: they reserve money, credit and goods until they are resolved.
 
 use super::{
     money::{allocate, divide_rounded},
@@ -10,8 +10,8 @@ use super::{
 /// A line of an order with what refunds credited for goods of it so far. Amounts are minor units.
 #[derive(Clone, Copy, Debug)]
 pub struct CreditLine {
-    /// Position of the line's rate in [`Credits::left`].
-    pub rate: usize,
+    /// Position of the line's rate in [`Credits::left`]; none for a line whose net amount and tax are 0.
+    pub rate: Option<usize>,
     /// Ordered.
     pub quantity: i64,
     /// Net amount and tax.
@@ -182,7 +182,8 @@ impl Credits {
             state.returned_quantity += quantity;
             let total = (state.share(state.total_amount) - state.credited_amount).max(0);
             let tax = (state.share(state.tax_amount) - state.credited_tax_amount).max(0);
-            let at_rate = &mut left[state.rate];
+            let mut nothing = NOTHING;
+            let at_rate = state.rate.map_or(&mut nothing, |rate| &mut left[rate]);
             let net = (total - tax).clamp(0, at_rate.net_amount);
             let tax = tax.min(at_rate.tax_amount);
             at_rate.net_amount -= net;
@@ -209,6 +210,8 @@ impl Credits {
         shared.filter(|line| line.total() != 0).collect()
     }
 }
+
+const NOTHING: TaxLine = TaxLine { rate: None, net_amount: 0, tax_amount: 0 };
 
 impl CreditLine {
     /// The share of `amount` that falls to what came back of the line.
@@ -240,7 +243,7 @@ mod tests {
 
     fn line(rate: usize, quantity: i64, total_amount: i64, tax_amount: i64) -> CreditLine {
         CreditLine {
-            rate,
+            rate: Some(rate),
             quantity,
             total_amount,
             tax_amount,
@@ -302,7 +305,8 @@ mod tests {
 
     #[test]
     fn an_amount_is_credited_less_what_was_overpaid() {
-        let order = Credits { overpaid: 300, refundable: 1300, ..order(vec![line(0, 1, 1000, 0)], vec![tax("0", 1000, 0)]) };
+        let order =
+            Credits { overpaid: 300, refundable: 1300, ..order(vec![line(0, 1, 1000, 0)], vec![tax("0", 1000, 0)]) };
         let credit = |amount_| order.refund(&amount(amount_)).unwrap().credit_amount();
         assert_eq!((credit(200), credit(300), credit(301), credit(1300)), (0, 0, 1, 1000));
     }

@@ -161,14 +161,17 @@ mod tests {
 
     #[test]
     fn tax_is_taken_out_of_a_price_that_includes_it() {
-        for (rate, gross, tax) in [("20", 10_470, 1745), ("21", 1489, 258), ("100", 1, 1), ("0", 999, 0), ("19", 0, 0)] {
+        for (rate, gross, tax) in [("20", 10_470, 1745), ("21", 1489, 258), ("100", 1, 1), ("0", 999, 0), ("19", 0, 0)]
+        {
             assert_eq!(TaxRate::parse(rate).unwrap().included_in(gross), tax, "{rate} % in {gross}");
         }
     }
 
     #[test]
     fn a_rate_is_a_number_and_is_shown_without_trailing_zeros() {
-        for (text, shown) in [("19", "19"), ("19.0", "19"), ("19.00", "19"), ("8.8750", "8.875"), ("0.05", "0.05"), ("0", "0")] {
+        for (text, shown) in
+            [("19", "19"), ("19.0", "19"), ("19.00", "19"), ("8.8750", "8.875"), ("0.05", "0.05"), ("0", "0")]
+        {
             let rate = TaxRate::parse(text).unwrap();
             assert_eq!(rate.to_string(), shown);
             assert_eq!(TaxRate::from_parts(rate.parts()), Some(rate));

@@ -1,12 +1,17 @@
 //! An order: what it holds, the states of its life, and which change is possible in which.
 
+mod parts;
+
+pub use parts::{Item, NetAndTax, OrderFee, OrderTax, Returns};
+
 use super::{
+    credit::{CreditLine, Credits},
     id::{ItemId, OrderId, UserId},
     money::Currency,
-    pricing::{Fee, Line, LineTotals, Totals},
+    pricing::{Fee, Line, Priced, TaxLine, Totals},
     string_enum::string_enum,
     time::Timestamp,
-    transaction::PaymentStatus,
+    transaction::{Held, PaymentStatus, PaymentSums},
 };
 use std::collections::BTreeMap;
 
@@ -62,6 +67,17 @@ pub enum Step {
     Impossible,
 }
 
+/// Who may change what an order is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Editors {
+    /// Whoever may change the order.
+    Everyone,
+    /// Whoever may change all orders.
+    Staff,
+    /// Nobody.
+    Nobody,
+}
+
 impl OrderStatus {
     /// The state machine: every status with every transition.
     pub const fn step(self, transition: Transition) -> Step {
@@ -88,9 +104,13 @@ impl OrderStatus {
         Transition::ALL.iter().copied().filter(move |&t| matches!(self.step(t), Step::To(_)))
     }
 
-    /// Whether items, fees, discount and reference can still be changed.
-    pub const fn changeable(self) -> bool {
-        matches!(self, Self::Draft | Self::Pending)
+    /// Whether items, fees, discounts and the reference can be changed in this status, by whom.
+    pub const fn editable_by(self) -> Editors {
+        match self {
+            Self::Draft | Self::Pending => Editors::Everyone,
+            Self::Confirmed => Editors::Staff,
+            Self::Fulfilled | Self::Cancelled => Editors::Nobody,
+        }
     }
 }
 
@@ -112,14 +132,16 @@ pub struct Customer {
 pub struct OrderDraft {
     /// The currency of every amount.
     pub currency: Currency,
-    /// What is ordered, with what each line comes to.
-    pub lines: Vec<(Line, LineTotals)>,
-    /// Charged beside the lines.
+    /// Whether unit amounts and fees include tax.
+    pub prices_include_tax: bool,
+    /// What is ordered.
+    pub lines: Vec<Line>,
+    /// Charges besides the lines.
     pub fees: Vec<Fee>,
-    /// Taken off the whole, in minor units.
+    /// The discount on the whole order, in minor units.
     pub order_discount_amount: i64,
-    /// What it all comes to.
-    pub totals: Totals,
+    /// The computed amounts of all of these.
+    pub priced: Priced,
     /// The caller's own identifier, unique among all orders.
     pub external_ref: Option<String>,
     /// Who it is for.
@@ -128,17 +150,6 @@ pub struct OrderDraft {
     pub note: Option<String>,
     /// The caller's own data.
     pub metadata: BTreeMap<String, String>,
-}
-
-/// A line of an order that exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// Its identifier.
-    pub id: ItemId,
-    /// What is ordered.
-    pub line: Line,
-    /// What it comes to.
-    pub totals: LineTotals,
 }
 
 /// An order that exists.
@@ -162,16 +173,23 @@ pub struct Order {
     pub external_ref: Option<String>,
     /// What is ordered.
     pub items: Vec<Item>,
-    /// Charged beside the items.
-    pub fees: Vec<Fee>,
-    /// Taken off the whole.
+    /// Whether unit amounts and fees include tax.
+    pub prices_include_tax: bool,
+    /// Charges besides the items.
+    pub fees: Vec<OrderFee>,
+    /// By rate, the highest first, `None` last.
+    pub taxes: Vec<OrderTax>,
+    /// The discount on the whole order.
     pub order_discount_amount: i64,
-    /// What it all comes to.
     pub totals: Totals,
-    /// Σ succeeded payments.
+    /// The sum of succeeded payments.
     pub paid_amount: i64,
-    /// Σ succeeded refunds.
+    /// The sum of succeeded refunds.
     pub refunded_amount: i64,
+    /// How much less the order owes because of succeeded refunds.
+    pub credited_amount: i64,
+    /// Tax in that.
+    pub credited_tax_amount: i64,
     /// Who it is for.
     pub customer: Option<Customer>,
     /// Free text.
@@ -199,10 +217,34 @@ pub struct Order {
 }
 
 impl Order {
-    /// What is still owed; negative when money is to be given back. A cancelled order owes nothing.
+    /// The amount still to be paid; negative if money is held that is not owed. A cancelled order owes nothing.
     pub fn balance_amount(&self) -> i64 {
-        let owed = if self.status == OrderStatus::Cancelled { 0 } else { self.totals.total };
+        let owed = if self.status == OrderStatus::Cancelled { 0 } else { self.totals.total - self.credited_amount };
         owed - (self.paid_amount - self.refunded_amount)
+    }
+
+    /// What its refunds may still credit. `held` are the sums of its transactions.
+    pub fn credits(&self, held: Held) -> Credits {
+        let rate = |item: &Item| self.taxes.iter().position(|tax| tax.rate() == item.line.tax.rate());
+        let line = |item: &Item| CreditLine {
+            // An item whose net amount and tax are 0 may have no entry in `taxes`; then there is nothing to credit.
+            rate: rate(item),
+            quantity: item.line.quantity,
+            total_amount: item.totals.total_amount,
+            tax_amount: item.totals.tax_amount,
+            returned_quantity: item.returns.quantity + item.returns.reserved_quantity,
+            credited_amount: item.returns.credited_amount,
+            credited_tax_amount: item.returns.credited_tax_amount,
+        };
+        let left: Vec<_> = self.taxes.iter().map(OrderTax::left).collect();
+        let owed: i64 = left.iter().map(TaxLine::total).sum();
+        Credits {
+            lines: self.items.iter().map(line).collect(),
+            left,
+            overpaid: (held.refundable() - owed).max(0),
+            refundable: held.refundable(),
+            is_cancelled: self.status == OrderStatus::Cancelled,
+        }
     }
 
     /// Moves to `status`, and remembers when.
@@ -217,9 +259,30 @@ impl Order {
         }
     }
 
-    /// Derives the payment status anew, after the total or what was paid has changed.
+    /// Whether refunds credited something or took goods back, pending ones included.
+    pub fn has_credits(&self) -> bool {
+        let is_returned = |item: &Item| item.returns.quantity + item.returns.reserved_quantity > 0;
+        self.items.iter().any(is_returned) || self.taxes.iter().any(|tax| tax.left() != tax.whole)
+    }
+
+    /// Gives an order without credits these items and fees, and the amounts that were computed for them.
+    pub fn set_price(&mut self, items: Vec<(ItemId, Line)>, fees: Vec<Fee>, priced: &Priced) {
+        let item = |((id, line), &totals)| Item { id, line, totals, returns: Returns::default() };
+        self.items = items.into_iter().zip(&priced.lines).map(item).collect();
+        self.fees = fees.into_iter().zip(&priced.fees).map(|(fee, &totals)| OrderFee { fee, totals }).collect();
+        self.taxes = priced.taxes.iter().copied().map(OrderTax::uncredited).collect();
+        self.totals = priced.totals;
+        self.settle_payment_status();
+    }
+
+    /// Derives the payment status anew, after the total, payments, refunds or credits changed.
     pub fn settle_payment_status(&mut self) {
-        self.payment_status = PaymentStatus::derive(self.totals.total, self.paid_amount, self.refunded_amount);
+        self.payment_status = PaymentStatus::derive(&PaymentSums {
+            total: self.totals.total,
+            paid: self.paid_amount,
+            refunded: self.refunded_amount,
+            credited: self.credited_amount,
+        });
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     domain::{
         id::{TransactionId, UserId},
+        order::Order,
         rollup::of_transaction,
         transaction::{Held, Kind, Transaction, TransactionStatus},
     },
@@ -54,9 +55,9 @@ pub fn insert(tx: &WriteTx<'_>, order_seq: i64, user_id: Option<UserId>, transac
         counters.transaction
     });
     tx.execute(
-        "INSERT INTO transactions (seq, id, order_seq, kind, status, amount, provider, provider_ref, payment_seq,
-           reason, occurred_at, recorded_at)
-         VALUES (:seq, :id, :order_seq, :kind, :status, :amount, :provider, :provider_ref,
+        "INSERT INTO transactions (seq, id, order_seq, kind, status, amount, credit_amount, credit_tax_amount, credit_taxes,
+           provider, provider_ref, payment_seq, reason, occurred_at, recorded_at)
+         VALUES (:seq, :id, :order_seq, :kind, :status, :amount, 0, 0, '[]', :provider, :provider_ref,
            (SELECT seq FROM transactions WHERE id = :payment_id), :reason, :occurred_at, :recorded_at)",
         named_params! {
             ":seq": seq, ":id": IdBlob(transaction.id), ":order_seq": order_seq, ":kind": transaction.kind.name(),
@@ -66,7 +67,7 @@ pub fn insert(tx: &WriteTx<'_>, order_seq: i64, user_id: Option<UserId>, transac
             ":recorded_at": transaction.recorded_at.millis(),
         },
     )?;
-    count(tx, transaction, user_id);
+    count(tx, transaction, user_id, 1);
     Ok(())
 }
 
@@ -76,13 +77,22 @@ pub fn resolve(tx: &WriteTx<'_>, user_id: Option<UserId>, transaction: &Transact
         "UPDATE transactions SET status = ?2, occurred_at = ?3 WHERE id = ?1",
         (IdBlob(transaction.id), transaction.status.name(), transaction.occurred_at.millis()),
     )?;
-    count(tx, transaction, user_id);
+    count(tx, transaction, user_id, 1);
     Ok(())
 }
 
-fn count(tx: &WriteTx<'_>, transaction: &Transaction, user_id: Option<UserId>) {
+/// Moves the transactions of an order in the rollups from its former user to the present one.
+pub fn move_to_user(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
+    for (_, transaction) in of_order(tx, after.seq, i64::MAX, usize::MAX)? {
+        count(tx, &transaction, before.user_id, -1);
+        count(tx, &transaction, after.user_id, 1);
+    }
+    Ok(())
+}
+
+fn count(tx: &WriteTx<'_>, transaction: &Transaction, user_id: Option<UserId>, times: i64) {
     if let Some(sale) = of_transaction(transaction, user_id) {
-        tx.count_sale(sale, 1);
+        tx.count_sale(sale, times);
     }
 }
 

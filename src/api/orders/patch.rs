@@ -1,10 +1,10 @@
 //! Changes of an order by a merge patch (RFC 7396).
 
-use super::body::{FeeBody, ItemBody, MetadataValue, lines};
+use super::body::{FeeBody, ItemBody, MetadataValue, fees, lines};
 use super::{Actor, App, IfMatch, OrderId, PathId, Reply, Result, Valid, orders};
 use crate::{
-    api::input::integer::Amount,
-    domain::pricing::Fee,
+    api::input::{integer::Amount, parsed::Parsed},
+    domain::id::UserId,
     error::Error,
     service::orders::{Change, ChangeOrder},
 };
@@ -27,6 +27,12 @@ pub struct PatchOrder {
     /// Deducted from the whole order, in minor units; null means 0.
     #[schemars(with = "Option<Amount>")]
     order_discount_amount: Change<Amount>,
+    /// Whether unit amounts and fees include tax.
+    #[schemars(with = "bool")]
+    prices_include_tax: Option<bool>,
+    /// Gives an order without a user to one, once; needs `orders:update`.
+    #[schemars(with = "Parsed<UserId>")]
+    user_id: Option<Parsed<UserId>>,
     /// Your own identifier, unique among all orders.
     #[schemars(length(min = 1, max = 255), with = "Option<String>")]
     external_ref: Change<String>,
@@ -68,6 +74,7 @@ impl PatchOrder {
     pub fn into_change(self) -> Result<ChangeOrder> {
         let mut faults = vec![];
         let lines = self.items.map(|items| lines(items, &mut faults));
+        let fees = self.fees.map(|list| fees(list, &mut faults));
         if !faults.is_empty() {
             return Err(Error::invalid(faults));
         }
@@ -76,8 +83,10 @@ impl PatchOrder {
         };
         Ok(ChangeOrder {
             lines,
-            fees: self.fees.map(|fees| fees.into_iter().map(Fee::from).collect()),
+            fees,
             order_discount_amount: self.order_discount_amount.map(Amount::get),
+            prices_include_tax: self.prices_include_tax,
+            user_id: self.user_id.map(|id| id.0),
             external_ref: self.external_ref,
             note: self.note,
             metadata: self.metadata.map(entries),

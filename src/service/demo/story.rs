@@ -82,7 +82,7 @@ impl Story {
         self.placed += 1;
         let new = goods::order(&mut self.random, &self.markets[market], buyer)?;
         let mut life = Life { random: &mut self.random, at, deeds: vec![] };
-        life.unfold(new.draft.totals.total);
+        life.unfold(new.draft.priced.totals.total);
         let mut deeds = life.deeds;
         deeds.retain(|(at, _)| *at < self.until);
         let count = deeds.len();

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         event::EventType,
         id::OrderId,
-        order::{Order, OrderStatus, Step, Transition},
+        order::{Editors, Order, OrderStatus, Step, Transition},
         permission::Permission,
         transaction::Held,
     },
@@ -152,7 +152,7 @@ fn impossible(order: &Order, what: &str) -> Error {
 
 /// Customers call off what nobody has begun to work on.
 fn refuse_owner_after_confirmation(actor: &Actor, order: &Order) -> Result<()> {
-    if !actor.may(Permission::OrdersCancel) && !order.status.changeable() {
+    if !actor.may(Permission::OrdersCancel) && order.status.editable_by() != Editors::Everyone {
         return Err(impossible(order, "be cancelled by its owner"));
     }
     Ok(())
