@@ -181,6 +181,7 @@ pub struct Order {
     pub taxes: Vec<OrderTax>,
     /// The discount on the whole order.
     pub order_discount_amount: i64,
+    /// The sums over items and fees.
     pub totals: Totals,
     /// The sum of succeeded payments.
     pub paid_amount: i64,

@@ -8,6 +8,7 @@ use super::{Check, unreadable};
 use crate::{
     domain::{
         id::{Identifier, ItemId, OrderId, TransactionId, UserId},
+        money::TaxRate,
         time::Timestamp,
     },
     error::{Error, Result},
@@ -194,6 +195,10 @@ fn as_json(table: &str, column: &str, value: ValueRef<'_>) -> Result<Value> {
     Ok(match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(millis) if column.ends_with("_at") => Timestamp::from_millis(millis).to_string().into(),
+        ValueRef::Integer(flag) if column == "prices_include_tax" => (flag != 0).into(),
+        ValueRef::Integer(parts) if column == "tax_rate" => {
+            TaxRate::from_parts(parts).map(|rate| rate.to_string()).into()
+        }
         ValueRef::Integer(number) => number.into(),
         ValueRef::Real(number) => number.into(),
         ValueRef::Text(_) => {
