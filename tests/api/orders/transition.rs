@@ -102,7 +102,7 @@ async fn a_cancellation_says_how_much_is_refunded() {
     for (refund, refunded, status) in [
         (json!("full"), 600, "refunded"),
         (json!("none"), 0, "partially_paid"),
-        (json!(250), 250, "partially_refunded"),
+        (json!(250), 250, "partially_paid"),
     ] {
         let id = order_in(&manager, "confirmed").await;
         manager.pays(&id, json!({"amount": 600})).await.created();
