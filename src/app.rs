@@ -19,7 +19,7 @@ use crate::{
         time::{Clock, Timestamp},
     },
     error::{Error, Result},
-    store::{Commits, OpenError, Options, Store, audit::Notes, rollups::Rankings},
+    store::{Commits, OpenError, Options, Store, audit::RefusalBuffer},
     telemetry::metrics::Metrics,
 };
 use std::{
@@ -71,8 +71,6 @@ pub struct Parts {
     pub fingerprints: Mac,
     /// A permit for each import that goes on, and for each of those who may import for themselves only.
     pub imports: Imports,
-    /// Reports that were asked for of late.
-    pub rankings: Rankings,
     /// Whether the parts work.
     pub readiness: readiness::Readiness,
     /// What is known of the scheduled backups.
@@ -80,7 +78,7 @@ pub struct Parts {
     /// What is counted.
     pub metrics: Metrics,
     /// What was refused and is to be recorded.
-    pub notes: Notes,
+    pub refusals: RefusalBuffer,
     /// Where the time comes from.
     pub clock: Clock,
     /// Where identifiers come from.
@@ -195,7 +193,7 @@ impl App {
             fingerprints: Mac::new(&ring, b"fingerprint"),
             backups: backups::Backups::default(),
             metrics: Metrics::new(clock.now()),
-            notes: Notes::default(),
+            refusals: RefusalBuffer::default(),
             hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
             access: AccessCache::new(access::load(&store, clock.now())?),
@@ -203,7 +201,6 @@ impl App {
             request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
-            rankings: Rankings::default(),
             readiness: readiness::Readiness::default(),
             config,
             store,

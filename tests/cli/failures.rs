@@ -110,7 +110,7 @@ fn things_that_do_not_exist_are_named() {
         ),
         ("man --out notes.db", 1, "notes.db: File exists (os error 17)"),
         ("healthcheck --url localhost", 2, "--url localhost: must begin with http://"),
-        ("healthcheck", 2, "`server.listen` takes any free port: say with --url which it is"),
+        ("healthcheck", 2, "`server.listen` uses any free port: name the server with --url"),
     ] {
         assert_eq!(failure(&dir, command), (code, format!("orderd: {text}")), "{command}");
     }
