@@ -3,7 +3,7 @@
 use super::{Failure, flags::ServerFlags, print, runtime};
 use crate::{
     config::Server,
-    domain::url::{Scheme, Url},
+    domain::url::{Scheme, Url, UrlFault},
     outbound::{Addresses, Client, Limits, OutboundError, Response},
 };
 use serde_json::Value;
@@ -50,10 +50,11 @@ impl Arguments {
 
 /// `/readyz` of the server that a URL names. Path and query of the URL are not used.
 fn readiness_of(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|e| e.to_string())?;
-    match url.scheme() {
-        Scheme::Http => url.with_target("/readyz").map_err(|e| e.to_string()),
-        Scheme::Https => Err("must begin with http://".to_owned()),
+    let url = Url::parse(text).and_then(|url| url.with_target("/readyz"));
+    match url {
+        Ok(url) if url.scheme() == Scheme::Http => Ok(url),
+        Ok(_) | Err(UrlFault::Scheme) => Err("must begin with http://".to_owned()),
+        Err(fault) => Err(fault.to_string()),
     }
 }
 
