@@ -178,7 +178,7 @@ fn faults(e: &Error) -> String {
 impl From<OpenError> for Failure {
     fn from(e: OpenError) -> Self {
         match e {
-            OpenError::Held(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
+            OpenError::InUse(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
             OpenError::Older(..) | OpenError::Denied(..) => Self::failed(e.to_string()),
         }
     }
@@ -187,8 +187,8 @@ impl From<OpenError> for Failure {
 impl From<CopyError> for Failure {
     fn from(e: CopyError) -> Self {
         match e {
-            CopyError::Unfit(e) => e.into(),
-            CopyError::Full(_) | CopyError::Stopped => Self::failed(e.to_string()),
+            CopyError::Unusable(e) => e.into(),
+            CopyError::DiskFull(_) | CopyError::Cancelled => Self::failed(e.to_string()),
         }
     }
 }

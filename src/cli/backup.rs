@@ -1,7 +1,7 @@
 //! `orderd backup`: makes a verified copy of a database, with or without a running server.
 
 use super::{Failure, flags::ConfigFlags, print, progress};
-use crate::store::{backup, beside};
+use crate::store::{backup, with_suffix};
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
 #[derive(clap::Args)]
@@ -28,7 +28,7 @@ impl Arguments {
                 return Err(Failure::failed(format!("{}: exists already; --force replaces it", self.out.display())));
             }
         }
-        let copied = backup::copy(&path, &beside(&self.out, ".partial"), &self.out, &progress::of_copy())?;
+        let copied = backup::copy(&path, &with_suffix(&self.out, ".partial"), &self.out, &progress::of_copy())?;
         print(format_args!("{}: {} bytes, verified\n", self.out.display(), copied.bytes))
     }
 }

@@ -5,7 +5,7 @@ use super::{Failure, flags::ConfigFlags, read_database};
 use crate::{
     api::orders::Export,
     service::{orders, page::PageRequest},
-    store::{beside, sync_folder},
+    store::{sync_folder, with_suffix},
 };
 use clap::ValueEnum;
 use std::{
@@ -68,7 +68,7 @@ impl Arguments {
 
 /// Writes to a temporary file beside `out`, and renames it when it is complete and on disk.
 fn write_file(export: &Export, database: &Path, out: &Path) -> Result<(), Failure> {
-    let partial = beside(out, ".partial");
+    let partial = with_suffix(out, ".partial");
     let failed = |e: io::Error| Failure::failed(format!("{}: {e}", out.display()));
     // Readable by the owner alone: it contains names and addresses of customers.
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial);

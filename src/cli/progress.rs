@@ -1,10 +1,11 @@
 //! Progress of long commands: a bar on a terminal, otherwise one line for each stage. Both go to standard error, so that
 //! standard output contains only results.
 
-use crate::store::backup::{Stage, Watch, Wish};
+use crate::store::backup::{OnProgress, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     io::{self, IsTerminal, Write},
+    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -16,7 +17,7 @@ use std::{
 const TICK: Duration = Duration::from_millis(100);
 
 /// Shows the progress of a copy, and never cancels it.
-pub(super) fn of_copy() -> Watch {
+pub(super) fn of_copy() -> OnProgress {
     if io::stderr().is_terminal() { on_terminal() } else { in_lines() }
 }
 
@@ -51,40 +52,40 @@ impl Drop for Spinner {
     }
 }
 
-fn on_terminal() -> Watch {
+fn on_terminal() -> OnProgress {
     // The template is constant; if it were wrong, the bar would look like the default.
     let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = Spinner(ProgressBar::new(0).with_style(style));
     Arc::new(move |stage| {
         match stage {
-            Stage::Copying { done, total } => {
+            Progress::Copying { done, total } => {
                 bar.0.set_message("copying");
                 bar.0.set_length(total);
                 bar.0.set_position(done);
             }
-            Stage::Upgrading => bar.0.set_message("upgrading"),
-            Stage::Verifying => {
+            Progress::Upgrading => bar.0.set_message("upgrading"),
+            Progress::Verifying => {
                 bar.0.set_message("verifying");
                 bar.0.tick();
             }
         }
-        Wish::GoOn
+        ControlFlow::Continue(())
     })
 }
 
-fn in_lines() -> Watch {
+fn in_lines() -> OnProgress {
     let last_stage = AtomicU8::new(0);
     Arc::new(move |stage| {
         let (number, line) = match stage {
-            Stage::Copying { total, .. } => (1, format!("copying {total} bytes")),
-            Stage::Upgrading => (2, "upgrading the copy from an earlier version".to_owned()),
-            Stage::Verifying => (3, "verifying the copy".to_owned()),
+            Progress::Copying { total, .. } => (1, format!("copying {total} bytes")),
+            Progress::Upgrading => (2, "upgrading the copy from an earlier version".to_owned()),
+            Progress::Verifying => (3, "verifying the copy".to_owned()),
         };
         if last_stage.swap(number, Ordering::Relaxed) != number {
             // A closed standard error must not stop the work.
             let _ = writeln!(io::stderr(), "{line}");
         }
-        Wish::GoOn
+        ControlFlow::Continue(())
     })
 }

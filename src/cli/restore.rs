@@ -7,7 +7,7 @@ use crate::{
     auth::Actor,
     config::Config,
     service::backups,
-    store::{Commits, Options, Store, beside, restore::Restore},
+    store::{Commits, Options, Store, restore::Restore, with_suffix},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Config { db, .. } = self.flags.load(vec![])?.config;
         let system = Surroundings::system()?;
-        let kept = beside(&db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
+        let kept = with_suffix(&db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
         let restore = Restore::begin(&db.path, &self.backup, &progress::of_copy())?;
         let ended = end_sessions(restore.copy().to_path_buf(), system)?;
         let replaced = restore.finish(&kept)?;

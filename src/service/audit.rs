@@ -70,13 +70,13 @@ pub(super) fn entry(
 /// Notes that `actor` was not permitted to do `action`.
 pub fn denied(app: &App, actor: &Actor, action: &'static str, code: &str) {
     let note = entry(actor, action, None, Outcome::Denied, &serde_json::json!({"code": code}));
-    app.notes.denied(note, app.clock.now());
+    app.refusals.denied(note, app.clock.now());
 }
 
 /// Writes what was noted. What could not be written, for want of room perhaps, is noted still.
 pub async fn write_notes(app: &App) -> Result<()> {
-    let _in_order = app.notes.writing().await;
-    let notes = Arc::new(app.notes.take());
+    let _in_order = app.refusals.writing().await;
+    let notes = Arc::new(app.refusals.take());
     if notes.is_empty() {
         return Ok(());
     }
@@ -85,7 +85,7 @@ pub async fn write_notes(app: &App) -> Result<()> {
     let outcome = app.store.write("audit.write_notes", append).await;
     // After an unknown outcome they may be written already.
     if outcome.as_ref().is_err_and(|e| !e.is(&problem::OUTCOME_UNKNOWN)) {
-        app.notes.give_back(&notes);
+        app.refusals.put_back(&notes);
     }
     outcome
 }

@@ -13,8 +13,8 @@ use crate::{
     error::{Error, Result, problem},
     store::{
         Store, WriteTx,
-        backup::{self, Nameless},
-        beside, folder_of, sessions,
+        backup::{self, UnlinkedCopy},
+        folder_of, sessions, with_suffix,
     },
 };
 use serde_json::json;
@@ -28,7 +28,7 @@ const CHUNK: usize = 256 * 1024;
 
 /// A copy for one download. Its space on the disk is freed when this is dropped.
 pub struct Download {
-    copy: Nameless,
+    copy: UnlinkedCopy,
     /// The file name to offer to the client.
     pub name: String,
     _permit: OwnedSemaphorePermit,
@@ -66,10 +66,10 @@ pub async fn download(app: &App, actor: Actor) -> Result<Download> {
     })?;
     let (source, shared) = (app.store.path().to_path_buf(), app.clone());
     schedule::require_room(app, folder_of(&source))?;
-    let partial = beside(&source, ".download.partial");
+    let partial = with_suffix(&source, ".download.partial");
     let created_at = app.clock.now();
-    let copy = move |watch: &backup::Watch| backup::copy_to_read(&source, &partial, watch);
-    let copy = backup::aside(move || !shared.is_draining(), copy).await?;
+    let copy = move |progress: &backup::OnProgress| backup::unlinked_copy(&source, &partial, progress);
+    let copy = backup::on_own_thread(move || !shared.is_draining(), copy).await?;
     let bytes = copy.bytes;
     let record = move |tx: &WriteTx<'_>| audit::record(tx, &actor, "system.backup", None, &json!({"bytes": bytes}));
     app.store.write("system.backup", record).await?;
@@ -80,7 +80,7 @@ pub async fn download(app: &App, actor: Actor) -> Result<Download> {
 /// revoked since. Returns their number.
 pub async fn end_sessions(store: &Store, actor: Actor) -> Result<usize> {
     let end = move |tx: &WriteTx<'_>| {
-        let ended = sessions::end_everyones(tx)?;
+        let ended = sessions::end_all(tx)?;
         audit::record(tx, &actor, "system.restore", None, &json!({"sessions_ended": ended}))?;
         Ok(ended)
     };

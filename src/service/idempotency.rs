@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result, problem},
     store::{
         ReadTx, WriteTx, events,
-        idempotency::{self, Answer, StoredResponse},
+        idempotency::{self, ResponseBody, StoredResponse},
     },
 };
 use std::time::Duration;
@@ -97,9 +97,9 @@ impl IdempotentRequest {
         if settled.fingerprint != self.fingerprint {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REUSED));
         }
-        let body = match settled.answer {
-            Answer::Event(seq) => events::data(tx, seq)?,
-            Answer::Body(body) => body,
+        let body = match settled.body {
+            ResponseBody::Event(seq) => events::data(tx, seq)?,
+            ResponseBody::Text(body) => body,
         };
         Ok(Some(Reply {
             status: settled.status,
@@ -120,11 +120,11 @@ impl IdempotentRequest {
             status: reply.status,
             location: reply.location.clone(),
             etag: reply.etag,
-            answer: reply.event.map_or_else(|| Answer::Body(reply.body.clone()), Answer::Event),
+            body: reply.event.map_or_else(|| ResponseBody::Text(reply.body.clone()), ResponseBody::Event),
             request_id: actor.request_id.to_string(),
             created_at: tx.now(),
         };
-        idempotency::settle(tx, &actor.principal.scope(), key, &settled)
+        idempotency::insert(tx, &actor.principal.scope(), key, &settled)
     }
 }
 

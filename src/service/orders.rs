@@ -105,7 +105,7 @@ pub async fn list(
     request: PageRequest<Position>,
 ) -> Result<Page<String, Position>> {
     let filter = limited_to_own(actor, filter);
-    if request.count || orders::looks_far(&filter, sort) {
+    if request.count || orders::is_scan(&filter, sort) {
         app.store.scan("orders.list", move |tx| page(tx, &filter, sort, &request, listed)).await
     } else {
         app.store.read("orders.list", |tx| page(tx, &filter, sort, &request, listed)).await

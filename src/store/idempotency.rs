@@ -1,45 +1,45 @@
-//! Keys of requests that took effect, and what was answered.
+//! Idempotency keys: for each request that took effect, the key and the response.
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, rows},
+    sql::{Columns, sql_int},
 };
 use crate::{domain::time::Timestamp, error::Result};
 use rusqlite::params;
 
-/// A request that took effect.
+/// A request that took effect, and its response.
 #[derive(Clone, Debug)]
 pub struct StoredResponse {
     /// SHA-256 of method, path and body.
     pub fingerprint: [u8; 32],
-    /// HTTP method.
+    /// The HTTP method.
     pub method: String,
-    /// Path as it was requested.
+    /// The path of the request.
     pub path: String,
-    /// Status of the answer.
+    /// The status of the response.
     pub status: u16,
-    /// `Location` of the answer.
+    /// The `Location` of the response.
     pub location: Option<String>,
-    /// `ETag` of the answer: the order's version.
+    /// The `ETag` of the response: the order's version.
     pub etag: Option<i64>,
-    /// Where the answer's body is.
-    pub answer: Answer,
-    /// The request that took effect.
+    /// The body of the response.
+    pub body: ResponseBody,
+    /// The identifier of the request.
     pub request_id: String,
-    /// When it did.
+    /// When the request took effect.
     pub created_at: Timestamp,
 }
 
-/// Where the body of an answer is kept.
+/// Where the body of a response is stored.
 #[derive(Clone, Debug)]
-pub enum Answer {
-    /// It is the data of this event.
+pub enum ResponseBody {
+    /// It is the document of the event with this number.
     Event(i64),
-    /// Here.
-    Body(String),
+    /// It is stored with the key.
+    Text(String),
 }
 
-/// What became of `key` of `principal`, if it took effect at `since` or later.
+/// The response stored under `key` of `principal` at `since` or later.
 pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> Result<Option<StoredResponse>> {
     let sql = "SELECT fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at
                FROM idempotency_keys WHERE principal = ?1 AND key = ?2 AND created_at >= ?3";
@@ -52,9 +52,9 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> R
             status: columns.take()?,
             location: columns.take()?,
             etag: columns.take()?,
-            answer: match (columns.take::<Option<i64>>()?, columns.take::<Option<String>>()?) {
-                (Some(event), _) => Answer::Event(event),
-                (None, body) => Answer::Body(body.unwrap_or_default()),
+            body: match (columns.take::<Option<i64>>()?, columns.take::<Option<String>>()?) {
+                (Some(event), _) => ResponseBody::Event(event),
+                (None, body) => ResponseBody::Text(body.unwrap_or_default()),
             },
             request_id: columns.take()?,
             created_at: columns.instant()?,
@@ -62,11 +62,11 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> R
     })
 }
 
-/// Keeps what became of `key`, in the transaction of its effect, in the place of what was too old to be found.
-pub fn settle(tx: &WriteTx<'_>, principal: &[u8], key: &str, settled: &StoredResponse) -> Result<()> {
-    let (event, body) = match &settled.answer {
-        Answer::Event(seq) => (Some(*seq), None),
-        Answer::Body(body) => (None, Some(body)),
+/// Stores the response of the request with `key`, in the transaction of its effect. An expired response is replaced.
+pub fn insert(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredResponse) -> Result<()> {
+    let (event, body) = match &response.body {
+        ResponseBody::Event(seq) => (Some(*seq), None),
+        ResponseBody::Text(body) => (None, Some(body)),
     };
     tx.execute(
         "INSERT OR REPLACE INTO idempotency_keys
@@ -75,26 +75,26 @@ pub fn settle(tx: &WriteTx<'_>, principal: &[u8], key: &str, settled: &StoredRes
         params![
             principal,
             key,
-            settled.fingerprint,
-            settled.method,
-            settled.path,
-            settled.status,
-            settled.location,
-            settled.etag,
+            response.fingerprint,
+            response.method,
+            response.path,
+            response.status,
+            response.location,
+            response.etag,
             event,
             body,
-            settled.request_id,
-            settled.created_at.millis(),
+            response.request_id,
+            response.created_at.millis(),
         ],
     )
     .map(drop)
 }
 
-/// Forgets at most `most` keys older than `before`, the oldest first, and says how many.
-pub fn prune(tx: &WriteTx<'_>, before: Timestamp, most: usize) -> Result<usize> {
+/// Deletes at most `limit` keys older than `before`, the oldest first, and returns how many.
+pub fn prune(tx: &WriteTx<'_>, before: Timestamp, limit: usize) -> Result<usize> {
     tx.execute(
         "DELETE FROM idempotency_keys WHERE seq IN
            (SELECT seq FROM (SELECT seq, created_at FROM idempotency_keys ORDER BY seq LIMIT ?2) WHERE created_at < ?1)",
-        (before.millis(), rows(most)),
+        (before.millis(), sql_int(limit)),
     )
 }

@@ -123,7 +123,7 @@ fn requests_sent_right_behind_an_unread_body_are_answered_too() {
         for round in 0..cycles(10) {
             connection.send(&format!("{}{}\r\n", early.head, Framing::Chunked.header(0)));
             sleep(Duration::from_millis(u64::try_from(round).unwrap() % 4));
-            connection.send(&format!("3\r\nabc\r\n0\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n"));
+            connection.send("3\r\nabc\r\n0\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
             for status in [early.status, "200"] {
                 let (head, _) = connection.response().unwrap_or_else(|| panic!("{}: lost", early.status));
                 assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{}: {head}", early.status);

@@ -22,7 +22,7 @@ const OTHERS: u32 = 0o077;
 pub(super) fn permissions(config: &Config) -> Finding {
     const NAME: &str = "permissions";
     let path = &config.db.path;
-    let sides = ["", "-wal", "-shm", ".lock"].map(|end| store::beside(path, end));
+    let sides = ["", "-wal", "-shm", ".lock"].map(|end| store::with_suffix(path, end));
     let files: Vec<_> = sides.into_iter().chain([config.signing_key_file()]).filter(|path| is_open(path)).collect();
     let folders = [store::folder_of(path).to_path_buf(), config.backup_folder()];
     let folders: Vec<_> = folders.into_iter().filter(|path| is_open(path)).collect();
@@ -71,14 +71,14 @@ pub(super) fn database(path: &Path, now: Timestamp) -> Vec<Finding> {
     if !path.exists() {
         return vec![Finding::warn(NAMES[0], format!("{} does not exist yet", path.display()))];
     }
-    let extent = match Store::inspect(path, backup::extent) {
-        Ok(Ok(extent)) => extent,
+    let watermark = match Store::inspect(path, backup::watermark) {
+        Ok(Ok(watermark)) => watermark,
         Ok(Err(e)) => return vec![Finding::fail(NAMES[0], format!("{}: {e}", path.display()))],
         Err(e) => return vec![Finding::fail(NAMES[0], e.to_string())],
     };
-    let database = Finding::ok(NAMES[0], format!("{} events; `orderd verify` checks them", extent.events));
-    let clock = if now.plus(CLOCK_SLACK) < extent.written_at {
-        Finding::fail(NAMES[1], format!("{now} is earlier than the newest row, {}", extent.written_at))
+    let database = Finding::ok(NAMES[0], format!("{} events; `orderd verify` checks them", watermark.events));
+    let clock = if now.plus(CLOCK_SLACK) < watermark.written_at {
+        Finding::fail(NAMES[1], format!("{now} is earlier than the newest row, {}", watermark.written_at))
     } else {
         Finding::ok(NAMES[1], format!("{now}"))
     };

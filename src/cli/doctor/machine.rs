@@ -7,7 +7,7 @@ use crate::{
     domain::time::Clock,
     service::backups,
     store::{
-        self, LITTLE_ROOM,
+        self, MIN_FREE_BYTES,
         file_system::{self, FileSystem},
     },
 };
@@ -37,10 +37,10 @@ pub(super) fn file_system(folder: &Path) -> Finding {
         Ok(FileSystem::Network(name)) => {
             Finding::fail(NAME, format!("{name}: locks and syncs are not reliable on a network file system"))
         }
-        Ok(FileSystem::HandedIn(name)) => {
+        Ok(FileSystem::Shared(name)) => {
             Finding::warn(NAME, format!("{name}: make sure that its locks work and that its syncs reach a disk"))
         }
-        Ok(FileSystem::Passing(name)) => {
+        Ok(FileSystem::Volatile(name)) => {
             Finding::warn(NAME, format!("{name}: its files may be lost when the machine restarts"))
         }
         Ok(FileSystem::Unknown(number)) => {
@@ -57,8 +57,8 @@ pub(super) fn space(folder: &Path, path: &Path) -> Finding {
     };
     let size = fs::metadata(path).map_or(0, |file| file.len());
     let detail = format!("{} MiB free, {} MiB in use by the database", free >> 20, size >> 20);
-    if free < LITTLE_ROOM {
-        Finding::fail(NAME, format!("{detail}; the server is not ready below {} MiB", LITTLE_ROOM >> 20))
+    if free < MIN_FREE_BYTES {
+        Finding::fail(NAME, format!("{detail}; the server is not ready below {} MiB", MIN_FREE_BYTES >> 20))
     } else if free < backups::room_for(size) {
         Finding::warn(NAME, format!("{detail}: not enough for a backup"))
     } else {

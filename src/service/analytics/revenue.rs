@@ -12,7 +12,7 @@ use crate::{
     },
     store::{
         ReadTx,
-        rollups::{self, Rank, Ranked, Values},
+        rollups::{self, Rank, Ranking, RankingQuery, Values},
     },
 };
 
@@ -36,20 +36,19 @@ pub async fn revenue_by_user(
     request: PageRequest<Rank>,
 ) -> Result<Page<RevenueRow, Rank>> {
     actor.require(Permission::AnalyticsRead)?;
-    let ranked = Ranked::users(question.bounds()?, question.currency, &weights(question.basis, order));
-    let shared = app.clone();
-    app.store
-        .scan("analytics.revenue_by_user", move |tx| {
-            let found = shared.rankings.look(tx, ranked, |ranking| {
-                let ranks = ranking.after(request.after).take(request.limit_and_one()).collect();
-                let total = || Ok(i64::try_from(ranking.count()).unwrap_or(i64::MAX));
-                request.page(ranks, |(rank, _)| *rank, total)
-            })??;
-            let rows = found.entries.iter().map(|(rank, values)| row(tx, question.basis, rank, values));
-            let entries = rows.collect::<Result<_>>()?;
-            Ok(Page { entries, info: found.info })
-        })
-        .await
+    let query = RankingQuery::users(question.bounds()?, question.currency, &weights(question.basis, order));
+    let select = move |ranking: &Ranking| {
+        let ranks = ranking.after(request.after).take(request.limit_and_one()).collect();
+        let total = || Ok(i64::try_from(ranking.count()).unwrap_or(i64::MAX));
+        request.page(ranks, |(rank, _)| *rank, total)
+    };
+    let finish = move |tx: &ReadTx<'_>, found: Result<Page<(Rank, Values), Rank>>| {
+        let found = found?;
+        let rows = found.entries.iter().map(|(rank, values)| row(tx, question.basis, rank, values));
+        let entries = rows.collect::<Result<_>>()?;
+        Ok(Page { entries, info: found.info })
+    };
+    app.store.scan_ranking("analytics.revenue_by_user", query, select, finish).await
 }
 
 /// How often each sum counts in what the report is ordered by, so that what comes first has the least.
@@ -75,7 +74,7 @@ fn row(tx: &ReadTx<'_>, basis: Basis, rank: &Rank, values: &Values) -> Result<Re
     let amounts = Amounts::of(&sums, basis);
     let label = rollups::user_label(tx, rank.dimension)?;
     let (user_id, email, name) =
-        label.map_or_else(Default::default, |(id, email, name)| (Some(AsText(id)), Some(email), Some(name)));
+        label.map_or_else(Default::default, |user| (Some(AsText(user.id)), Some(user.email), Some(user.name)));
     Ok(RevenueRow {
         user_id,
         email,

@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     store::{
         self, CopyError, OpenError, Store,
-        backup::{self, Copied, Extent, Watch},
+        backup::{self, FinishedCopy, OnProgress, Watermark},
     },
 };
 use std::{
@@ -34,7 +34,7 @@ pub struct Schedule {
     folder: PathBuf,
     due_at: Timestamp,
     /// The content of the last good backup.
-    last: Option<Extent>,
+    last: Option<Watermark>,
 }
 
 impl Schedule {
@@ -50,7 +50,7 @@ impl Schedule {
             let due = made_at.plus(app.config.backup.every);
             // A time in the future comes from a clock that was wrong; then the next backup is due as after any start.
             schedule.due_at = if made_at > now { first } else { first.max(due) };
-            schedule.last = Store::inspect(path, backup::extent).ok().and_then(Result::ok);
+            schedule.last = Store::inspect(path, backup::watermark).ok().and_then(Result::ok);
             let bytes = fs::metadata(path).map_or(0, |file| file.len());
             app.backups.succeeded(Good { path: path.clone(), bytes, made_at, current_at: made_at });
         }
@@ -64,22 +64,22 @@ impl Schedule {
         if now < self.due_at {
             return;
         }
-        match app.store.read("backup.extent", backup::extent).await {
+        match app.store.read("backup.watermark", backup::watermark).await {
             Ok(present) if present.events == 0 || Some(present) == self.last => return app.backups.is_current(now),
             // If this failed, the copy fails for the same reason and reports it.
             Ok(_) | Err(_) => {}
         }
         let path = self.folder.join(prefix(app.store.path()) + &now.stamp());
         match self.make(app, &path).await {
-            Ok(Copied { bytes, extent }) => {
+            Ok(FinishedCopy { bytes, watermark }) => {
                 let file = path.display();
                 tracing::info!(backup.path = %file, backup.bytes = bytes, "created the backup {file}");
-                self.last = Some(extent);
+                self.last = Some(watermark);
                 self.due_at = now.plus(app.config.backup.every);
                 app.backups.succeeded(Good { path, bytes, made_at: now, current_at: now });
                 self.rotate(app);
             }
-            Err(CopyError::Stopped) => {}
+            Err(CopyError::Cancelled) => {}
             Err(e) => {
                 self.due_at = now.plus(RETRY_DELAY.min(app.config.backup.every));
                 report(app, now, &e);
@@ -87,16 +87,16 @@ impl Schedule {
         }
     }
 
-    async fn make(&self, app: &App, path: &Path) -> Result<Copied, CopyError> {
-        let denied = |e: io::Error| CopyError::Unfit(OpenError::Denied(self.folder.clone(), e.to_string()));
+    async fn make(&self, app: &App, path: &Path) -> Result<FinishedCopy, CopyError> {
+        let denied = |e: io::Error| CopyError::Unusable(OpenError::Denied(self.folder.clone(), e.to_string()));
         DirBuilder::new().mode(0o700).recursive(true).create(&self.folder).map_err(denied)?;
         let source = app.store.path().to_path_buf();
         require_room(app, &self.folder)?;
         // Always the same name, so that the unfinished copy of a killed server is replaced.
         let partial = self.folder.join(prefix(&source) + "partial");
         let (target, shared) = (path.to_path_buf(), app.clone());
-        let copy = move |watch: &Watch| backup::copy(&source, &partial, &target, watch);
-        backup::aside(move || !shared.is_draining(), copy).await
+        let copy = move |progress: &OnProgress| backup::copy(&source, &partial, &target, progress);
+        backup::on_own_thread(move || !shared.is_draining(), copy).await
     }
 
     /// Deletes backups that need not be kept.
@@ -121,7 +121,7 @@ pub(super) fn require_room(app: &App, folder: &Path) -> Result<(), CopyError> {
     let (home, bytes) = (store::folder_of(app.store.path()), file.saturating_add(log));
     for (folder, needed) in [(folder, room_for(bytes)), (home, room_for_log(bytes))] {
         if store::free_bytes(folder).is_some_and(|free| free < needed) {
-            return Err(CopyError::Full(folder.to_path_buf()));
+            return Err(CopyError::DiskFull(folder.to_path_buf()));
         }
     }
     Ok(())
@@ -160,8 +160,8 @@ fn prefix(database: &Path) -> String {
 /// Logs a failure, unless the attempt before failed for the same reason.
 fn report(app: &App, now: Timestamp, e: &CopyError) {
     let remedy = match e {
-        CopyError::Full(_) => "make room, keep fewer (backup.keep), or put them elsewhere (backup.dir)",
-        CopyError::Unfit(OpenError::Damaged(..)) => "run `orderd verify` on the database; older backups are kept",
+        CopyError::DiskFull(_) => "make room, keep fewer (backup.keep), or put them elsewhere (backup.dir)",
+        CopyError::Unusable(OpenError::Damaged(..)) => "run `orderd verify` on the database; older backups are kept",
         _ => "check that this user may write there; `orderd doctor` does",
     };
     let before = app.backups.failed(Failure { at: now, reason: e.to_string() });

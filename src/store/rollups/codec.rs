@@ -1,46 +1,46 @@
-//! The form in which sums are kept: by bucket of time, currency and dimension, in that order, as one run of bytes. It is
-//! some ten bytes for a sum over a user's day, and read without a look-up for each.
+//! The encoding of sums as bytes, ordered by bucket, currency and dimension. A user's sums of one day take some ten
+//! bytes, and a bucket is decoded in one pass without a look-up for each entry.
 //!
-//! A group for each bucket and currency: the bucket, the three letters of the currency, its entries, and 0. An entry is one
-//! more than the distance of its dimension from that of the entry before (the first: from 0), and its values. Numbers are
-//! LEB128 (DWARF 5, section 7.6), those that can be negative with the sign in the lowest bit. They have 62 bits at most;
-//! a sum beyond that is written in parts, as several entries of its dimension. So no sum is too large, and all of them are
-//! read in registers.
+//! Each bucket and currency is a group: the bucket, the three letters of the currency, its entries, and 0. An entry is
+//! the distance of its dimension from that of the entry before (of the first: from 0) plus one, and then its values.
+//! Numbers are LEB128 (DWARF 5, section 7.6); signed ones have the sign in the lowest bit. Numbers have 62 bits at
+//! most: a larger sum is written as several entries of the same dimension. So no sum is too large, and each number is
+//! decoded in a register.
 
 use crate::domain::money::Currency;
 
-/// Values that an entry has at most.
-pub const WIDEST: usize = 7;
+/// The number of values in an entry of the widest rollup.
+pub const MAX_VALUES: usize = 7;
 
-/// The greatest magnitude of a value that is written; what is beyond that is written in parts.
+/// The largest magnitude of a value in one entry. A larger value is split into several entries.
 const LARGEST_PART: i128 = 1 << 61;
-/// Bytes of a number at most.
-const LONGEST: usize = 9;
+/// The longest encoding of a number, in bytes.
+const MAX_VARINT_BYTES: usize = 9;
 
-/// What a dimension comes to in a bucket; values beyond the width of the rollup are 0.
-pub type Values = [i128; WIDEST];
+/// The sums of a dimension in a bucket. Values beyond the width of the rollup are 0.
+pub type Values = [i128; MAX_VALUES];
 
-/// What an entry says: all that its dimension comes to, or a part of it.
-pub type Part = [i64; WIDEST];
+/// The values of one encoded entry: the whole sums of its dimension, or a part of them.
+pub type Part = [i64; MAX_VALUES];
 
-/// What is counted, and for whom or what.
+/// A set of sums, and what they are broken down by besides time and currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rollup {
-    /// Orders and money. There is one dimension, 0.
+    /// Orders and money. The only dimension is 0.
     Sales,
-    /// The same for each user, by `users.seq`; 0 for orders of nobody.
+    /// Orders and money by user. The dimension is `users.seq`, or 0 for orders without a user.
     Users,
-    /// Orders by where they stand now: 16 for each status, and within those one for each payment status.
+    /// Orders by their current status and payment status.
     Statuses,
-    /// What was sold of each SKU, by `skus.seq`.
+    /// Items sold, by SKU. The dimension is `skus.seq`.
     Items,
 }
 
 impl Rollup {
-    /// All of them, in the order in which they are declared.
+    /// Every rollup. The order is stored: it numbers the rollups in `rollups.key`.
     pub const ALL: [Self; 4] = [Self::Sales, Self::Users, Self::Statuses, Self::Items];
 
-    /// Its name in the file.
+    /// The name in the database: its column of `rollup_log` and its row of `rollup_folds`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sales => "sales",
@@ -50,7 +50,7 @@ impl Rollup {
         }
     }
 
-    /// How many values its entries have.
+    /// The number of values in each entry.
     pub const fn width(self) -> usize {
         match self {
             Self::Sales => 7,
@@ -61,22 +61,22 @@ impl Rollup {
     }
 }
 
-/// Where an entry belongs.
+/// What identifies an entry. The order of the fields is the order of the encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntryKey {
-    /// Whole spans since the epoch: of a quarter of an hour, 32 bits are enough for sixty thousand years.
+    /// Whole spans since the epoch. In quarters of an hour, 32 bits last for sixty thousand years.
     pub bucket: i64,
     /// The currency.
     pub currency: Currency,
-    /// For whom or what, from 0.
+    /// The user, SKU or pair of statuses, from 0.
     pub dimension: i64,
 }
 
-/// The bytes are none that this program wrote.
+/// The bytes are not an encoding of sums.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Damaged;
 
-/// Writes entries, which come in the order of their keys.
+/// Encodes entries that come in the order of their keys.
 struct Encoder {
     rollup: Rollup,
     bytes: Vec<u8>,
@@ -88,7 +88,7 @@ impl Encoder {
         Self { rollup, bytes: vec![], last: None }
     }
 
-    /// Writes what a dimension comes to; nothing if that is nothing.
+    /// Writes the sums of a dimension. All zeros write nothing.
     fn push(&mut self, key: &EntryKey, values: &Values) {
         let mut left = *values;
         while left != Values::default() {
@@ -111,12 +111,12 @@ impl Encoder {
                 0
             }
         };
-        write(&mut self.bytes, (key.dimension - before).unsigned_abs() + 1);
+        write_varint(&mut self.bytes, (key.dimension - before).unsigned_abs() + 1);
         part[..self.rollup.width()].iter().for_each(|value| write_signed(&mut self.bytes, *value));
         self.last = Some(*key);
     }
 
-    /// The bytes; none for no entries.
+    /// The encoded bytes; empty without entries.
     fn finish(mut self) -> Vec<u8> {
         if self.last.is_some() {
             self.bytes.push(0);
@@ -125,7 +125,7 @@ impl Encoder {
     }
 }
 
-/// The bytes of entries, which come in the order of their keys.
+/// Encodes entries that come in the order of their keys.
 pub(super) fn encode<'e>(rollup: Rollup, entries: impl IntoIterator<Item = (&'e EntryKey, &'e Values)>) -> Vec<u8> {
     let mut encoder = Encoder::new(rollup);
     for (key, values) in entries {
@@ -134,18 +134,18 @@ pub(super) fn encode<'e>(rollup: Rollup, entries: impl IntoIterator<Item = (&'e 
     encoder.finish()
 }
 
-/// Shows `visit` each entry of these bytes.
+/// Decodes `bytes` and calls `visit` with each entry.
 pub(super) fn each(rollup: Rollup, bytes: &[u8], visit: impl FnMut(&EntryKey, &Part)) -> Result<(), Damaged> {
-    // With the width known when it is compiled, reading an entry is straight on.
+    // A width known at compile time lets the compiler unroll the decoding of an entry.
     match rollup {
-        Rollup::Sales => read_all::<{ Rollup::Sales.width() }>(bytes, visit),
-        Rollup::Users => read_all::<{ Rollup::Users.width() }>(bytes, visit),
-        Rollup::Statuses => read_all::<{ Rollup::Statuses.width() }>(bytes, visit),
-        Rollup::Items => read_all::<{ Rollup::Items.width() }>(bytes, visit),
+        Rollup::Sales => decode::<{ Rollup::Sales.width() }>(bytes, visit),
+        Rollup::Users => decode::<{ Rollup::Users.width() }>(bytes, visit),
+        Rollup::Statuses => decode::<{ Rollup::Statuses.width() }>(bytes, visit),
+        Rollup::Items => decode::<{ Rollup::Items.width() }>(bytes, visit),
     }
 }
 
-fn read_all<const WIDTH: usize>(mut bytes: &[u8], mut visit: impl FnMut(&EntryKey, &Part)) -> Result<(), Damaged> {
+fn decode<const WIDTH: usize>(mut bytes: &[u8], mut visit: impl FnMut(&EntryKey, &Part)) -> Result<(), Damaged> {
     let mut part = Part::default();
     while !bytes.is_empty() {
         let bucket = i32::try_from(read_signed(&mut bytes)?).map_err(|_| Damaged)?.into();
@@ -153,7 +153,7 @@ fn read_all<const WIDTH: usize>(mut bytes: &[u8], mut visit: impl FnMut(&EntryKe
         let currency = std::str::from_utf8(code).ok().and_then(Currency::stored).ok_or(Damaged)?;
         bytes = rest;
         let mut key = EntryKey { bucket, currency, dimension: 0 };
-        while let Some(distance) = read(&mut bytes)?.checked_sub(1) {
+        while let Some(distance) = read_varint(&mut bytes)?.checked_sub(1) {
             key.dimension += i64::from(u32::try_from(distance).map_err(|_| Damaged)?);
             for value in &mut part[..WIDTH] {
                 *value = read_signed(&mut bytes)?;
@@ -164,7 +164,7 @@ fn read_all<const WIDTH: usize>(mut bytes: &[u8], mut visit: impl FnMut(&EntryKe
     Ok(())
 }
 
-/// `bytes` with these sums added, which come in the order of their keys.
+/// Adds `sums`, which come in the order of their keys, to the encoded sums in `bytes`.
 pub(super) fn merge<'e>(
     rollup: Rollup,
     bytes: &[u8],
@@ -197,12 +197,12 @@ pub(super) fn merge<'e>(
     Ok(merged.finish())
 }
 
-/// Adds what an entry says.
+/// Adds the values of an entry.
 pub(super) fn add(values: &mut Values, part: &Part) {
     values.iter_mut().zip(part).for_each(|(value, part)| *value += i128::from(*part));
 }
 
-fn write(bytes: &mut Vec<u8>, mut number: u64) {
+fn write_varint(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
@@ -210,20 +210,20 @@ fn write(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number.to_le_bytes()[0]);
 }
 
-/// Writes a number of at most 62 bits and a sign.
+/// Writes a number of at most 62 bits and its sign.
 fn write_signed(bytes: &mut Vec<u8>, number: i128) {
     let number = ((number << 1) ^ (number >> 127)).cast_unsigned();
-    write(bytes, u64::try_from(number).unwrap_or(u64::MAX));
+    write_varint(bytes, u64::try_from(number).unwrap_or(u64::MAX));
 }
 
 #[inline(always)]
-#[allow(clippy::inline_always, reason = "a report reads a million numbers")]
-fn read(bytes: &mut &[u8]) -> Result<u64, Damaged> {
+#[allow(clippy::inline_always, reason = "a report decodes a million numbers")]
+fn read_varint(bytes: &mut &[u8]) -> Result<u64, Damaged> {
     let mut number = 0;
     let mut shift = 0;
     let mut left = *bytes;
     while let [byte, rest @ ..] = left
-        && shift < 7 * LONGEST
+        && shift < 7 * MAX_VARINT_BYTES
     {
         left = rest;
         number |= u64::from(byte & 0x7f) << shift;
@@ -237,9 +237,9 @@ fn read(bytes: &mut &[u8]) -> Result<u64, Damaged> {
 }
 
 #[inline(always)]
-#[allow(clippy::inline_always, reason = "like `read`")]
+#[allow(clippy::inline_always, reason = "as for `read_varint`")]
 fn read_signed(bytes: &mut &[u8]) -> Result<i64, Damaged> {
-    let number = read(bytes)?;
+    let number = read_varint(bytes)?;
     Ok((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
 }
 
@@ -264,7 +264,7 @@ mod tests {
         encode(Rollup::Statuses, entries)
     }
 
-    fn decode(bytes: &[u8]) -> Result<Entries, Damaged> {
+    fn decoded(bytes: &[u8]) -> Result<Entries, Damaged> {
         let mut found = Entries::new();
         each(Rollup::Statuses, bytes, |key, part| add(found.entry(*key).or_default(), part))?;
         Ok(found)
@@ -277,32 +277,32 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(entries in entries()) {
-            prop_assert_eq!(decode(&encoded(&entries)).unwrap(), without_zeros(entries));
+        fn encoded_entries_decode_to_the_same(entries in entries()) {
+            prop_assert_eq!(decoded(&encoded(&entries)).unwrap(), without_zeros(entries));
         }
 
         #[test]
-        fn merging_adds(first in entries(), second in entries()) {
+        fn merging_adds_the_sums(first in entries(), second in entries()) {
             let merged = merge(Rollup::Statuses, &encoded(&first), second.iter()).unwrap();
             let mut expected = first;
             for (key, values) in second {
                 let sums = expected.entry(key).or_default();
                 *sums = std::array::from_fn(|i| sums[i] + values[i]);
             }
-            prop_assert_eq!(&merged, &encoded(&expected), "there is one way to write the same sums");
-            prop_assert_eq!(decode(&merged).unwrap(), without_zeros(expected));
+            prop_assert_eq!(&merged, &encoded(&expected), "equal sums have one encoding");
+            prop_assert_eq!(decoded(&merged).unwrap(), without_zeros(expected));
         }
 
         #[test]
-        fn nothing_else_is_read_or_panics(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
             let _ = each(Rollup::Sales, &bytes, |_, _| {});
         }
 
         #[test]
-        fn what_was_cut_short_is_damaged(entries in entries(), cut in 1_usize..40) {
+        fn truncated_bytes_are_damaged(entries in entries(), cut in 1_usize..40) {
             let whole = encoded(&without_zeros(entries));
-            let left = &whole[..whole.len().saturating_sub(cut)];
-            prop_assert!(left.is_empty() || decode(left).is_err() || whole.starts_with(&encoded(&decode(left).unwrap())));
+            let rest = &whole[..whole.len().saturating_sub(cut)];
+            prop_assert!(rest.is_empty() || decoded(rest).is_err() || whole.starts_with(&encoded(&decoded(rest).unwrap())));
         }
     }
 }

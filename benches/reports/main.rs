@@ -1,9 +1,9 @@
-//! How long the figures of 90 days take inside the program: the use case and its queries, without HTTP.
+//! The time that reports on 90 days take inside the program: the use case and its queries, without HTTP.
 //!
-//! Run it on a file that no server has, such as one that `orderd demo` made:
-//! `cargo bench --bench figures -- FILE`. Each question is asked again and again; a line tells its 50th and 99th
-//! percentile in microseconds, and the 50th of 90 days that were not asked for before: what is kept of a report from one
-//! time to the next is of no use to those. `benches/analytics.py` runs it and sets what comes out beside other databases.
+//! Run it on a file that no server has open, such as one made by `orderd demo`: `cargo bench --bench reports -- FILE`.
+//! Each report is requested repeatedly. A line has its 50th and 99th percentile in microseconds, and the 50th
+//! percentile of 90 days that were not requested before, for which no ranking is cached. `benches/analytics.py` runs
+//! this bench and compares the results with other databases.
 
 #[path = "../shop/mod.rs"]
 #[allow(dead_code, reason = "the other benches need more of it")]
@@ -28,23 +28,23 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-// The allocator of the executable.
+// The same allocator as in the executable.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ZONES: [&str; 2] = ["UTC", "Asia/Kathmandu"];
 const BASES: [Basis; 2] = [Basis::Cash, Basis::Booked];
-/// How often each question is asked at most, and for how long.
+/// The most repetitions of each report, and the time after which they end.
 const TIMES: usize = 500;
 const TIME: Duration = Duration::from_secs(5);
-/// How many times 90 days that are new are asked for.
+/// The number of ranges that were not requested before.
 const NEW: u32 = 15;
 /// Rows of a page of revenue by user.
 const PAGE: usize = 50;
 
 fn main() -> Outcome<()> {
     let file = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let file = file.ok_or("usage: cargo bench --bench figures -- FILE")?;
+    let file = file.ok_or("usage: cargo bench --bench reports -- FILE")?;
     if !Path::new(&file).exists() {
         return Err(format!("{file}: there is no such file").into());
     }
@@ -56,7 +56,7 @@ fn main() -> Outcome<()> {
             for days in (1..=NEW).rev() {
                 new.push(ask(&app, name, &question(zone, basis, days)?).await?);
             }
-            let mut times = ask_again(&app, name, &question(zone, basis, 0)?).await?;
+            let mut times = repeat(&app, name, &question(zone, basis, 0)?).await?;
             let [p50, p99] = [50, 99].map(|part| percentile(&mut times, part));
             let new = percentile(&mut new, 50);
             println!("{name:<16} {zone:<15} {:<7} {p50:>9.0} {p99:>9.0} {new:>9.0}", basis.name());
@@ -66,14 +66,14 @@ fn main() -> Outcome<()> {
     })
 }
 
-/// Everything that is asked; status counts and top items are of one basis.
+/// Every report in every zone and basis. Status counts and top items have only one basis.
 fn questions() -> impl Iterator<Item = (&'static str, &'static str, Basis)> {
     let of = |name| ZONES.iter().flat_map(move |zone| BASES.iter().map(move |basis| (name, *zone, *basis)));
     let booked = |name| ZONES.iter().map(move |zone| (name, *zone, Basis::Booked));
     of("daily").chain(of("revenue-by-user")).chain(booked("status-counts")).chain(booked("top-items"))
 }
 
-/// 90 days that end so many days ago.
+/// The 90 days that end `ago` days ago.
 fn question(zone: &str, basis: Basis, ago: u32) -> Outcome<Question> {
     let date = |days: u32| {
         let at: Timestamp = Clock::system().now().minus(Duration::from_hours(24 * u64::from(days)));
@@ -83,17 +83,17 @@ fn question(zone: &str, basis: Basis, ago: u32) -> Outcome<Question> {
     Ok(Question { days: Days { from, to, zone: Zone::parse(zone).ok_or("a zone")? }, currency: None, basis })
 }
 
-async fn ask_again(app: &App, name: &str, question: &Question) -> Outcome<Vec<Duration>> {
-    let (begun, mut times) = (Instant::now(), vec![]);
-    while times.len() < TIMES && begun.elapsed() < TIME {
+async fn repeat(app: &App, name: &str, question: &Question) -> Outcome<Vec<Duration>> {
+    let (started, mut times) = (Instant::now(), vec![]);
+    while times.len() < TIMES && started.elapsed() < TIME {
         times.push(ask(app, name, question).await?);
     }
     Ok(times)
 }
 
-/// How long a question takes.
+/// The time that one report takes.
 async fn ask(app: &App, name: &str, question: &Question) -> Outcome<Duration> {
-    let (actor, question, begun) = (shop::system(), question.clone(), Instant::now());
+    let (actor, question, started) = (shop::system(), question.clone(), Instant::now());
     match name {
         "daily" => drop(analytics::daily(app, &actor, question).await?),
         "status-counts" => drop(analytics::status_counts(app, &actor, question).await?),
@@ -103,5 +103,5 @@ async fn ask(app: &App, name: &str, question: &Question) -> Outcome<Duration> {
             drop(analytics::revenue_by_user(app, &actor, question, order, PageRequest::uncounted(None, PAGE)).await?);
         }
     }
-    Ok(begun.elapsed())
+    Ok(started.elapsed())
 }
