@@ -1,44 +1,58 @@
 //! orderd: orders, payments and exact analytics in one static binary and one SQLite file.
 //!
-//! # The journey of a request
+//! # A request, room by room
+//!
+//! A request passes through the folders of `src/` in alphabetical order:
 //!
 //! ```text
-//!           accept, api  auth             api, domain  service      store        telemetry   api
-//! socket ─▶ received ──▶ authenticated, ▶ validated ─▶ processed ─▶ persisted ─▶ observed ─▶ returned
-//!                        authorised
-//!           accept.rs    gate.rs          extract.rs   one          one named    log line,   reply.rs
-//!           middleware   access.rs        schema.rs    function     transaction  counters,   problem.rs
-//!                        policy.rs        domain/                                trace
+//!          accept        api            auth           domain        service       store          telemetry
+//! request  connection,   row of the     caller,        rules and     one use       one named      log line,
+//! ───────▶ framing,    ▶ table, parsed ▶ permission,  ▶ valid       ▶ case        ▶ transaction  ▶ metrics,
+//!          deadlines     input          rate limit     values                      on disk        span
+//!                          │                                            │
+//! ◀────── response ◀─── status, body ◀─── result or error ◀─────────────┘
+//!
+//!          worker: background tasks, which call service      outbound: HTTPS requests to other servers
 //! ```
 //!
-//! [`accept`] takes a request off its connection. `api/middleware.rs` gives it an identifier, and the gate checks it
-//! against its row in the table of `api/routes.rs`: credentials, permission, size and media type. The arguments of its
-//! handler check the rest. The handler makes one call of a use case in [`service`], which applies the rules of [`domain`]
-//! and passes one named transaction to the [`store`]. The single writer commits waiting transactions together and answers
-//! when they are on disk. Reads use a pool of connections that cannot write. The name (`orders.create`) is the operation,
-//! the transaction, the metric label, the log field and the audit action: one search shows the whole life of a request.
+//! 1. [`accept`] accepts the connection and reads the head of the request within a deadline.
+//! 2. `api/middleware.rs` gives the request an identifier. `api/gate.rs` checks it against its row in [`api::routes`]:
+//!    credentials, rate limit, permission, and the size and media type of the body.
+//! 3. The arguments of the handler parse the rest (`api/input`). The handler makes one call of a use case.
+//! 4. The use case in [`service`] checks permissions in detail, applies the rules of [`domain`], and runs one transaction in
+//!    the [`store`]. The single writer commits waiting transactions together and answers when they are on disk. Reads use
+//!    a pool of connections that cannot write.
+//! 5. `api/output` turns the result or the error into a response. `api/observation.rs` records it in log, metrics and trace.
 //!
-//! # The code map
+//! The name of an operation, such as `orders.create`, is also the name of its transaction, its metric label, its log field
+//! and its audit action. A search for it shows the whole life of a request.
 //!
-//! A request travels the folders in alphabetical order. Arrows go one way:
-//! `error ← domain ← {auth, store, outbound} ← app ← service ← {api, worker} ← accept ← cli`; `config` and `telemetry`
-//! sit beside `domain`. `tests/api/tidy.rs` checks this and the other rules of the architecture.
+//! # The rooms
 //!
-//! | module | is | is not |
+//! Dependencies point one way, from right to left:
+//!
+//! ```text
+//! error ← domain ← {auth, store, outbound} ← app ← service ← {api, worker} ← accept ← cli, main
+//!         config and telemetry sit beside domain
+//! ```
+//!
+//! `tests/api/tidy.rs` checks this and the other rules of the code.
+//!
+//! | room | contains | does not contain |
 //! |---|---|---|
-//! | [`accept`] | connections: TLS, limits, deadlines, framing | what a request means |
-//! | [`api`] | HTTP: the table of operations, extraction, problems, OpenAPI, pages | rules, SQL |
-//! | [`auth`] | tokens, passwords, secrets, roles, rate limits, access cache in memory | HTTP, SQL |
-//! | [`domain`] | the rules: ids, money, prices, states, days; pure and synchronous | I/O, async |
-//! | [`outbound`] | the one HTTP and HTTPS client: deadlines, size limits, public addresses | what is sent, retries |
-//! | [`service`] | the use cases: permission, then one transaction, then the reply | HTTP, SQL |
-//! | [`store`] | every line of SQL; the single writer, the readers | rules, HTTP |
-//! | [`telemetry`] | logs, metrics and traces | what is worth recording |
-//! | [`worker`] | background tasks: a supervisor and a file per task | what a task does |
-//! | [`config`] | every setting with its default and its origin | opening anything |
-//! | [`cli`] | a file for each command | what the commands do |
+//! | [`accept`] | listeners, TLS, connection limits, deadlines, framing | paths, handlers |
+//! | [`api`] | HTTP: the table of operations, `input`, `output`, `openapi`, `pages`, and a file for each noun | rules, SQL |
 //! | [`app`] | the state that requests share, built once | behaviour |
-//! | [`mod@error`] | what the caller can do, and the cause that only the log records | HTTP statuses |
+//! | [`auth`] | tokens, passwords, secrets, roles, rate limits, the access cache | HTTP, SQL |
+//! | [`cli`] | a file for each command | the work of the commands |
+//! | [`config`] | all settings with their defaults and origins | opening files, sockets or databases |
+//! | [`domain`] | the rules: ids, money, prices, statuses, days; pure and synchronous | I/O, async |
+//! | [`mod@error`] | the one error type: what the caller can do, and the cause for the log | HTTP statuses |
+//! | [`outbound`] | the one HTTP and HTTPS client: deadlines, size limits, public addresses | what is sent, retries |
+//! | [`service`] | the use cases: check, one transaction, result | HTTP, SQL |
+//! | [`store`] | all SQL: the single writer, the readers, the rollups | rules, HTTP |
+//! | [`telemetry`] | logs, metrics, traces | what is worth recording |
+//! | [`worker`] | background tasks: a supervisor and a file for each task | what a task does |
 //!
 //! # The invariants
 //!
@@ -53,7 +67,7 @@
 //! 9. SQL and SQLite's types stay in [`store`], and HTTP statuses in [`api`]; the cause of an error stays in the log.
 //! 10. The router, the checks and the OpenAPI document come from one table, and schemas from one declaration.
 //!
-//! The manual is in `assets/guide/`, served at `/guide`: the reasons, the rejected alternatives, and how to run it.
+//! The manual is in `assets/guide/` and is served at `/guide`. It explains the reasons, the alternatives and the operation.
 
 pub mod accept;
 pub mod api;

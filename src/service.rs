@@ -15,6 +15,7 @@ pub mod orders;
 pub mod page;
 pub mod passwords;
 pub mod pruning;
+pub mod readiness;
 pub mod roles;
 pub mod sessions;
 pub mod signing_keys;

@@ -14,7 +14,7 @@ use super::{
     input::{extract::Parameters, list::ListQuery},
     operation::{CSV, JSON, SVG},
     output::{
-        export::{self, Begins, Format, Row, preferred},
+        export::{self, Format, Part, Row, preferred},
         reply,
     },
 };
@@ -74,7 +74,7 @@ fn answer<R: Row>(form: Form, report: &Report<R>, uri: &Uri, draw: fn(&Report<R>
         }
         Form::Csv => {
             let media = [(header::CONTENT_TYPE, export::CSV_WITH_HEADER)];
-            (media, export::encode(Format::Csv, &report.data, Begins::Here)?).into_response()
+            (media, export::encode(Format::Csv, &report.data, Part::First)?).into_response()
         }
         Form::Chart => {
             let headers = [(header::CONTENT_TYPE, SVG), (header::CONTENT_SECURITY_POLICY, CHART_POLICY)];

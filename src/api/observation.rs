@@ -116,9 +116,9 @@ fn log_cause(error: &Error, response: &Response) {
     let Some(cause) = error.cause() else { return };
     let code = error.problem().code;
     if response.status().is_server_error() {
-        tracing::error!(error.code = code, error.cause = chain(cause), "the request failed");
+        tracing::error!(error.code = code, error.cause = chain(cause), "request failed: {code}");
     } else {
-        tracing::debug!(error.code = code, error.cause = chain(cause), "the request was refused");
+        tracing::debug!(error.code = code, error.cause = chain(cause), "request refused: {code}");
     }
 }
 

@@ -1,5 +1,6 @@
-//! THE TABLE: one row for each operation. A row states, in this order, method, id, path, summary and handler; who may call
-//! it; idempotency and versions; parameters and body; the response; and the problems that do not follow from the rest.
+//! THE TABLE: one row for each operation. A row states, in this order, method, id, path, summary and handler; who may
+//! call it; idempotency and versions; parameters and body; the response; and the problems that do not follow from the
+//! rest.
 //!
 //! The router, the checks before each handler, the OpenAPI document and the authorisation test are all made from these
 //! rows. Handlers are in the file of their noun; the words of a row are in `api/operation/builder.rs`.

@@ -38,20 +38,20 @@ const AHEAD: Duration = Duration::from_hours(24);
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"amount": 2722, "provider": "stripe", "provider_ref": "pi_3PqL"}))]
 pub(super) struct CreatePayment {
-    /// Minor units of the order's currency.
+    /// The amount, in minor units of the order's currency.
     amount: PositiveAmount,
     /// `succeeded` if left out.
     status: Option<Parsed<InitialStatus>>,
-    /// Who moves the money.
+    /// The payment provider.
     #[schemars(length(min = 1, max = 64))]
     provider: Option<String>,
     /// The provider's own identifier, unique with the provider.
     #[schemars(length(min = 1, max = 255))]
     provider_ref: Option<String>,
-    /// Why.
+    /// The reason.
     #[schemars(length(max = 1000))]
     reason: Option<String>,
-    /// When the money moved, from 2000-01-01 to 24 hours ahead; now, if left out.
+    /// When the money moved, from 2000-01-01 to 24 hours ahead; the present if left out.
     occurred_at: Option<Parsed<Timestamp>>,
 }
 
@@ -60,31 +60,31 @@ pub(super) struct CreatePayment {
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"amount": 500, "reason": "One item was damaged"}))]
 pub(super) struct CreateRefund {
-    /// Minor units of the order's currency.
+    /// The amount, in minor units of the order's currency.
     amount: PositiveAmount,
     /// `succeeded` if left out.
     status: Option<Parsed<InitialStatus>>,
-    /// Who moves the money.
+    /// The payment provider.
     #[schemars(length(min = 1, max = 64))]
     provider: Option<String>,
     /// The provider's own identifier, unique with the provider.
     #[schemars(length(min = 1, max = 255))]
     provider_ref: Option<String>,
-    /// The payment that is given back, if it is one in particular.
+    /// The payment that is refunded, if it is a particular one.
     payment_id: Option<Parsed<TransactionId>>,
-    /// Why.
+    /// The reason.
     #[schemars(length(max = 1000))]
     reason: Option<String>,
-    /// When the money moved, from 2000-01-01 to 24 hours ahead; now, if left out.
+    /// When the money moved, from 2000-01-01 to 24 hours ahead; the present if left out.
     occurred_at: Option<Parsed<Timestamp>>,
 }
 
-/// How a pending transaction ended.
+/// The outcome of a pending transaction.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"status": "succeeded"}))]
 pub(super) struct ResolveTransaction {
-    /// What became of it.
+    /// The new status.
     status: Parsed<TransactionStatus>,
     /// When the money moved, from 2000-01-01 to 24 hours ahead.
     occurred_at: Option<Parsed<Timestamp>>,

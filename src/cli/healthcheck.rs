@@ -1,9 +1,9 @@
-//! `orderd healthcheck`: asks a server whether it can serve, for containers and scripts that have no HTTP client.
+//! `orderd healthcheck`: asks a server whether it is ready, for containers and scripts that have no HTTP client.
 
 use super::{Failure, flags::ServerFlags, print, runtime};
 use crate::{
     config::Server,
-    domain::url::{Scheme, Url},
+    domain::url::Url,
     outbound::{Addresses, Client, Limits, OutboundError, Response},
 };
 use serde_json::Value;
@@ -16,12 +16,11 @@ use tokio::runtime::Builder;
 /// The server gives its writer two seconds to answer.
 const LIMITS: Limits = Limits { time: Duration::from_secs(4), body_bytes: 64 * 1024 };
 
-/// The arguments of `orderd healthcheck`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ServerFlags,
-    /// The server to ask, by plain HTTP [default: the configured address, on this machine]
+    /// URL of the server, with http:// [default: the configured address, on this machine]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }
@@ -50,11 +49,10 @@ impl Arguments {
 
 /// `/readyz` of the server that a URL names. Path and query of the URL are not used.
 fn readiness_of(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|e| e.to_string())?;
-    match url.scheme() {
-        Scheme::Http => url.with_target("/readyz").map_err(|e| e.to_string()),
-        Scheme::Https => Err("must begin with http://".to_owned()),
+    if !text.starts_with("http://") {
+        return Err("must begin with http://".to_owned());
     }
+    Url::parse(text).and_then(|url| url.with_target("/readyz")).map_err(|e| e.to_string())
 }
 
 /// `/readyz` of the configured server, on its own machine.
@@ -67,7 +65,7 @@ fn configured(server: &Server) -> Result<Url, Failure> {
 /// The address at which a server that listens on `listen` is reached from its own machine.
 fn local(listen: SocketAddr) -> Result<SocketAddr, Failure> {
     if listen.port() == 0 {
-        return Err(Failure::usage("`server.listen` takes any free port: say with --url which it is"));
+        return Err(Failure::usage("`server.listen` uses any free port: name the server with --url"));
     }
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

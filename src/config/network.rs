@@ -1,11 +1,11 @@
-//! Values that have to do with the network: addresses, networks and web origins. No name is ever looked up here.
+//! Parses network values: addresses, networks, URLs and web origins. It never looks up a name.
 
 use super::value::text;
 use crate::domain::url::{Url, UrlFault};
 use figment::value::Value;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// A set of addresses with a common prefix (RFC 4632, RFC 4291).
+/// A set of IP addresses with a common prefix (RFC 4632, RFC 4291).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -13,7 +13,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `10.0.0.0/8`, `fd00::/8`, or one address.
+    /// Parses `10.0.0.0/8`, `fd00::/8`, or a single address.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let fault = || format!("must be IP addresses or networks, such as 10.0.0.0/8 or ::1, and {text:?} is neither");
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
@@ -23,14 +23,14 @@ impl Network {
         if prefix > width { Err(fault()) } else { Ok(Self { address, prefix }) }
     }
 
-    /// Whether `address` is in it. An IPv4 address mapped into IPv6 counts as the IPv4 address.
+    /// Whether the network contains `address`. An IPv4-mapped IPv6 address counts as the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         if self.address.is_ipv4() != address.is_ipv4() {
             return false;
         }
         let differing = bits(self.address) ^ bits(address);
-        // A prefix of 0 would shift by the whole width, which leaves nothing to differ.
+        // A prefix of 0 shifts by the whole width, which is an overflow: every address matches.
         let width = if address.is_ipv4() { 32 } else { 128 };
         differing.checked_shr(width - self.prefix).is_none_or(|rest| rest == 0)
     }
@@ -43,7 +43,8 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
-/// An address and a port. Host names are refused: what they mean would depend on the machine.
+/// Parses an IP address and a port. Host names are refused, because they mean different addresses on different
+/// machines.
 pub(super) fn address(value: &Value) -> Result<SocketAddr, String> {
     let fault = |_| "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned();
     text(value)?.parse().map_err(fault)
@@ -63,7 +64,7 @@ pub(super) fn optional_url(value: &Value) -> Result<Option<Url>, String> {
     Url::parse(&text).map(Some).map_err(fault)
 }
 
-/// An origin exactly as browsers send it (RFC 6454, section 6.2): anything else would never match.
+/// Parses an origin exactly as browsers send it (RFC 6454, section 6.2), because no other form would match.
 pub(super) fn web_origin(text: &str) -> Result<String, String> {
     if is_web_origin(text) {
         return Ok(text.to_owned());
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_holds_the_addresses_of_its_prefix() {
+    fn a_network_contains_the_addresses_of_its_prefix() {
         assert!(contains("10.0.0.0/8", "10.255.0.1"));
         assert!(!contains("10.0.0.0/8", "11.0.0.0"));
         assert!(contains("10.1.2.3/8", "10.0.0.1"));
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_networks_are_refused() {
+    fn invalid_networks_are_refused() {
         for text in ["", "proxy", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0/8"] {
             assert!(Network::parse(text).is_err(), "{text}");
         }
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_as_browsers_send_them() {
+    fn origins_must_have_the_form_that_browsers_send() {
         for origin in ["https://shop.example", "http://localhost:3000", "http://[::1]:3000", "http://[::1]"] {
             assert_eq!(web_origin(origin), Ok(origin.to_owned()));
         }

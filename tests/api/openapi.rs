@@ -1,5 +1,5 @@
-//! The served document: sound in itself, and about everything that is answered. That answers are what it says is checked
-//! on every answer of every test, in `support/document.rs`.
+//! The served document: sound in itself, and about everything that is answered. That answers are what it says is
+//! checked on every answer of every test, in `support/document.rs`.
 
 use crate::support::{
     Service,

@@ -85,9 +85,9 @@ fn unknown_keys_and_bad_values_of_all_layers_are_reported_together() {
     let expected = r#"orderd: unknown key `server.lisen` in orderd.toml; did you mean `server.listen`?
 orderd: unknown key `db.pth` in environment variable ORDERD_DB__PTH; did you mean `db.path` (ORDERD_DB__PATH)?
 orderd: unknown key `log.levle` in --set; did you mean `log.level`?
-orderd: bad value "fast" for `db.durability` (--durability): must be one of full, normal
-orderd: bad value 900 for `auth.access_ttl` (orderd.toml): must be a duration from 1s to 30d, such as 500ms, 10s, 15m, 24h or 30d
-orderd: bad value "lots" for `limits.connections` (environment variable ORDERD_LIMITS__CONNECTIONS): must be a whole number from 0 to 1000000
+orderd: invalid value "fast" for `db.durability` (--durability): must be one of full, normal
+orderd: invalid value 900 for `auth.access_ttl` (orderd.toml): must be a duration from 1s to 30d, such as 500ms, 10s, 15m, 24h or 30d
+orderd: invalid value "lots" for `limits.connections` (environment variable ORDERD_LIMITS__CONNECTIONS): must be a whole number from 0 to 1000000
 "#;
     assert_eq!((outcome.code, outcome.out.as_str(), outcome.err.as_str()), (2, "", expected));
 }

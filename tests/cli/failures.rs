@@ -84,7 +84,7 @@ fn the_reason_for_a_failed_start_is_named() {
         ("--config none.toml".into(), 2, "cannot read none.toml: "),
         ("--config folder".into(), 2, "cannot read folder: "),
         ("--config notes.db".into(), 2, "notes.db, line 1: "),
-        ("--listen localhost:80".into(), 2, "bad value \"localhost:80\" for `server.listen` (--listen): must be "),
+        ("--listen localhost:80".into(), 2, "invalid value \"localhost:80\" for `server.listen` (--listen): must be "),
         ("--set server.lisen=1".into(), 2, "unknown key `server.lisen` in --set; did you mean `server.listen`?"),
     ];
     for (flags, code, start) in cases {
@@ -110,7 +110,7 @@ fn things_that_do_not_exist_are_named() {
         ),
         ("man --out notes.db", 1, "notes.db: File exists (os error 17)"),
         ("healthcheck --url localhost", 2, "--url localhost: must begin with http://"),
-        ("healthcheck", 2, "`server.listen` takes any free port: say with --url which it is"),
+        ("healthcheck", 2, "`server.listen` uses any free port: name the server with --url"),
     ] {
         assert_eq!(failure(&dir, command), (code, format!("orderd: {text}")), "{command}");
     }

@@ -188,5 +188,5 @@ fn an_interrupted_export_does_not_look_complete() {
     };
     assert!(ends_properly(false));
     assert!(!ends_properly(true));
-    assert!(server.log().contains("an answer broke off"), "{}", server.log());
+    assert!(server.log().contains("response aborted: its caller lost a right"), "{}", server.log());
 }

@@ -104,7 +104,8 @@ impl PageParameters {
 /// The query parameters of a list: the fields of `F`, and [`PageParameters`].
 #[derive(Debug)]
 pub struct ListQuery<F = NoParameters> {
-    pub(crate) filter: F,
+    /// The parameters of this list.
+    pub filter: F,
     pub(crate) page: PageParameters,
 }
 

@@ -69,7 +69,8 @@ fn query_parameter(name: &str, field: &Value) -> Value {
         parameter["description"] = text.into();
     }
     if let Some(prefix) = prefix.as_ref().and_then(Value::as_str) {
-        // OpenAPI has no parameters with a common prefix. An exploded object has the same form: one parameter for each key.
+        // OpenAPI has no parameters with a common prefix. An exploded object has the same form: one parameter for each
+        // key.
         (parameter["style"], parameter["explode"]) = ("form".into(), true.into());
         let mut names = json!({"pattern": format!("^{}", prefix.replace('.', "\\.")), "minLength": prefix.len() + 1});
         if let Some(most) = schema.get("propertyNames").and_then(|names| names["maxLength"].as_u64()) {

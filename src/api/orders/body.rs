@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// What to order.
+/// An order to create.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = example())]
@@ -25,17 +25,17 @@ pub struct CreateOrder {
     /// What is ordered.
     #[schemars(length(min = 1, max = 500))]
     items: Vec<ItemBody>,
-    /// Charged beside the items.
+    /// Charged in addition to the items.
     #[schemars(length(max = 100))]
     fees: Option<Vec<FeeBody>>,
-    /// Taken off the whole, in minor units.
+    /// Deducted from the whole order, in minor units.
     order_discount_amount: Option<Amount>,
-    /// For whom; needs `orders:create`.
+    /// The user whose order it is; needs `orders:create`.
     user_id: Option<Parsed<UserId>>,
     /// Your own identifier, unique among all orders.
     #[schemars(length(min = 1, max = 255))]
     external_ref: Option<String>,
-    /// Who it is for.
+    /// The customer.
     customer: Option<CustomerBody>,
     /// Free text.
     #[schemars(length(max = 5000))]
@@ -43,7 +43,7 @@ pub struct CreateOrder {
     /// Your own data.
     #[schemars(extend("maxProperties" = 50, "propertyNames" = {"minLength": 1, "maxLength": 40}))]
     metadata: Option<BTreeMap<String, MetadataValue>>,
-    /// Whether to make a draft in place of a placed order.
+    /// Whether to create a draft instead of a placed order.
     draft: Option<bool>,
 }
 
@@ -57,18 +57,18 @@ pub(in crate::api) struct MetadataValue(#[schemars(length(max = 500))] pub(super
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewItem")]
 pub(in crate::api) struct ItemBody {
-    /// Stock-keeping unit.
+    /// The stock-keeping unit.
     #[schemars(length(min = 1, max = 64))]
     sku: String,
     /// What the customer sees.
     #[schemars(length(min = 1, max = 255))]
     name: String,
-    /// How many.
+    /// The number of units.
     #[schemars(range(min = 1, max = 1_000_000))]
     quantity: i64,
-    /// Price of one, in minor units.
+    /// The price of one unit, in minor units.
     unit_amount: Amount,
-    /// Taken off the line, in minor units.
+    /// Deducted from the line, in minor units.
     discount_amount: Option<Amount>,
     /// Percent, 0 to 100 with at most four decimals; not together with `tax_amount`.
     tax_rate: Option<Parsed<TaxRate>>,
@@ -76,7 +76,7 @@ pub(in crate::api) struct ItemBody {
     tax_amount: Option<Amount>,
 }
 
-/// Something charged beside the items.
+/// A charge in addition to the items.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewFee")]
@@ -84,11 +84,11 @@ pub(in crate::api) struct FeeBody {
     /// What the customer sees.
     #[schemars(length(min = 1, max = 255))]
     name: String,
-    /// Minor units.
+    /// The amount, in minor units.
     amount: Amount,
 }
 
-/// Who an order is for.
+/// The customer of an order.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewCustomer")]

@@ -7,7 +7,7 @@ use crate::{
         input::{list::ListQuery, query},
         output::{
             csv_rows::OrderRow,
-            export::{self, Begins, Format},
+            export::{self, Format, Part},
         },
     },
     domain::{
@@ -58,6 +58,6 @@ impl Export {
     /// `internal` if an order cannot be serialised.
     pub fn encode(&self, orders: Vec<Order>, after: Option<Position>) -> Result<Bytes> {
         let rows: Vec<_> = orders.into_iter().map(OrderRow).collect();
-        export::encode(self.format, &rows, Begins::after(after.as_ref()))
+        export::encode(self.format, &rows, Part::after(after.as_ref()))
     }
 }

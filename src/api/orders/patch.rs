@@ -1,4 +1,4 @@
-//! Changing an order by a merge patch.
+//! Changes of an order by a merge patch (RFC 7396).
 
 use super::body::{FeeBody, ItemBody, MetadataValue, lines};
 use super::{Actor, App, IfMatch, OrderId, PathId, Reply, Result, Valid, orders};
@@ -24,7 +24,7 @@ pub struct PatchOrder {
     /// Replaces all fees.
     #[schemars(length(max = 100), with = "Option<Vec<FeeBody>>")]
     fees: Change<Vec<FeeBody>>,
-    /// Taken off the whole, in minor units; null is 0.
+    /// Deducted from the whole order, in minor units; null means 0.
     #[schemars(with = "Option<Amount>")]
     order_discount_amount: Change<Amount>,
     /// Your own identifier, unique among all orders.
@@ -37,7 +37,7 @@ pub struct PatchOrder {
     #[schemars(with = "Option<BTreeMap<String, Option<MetadataValue>>>",
         extend("maxProperties" = 100, "propertyNames" = {"minLength": 1, "maxLength": 40}))]
     metadata: Change<BTreeMap<String, Option<MetadataValue>>>,
-    /// Who it is for, merged by key.
+    /// The customer, merged by key.
     #[schemars(with = "Option<PatchCustomer>")]
     customer: Change<PatchCustomer>,
 }

@@ -10,6 +10,7 @@ use crate::{
 use serde::{Serialize, Serializer};
 use std::fmt::Display;
 
+/// The text of a domain value.
 pub(crate) fn shown<T: Display>(value: &AsText<T>) -> Cell<'static> {
     Cell::Text(value.0.to_string().into())
 }
@@ -161,11 +162,11 @@ impl Row for EventView {
     }
 }
 
-fn switch(value: bool) -> Cell<'static> {
+fn boolean(value: bool) -> Cell<'static> {
     Cell::Text(if value { "true" } else { "false" }.into())
 }
 
-fn names(permissions: &[AsText<Permission>]) -> Cell<'static> {
+fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
     let names: Vec<_> = permissions.iter().map(|permission| permission.0.name()).collect();
     Cell::Text(names.join(" ").into())
 }
@@ -198,7 +199,7 @@ impl Row for SessionView {
             shown(&self.expires_at),
             text(self.ip.as_deref()),
             text(self.user_agent.as_deref()),
-            switch(self.current),
+            boolean(self.current),
         ]
     }
 }
@@ -207,7 +208,7 @@ impl Row for RoleView {
     const COLUMNS: &'static [&'static str] = &["name", "permissions", "built_in"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
-        vec![text(Some(&self.name)), names(&self.permissions), switch(self.built_in)]
+        vec![text(Some(&self.name)), permission_names(&self.permissions), boolean(self.built_in)]
     }
 }
 
@@ -220,7 +221,7 @@ impl Row for KeyView {
             shown(&self.id),
             text(Some(&self.name)),
             text(Some(&self.prefix)),
-            names(&self.permissions),
+            permission_names(&self.permissions),
             shown(&self.created_by),
             shown(&self.created_at),
             shown_or_empty(self.expires_at.as_ref()),

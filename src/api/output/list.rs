@@ -2,7 +2,7 @@
 //! entries there are is the service's matter.
 
 use super::{
-    export::{self, Begins, Format, ROWS_AT_ONCE, Row},
+    export::{self, Format, Part, ROWS_AT_ONCE, Row},
     reply,
 };
 use crate::{
@@ -145,11 +145,11 @@ where
     P: Future<Output = Result<Page<T, K>>> + Send + 'static,
 {
     export::stream(format, move |after: Option<K>| {
-        let begins = Begins::after(after.as_ref());
+        let part = Part::after(after.as_ref());
         let found = find(PageRequest::uncounted(after, ROWS_AT_ONCE));
         async move {
             let found = found.await?;
-            Ok((export::encode(format, &found.entries, begins)?, found.info.next))
+            Ok((export::encode(format, &found.entries, part)?, found.info.next))
         }
     })
     .await

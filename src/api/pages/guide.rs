@@ -1,5 +1,5 @@
-//! The guide: the Markdown files of `assets/guide/`, in the order of their names. `02-money.md` is the page `money`, and
-//! a link to the file in another chapter leads to that page.
+//! The guide: the Markdown files of `assets/guide/`, in the order of their names. `02-money.md` is the page `money`,
+//! and a link to the file in another chapter leads to that page.
 
 use super::files::Assets;
 use maud::{Markup, PreEscaped, html as markup};

@@ -1,5 +1,5 @@
-//! Headers that we read ourselves: `Idempotency-Key`, held to a second statement of its grammar; `If-Match`; and
-//! `traceparent`, which is read as it is written.
+//! Headers that are parsed here: `Idempotency-Key`, compared with a second implementation of its grammar; `If-Match`; and
+//! `traceparent`, which is written as it was read.
 
 #![no_main]
 
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     key(first, &headers);
     if let Some(second) = second.and_then(|second| HeaderValue::from_bytes(second).ok()) {
         headers.append("idempotency-key", second.clone());
-        assert!(idempotency_key(&headers).is_err(), "it was sent twice");
+        assert!(idempotency_key(&headers).is_err(), "a repeated key is accepted");
         headers.append(IF_MATCH, second);
     }
     tags(&headers);
@@ -39,16 +39,16 @@ fn key(sent: &[u8], headers: &HeaderMap) {
     let Some(key) = read else { return };
     let quoted = format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""));
     let quoted = HeaderMap::from_iter([("idempotency-key".parse().unwrap(), HeaderValue::from_str(&quoted).unwrap())]);
-    assert_eq!(idempotency_key(&quoted).unwrap(), Some(key), "quoted it is another key");
+    assert_eq!(idempotency_key(&quoted).unwrap(), Some(key), "the quoted key is another key");
 }
 
-/// The key that was sent, by the words of the standard.
+/// The key by a second implementation of the grammar.
 fn expected(sent: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(sent).ok()?;
     let key = if text.starts_with('"') {
         let inner = text.get(1..text.len() - 1).filter(|_| text.len() > 1 && text.ends_with('"'))?;
         let left = inner.replace("\\\\", "").replace("\\\"", "");
-        // What is left are no escapes; a backslash or a quotation mark among it is a fault.
+        // After all escapes are removed, a backslash or a quotation mark is a fault.
         if left.contains(['"', '\\']) {
             return None;
         }
