@@ -234,10 +234,11 @@ CREATE INDEX audit_by_action ON audit (action, seq);
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'audit is append-only'); END;
 
--- ── Exactly once ───────────────────────────────────────────────────────────────────────────────────────────────────
+-- ── Idempotency ────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- A request that took effect, under the key it came with; written in the transaction of its effect. The answer is the
--- data of `event_seq`, or `body` for a request that made no event. Oldest rows are pruned first, by rowid.
+-- A request that took effect, under the key that it was sent with; written in the transaction of its effect. A repetition
+-- is answered from this row: status and `Location` follow from `outcome` and `resource`, `ETag` from `version`, and the
+-- body is the data of `event_seq`, or `body` if the request recorded no event. The oldest rows are pruned first, by rowid.
 CREATE TABLE idempotency_keys (
   seq         INTEGER PRIMARY KEY,
   principal   BLOB NOT NULL,                                          -- the user or API key that it belongs to
@@ -245,13 +246,15 @@ CREATE TABLE idempotency_keys (
   fingerprint BLOB NOT NULL,                                          -- SHA-256 of method, path and body
   method      TEXT NOT NULL,
   path        TEXT NOT NULL,
-  status      INTEGER NOT NULL,
-  location    TEXT,
-  etag        INTEGER,
+  outcome     TEXT NOT NULL CONSTRAINT request_outcome_is_known
+              CHECK (outcome = 'created' OR outcome = 'changed' OR outcome = 'unchanged'),
+  resource    TEXT,                                                   -- identifier of what was created
+  version     INTEGER,                                                -- of the order in the body
   event_seq   INTEGER REFERENCES events (seq),
   body        TEXT,
   request_id  TEXT NOT NULL,
   created_at  INTEGER NOT NULL,
+  CONSTRAINT a_created_resource_is_named CHECK ((outcome = 'created') = (resource IS NOT NULL)),
   CONSTRAINT the_answer_is_known CHECK ((event_seq IS NULL) <> (body IS NULL))
 ) STRICT;
 -- The look-up that starts every request with a key; also holds that a key is used once.

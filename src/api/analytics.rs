@@ -23,9 +23,10 @@ use crate::{
     app::App,
     auth::{Actor, Cursor},
     domain::money::Currency,
+    domain::rollup::Rank,
     error::{Error, Result},
     service::{
-        analytics::{self, Rank},
+        analytics,
         page::Wanted,
         views::{Reconciliation, Report},
     },

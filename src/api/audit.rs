@@ -8,13 +8,7 @@ use super::{
         reply,
     },
 };
-use crate::{
-    app::App,
-    auth::Actor,
-    domain::time::Timestamp,
-    error::Result,
-    service::audit::{self, Filter},
-};
+use crate::{app::App, auth::Actor, domain::audit::Filter, domain::time::Timestamp, error::Result, service::audit};
 use axum::{extract::State, http::Uri, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -18,9 +18,9 @@ use crate::{
     },
     error::{Error, Fault, Result},
     service::{
-        idempotency::Reply,
+        idempotency::Effect,
         page::Wanted,
-        transactions::{self, NewTransaction},
+        transactions::{self, NewTransaction, Resolution},
         views::TransactionView,
     },
 };
@@ -152,7 +152,7 @@ pub(super) async fn pay(
     actor: Actor,
     PathId(id): PathId<OrderId>,
     Valid { body, attempt }: Valid<CreatePayment>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let new = NewTransaction {
         kind: Kind::Payment,
         status: body.status.map_or(TransactionStatus::Succeeded, Into::into),
@@ -172,7 +172,7 @@ pub(super) async fn refund(
     actor: Actor,
     PathId(id): PathId<OrderId>,
     Valid { body, attempt }: Valid<CreateRefund>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let unknown = || {
         let detail = "must be a succeeded payment of this order";
         Error::invalid(vec![Fault::body("#/payment_id", "unknown", detail)])
@@ -197,9 +197,9 @@ pub(super) async fn resolve(
     actor: Actor,
     PathId(id): PathId<TransactionId>,
     Valid { body, attempt }: Valid<ResolveTransaction>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let occurred_at = moment(app.clock.now(), body.occurred_at.as_deref())?;
-    transactions::resolve(&app, actor, attempt, id, (body.status.into(), occurred_at)).await
+    transactions::resolve(&app, actor, attempt, id, Resolution { status: body.status.into(), occurred_at }).await
 }
 
 /// An order's payments and refunds, newest first.
@@ -233,6 +233,6 @@ async fn all(app: App, actor: Actor, id: OrderId, format: Format) -> Result<Resp
 }
 
 /// A payment or refund.
-pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId<TransactionId>) -> Result<Reply> {
-    transactions::get(&app, &actor, id).await.map(|document| Reply::new(200, document))
+pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId<TransactionId>) -> Result<Response> {
+    transactions::get(&app, &actor, id).await.map(reply::json)
 }

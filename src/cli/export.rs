@@ -98,7 +98,7 @@ fn write_all(
     let mut after = None;
     loop {
         let wanted = Wanted::some(after, ORDERS_AT_ONCE);
-        let found = Store::inspect(database, |tx| orders::part(tx, &export.filter, export.sort, &wanted))??;
+        let found = Store::inspect(database, |tx| orders::page(tx, &export.query, &wanted))??;
         output.write_all(&export.encode(&found.entries, after)?).map_err(&failed)?;
         if found.next.is_none() {
             return output.flush().map_err(&failed);

@@ -1,10 +1,10 @@
-//! The audit trail: how an action that concerns access or money can end.
+//! The audit trail: how an audited action can end, and which entries a list holds.
 
-use super::string_enum::string_enum;
+use super::{string_enum::string_enum, time::Timestamp};
 
 /// How an audited action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AuditOutcome {
     /// It was done.
     Success,
     /// It was tried and failed.
@@ -13,4 +13,17 @@ pub enum Outcome {
     Denied,
 }
 
-string_enum!(Outcome { Success "success", Failure "failure", Denied "denied" });
+string_enum!(AuditOutcome { Success "success", Failure "failure", Denied "denied" });
+
+/// A filter of audit entries. An entry passes if it meets every condition; an absent condition is met by all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// This actor acted.
+    pub actor: Option<String>,
+    /// The action was this operation.
+    pub action: Option<String>,
+    /// It was recorded at this time or later.
+    pub from: Option<Timestamp>,
+    /// It was recorded before this time.
+    pub to: Option<Timestamp>,
+}

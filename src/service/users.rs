@@ -6,7 +6,7 @@ pub use change::{ChangeUser, change};
 
 use super::{
     audit,
-    idempotency::{IdempotentRequest, Reply},
+    idempotency::{Effect, IdempotentRequest},
     page::{Found, Wanted},
     roles,
     views::{AsText, UserView},
@@ -19,6 +19,7 @@ use crate::{
     },
     domain::{
         id::UserId,
+        outcome::{Outcome, Resource},
         permission::Permission,
         user::{Email, User, UserStatus},
     },
@@ -65,7 +66,7 @@ fn unknown_role() -> Fault {
 }
 
 /// Makes a user with a role that the actor holds all of.
-pub async fn create(app: &App, actor: Actor, attempt: IdempotentRequest, new: NewUser) -> Result<Reply> {
+pub async fn create(app: &App, actor: Actor, attempt: IdempotentRequest, new: NewUser) -> Result<Effect> {
     actor.require(Permission::UsersWrite)?;
     let (email, password) = accepted(app, &new)?;
     actor.require_to_hold(app.access.role(&new.role).unwrap_or_default())?;
@@ -76,7 +77,7 @@ pub async fn create(app: &App, actor: Actor, attempt: IdempotentRequest, new: Ne
             attempt.run(tx, &actor, || {
                 require_grantable(tx, &actor, &new.role)?;
                 let user = insert(tx, &shared, &actor, (&email, &new), &hash, "users.create")?;
-                Ok(Reply::new(201, document(&user)?).at(format!("/v1/users/{}", user.id)))
+                Ok(Effect::new(Outcome::Created(Resource::User(user.id)), document(&user)?))
             })
         })
         .await

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::Outcome,
+        audit::{AuditOutcome, Filter},
         digest::sha256,
         id::{AuditId, Identifier},
         time::Timestamp,
@@ -37,7 +37,7 @@ pub struct NewEntry {
     /// In which trace, where somebody else knows it too.
     pub trace: Option<TraceId>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
     /// What changed: a JSON object without secrets.
     pub changes: String,
 }
@@ -99,19 +99,6 @@ pub fn append(tx: &WriteTx<'_>, what: NewEntry) -> Result<()> {
     .map(drop)
 }
 
-/// Which entries are wanted.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Who acted.
-    pub actor: Option<String>,
-    /// What was done.
-    pub action: Option<String>,
-    /// Recorded then or later.
-    pub from: Option<Timestamp>,
-    /// Recorded before that.
-    pub to: Option<Timestamp>,
-}
-
 const COLUMNS: &str = "seq, id, occurred_at, actor, action, target, address, request_id, trace_id, outcome, changes";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
@@ -127,7 +114,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
             address: columns.take()?,
             request_id: columns.take()?,
             trace: columns.take()?,
-            outcome: columns.word(Outcome::parse)?,
+            outcome: columns.word(AuditOutcome::parse)?,
             changes: columns.take()?,
         },
     })

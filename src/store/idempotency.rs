@@ -1,60 +1,65 @@
-//! Keys of requests that took effect, and what was answered.
+//! Idempotency keys: which requests took effect, and what each was answered.
 
 use super::{
     ReadTx, WriteTx,
     sql::{Columns, rows},
 };
-use crate::{domain::time::Timestamp, error::Result};
+use crate::{
+    domain::{
+        outcome::{Outcome, Resource},
+        time::Timestamp,
+    },
+    error::Result,
+};
 use rusqlite::params;
 
-/// A request that took effect.
+/// What is stored of a request that took effect. The response can be made again from it.
 #[derive(Clone, Debug)]
 pub struct StoredResponse {
     /// SHA-256 of method, path and body.
     pub fingerprint: [u8; 32],
-    /// HTTP method.
+    /// The HTTP method of the request.
     pub method: String,
-    /// Path as it was requested.
+    /// The path of the request.
     pub path: String,
-    /// Status of the answer.
-    pub status: u16,
-    /// `Location` of the answer.
-    pub location: Option<String>,
-    /// `ETag` of the answer: the order's version.
-    pub etag: Option<i64>,
-    /// Where the answer's body is.
-    pub answer: Answer,
-    /// The request that took effect.
+    /// What the request did.
+    pub outcome: Outcome,
+    /// The version of the order in the body, if the body shows an order.
+    pub version: Option<i64>,
+    /// The JSON body of the response.
+    pub body: StoredBody,
+    /// The identifier of the request.
     pub request_id: String,
-    /// When it did.
+    /// When the request took effect.
     pub created_at: Timestamp,
 }
 
-/// Where the body of an answer is kept.
+/// Where the body of a response is stored.
 #[derive(Clone, Debug)]
-pub enum Answer {
-    /// It is the data of this event.
-    Event(i64),
-    /// Here.
-    Body(String),
+pub enum StoredBody {
+    /// It is the data of the event with this `seq`.
+    EventData(i64),
+    /// It is stored with the key.
+    Inline(String),
 }
 
-/// What became of `key` of `principal`, if it took effect at `since` or later.
+/// The response stored under `key` of `principal`, unless it is older than `since`.
 pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> Result<Option<StoredResponse>> {
-    let sql = "SELECT fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at
+    let sql = "SELECT fingerprint, method, path, resource, outcome, version, event_seq, body, request_id, created_at
                FROM idempotency_keys WHERE principal = ?1 AND key = ?2 AND created_at >= ?3";
     tx.row(sql, (principal, key, since.millis()), |row| {
         let mut columns = Columns::of(row);
+        let (fingerprint, method, path) = (columns.take()?, columns.take()?, columns.take()?);
+        let resource = columns.take::<Option<String>>()?.as_deref().and_then(Resource::parse);
         Ok(StoredResponse {
-            fingerprint: columns.take()?,
-            method: columns.take()?,
-            path: columns.take()?,
-            status: columns.take()?,
-            location: columns.take()?,
-            etag: columns.take()?,
-            answer: match (columns.take::<Option<i64>>()?, columns.take::<Option<String>>()?) {
-                (Some(event), _) => Answer::Event(event),
-                (None, body) => Answer::Body(body.unwrap_or_default()),
+            fingerprint,
+            method,
+            path,
+            outcome: columns.word(|name| Outcome::parse(name, resource))?,
+            version: columns.take()?,
+            body: match (columns.take::<Option<i64>>()?, columns.take::<Option<String>>()?) {
+                (Some(event), _) => StoredBody::EventData(event),
+                (None, body) => StoredBody::Inline(body.unwrap_or_default()),
             },
             request_id: columns.take()?,
             created_at: columns.instant()?,
@@ -62,39 +67,41 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> R
     })
 }
 
-/// Keeps what became of `key`, in the transaction of its effect, in the place of what was too old to be found.
-pub fn settle(tx: &WriteTx<'_>, principal: &[u8], key: &str, settled: &StoredResponse) -> Result<()> {
-    let (event, body) = match &settled.answer {
-        Answer::Event(seq) => (Some(*seq), None),
-        Answer::Body(body) => (None, Some(body)),
+/// Stores `response` under `key`, in the transaction of the request's effect. Replaces a row that was too old to be
+/// found.
+pub fn put(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredResponse) -> Result<()> {
+    let (event, body) = match &response.body {
+        StoredBody::EventData(seq) => (Some(*seq), None),
+        StoredBody::Inline(body) => (None, Some(body)),
     };
     tx.execute(
         "INSERT OR REPLACE INTO idempotency_keys
-           (principal, key, fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at)
+           (principal, key, fingerprint, method, path, outcome, resource, version, event_seq, body, request_id,
+            created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             principal,
             key,
-            settled.fingerprint,
-            settled.method,
-            settled.path,
-            settled.status,
-            settled.location,
-            settled.etag,
+            response.fingerprint,
+            response.method,
+            response.path,
+            response.outcome.name(),
+            response.outcome.resource().map(|resource| resource.to_string()),
+            response.version,
             event,
             body,
-            settled.request_id,
-            settled.created_at.millis(),
+            response.request_id,
+            response.created_at.millis(),
         ],
     )
     .map(drop)
 }
 
-/// Forgets at most `most` keys older than `before`, the oldest first, and says how many.
-pub fn prune(tx: &WriteTx<'_>, before: Timestamp, most: usize) -> Result<usize> {
+/// Deletes at most `limit` keys that are older than `before`, oldest first. Returns how many were deleted.
+pub fn prune(tx: &WriteTx<'_>, before: Timestamp, limit: usize) -> Result<usize> {
     tx.execute(
         "DELETE FROM idempotency_keys WHERE seq IN
            (SELECT seq FROM (SELECT seq, created_at FROM idempotency_keys ORDER BY seq LIMIT ?2) WHERE created_at < ?1)",
-        (before.millis(), rows(most)),
+        (before.millis(), rows(limit)),
     )
 }

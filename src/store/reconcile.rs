@@ -12,7 +12,7 @@ use super::{
     sql::{damaged, failed},
 };
 use crate::{
-    domain::{calendar::Run, money::Currency, time::Timestamp},
+    domain::{calendar::BucketRange, money::Currency, time::Timestamp},
     error::Result,
 };
 use rusqlite::Row;
@@ -241,7 +241,7 @@ impl Stored {
             Self::Rows(sql) => return each(tx, sql, visit),
             Self::Figures(rollup) => rollup,
         };
-        let all = Run { span, first: i64::MIN, last: i64::MAX, times: 1 };
+        let all = BucketRange { span, first: i64::MIN, last: i64::MAX, sign: 1 };
         rollups::each(tx, rollup, all, |place, part| {
             visit(&Entry::of(place, &part.map(i128::from)[..rollup.width()]));
         })?;

@@ -8,7 +8,7 @@ mod rollup_codec;
 mod totals;
 
 pub(super) use log::Log;
-pub use ranking::{Rank, Ranked, Ranking, Rankings};
+pub use ranking::{Ranked, Ranking, Rankings};
 pub(super) use rollup_codec::{EntryKey, Part};
 pub use rollup_codec::{Rollup, Values};
 pub use totals::{Summed, Totals};
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{
-        calendar::{Run, SPANS, bucket},
+        calendar::{BucketRange, SPANS, bucket},
         id::UserId,
         money::Currency,
         order::OrderStatus,
@@ -148,7 +148,7 @@ pub fn status_entry(dimension: i64) -> Option<(OrderStatus, PaymentStatus)> {
 }
 
 /// Shows `visit` what orders and money come to in each bucket of a run and each currency, without what is in the log.
-pub fn sales(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
+pub fn sales(tx: &ReadTx<'_>, run: BucketRange, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
     each(tx, Rollup::Sales, run, |key, part| visit(key.bucket, key.currency, &sale_sums(&part.map(i128::from))))
 }
 
@@ -170,7 +170,12 @@ fn key_of(rollup: Rollup, span: i64, bucket: i64) -> i64 {
 }
 
 /// Shows `visit` each entry in the buckets of a run, without what is in the log.
-pub(super) fn each(tx: &ReadTx<'_>, rollup: Rollup, run: Run, mut visit: impl FnMut(&EntryKey, &Part)) -> Result<()> {
+pub(super) fn each(
+    tx: &ReadTx<'_>,
+    rollup: Rollup,
+    run: BucketRange,
+    mut visit: impl FnMut(&EntryKey, &Part),
+) -> Result<()> {
     tx.each(
         "SELECT bucket, sums FROM rollups WHERE key BETWEEN ?1 AND ?2",
         (key_of(rollup, run.span, run.first), key_of(rollup, run.span, run.last)),

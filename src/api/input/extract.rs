@@ -92,17 +92,17 @@ impl<T: JsonSchema + DeserializeOwned + Send + 'static> FromRequestParts<App> fo
     }
 }
 
-impl FromRequestParts<App> for orders::IfMatch {
+impl FromRequestParts<App> for orders::ExpectedVersion {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let required = app.config.idempotency.require_if_match;
-        Ok(if_match(&parts.headers).unwrap_or(if required { Self::Missing } else { Self::Absent }))
+        Ok(if_match(&parts.headers).unwrap_or(if required { Self::Missing } else { Self::Unspecified }))
     }
 }
 
 /// The versions that `If-Match` names, if it is sent.
-pub fn if_match(headers: &HeaderMap) -> Option<orders::IfMatch> {
+pub fn if_match(headers: &HeaderMap) -> Option<orders::ExpectedVersion> {
     let mut tags = vec![];
     for value in headers.get_all("if-match") {
         tags.extend(value.to_str().unwrap_or_default().split(',').map(str::trim));
@@ -111,14 +111,14 @@ pub fn if_match(headers: &HeaderMap) -> Option<orders::IfMatch> {
         return None;
     }
     if tags == ["*"] {
-        return Some(orders::IfMatch::Any);
+        return Some(orders::ExpectedVersion::Any);
     }
     // A tag that is weak, or that this service never gave, matches nothing (RFC 9110, section 13.1.1).
     let version = |tag: &str| {
         let text = tag.strip_prefix('"')?.strip_suffix('"')?;
         text.parse().ok().filter(|version: &i64| version.to_string() == text)
     };
-    Some(orders::IfMatch::Versions(tags.into_iter().filter_map(version).collect()))
+    Some(orders::ExpectedVersion::OneOf(tags.into_iter().filter_map(version).collect()))
 }
 
 /// A JSON body held to its declaration, and what identifies the request that it came in.
@@ -230,11 +230,11 @@ mod tests {
 
     #[test]
     fn if_match_takes_strong_tags_of_ours() {
-        use orders::IfMatch;
+        use orders::ExpectedVersion;
         assert!(if_match(&HeaderMap::new()).is_none());
-        assert!(matches!(if_match(&headers("if-match", &["*"])), Some(IfMatch::Any)));
+        assert!(matches!(if_match(&headers("if-match", &["*"])), Some(ExpectedVersion::Any)));
         let sent = headers("if-match", &["\"3\", W/\"4\", 5", "\"x\"", "\"06\", \"+7\""]);
-        let Some(IfMatch::Versions(versions)) = if_match(&sent) else {
+        let Some(ExpectedVersion::OneOf(versions)) = if_match(&sent) else {
             panic!("a list of tags");
         };
         assert_eq!(versions, [3]);

@@ -8,7 +8,7 @@ use crate::{
         output::export::{self, Begins, Format},
     },
     domain::{
-        listing::{Filter, Position, Sort},
+        listing::{OrderQuery, Position},
         order::Order,
     },
     service::views::OrderView,
@@ -18,10 +18,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Which orders to export, and as what.
 pub struct Export {
-    /// Which.
-    pub filter: Filter,
-    /// In which order.
-    pub sort: Sort,
+    /// Which, and in which order.
+    pub query: OrderQuery,
     format: Format,
 }
 
@@ -47,7 +45,7 @@ impl Export {
         let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
         let asked: ListOrders = query::parse(&pairs.collect::<Vec<_>>().join("&"))?;
         asked.refuse_paging()?;
-        Ok(Self { filter: asked.filter()?, sort: asked.sort(), format })
+        Ok(Self { query: OrderQuery { filter: asked.filter()?, sort: asked.sort() }, format })
     }
 
     /// The bytes of the `orders` that come after a place.

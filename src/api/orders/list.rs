@@ -11,7 +11,7 @@ use crate::{
     },
     auth::Cursor,
     domain::{
-        listing::{Direction, Filter, Position, Sort, SortKey},
+        listing::{Direction, Filter, OrderQuery, Position, Sort, SortKey},
         money::Currency,
         order::MAX_METADATA,
         time::Timestamp,
@@ -98,14 +98,15 @@ enum SortName {
 
 impl From<SortName> for Sort {
     fn from(name: SortName) -> Self {
-        match name {
+        let (key, direction) = match name {
             SortName::CreatedDescending => (SortKey::Created, Direction::Descending),
             SortName::CreatedAscending => (SortKey::Created, Direction::Ascending),
             SortName::TotalDescending => (SortKey::Total, Direction::Descending),
             SortName::TotalAscending => (SortKey::Total, Direction::Ascending),
             SortName::UpdatedDescending => (SortKey::Updated, Direction::Descending),
             SortName::UpdatedAscending => (SortKey::Updated, Direction::Ascending),
-        }
+        };
+        Self { key, direction }
     }
 }
 
@@ -227,21 +228,21 @@ pub(in crate::api) async fn list(
     let (filter, sort) = (asked.filter()?, asked.sort());
     if format != Format::Page {
         asked.refuse_paging()?;
-        return all(app, actor, (filter, sort), format).await;
+        return all(app, actor, OrderQuery { filter, sort }, format).await;
     }
     // What a cursor is bound to: it continues this list and no other.
     let place = Place::of(&app, format!("orders.list {filter:?} {sort:?}"), asked.limit, asked.cursor.as_deref())?;
     let place = place.counted(asked.count);
-    let found = orders::list(&app, &actor, (filter, sort), place.wanted(position)).await?;
+    let found = orders::list(&app, &actor, OrderQuery { filter, sort }, place.wanted(position)).await?;
     reply::page_of_documents(&place.found(&app, found, cursor), &uri)
 }
 
-async fn all(app: App, actor: Actor, (filter, sort): (Filter, Sort), format: Format) -> Result<Response> {
+async fn all(app: App, actor: Actor, query: OrderQuery, format: Format) -> Result<Response> {
     export::stream(format, move |after: Option<Position>| {
         let (app, actor) = (app.clone(), actor.clone());
-        let list = (filter.clone(), sort);
+        let query = query.clone();
         async move {
-            let found = orders::export(&app, &actor, list, Wanted::some(after, ROWS_AT_ONCE)).await?;
+            let found = orders::export(&app, &actor, query, Wanted::some(after, ROWS_AT_ONCE)).await?;
             let rows: Vec<_> = found.entries.iter().map(OrderView::from).collect();
             Ok((export::encode(format, &rows, Begins::after(after.as_ref()))?, found.next))
         }

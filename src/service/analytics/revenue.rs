@@ -4,7 +4,11 @@ use super::{super::views::RevenueRow, Amounts, Basis, Question};
 use crate::{
     app::App,
     auth::Actor,
-    domain::{listing::Direction, permission::Permission, rollup::Sums},
+    domain::{
+        listing::Direction,
+        permission::Permission,
+        rollup::{Rank, Sums},
+    },
     error::Result,
     service::{
         page::{Found, Wanted},
@@ -12,31 +16,43 @@ use crate::{
     },
     store::{
         ReadTx,
-        rollups::{self, Rank, Ranked, Values},
+        rollups::{self, Ranked, Values},
     },
 };
 
-/// What the report orders its users by.
+/// The value that revenue by user is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RevenueSort {
-    /// What is left.
+pub enum RevenueKey {
+    /// The net amount.
     Net,
-    /// What came in.
+    /// The gross amount.
     Gross,
-    /// How many orders.
+    /// The number of orders.
     Orders,
 }
 
-/// A page of revenue by user; rows with the same figure are in the order of their users and currencies.
+/// How revenue by user is sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevenueSort {
+    /// By which value.
+    pub key: RevenueKey,
+    /// Which end comes first.
+    pub direction: Direction,
+}
+
+/// A page of revenue by user. Rows with equal values are sorted by user and currency.
+///
+/// # Errors
+/// `FORBIDDEN` without `analytics:read`; `QUERY_TOO_EXPENSIVE`.
 pub async fn revenue_by_user(
     app: &App,
     actor: &Actor,
     question: Question,
-    order: (RevenueSort, Direction),
+    sort: RevenueSort,
     wanted: Wanted<Rank>,
 ) -> Result<Found<RevenueRow, Rank>> {
     actor.require(Permission::AnalyticsRead)?;
-    let ranked = Ranked::users(question.bounds()?, question.currency, &weights(question.basis, order));
+    let ranked = Ranked::users(question.bounds()?, question.currency, &weights(question.basis, sort));
     let shared = app.clone();
     app.store
         .scan("analytics.revenue_by_user", move |tx| {
@@ -52,18 +68,18 @@ pub async fn revenue_by_user(
         .await
 }
 
-/// How often each sum counts in what the report is ordered by, so that what comes first has the least.
-fn weights(basis: Basis, (sort, direction): (RevenueSort, Direction)) -> Sums {
+/// The weight of each sum in the value that the report is sorted by. The row that comes first has the smallest value.
+fn weights(basis: Basis, RevenueSort { key, direction }: RevenueSort) -> Sums {
     let nothing = Sums::default();
     let gross = match basis {
         Basis::Cash => Sums { paid: 1, ..nothing },
         Basis::Booked => Sums { booked: 1, ..nothing },
     };
-    let weights = match (sort, basis) {
-        (RevenueSort::Orders, _) => Sums { orders_placed: 1, ..nothing },
-        (RevenueSort::Gross, _) => gross,
-        (RevenueSort::Net, Basis::Cash) => Sums { refunded: -1, ..gross },
-        (RevenueSort::Net, Basis::Booked) => Sums { cancelled: -1, ..gross },
+    let weights = match (key, basis) {
+        (RevenueKey::Orders, _) => Sums { orders_placed: 1, ..nothing },
+        (RevenueKey::Gross, _) => gross,
+        (RevenueKey::Net, Basis::Cash) => Sums { refunded: -1, ..gross },
+        (RevenueKey::Net, Basis::Booked) => Sums { cancelled: -1, ..gross },
     };
     let mut signed = nothing;
     signed.add(&weights, if direction == Direction::Ascending { 1 } else { -1 });

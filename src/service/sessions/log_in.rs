@@ -11,7 +11,7 @@ use crate::{
         secret::{Kind, Secret},
     },
     domain::{
-        audit::Outcome,
+        audit::AuditOutcome,
         id::{SessionId, UserId},
         user::{Email, User, UserStatus},
     },
@@ -75,7 +75,7 @@ fn active(user: Option<&User>) -> Option<&User> {
 /// A failed log-in goes into the audit trail: without the address that was typed, which may be a password.
 fn note_failure(app: &App, source: &Source, user: Option<UserId>, refusal: &Error) {
     let changes = json!({"code": refusal.problem().code});
-    let mut note = entry(&source.actor(Principal::System), "auth.login", None, Outcome::Failure, &changes);
+    let mut note = entry(&source.actor(Principal::System), "auth.login", None, AuditOutcome::Failure, &changes);
     "anonymous".clone_into(&mut note.actor);
     note.target = user.map(|id| id.to_string());
     match user {

@@ -9,13 +9,14 @@ use crate::{
     },
     domain::{
         id::UserId,
+        outcome::Outcome,
         permission::Permission,
         user::{Email, User, UserStatus},
     },
     error::{Error, Field, Result, problem},
     service::{
         audit,
-        idempotency::{IdempotentRequest, Reply},
+        idempotency::{Effect, IdempotentRequest},
         roles, sessions,
     },
     store::{ReadTx, WriteTx, users},
@@ -48,7 +49,7 @@ pub async fn change(
     attempt: IdempotentRequest,
     id: UserId,
     change: ChangeUser,
-) -> Result<Reply> {
+) -> Result<Effect> {
     require_permitted(&actor, id, &change)?;
     let present = app.store.read("users.update", |tx| {
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
@@ -76,7 +77,7 @@ pub async fn change(
                 let after = changed(&before, email.as_ref(), &change);
                 require_admin_left(tx, &before, &after)?;
                 let after = keep(tx, &shared, &actor, (&before, after), hash.as_deref())?;
-                Ok(Reply::new(200, document(&after)?))
+                Ok(Effect::new(Outcome::Changed, document(&after)?))
             })
         })
         .await

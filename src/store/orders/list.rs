@@ -26,11 +26,11 @@ use std::ops::Range;
 /// Whether a page may have to look at many rows before it is full, so that it belongs in the lane of long queries.
 pub fn looks_far(filter: &Filter, sort: Sort) -> bool {
     let whose = whose(filter);
-    let source = Source::of(filter, &whose, sort.0);
+    let source = Source::of(filter, &whose, sort.key);
     match source {
         Source::Reference(_) => false,
         Source::Everything | Source::User(_) | Source::Standing => {
-            sort.0 != SortKey::Created || !source.left(filter, &whose).is_empty()
+            sort.key != SortKey::Created || !source.left(filter, &whose).is_empty()
         }
         Source::Sku(_) | Source::Update | Source::Total => true,
     }
@@ -49,24 +49,28 @@ pub fn page<T>(
     if matches!(whose, Whose::Nobody) {
         return Ok(vec![]);
     }
-    let source = Source::of(filter, &whose, sort.0);
+    let source = Source::of(filter, &whose, sort.key);
     let mut span = span(tx, filter)?;
     let mut left = source.left(filter, &whose);
     let mut found = vec![];
     let began = match after {
         Some(position) => position.began,
-        None => last_event(tx, sort.0)?,
+        None => last_event(tx, sort.key)?,
     };
     match (sort, after) {
         (_, None) => {}
-        ((SortKey::Created, Direction::Descending), Some(after)) => span.end = span.end.min(after.seq),
-        ((SortKey::Created, Direction::Ascending), Some(after)) => span.start = span.start.max(after.seq + 1),
+        (Sort { key: SortKey::Created, direction: Direction::Descending }, Some(after)) => {
+            span.end = span.end.min(after.seq)
+        }
+        (Sort { key: SortKey::Created, direction: Direction::Ascending }, Some(after)) => {
+            span.start = span.start.max(after.seq + 1)
+        }
         (_, Some(after)) => {
             found = moved(tx, filter, &span, (sort, after), limit)?;
             left.join(&unmoved_after(sort, after));
         }
     }
-    for run in source.runs(filter, &span, sort.1) {
+    for run in source.runs(filter, &span, sort.direction) {
         let mut more = run.within(&span);
         more.join(&left);
         found.extend(run.read(tx, &more, sort, limit)?);
@@ -74,9 +78,9 @@ pub fn page<T>(
         if matches!(source, Source::Sku(_)) && found.len() >= limit {
             break;
         }
-        shorten(&mut found, sort.1, limit);
+        shorten(&mut found, sort.direction, limit);
     }
-    shorten(&mut found, sort.1, limit);
+    shorten(&mut found, sort.direction, limit);
     let placed = |(value, seq)| match read(tx, seq)? {
         Some(order) => Ok((Position { value, seq, began }, order)),
         None => Err(Error::internal(format!("order row {seq} vanished within a snapshot"))),

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::{
         money::Currency,
-        rollup::{ItemSums, Sums},
+        rollup::{ItemSums, Rank, Sums},
     },
     error::Result,
     store::ReadTx,
@@ -52,17 +52,6 @@ impl Ranked {
 /// Values as weights, which are small.
 fn narrowed(values: &Values) -> Weights {
     std::array::from_fn(|i| i64::try_from(values[i]).unwrap_or_default())
-}
-
-/// A key in a ranking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank {
-    /// What the dimension comes to times the weights.
-    pub value: i128,
-    /// The number of the user or SKU.
-    pub dimension: i64,
-    /// The currency.
-    pub currency: Currency,
 }
 
 /// Subjects in their order.

@@ -140,7 +140,7 @@ impl Totals {
         for run in cover(summed.range.0, summed.range.1) {
             each(tx, summed.rollup, run, |key, part| {
                 if summed.wants(key.currency) {
-                    whole &= totals.add(key, part, run.times).is_some();
+                    whole &= totals.add(key, part, run.sign).is_some();
                 }
             })?;
         }

@@ -2,14 +2,14 @@
 
 use crate::{
     domain::{
-        audit::Outcome,
+        audit::{AuditOutcome, Filter},
         id::Ids,
         time::{Clock, Timestamp},
     },
     error::{Error, Result, problem},
     store::{
         Commits, Options, Store, WriteTx,
-        audit::{self, Filter, NewEntry},
+        audit::{self, NewEntry},
     },
 };
 use std::{
@@ -38,7 +38,7 @@ fn append(tx: &WriteTx<'_>, actor: &str) -> Result<()> {
         address: None,
         request_id: "req".to_owned(),
         trace: None,
-        outcome: Outcome::Success,
+        outcome: AuditOutcome::Success,
         changes: "{}".to_owned(),
     };
     audit::append(tx, what)

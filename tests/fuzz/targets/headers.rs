@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use orderd::{
     api::input::extract::{idempotency_key, if_match},
     domain::trace::TraceParent,
-    service::orders::IfMatch,
+    service::orders::ExpectedVersion,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -61,12 +61,12 @@ fn expected(sent: &[u8]) -> Option<String> {
 
 fn tags(headers: &HeaderMap) {
     match if_match(headers) {
-        None | Some(IfMatch::Missing | IfMatch::Absent) => panic!("it was sent"),
-        Some(IfMatch::Any) => {
+        None | Some(ExpectedVersion::Missing | ExpectedVersion::Unspecified) => panic!("it was sent"),
+        Some(ExpectedVersion::Any) => {
             let sent: Vec<_> = headers.get_all(IF_MATCH).iter().collect();
             assert!(sent.len() == 1 && sent[0].as_bytes().trim_ascii() == b"*", "{sent:?}");
         }
-        Some(IfMatch::Versions(versions)) => {
+        Some(ExpectedVersion::OneOf(versions)) => {
             let all: Vec<_> = headers.get_all(IF_MATCH).iter().map(|value| value.as_bytes()).collect();
             let all = String::from_utf8_lossy(&all.join(&b","[..])).into_owned();
             assert!(versions.len() <= all.split(',').count(), "{all}: {versions:?}");

@@ -165,8 +165,8 @@ impl Run {
     }
 
     fn statement(&self, more: &Conditions, sort: Sort, limit: usize) -> (String, Vec<Value>) {
-        let (seq, way) = (self.rows.seq(), if sort.1 == Direction::Ascending { "ASC" } else { "DESC" });
-        let (value, order) = match sort.0 {
+        let (seq, way) = (self.rows.seq(), if sort.direction == Direction::Ascending { "ASC" } else { "DESC" });
+        let (value, order) = match sort.key {
             SortKey::Created => (seq, format!("{seq} {way}")),
             SortKey::Updated => ("o.updated_at", format!("o.updated_at {way}, {seq} {way}")),
             SortKey::Total => ("o.total_amount", format!("o.total_amount {way}, {seq} {way}")),
@@ -214,7 +214,7 @@ mod tests {
         let run = source.runs(filter, &span, direction).remove(0);
         let mut more = run.within(&span);
         more.join(&source.left(filter, &whose));
-        let (sql, values) = run.statement(&more, (key, direction), 51);
+        let (sql, values) = run.statement(&more, Sort { key, direction }, 51);
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = statement.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
         steps.collect::<rusqlite::Result<_>>().unwrap()
