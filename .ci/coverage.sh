@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Which lines of src/ the tests run, by folder and file. It builds and runs all tests a second time, with counters, and judges
-# nothing, which is why `.ci/run` does without it. What runs only in a process that is then killed does not count: counters
-# are written at the end.
+# Reports which lines of src/ the tests run, by folder and file. It builds and runs all tests again with coverage counters and
+# enforces nothing, so `.ci/run` does not call it. Code in processes that are killed does not count: counters are written
+# when a process exits.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,20 +11,20 @@ tools=$(rustc --print sysroot)/lib/rustlib/$host/bin
 here=$PWD/target/coverage
 mkdir -p "$here"
 rm -rf "$here"/profiles
-# Some tests run the program as another user.
+# World-writable, because some tests run the program as another user.
 mkdir -m 1777 "$here"/profiles
 
-# Counters in our own code alone; all else is as `cargo test` has built it.
+# Only code of this workspace gets counters; dependencies are reused from `cargo test`.
 printf '#!/bin/sh\nexec "$@" -C instrument-coverage\n' >"$here/rustc"
 chmod +x "$here/rustc"
 export CARGO_INCREMENTAL=0 RUSTC_WORKSPACE_WRAPPER="$here/rustc" LLVM_PROFILE_FILE="$here/profiles/%p.profraw"
 
 cargo test --locked --no-run --message-format json |
   jq -r 'select(.executable) | .executable' >"$here/executables"
-cargo test --locked --no-fail-fast || echo "some tests fail with counters; what they ran is counted"
+cargo test --locked --no-fail-fast || echo "some tests fail with counters; their coverage is still counted"
 
 "$tools/llvm-profdata" merge --sparse --failure-mode=all "$here"/profiles/*.profraw -o "$here/all.profdata"
-# The first stands for itself, and all others behind an option.
+# The first executable is an argument, the others are options.
 mapfile -t executables < <(sort -u "$here/executables")
 objects=("${executables[0]}" "${executables[@]/#/--object=}")
 "$tools/llvm-cov" export --format=lcov --instr-profile="$here/all.profdata" "${objects[@]}" --sources src >"$here/lines"
@@ -42,7 +42,7 @@ for record in pathlib.Path(sys.argv[1]).read_text().split("end_of_record"):
     if "SF:" + root not in record:
         continue
     name = record.split("SF:" + root)[1].split("\n")[0]
-    # Unit tests stand at the end of a file, or in one of their own.
+    # Unit tests are at the end of a file or in a file of their own.
     code = pathlib.Path(root + name).read_text().split("#[cfg(test)]\nmod tests {")[0].count("\n")
     if name.endswith(("/tests.rs", "/forgeries.rs")):
         continue
@@ -57,7 +57,7 @@ for folder in [*folders, ""]:
     here = [name for name in run | missed if name.startswith(folder)]
     ran, all_lines = sum(run[name] for name in here), sum(run[name] + missed[name] for name in here)
     print(f"{folder or 'all':10} {ran:6} of {all_lines:6} lines  {100 * ran / all_lines:5.1f} %")
-print("\nmost lines that no test runs:")
+print("\nfiles with most lines that no test runs:")
 for name, lines in missed.most_common(25):
     print(f"{lines:6} of {run[name] + lines:6}  {name}")
 PYTHON

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets of tests/fuzz/ and runs each for some seconds: `.ci/fuzz.sh 20`, or `.ci/fuzz.sh 600 body token`
-# for some of them and longer. What it finds is in target/fuzz/artifacts/, what it has learnt in target/fuzz/corpus/. The
-# stable compiler does: the flags are those of `cargo fuzz --sanitizer none`, which finds every panic and every broken
-# assertion. There is no unsafe block in our own code for a sanitizer to look into.
+# Builds the fuzz targets of tests/fuzz/ and runs each for the given seconds: `.ci/fuzz.sh 20` runs all of them,
+# `.ci/fuzz.sh 600 body token` runs two of them for longer. Findings are in target/fuzz/artifacts/, the corpus is in
+# target/fuzz/corpus/. The stable compiler is enough: the flags are those of `cargo fuzz --sanitizer none`, which finds
+# panics and failed assertions. A sanitizer is not needed, because this code has no unsafe blocks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,8 +13,8 @@ targets=("$@")
 
 here=$PWD/target/fuzz
 mkdir -p "$here"
-# Counters in our own code alone; all else is as `cargo test` has built it, but for SQLite, which no target opens. libFuzzer
-# finds the functions that it puts itself in front of in a dynamic executable only.
+# Only code of this workspace gets counters; dependencies are reused from `cargo test`, except SQLite, which no target
+# opens. The executables are linked dynamically, because libFuzzer cannot find the functions it intercepts in a static one.
 cat >"$here/rustc" <<'WRAPPER'
 #!/bin/sh
 for argument do
@@ -45,5 +45,5 @@ run() {
 }
 export -f run
 export here folder seconds
-# As many at a time as there are cores.
+# As many targets in parallel as there are cores.
 printf '%s\0' "${targets[@]}" | xargs -0 -P "$(nproc)" -I{} bash -c 'run {}'

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Has sqlmap try to get SQL of its own into the parameters of lists and figures and into paths, as an administrator.
-A control with a fault must be found out, or the run proves nothing. Usage: .ci/injection.py path/to/orderd
+"""Runs sqlmap against the parameters of lists and analytics and against paths, as an administrator. sqlmap must find the
+hole in a vulnerable control server, otherwise the run proves nothing. Usage: .ci/injection.py path/to/orderd
 """
 
 import concurrent.futures
@@ -18,15 +18,15 @@ import urllib.parse
 from judges import Server, check, install
 
 SQLMAP = "1.10.10"
-# Parameters with their harmless values, each of which is tried by itself; `*` marks the part of a path that is tried.
-# What takes any text is tried with all that sqlmap knows …
+# Each parameter is tested by itself; `*` marks the tested part of a path. Parameters that take any text are tested at
+# sqlmap's highest level.
 TEXTS = [
     "/v1/orders?q=Sencha&sku=TEA-250",
     "/v1/orders?external_ref=a-judges-order&metadata.colour=green",
     "/v1/orders/ref/a-judges-order*",
     "/v1/idempotency-keys/a-judges-key*",
 ]
-# … and what takes only words, numbers, days or identifiers with what it tries first.
+# Parameters that take only words, numbers, days or identifiers are tested at a low level.
 DAYS = "from=2026-11-01&to=2026-11-30&tz=Europe/Berlin&currency=EUR"
 WORDS = [
     "/v1/orders?sort=-total_amount&status=draft,pending&payment_status=unpaid&currency=EUR&count=true",
@@ -43,13 +43,13 @@ WORDS = [
     "/v1/analytics/status-counts?from=2026-11-01&to=2026-11-30&currency=EUR",
     "/v1/analytics/top-items?from=2026-11-01&to=2026-11-30&limit=1",
 ]
-# Bodies and headers, which higher levels would add to the parameters, are not tried.
+# Higher levels would add bodies and headers; --param-filter excludes them.
 FLAGS = ["--batch", "--disable-coloring", "--dbms=SQLite", "--risk=3", "--skip-waf", "--ignore-code=*", "--param-filter=GET,URI"]
 NONE_FOUND, FOUND = "do not appear to be injectable", "sqlmap identified the following injection point"
 
 
 class Faulty(http.server.BaseHTTPRequestHandler):
-    """The control: the parameter `sku` becomes a part of the SQL."""
+    """The vulnerable control: the parameter `sku` becomes part of the SQL."""
 
     def do_GET(self):
         sku = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("sku", [""])[0]
@@ -68,7 +68,7 @@ class Faulty(http.server.BaseHTTPRequestHandler):
 
 
 def sqlmap(tools, folder, url, *more):
-    """What sqlmap says of the URL."""
+    """Returns sqlmap's output for the URL."""
     with tempfile.TemporaryDirectory(dir=folder) as output:
         command = [tools / "sqlmap", *FLAGS, f"--output-dir={output}", "-u", url, *more]
         run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -79,15 +79,15 @@ def sqlmap(tools, folder, url, *more):
 def control(tools, folder):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Faulty)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    # Without its ways by time, which here take half a minute and a gigabyte.
+    # Without time-based techniques, which take half a minute and a gigabyte here.
     said = sqlmap(tools, folder, f"http://127.0.0.1:{server.server_port}/?sku=TEA-250", "--level=3", "--technique=BEU")
     server.shutdown()
-    check(FOUND in said, f"sqlmap did not find the fault of the control:\n{said}")
-    print("injection: sqlmap found the fault of the control", flush=True)
+    check(FOUND in said, f"sqlmap did not find the hole in the control:\n{said}")
+    print("injection: sqlmap found the hole in the control", flush=True)
 
 
 def prepare(server):
-    """Makes what the targets ask for: what to put for the names in them."""
+    """Creates data for the targets, and returns the values of the names in them."""
     for name in ("grace", "emmy"):
         body = {"email": f"{name}@example.com", "name": name, "role": "staff", "password": "one of two long phrases"}
         server.ask("POST", "/v1/users", body, server.admin)
@@ -99,11 +99,11 @@ def prepare(server):
 
 
 def attack(tools, server, folder, url, level):
-    """How many parameters sqlmap tried in vain; ends with what it says if one let it in."""
+    """Returns how many parameters sqlmap tested without success; exits with its output if one is injectable."""
     status, text = server.answer("GET", url.replace("*", ""), token=server.admin)
     check(status == 200, f"{url} answered {status} {text}")
     said = sqlmap(tools, folder, server.url + url, f"--level={level}", "--headers", f"Authorization: Bearer {server.admin}")
-    check(NONE_FOUND in said, f"sqlmap got into {url}:\n{said}")
+    check(NONE_FOUND in said, f"sqlmap found a hole in {url}:\n{said}")
     return said.count("does not seem to be injectable")
 
 
@@ -119,9 +119,9 @@ def main():
             targets = [(target.format(**known), 5) for target in TEXTS] + [(target.format(**known), 2) for target in WORDS]
             tried = list(pool.map(lambda target: attack(tools, server, folder, *target), targets))
         expected = sum(max(1, target.count("=")) for target in TEXTS + WORDS)
-        check(sum(tried) == expected, f"of {expected} parameters only {tried} were tried")
+        check(sum(tried) == expected, f"{sum(tried)} of {expected} parameters were tested: {tried}")
         server.end()
-    print(f"injection: sqlmap tried {sum(tried)} parameters in vain, {time.monotonic() - begun:.0f} s")
+    print(f"injection: sqlmap found no hole in {sum(tried)} parameters, {time.monotonic() - begun:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Has tools that know nothing of orderd judge what it serves. Schemathesis sends each role's share of requests, right and
-wrong, derived from /openapi.json, and holds every answer to the document; a Python and a TypeScript client generated from
-the document run the tour. Usage: .ci/judges.py path/to/orderd [role … | clients]
+"""Tests what orderd serves with independent tools. Schemathesis derives valid and invalid requests from /openapi.json, sends
+them as each role, and checks every response against the document. A Python and a TypeScript client generated from the
+document run the tour. Usage: .ci/judges.py path/to/orderd [role … | clients]
 
-Each role has a server and a file of its own, so that what one does cannot be what another trips over.
-JUDGES_CASES is the number of cases an operation and phase (default: enough for 2,000 a role in all), JUDGES_SEED makes others.
+Each role has a server and a database of its own, so that roles cannot affect each other. JUDGES_CASES sets the number of
+cases for each operation and phase (the default gives at least 2,000 for each role); JUDGES_SEED changes the cases.
 """
 
 import atexit
@@ -28,12 +28,12 @@ CASES = int(os.environ.get("JUDGES_CASES", "20"))
 LEAST_CASES = 2000
 SEED = os.environ.get("JUDGES_SEED", "20261123")
 HERE = pathlib.Path(__file__).resolve().parent / "clients"
-# Those of the document's example, so that the tool can log in.
+# The credentials of the document's example, so that the tool can log in.
 EMAIL, PASSWORD = "ada@example.com", "a long and private phrase"
 ROLES = ["anonymous", "customer", "staff", "manager", "admin", "api_key"]
 LINE = {"sku": "TEA-250", "name": "Sencha 250 g", "quantity": 2, "unit_amount": 1250, "tax_rate": "8.875"}
 
-# What is not judged, and why.
+# Operations that are not tested, and why.
 LEFT_OUT = {
     "auth.logout": "ends the session that the other cases use",
     "sessions.delete_all": "may end the session that the other cases use",
@@ -41,7 +41,7 @@ LEFT_OUT = {
 }
 LEFT_OUT_FOR = {"api_key": {"api_keys.delete": "may delete the key that the other cases use"}}
 
-# What is there to be found by a name that no answer of the document leads to.
+# Names of existing things that no response of the document leads to.
 REFERENCE, KEY = "a-judges-order", "a-judges-key"
 
 SETTINGS = f"""
@@ -49,11 +49,11 @@ hooks = "{HERE / "judge.py"}"
 
 [checks]
 enabled = true
-# `valid_data_acceptance` in judge.py stands for it: the same, but for refusals that no schema can foretell.
+# Replaced by `valid_data_acceptance` in judge.py, which allows refusals that no schema can express.
 positive_data_acceptance.enabled = false
 
 [generation]
-# No text may hold NUL; to say so would be a pattern on every string of the document.
+# No text may contain NUL; the document would need a pattern on every string to say so.
 allow-x00 = false
 
 [dictionaries]
@@ -66,18 +66,18 @@ key.values = ["{KEY}"]
 
 [[operations]]
 include-operation-id = "events.list"
-# A long poll waits as long as it is asked to.
+# A long poll would wait for as long as requested.
 parameters = {{ "query.wait" = 0 }}
 
 [[operations]]
 include-operation-id = "orders.import"
-# Every text is a body; what is wrong with a line is said in the answer's line.
+# Any text is a valid body; faults of a line are reported in the line of the response.
 checks.negative_data_rejection.enabled = false
 """
 
 
 class Server:
-    """A server on a file of its own with a few orders in it."""
+    """A server on a database of its own with a few orders."""
 
     def __init__(self, binary, folder):
         environment = os.environ | {"ORDERD_ADMIN_EMAIL": EMAIL, "ORDERD_ADMIN_PASSWORD": PASSWORD}
@@ -117,7 +117,7 @@ class Server:
         return self.ask("POST", "/v1/auth/login", {"email": email, "password": PASSWORD})["access_token"]
 
     def credentials(self, role):
-        """The bearer credentials of the role, if it has any."""
+        """Returns the bearer token of the role, or None."""
         if role == "anonymous":
             return None
         if role == "admin":
@@ -130,7 +130,7 @@ class Server:
         return self.log_in(email)
 
     def done(self):
-        """The operations that were answered 2xx at least once."""
+        """Returns the operations that were answered 2xx at least once."""
         _, page = self.answer("GET", "/metrics", token=self.admin)
         return set(re.findall(r'orderd_http_requests_total\{operation="([^"]+)",status="2', page))
 
@@ -138,7 +138,7 @@ class Server:
         self.process.terminate()
         code = self.process.wait(timeout=20)
         self.log.close()
-        check(code == 0, f"the server ended with {code}")
+        check(code == 0, f"the server exited with {code}")
 
 
 def check(holds, otherwise):
@@ -147,14 +147,14 @@ def check(holds, otherwise):
 
 
 def install(folder, *wanted):
-    """Python tools in an environment of their own: the folder of its programs."""
+    """Installs Python tools in a virtual environment and returns its bin folder."""
     venv.create(folder, with_pip=True)
     subprocess.run([folder / "bin" / "pip", "install", "--quiet", *wanted], check=True)
     return folder / "bin"
 
 
 def judge(tools, binary, role, folder):
-    """Tells how many cases Schemathesis tried as the role; ends with its findings if there are any."""
+    """Runs Schemathesis as the role and prints the number of cases; exits with the findings if there are any."""
     begun = time.monotonic()
     folder.mkdir()
     server = Server(binary, folder)
@@ -174,13 +174,13 @@ def judge(tools, binary, role, folder):
     if run.returncode != 0 or not found:
         print(run.stdout)
     check(run.returncode == 0, f"as {role}, schemathesis found the faults above")
-    check(cases >= LEAST_CASES, f"as {role}, only {cases} cases were tried")
+    check(cases >= LEAST_CASES, f"as {role}, only {cases} cases were run")
     lasted = not token or server.answer("GET", "/v1/auth/me", token=token)[0] == 200
-    check(lasted, f"as {role}, a case ended the credentials, and what followed was judged without any")
+    check(lasted, f"as {role}, a case revoked the credentials, so later cases ran without any")
     done = len(server.done())
     server.end()
     took = time.monotonic() - begun
-    print(f"judges: schemathesis as {role}: {cases} cases, {done} operations answered 2xx, no fault, {took:.0f} s", flush=True)
+    print(f"judges: schemathesis as {role}: {cases} cases, {done} operations answered 2xx, no findings, {took:.0f} s", flush=True)
 
 
 def tour_in_python(tools, server, folder):

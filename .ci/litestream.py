@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Tries orderd beside Litestream, the real one of PyPI: it replicates the database of a loaded server to a folder, both
-are killed, and what it restores verifies and holds every order up to the point that had been replicated. `orderd restore`
-puts it in place, and the server loses nothing by any of it. Usage: .ci/litestream.py path/to/orderd
+"""Tests orderd with the real Litestream, from PyPI. Litestream replicates the database of a loaded server to a folder, then
+both are killed. The restored replica must verify and contain every order that had been replicated. `orderd restore` puts
+it in place, and the server itself must not lose anything. Usage: .ci/litestream.py path/to/orderd
 """
 
 import http.client
@@ -29,7 +29,7 @@ def check(holds, otherwise):
 
 
 def install(folder):
-    """A litestream of its own, in this folder."""
+    """Installs litestream into the folder and returns its path."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     options = ["--only-binary", ":all:", "--root-user-action", "ignore", "--target", folder]
     subprocess.run([*pip, *options, REQUIREMENT], check=True)
@@ -74,7 +74,7 @@ def references(database):
 
 
 def restore(litestream, environment, replica, database):
-    """What the replica holds now; nothing if that is not a database yet."""
+    """Restores the replica and returns the references in it; an empty set if it is not a database yet."""
     command = [litestream, "restore", "-o", database, replica]
     restored = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return references(database) if restored.returncode == 0 else set()
@@ -113,7 +113,7 @@ def main():
             time.sleep(LOAD_SECONDS)
             replicated = set(load.acknowledged)
             wait_until_replicated(litestream, environment, replica, folder, replicated)
-            check(replicating.poll() is None, "litestream ended by itself")
+            check(replicating.poll() is None, "litestream exited by itself")
         finally:
             os.killpg(replicating.pid, signal.SIGKILL)
         replicating.wait()
@@ -124,17 +124,17 @@ def main():
         check(found >= replicated, f"{len(replicated - found)} replicated orders are missing")
         verify(binary, restored)
         acknowledged = set(load.acknowledged)
-        check(references(database) >= acknowledged, "the server lost orders beside litestream")
+        check(references(database) >= acknowledged, "the server lost orders while litestream replicated")
         verify(binary, database)
         in_place = subprocess.run([binary, "restore", "--db", database, restored], capture_output=True, text=True, check=False)
-        check(in_place.returncode == 0, f"what was restored cannot be put in place: {in_place.stderr}")
-        check(references(database) == found, "what was put in place is not what was restored")
+        check(in_place.returncode == 0, f"orderd restore failed: {in_place.stderr}")
+        check(references(database) == found, "the database after orderd restore differs from the replica")
         again = Server(binary, database)
         again.log_in()
         status, _ = again.ask("POST", "/v1/orders", order("after"), key="after")
         check(status == 201, f"an order on the restored database answered {status}")
-        check(again.end(signal.SIGTERM) == 0, "the server on the restored database did not stop well")
-        print(f"litestream: {len(acknowledged)} orders answered beside it; {len(replicated)} were replicated before both "
+        check(again.end(signal.SIGTERM) == 0, "the server on the restored database did not exit with 0")
+        print(f"litestream: {len(acknowledged)} orders acknowledged; {len(replicated)} were replicated before both "
               f"were killed, and {len(found)} restored, verified and served")
 
 

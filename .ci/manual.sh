@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the commands of the manual's chapter "Operations" that need no root: the blocks marked `sh`, in their order, in one
-# folder that is empty at first, and those marked `sh beside a server` beside one. Usage: .ci/manual.sh path/to/orderd
+# Runs the commands in the manual's chapter "Operations" that do not need root: the blocks marked `sh`, in order, in a folder
+# that is empty at first, and those marked `sh beside a server` while a server runs. Usage: .ci/manual.sh path/to/orderd
 set -euo pipefail
 
 orderd=$(realpath "${1:?usage: .ci/manual.sh path/to/orderd}")
@@ -24,7 +24,7 @@ awk -v blocks="$folder/blocks" '
   file       { print > file }
 ' "$chapter"
 
-# The port alone is another than that of the manual, which may be taken here.
+# Only the port differs from the manual, because port 8080 may be in use here.
 ORDERD_SERVER__LISTEN=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 export ORDERD_SERVER__LISTEN
 serve() {
@@ -35,7 +35,7 @@ serve() {
     kill -0 "$server" 2>/dev/null || break
     sleep 0.1
   done
-  echo 'manual: the server does not start' >&2
+  echo 'manual: the server did not start' >&2
   cat "$folder/log" >&2
   return 1
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tries what is around the binary: the systemd unit, the image, manual pages and completions. What a tool is needed for that
-# is not installed is left out, and that is said. Usage: .ci/packaging.sh path/to/orderd
+# Tests the files around the binary: the systemd unit, the image, manual pages and completions. Checks whose tool is not
+# installed are skipped with a message. Usage: .ci/packaging.sh path/to/orderd
 set -euo pipefail
 
 orderd=$(realpath "${1:?usage: .ci/packaging.sh path/to/orderd}")
@@ -24,9 +24,9 @@ fail() {
   exit 1
 }
 
-# The unit is sound and sandboxed: systemd's scale goes from 0 to 10, and below 2 is its best grade.
+# The unit is valid and sandboxed: systemd rates exposure from 0 to 10, and below 2 is its best grade.
 unit() {
-  command -v systemd-analyze >/dev/null || { echo 'packaging: no systemd here; the unit is not tried'; return; }
+  command -v systemd-analyze >/dev/null || { echo 'packaging: skipped the unit: systemd-analyze is not installed'; return; }
   sed "s|/usr/local/bin/orderd|$orderd|" "$operations/orderd.service" >"$folder/orderd.service"
   local said
   said=$(systemd-analyze verify --man=no "$folder/orderd.service" 2>&1) || fail "systemd-analyze verify: $said"
@@ -38,7 +38,7 @@ free_address() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print("127.0.0.1:%d" % s.getsockname()[1])'
 }
 
-# Starts a server with this command and waits until it listens.
+# Starts a server with the given command and waits until it listens.
 start() {
   "$@" >"$folder/printed" 2>"$folder/log" &
   server=$!
@@ -48,16 +48,16 @@ start() {
     sleep 0.1
   done
   cat "$folder/log" >&2
-  fail "it does not start: $*"
+  fail "the server did not start: $*"
 }
 
 stop() {
   kill "$server"
-  wait "$server" || fail "the server ended with $?"
+  wait "$server" || fail "the server exited with $?"
   server=
 }
 
-# As in the image: an empty root with the binary and a folder, no /dev, no /proc, a user who is nobody.
+# The conditions of the image: a root folder with only the binary and a data folder, no /dev, no /proc, an unprivileged user.
 image() {
   local root=$folder/root user listen asked inside
   user=$(sed -n 's/^USER //p' "$operations/Dockerfile")
@@ -72,7 +72,7 @@ image() {
   else
     inside=("$(command -v unshare)" --user --map-current-user "--root=$root")
   fi
-  # The port alone is another than the image's, which may be taken here.
+  # Only the port differs from the image, because that port may be in use here.
   asked=$(free_address)
   listen=$(sed -n 's/^ENV ORDERD_SERVER__LISTEN=//p' "$operations/Dockerfile")
   listen=${listen%:*}:${asked##*:}
@@ -81,31 +81,31 @@ image() {
   local refused=0
   "${inside[@]}" healthcheck 2>"$folder/health" || refused=$?
   [ "$refused" = 1 ] && grep -q "^orderd: http://$asked/readyz: " "$folder/health" ||
-    fail "of a server that does not run it is said: $(cat "$folder/health")"
+    fail "healthcheck without a server printed: $(cat "$folder/health")"
   start "${inside[@]}" serve
   local begun=$SECONDS
-  "${inside[@]}" healthcheck || fail 'a server that runs is said to be ill'
-  [ $((SECONDS - begun)) -lt 5 ] || fail 'the health check took too long'
-  [ "$(stat -c %a "$root/data/orderd.db")" = 600 ] || fail 'the database can be read by others'
+  "${inside[@]}" healthcheck || fail 'healthcheck failed on a running server'
+  [ $((SECONDS - begun)) -lt 5 ] || fail 'healthcheck took too long'
+  [ "$(stat -c %a "$root/data/orderd.db")" = 600 ] || fail 'other users can read the database'
   stop
-  "${inside[@]}" verify >/dev/null || fail 'the database is not whole'
-  echo "packaging: serves and stops in an empty root, $(find "$root" -type f | wc -l) files"
+  "${inside[@]}" verify >/dev/null || fail 'the database does not verify'
+  echo "packaging: orderd serves and stops in an empty root folder, $(find "$root" -type f | wc -l) files"
 }
 
-# A disk with less room than there should be is named, and the server is not ready.
+# With too little free space the server is not ready and names the disk.
 disk() {
   mkdir "$folder/small"
-  mount -t tmpfs -o size=32m none "$folder/small" 2>/dev/null || { echo 'packaging: no small disk can be made here'; return; }
+  mount -t tmpfs -o size=32m none "$folder/small" 2>/dev/null || { echo 'packaging: skipped the full disk: a small disk cannot be mounted here'; return; }
   local said listen
   listen=$(free_address)
   start "$orderd" serve --db "$folder/small/orderd.db" --listen "$listen"
-  said=$("$orderd" healthcheck --listen "$listen" 2>&1) && fail 'a server with a full disk is said to be healthy'
-  [ "$said" = "orderd: http://$listen/readyz: disk: the disk is full, or almost" ] || fail "of a full disk it is said: $said"
+  said=$("$orderd" healthcheck --listen "$listen" 2>&1) && fail 'healthcheck passed with a full disk'
+  [ "$said" = "orderd: http://$listen/readyz: disk: the disk is full, or almost" ] || fail "healthcheck with a full disk printed: $said"
   stop
-  echo 'packaging: a full disk is named'
+  echo 'packaging: healthcheck names a full disk'
 }
 
-# Every page is read without a complaint.
+# man and mandoc report no faults in the manual pages.
 pages() {
   "$orderd" man --out "$folder/man"
   local page complaints
@@ -135,7 +135,7 @@ completions() {
     [ "$(completed orderd healthc)" = healthcheck ]
     [ "$(completed orderd export --form)" = --format ]
     [ "$(completed orderd export --format "")" = "ndjson csv" ]
-  ' bash "$folder/completions" || fail 'bash does not complete'
+  ' bash "$folder/completions" || fail 'the completions do not work in bash'
   echo 'packaging: completions work'
 }
 

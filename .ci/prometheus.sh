@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tries metrics, alert rules and dashboard with the real Prometheus: promtool finds no fault in them, a Prometheus scrapes a
-# running server and evaluates every rule, and every query of the dashboard is answered. Usage: .ci/prometheus.sh path/to/orderd
+# Tests metrics, alert rules and dashboard with the real Prometheus: promtool checks them, Prometheus scrapes a running
+# server and evaluates every rule, and every query of the dashboard returns data. Usage: .ci/prometheus.sh path/to/orderd
 set -euo pipefail
 
 orderd=$(realpath "${1:?usage: .ci/prometheus.sh path/to/orderd}")
@@ -24,7 +24,7 @@ cp "$operations/alerts.yml" "$here/prometheus/alerts_test.yml" .
 promtool check rules alerts.yml
 promtool test rules alerts_test.yml
 
-# A server with some of everything on it.
+# A server with some activity of every kind.
 password='a long way down to the sea'
 ORDERD_ADMIN_EMAIL=ada@example.com ORDERD_ADMIN_PASSWORD=$password \
   "$orderd" serve --db orders.db --listen 127.0.0.1:0 >printed 2>log &
@@ -65,24 +65,24 @@ for n in $(seq 100); do
   scraped=$(scrapes)
   [ "${scraped:-0}" -ge 8 ] && break || sleep 0.5
 done
-[ "$(query 'up{job="orderd"}' | jq -r '.data.result[0].value[1]')" = 1 ] || { tail prometheus.log >&2; fail 'it does not scrape'; }
+[ "$(query 'up{job="orderd"}' | jq -r '.data.result[0].value[1]')" = 1 ] || { tail prometheus.log >&2; fail 'Prometheus does not scrape the server'; }
 
-# Rules: all evaluated, none failing, none firing.
+# All rules are loaded and evaluated, and none fails or fires.
 rules=$(curl -fsS "$api/rules" | jq '[.data.groups[].rules[]]')
-[ "$(jq length <<<"$rules")" = "$(grep -c -- '- alert:' alerts.yml)" ] || fail 'not every rule is loaded'
+[ "$(jq length <<<"$rules")" = "$(grep -c -- '- alert:' alerts.yml)" ] || fail 'not all rules are loaded'
 bad=$(jq -r '.[] | select(.health != "ok" or .state == "firing") | "\(.name): \(.health), \(.state) \(.lastError // "")"' <<<"$rules")
 [ -z "$bad" ] || fail "rules: $bad"
 
-# Dashboard: every query is answered; those of what has not happened here may be empty.
+# Every query of the dashboard returns data, except for events that did not happen here.
 may_be_empty='orderd_last_backup_timestamp_seconds'
 jq -r '.panels[] | select(.targets) | .title as $title | .targets[] | [$title, .expr] | @tsv' "$operations/grafana.json" >queries
 while IFS=$'\t' read -r title expr; do
   expr=${expr//\\\\/\\}
   expr=${expr//\$__rate_interval/30s}
   expr=${expr//\$instance/.*}
-  answer=$(query "$expr") || fail "the panel $title cannot be read: $expr"
+  answer=$(query "$expr") || fail "the query of panel $title fails: $expr"
   if [ "$(jq '.data.result | length' <<<"$answer")" = 0 ] && [[ $expr != *$may_be_empty* ]]; then
     fail "the panel $title is empty: $expr"
   fi
 done <queries
-echo "prometheus: $(grep -vc '^#' scrape) samples scraped, $(jq length <<<"$rules") rules evaluated, $(wc -l <queries) queries of the dashboard answered"
+echo "prometheus: $(grep -vc '^#' scrape) samples scraped, $(jq length <<<"$rules") rules evaluated, $(wc -l <queries) dashboard queries answered"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Tries the promises of orderd from outside, on the real executable: one key is one order, what was answered survives
-kill -9, one server has the file, and the exit codes are what they should be. Usage: .ci/smoke.py path/to/orderd
+"""Tests the main promises of orderd on the release executable: one key makes one order, acknowledged orders survive kill -9,
+a file has one server, and the exit codes are right. Usage: .ci/smoke.py path/to/orderd
 
-What a single request must answer is the matter of `cargo test`, not of this script.
+Responses to single requests are tested by `cargo test`, not here.
 """
 
 import atexit
@@ -23,7 +23,7 @@ LINE = {"sku": "TEA-250", "name": "Sencha 250 g", "quantity": 2, "unit_amount": 
 
 
 class Server:
-    """A server process on a file, and how to talk to it."""
+    """A server process with a client."""
 
     def __init__(self, binary, database):
         self.begun = time.monotonic()
@@ -54,7 +54,7 @@ class Server:
 
     def log_in(self):
         status, body = self.ask("POST", "/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
-        check(status == 200, f"log-in answered {status}")
+        check(status == 200, f"the log-in answered {status}")
         self.token = json.loads(body)["access_token"]
 
     def end(self, how):
@@ -88,10 +88,10 @@ def in_parallel(count, work):
 def one_key_is_one_order(server):
     answers = []
     in_parallel(64, lambda _: answers.append(server.ask("POST", "/v1/orders", order("one"), key="one-key")))
-    check(len(answers) == 64 and set(answers) == {(201, answers[0][1])}, "one key has more than one answer")
+    check(len(answers) == 64 and set(answers) == {(201, answers[0][1])}, "one key got different responses")
     _, listed = server.ask("GET", "/v1/orders")
     check(len(json.loads(listed)["data"]) == 1, "one key made more than one order")
-    print("smoke: 64 parallel requests with one key: one order, identical answers")
+    print("smoke: 64 parallel requests with one key: one order, identical responses")
 
 
 def what_was_answered_survives(binary, database, server):
@@ -123,7 +123,7 @@ def what_was_answered_survives(binary, database, server):
     in_parallel(CLIENTS, place_orders)
     timer.join()
     check(not refused, f"orders were refused: {refused[:1]}")
-    check(len(answered) > CLIENTS, "there was hardly any load")
+    check(len(answered) > CLIENTS, "there were too few orders for a load test")
 
     again = Server(binary, database)
     check(again.ready_after < 2, f"ready only after {again.ready_after:.1f} s")
@@ -135,13 +135,13 @@ def what_was_answered_survives(binary, database, server):
     for reference in unknown:
         status, _ = again.ask("POST", "/v1/orders", order(reference), reference, connection)
         check(status == 201, f"{reference} could not be sent again: {status}")
-    print(f"smoke: killed under load: {len(answered)} orders answered, all there; {len(unknown)} sent again")
+    print(f"smoke: killed under load: {len(answered)} orders acknowledged, all found; {len(unknown)} sent again")
     return again
 
 
 def the_file_has_one_server(binary, database):
     second = subprocess.run([binary, *serve(database)], capture_output=True, text=True, timeout=10, check=False)
-    check(second.returncode == 3, f"a second server on the file ended with {second.returncode}")
+    check(second.returncode == 3, f"a second server on the file exited with {second.returncode}")
     print(f"smoke: a second server: exit 3, {second.stderr.strip()!r}")
 
 
@@ -170,7 +170,7 @@ def main():
         one_key_is_one_order(server)
         server = what_was_answered_survives(binary, database, server)
         code = server.end(signal.SIGTERM)
-        check(code == 0, f"SIGTERM ended the server with {code}")
+        check(code == 0, f"the server exited with {code} on SIGTERM")
         print("smoke: SIGTERM: exit 0")
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tour of README.md against a server of its own, and holds what each block prints to what the README says that it
-# prints. Usage: .ci/tour.sh path/to/orderd
+# Runs the tour of README.md against a server of its own, and compares the output of each block with the output in the
+# README. Usage: .ci/tour.sh path/to/orderd
 set -euo pipefail
 
 orderd=$(realpath "${1:?usage: .ci/tour.sh path/to/orderd}")
@@ -10,7 +10,7 @@ server=
 trap 'if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" || true; fi; rm -rf "$folder"' EXIT
 cd "$folder"
 
-# The blocks of the section as block-01.sh, block-02.sh …, and what each must print as block-01.json …
+# Writes the blocks of the section to block-01.sh, block-02.sh …, and their expected output to block-01.json …
 awk '
   /^## /                        { in_tour = ($0 == "## A tour in five minutes") }
   !in_tour                      { next }
@@ -25,23 +25,23 @@ awk '
 server=$!
 for _ in $(seq 600); do
   grep -q '^demo user: customer ' printed && break
-  kill -0 "$server" 2>/dev/null || { echo "tour: the server ended" >&2; cat log >&2; exit 1; }
+  kill -0 "$server" 2>/dev/null || { echo "tour: the server exited" >&2; cat log >&2; exit 1; }
   sleep 0.1
 done
 address=$(sed -n 's/^listening on //p' printed)
 password=$(sed -n 's/^demo user: admin admin@demo.example.com //p' printed)
 [ -n "$address" ] && [ -n "$password" ] || { echo "tour: no address or password was printed" >&2; cat printed log >&2; exit 1; }
 
-# What a reader does by hand: the address and the password are put in.
+# Fills in the address and the password, as a reader does by hand.
 sed -i "s|http://127.0.0.1:8080|$address|; s|the password of admin@demo.example.com|$password|" block-*.sh
 
-# One shell runs all blocks, since later ones use the variables of earlier ones.
+# One shell runs all blocks, because later ones use variables of earlier ones.
 cat >all.sh <<'SHELL'
 for block in block-*.sh; do
   name=${block%.sh}
   . "./$block" >"$name.printed"
   diff -u --label "README.md" --label "printed" "$name.json" "$name.printed"
-  echo "tour: $name as written"
+  echo "tour: $name prints what README.md says"
 done
 SHELL
-bash -euo pipefail all.sh || { echo "tour: the tour of README.md is not what happens" >&2; tail -n 5 log >&2; exit 1; }
+bash -euo pipefail all.sh || { echo "tour: the output differs from README.md" >&2; tail -n 5 log >&2; exit 1; }

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Times the figures of 90 days, beside PostgreSQL and DuckDB over the same rows in the same run.
+"""Times the reports on 90 days, beside PostgreSQL and DuckDB over the same rows in the same run.
 
     cargo build --release
     benches/analytics.py target/*/release/orderd [ORDERS…]     1000000, or as many as are named, one table each
 
-Makes each file by `orderd demo` in a folder under TMPDIR: a million orders take some minutes and 9 GB in all. Needs Python;
-PostgreSQL's programs (Debian: postgresql) and the PyPI package `duckdb`, fetched with pip into that folder if it is not
-there, are left out of the table if they cannot be had. With cargo at hand, `inside` is the call of the use case in the
-program; `request` is a whole HTTP request from this script, which has a part in it. The others get indexes that cover their
-queries (PostgreSQL: index-only scans after VACUUM) and days that are a plain division; what they are asked is the same.
-Times are in milliseconds, median and 99th percentile; of `inside` also the median of 90 days that were not asked before.
+Makes each file by `orderd demo` in a folder under TMPDIR: a million orders take some minutes and 9 GB in all. Needs Python.
+PostgreSQL's programs (Debian: postgresql) and the PyPI package `duckdb`, which pip installs into that folder if it is
+missing, are optional: without them their columns are empty. `inside` is the call of the use case in the program, and needs
+cargo. `request` is a whole HTTP request from this script, whose own time is included. PostgreSQL and DuckDB answer the same
+questions with indexes that cover the queries (PostgreSQL: index-only scans after VACUUM) and days that are a plain division.
+Times are in milliseconds, median and 99th percentile; for `inside` also the median of 90 days that were not asked before.
 """
 import csv, glob, json, os, shutil, sqlite3, subprocess, sys, tempfile, time
 from datetime import datetime, timedelta, timezone
@@ -18,13 +18,13 @@ from whole import Server, p
 DAYS = 90
 PAGE = 50
 BYTES = 9_000  # of disk for each order: the file, and the copies of its rows
-SECONDS = 5  # that each question is asked at most
-TIMES = 200  # that it is asked
+SECONDS = 5  # the most time for repeating a question
+TIMES = 200  # the most repetitions
 OFFSETS = {"UTC": 0, "Asia/Kathmandu": 20_700_000}  # milliseconds
 QUESTIONS = [(name, zone, basis) for name in ("daily", "revenue-by-user", "status-counts", "top-items") for zone in OFFSETS
              for basis in (("cash", "booked") if name in ("daily", "revenue-by-user") else ("booked",))]
 
-# What the others hold: the columns that the questions need, times in milliseconds, users numbered.
+# The tables of PostgreSQL and DuckDB: the columns that the questions need, times in milliseconds, users as numbers.
 TABLES = {
     "orders": ("seq bigint, placed_at bigint, cancelled_at bigint, currency varchar(3), customer bigint, status varchar(9), payment_status varchar(18), total bigint, tax bigint",
                "SELECT o.seq, placed_at, cancelled_at, currency, u.number, o.status, payment_status, total_amount, tax_amount FROM orders o LEFT JOIN numbered u ON u.id = o.user_id WHERE placed_at IS NOT NULL"),
@@ -43,7 +43,7 @@ VACUUM (ANALYZE) orders; VACUUM (ANALYZE) transactions; VACUUM (ANALYZE) items;
 
 
 def span(zone):
-    """The last 90 days of `zone`: as dates, and as milliseconds from and to."""
+    """The last 90 days of `zone`: first and last date, and the range in milliseconds."""
     today = (datetime.now(timezone.utc) + timedelta(milliseconds=OFFSETS[zone])).date()
     first = today - timedelta(days=DAYS - 1)
     begin = int(datetime(first.year, first.month, first.day, tzinfo=timezone.utc).timestamp()) * 1000 - OFFSETS[zone]
@@ -51,7 +51,7 @@ def span(zone):
 
 
 def sql(name, zone, basis, divide):
-    """The question as SQL; `divide` is how the engine divides integers."""
+    """The question as SQL. `divide` is the engine's operator for dividing integers."""
     _, _, begin, end = span(zone)
     during = lambda column: f"{column} >= {begin} AND {column} < {end}"
     if name == "status-counts":
@@ -79,7 +79,7 @@ def path(name, zone, basis):
 
 
 def repeat(ask):
-    """How long `ask` takes, again and again, after a first time that does not count; none if it has no answer."""
+    """Median and 99th percentile of repeated calls of `ask`, after one that is not counted; none if it has no answer."""
     if ask() is None:
         return None
     times, until = [], time.monotonic() + SECONDS
@@ -91,7 +91,7 @@ def repeat(ask):
 
 
 def requests(binary, folder, email, password):
-    """Whole requests. A server without one of the questions answers 404, and that column stays empty."""
+    """Times whole requests. A server that does not know a report answers 404, and its cell stays empty."""
     server, found, nets = Server(binary, folder, email, password), {}, {}
     try:
         connection = server.connect()
@@ -109,18 +109,18 @@ def requests(binary, folder, email, password):
 
 
 def inside(folder):
-    """The calls inside the program, by its own bench."""
+    """Times the calls inside the program, by its own bench."""
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
     if not shutil.which("cargo"):
         return {}
-    command = ["cargo", "bench", "--quiet", "--bench", "figures", "--", f"{folder}/o.db"]
+    command = ["cargo", "bench", "--quiet", "--bench", "reports", "--", f"{folder}/o.db"]
     lines = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[1:]
     rows = (line.split() for line in lines)
     return {(name, zone, basis): tuple(float(time) / 1000 for time in times) for name, zone, basis, *times in rows}
 
 
 def export(folder):
-    """The rows that the others are given, as CSV."""
+    """Writes the rows for PostgreSQL and DuckDB as CSV."""
     connection = sqlite3.connect(f"file:{folder}/o.db?mode=ro", uri=True)
     connection.execute("CREATE TEMP TABLE numbered AS SELECT id, row_number() OVER (ORDER BY id) AS number FROM users")
     connection.execute("CREATE UNIQUE INDEX temp.numbered_by_id ON numbered (id)")
@@ -130,10 +130,10 @@ def export(folder):
 
 
 def postgres(folder):
-    """PostgreSQL on a socket of its own, with the memory that one would give it here. It refuses to run as root."""
+    """Times PostgreSQL on a socket of its own, with settings for this amount of memory. It refuses to run as root."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin")) + [os.path.dirname(shutil.which("initdb") or "")]
     if not os.path.exists(f"{found[0]}/initdb"):
-        print("PostgreSQL is left out: its programs are not here")
+        print("PostgreSQL is left out: its programs are not installed")
         return {}, {}
     root = os.geteuid() == 0
     programs, data, user = found[0], f"{folder}/postgres", ["runuser", "-u", "postgres", "--"] if root else []
@@ -171,7 +171,7 @@ def postgres(folder):
 
 
 def duck(folder):
-    """DuckDB in a process of its own, with a Python that has it."""
+    """Times DuckDB in a process of its own, with a Python that has the package."""
     python = sys.executable
     if subprocess.run([python, "-c", "import duckdb"], stderr=subprocess.DEVNULL).returncode != 0:
         python = f"{folder}/venv/bin/python"

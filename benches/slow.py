@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What slow clients and too many of them do to orders. The server is started here; nothing but Python is needed.
+"""Measures orders beside slow clients, and under too many clients. Starts the server itself; needs only Python.
 
     cargo build --release
-    benches/slow.py target/*/release/orderd slow       1,000 slow heads, slow bodies and slow readers each and 10,000 idle
-                                                       connections, while orders flow: what do orders feel of it?
-    benches/slow.py target/*/release/orderd overload   twice the orders that it can bear: how many are done, how soon, and
-                                                       what are the others told?
+    benches/slow.py target/*/release/orderd slow       the latency of orders beside 1,000 slow heads, 1,000 slow bodies,
+                                                       1,000 slow readers and 10,000 idle connections
+    benches/slow.py target/*/release/orderd overload   twice the best rate of orders: how many succeed, how fast, and how
+                                                       are the others refused?
 
-The clients take a core of their own; for `overload` the server has only one. `ulimit -n 20000` is needed for `slow`.
+The clients use a core of their own; for `overload` the server has only one core. `slow` needs `ulimit -n 20000`.
 """
 import asyncio, collections, json, os, subprocess, sys, tempfile, time
 
@@ -15,20 +15,20 @@ from whole import Server, order, orders_for, p
 
 SLOW, IDLE = 1_000, 10_000
 ROUNDS = 3
-CLOSED = (16, 64, 256)  # connections that ask one after the other, to find the best rate
-OPEN = 4_000  # connections at most when requests come whether the last ones are answered or not
+CLOSED = (16, 64, 256)  # connections that wait for each answer, to find the best rate
+OPEN = 4_000  # the most connections when requests are sent at a fixed rate
 SECONDS = 8
 
 
-async def again(address, begin, drip):
-    """Connects, sends `begin`, then a `drip` each second; when the server has enough of it, once more."""
+async def slow_client(address, begin, drip):
+    """Connects, sends `begin` and then a `drip` each second. Connects again when the server closes the connection."""
     host, port = address.split(":")
     while True:
         writer = None
         try:
             reader, writer = await asyncio.open_connection(host, port, limit=1024)
             writer.write(begin)
-            # A client that reads nothing leaves its answers where they are.
+            # A slow reader never reads its responses.
             while drip is None or not reader.at_eof():
                 await asyncio.sleep(1)
                 if drip:
@@ -43,36 +43,36 @@ async def again(address, begin, drip):
                 writer.transport.abort()
 
 
-async def besiege(address):
-    """Goes on until it is killed; says when everybody has come."""
+async def slow_clients(address):
+    """Runs all slow clients until it is killed. Prints a line when all are connected."""
     head = b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    greedy = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 100
-    kinds = [(SLOW, b"GET / HTTP/1.1\r\nHost: a\r\n", b"X: y\r\n"), (SLOW, head, b" "), (SLOW, greedy, None), (IDLE, b"", b"")]
+    unread = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 100
+    kinds = [(SLOW, b"GET / HTTP/1.1\r\nHost: a\r\n", b"X: y\r\n"), (SLOW, head, b" "), (SLOW, unread, None), (IDLE, b"", b"")]
     tasks = []
     for count, begin, drip in kinds:
         for n in range(count):
-            tasks.append(asyncio.create_task(again(address, begin, drip)))
+            tasks.append(asyncio.create_task(slow_client(address, begin, drip)))
             if n % 100 == 99:
                 await asyncio.sleep(0.05)
-    print("all are here", flush=True)
+    print("all clients are connected", flush=True)
     await asyncio.gather(*tasks)
 
 
 def slow(server):
-    alone, besieged, ratios, before = [], [], [], server.peak_memory()
+    alone, loaded, ratios, before = [], [], [], server.peak_memory()
     for _ in range(ROUNDS):
         quiet = orders_for(server, SECONDS)
-        crowd = subprocess.Popen([sys.executable, __file__, server.address, "besiege"], stdout=subprocess.PIPE, text=True)
-        crowd.stdout.readline()
+        clients = subprocess.Popen([sys.executable, __file__, server.address, "clients"], stdout=subprocess.PIPE, text=True)
+        clients.stdout.readline()
         loud = orders_for(server, SECONDS)
         held = len(os.listdir(f"/proc/{server.process.pid}/fd"))
-        crowd.kill()
-        crowd.wait()
-        alone, besieged, ratios = alone + quiet, besieged + loud, [*ratios, p(loud, 99) / p(quiet, 99)]
+        clients.kill()
+        clients.wait()
+        alone, loaded, ratios = alone + quiet, loaded + loud, [*ratios, p(loud, 99) / p(quiet, 99)]
     after = server.peak_memory()
     print(f"orders alone: {len(alone)}, p50 {p(alone, 50):.1f} ms, p99 {p(alone, 99):.1f} ms; memory {before[1]} MiB")
-    print(f"besieged:     {len(besieged)}, p50 {p(besieged, 50):.1f} ms, p99 {p(besieged, 99):.1f} ms; memory at most {after[0]} MiB")
-    print(f"p99 is {p(besieged, 99) / p(alone, 99):.2f} times as long, by turns {min(ratios):.2f} to {max(ratios):.2f}; {held} descriptors at the end")
+    print(f"with clients: {len(loaded)}, p50 {p(loaded, 50):.1f} ms, p99 {p(loaded, 99):.1f} ms; memory at most {after[0]} MiB")
+    print(f"p99 is {p(loaded, 99) / p(alone, 99):.2f} times as long, by turns {min(ratios):.2f} to {max(ratios):.2f}; {held} descriptors at the end")
 
 
 class Line(asyncio.Protocol):
@@ -105,7 +105,7 @@ class Line(asyncio.Protocol):
 
 
 class Load:
-    """Orders over several connections: as fast as they are answered, or `rate` a second."""
+    """Orders over several connections: as fast as they are answered, or `rate` per second."""
 
     def __init__(self, server, rate=None):
         self.server, self.rate, self.sent, self.lost, self.waiting = server, rate, 0, 0, collections.deque()
@@ -161,14 +161,14 @@ def overload(server):
     load = Load(server, 2 * best)
     rate = asyncio.run(load.run(OPEN))
     refused = sum(load.statuses.values()) - load.statuses[201]
-    print(f"{2 * best:.0f} orders/s asked for, {load.sent / SECONDS:.0f} sent: {rate:.0f} done, {rate / best:.0%} of the best; {dict(load.statuses)}")
-    print(f"of those done p50 {p(load.times, 50):.0f} ms, p99 {p(load.times, 99):.0f} ms; {load.promised} of {refused} refusals with Retry-After; {load.lost} connections lost")
+    print(f"{2 * best:.0f} orders/s asked for, {load.sent / SECONDS:.0f} sent: {rate:.0f} succeeded, {rate / best:.0%} of the best; {dict(load.statuses)}")
+    print(f"of those p50 {p(load.times, 50):.0f} ms, p99 {p(load.times, 99):.0f} ms; {load.promised} of {refused} refusals with Retry-After; {load.lost} connections lost")
     print(f"memory at most {server.peak_memory()[0]} MiB")
 
 
 def main():
-    if sys.argv[2:] == ["besiege"]:
-        return asyncio.run(besiege(sys.argv[1]))
+    if sys.argv[2:] == ["clients"]:
+        return asyncio.run(slow_clients(sys.argv[1]))
     if len(sys.argv) != 3 or sys.argv[2] not in ("slow", "overload"):
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory() as folder:

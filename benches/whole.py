@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""Measures the whole server, started here on a file of its own. Nothing but Python is needed.
+"""Measures the whole server. Starts it on a file of its own; needs only Python.
 
     cargo build --release
-    benches/whole.py target/*/release/orderd timing          log-ins of known and unknown users: do they take as long?
-    benches/whole.py target/*/release/orderd storm           200 log-ins at once: what do orders feel of it?
-    benches/whole.py target/*/release/orderd lists [ORDERS]  import ORDERS (100000), walk 1,000 pages, export everything
+    benches/whole.py target/*/release/orderd timing          failed log-ins of known and unknown users: equally long?
+    benches/whole.py target/*/release/orderd storm           the latency of orders beside 200 concurrent log-ins
+    benches/whole.py target/*/release/orderd lists [ORDERS]  import ORDERS (100000), read 1,000 pages, export everything
 """
 import http.client, itertools, json, os, statistics, subprocess, sys, tempfile, threading, time
 
 PASSWORD = "a long way down to the sea"
 PAGE = 200
 STORMS = 5
-FILE = 100_000  # lines of one import: this client sends all of them before it reads an answer
+FILE = 100_000  # lines of one import: this client sends all of them before it reads the results
 
 
 class Server:
-    """A server, an administrator, and how much memory it takes."""
+    """A server with an administrator who is logged in."""
 
     def __init__(self, binary, folder, email="ada@example.com", password=PASSWORD):
         environment = dict(os.environ, ORDERD_ADMIN_EMAIL=email, ORDERD_ADMIN_PASSWORD=password)
@@ -42,7 +42,7 @@ class Server:
         return {"Authorization": f"Bearer {self.token}", **headers}
 
     def peak_memory(self):
-        """MiB that were ever resident, and that are now."""
+        """The largest and the current resident memory, in MiB."""
         lines = dict(line.split(":", 1) for line in open(f"/proc/{self.process.pid}/status") if ":" in line)
         return [int(lines[name].split()[0]) // 1024 for name in ("VmHWM", "VmRSS")]
 
@@ -61,7 +61,7 @@ def p(values, percent):
 
 
 def timing(server):
-    """Pairs of a wrong log-in of a known and of an unknown user, one after the other; each account is tried once."""
+    """Times pairs of failed log-ins, of a known and an unknown user in turn. Each account is tried once."""
     connection, known, unknown = server.connect(), [], []
     pairs = 300
     for n in range(pairs):
@@ -75,11 +75,11 @@ def timing(server):
             times.append(time.perf_counter() - begun)
             assert status == 401
     a, b = statistics.median(known), statistics.median(unknown)
-    print(f"{pairs} pairs: median known {a * 1000:.2f} ms, unknown {b * 1000:.2f} ms, apart by {abs(a - b) / a:.1%}")
+    print(f"{pairs} pairs: median known {a * 1000:.2f} ms, unknown {b * 1000:.2f} ms, difference {abs(a - b) / a:.1%}")
 
 
 def orders_for(server, seconds, clients=8):
-    """Posts orders one after the other from each client, and returns how long each took."""
+    """Places orders from several clients, each one order at a time, and returns the time of each."""
     times, until = [], time.monotonic() + seconds
 
     def client(number):
@@ -99,8 +99,7 @@ def orders_for(server, seconds, clients=8):
 
 
 def storm(server):
-    """Orders alone and orders while 200 log-ins are sent at once, again and again, in turn: a machine is not equally
-    quiet all the time."""
+    """Times orders alone and orders beside 200 clients that log in, in turn, since the load of a machine varies."""
     alone, stormy, ratios, before = [], [], [], server.peak_memory()
     for _ in range(STORMS):
         quiet = orders_for(server, 4)
@@ -114,12 +113,12 @@ def storm(server):
 
 
 def strangers(address):
-    """200 clients that log in with wrong passwords until a line comes in."""
+    """Runs 200 clients that log in with wrong passwords until a line arrives on standard input."""
     over, answers = threading.Event(), []
 
     def log_in(number):
         while not over.is_set():
-            # Each time another account: one that waits costs no hash.
+            # A new account each time: a delayed account costs no hash.
             body = json.dumps({"email": f"nobody-{number}-{time.monotonic_ns()}@example.com", "password": "another long phrase"})
             connection = http.client.HTTPConnection(address, timeout=60)
             connection.request("POST", "/v1/auth/login", body, {"Content-Type": "application/json"})
@@ -137,7 +136,7 @@ def strangers(address):
 
 
 def lists(server, count):
-    """An import, the pages of a list from the first to the 1,000th, and exports."""
+    """Times an import, the pages of a list from the first to the 1,000th, and exports."""
     begun, results = time.perf_counter(), {}
     for first in range(0, count, FILE):
         lines = (json.dumps({**order(n), "external_ref": f"ref-{n}"}) + "\n" for n in range(first, min(first + FILE, count)))

@@ -1,5 +1,5 @@
-//! HTTP and nothing else: it turns a request into one call of a use case, and the result into a response. It contains no
-//! business rules and does not know how anything is stored.
+//! HTTP and nothing else: it turns a request into one call of a use case, and the result into a response. It contains
+//! no business rules and does not know how anything is stored.
 
 pub mod analytics;
 pub mod api_keys;

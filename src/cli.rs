@@ -1,6 +1,7 @@
-//! The command line: one file a command. A new command is its file, a line in [`Command`] and one in [`dispatch`];
-//! what a command does to orders, users or the database is not done here.
+//! The command line, one file for each command. A new command needs a file, a variant of [`Command`] and a line in
+//! [`dispatch`]. Changes to orders, users and the database are not made here but in `service` and `store`.
 
+mod api_key;
 mod backup;
 mod config;
 mod demo;
@@ -9,15 +10,13 @@ mod export;
 mod flags;
 mod healthcheck;
 mod import;
-mod key;
-mod keys;
 mod manual;
 mod offline;
 mod openapi;
 mod progress;
 mod restore;
-mod sbom;
 mod serve;
+mod signing_key;
 mod supervisor;
 mod user;
 mod verify;
@@ -26,7 +25,7 @@ use crate::{
     api::output::problem,
     app::StartError,
     error::{Category, Error},
-    store::{CopyError, OpenError},
+    store::{CopyError, OpenError, ReadTx, Store},
 };
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{
@@ -55,46 +54,44 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 bad usage or configura
 enum Command {
     /// Run the server
     Serve(serve::Arguments),
-    /// Make, list, disable users and set their passwords
+    /// Create, list and disable users, and set their passwords
     #[command(subcommand)]
     User(user::Command),
-    /// Fill an empty database with users and orders to try things out on
+    /// Fill an empty database with example users and orders
     Demo(demo::Arguments),
-    /// Check that everything in the database is as it was written
+    /// Check that the database holds exactly what was written to it
     Verify(verify::Arguments),
-    /// Write orders to a file; works beside a running server
+    /// Export orders to a file; works beside a running server
     Export(export::Arguments),
-    /// Read orders from a file, as the import of the API does
+    /// Import orders from a file, with the rules of the API's import
     Import(import::Arguments),
-    /// Make a verified copy of the database, beside a running server too
+    /// Make a verified copy of the database; works beside a running server
     Backup(backup::Arguments),
-    /// Put a backup in the place of the database, which is kept; ends all sessions
+    /// Replace the database with a backup; keeps the former database and ends all sessions
     Restore(restore::Arguments),
-    /// Look at what the database rests on: disk, permissions, clock, limits
+    /// Check what the database depends on: disk, permissions, clock, limits
     Doctor(doctor::Arguments),
-    /// Make and revoke API keys
+    /// Create, list and revoke API keys
     #[command(subcommand)]
-    Key(key::Command),
-    /// Look after the keys that sign access tokens
+    ApiKey(api_key::Command),
+    /// Manage the keys that sign access tokens
     #[command(subcommand)]
-    Keys(keys::Command),
-    /// Check or show the configuration
+    SigningKey(signing_key::Command),
+    /// Check, show or explain the configuration
     #[command(subcommand)]
     Config(config::Command),
-    /// Ask a server whether it can serve
+    /// Ask a server whether it is ready
     Healthcheck(healthcheck::Arguments),
     /// Print the OpenAPI document
     Openapi,
-    /// Print what this program is made of, as CycloneDX
-    Sbom,
-    /// Print a script that completes commands
+    /// Print a completion script for a shell
     Completions(manual::Completions),
     /// Print or write manual pages
     Man(manual::Pages),
 }
 
 fn dispatch(command: Command) -> Result<(), Failure> {
-    outlive_file_size_limit()?;
+    survive_file_size_limit()?;
     match command {
         Command::Serve(arguments) => arguments.run(),
         Command::User(command) => command.run(),
@@ -103,54 +100,61 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Backup(arguments) => arguments.run(),
         Command::Restore(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),
-        Command::Key(command) => command.run(),
-        Command::Keys(command) => command.run(),
+        Command::ApiKey(command) => command.run(),
+        Command::SigningKey(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Import(arguments) => arguments.run(),
         Command::Healthcheck(arguments) => arguments.run(),
         Command::Openapi => openapi::run(),
-        Command::Sbom => sbom::run(),
         Command::Completions(arguments) => arguments.run(CommandLine::command()),
         Command::Man(arguments) => arguments.run(CommandLine::command()),
     }
 }
 
-/// Runs the command that the process was started with. Bad usage, `--help` and `--version` end the process here.
+/// Runs the command in the process's arguments. Bad usage, `--help` and `--version` end the process here.
 pub fn run() -> ExitCode {
     match dispatch(CommandLine::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // With standard error gone too, the exit code is all that is left to say.
+            // If standard error is closed, the exit code must do.
             let _ = writeln!(io::stderr(), "{failure}");
             ExitCode::from(failure.code)
         }
     }
 }
 
-/// Why a command could not do its work.
+/// The reason why a command failed.
 #[derive(Debug)]
 pub struct Failure {
     /// The exit code.
     pub code: u8,
-    /// A line for each fault.
+    /// One line for each fault.
     pub message: String,
 }
 
 impl Failure {
-    /// The work failed (1); `message` names the path and the reason.
+    /// The work failed (exit code 1); `message` names the path and the reason.
     pub fn failed(message: impl Into<String>) -> Self {
         Self { code: 1, message: message.into() }
     }
 
-    /// The usage or the configuration is bad (2).
+    /// The usage or the configuration is bad (exit code 2).
     pub fn usage(message: impl Into<String>) -> Self {
         Self { code: 2, message: message.into() }
     }
 
-    /// The database is newer than this binary, held by another server, or damaged (3).
+    /// The database is newer than this binary, held by another server, or damaged (exit code 3).
     pub fn unfit_database(message: impl Into<String>) -> Self {
         Self { code: 3, message: message.into() }
+    }
+
+    /// Work on the database at `path` failed.
+    fn in_database(path: &Path, e: Error) -> Self {
+        match e.cause() {
+            Some(cause) => Self::failed(format!("{}: {cause}", path.display())),
+            None => e.into(),
+        }
     }
 }
 
@@ -164,7 +168,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// A line for each fault: what it is about, and what it has to be.
+/// One line for each fault: the field, and what it must be.
 fn faults(e: &Error) -> String {
     let lines =
         e.faults().iter().map(|fault| format!("{} {}", problem::place(fault).trim_start_matches("#/"), fault.detail));
@@ -174,7 +178,7 @@ fn faults(e: &Error) -> String {
 impl From<OpenError> for Failure {
     fn from(e: OpenError) -> Self {
         match e {
-            OpenError::Held(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
+            OpenError::InUse(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
             OpenError::Older(..) | OpenError::Denied(..) => Self::failed(e.to_string()),
         }
     }
@@ -183,8 +187,8 @@ impl From<OpenError> for Failure {
 impl From<CopyError> for Failure {
     fn from(e: CopyError) -> Self {
         match e {
-            CopyError::Unfit(e) => e.into(),
-            CopyError::Full(_) | CopyError::Stopped => Self::failed(e.to_string()),
+            CopyError::Unusable(e) => e.into(),
+            CopyError::DiskFull(_) | CopyError::Cancelled => Self::failed(e.to_string()),
         }
     }
 }
@@ -207,21 +211,20 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Writes to standard output; a pipe that was closed is a failure, not a panic.
+/// Writes to standard output. A closed pipe is a failure, not a panic.
 fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     let written = output.write_fmt(text).and_then(|()| output.flush());
     written.map_err(|error| Failure::failed(format!("standard output: {error}")))
 }
 
-/// Makes a write past the limit on the size of files (`ulimit -f`) fail as one on a full disk does. By default the signal
-/// that comes with it ends the process; that anything has handled it once is enough.
-fn outlive_file_size_limit() -> Result<(), Failure> {
+/// Makes a write beyond the limit on file sizes (`ulimit -f`) fail like a write to a full disk. By default SIGXFSZ ends the
+/// process; a handler that was installed once prevents that for good.
+fn survive_file_size_limit() -> Result<(), Failure> {
     let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
     wait_for(async { signal(kind).map(drop).map_err(no_signals) })
 }
 
-/// Signals cannot be received.
 fn no_signals(e: io::Error) -> Failure {
     Failure::failed(format!("signals cannot be received: {e}"))
 }
@@ -230,12 +233,17 @@ fn runtime(mut builder: Builder) -> Result<Runtime, Failure> {
     builder.enable_all().build().map_err(|e| Failure::failed(format!("the runtime cannot be started: {e}")))
 }
 
-/// Does `work` on this thread.
+/// Runs `work` to its end on this thread.
 fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     runtime(Builder::new_current_thread())?.block_on(work)
 }
 
-/// Refuses to make a database where one was to be found.
+/// Reads the database at `path` in one transaction; works beside a running server.
+fn read_database<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> Result<T, Error>) -> Result<T, Failure> {
+    Store::inspect(path, work)?.map_err(|e| Failure::in_database(path, e))
+}
+
+/// Fails if there is no database, where the command must not create one.
 fn refuse_absent(database: &Path) -> Result<(), Failure> {
     if database.exists() {
         Ok(())
@@ -249,12 +257,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_definition_of_the_commands_is_valid() {
         CommandLine::command().debug_assert();
     }
 
     #[test]
-    fn every_line_of_a_failure_says_whose_it_is() {
+    fn every_line_of_a_failure_begins_with_the_program() {
         let failure = Failure::usage("one\ntwo");
         assert_eq!((failure.code, failure.to_string().as_str()), (2, "orderd: one\norderd: two"));
     }

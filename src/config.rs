@@ -1,5 +1,5 @@
-//! Configuration: the table of every key with its default, and the typed structs that come of it. Layers are put
-//! together in [`load`]; nothing here opens a database, a socket or a certificate.
+//! Configuration: the table of all keys with their defaults, and the typed structs that are generated from it. [`load`]
+//! merges the sources. Nothing here opens a database, a socket or a certificate.
 
 mod bootstrap;
 mod layers;
@@ -10,26 +10,27 @@ mod value;
 
 pub use bootstrap::{Bootstrap, Secret};
 pub use load::{Flag, Loaded, Setting, Sources, environment, find_file, load};
-pub use network::{HttpUrl, Network};
+pub use network::Network;
 pub use reference::{Key, Section, reference};
 
+use crate::domain::url::Url;
 use figment::value::Value;
 use jiff::tz::TimeZone;
 use load::Reader;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use value::{database, duration, list, number, one_of, optional_path, or_off, switch, time_zone};
 
-/// How far a write has got on its way to the disk before it is acknowledged.
+/// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Synced: it survives a power cut.
+    /// A power cut: the write is synced to disk.
     Full,
-    /// Handed to the operating system: it survives a crash of the process only.
+    /// A crash of the process: the write has been handed to the operating system.
     Normal,
 }
 
 impl Durability {
-    /// As configuration writes it.
+    /// The value in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -38,27 +39,27 @@ impl Durability {
     }
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// For the eyes of a person.
+    /// Text for people.
     Pretty,
 }
 
-/// The least severe lines that are logged.
+/// The lowest severity that is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
     /// Faults of the service.
     Error,
-    /// And what may become one.
+    /// Also warnings.
     Warn,
-    /// And a line a request.
+    /// Also one line for each request.
     Info,
-    /// And what led to each decision.
+    /// Also the reasons for decisions.
     Debug,
-    /// And everything else.
+    /// Everything.
     Trace,
 }
 
@@ -67,8 +68,8 @@ const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(365 * 24);
 const NONE: &[&str] = &[];
 
-/// Makes of the table below: a struct for each section, [`Config`] with all of them, [`KEYS`], [`defaults`] and
-/// what people are told.
+/// Generates from the table below: a struct for each section, [`Config`] with all sections, [`KEYS`], [`defaults`] and
+/// [`described`], from which the reference in the manual is made.
 macro_rules! sections {
     ($(
         $(#[doc = $section_doc:literal])+
@@ -85,14 +86,14 @@ macro_rules! sections {
 
             impl $Section {
                 fn read(reader: &mut Reader) -> Option<Self> {
-                    // All are read before the first `?`, so that every fault is found.
+                    // All keys are read before the first `?`, so that every fault is reported.
                     $(let $key = reader.get(concat!(stringify!($section), ".", stringify!($key)), $parse);)+
                     Some(Self { $($key: $key?),+ })
                 }
             }
         )+
 
-        /// Every setting, valid.
+        /// All settings, validated.
         #[derive(Clone, Debug)]
         pub struct Config {
             $($(#[doc = $section_doc])+ pub $section: $Section,)+
@@ -105,15 +106,15 @@ macro_rules! sections {
             }
         }
 
-        /// Every key there is.
+        /// All keys.
         const KEYS: &[&str] = &[$($(concat!(stringify!($section), ".", stringify!($key))),+),+];
 
-        /// What each key is where nothing sets it, in the order of [`KEYS`].
+        /// The default of each key, in the order of [`KEYS`].
         fn defaults() -> Vec<Value> {
             vec![$($(Value::from($default)),+),+]
         }
 
-        /// Every key, described.
+        /// The description of each key.
         fn described() -> Vec<Section> {
             vec![$(Section::new(
                 stringify!($section),
@@ -130,99 +131,99 @@ macro_rules! sections {
     };
 }
 
-// key: type = default, what reads it;
+// key: type = default, parser;
 sections! {
     /// The HTTP server.
     server: Server {
-        /// Where it listens. Port 0 takes a free one, which is printed. Host names are refused, since what they mean depends
-        /// on the machine.
+        /// The address and port to listen on. With port 0 the system chooses a free port, and the server prints it.
+        /// Host names are refused, because they mean different addresses on different machines.
         listen: SocketAddr = "127.0.0.1:8080", network::address;
-        /// How long a request may take; a change may wait half of it to begin. 0 for no limit.
+        /// How long a request may take. A change may wait half of this time before it starts. 0 for no limit.
         request_timeout: Duration = "10s", or_off(duration(Duration::from_millis(1)..=DAY));
-        /// The proxies whose word about the address of a client is believed.
+        /// The proxies whose `X-Forwarded-For` header is trusted.
         trusted_proxies: Vec<Network> = NONE, list(Network::parse);
-        /// The origins whose pages may call the API.
+        /// The web origins whose pages may call the API from a browser.
         cors_origins: Vec<String> = NONE, list(network::web_origin);
-        /// PEM file with the certificate chain; goes with `tls_key`.
+        /// PEM file with the certificate chain. Requires `tls_key`.
         tls_cert: Option<PathBuf> = "", optional_path;
-        /// PEM file with the private key, which not everybody may read; goes with `tls_cert`.
+        /// PEM file with the private key. Requires `tls_cert`. The file must not be readable by everyone.
         tls_key: Option<PathBuf> = "", optional_path;
-        /// Whether plain HTTP may be spoken on an address that other machines reach, with neither TLS nor a trusted proxy.
-        /// Without it the server refuses to start there.
+        /// Allows plain HTTP on an address that other machines can reach, with neither TLS nor a trusted proxy.
+        /// Otherwise the server refuses to start with such an address.
         allow_plain_http: bool = false, switch;
     }
     /// The database.
     db: Db {
-        /// The one file that holds everything but the signing keys. It and its side files are made if they are not there.
+        /// The file that holds all data except the signing keys. It is created if it does not exist.
         path: PathBuf = "./orderd.db", database;
-        /// What an acknowledged write survives: `full`, a power cut; `normal`, a crash of the process only. `/readyz` and the
-        /// first log line say which it is.
+        /// What an acknowledged write survives: `full` means a power cut, `normal` only a crash of the process.
+        /// `/readyz` and the first log line show the value.
         durability: Durability = "full", one_of(&[("full", Durability::Full), ("normal", Durability::Normal)]);
     }
     /// Sessions and passwords.
     auth: Auth {
         /// How long an access token is valid.
         access_ttl: Duration = "15m", duration(SECOND..=30 * DAY);
-        /// How long a session lasts without being refreshed.
+        /// How long a session lasts if it is not refreshed.
         refresh_ttl: Duration = "30d", duration(SECOND..=YEAR);
-        /// The fewest characters that a password may have.
+        /// The minimum length of a password, in characters.
         password_min_length: usize = 15, number(8..=256);
-        /// The file of the keys that sign access tokens; empty for `<db.path>.key`. It is made, readable by its owner alone,
-        /// if it is not there.
+        /// The file with the keys that sign access tokens. Empty for `<db.path>.key`. If it does not exist, it is
+        /// created and only its owner can read it.
         signing_key_file: Option<PathBuf> = "", optional_path;
     }
-    /// Limits; 0 turns one off.
+    /// Limits. 0 turns a limit off.
     limits: Limits {
-        /// Requests that one user or API key may make in a minute; an address without good credentials may make half
-        /// as many.
+        /// Requests per minute for each user and API key. An address without valid credentials may make half as many.
         requests_per_minute: u32 = 600, number(0..=1_000_000);
-        /// Failed log-ins that an address may make in a minute. The growing delay for each account stays, also with 0.
+        /// Failed log-ins per minute for each address. The growing delay for each account applies even with 0.
         login_per_minute: u32 = 30, number(0..=1_000_000);
-        /// Bytes that a request's body may have.
+        /// The maximum size of a request body, in bytes.
         body_bytes: usize = 1_048_576, number(0..=1_073_741_824);
-        /// Connections that are served at once; more of them wait, and the one that has been idle for longest is closed for
-        /// them. Never more than there are file descriptors: a log line says so when that is less than configured.
+        /// The maximum number of open connections. Further connections wait, and the connection that has been idle for
+        /// the longest time is closed to make room. The limit cannot exceed the number of file descriptors; a log line
+        /// reports when it does.
         connections: usize = 10_000, number(0..=1_000_000);
-        /// Connections that come from one address, or from one network of 64 bits where addresses have 128; more are closed at
-        /// once. Those from trusted proxies, `127.0.0.1` and `::1` are not counted.
+        /// The maximum number of connections from one IPv4 address or one IPv6 /64 network. Further connections are
+        /// closed at once. Connections from trusted proxies, `127.0.0.1` and `::1` do not count.
         connections_per_address: usize = 2_500, number(0..=1_000_000);
     }
     /// Safe retries and versions.
     idempotency: Idempotency {
         /// How long an idempotency key is remembered.
         retention: Duration = "30d", duration(DAY..=10 * YEAR);
-        /// Whether a change to an order must say which version it means.
+        /// Refuses a change to an order without `If-Match`.
         require_if_match: bool = false, switch;
     }
     /// Analytics.
     reporting: Reporting {
-        /// The time zone of a day where a question names none.
+        /// The time zone of reports if a request does not name one.
         timezone: TimeZone = "UTC", time_zone;
     }
     /// Scheduled backups.
     backup: Backup {
-        /// The folder they are put in; empty for `<db.path>.backups`. Give each database a folder of its own.
+        /// The folder for backups. Empty for `<db.path>.backups`. Each database needs a folder of its own.
         dir: Option<PathBuf> = "", optional_path;
-        /// The time from one to the next; zero for none.
+        /// The time between two backups. 0 for no backups.
         every: Duration = "1h", or_off(duration(SECOND..=YEAR));
-        /// Of how many hours, days and weeks one is kept; zero for all.
+        /// One backup is kept for each of the last `keep` hours, days and weeks. 0 keeps all.
         keep: usize = 7, number(0..=10_000);
     }
     /// Metrics.
     metrics: Metrics {
-        /// Whether anybody may read them.
+        /// Allows anyone to read metrics, without credentials.
         public: bool = false, switch;
     }
     /// Traces.
     traces: Traces {
         /// The collector that spans are sent to, by OTLP over HTTP with JSON; without one, none are.
-        otlp_endpoint: Option<HttpUrl> = "", network::http_url;
+        otlp_endpoint: Option<Url> = "", network::optional_url;
     }
     /// Logs.
     log: Log {
-        /// How lines are written: `json`, one object a line, or `pretty`, for the eyes of a person.
+        /// The format of log lines: `json` for one object per line, `pretty` for text for people.
         format: LogFormat = "json", one_of(&[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]);
-        /// The least severe lines that are written; `info` is a line a request.
+        /// The lowest severity that is logged. `info` includes one line for each request.
         level: LogLevel = "info", one_of(&[
             ("error", LogLevel::Error),
             ("warn", LogLevel::Warn),
@@ -234,42 +235,43 @@ sections! {
 }
 
 impl Config {
-    /// The file of the keys that sign access tokens: the configured one, or `<database>.key` beside the database.
+    /// The file with the keys that sign access tokens: the configured file, or `<database>.key` beside the database.
     pub fn signing_key_file(&self) -> PathBuf {
         self.auth.signing_key_file.clone().unwrap_or_else(|| self.beside_database(".key"))
     }
 
-    /// The folder of scheduled backups: the configured one, or `<database>.backups` beside the database.
+    /// The folder of scheduled backups: the configured folder, or `<database>.backups` beside the database.
     pub fn backup_folder(&self) -> PathBuf {
         self.backup.dir.clone().unwrap_or_else(|| self.beside_database(".backups"))
     }
 
-    fn beside_database(&self, end: &str) -> PathBuf {
+    fn beside_database(&self, suffix: &str) -> PathBuf {
         let mut beside = self.db.path.clone().into_os_string();
-        beside.push(end);
+        beside.push(suffix);
         beside.into()
     }
 
-    /// Passwords and tokens must not cross a network in the open because nobody thought of it.
-    fn exposed(&self) -> Option<String> {
+    /// Refuses an address that would send passwords and tokens over a network without encryption.
+    fn plain_http_fault(&self) -> Option<String> {
         let server = &self.server;
         let guarded = server.tls_cert.is_some() || !server.trusted_proxies.is_empty() || server.allow_plain_http;
         let reachable = !server.listen.ip().to_canonical().is_loopback();
         (reachable && !guarded).then(|| {
             format!(
-                "`server.listen` = {} would speak plain HTTP to other machines: set `server.tls_cert` and \
-                 `server.tls_key`, name the proxy in front of it in `server.trusted_proxies`, or allow it with \
-                 --allow-plain-http (`server.allow_plain_http`)",
+                "`server.listen` = {} would serve plain HTTP to other machines: set `server.tls_cert` and \
+                 `server.tls_key`, or name the proxy in front of the server in `server.trusted_proxies`, or allow it \
+                 with --allow-plain-http (`server.allow_plain_http`)",
                 server.listen
             )
         })
     }
 
-    /// Settings that are valid alone but not together.
+    /// The faults of settings that are valid alone but not together.
     fn contradictions(&self) -> Vec<String> {
         let half = self.server.tls_cert.is_some() != self.server.tls_key.is_some();
-        let half = half.then(|| "`server.tls_cert` and `server.tls_key` go together: set both or neither".to_owned());
-        half.into_iter().chain(self.exposed()).collect()
+        let half =
+            half.then(|| "`server.tls_cert` and `server.tls_key` must be set together: set both or neither".to_owned());
+        half.into_iter().chain(self.plain_http_fault()).collect()
     }
 }
 
@@ -303,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_value_of_every_key_is_found_at_once() {
+    fn all_bad_values_are_reported_at_once() {
         let bad = [
             ("server.listen", "localhost"),
             ("server.request_timeout", "10"),
@@ -326,14 +328,14 @@ mod tests {
             ("backup.every", "daily"),
             ("backup.keep", "-1"),
             ("metrics.public", "1"),
-            ("traces.otlp_endpoint", "https://127.0.0.1:4318"),
+            ("traces.otlp_endpoint", "127.0.0.1:4318"),
             ("log.format", "xml"),
             ("log.level", "loud"),
         ];
         let faults = with(&bad).unwrap_err();
         assert_eq!(faults.len(), bad.len(), "{faults:#?}");
         for ((key, value), fault) in bad.iter().zip(faults) {
-            let start = format!("bad value {value:?} for `{key}` (--set): must be ");
+            let start = format!("invalid value {value:?} for `{key}` (--set): must be ");
             assert!(fault.starts_with(&start), "{fault}");
         }
     }
@@ -356,12 +358,12 @@ mod tests {
     #[test]
     fn a_certificate_needs_its_key() {
         let faults = with(&[("server.tls_cert", "cert.pem")]).unwrap_err();
-        assert_eq!(faults, ["`server.tls_cert` and `server.tls_key` go together: set both or neither"]);
+        assert_eq!(faults, ["`server.tls_cert` and `server.tls_key` must be set together: set both or neither"]);
         assert!(with(&[("server.tls_cert", "cert.pem"), ("server.tls_key", "key.pem")]).is_ok());
     }
 
     #[test]
-    fn plain_http_stays_on_this_machine_unless_somebody_says_otherwise() {
+    fn plain_http_is_refused_on_addresses_that_other_machines_reach() {
         for address in ["127.0.0.1:80", "127.8.8.8:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
             assert!(with(&[("server.listen", address)]).is_ok(), "{address}");
         }
@@ -377,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signing_key_lies_beside_the_database_unless_put_elsewhere() {
+    fn the_signing_key_is_beside_the_database_by_default() {
         let config = with(&[("db.path", "/data/shop.db")]).unwrap();
         assert_eq!(config.signing_key_file(), PathBuf::from("/data/shop.db.key"));
         let config = with(&[("auth.signing_key_file", "/run/keys")]).unwrap();
@@ -385,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn backups_go_into_a_folder_beside_the_database_unless_put_elsewhere() {
+    fn backups_are_in_a_folder_beside_the_database_by_default() {
         let config = with(&[("db.path", "/data/shop.db")]).unwrap();
         assert_eq!(config.backup_folder(), PathBuf::from("/data/shop.db.backups"));
         let config = with(&[("backup.dir", "/mnt/backups")]).unwrap();

@@ -18,4 +18,5 @@ mod string_enum;
 pub mod time;
 pub mod trace;
 pub mod transaction;
+pub mod url;
 pub mod user;

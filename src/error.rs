@@ -1,5 +1,5 @@
-//! One error type for the whole service: what the caller can do, what the caller may be told, and the internal cause that
-//! only the log records. It knows nothing of HTTP: `api/output/problem.rs` maps each [`Category`] to a status.
+//! One error type for the whole service: what the caller can do, what the caller may be told, and the internal cause
+//! that only the log records. It knows nothing of HTTP: `api/output/problem.rs` maps each [`Category`] to a status.
 
 mod catalogue;
 mod fault;
@@ -102,7 +102,8 @@ impl Error {
         &self.0.members
     }
 
-    /// How long to wait before the next attempt. Always present where [`Retry::AfterDelay`] applies: one second by default.
+    /// How long to wait before the next attempt. Always present where [`Retry::AfterDelay`] applies: one second by
+    /// default.
     pub fn wait(&self) -> Option<Duration> {
         let default = self.0.problem.category.retry() == Retry::AfterDelay;
         self.0.retry_after.or(default.then_some(Duration::from_secs(1)))

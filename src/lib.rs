@@ -1,57 +1,73 @@
 //! orderd: orders, payments and exact analytics in one static binary and one SQLite file.
 //!
-//! # The journey of a request
+//! # A request, room by room
+//!
+//! A request passes through the folders of `src/` in alphabetical order:
 //!
 //! ```text
-//!           api         auth              api, domain  service      store        telemetry   api
-//! socket ─▶ received ─▶ authenticated, ─▶ validated ─▶ processed ─▶ persisted ─▶ observed ─▶ returned
-//!                       authorised
-//!           server.rs   gate.rs           extract.rs   one          one named    log line,   reply.rs
-//!           middleware  access.rs         schema.rs    function     transaction  counters,   problem.rs
-//!                       policy.rs         domain/                                trace
+//!          accept        api            auth           domain        service       store          telemetry
+//! request  connection,   row of the     caller,        rules and     one use       one named      log line,
+//! ───────▶ framing,    ▶ table, parsed ▶ permission,  ▶ valid       ▶ case        ▶ transaction  ▶ metrics,
+//!          deadlines     input          rate limit     values                      on disk        span
+//!                          │                                            │
+//! ◀────── response ◀─── status, body ◀─── result or error ◀─────────────┘
+//!
+//!          worker: background tasks, which call service      outbound: HTTPS requests to other servers
 //! ```
 //!
-//! A request enters by [`api::server`], is given an identifier by `api/middleware.rs`, and meets the gate of its row in
-//! the table of [`api::routes`]: credentials, permission, size and media type. The arguments of its handler check the
-//! rest. The handler makes one call of a use case in [`service`], which asks the rules in [`domain`] and gives one named
-//! transaction to the [`store`]. Its single writer commits what waits together, and answers when that is on disk. Reads go
-//! to a pool of connections that cannot write. The name (`orders.create`) is operation, transaction, metric label
-//! and log field at once, and the audit action of what is audited: search for it and see the whole life of a request.
+//! 1. [`accept`] accepts the connection and reads the head of the request within a deadline.
+//! 2. `api/middleware.rs` gives the request an identifier. `api/gate.rs` checks it against its row in [`api::routes`]:
+//!    credentials, rate limit, permission, and the size and media type of the body.
+//! 3. The arguments of the handler parse the rest (`api/input`). The handler makes one call of a use case.
+//! 4. The use case in [`service`] checks permissions in detail, applies the rules of [`domain`], and runs one transaction in
+//!    the [`store`]. The single writer commits waiting transactions together and answers when they are on disk. Reads use
+//!    a pool of connections that cannot write.
+//! 5. `api/output` turns the result or the error into a response. `api/observation.rs` records it in log, metrics and trace.
 //!
-//! # The code map
+//! The name of an operation, such as `orders.create`, is also the name of its transaction, its metric label, its log field
+//! and its audit action. A search for it shows the whole life of a request.
 //!
-//! Folders stand in the order of the journey, which is that of the alphabet. Arrows go one way:
-//! `error ← domain ← {auth, store} ← app ← service ← api ← cli`; `config` and `telemetry` stand beside `domain`. These
-//! and the other rules of the house are held by `tests/api/tidy.rs`.
+//! # The rooms
 //!
-//! | module | is | is not |
+//! Dependencies point one way, from right to left:
+//!
+//! ```text
+//! error ← domain ← {auth, store, outbound} ← app ← service ← {api, worker} ← accept ← cli, main
+//!         config and telemetry sit beside domain
+//! ```
+//!
+//! `tests/api/tidy.rs` checks this and the other rules of the code.
+//!
+//! | room | contains | does not contain |
 //! |---|---|---|
-//! | [`api`] | HTTP: the table of operations, extraction, problems, OpenAPI, pages | rules, SQL |
-//! | [`auth`] | tokens, passwords, secrets, roles, access facts in memory | HTTP, SQL |
-//! | [`domain`] | the rules: ids, money, prices, states, days; pure and synchronous | I/O, async |
-//! | [`service`] | the use cases: require, then one transaction, then the reply | HTTP, SQL |
-//! | [`store`] | every line of SQL; the single writer, the readers | rules, HTTP |
-//! | [`telemetry`] | how it is seen from outside: logs, metrics, traces | what is worth seeing |
-//! | [`config`] | every setting with its default and its origin | opening anything |
-//! | [`cli`] | a file for each command | what the commands do |
-//! | [`app`] | what requests share, built once | behaviour |
-//! | [`mod@error`] | what the caller can do about it, and the cause that only the log sees | HTTP statuses |
+//! | [`accept`] | listeners, TLS, connection limits, deadlines, framing | paths, handlers |
+//! | [`api`] | HTTP: the table of operations, `input`, `output`, `openapi`, `pages`, and a file for each noun | rules, SQL |
+//! | [`app`] | the state that requests share, built once | behaviour |
+//! | [`auth`] | tokens, passwords, secrets, roles, rate limits, the access cache | HTTP, SQL |
+//! | [`cli`] | a file for each command | the work of the commands |
+//! | [`config`] | all settings with their defaults and origins | opening files, sockets or databases |
+//! | [`domain`] | the rules: ids, money, prices, statuses, days; pure and synchronous | I/O, async |
+//! | [`mod@error`] | the one error type: what the caller can do, and the cause for the log | HTTP statuses |
+//! | [`outbound`] | the one HTTP and HTTPS client: deadlines, size limits, public addresses | what is sent, retries |
+//! | [`service`] | the use cases: check, one transaction, result | HTTP, SQL |
+//! | [`store`] | all SQL: the single writer, the readers, the rollups | rules, HTTP |
+//! | [`telemetry`] | logs, metrics, traces | what is worth recording |
+//! | [`worker`] | background tasks: a supervisor and a file for each task | what a task does |
 //!
 //! # The invariants
 //!
-//! 1. What is answered 2xx is committed; under `db.durability = full` it is synced. ([`store::Store::write`])
-//! 2. There is one writer, and it has the file to itself: nothing else in the process writes, and no second server may.
-//! 3. An idempotency key is kept in the transaction of its effect: both are there or neither is.
-//! 4. An order, its items, its event, its key and the figures it counts in change in one transaction.
+//! 1. A change that is answered 2xx is committed; under `db.durability = full` it is also synced. ([`store::Store::write`])
+//! 2. One writer owns the file: nothing else in the process writes to it, and a second server cannot open it.
+//! 3. An idempotency key is stored in the transaction of its effect: either both exist or neither does.
+//! 4. An order, its items, its event, its key and the rollups that count it change in one transaction.
 //! 5. An order's total is the sum of its parts and refunds never exceed payments; the schema refuses anything else.
-//! 6. Every event of an order is its version + 1; events, order numbers and audit entries have no gaps.
-//! 7. Money is whole minor units in `i64`, at most 2^53 − 1; there is no floating point in a price.
-//! 8. Time and identifiers are injected: with a clock and a seed, the same requests give the same bytes.
-//! 9. SQL and SQLite's types stay in [`store`], the statuses of refusals in `api/problem.rs`; the cause of an error stays
-//!    in the log.
-//! 10. The router, the checks, and the OpenAPI document come from one table, and schemas from one declaration.
+//! 6. Each event raises the version of its order by 1; events, order numbers and audit entries have no gaps.
+//! 7. Money is whole minor units in `i64`, at most 2^53 − 1; no price uses floating point.
+//! 8. Time and identifiers are injected: with a fixed clock and seed, the same requests give the same bytes.
+//! 9. SQL and SQLite's types stay in [`store`], and HTTP statuses in [`api`]; the cause of an error stays in the log.
+//! 10. The router, the checks and the OpenAPI document come from one table, and schemas from one declaration.
 //!
-//! The manual is in `assets/guide/`, served at `/guide`: why it is so, what was decided against, and how to run it.
+//! The manual is in `assets/guide/` and is served at `/guide`. It explains the reasons, the alternatives and the operation.
 
 pub mod accept;
 pub mod api;
@@ -61,6 +77,8 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod outbound;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+pub mod worker;

@@ -1,4 +1,4 @@
-//! The executable: everything it does is in the library, where tests reach it.
+//! The executable. All code is in the library, so that tests reach it.
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,5 +1,5 @@
-//! The one file that everything is kept in: opening it, reading from it, and the single writer. All SQL of the program
-//! is in this folder, a file for each noun; no other module sees a rusqlite type. It knows no HTTP and no rules.
+//! The database: one SQLite file, its readers and its single writer. Every SQL statement of the program is in this
+//! folder, in the file of its noun, and no other module sees a type of rusqlite. Business rules and HTTP are not here.
 
 pub mod api_keys;
 pub mod audit;
@@ -31,7 +31,7 @@ mod writer;
 
 pub use connection::{Commits, Options};
 pub use copy_error::CopyError;
-pub use files::{LITTLE_ROOM, beside, folder_of, free_bytes, lock_file, sync_folder};
+pub use files::{MIN_FREE_BYTES, folder_of, free_bytes, lock_file, sync_folder, with_suffix};
 pub use gauges::Gauges;
 pub use open_error::OpenError;
 pub use readers::ReadTx;
@@ -41,6 +41,7 @@ use crate::{
     domain::trace::TARGET,
     error::{Result, problem},
 };
+use rollups::{Ranking, RankingQuery, Rankings};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -48,12 +49,12 @@ use std::{
 };
 use tracing::Instrument;
 
-/// The version of the SQLite that is part of this program.
+/// The version of the SQLite in this program.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
 }
 
-/// The database file while it is open. Cheap to clone.
+/// An open database file. Cheap to clone.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
@@ -61,29 +62,30 @@ struct Inner {
     writer: writer::Writer,
     readers: readers::Readers,
     gauges: Arc<Gauges>,
+    rankings: Arc<Rankings>,
     path: PathBuf,
-    /// Held for as long as the store is open: one server per file.
+    /// Held while the store is open: only one server has a file open.
     _lock: std::fs::File,
 }
 
 impl Store {
-    /// Opens the file at `options.path`, making it if it is not there, and takes it for this process alone.
+    /// Opens the file at `options.path` for this process alone, and creates it if it does not exist.
     pub fn open(options: &Options) -> Result<Self, OpenError> {
         open::open(options)
     }
 
-    /// Reads the file at `path` without opening it as a store: beside the server that has it, if one does.
+    /// Reads the file at `path` without opening it as a store: works while a server has it open.
     pub fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
         open::inspect(path, work)
     }
 
-    /// Runs `work` in a transaction and answers when it is on disk. Work of other callers may share the transaction;
-    /// if it fails, it is rolled back alone. `work` is run again if that needs to happen, so it is an `Fn`, and what
-    /// is to follow a commit goes into [`WriteTx::after_commit`].
+    /// Runs `work` in a transaction and resolves when it is on disk. Other callers' work may share the transaction;
+    /// work that fails is rolled back alone. `work` may run more than once, so it is an `Fn`; effects that must follow
+    /// the commit go into [`WriteTx::after_commit`].
     ///
     /// # Errors
-    /// Those of `work`; `OVERLOADED` if it could not be begun in time; `OUTCOME_UNKNOWN` if it was begun and not
-    /// finished in time, or storage failed; `STORAGE_FULL`; `INTERNAL` if `work` panicked.
+    /// Those of `work`; `OVERLOADED` if it could not start in time; `OUTCOME_UNKNOWN` if it started but did not finish
+    /// in time, or storage failed; `STORAGE_FULL`; `INTERNAL` if `work` panicked.
     pub async fn write<T, W>(&self, name: &'static str, work: W) -> Result<T>
     where
         T: Send + 'static,
@@ -120,10 +122,10 @@ impl Store {
         std::future::ready(())
     }
 
-    /// Runs `work` on a consistent snapshot in the lane of long queries: few at once, each with a budget of time.
+    /// Runs `work` on a consistent snapshot in the lane for long queries, which has few places, each with a time limit.
     ///
     /// # Errors
-    /// Those of `work`; `QUERY_TOO_EXPENSIVE` past the budget; `OVERLOADED` if the lane stays full.
+    /// Those of `work`; `QUERY_TOO_EXPENSIVE` past the time limit; `OVERLOADED` if the lane stays full.
     pub async fn scan<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -135,7 +137,23 @@ impl Store {
         outcome
     }
 
-    /// Whether the writer makes a round trip within `limit`. If the disk was full, this finds out whether it still is.
+    /// [`Store::scan`] for a report that is a part of a ranking. `select` takes that part, and `finish` reads the rest
+    /// of the report in the same snapshot. Rankings are cached between calls.
+    ///
+    /// # Errors
+    /// Those of `scan` and `finish`.
+    pub async fn scan_ranking<S, T: Send + 'static>(
+        &self,
+        name: &'static str,
+        query: RankingQuery,
+        select: impl FnOnce(&Ranking) -> S + Send + 'static,
+        finish: impl FnOnce(&ReadTx<'_>, S) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let rankings = Arc::clone(&self.0.rankings);
+        self.scan(name, move |tx| finish(tx, rankings.with(tx, query, select)?)).await
+    }
+
+    /// Whether the writer answers within `limit`. If the disk was full, this finds out whether it still is.
     pub async fn writable(&self, limit: Duration) -> bool {
         let full = self.0.gauges.disk_is_full();
         let probe = self.write("system.probe", move |tx| if full { tx.write_anything() } else { Ok(()) });
@@ -143,53 +161,53 @@ impl Store {
         answer.is_ok_and(|outcome| outcome.map_or_else(|e| e.is(&problem::STORAGE_FULL), |()| true))
     }
 
-    /// Whether the file can be read and has the schema of this program.
+    /// Whether the file can be read and has the current schema.
     pub async fn schema_is_current(&self) -> bool {
         self.read("system.schema", open::is_current).await.unwrap_or(false)
     }
 
-    /// Resolves when storage has failed in a way that only a restart can mend.
+    /// Resolves when storage has failed in a way that only a restart can repair.
     pub async fn failed(&self) {
         self.0.writer.failed().await;
     }
 
-    /// Whether storage has failed in a way that only a restart can mend.
+    /// Whether storage has failed in a way that only a restart can repair.
     pub fn has_failed(&self) -> bool {
         self.0.writer.has_failed()
     }
 
-    /// Resolves when an event after `seq` is on disk. Waiting costs nothing.
+    /// Resolves when an event after number `seq` is on disk.
     pub async fn event_after(&self, seq: i64) {
         self.0.writer.event_after(seq).await;
     }
 
-    /// Finishes what the writer has taken, moves the write-ahead log into the file, and stops the writer.
+    /// Finishes the queued work, moves the write-ahead log into the file, and stops the writer.
     pub async fn close(&self) {
         self.0.writer.close().await;
     }
 
-    /// Numbers of what the store is doing.
+    /// Counters of what the store does.
     pub fn gauges(&self) -> &Gauges {
         &self.0.gauges
     }
 
-    /// Whether the file's disk has room, as far as the system and the last change that was tried know.
+    /// Whether the disk has room, according to the operating system and to the last change.
     pub fn has_room(&self) -> bool {
-        !self.0.gauges.disk_is_full() && self.free_bytes().is_some_and(|free| free >= LITTLE_ROOM)
+        !self.0.gauges.disk_is_full() && self.free_bytes().is_some_and(|free| free >= MIN_FREE_BYTES)
     }
 
-    /// Bytes that may still be written to the file's disk; none if the system does not say.
+    /// The free bytes of the file's disk; none if the operating system does not tell.
     pub fn free_bytes(&self) -> Option<u64> {
         free_bytes(folder_of(&self.0.path))
     }
 
-    /// Bytes of the file, and of its write-ahead log.
+    /// The sizes of the file and of its write-ahead log, in bytes.
     pub fn file_bytes(&self) -> (u64, u64) {
         let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        (bytes(&self.0.path), bytes(&beside(&self.0.path, "-wal")))
+        (bytes(&self.0.path), bytes(&with_suffix(&self.0.path, "-wal")))
     }
 
-    /// Where the file is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.0.path
     }

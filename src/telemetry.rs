@@ -1,4 +1,4 @@
-//! How the service is seen from outside: logs, metrics, traces. What is worth seeing is said where it happens.
+//! How the service is observed from outside: logs, metrics and traces. What is worth observing is decided where it happens.
 
 pub mod histogram;
 pub mod logs;

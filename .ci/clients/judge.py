@@ -1,4 +1,4 @@
-"""What Schemathesis has to be told of orderd: how NDJSON is sent, and which refusals no schema can foretell."""
+"""Extends Schemathesis: how NDJSON is sent, and which refusals no schema can express."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 import schemathesis
 from schemathesis.specs.openapi.checks import RejectedPositiveData, positive_data_acceptance
 
-# Refusals that depend on what is stored, on the time, or on a secret of the server: a request can fit the document and meet them.
+# Refusals that depend on stored data, on the time, or on a secret of the server. A request that fits the document can get them.
 UNFORESEEABLE = {
     "idempotency_key_reused",
     "invalid_cursor",
@@ -15,13 +15,13 @@ UNFORESEEABLE = {
     "refund_exceeds_paid",
     "version_mismatch",
 }
-# The same of single fields: a role, user, currency or time zone that is not known, two fields that exclude each other …
+# The same for single fields: an unknown role, user, currency or time zone, or two fields that exclude each other.
 UNFORESEEABLE_OF_FIELDS = {"conflict", "unknown"}
-# … and bounds that are sums of other fields, or times.
+# Bounds that depend on other fields or on the time.
 MOVING_BOUNDS = re.compile("would be negative|totals? must be|in the future|hours ahead|left to refund|before from|years after from")
-# A discount is at most what it is taken from.
+# A discount must not exceed the amount it is taken from.
 MOVING_FIELDS = re.compile("#/items/[0-9]+/discount_amount$")
-# What makes a good password is no schema's matter: the operator's choice, a list, a length after normalisation.
+# No schema expresses the password rules: the operator's settings, a list, the length after normalisation.
 PASSWORDS = re.compile("#/((current_|new_)?password)$")
 
 
@@ -32,7 +32,7 @@ def lines(context, value):
 
 @schemathesis.check
 def valid_data_acceptance(context, response, case):
-    """The check `positive_data_acceptance`, but for the refusals that no schema can foretell."""
+    """The check `positive_data_acceptance`, which also accepts refusals that no schema can express."""
     try:
         return positive_data_acceptance(context, response, case)
     except RejectedPositiveData:

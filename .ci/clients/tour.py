@@ -1,4 +1,4 @@
-"""The tour through the Python client that is generated from the OpenAPI document as the package `orderd_client`.
+"""Runs the tour with the Python client `orderd_client`, which is generated from the OpenAPI document.
 Usage: tour.py URL EMAIL PASSWORD
 """
 
@@ -50,7 +50,7 @@ payment = payments_create.sync(
 )
 same("the payment status", done(Transaction, payment).order.payment_status, PaymentStatusName.PAID)
 
-# One value: this generator repeats a parameter of many values, whatever the document says.
+# A single value: for several values this generator repeats the parameter, whatever the document says.
 listed = orders_list.sync(client=client, payment_status=[PaymentStatusName.PAID], currency="SEK", count=True)
 same("the listed orders", [entry.id for entry in listed.data], [order.id])
 same("the orders counted", listed.page.total, 1)
@@ -61,4 +61,4 @@ same("the net of the day", [row.net_amount for row in daily.data], [2722])
 
 missing = done(Problem, orders_get.sync("ord_01h455vb4pex5vsknk084sn02q", client=client))
 same("the problem's code", missing.code, "not_found")
-print(f"judges: the Python client made {order.id}, paid it, listed it and found it in the day's figures")
+print(f"judges: the Python client made {order.id}, paid it, listed it and found it in the day's analytics")

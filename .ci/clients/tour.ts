@@ -1,4 +1,4 @@
-// The tour through a TypeScript client: the types come from the OpenAPI document, and the compiler checks each use of them.
+// Runs the tour with a TypeScript client. Its types come from the OpenAPI document, and the compiler checks their use.
 // Usage: tour.js URL EMAIL PASSWORD
 
 import createClient from "openapi-fetch";
@@ -6,7 +6,7 @@ import type { paths } from "./schema.d.ts";
 
 const [url, email, password] = process.argv.slice(2);
 if (!url || !email || !password) throw new Error("usage: tour.js URL EMAIL PASSWORD");
-// Lists of values are joined by commas (`explode: false`), which openapi-fetch has to be told.
+// The document joins lists of values with commas (`explode: false`); openapi-fetch needs to be told.
 const client = createClient<paths>({ baseUrl: url, querySerializer: { array: { style: "form", explode: false } } });
 
 function done<T>(answer: { data?: T; error?: { code: string }; response: Response }): T {
@@ -14,9 +14,9 @@ function done<T>(answer: { data?: T; error?: { code: string }; response: Respons
   return answer.data;
 }
 
-/** The answer as JSON: operations that also answer CSV have text in their type. */
+/** Narrows a response to JSON: operations that can also return CSV have text in their type. */
 function json<T>(answer: T): Exclude<T, string> {
-  if (typeof answer === "string") throw new Error("text was answered and not JSON");
+  if (typeof answer === "string") throw new Error("expected JSON, got text");
   return answer as Exclude<T, string>;
 }
 
@@ -71,4 +71,4 @@ same("the net of the day", daily.data[0]?.net_amount, 2722);
 
 const missing = await client.GET("/v1/orders/{id}", { params: { path: { id: "ord_01h455vb4pex5vsknk084sn02q" } } });
 same("the problem's code", missing.error?.code, "not_found");
-console.log(`judges: the TypeScript client made ${order.id}, paid it, listed it and found it in the day's figures`);
+console.log(`judges: the TypeScript client made ${order.id}, paid it, listed it and found it in the day's analytics`);

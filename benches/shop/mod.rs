@@ -1,5 +1,5 @@
-//! What the benches have in common: the program opened on a file as a server would, an order, and clients who place it.
-//! Not every bench needs all of it.
+//! Shared by the benches: the application opened on a file as a server does it, an order, and clients that place it.
+//! Not every bench uses all of it.
 
 use orderd::{
     app::{App, Surroundings},
@@ -23,69 +23,66 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// What a bench comes to.
+/// The result of a bench.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Lines of each order.
 pub const LINES: i64 = 3;
 
-/// How many were done, and how long that took.
-pub struct Histogram {
-    /// How many.
+/// A number of operations, and the time they took.
+pub struct Throughput {
     pub done: u32,
-    /// How long.
     pub time: Duration,
 }
 
-impl Histogram {
-    /// How many in a second.
-    pub fn a_second(&self) -> f64 {
+impl Throughput {
+    pub fn per_second(&self) -> f64 {
         f64::from(self.done) / self.time.as_secs_f64()
     }
 }
 
-/// The settings of a server on the file at `path`.
+/// The configuration of a server on the file at `path`.
 pub fn settings(path: &Path) -> Outcome<Config> {
     let flags = vec![Flag::new("--db", "db.path", &path.display().to_string())];
     Ok(config::load(Sources { flags, ..Sources::default() }).map_err(|faults| faults.join("\n"))?.config)
 }
 
-/// The program on the file at `path`.
+/// The application on the file at `path`.
 pub fn open(path: &Path) -> Outcome<App> {
     Ok(App::open(settings(path)?, Surroundings::system()?).map_err(|e| e.to_string())?)
 }
 
-/// Somebody who may do everything.
+/// An actor with every permission.
 pub fn system() -> Actor {
     Actor::system("bench")
 }
 
-/// Places orders for this `time`, `at_once` of them together, each of them the next when the last is answered.
-pub async fn place_orders(app: &App, at_once: usize, time: Duration) -> Outcome<Histogram> {
-    let (begun, new) = (Instant::now(), order()?);
-    let mut clients: JoinSet<orderd::error::Result<u32>> = JoinSet::new();
-    for client in 0..at_once {
+/// Places orders for `time` from `clients` clients. Each client places the next order when the last is answered.
+pub async fn place_orders(app: &App, clients: usize, time: Duration) -> Outcome<Throughput> {
+    let (started, new) = (Instant::now(), order()?);
+    let mut running: JoinSet<orderd::error::Result<u32>> = JoinSet::new();
+    for client in 0..clients {
         let (app, new) = (app.clone(), new.clone());
-        clients.spawn(async move {
+        running.spawn(async move {
             let mut random = fastrand::Rng::with_seed(client as u64);
             let mut answered = 0;
-            while begun.elapsed() < time {
+            while started.elapsed() < time {
                 let key = format!("{:032x}", random.u128(..));
-                create(&app, system(), attempt(key), new.clone()).await?;
+                create(&app, system(), request(key), new.clone()).await?;
                 answered += 1;
             }
             Ok(answered)
         });
     }
     let mut done = 0;
-    while let Some(client) = clients.join_next().await {
+    while let Some(client) = running.join_next().await {
         done += client??;
     }
-    Ok(Histogram { done, time: begun.elapsed() })
+    Ok(Throughput { done, time: started.elapsed() })
 }
 
-/// A request with this key.
-pub fn attempt(key: String) -> IdempotentRequest {
+/// A request to place an order with this idempotency key.
+pub fn request(key: String) -> IdempotentRequest {
     let (method, path) = ("POST".to_owned(), "/v1/orders".to_owned());
     IdempotentRequest { key: Some(key), fingerprint: [7; 32], method, path, retention: Duration::from_hours(24) }
 }
@@ -117,15 +114,15 @@ pub fn order() -> Outcome<NewOrder> {
     Ok(NewOrder { draft, user_id: None, status: OrderStatus::Pending })
 }
 
-/// The numbers among the arguments, or these; Cargo adds arguments of its own.
-pub fn sizes_or(otherwise: &[usize]) -> Vec<usize> {
+/// The numbers among the arguments, or `default` without any. Cargo adds other arguments.
+pub fn sizes_or(default: &[usize]) -> Vec<usize> {
     let given: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    if given.is_empty() { otherwise.to_vec() } else { given }
+    if given.is_empty() { default.to_vec() } else { given }
 }
 
-/// The value below which this share of `times` lies, in microseconds.
+/// A percentile of `times`, in microseconds.
 pub fn percentile(times: &mut [Duration], percent: usize) -> f64 {
     times.sort_unstable();
-    let place = (times.len() * percent / 100).min(times.len().saturating_sub(1));
-    times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e6)
+    let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+    times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e6)
 }

@@ -1,10 +1,10 @@
-//! What becomes of reading and writing as a file grows: one order, the first page of a list and a page far down in it,
-//! and new orders, in files of 10,000, 100,000 and a million orders.
+//! Reading and writing as a file grows: single orders, the first and a late page of a list, and new orders, in files of
+//! 10,000, 100,000 and a million orders.
 //!
-//! Run it with `cargo bench --bench sizes`, or with numbers of orders of your own after `--`. It makes the files in a
-//! folder under `TMPDIR`, one after the other: a million orders take some minutes and 6 GB. Everything is a call of a use
-//! case on one thread, as a request would make it; HTTP is not in it. New orders are placed 64 at once and synced, in
-//! turn in the file and in an empty one beside it, and the last column is how the two compare.
+//! Run it with `cargo bench --bench sizes`, or with other numbers of orders after `--`. It makes the files one after
+//! the other in a folder under `TMPDIR`: a million orders take some minutes and 6 GB. Every operation is a call of a
+//! use case on one thread, without HTTP. New orders are placed 64 at a time and synced, alternately in the file and in
+//! an empty one, and the last column is the ratio.
 
 #[path = "../shop/mod.rs"]
 #[allow(dead_code, reason = "the other benches need more of it")]
@@ -19,29 +19,29 @@ use orderd::{
     service::{
         demo::{self, Plan},
         orders::{self, OrderName},
-        page::Wanted,
+        page::PageRequest,
     },
 };
-use shop::{Histogram, Outcome, percentile};
+use shop::{Outcome, Throughput, percentile};
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 use tokio::runtime::Runtime;
 
-// The allocator of the executable.
+// The same allocator as in the executable.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
-/// Single orders that are read.
+/// The number of single orders to read.
 const READS: u32 = 100_000;
-/// Entries of a page, how many pages are walked, and how many of them at each end are looked at.
+/// Entries of a page, pages to read, and pages at each end whose time is reported.
 const PAGE: usize = 50;
 const PAGES: usize = 1_000;
 const ENDS: usize = 50;
-/// Orders at once, how long they are placed for in a turn, and how many turns each file has.
-const AT_ONCE: usize = 64;
+/// Concurrent orders, the time of one turn, and the number of turns of each file.
+const CLIENTS: usize = 64;
 const TURN: Duration = Duration::from_secs(3);
 const TURNS: usize = 5;
 
@@ -60,15 +60,15 @@ fn main() -> Outcome<()> {
 async fn measure(size: usize) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("orders.db");
-    let made = fill(&file, size).await?.a_second();
+    let made = fill(&file, size).await?.per_second();
     let app = shop::open(&file)?;
     let (reads, p99) = read(&app, size).await?;
     let (first, last) = walk(&app).await?;
     let empty = shop::open(&folder.path().join("empty.db"))?;
     let (mut here, mut there) = (vec![], vec![]);
     for _ in 0..TURNS {
-        here.push(shop::place_orders(&app, AT_ONCE, TURN).await?.a_second());
-        there.push(shop::place_orders(&empty, AT_ONCE, TURN).await?.a_second());
+        here.push(shop::place_orders(&app, CLIENTS, TURN).await?.per_second());
+        there.push(shop::place_orders(&empty, CLIENTS, TURN).await?.per_second());
     }
     app.store.close().await;
     empty.store.close().await;
@@ -80,17 +80,17 @@ async fn measure(size: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Makes a file of this many orders, and says how long that took.
-async fn fill(file: &Path, orders: usize) -> Outcome<Histogram> {
+/// Makes a file of this many orders.
+async fn fill(file: &Path, orders: usize) -> Outcome<Throughput> {
     let plan = Plan { orders, days: 365, until: Clock::system().now(), accounts: orders / 40, seed: 1 };
     let begun = Instant::now();
     let app = demo::open(&shop::settings(file)?, &plan).map_err(|e| e.to_string())?;
     demo::fill(&app, &plan, |_| {}).await?;
     app.store.close().await;
-    Ok(Histogram { done: u32::try_from(orders)?, time: begun.elapsed() })
+    Ok(Throughput { done: u32::try_from(orders)?, time: begun.elapsed() })
 }
 
-/// Reads orders from anywhere in the file: how many a second, and the 99th percentile.
+/// Reads random orders: the number per second, and the 99th percentile.
 async fn read(app: &App, size: usize) -> Outcome<(f64, f64)> {
     let (mut random, mut times, actor) = (fastrand::Rng::with_seed(1), vec![], shop::system());
     let begun = Instant::now();
@@ -100,20 +100,20 @@ async fn read(app: &App, size: usize) -> Outcome<(f64, f64)> {
         orders::get(app, &actor, &number).await?;
         times.push(begun.elapsed());
     }
-    let histogram = Histogram { done: READS, time: begun.elapsed() };
-    Ok((histogram.a_second(), percentile(&mut times, 99)))
+    let throughput = Throughput { done: READS, time: begun.elapsed() };
+    Ok((throughput.per_second(), percentile(&mut times, 99)))
 }
 
-/// Walks the default list, and gives the median of its first pages and of the last ones it came to.
+/// Reads the default list page by page: the median of the first pages and of the last ones.
 async fn walk(app: &App) -> Outcome<(f64, f64)> {
     let (mut times, mut after) = (vec![], None);
     while times.len() < PAGES {
         let sort = Sort { key: SortKey::Created, direction: Direction::Descending };
         let query = OrderQuery { filter: Filter::default(), sort };
         let begun = Instant::now();
-        let page = orders::list(app, &shop::system(), query, Wanted::some(after, PAGE)).await?;
+        let page = orders::list(app, &shop::system(), query, PageRequest::uncounted(after, PAGE)).await?;
         times.push(begun.elapsed());
-        after = page.next;
+        after = page.info.next;
         if after.is_none() {
             break;
         }

@@ -1,40 +1,45 @@
-//! The same rows by bare SQLite: those of a real order, copied with fresh numbers, identifiers and keys. Nothing is
-//! computed for them. The figures can be kept too, as the program keeps them: a row in their log for each transaction, and
-//! the sums of every bucket written anew each time the log is long.
+//! The same rows written by bare SQLite: those of a real order, copied with new numbers, identifiers and keys. Nothing
+//! is computed. Rollups can be maintained as the program does it: a row of the log for each transaction, and the sums
+//! of every bucket rewritten each time the log is long.
 
 use crate::{
     TIME,
-    shop::{Histogram, Outcome},
+    shop::{Outcome, Throughput},
 };
 use rusqlite::{Connection, params_from_iter, types::Value};
 use std::{path::Path, time::Instant};
 
-/// The tables that an order is written to.
+/// The tables to which an order is written.
 const TABLES: [&str; 4] = ["orders", "order_items", "events", "idempotency_keys"];
-/// How many customers the orders are of: each has a sum in the figures of users.
+/// Customers with sums in the rollup of users.
 const CUSTOMERS: usize = 1_000;
-/// Bytes of the log at which it is added to the sums.
-const LOG_BYTES: usize = 64 * 1024;
-/// About how many bytes a sum takes.
+/// Bytes of the log above which it is folded into the sums.
+const FOLD_BYTES: usize = 64 * 1024;
+/// Approximate bytes of the sums of one customer.
 const SUM_BYTES: usize = 10;
 
-/// Whether orders are counted when they are written.
+/// Whether the rollups are maintained when orders are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Summaries {
-    Left,
-    Kept,
+pub enum Rollups {
+    Skipped,
+    Maintained,
 }
 
-/// The rows of one order, as the program writes them, and the buckets that it is counted in.
+/// The rows of one order, as the program writes them, and its buckets in the rollups.
 pub struct Sample {
     order: Vec<Row>,
     buckets: Vec<Bucket>,
 }
 
-/// A rollup, the width of a bucket, its key, and the order's own sums.
-type Bucket = (String, i64, i64, Vec<u8>);
+/// A row of `rollups` with the sums of the order.
+struct Bucket {
+    rollup: String,
+    span: i64,
+    key: i64,
+    sums: Vec<u8>,
+}
 
-/// A row, and the statement that writes one like it.
+/// A row, and the statement that inserts it.
 struct Row {
     write: String,
     columns: Vec<String>,
@@ -54,11 +59,13 @@ impl Sample {
         let connection = Connection::open(path)?;
         let order: Vec<_> = TABLES.iter().map(|table| rows(&connection, table)).collect::<Result<_, _>>()?;
         let mut select = connection.prepare("SELECT rollup, span, key, sums FROM rollups")?;
-        let buckets = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        let buckets = select.query_map([], |row| {
+            Ok(Bucket { rollup: row.get(0)?, span: row.get(1)?, key: row.get(2)?, sums: row.get(3)? })
+        })?;
         Ok(Self { order: order.into_iter().flatten().collect(), buckets: buckets.collect::<Result<_, _>>()? })
     }
 
-    /// Writes the rows as those of order `number`.
+    /// Inserts the rows as those of order `number`.
     fn insert(&self, connection: &Connection, number: i64, random: &mut fastrand::Rng) -> rusqlite::Result<()> {
         self.order.iter().try_for_each(|row| {
             row.execute(connection, |(column, value)| match column.as_str() {
@@ -70,20 +77,20 @@ impl Sample {
         })
     }
 
-    /// Counts `orders` of them in the log, which has `logged` bytes.
-    fn count(&self, connection: &Connection, orders: usize, logged: &mut usize) -> rusqlite::Result<()> {
-        let of_ledger = |name| {
-            let sums = self.buckets.iter().find(|(rollup, span, ..)| rollup == name && *span == 900);
-            sums.map_or_else(Vec::new, |(.., sums)| sums.repeat(orders))
+    /// Appends the changes of `orders` orders to the log, which has `logged` bytes, and folds it when it is long.
+    fn append_changes(&self, connection: &Connection, orders: usize, logged: &mut usize) -> rusqlite::Result<()> {
+        let of_rollup = |name| {
+            let bucket = self.buckets.iter().find(|bucket| bucket.rollup == name && bucket.span == 900);
+            bucket.map_or_else(Vec::new, |bucket| bucket.sums.repeat(orders))
         };
-        let parts = ["sales", "users", "statuses", "items"].map(of_ledger);
+        let parts = ["sales", "users", "statuses", "items"].map(of_rollup);
         *logged += parts.iter().map(Vec::len).sum::<usize>();
         connection
             .prepare_cached("INSERT INTO rollup_log (sales, users, statuses, items) VALUES (?, ?, ?, ?)")?
             .execute(parts)?;
-        if *logged > LOG_BYTES {
+        if *logged > FOLD_BYTES {
             *logged = 0;
-            for (rollup, _, key, sums) in &self.buckets {
+            for Bucket { rollup, key, sums, .. } in &self.buckets {
                 let sums = if rollup == "users" { &vec![1; CUSTOMERS * SUM_BYTES] } else { sums };
                 connection
                     .prepare_cached("INSERT OR REPLACE INTO rollups (key, sums) VALUES (?, ?)")?
@@ -97,38 +104,38 @@ impl Sample {
     }
 }
 
-/// The rows of `table`, and how to insert them.
+/// The rows of `table`, and the statements that insert them.
 fn rows(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Row>> {
     let mut select = connection.prepare(&format!("SELECT * FROM {table}"))?;
     let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
-    let places = vec!["?"; columns.len()].join(", ");
-    let write = format!("INSERT INTO {table} ({}) VALUES ({places})", columns.join(", "));
+    let placeholders = vec!["?"; columns.len()].join(", ");
+    let write = format!("INSERT INTO {table} ({}) VALUES ({placeholders})", columns.join(", "));
     let read = |row: &rusqlite::Row<'_>| (0..columns.len()).map(|i| row.get(i)).collect::<Result<Vec<_>, _>>();
     let found: Vec<Vec<Value>> = select.query_map([], read)?.collect::<Result<_, _>>()?;
     Ok(found.into_iter().map(|values| Row { write: write.clone(), columns: columns.clone(), values }).collect())
 }
 
-/// Places orders at `path`, `together` of them in each transaction.
-pub fn place_orders(path: &Path, sample: &Sample, together: usize, summaries: Summaries) -> Outcome<Histogram> {
+/// Places orders in a new file at `path`, `together` of them in each transaction.
+pub fn place_orders(path: &Path, sample: &Sample, together: usize, rollups: Rollups) -> Outcome<Throughput> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -16 * 1024)?;
-    // As the writer does it: in between, when the log has grown to this many pages.
+    // The writer checkpoints at this length, too.
     connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     connection.execute_batch(include_str!("../../schema.sql"))?;
-    let (begun, mut random, mut done, mut logged) = (Instant::now(), fastrand::Rng::with_seed(1), 0_u32, 0);
-    while begun.elapsed() < TIME {
+    let (started, mut random, mut done, mut logged) = (Instant::now(), fastrand::Rng::with_seed(1), 0_u32, 0);
+    while started.elapsed() < TIME {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         for _ in 0..together {
             done += 1;
             sample.insert(&connection, i64::from(done), &mut random)?;
         }
-        if summaries == Summaries::Kept {
-            sample.count(&connection, together, &mut logged)?;
+        if rollups == Rollups::Maintained {
+            sample.append_changes(&connection, together, &mut logged)?;
         }
         connection.execute_batch("COMMIT")?;
     }
-    Ok(Histogram { done, time: begun.elapsed() })
+    Ok(Throughput { done, time: started.elapsed() })
 }

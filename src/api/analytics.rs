@@ -11,23 +11,21 @@ mod table;
 pub(super) use query::{DailyQuery, RevenueQuery, StatusQuery, TopItemsQuery};
 
 use super::{
-    input::extract::Parameters,
+    input::{extract::Parameters, list::ListQuery},
     operation::{CSV, JSON, SVG},
     output::{
-        export::{self, Begins, Format, Row, preferred, refuse_paging},
-        list::Place,
+        export::{self, Format, Part, Row, preferred},
         reply,
     },
 };
 use crate::{
     app::App,
     auth::{Actor, Cursor},
-    domain::money::Currency,
-    domain::rollup::Rank,
+    domain::{money::Currency, rollup::Rank},
     error::{Error, Result},
     service::{
         analytics,
-        page::Wanted,
+        page::PageRequest,
         views::{Reconciliation, Report},
     },
 };
@@ -76,7 +74,7 @@ fn answer<R: Row>(form: Form, report: &Report<R>, uri: &Uri, draw: fn(&Report<R>
         }
         Form::Csv => {
             let media = [(header::CONTENT_TYPE, export::CSV_WITH_HEADER)];
-            (media, export::encode(Format::Csv, &report.data, Begins::Here)?).into_response()
+            (media, export::encode(Format::Csv, &report.data, Part::First)?).into_response()
         }
         Form::Chart => {
             let headers = [(header::CONTENT_TYPE, SVG), (header::CONTENT_SECURITY_POLICY, CHART_POLICY)];
@@ -102,21 +100,22 @@ pub(super) async fn daily(
 pub(super) async fn revenue_by_user(
     State(app): State<App>,
     actor: Actor,
-    Parameters(asked): Parameters<RevenueQuery>,
+    Parameters(ListQuery { filter: asked, page }): Parameters<ListQuery<RevenueQuery>>,
     form: Form,
     uri: Uri,
 ) -> Result<Response> {
     let (question, order) = (asked.question(&app)?, asked.order());
     if form == Form::Csv {
-        refuse_paging(&[("limit", asked.limit.is_some()), ("cursor", asked.cursor.is_some())])?;
-        let all = analytics::revenue_by_user(&app, &actor, question.clone(), order, Wanted::some(None, ALL)).await?;
+        page.refuse_paging()?;
+        let request = PageRequest::uncounted(None, ALL);
+        let all = analytics::revenue_by_user(&app, &actor, question.clone(), order, request).await?;
         return answer(form, &analytics::report(&app, &question, all.entries, None), &uri, chart::revenue);
     }
     let binding = format!("analytics.revenue_by_user {question:?} {order:?}");
-    let place = Place::of(&app, binding, asked.limit, asked.cursor.as_deref())?.counted(asked.count);
-    let found = analytics::revenue_by_user(&app, &actor, question.clone(), order, place.wanted(revenue_rank)).await?;
-    let page = place.found(&app, found, revenue_cursor);
-    answer(form, &analytics::report(&app, &question, page.data, Some(page.page)), &uri, chart::revenue)
+    let request = page.request(&app, &binding, revenue_rank)?;
+    let found = analytics::revenue_by_user(&app, &actor, question.clone(), order, request).await?;
+    let page = found.map_key(|rank| app.cursors.seal(&revenue_cursor(rank), &binding));
+    answer(form, &analytics::report(&app, &question, page.entries, Some(page.info)), &uri, chart::revenue)
 }
 
 /// The bits of a rank's value that are in the second of its two numbers in a cursor; one has too few.

@@ -3,9 +3,10 @@
 use super::{
     input::{
         extract::{PathId, Valid},
-        permissions::KeyPermission,
+        list::ListRequest,
+        parsed::{KeyPermission, Parsed},
     },
-    output::list::{self, Asked},
+    output::list,
 };
 use crate::{
     app::App,
@@ -14,7 +15,6 @@ use crate::{
     error::Result,
     service::{
         api_keys::{self, NewKey},
-        page::Wanted,
         views::NewKeyView,
     },
 };
@@ -32,13 +32,12 @@ pub(super) struct CreateKey {
     name: String,
     /// What it may do, as far as its maker may.
     #[schemars(length(min = 1, max = 100))]
-    permissions: Vec<KeyPermission>,
+    permissions: Vec<Parsed<KeyPermission>>,
     /// When it ends by itself; left out, it does not.
-    #[schemars(extend("format" = "date-time"))]
-    expires_at: Option<String>,
+    expires_at: Option<Parsed<Timestamp>>,
 }
 
-/// Makes a key.
+/// Creates a key.
 pub(super) async fn create(
     State(app): State<App>,
     actor: Actor,
@@ -46,21 +45,20 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<NewKeyView>)> {
     let new = NewKey {
         name: body.name,
-        permissions: body.permissions.into_iter().map(|permission| permission.0).collect(),
-        // The schema has held it to the form of a date-time.
-        expires_at: body.expires_at.as_deref().and_then(Timestamp::parse),
+        permissions: body.permissions.into_iter().map(|permission| permission.0.0).collect(),
+        expires_at: body.expires_at.map(|end| end.0),
     };
     api_keys::create(&app, actor, new).await.map(|key| (StatusCode::CREATED, Json(key)))
 }
 
-/// Keys, newest first.
-pub(super) async fn list(State(app): State<App>, actor: Actor, asked: Asked) -> Result<Response> {
-    let shared = app.clone();
-    let find = move |wanted: Wanted<KeyId>| {
-        let (app, actor) = (shared.clone(), actor.clone());
-        async move { api_keys::list(&app, &actor, &wanted).await }
-    };
-    asked.answer(&app, "api_keys.list".to_owned(), list::id, list::cursor, find).await
+/// Lists keys, newest first.
+pub(super) async fn list(
+    State(app): State<App>,
+    actor: Actor,
+    ListRequest { options, .. }: ListRequest,
+) -> Result<Response> {
+    let find = |app, actor, page| async move { api_keys::list(&app, &actor, &page).await };
+    list::answer(app, actor, options, "api_keys.list".to_owned(), find).await
 }
 
 /// Revokes a key.

@@ -1,4 +1,4 @@
-//! Logging in and out over HTTP.
+//! Set-up, log-in, log-out and the caller's own account over HTTP.
 
 use super::input::extract::Valid;
 use crate::{
@@ -23,10 +23,10 @@ pub(super) struct SetUp {
     /// The token that the server printed.
     #[schemars(length(min = 1, max = 255))]
     token: String,
-    /// What they log in with.
+    /// The e-mail address, with which they log in.
     #[schemars(length(min = 1, max = 254), extend("format" = "idn-email"))]
     email: String,
-    /// What to call them.
+    /// The name to show.
     #[schemars(length(min = 1, max = 255))]
     name: String,
     /// 15 to 256 characters, counted in Unicode's form NFC (the operator may lower the 15); none that is easily guessed,
@@ -35,7 +35,7 @@ pub(super) struct SetUp {
     password: String,
 }
 
-/// Makes the first administrator.
+/// Creates the first administrator.
 pub(super) async fn set_up(
     State(app): State<App>,
     source: Source,
@@ -46,7 +46,7 @@ pub(super) async fn set_up(
     Ok((StatusCode::CREATED, Json(user)))
 }
 
-/// Who logs in.
+/// The credentials of a user.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"email": "ada@example.com", "password": "a long and private phrase"}))]
@@ -59,7 +59,7 @@ pub(super) struct LogIn {
     password: String,
 }
 
-/// Begins a session.
+/// Starts a session.
 pub(super) async fn log_in(
     State(app): State<App>,
     source: Source,
@@ -68,11 +68,11 @@ pub(super) async fn log_in(
     sessions::log_in(&app, source, &body.email, &body.password).await.map(Json)
 }
 
-/// The token that continues a session.
+/// The token with which a session continues.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Refresh {
-    /// The `refresh_token` of the last answer.
+    /// The `refresh_token` of the last response.
     #[schemars(length(min = 1, max = 4096))]
     refresh_token: String,
 }
@@ -92,11 +92,11 @@ pub(super) async fn log_out(State(app): State<App>, actor: Actor) -> Result<Stat
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A password to replace the caller's.
+/// A new password for the caller.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangePassword {
-    /// The present one.
+    /// The current password.
     #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     current_password: String,
     /// 15 to 256 characters, counted in Unicode's form NFC (the operator may lower the 15); none that is easily guessed,
@@ -115,7 +115,7 @@ pub(super) async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Who is calling.
+/// Describes the caller.
 pub(super) async fn me(State(app): State<App>, actor: Actor) -> Result<Json<Me>> {
     sessions::me(&app, &actor).await.map(Json)
 }

@@ -1,5 +1,5 @@
-//! What is known about a request while it is processed. The middleware creates the context from the head of the request,
-//! the gate adds the operation and the caller, and the log, the metrics and the trace read it at the end.
+//! What is known about a request while it is processed. The middleware creates the context from the head of the
+//! request, the gate adds the operation and the caller, and the log, the metrics and the trace read it at the end.
 
 use super::{client_address, operation::Operation};
 use crate::{
@@ -66,7 +66,8 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// The trace that events and audit rows record. They record it only if the caller or a configured collector knows it.
+    /// The trace that events and audit rows record. They record it only if the caller or a configured collector knows
+    /// it.
     pub(super) fn recorded_id(&self, app: &App) -> Option<TraceId> {
         (self.parent.is_some() || app.config.traces.otlp_endpoint.is_some()).then_some(self.id)
     }
@@ -85,8 +86,8 @@ fn identify(app: &App, headers: &HeaderMap) -> (Arc<str>, Trace) {
     }
 }
 
-/// The request identifier that the client sent, if it was sent once and has at most [`MAX_REQUEST_ID`] letters, digits, `.`,
-/// `_` and `-`.
+/// The request identifier that the client sent, if it was sent once and has at most [`MAX_REQUEST_ID`] letters, digits,
+/// `.`, `_` and `-`.
 fn sent_request_id(headers: &HeaderMap) -> Option<&str> {
     let plain = |text: &&str| {
         (1..=MAX_REQUEST_ID).contains(&text.len())

@@ -1,11 +1,14 @@
-//! The history over HTTP: an order's, and that of everything, which can be waited for.
+//! Events over HTTP: those of one order, and the feed of all, on which a client can wait.
 
 use super::{
-    input::extract::{Parameters, PathId},
+    input::{
+        extract::{Parameters, PathId},
+        integer::SequenceNumber,
+        list::{ListRequest, PageSize},
+    },
     output::{
-        export::{self, Format},
-        list::{self, Asked},
-        reply,
+        export::{Format, refuse_paging},
+        list, reply,
     },
 };
 use crate::{
@@ -15,8 +18,8 @@ use crate::{
     error::Result,
     service::{
         events,
-        page::Wanted,
-        views::{Page, PageInfo},
+        page::{Page, PageInfo, PageRequest},
+        views::EventView,
     },
 };
 use axum::{extract::State, http::Uri, response::Response};
@@ -24,7 +27,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// The longest that a request may wait for an event.
+/// The longest time that a request may wait for an event.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Which events to list.
@@ -32,11 +35,9 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 #[serde(deny_unknown_fields)]
 pub(super) struct ListEvents {
     /// The `seq` after which to begin; 0 if left out.
-    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
-    after: Option<i64>,
+    after: Option<SequenceNumber>,
     /// Entries of a page; more than 200 are lowered to 200.
-    #[schemars(range(min = 1))]
-    limit: Option<u64>,
+    limit: Option<PageSize>,
     /// Whole seconds to wait for an event if there is none yet.
     #[schemars(range(min = 0, max = 30))]
     wait: Option<u64>,
@@ -44,46 +45,47 @@ pub(super) struct ListEvents {
     count: Option<bool>,
 }
 
-/// Everything that happened, in one order without gaps.
+/// Lists all events in the order of their sequence numbers, which have no gaps.
 pub(super) async fn feed(
     State(app): State<App>,
     actor: Actor,
-    Parameters(asked): Parameters<ListEvents>,
+    Parameters(parameters): Parameters<ListEvents>,
     format: Format,
     uri: Uri,
 ) -> Result<Response> {
-    let after = asked.after.unwrap_or(0);
+    let after = parameters.after.map_or(0, SequenceNumber::get);
     if format != Format::Page {
-        export::refuse_paging(&[("limit", asked.limit.is_some()), ("wait", asked.wait.is_some())])?;
-        return list::all(format, move |wanted| {
+        refuse_paging(&[("limit", parameters.limit.is_some()), ("wait", parameters.wait.is_some())])?;
+        return list::rows(format, move |page| {
             let (app, actor) = (app.clone(), actor.clone());
-            let wanted = Wanted { after: wanted.after.or(Some(after)), ..wanted };
-            async move { events::export(&app, &actor, wanted).await }
+            let page = PageRequest { after: page.after.or(Some(after)), ..page };
+            async move { events::export(&app, &actor, page).await }
         })
         .await;
     }
-    let limit = list::page_size(asked.limit);
-    let wait = Duration::from_secs(asked.wait.unwrap_or(0));
-    let wanted = Wanted { after: Some(after), limit, count: asked.count == Some(true) };
-    let found = events::list(&app, &actor, wanted, wait).await?;
-    let next = found.entries.last().map_or(after, |event| event.seq).to_string();
-    let has_more = found.next.is_some();
-    let link = has_more.then(|| ("after", next.clone()));
-    let page = PageInfo { limit, has_more, next: Some(next), total: found.total };
-    Ok(reply::linked(&Page { data: found.entries, page }, &uri, link))
+    let limit = parameters.limit.unwrap_or(PageSize::DEFAULT).entries();
+    let wait = Duration::from_secs(parameters.wait.unwrap_or(0));
+    let page = PageRequest { after: Some(after), limit, count: parameters.count == Some(true) };
+    let found = events::list(&app, &actor, page, wait).await?;
+    Ok(feed_page(found, after, &uri))
 }
 
-/// An order's history, oldest first.
+/// The feed names a place to go on from even where nothing follows yet, so that a client can ask for what comes later.
+fn feed_page(found: Page<EventView, i64>, after: i64, uri: &Uri) -> Response {
+    let next = found.entries.last().map_or(after, |event| event.seq).to_string();
+    let link = found.info.has_more.then(|| ("after", next.clone()));
+    let PageInfo { limit, has_more, total, .. } = found.info;
+    let info = PageInfo { limit, has_more, next: Some(next), total };
+    reply::linked(&Page { entries: found.entries, info }, uri, link)
+}
+
+/// Lists an order's events, oldest first.
 pub(super) async fn of_order(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    asked: Asked,
+    ListRequest { options, .. }: ListRequest,
 ) -> Result<Response> {
-    let shared = app.clone();
-    let find = move |wanted: Wanted<i64>| {
-        let (app, actor) = (shared.clone(), actor.clone());
-        async move { events::of_order(&app, &actor, id, &wanted).await }
-    };
-    asked.answer(&app, format!("orders.events {id}"), list::row, list::of_row, find).await
+    let find = move |app, actor, page| async move { events::of_order(&app, &actor, id, &page).await };
+    list::answer(app, actor, options, format!("orders.events {id}"), find).await
 }

@@ -1,7 +1,7 @@
-//! The checks before every handler, as the operation's row in the table declares them. They run in the order that the guide
-//! promises: authentication, rate limit, shutdown, permission, size and media type of the body, and query parameters where
-//! an operation has none. The arguments of the handler check the rest. Requests that match no operation are answered here
-//! as well.
+//! The checks before every handler, as the operation's row in the table declares them. They run in the order that the
+//! guide promises: authentication, rate limit, shutdown, permission, size and media type of the body, and query
+//! parameters where an operation has none. The arguments of the handler check the rest. Requests that match no
+//! operation are answered here as well.
 
 mod body;
 mod rate_limit;
@@ -29,8 +29,8 @@ use tokio::sync::SemaphorePermit;
 
 /// How long a request waits for a permit. A request that cannot start within this time is rejected early.
 const PERMIT_WAIT: Duration = Duration::from_millis(500);
-/// How much longer than the time limit a handler may run. A write that reaches the limit itself reports its outcome within
-/// this time.
+/// How much longer than the time limit a handler may run. A write that reaches the limit itself reports its outcome
+/// within this time.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Checks a request against its operation, runs the handler, and audits a denial.
@@ -59,7 +59,8 @@ pub(super) async fn enter(
     revalidate::guarded(&app, &operation, actor, response)
 }
 
-/// Answers requests for unknown paths. They count against the rate limit, so that paths cannot be guessed at full speed.
+/// Answers requests for unknown paths. They count against the rate limit, so that paths cannot be guessed at full
+/// speed.
 pub(super) async fn not_found(State(app): State<App>, request: Request) -> Response {
     unmatched(&app, &request, Error::absent())
 }
@@ -100,8 +101,8 @@ async fn run(app: &App, operation: &Operation, request: Request, next: Next) -> 
     answered.unwrap_or_else(|_| Error::new(&problem::TIMEOUT).into_response())
 }
 
-/// Waits for a permit to do work. Two kinds of operation need none, because their waiting would keep others from working:
-/// those that wait for something to happen, and anonymous ones, which are quick or have a queue of their own.
+/// Waits for a permit to do work. Two kinds of operation need none, because their waiting would keep others from
+/// working: those that wait for something to happen, and anonymous ones, which are quick or have a queue of their own.
 async fn request_permit<'a>(app: &'a App, operation: &Operation) -> Result<Option<SemaphorePermit<'a>>> {
     if operation.access == Access::Anonymous || !operation.extra_time.is_zero() {
         return Ok(None);
@@ -142,7 +143,8 @@ async fn check(app: &App, operation: &Arc<Operation>, mut request: Request) -> R
         }
         Expected::None => request,
     };
-    // An operation with parameters parses them in its handler. Probes and pages accept any parameter that a monitor adds.
+    // An operation with parameters parses them in its handler. Probes and pages accept any parameter that a monitor
+    // adds.
     if operation.query.is_none() && operation.in_api() {
         query::parse::<NoParameters>(request.uri().query().unwrap_or_default())?;
     }

@@ -1,9 +1,14 @@
-//! What comes in: bodies, queries and path segments, read and checked before a handler runs.
+//! What a request carries: its headers, path, query and body, parsed and checked before a handler runs. No rule that
+//! relates one field to another is checked here; those are in `domain` and `service`.
 
+pub mod entity_tag;
 pub mod extract;
 pub(crate) mod fault;
+pub mod idempotency_key;
+pub mod integer;
 pub mod json;
 pub mod lines;
-pub(crate) mod permissions;
+pub mod list;
+pub mod parsed;
 pub mod query;
 pub mod schema;

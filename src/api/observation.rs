@@ -2,7 +2,12 @@
 //! before the response is recorded as abandoned.
 
 use super::context::{Context, Trace};
-use crate::{app::App, domain::trace::TARGET, error::Error, telemetry::metrics::NO_OPERATION};
+use crate::{
+    app::App,
+    domain::trace::TARGET,
+    error::Error,
+    telemetry::{logs::Millis, metrics::NO_OPERATION},
+};
 use axum::{http::Method, response::Response};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -66,7 +71,7 @@ impl Observation {
         self.log(Some(status), code, taken);
         let slow_after = operation.map_or(SLOW_AFTER, |operation| SLOW_AFTER.saturating_add(operation.extra_time));
         if taken > slow_after {
-            tracing::warn!(operation = id, duration_us = micros(taken), "slow request");
+            tracing::warn!(operation = id, duration_us = micros(taken), "slow request {id}: {}", Millis(taken));
         }
         if let Some(error) = error {
             self.app.metrics.problems.count(error.problem().code);
@@ -84,8 +89,13 @@ impl Observation {
             error.code = code,
             client.address = self.context.address.map(field::display),
             duration_us = micros(taken),
-            "{}",
-            if status.is_some() { "request" } else { "the client disconnected before the response" }
+            "{} {} {}",
+            self.method,
+            self.path,
+            status.map_or_else(
+                || format!("was abandoned by its client after {}", Millis(taken)),
+                |status| format!("→ {status} in {}", Millis(taken))
+            )
         );
     }
 }
@@ -106,9 +116,9 @@ fn log_cause(error: &Error, response: &Response) {
     let Some(cause) = error.cause() else { return };
     let code = error.problem().code;
     if response.status().is_server_error() {
-        tracing::error!(error.code = code, error.cause = chain(cause), "the request failed");
+        tracing::error!(error.code = code, error.cause = chain(cause), "request failed: {code}");
     } else {
-        tracing::debug!(error.code = code, error.cause = chain(cause), "the request was refused");
+        tracing::debug!(error.code = code, error.cause = chain(cause), "request refused: {code}");
     }
 }
 

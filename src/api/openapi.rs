@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document, generated from the table of operations and the schemas of their types. It only describes: the
-//! table and the types decide what an operation accepts and returns.
+//! The OpenAPI 3.1 document, generated from the table of operations and the schemas of their types. It only describes:
+//! the table and the types decide what an operation accepts and returns.
 
 mod parameters;
 mod paths;
@@ -119,8 +119,8 @@ impl Schemas {
         Self { requests: settings.into_generator(), responses }
     }
 
-    /// All definitions. A type that occurs in requests and in responses is defined twice, as `NameInput` and `Name`, unless
-    /// both schemas are equal and contain no reference.
+    /// All definitions. A type that occurs in requests and in responses is defined twice, as `NameInput` and `Name`,
+    /// unless both schemas are equal and contain no reference.
     fn finish(mut self, paths: &mut Map<String, Value>) -> Map<String, Value> {
         let mut all = self.responses.take_definitions(true);
         let mut requests = Value::Object(self.requests.take_definitions(true));

@@ -1,5 +1,6 @@
-//! The description of one API operation: one row of the table in `api/routes.rs`. The router, the gate, the OpenAPI document
-//! and the authorisation test all read the same rows, so they cannot disagree. No behaviour is implemented here.
+//! The description of one API operation: one row of the table in `api/routes.rs`. The router, the gate, the OpenAPI
+//! document and the authorisation test all read the same rows, so they cannot disagree. No behaviour is implemented
+//! here.
 
 mod builder;
 

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
-        id::{Identifier, OrderId, UserId},
+        id::{OrderId, UserId},
         order::OrderStatus,
         transaction::PaymentStatus,
     },
@@ -23,7 +23,6 @@ use crate::{
     service::{
         idempotency::Effect,
         orders::{self, ExpectedVersion, OrderName, Target},
-        views::OrderView,
     },
 };
 use axum::{extract::State, http::HeaderMap, response::Response};

@@ -1,4 +1,4 @@
-//! What goes out: replies, lists, exports and problems, rendered for the client.
+//! What a response carries: documents, lists, exports and problems. What they say is decided in `service` and `error`.
 
 pub(crate) mod csv_rows;
 pub(crate) mod export;

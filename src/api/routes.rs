@@ -1,20 +1,21 @@
-//! THE TABLE: one row for each operation. A row states, in this order, method, id, path, summary and handler; who may call
-//! it; idempotency and versions; parameters and body; the response; and the problems that do not follow from the rest.
+//! THE TABLE: one row for each operation. A row states, in this order, method, id, path, summary and handler; who may
+//! call it; idempotency and versions; parameters and body; the response; and the problems that do not follow from the
+//! rest.
 //!
 //! The router, the checks before each handler, the OpenAPI document and the authorisation test are all made from these
 //! rows. Handlers are in the file of their noun; the words of a row are in `api/operation/builder.rs`.
 
 use super::{
-    analytics, api_keys, audit, auth, events, idempotency, openapi,
+    analytics, api_keys, audit, auth, events, idempotency,
+    input::list::ListQuery,
+    openapi,
     operation::{
         Idempotency::{Optional, Required},
         NDJSON, Operation, SQLITE,
         Versioning::{ConditionalRead, ConditionalWrite, Tagged},
         WithoutAccess, delete, get, patch, post, put,
     },
-    orders,
-    output::list::Paging,
-    roles, sessions, system, transactions, users,
+    orders, roles, sessions, system, transactions, users,
 };
 use crate::{
     auth::rate_limit::AnonymousBucket,
@@ -91,7 +92,7 @@ fn authentication_and_users() -> Vec<Operation> {
             .read_by("users.get"),
         get("users.list", "/v1/users", "List users", users::list)
             .requires(&[UsersRead])
-            .query::<Paging>()
+            .query::<ListQuery>()
             .returns_page::<Page<UserView>>()
             .exports(),
         get("users.get", "/v1/users/{id}", "Read a user", users::get).signed_in().returns::<UserView>(),
@@ -114,7 +115,7 @@ fn sessions_roles_keys_and_audit() -> Vec<Operation> {
     vec![
         get("sessions.list", "/v1/users/{id}/sessions", "List a user's sessions", sessions::list)
             .signed_in()
-            .query::<Paging>()
+            .query::<ListQuery>()
             .returns_page::<Page<SessionView>>()
             .exports(),
         delete("sessions.delete_all", "/v1/users/{id}/sessions", "End all of a user's sessions", sessions::revoke_all)
@@ -130,7 +131,7 @@ fn sessions_roles_keys_and_audit() -> Vec<Operation> {
         .returns_nothing(),
         get("roles.list", "/v1/roles", "List roles", roles::list)
             .requires(&[UsersRead])
-            .query::<Paging>()
+            .query::<ListQuery>()
             .returns_page::<Page<RoleView>>()
             .exports(),
         put("roles.put", "/v1/roles/{name}", "Create or replace a role", roles::put)
@@ -149,7 +150,7 @@ fn sessions_roles_keys_and_audit() -> Vec<Operation> {
             .problems(&[&problem::PERMISSION_NOT_HELD]),
         get("api_keys.list", "/v1/api-keys", "List API keys", api_keys::list)
             .requires(&[ApiKeysWrite])
-            .query::<Paging>()
+            .query::<ListQuery>()
             .returns_page::<Page<KeyView>>()
             .exports(),
         delete("api_keys.delete", "/v1/api-keys/{id}", "Revoke an API key", api_keys::revoke)
@@ -157,7 +158,7 @@ fn sessions_roles_keys_and_audit() -> Vec<Operation> {
             .returns_nothing(),
         get("audit.list", "/v1/audit", "Read the audit trail", audit::list)
             .requires(&[AuditRead])
-            .query::<audit::ListAudit>()
+            .query::<ListQuery<audit::ListAudit>>()
             .returns_page::<Page<AuditView>>()
             .exports(),
     ]
@@ -180,7 +181,7 @@ fn order_operations() -> Vec<Operation> {
             .returns_text(NDJSON),
         get("orders.list", "/v1/orders", "List orders", orders::list)
             .requires(ORDER_READERS)
-            .query::<orders::ListOrders>()
+            .query::<ListQuery<orders::ListOrders>>()
             .returns_page::<Page<OrderView<'_>>>()
             .exports(),
         one(get("orders.get", "/v1/orders/{id}", "Read an order", orders::get)),
@@ -244,7 +245,7 @@ fn events_and_idempotency_keys() -> Vec<Operation> {
     vec![
         get("orders.events", "/v1/orders/{id}/events", "List an order's events", events::of_order)
             .requires(ORDER_READERS)
-            .query::<Paging>()
+            .query::<ListQuery>()
             .returns_page::<Page<EventView>>()
             .exports(),
         get("events.list", "/v1/events", "List the events of all orders", events::feed)
@@ -287,7 +288,7 @@ fn payments_and_refunds() -> Vec<Operation> {
             transactions::of_order,
         )
         .requires(ORDER_READERS)
-        .query::<Paging>()
+        .query::<ListQuery>()
         .returns_page::<Page<TransactionView<'_>>>()
         .exports(),
         get("transactions.get", "/v1/transactions/{id}", "Read a payment or refund", transactions::get)
@@ -319,7 +320,7 @@ fn reports() -> Vec<Operation> {
             "Get revenue by user",
             analytics::revenue_by_user,
         ))
-        .query::<analytics::RevenueQuery>()
+        .query::<ListQuery<analytics::RevenueQuery>>()
         .returns_page::<Report<RevenueRow>>(),
         report(get(
             "analytics.status_counts",

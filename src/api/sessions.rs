@@ -1,31 +1,30 @@
 //! A user's sessions over HTTP.
 
 use super::{
-    input::extract::{PathId, Segments},
-    output::list::{self, Asked},
+    input::{
+        extract::{PathId, Segments},
+        list::ListRequest,
+    },
+    output::list,
 };
 use crate::{
     app::App,
     auth::Actor,
     domain::id::{Identifier, SessionId, UserId},
     error::{Error, Result},
-    service::{page::Wanted, sessions},
+    service::sessions,
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 
-/// A user's sessions, newest first.
+/// Lists a user's sessions, newest first.
 pub(super) async fn list(
     State(app): State<App>,
     actor: Actor,
     PathId(user): PathId<UserId>,
-    asked: Asked,
+    ListRequest { options, .. }: ListRequest,
 ) -> Result<Response> {
-    let shared = app.clone();
-    let find = move |wanted: Wanted<SessionId>| {
-        let (app, actor) = (shared.clone(), actor.clone());
-        async move { sessions::list(&app, &actor, user, &wanted).await }
-    };
-    asked.answer(&app, format!("sessions.list {user}"), list::id, list::cursor, find).await
+    let find = move |app, actor, page| async move { sessions::list(&app, &actor, user, &page).await };
+    list::answer(app, actor, options, format!("sessions.list {user}"), find).await
 }
 
 /// Ends one of a user's sessions.

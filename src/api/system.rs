@@ -1,11 +1,14 @@
-//! Probes, the version, the metrics, and a copy of everything.
+//! Probes, version, metrics and backups over HTTP.
 
 use super::operation::SQLITE;
 use crate::{
-    app::{App, readiness::Working},
+    app::App,
     auth::Actor,
     error::{Error, Result, problem},
-    service::{self, backups},
+    service::{
+        self, backups,
+        readiness::{self, Check},
+    },
     telemetry::metrics::page,
 };
 use axum::{
@@ -21,75 +24,50 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 
-/// How long the writer may take to show that it lives.
-const PROBE_TIME: Duration = Duration::from_secs(2);
-/// How long making a copy of everything may take.
+/// The longest time that a backup may take.
 pub(super) const COPY_TIME: Duration = Duration::from_hours(1);
 
-/// That the process is up.
+/// The process is up.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Live {
     /// `ok`.
     status: &'static str,
 }
 
-/// That requests can be served.
+/// The service can serve requests.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Ready {
-    /// `ok`; what is not is the problem `not_ready`.
+    /// `ok`. A service that is not ready responds with the problem `not_ready`.
     status: &'static str,
     /// What an acknowledged write survives: `full` (a power cut) or `normal` (a crash of the process).
     durability: &'static str,
-    /// What was checked.
+    /// The conditions that were checked.
     checks: Vec<Check>,
 }
 
-/// One condition of being ready.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Check {
-    /// What was checked.
-    name: &'static str,
-    /// Whether it holds.
-    ok: bool,
-    /// What an operator should know.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'static str>,
-}
-
-/// What is running here.
+/// The program and its version.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Version {
-    /// The program.
+    /// The name of the program.
     name: &'static str,
-    /// Its version, as semantic versioning has it.
+    /// Its version (semantic versioning).
     #[serde(rename = "version")]
     number: &'static str,
-    /// The SQLite that is part of it.
+    /// The version of the SQLite in it.
     sqlite: &'static str,
 }
 
-/// The process is up.
+/// Responds as long as the process is up.
 pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "ok" })
 }
 
-/// Whether requests can be served.
+/// Checks whether the service can serve requests.
 ///
 /// # Errors
-/// `not_ready` with the checks, if one of them fails.
+/// `not_ready` with all checks if one of them fails.
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
-    let check = |name, ok, detail| Check { name, ok, detail: (!ok).then_some(detail) };
-    let look = async {
-        let writer = app.store.writable(PROBE_TIME).await;
-        Working { writer, schema: app.store.schema_is_current().await, disk: app.store.has_room() }
-    };
-    let working = app.readiness.working(&app.clock, look).await;
-    let checks = vec![
-        check("writer", working.writer, "the writer does not answer"),
-        check("schema", working.schema, "the file cannot be read, or another program has changed it"),
-        check("disk", working.disk, "the disk is full, or almost"),
-        check("accepting", !app.is_draining(), "the service is stopping"),
-    ];
+    let checks = readiness::check(&app).await;
     let failing: Vec<_> =
         checks.iter().filter_map(|check| Some(format!("{}: {}", check.name, check.detail?))).collect();
     if failing.is_empty() {
@@ -99,12 +77,12 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
     Err(Error::new(&problem::NOT_READY).detail(failing.join("; ")).member("checks", checks))
 }
 
-/// What is running here.
+/// Names the program and its version.
 pub(super) async fn version() -> Json<Version> {
     Json(Version { name: "orderd", number: env!("CARGO_PKG_VERSION"), sqlite: App::sqlite_version() })
 }
 
-/// A copy of everything as it is now: consistent, verified, and made while writes go on.
+/// Sends a copy of the whole database. It is consistent and verified, and writes go on while it is made.
 pub(super) async fn backup(State(app): State<App>, actor: Actor) -> Result<Response> {
     let download = Arc::new(backups::download(&app, actor).await?);
     let headers = [
@@ -127,7 +105,7 @@ pub(super) async fn backup(State(app): State<App>, actor: Actor) -> Result<Respo
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// What is counted, in Prometheus's text format.
+/// Sends the metrics in the text format of Prometheus.
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, page::MEDIA_TYPE)], service::metrics::page(&app)).into_response()
 }

@@ -1,8 +1,12 @@
 //! Users over HTTP.
 
 use super::{
-    input::extract::{PathId, Valid},
-    output::list::{self, Asked},
+    input::{
+        extract::{PathId, Valid},
+        list::ListRequest,
+        parsed::Parsed,
+    },
+    output::list,
 };
 use crate::{
     app::App,
@@ -11,7 +15,6 @@ use crate::{
     error::Result,
     service::{
         idempotency::Effect,
-        page::Wanted,
         users::{self, ChangeUser, NewUser},
         views::UserView,
     },
@@ -42,7 +45,7 @@ pub(super) struct CreateUser {
     password: String,
 }
 
-/// Makes a user.
+/// Creates a user.
 pub(super) async fn create(
     State(app): State<App>,
     actor: Actor,
@@ -52,19 +55,19 @@ pub(super) async fn create(
     users::create(&app, actor, attempt, new).await
 }
 
-/// A user.
+/// Reads a user.
 pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId<UserId>) -> Result<Json<UserView>> {
     users::get(&app, &actor, id).await.map(Json)
 }
 
-/// Users, newest first.
-pub(super) async fn list(State(app): State<App>, actor: Actor, asked: Asked) -> Result<Response> {
-    let shared = app.clone();
-    let find = move |wanted: Wanted<UserId>| {
-        let (app, actor) = (shared.clone(), actor.clone());
-        async move { users::list(&app, &actor, &wanted).await }
-    };
-    asked.answer(&app, "users.list".to_owned(), list::id, list::cursor, find).await
+/// Lists users, newest first.
+pub(super) async fn list(
+    State(app): State<App>,
+    actor: Actor,
+    ListRequest { options, .. }: ListRequest,
+) -> Result<Response> {
+    let find = |app, actor, page| async move { users::list(&app, &actor, &page).await };
+    list::answer(app, actor, options, "users.list".to_owned(), find).await
 }
 
 /// A merge patch (RFC 7396): absent fields stay.
@@ -82,28 +85,11 @@ pub(super) struct PatchUser {
     #[schemars(length(min = 1, max = 40), with = "String")]
     role: Option<String>,
     /// Whether they may act; nobody changes their own.
-    #[schemars(with = "Status")]
-    status: Option<Status>,
+    #[schemars(with = "Parsed<UserStatus>")]
+    status: Option<Parsed<UserStatus>>,
     /// Sets it and ends their sessions; 15 to 256 characters, as for a new user.
     #[schemars(length(min = 1, max = 1024), with = "String", extend("writeOnly" = true))]
     password: Option<String>,
-}
-
-/// Whether a user may act.
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Active,
-    Disabled,
-}
-
-impl From<Status> for UserStatus {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Active => Self::Active,
-            Status::Disabled => Self::Disabled,
-        }
-    }
 }
 
 /// Changes a user.
@@ -117,7 +103,7 @@ pub(super) async fn update(
         email: body.email,
         name: body.name,
         role: body.role,
-        status: body.status.map(UserStatus::from),
+        status: body.status.map(|status| status.0),
         password: body.password.map(Into::into),
     };
     users::change(&app, actor, attempt, id, change).await

@@ -1,5 +1,5 @@
-//! What is known of the scheduled backups while the application runs: the last good one, and what came in the way of the
-//! next. Making them is a use case, and not done here.
+//! The state of scheduled backups while the application runs: the last backup and the last failure. Making backups is a
+//! use case and is not done here.
 
 use crate::domain::time::Timestamp;
 use std::{
@@ -8,38 +8,39 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// What is known of the scheduled backups.
+/// The state of scheduled backups.
 pub struct Backups {
-    state: Mutex<State>,
-    /// The place of whoever downloads a copy; there is one.
+    state: Mutex<BackupState>,
+    /// The permit to download a backup. There is one.
     pub download: Arc<Semaphore>,
 }
 
 #[derive(Default)]
-struct State {
+struct BackupState {
     last_good: Option<Good>,
     failure: Option<Failure>,
 }
 
-/// A backup that was verified and is on disk.
+/// A verified backup on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Good {
-    /// Where it is.
+    /// The file.
     pub path: PathBuf,
-    /// Its size.
+    /// The size of the file.
     pub bytes: u64,
-    /// When it was made.
+    /// The time of the snapshot.
     pub made_at: Timestamp,
-    /// Until when nothing had changed since, as far as is known: how old what it lacks can be.
+    /// The latest time at which the database was known to be unchanged since the backup. Every change that the backup
+    /// lacks is newer.
     pub current_at: Timestamp,
 }
 
-/// Why there is no newer backup.
+/// A failed attempt to make a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// When it was last tried.
+    /// The time of the attempt.
     pub at: Timestamp,
-    /// What came in the way. It names paths, and is for operators alone.
+    /// The reason. It contains paths and is for operators only.
     pub reason: String,
 }
 
@@ -50,22 +51,22 @@ impl Default for Backups {
 }
 
 impl Backups {
-    /// The newest backup, whichever run of the server made it.
+    /// The newest backup, also if an earlier run of the server made it.
     pub fn last_good(&self) -> Option<Good> {
         self.with(|state| state.last_good.clone())
     }
 
-    /// The last attempt, if it failed.
+    /// The failure of the last attempt, if it failed.
     pub fn failure(&self) -> Option<Failure> {
         self.with(|state| state.failure.clone())
     }
 
-    /// Notes a good one: from now on nothing has failed.
+    /// Records a backup and clears the failure.
     pub fn succeeded(&self, good: Good) {
-        self.with(|state| *state = State { last_good: Some(good), failure: None });
+        self.with(|state| *state = BackupState { last_good: Some(good), failure: None });
     }
 
-    /// Notes that at this instant a backup would hold nothing else than the last one.
+    /// Records that nothing has changed since the last backup, and clears the failure.
     pub fn is_current(&self, now: Timestamp) {
         self.with(|state| {
             if let Some(good) = &mut state.last_good {
@@ -75,12 +76,12 @@ impl Backups {
         });
     }
 
-    /// Notes a failure, and gives the one before it.
+    /// Records a failure and returns the previous one.
     pub fn failed(&self, failure: Failure) -> Option<Failure> {
         self.with(|state| state.failure.replace(failure))
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut BackupState) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,37 +1,38 @@
-//! Whether the parts of the service work, as whoever looked last has found it: looking costs the writer a round trip, and
-//! anybody may ask, as often as they like. What the parts are is known to whoever looks.
+//! Caches the result of the readiness check. The check costs the writer a round trip, and anyone may ask at any rate.
+//! The check itself is not here.
 
 use crate::domain::time::{Clock, Timestamp};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How long what was found is told to others.
-const GOOD_FOR: Duration = Duration::from_secs(1);
+/// How long a result is reused.
+const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// What works.
+/// The result of a readiness check.
 #[derive(Clone, Copy, Debug)]
 pub struct Working {
-    /// The writer makes a round trip.
+    /// The writer answers.
     pub writer: bool,
-    /// The file can be read and has the schema of this program.
+    /// The database can be read and has the schema of this program.
     pub schema: bool,
     /// The disk has room.
     pub disk: bool,
 }
 
-/// What was found last, and when.
+/// The last result and its time.
 #[derive(Default)]
 pub struct Readiness(Mutex<Option<(Timestamp, Working)>>);
 
 impl Readiness {
-    /// What was found a moment ago or, after that, what `look` finds. Whoever asks meanwhile waits for the same.
-    pub async fn working(&self, clock: &Clock, look: impl Future<Output = Working>) -> Working {
+    /// The last result, or the result of `check` if the last one is older than [`MAX_AGE`]. Callers that arrive while a
+    /// check runs wait for its result.
+    pub async fn working(&self, clock: &Clock, check: impl Future<Output = Working>) -> Working {
         let mut last = self.0.lock().await;
         let now = clock.now();
         match *last {
-            Some((at, found)) if at <= now && now < at.plus(GOOD_FOR) => found,
+            Some((at, found)) if at <= now && now < at.plus(MAX_AGE) => found,
             _ => {
-                let found = look.await;
+                let found = check.await;
                 *last = Some((clock.now(), found));
                 found
             }

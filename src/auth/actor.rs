@@ -1,7 +1,6 @@
-//! Who is calling, what they may do, and on which request: the argument of every use case.
+//! The actor: the authenticated caller of a request and its permissions. Every use case takes one.
 //!
-//! An actor is the outcome of authentication and the subject of authorisation. It does not know which things belong
-//! to it: ownership is for the use case to compare.
+//! An actor does not know which orders belong to it; use cases compare owners themselves.
 
 use crate::{
     domain::{
@@ -16,30 +15,30 @@ use std::{fmt, net::IpAddr, sync::Arc};
 /// Bytes of a principal's scope: one for the kind, sixteen for the identifier.
 const SCOPE_LENGTH: usize = 17;
 
-/// On whose credentials something is done.
+/// The holder of the credentials that a request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// A person.
     User {
-        /// Who.
+        /// The user's identifier.
         id: UserId,
-        /// Their log-in; none where a person acts without one, such as during set-up.
+        /// The session of the access token; `None` where a user acts without one, such as during set-up.
         session: Option<SessionId>,
     },
     /// A program.
     ApiKey {
         /// The key.
         id: KeyId,
-        /// The user to whom the key belongs.
-        maker: UserId,
+        /// The user for whom the key acts.
+        owner: UserId,
     },
-    /// This service itself: housekeeping and the command line.
+    /// The service itself: background tasks and the command line.
     System,
 }
 
 impl Principal {
-    /// What separates the idempotency keys of one principal from those of all others. All sessions of a user share one
-    /// scope, so that a request can be sent again after a new log-in.
+    /// The scope of this principal's idempotency keys. All sessions of a user share one, so that a request can be sent
+    /// again after a new log-in.
     pub fn scope(&self) -> [u8; SCOPE_LENGTH] {
         let mut scope = [0; SCOPE_LENGTH];
         let (kind, id) = match self {
@@ -54,7 +53,7 @@ impl Principal {
 }
 
 impl fmt::Display for Principal {
-    /// The form that event and audit rows carry: `usr_…`, `key_…` or `system`.
+    /// The form that events and audit entries contain: `usr_…`, `key_…` or `system`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User { id, .. } => id.fmt(f),
@@ -67,22 +66,22 @@ impl fmt::Display for Principal {
 /// The caller of a use case; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    /// On whose credentials.
+    /// The holder of the credentials.
     pub principal: Principal,
-    /// What they may do at present.
+    /// The permissions that it holds now.
     pub permissions: PermissionSet,
-    /// The user's role; programs have none.
+    /// The role of a user; `None` for an API key.
     pub role: Option<Arc<str>>,
-    /// The request that this is done for.
+    /// The identifier of the request.
     pub request_id: Arc<str>,
-    /// The trace of that request, where somebody else knows it too.
+    /// The trace of the request, if the client or a trace collector knows it too.
     pub trace: Option<TraceId>,
-    /// Where the request came from, if it came over the network.
+    /// The client's address, if the request came over the network.
     pub address: Option<IpAddr>,
 }
 
 impl Actor {
-    /// The service itself, for the work called `request_id`.
+    /// The service itself, with `request_id` as the name of its task.
     pub fn system(request_id: impl Into<Arc<str>>) -> Self {
         Self {
             principal: Principal::System,
@@ -94,7 +93,7 @@ impl Actor {
         }
     }
 
-    /// Whether the actor holds `permission`, or the wider one that includes it.
+    /// Whether the actor holds `permission` or the wider permission that includes it.
     pub fn may(&self, permission: Permission) -> bool {
         self.permissions.holds(permission)
     }
@@ -102,7 +101,7 @@ impl Actor {
     /// Refuses an actor without `permission`.
     ///
     /// # Errors
-    /// `forbidden`, naming the permission.
+    /// `forbidden`; the detail names the permission.
     pub fn require(&self, permission: Permission) -> Result<()> {
         if self.may(permission) {
             return Ok(());
@@ -110,19 +109,19 @@ impl Actor {
         Err(Error::new(&problem::FORBIDDEN).detail(format!("{} is needed for this.", permission.name())))
     }
 
-    /// Refuses to let an actor hand out (in a role or a key) what they do not hold themselves.
+    /// Refuses an actor that grants permissions, in a role or a key, without holding all of them.
     ///
     /// # Errors
-    /// `permission_not_held`, naming what is missing.
-    pub fn require_to_hold(&self, handed_out: PermissionSet) -> Result<()> {
-        let missing: Vec<_> = handed_out.iter().filter(|&p| !self.may(p)).map(Permission::name).collect();
+    /// `permission_not_held`; the detail names the missing permissions.
+    pub fn require_to_hold(&self, granted: PermissionSet) -> Result<()> {
+        let missing: Vec<_> = granted.iter().filter(|&p| !self.may(p)).map(Permission::name).collect();
         if missing.is_empty() {
             return Ok(());
         }
         Err(Error::new(&problem::PERMISSION_NOT_HELD).detail(format!("The caller lacks {}.", missing.join(", "))))
     }
 
-    /// The calling user; none for a program, whoever made its key.
+    /// The calling user; `None` for an API key, whoever owns it.
     pub fn user_id(&self) -> Option<UserId> {
         match self.principal {
             Principal::User { id, .. } => Some(id),
@@ -130,15 +129,15 @@ impl Actor {
         }
     }
 
-    /// The user who answers for what is done: the caller, or the maker of the calling key.
+    /// The user who is responsible: the caller itself, or the owner of the calling API key.
     pub fn responsible(&self) -> Option<UserId> {
         match self.principal {
-            Principal::User { id, .. } | Principal::ApiKey { maker: id, .. } => Some(id),
+            Principal::User { id, .. } | Principal::ApiKey { owner: id, .. } => Some(id),
             Principal::System => None,
         }
     }
 
-    /// The log-in that the caller uses.
+    /// The session of the caller; `None` for an API key.
     pub fn session(&self) -> Option<SessionId> {
         match self.principal {
             Principal::User { session, .. } => session,
@@ -156,7 +155,7 @@ mod tests {
     }
 
     fn key() -> Principal {
-        Principal::ApiKey { id: KeyId::from_bytes([1; 16]), maker: UserId::from_bytes([4; 16]) }
+        Principal::ApiKey { id: KeyId::from_bytes([1; 16]), owner: UserId::from_bytes([4; 16]) }
     }
 
     fn actor(principal: Principal, permissions: &[Permission]) -> Actor {
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_hands_out_what_they_do_not_hold() {
+    fn an_actor_grants_only_permissions_that_it_holds() {
         let clerk = actor(user(), &[Permission::OrdersRead, Permission::UsersWrite]);
         let held = PermissionSet::of(&[Permission::OrdersReadOwn, Permission::UsersWrite]);
         assert!(clerk.require_to_hold(held).is_ok());
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn only_people_are_the_calling_user() {
+    fn only_a_session_makes_an_actor_the_calling_user() {
         let (person, program, system) = (actor(user(), &[]), actor(key(), &[]), Actor::system("req_1"));
         assert_eq!(person.user_id(), person.responsible());
         assert_eq!(person.session(), Some(SessionId::from_bytes([2; 16])));
@@ -194,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_scopes_tell_principals_apart_and_sessions_not() {
+    fn scopes_differ_between_principals_and_not_between_sessions() {
         assert_eq!(user().to_string(), UserId::from_bytes([1; 16]).to_string());
         assert_eq!(key().to_string(), KeyId::from_bytes([1; 16]).to_string());
         assert_eq!(Principal::System.to_string(), "system");
         let again = Principal::User { id: UserId::from_bytes([1; 16]), session: None };
         assert_eq!(user().scope(), again.scope());
-        assert_ne!(user().scope(), key().scope(), "same bytes, another kind");
+        assert_ne!(user().scope(), key().scope(), "same identifier, other kind of principal");
         assert_ne!(user().scope(), Principal::System.scope());
     }
 }

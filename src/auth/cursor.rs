@@ -1,51 +1,51 @@
-//! Places in lists as clients carry them: opaque, authenticated, and good for the one list that they were made for. They
-//! stay good across restarts for as long as the signing key does.
+//! Cursors of lists: opaque to clients, authenticated, and valid only for the list that issued them. A cursor stays valid
+//! across restarts as long as the signing key does.
 
 use super::{Mac, token::KeyRing};
 use crate::error::{Error, Result, problem};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// Bytes of the code that proves a cursor's origin: 128 bits of HMAC-SHA256 (RFC 2104, section 5).
-const CODE_LENGTH: usize = 16;
+/// Bytes of the authentication tag: 128 bits of HMAC-SHA256 (RFC 2104, section 5).
+const TAG_LENGTH: usize = 16;
 
-/// Where the next page begins: the values that the list is ordered by.
+/// The sort values of the last entry of a page. The next page begins after them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub Vec<i64>);
 
-/// Makes and opens cursors.
+/// Seals and opens cursors.
 pub struct Cursors(Mac);
 
 impl Cursors {
-    /// With a key of its own, derived from the ring's.
+    /// Derives the key for cursors from the key ring.
     pub fn new(ring: &KeyRing) -> Self {
         Self(Mac::new(ring, b"cursor"))
     }
 
-    /// The text of `cursor` in the list that `binding` describes.
+    /// The text of a cursor. `binding` describes the list that it is valid for.
     pub fn seal(&self, cursor: &Cursor, binding: &str) -> String {
         let mut bytes: Vec<u8> = cursor.0.iter().flat_map(|value| value.to_be_bytes()).collect();
-        let code = self.code(&bytes, binding);
-        bytes.extend_from_slice(&code);
+        let tag = self.tag(&bytes, binding);
+        bytes.extend_from_slice(&tag);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The cursor of this text.
+    /// Reads the text of a cursor.
     ///
     /// # Errors
-    /// `invalid_cursor` if it was not made here, was altered, or belongs to another list.
+    /// `invalid_cursor` if this service did not issue it, it was altered, or it belongs to another list.
     pub fn open(&self, text: &str, binding: &str) -> Result<Cursor> {
-        self.opened(text, binding).ok_or_else(|| Error::new(&problem::INVALID_CURSOR))
+        self.verified(text, binding).ok_or_else(|| Error::new(&problem::INVALID_CURSOR))
     }
 
-    fn opened(&self, text: &str, binding: &str) -> Option<Cursor> {
+    fn verified(&self, text: &str, binding: &str) -> Option<Cursor> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (values, code) = bytes.split_at_checked(bytes.len().checked_sub(CODE_LENGTH)?)?;
-        let genuine: bool = subtle::ConstantTimeEq::ct_eq(self.code(values, binding).as_slice(), code).into();
+        let (values, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_LENGTH)?)?;
+        let genuine: bool = subtle::ConstantTimeEq::ct_eq(self.tag(values, binding).as_slice(), tag).into();
         let (values, rest) = values.as_chunks::<8>();
         (genuine && rest.is_empty()).then(|| Cursor(values.iter().map(|v| i64::from_be_bytes(*v)).collect()))
     }
 
-    fn code(&self, values: &[u8], binding: &str) -> [u8; CODE_LENGTH] {
+    fn tag(&self, values: &[u8], binding: &str) -> [u8; TAG_LENGTH] {
         let digest = self.0.digest(&[binding.as_bytes(), &[0], values].concat());
         std::array::from_fn(|i| digest[i])
     }
@@ -57,7 +57,7 @@ mod tests {
     use crate::domain::time::Timestamp;
 
     #[test]
-    fn a_cursor_is_good_for_its_own_list_alone() {
+    fn a_cursor_is_valid_only_for_its_own_list() {
         let ring = KeyRing::generate(Timestamp::from_millis(0)).unwrap();
         let (cursors, again) = (Cursors::new(&ring), Cursors::new(&ring));
         let cursor = Cursor(vec![-5, i64::MAX]);

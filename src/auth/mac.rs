@@ -1,27 +1,26 @@
-//! Keyed digests (HMAC-SHA256, RFC 2104): what only a holder of the signing keys can compute. They stand where a plain
-//! digest would let a reader of the database try out guesses.
+//! Message authentication codes (HMAC-SHA256, RFC 2104). Only a holder of the signing keys can compute them, so unlike a
+//! plain digest they do not let a reader of the database test guesses.
 
 use super::{secret::Digest, token::KeyRing};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// Makes keyed digests for one purpose.
+/// Computes keyed digests for one purpose.
 pub struct Mac([u8; 32]);
 
 impl Mac {
-    /// With a key for `purpose`, derived from the ring's.
+    /// Derives the key for `purpose` from the key ring.
     pub fn new(ring: &KeyRing, purpose: &[u8]) -> Self {
         Self(ring.derive(purpose))
     }
 
-    /// With this key.
     pub(super) fn with_key(key: [u8; 32]) -> Self {
         Self(key)
     }
 
     /// The keyed digest of `data`.
     pub fn digest(&self, data: &[u8]) -> Digest {
-        // HMAC takes keys of every length, so there is nothing to fail.
+        // HMAC takes keys of any length, so this cannot fail.
         let Ok(mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 32] };
         mac.chain_update(data).finalize().into_bytes().into()
     }
@@ -33,7 +32,7 @@ mod tests {
     use crate::domain::time::Timestamp;
 
     #[test]
-    fn it_depends_on_the_key_the_purpose_and_the_data() {
+    fn the_digest_depends_on_the_key_the_purpose_and_the_data() {
         let ring = || KeyRing::generate(Timestamp::from_millis(0)).unwrap();
         let (one, other) = (ring(), ring());
         let digest = Mac::new(&one, b"a").digest(b"data");

@@ -1,11 +1,11 @@
-//! The built-in roles and what they may do, on one screen. Roles that users make are rows elsewhere.
+//! The built-in roles and their permissions. Custom roles are rows of the database and not in this table.
 
 use crate::domain::permission::{Permission as P, PermissionSet};
 
-/// The longest name of a role, in characters.
+/// The longest role name, in characters.
 pub const MAX_ROLE_NAME: usize = 40;
 
-/// Every built-in role with its permissions; they cannot be changed.
+/// Every built-in role with its permissions. They cannot be changed.
 pub const BUILT_IN: &[(&str, PermissionSet)] = &[
     ("admin", PermissionSet::of(P::ALL)),
     (
@@ -42,12 +42,12 @@ pub const BUILT_IN: &[(&str, PermissionSet)] = &[
     ("customer", PermissionSet::of(&[P::OrdersReadOwn, P::OrdersCreateOwn, P::OrdersUpdateOwn, P::OrdersCancelOwn])),
 ];
 
-/// The permissions of the built-in role `name`.
+/// The permissions of the built-in role with this name.
 pub fn built_in(name: &str) -> Option<PermissionSet> {
     BUILT_IN.iter().find(|(role, _)| *role == name).map(|&(_, permissions)| permissions)
 }
 
-/// Whether a role may have this name: `[a-z][a-z0-9_-]{0,39}`.
+/// Whether a custom role may have this name. It must match `[a-z][a-z0-9_-]{0,39}`.
 pub fn is_role_name(name: &str) -> bool {
     name.len() <= MAX_ROLE_NAME
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_matrix_is_the_documented_one() {
+    fn built_in_roles_have_the_documented_permissions() {
         assert_eq!(built_in("admin"), Some(PermissionSet::all()));
         assert_eq!(
             names("manager").join(" "),
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn role_names_have_the_documented_form() {
+    fn role_names_must_have_the_documented_form() {
         for good in ["a", "shift-lead", "team_2", &"a".repeat(40)] {
             assert!(is_role_name(good), "{good}");
         }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn built_in_names_are_valid_names() {
+    fn built_in_roles_have_valid_names() {
         assert!(BUILT_IN.iter().all(|(name, _)| is_role_name(name)));
     }
 }

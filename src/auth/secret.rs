@@ -1,9 +1,9 @@
-//! Secrets that are random, and the one home of the operating system's randomness.
+//! Random secrets: API keys, refresh tokens and set-up tokens. This is also the only module that reads the operating
+//! system's randomness.
 //!
-//! An opaque secret is a prefix that says what it is (and lets scanners find leaked ones), 260 random bits in
-//! Crockford's base32, and a checksum that refuses mistyped or invented ones without a look-up. Only its SHA-256 digest
-//! is ever stored: against 260 random bits a slow hash would add nothing. Passwords are chosen by people and live in
-//! `password.rs`.
+//! A secret consists of a prefix that names its kind and lets scanners find leaked secrets, 260 random bits in base32, and
+//! a checksum that rejects mistyped or invented secrets without a lookup. Only its SHA-256 digest is stored; with 260
+//! random bits a slow hash would add nothing. Passwords are chosen by people and handled in `password`.
 
 use crate::{
     domain::base32,
@@ -14,28 +14,30 @@ use std::fmt;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// Random characters of a secret, of five bits each.
+/// Random characters of a secret, five bits each.
 const BODY_LENGTH: usize = 52;
-/// Characters of the checksum: 30 bits of SHA-256 over what stands before it.
+/// Characters of the checksum: 30 bits of the SHA-256 of everything before it.
 const CHECKSUM_LENGTH: usize = 6;
-/// Characters of a secret that may be shown in lists: the prefix and eight more.
-const SHOWN_LENGTH: usize = 12;
-/// Groups of a readable password, and characters in each: 100 bits.
-const GROUPS: (usize, usize) = (4, 5);
+/// Characters of a secret that lists may show: the prefix of its kind and eight more.
+const PUBLIC_PREFIX_LENGTH: usize = 12;
+/// Groups of a readable password.
+const PASSWORD_GROUPS: usize = 4;
+/// Characters in each group. Together the groups have 100 random bits.
+const PASSWORD_GROUP_LENGTH: usize = 5;
 
-/// What a secret is good for. A secret of one kind is never taken for another.
+/// The purpose of a secret. A secret of one kind is never accepted as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `ork_`: a program's credentials.
+pub enum SecretKind {
+    /// `ork_`: authenticates a program.
     ApiKey,
     /// `orr_`: continues a session.
     RefreshToken,
-    /// `ors_`: lets its holder make the first administrator.
+    /// `ors_`: lets its holder create the first administrator.
     SetupToken,
 }
 
-impl Kind {
-    /// What secrets of this kind begin with.
+impl SecretKind {
+    /// The first characters of every secret of this kind.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::ApiKey => "ork_",
@@ -45,39 +47,39 @@ impl Kind {
     }
 }
 
-/// The SHA-256 of a secret: what is stored, and what is looked up.
+/// The SHA-256 of a secret, which is stored and looked up in its place.
 pub type Digest = [u8; 32];
 
-/// A well-formed opaque secret; prints `***`, and is wiped from memory after use.
+/// A well-formed secret. It prints as `***` and is wiped from memory when dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// A fresh secret of 260 bits.
+    /// Generates a secret of 260 random bits.
     ///
     /// # Errors
-    /// `internal`, if the operating system has no randomness.
-    pub fn generate(kind: Kind) -> Result<Self> {
-        let mut text = Zeroizing::new(String::with_capacity(kind.prefix().len() + BODY_LENGTH + CHECKSUM_LENGTH));
-        text.push_str(kind.prefix());
-        text.extend(random_characters::<BODY_LENGTH>()?.iter());
-        let checksum = checksum(&text);
-        text.extend(checksum);
-        Ok(Self(text))
+    /// `internal` if the operating system provides no randomness.
+    pub fn generate(kind: SecretKind) -> Result<Self> {
+        Ok(Self::with_body(kind, random_characters::<BODY_LENGTH>()?.iter().copied()))
     }
 
-    /// The secret of this kind that `seed` stands for: who knows the one knows the other.
-    pub fn from_seed(kind: Kind, seed: &Digest) -> Self {
+    /// Derives the secret of this kind from `seed`. The same seed always gives the same secret.
+    pub fn from_seed(kind: SecretKind, seed: &Digest) -> Self {
+        Self::with_body(kind, base32::encode_bytes(seed, BODY_LENGTH))
+    }
+
+    fn with_body(kind: SecretKind, body: impl Iterator<Item = char>) -> Self {
+        // The full capacity at once, so that no part of the secret remains in freed memory.
         let mut text = Zeroizing::new(String::with_capacity(kind.prefix().len() + BODY_LENGTH + CHECKSUM_LENGTH));
         text.push_str(kind.prefix());
-        text.extend(base32::encode_bytes(seed, BODY_LENGTH));
+        text.extend(body);
         let checksum = checksum(&text);
         text.extend(checksum);
         Self(text)
     }
 
-    /// Reads a secret of this kind; whatever `generate` cannot have made is refused without a look-up.
-    pub fn parse(kind: Kind, text: &str) -> Option<Self> {
+    /// Reads a secret of this kind. `None` if its form or its checksum is wrong.
+    pub fn parse(kind: SecretKind, text: &str) -> Option<Self> {
         let random = text.strip_prefix(kind.prefix())?;
         if random.len() != BODY_LENGTH + CHECKSUM_LENGTH || random.bytes().any(|c| base32::value(c).is_none()) {
             return None;
@@ -86,19 +88,19 @@ impl Secret {
         claimed.chars().eq(checksum(signed)).then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The whole secret, to be shown once to whom it belongs.
+    /// The whole secret, to be shown once to its owner.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// What is stored in its place.
+    /// The digest that is stored in its place.
     pub fn digest(&self) -> Digest {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
-    /// Enough of it for a person to tell theirs apart in a list; leaves more than 200 bits unknown.
+    /// The first characters, by which a person recognises the secret in a list. More than 200 bits remain unknown.
     pub fn prefix(&self) -> &str {
-        &self.0[..SHOWN_LENGTH]
+        &self.0[..PUBLIC_PREFIX_LENGTH]
     }
 }
 
@@ -108,20 +110,20 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Compares two digests in a time that tells nothing about them.
+/// Compares two digests in constant time.
 pub fn same_digest(one: &Digest, other: &Digest) -> bool {
     one.ct_eq(other).into()
 }
 
-/// A random password that a person can copy from a screen: `xxxxx-xxxxx-xxxxx-xxxxx`, 100 bits.
+/// Generates a password of 100 random bits that a person can copy from a screen: `xxxxx-xxxxx-xxxxx-xxxxx`.
 ///
 /// # Errors
-/// `internal`, if the operating system has no randomness.
+/// `internal` if the operating system provides no randomness.
 pub fn readable_password() -> Result<Zeroizing<String>> {
-    const LENGTH: usize = GROUPS.0 * GROUPS.1;
+    const LENGTH: usize = PASSWORD_GROUPS * PASSWORD_GROUP_LENGTH;
     let characters = random_characters::<LENGTH>()?;
-    let groups = characters.chunks(GROUPS.1).map(|group| Zeroizing::new(group.iter().collect::<String>()));
-    let mut password = Zeroizing::new(String::with_capacity(LENGTH + GROUPS.0));
+    let groups = characters.chunks(PASSWORD_GROUP_LENGTH).map(|group| Zeroizing::new(group.iter().collect::<String>()));
+    let mut password = Zeroizing::new(String::with_capacity(LENGTH + PASSWORD_GROUPS));
     for group in groups {
         if !password.is_empty() {
             password.push('-');
@@ -131,29 +133,29 @@ pub fn readable_password() -> Result<Zeroizing<String>> {
     Ok(password)
 }
 
-/// `N` random bytes: a signing key, a key identifier, the key of the cursors.
+/// Generates `N` random bytes, such as a signing key.
 ///
 /// # Errors
-/// `internal`, if the operating system has no randomness.
+/// `internal` if the operating system provides no randomness.
 pub fn random_bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
     let mut bytes = Zeroizing::new([0; N]);
-    #[allow(clippy::disallowed_methods, reason = "the one place where the operating system's randomness is read")]
+    #[allow(clippy::disallowed_methods, reason = "the only place that reads the operating system's randomness")]
     getrandom::fill(bytes.as_mut_slice()).map_err(Error::internal)?;
     Ok(bytes)
 }
 
-/// A seed for the source of identifiers, which need to be unique and not secret.
+/// Generates a seed for identifiers, which must be unique but not secret.
 ///
 /// # Errors
-/// `internal`, if the operating system has no randomness.
+/// `internal` if the operating system provides no randomness.
 pub fn random_seed() -> Result<u64> {
     Ok(u64::from_le_bytes(*random_bytes()?))
 }
 
-/// A random text of `N` characters, five bits each; for identifiers that need to be unguessable only.
+/// Generates a text of `N` random characters of five bits each, for identifiers that must be hard to guess.
 ///
 /// # Errors
-/// `internal`, if the operating system has no randomness.
+/// `internal` if the operating system provides no randomness.
 pub fn random_text<const N: usize>() -> Result<String> {
     Ok(random_characters::<N>()?.iter().collect())
 }
@@ -174,10 +176,10 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const KINDS: [Kind; 3] = [Kind::ApiKey, Kind::RefreshToken, Kind::SetupToken];
+    const KINDS: [SecretKind; 3] = [SecretKind::ApiKey, SecretKind::RefreshToken, SecretKind::SetupToken];
 
     #[test]
-    fn what_was_generated_is_read_back_and_has_the_same_digest() {
+    fn a_generated_secret_is_read_back_and_has_the_same_digest() {
         for kind in KINDS {
             let secret = Secret::generate(kind).unwrap();
             assert_eq!(secret.reveal().len(), 62);
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_one_kind_is_none_of_another() {
+    fn a_secret_of_one_kind_is_not_accepted_as_another() {
         for kind in KINDS {
             let secret = Secret::generate(kind).unwrap();
             for other in KINDS.into_iter().filter(|&other| other != kind) {
@@ -201,43 +203,44 @@ mod tests {
     }
 
     #[test]
-    fn every_altered_character_is_noticed() {
-        let secret = Secret::generate(Kind::ApiKey).unwrap();
+    fn every_altered_character_is_detected() {
+        let secret = Secret::generate(SecretKind::ApiKey).unwrap();
         let text = secret.reveal();
         for i in 0..text.len() {
             let mut altered = text.to_owned();
             let other = if &text[i..=i] == "0" { "1" } else { "0" };
             altered.replace_range(i..=i, other);
-            assert!(Secret::parse(Kind::ApiKey, &altered).is_none(), "character {i}");
+            assert!(Secret::parse(SecretKind::ApiKey, &altered).is_none(), "character {i}");
         }
         for bad in ["", "ork_", &text[..61], &format!("{text}0"), &text.to_uppercase(), &format!(" {text}")] {
-            assert!(Secret::parse(Kind::ApiKey, bad).is_none(), "{bad}");
+            assert!(Secret::parse(SecretKind::ApiKey, bad).is_none(), "{bad}");
         }
-        assert!(Secret::parse(Kind::ApiKey, &format!("ork_{}", "é".repeat(29))).is_none());
+        assert!(Secret::parse(SecretKind::ApiKey, &format!("ork_{}", "é".repeat(29))).is_none());
     }
 
     #[test]
-    fn a_seed_stands_for_one_secret() {
-        let secret = Secret::from_seed(Kind::RefreshToken, &[7; 32]);
-        assert!(Secret::parse(Kind::RefreshToken, secret.reveal()).is_some());
-        assert_eq!(Secret::from_seed(Kind::RefreshToken, &[7; 32]).reveal(), secret.reveal());
+    fn each_seed_gives_one_secret() {
+        let secret = Secret::from_seed(SecretKind::RefreshToken, &[7; 32]);
+        assert!(Secret::parse(SecretKind::RefreshToken, secret.reveal()).is_some());
+        assert_eq!(Secret::from_seed(SecretKind::RefreshToken, &[7; 32]).reveal(), secret.reveal());
         for i in 0..256 {
             let mut other = [7; 32];
             other[i / 8] ^= 1 << (i % 8);
-            assert_ne!(Secret::from_seed(Kind::RefreshToken, &other).reveal(), secret.reveal(), "bit {i}");
+            assert_ne!(Secret::from_seed(SecretKind::RefreshToken, &other).reveal(), secret.reveal(), "bit {i}");
         }
     }
 
     #[test]
-    fn nothing_prints_it() {
-        let secret = Secret::generate(Kind::SetupToken).unwrap();
+    fn a_secret_prints_as_asterisks() {
+        let secret = Secret::generate(SecretKind::SetupToken).unwrap();
         assert_eq!(format!("{secret:?}"), "***");
     }
 
     #[test]
-    fn secrets_differ() {
-        let made: HashSet<_> = (0..1000).map(|_| Secret::generate(Kind::ApiKey).unwrap().reveal().to_owned()).collect();
-        assert_eq!(made.len(), 1000);
+    fn generated_secrets_differ() {
+        let secrets: HashSet<_> =
+            (0..1000).map(|_| Secret::generate(SecretKind::ApiKey).unwrap().reveal().to_owned()).collect();
+        assert_eq!(secrets.len(), 1000);
         assert_ne!(random_seed().unwrap(), random_seed().unwrap());
         assert_ne!(*random_bytes::<32>().unwrap(), *random_bytes::<32>().unwrap());
     }

@@ -1,20 +1,20 @@
-//! Access tokens: JWTs (RFC 7519) in the profile of RFC 9068, signed with HS256 by this service for itself alone.
+//! Access tokens: JWTs (RFC 7519) in the profile of RFC 9068, signed with HS256. Only this service issues and accepts them.
 //!
-//! A header is never interpreted before the signature is checked: it must be, to the byte, the header that this
-//! service writes for one of its keys. So there is no algorithm to choose, no key to fetch and no critical extension
-//! to ignore (RFC 8725, sections 3.1 to 3.11). Whether the session still exists is for `access.rs` to say.
+//! A header is never interpreted before the signature is verified: it must be, byte for byte, the header that this service
+//! writes for one of its keys. So there is no algorithm to choose, no key to fetch and no critical extension to ignore
+//! (RFC 8725, sections 3.1 to 3.11). Whether the session still exists is decided in `access.rs`.
 
 mod crypto;
 #[cfg(test)]
 mod forgeries;
-mod ring;
+mod key_ring;
 
-pub use ring::KeyRing;
+pub use key_ring::KeyRing;
 
 use crate::{
     auth::{
         Mac,
-        secret::{self, Kind, Secret},
+        secret::{self, Secret, SecretKind},
     },
     domain::{
         id::{Identifier, SessionId, UserId},
@@ -30,31 +30,31 @@ use std::{
     time::Duration,
 };
 
-/// The type that the header names (RFC 9068, section 2.1): no JWT made for another purpose is an access token.
+/// The `typ` in the header (RFC 9068, section 2.1). It keeps JWTs of other purposes from being accepted.
 const TYPE: &str = "at+jwt";
 const ISSUER: &str = "orderd";
 const AUDIENCE: &str = "orderd-api";
-/// The longest token looked at; real ones have some 400 bytes.
+/// Longer tokens are refused unread. Real ones have about 400 bytes.
 const MAX_TOKEN_BYTES: usize = 2048;
-/// How far into the future a token may begin, for a clock that was set back a little. Ends have no leeway.
+/// How far in the future `iat` and `nbf` may be, in case the clock was set back a little. `exp` has no leeway.
 const LEEWAY: Duration = Duration::from_secs(5);
-/// Characters of a token's own identifier.
+/// Characters of `jti`.
 const TOKEN_ID_LENGTH: usize = 26;
 
-/// What a valid access token says.
+/// The claims of a valid access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// Who (`sub`).
+    /// The user (`sub`).
     pub user: UserId,
-    /// By which log-in (`sid`).
+    /// The session (`sid`).
     pub session: SessionId,
-    /// Since when (`iat`).
+    /// The time of issue (`iat`).
     pub issued: Timestamp,
-    /// Until when, exclusive (`exp`).
+    /// The end of validity, exclusive (`exp`).
     pub expires: Timestamp,
 }
 
-/// The claims as they travel; times are in seconds.
+/// The claims as they are encoded. Times are in seconds since the epoch.
 #[derive(Serialize, Deserialize)]
 struct Payload {
     iss: String,
@@ -67,32 +67,32 @@ struct Payload {
     exp: i64,
 }
 
-/// Signs and verifies access tokens, and derives refresh tokens; its keys can be exchanged while it is in use.
+/// Signs and verifies access tokens and derives refresh tokens. Its keys can be reloaded while it is in use.
 pub struct Tokens {
     keys: RwLock<Vec<PreparedKey>>,
     validation: Validation,
 }
 
-/// A key of the ring in the forms in which it is used.
+/// A key of the ring, prepared for signing and verifying.
 struct PreparedKey {
     header: Header,
-    /// The header as it stands in a token, up to the first dot.
+    /// The header as tokens contain it, up to the first dot.
     encoded_header: String,
     encoding: EncodingKey,
     decoding: DecodingKey,
-    ring_key: ring::SigningKey,
-    succession: Mac,
+    ring_key: key_ring::SigningKey,
+    successor_mac: Mac,
 }
 
 impl Tokens {
-    /// Tokens under the keys of `ring`.
+    /// Prepares the keys of `ring`.
     ///
     /// # Errors
-    /// `internal`, if the keys cannot sign.
+    /// `internal` if a key cannot sign.
     pub fn new(ring: &KeyRing) -> Result<Self> {
         crypto::install();
-        // The signature alone is left to the library: its time checks read the system's clock, and its check of the
-        // audience would accept a list.
+        // The library verifies the signature only. Its time checks would read the system clock, and its audience check
+        // would accept a list.
         let mut validation = Validation::new(Algorithm::HS256);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
@@ -100,7 +100,7 @@ impl Tokens {
         Ok(Self { keys: RwLock::new(prepare(ring)?), validation })
     }
 
-    /// Exchanges the keys for those in the file at `path`; at any fault there the present ones stay.
+    /// Replaces the keys by those in the file at `path`. If the file has any fault, the current keys stay.
     ///
     /// # Errors
     /// Those of [`KeyRing::load`].
@@ -110,10 +110,10 @@ impl Tokens {
         Ok(())
     }
 
-    /// A token for `user` in `session` that is valid from `now` for `ttl`, rounded up to a whole second.
+    /// Issues a token that is valid from `now` for `ttl`, rounded up to a whole second.
     ///
     /// # Errors
-    /// `internal`, if the operating system has no randomness.
+    /// `internal` if the operating system provides no randomness.
     pub fn issue(&self, user: UserId, session: SessionId, now: Timestamp, ttl: Duration) -> Result<String> {
         let payload = Payload {
             iss: ISSUER.into(),
@@ -130,22 +130,23 @@ impl Tokens {
         jsonwebtoken::encode(&key.header, &payload, &key.encoding).map_err(Error::internal)
     }
 
-    /// What `token` says, if it is one of ours and valid at `now`.
+    /// The claims of `token`, if this service issued it and it is valid at `now`.
     ///
     /// # Errors
-    /// `unauthenticated`, in the same words whatever the reason.
+    /// `unauthenticated`, with the same detail whatever the reason.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
         self.payload(token, now)
             .and_then(|payload| payload.claims(now))
             .ok_or_else(|| Error::new(&problem::UNAUTHENTICATED).detail("The access token is not valid."))
     }
 
-    /// What the refresh token `used` is exchanged for: by the key that signs, then by those before it. It follows from
-    /// the token and the key, so that the same token can be answered alike again and nothing secret need be kept.
+    /// The next refresh tokens of the family after `used`: first the one of the signing key, then those of the previous
+    /// keys. A successor is derived from the used token and the key, so that a repeated request gets the same successor
+    /// without any secret being stored.
     pub fn successors(&self, used: &Secret) -> Vec<Secret> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let seeds = keys.iter().map(|key| key.succession.digest(used.reveal().as_bytes()));
-        seeds.map(|seed| Secret::from_seed(Kind::RefreshToken, &seed)).collect()
+        let seeds = keys.iter().map(|key| key.successor_mac.digest(used.reveal().as_bytes()));
+        seeds.map(|seed| Secret::from_seed(SecretKind::RefreshToken, &seed)).collect()
     }
 
     fn payload(&self, token: &str, now: Timestamp) -> Option<Payload> {
@@ -181,15 +182,15 @@ fn prepare(ring: &KeyRing) -> Result<Vec<PreparedKey>> {
 }
 
 impl PreparedKey {
-    fn new(ring_key: &ring::SigningKey) -> Result<Self> {
+    fn new(ring_key: &key_ring::SigningKey) -> Result<Self> {
         let header = Header { typ: Some(TYPE.into()), kid: Some(ring_key.id.clone()), ..Header::new(Algorithm::HS256) };
         let encoding = EncodingKey::from_secret(&ring_key.secret);
-        // An empty token shows how the library writes this header.
+        // Encoding an empty token shows how the library writes this header.
         let mut encoded_header = jsonwebtoken::encode(&header, &(), &encoding).map_err(Error::internal)?;
         encoded_header.truncate(encoded_header.find('.').unwrap_or_default());
         let decoding = DecodingKey::from_secret(&ring_key.secret);
-        let succession = Mac::with_key(ring_key.derive(b"refresh"));
-        Ok(Self { header, encoded_header, encoding, decoding, ring_key: ring_key.clone(), succession })
+        let successor_mac = Mac::with_key(ring_key.derive(b"refresh"));
+        Ok(Self { header, encoded_header, encoding, decoding, ring_key: ring_key.clone(), successor_mac })
     }
 }
 
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issued_token_says_who_and_until_when() {
+    fn a_token_contains_its_user_session_and_times() {
         let tokens = Tokens::new(&KeyRing::generate(NOW).unwrap()).unwrap();
         let token = tokens.issue(user(), session(), NOW, TTL).unwrap();
         let claims = tokens.verify(&token, NOW).unwrap();
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_lives_its_time_by_the_given_clock_alone() {
+    fn a_token_expires_by_the_given_clock_only() {
         let tokens = Tokens::new(&KeyRing::generate(NOW).unwrap()).unwrap();
         let token = tokens.issue(user(), session(), NOW, TTL).unwrap();
         assert!(tokens.verify(&token, at(900_000)).is_ok());
@@ -237,20 +238,20 @@ mod tests {
     #[test]
     fn a_refresh_token_has_one_successor_for_each_key() {
         let ring = KeyRing::generate(NOW).unwrap();
-        let used = Secret::generate(Kind::RefreshToken).unwrap();
-        let shown = |ring: &KeyRing| -> Vec<String> {
+        let used = Secret::generate(SecretKind::RefreshToken).unwrap();
+        let successors = |ring: &KeyRing| -> Vec<String> {
             let secrets = Tokens::new(ring).unwrap().successors(&used);
             secrets.iter().map(|secret| secret.reveal().to_owned()).collect()
         };
-        let before = shown(&ring);
-        assert_eq!(shown(&ring), before);
-        let after = shown(&ring.rotate(NOW, TTL).unwrap());
+        let before = successors(&ring);
+        assert_eq!(successors(&ring), before);
+        let after = successors(&ring.rotate(NOW, TTL).unwrap());
         assert_eq!((after.len(), &after[1]), (2, &before[0]));
         assert_ne!(after[0], before[0]);
     }
 
     #[test]
-    fn a_rotated_key_verifies_during_the_overlap_and_not_after_it() {
+    fn a_previous_key_verifies_during_the_overlap_and_not_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("orderd.keys");
         let ring = KeyRing::load_or_create(&path, NOW).unwrap();
@@ -267,6 +268,6 @@ mod tests {
 
         std::fs::write(&path, "spoilt").unwrap();
         assert!(tokens.reload(&path).is_err());
-        assert!(tokens.verify(&new, NOW).is_ok(), "the keys in use stay");
+        assert!(tokens.verify(&new, NOW).is_ok(), "the current keys stay");
     }
 }

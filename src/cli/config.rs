@@ -1,17 +1,17 @@
-//! `orderd config`: says whether the configuration is valid, where each part of it comes from, and what there is to set.
+//! `orderd config`: checks the configuration, shows where each value comes from, and explains every key.
 
 use super::{Failure, flags::ServerFlags, print};
 use crate::config::{Key, Loaded, reference};
 use std::fmt::Write;
 
-/// What to do with the configuration; both take the flags of `serve`, so that they see what it would see.
+/// `check` and `show` take the flags of `serve`, so that they see the same configuration.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Find every fault in the configuration
+    /// Report every fault in the configuration
     Check(ServerFlags),
-    /// Print every setting and its origin, as TOML; secrets stay hidden
+    /// Print every value and where it comes from, as TOML; secrets stay hidden
     Show(ServerFlags),
-    /// Explain every setting: what it takes, its default, and what it is for
+    /// Explain every key: its purpose, the values it takes, and its default
     Keys,
 }
 
@@ -25,7 +25,7 @@ impl Command {
     }
 }
 
-/// The keys, a paragraph each.
+/// One paragraph for each key.
 fn explanation() -> String {
     let keys = reference().into_iter().flat_map(|section| section.keys);
     let paragraphs = keys.map(|Key { name, variable, takes, default, meaning }| {
@@ -34,7 +34,7 @@ fn explanation() -> String {
     paragraphs.collect::<Vec<_>>().join("\n")
 }
 
-/// A TOML file that gives the same configuration again.
+/// A TOML file that gives the same configuration.
 fn listing(loaded: &Loaded) -> String {
     let mut text = String::new();
     for setting in &loaded.settings {

@@ -1,5 +1,5 @@
-//! `orderd doctor`: whether what the database rests on is as it should be. It changes nothing; to try the disk, it writes
-//! a file of its own beside the database and removes it.
+//! `orderd doctor`: checks what the database depends on. It changes nothing, except that it writes a file of its own beside
+//! the database to measure the disk, and removes it.
 
 mod files;
 mod machine;
@@ -8,83 +8,80 @@ use super::{Failure, flags::ConfigFlags, print};
 use crate::{config::Config, domain::time::Clock, store};
 use serde_json::json;
 
-/// The arguments of `orderd doctor`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// Print one JSON document in place of lines
+    /// Print one JSON document instead of lines
     #[arg(long)]
     json: bool,
 }
 
-/// How something is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// As it should be.
-    Good,
-    /// Good enough to go on, and worth a look.
-    Doubtful,
-    /// A promise cannot be kept like this.
-    Bad,
+enum Severity {
+    Ok,
+    /// The server works, but somebody should look at this.
+    Warn,
+    /// The server cannot keep its promises like this.
+    Fail,
 }
 
-/// Something that was looked at.
 struct Finding {
     name: &'static str,
-    state: State,
+    severity: Severity,
     detail: String,
 }
 
 impl Finding {
-    fn good(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, state: State::Good, detail: detail.into() }
+    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, severity: Severity::Ok, detail: detail.into() }
     }
 
-    fn doubtful(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, state: State::Doubtful, detail: detail.into() }
+    fn warn(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, severity: Severity::Warn, detail: detail.into() }
     }
 
-    fn bad(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, state: State::Bad, detail: detail.into() }
+    fn fail(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, severity: Severity::Fail, detail: detail.into() }
     }
 }
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.flags.load(vec![])?.config;
-        let findings = look(&config, &Clock::system());
-        let bad = findings.iter().filter(|finding| finding.state == State::Bad).count();
+        let findings = check_all(&config, &Clock::system());
+        let failed = findings.iter().filter(|finding| finding.severity == Severity::Fail).count();
         if self.json {
             let entry = |finding: &Finding| {
-                let state = ["ok", "warn", "fail"][finding.state as usize];
+                let state = ["ok", "warn", "fail"][finding.severity as usize];
                 json!({"name": finding.name, "state": state, "detail": finding.detail})
             };
             let list: Vec<_> = findings.iter().map(entry).collect();
-            print(format_args!("{}\n", json!({"ok": bad == 0, "checks": list})))?;
+            print(format_args!("{}\n", json!({"ok": failed == 0, "checks": list})))?;
         } else {
-            for Finding { name, state, detail } in &findings {
-                print(format_args!("{} {name}: {detail}\n", ["ok", "WARN", "FAIL"][*state as usize]))?;
+            for Finding { name, severity, detail } in &findings {
+                print(format_args!("{} {name}: {detail}\n", ["ok", "WARN", "FAIL"][*severity as usize]))?;
             }
         }
-        match bad {
+        match failed {
             0 => Ok(()),
-            _ => Err(Failure::failed(format!("{}: something has to be mended: see FAIL", config.db.path.display()))),
+            1 => Err(Failure::failed(format!("{}: 1 check failed", config.db.path.display()))),
+            more => Err(Failure::failed(format!("{}: {more} checks failed", config.db.path.display()))),
         }
     }
 }
 
-/// Everything, in the order in which it rests on each other.
-fn look(config: &Config, clock: &Clock) -> Vec<Finding> {
+/// Runs all checks; later ones depend on earlier ones.
+fn check_all(config: &Config, clock: &Clock) -> Vec<Finding> {
     let path = &config.db.path;
     let folder = store::folder_of(path);
-    let mut findings = vec![Finding::good("sqlite", store::sqlite_version()), machine::descriptors(config)];
+    let mut findings = vec![Finding::ok("sqlite", store::sqlite_version()), machine::descriptors(config)];
     if !folder.is_dir() {
-        findings.push(Finding::bad("folder", format!("{} is not there", folder.display())));
+        findings.push(Finding::fail("folder", format!("{} does not exist", folder.display())));
         return findings;
     }
     findings.push(machine::file_system(folder));
-    findings.push(machine::room(folder, path));
+    findings.push(machine::space(folder, path));
     findings.push(machine::sync(folder, clock));
     findings.push(files::permissions(config));
     findings.push(files::holder(path));

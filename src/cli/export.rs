@@ -1,10 +1,11 @@
-//! `orderd export`: orders as a file, with the bytes that the API would send. Reads only, beside a running server too.
+//! `orderd export`: writes orders to a file, byte for byte as the API would send them. It only reads the database, with or
+//! without a running server.
 
-use super::{Failure, flags::ConfigFlags};
+use super::{Failure, flags::ConfigFlags, read_database};
 use crate::{
     api::orders::Export,
-    service::{orders, page::Wanted},
-    store::{Store, beside, sync_folder},
+    service::{orders, page::PageRequest},
+    store::{sync_folder, with_suffix},
 };
 use clap::ValueEnum;
 use std::{
@@ -14,37 +15,35 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Orders that are read at once; each part is a snapshot of its own, so that whoever reads slowly holds up nothing.
-const ORDERS_AT_ONCE: usize = 500;
+/// Orders read in one transaction. A slow reader of the export must not hold a transaction open.
+const BATCH: usize = 500;
 
-/// The arguments of `orderd export`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// What to write
+    /// Format of the file
     #[arg(long, value_enum, default_value = "ndjson")]
     format: Format,
-    /// Only orders for which this holds, as in the list of the API: status=pending,confirmed (repeatable)
+    /// Export only orders that match this filter of the API's list, such as status=pending,confirmed (repeatable)
     #[arg(long = "filter", value_name = "NAME=VALUE", value_parser = super::flags::assignment)]
     filters: Vec<(String, String)>,
-    /// What to order by, as in the list of the API [default: the newest first]
+    /// Sort order, as in the API's list [default: newest first]
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     sort: Option<String>,
-    /// File to write, which must not be there yet [default: standard output]
+    /// File to write; it must not exist yet [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Replace the file of --out
+    /// Replace the file named by --out if it exists
     #[arg(long, requires = "out")]
     force: bool,
 }
 
-/// The form of an export.
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
-    /// A line of JSON for each order
+    /// One line of JSON for each order
     Ndjson,
-    /// A row for each order, as spreadsheets read it
+    /// One row for each order, for spreadsheets
     Csv,
 }
 
@@ -61,29 +60,29 @@ impl Arguments {
             return write_all(&export, &database, &mut io::stdout().lock(), failed);
         };
         if !self.force && out.exists() {
-            return Err(Failure::failed(format!("{}: is there already; --force replaces it", out.display())));
+            return Err(Failure::failed(format!("{}: exists already; --force replaces it", out.display())));
         }
         write_file(&export, &database, &out)
     }
 }
 
-/// Writes all orders beside the file, which gets its name when it is whole and on disk.
+/// Writes to a temporary file beside `out`, and renames it when it is complete and on disk.
 fn write_file(export: &Export, database: &Path, out: &Path) -> Result<(), Failure> {
-    let partial = beside(out, ".partial");
+    let partial = with_suffix(out, ".partial");
     let failed = |e: io::Error| Failure::failed(format!("{}: {e}", out.display()));
-    // It holds the names and addresses of customers.
+    // Readable by the owner alone: it contains names and addresses of customers.
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial);
     let mut file = file.map_err(failed)?;
     let written =
-        write_all(export, database, &mut file, failed).and_then(|()| keep(&file, &partial, out).map_err(failed));
+        write_all(export, database, &mut file, failed).and_then(|()| publish(&file, &partial, out).map_err(failed));
     if written.is_err() {
-        // What matters has been said; a part of an export is of no use.
+        // The first failure is reported; an incomplete export is of no use.
         let _ = fs::remove_file(&partial);
     }
     written
 }
 
-fn keep(file: &File, partial: &Path, out: &Path) -> io::Result<()> {
+fn publish(file: &File, partial: &Path, out: &Path) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(partial, out)?;
     sync_folder(out)
@@ -97,12 +96,12 @@ fn write_all(
 ) -> Result<(), Failure> {
     let mut after = None;
     loop {
-        let wanted = Wanted::some(after, ORDERS_AT_ONCE);
-        let found = Store::inspect(database, |tx| orders::page(tx, &export.query, &wanted))??;
-        output.write_all(&export.encode(&found.entries, after)?).map_err(&failed)?;
-        if found.next.is_none() {
+        let request = PageRequest::uncounted(after, BATCH);
+        let page = read_database(database, |tx| orders::page(tx, &export.query, &request))?;
+        output.write_all(&export.encode(page.entries, after)?).map_err(&failed)?;
+        if page.info.next.is_none() {
             return output.flush().map_err(&failed);
         }
-        after = found.next;
+        after = page.info.next;
     }
 }

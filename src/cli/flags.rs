@@ -1,5 +1,5 @@
-//! The flags that commands share. Their values go into the configuration as text and are judged there, so that every
-//! fault is found at once and none of them hides another.
+//! Flags that several commands share. Their values are handed to the configuration as text and checked there, so that all
+//! faults are reported together.
 
 use super::Failure;
 use crate::{
@@ -12,19 +12,20 @@ use std::path::PathBuf;
 /// The flags of every command that reads the configuration.
 #[derive(Args)]
 pub(super) struct ConfigFlags {
-    /// TOML file to read [default: orderd.toml, if there is one]
+    /// TOML file to read [default: orderd.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Database file
     #[arg(long, value_name = "FILE")]
     db: Option<String>,
-    /// Set any key, over everything else (repeatable)
+    /// Set any configuration key; takes precedence over everything else (repeatable)
     #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = assignment)]
     set: Vec<(String, String)>,
 }
 
 impl ConfigFlags {
-    /// The configuration of defaults, file, environment, the command's own `flags`, and these.
+    /// Loads the configuration from defaults, file, environment, the command's own `flags` and these flags; later ones take
+    /// precedence.
     pub(super) fn load(self, mut flags: Vec<Flag>) -> Result<Loaded, Failure> {
         let environment = config::environment().map_err(Failure::usage)?;
         flags.extend(self.db.map(|path| Flag::new("--db", "db.path", &path)));
@@ -34,21 +35,21 @@ impl ConfigFlags {
     }
 }
 
-/// The flags of the server that are configuration.
+/// The flags of `serve` that set configuration keys.
 #[derive(Args)]
 pub(super) struct ServerFlags {
     #[command(flatten)]
     shared: ConfigFlags,
-    /// Address and port to listen on; port 0 takes a free one
+    /// Address and port to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
-    /// Speak plain HTTP to other machines with no proxy in front of it
+    /// Allow plain HTTP from other machines without a proxy in front
     #[arg(long)]
     allow_plain_http: bool,
-    /// What an acknowledged write survives: a power cut, or a crash of the process
+    /// What an acknowledged write survives: a power cut (full) or only a crash of the process (normal)
     #[arg(long, value_name = "full|normal")]
     durability: Option<String>,
-    /// How log lines are written
+    /// Format of log lines
     #[arg(long, value_name = "json|pretty")]
     log_format: Option<String>,
     /// Least severe log lines to write
@@ -57,7 +58,7 @@ pub(super) struct ServerFlags {
 }
 
 impl ServerFlags {
-    /// The configuration of defaults, file, environment and these flags.
+    /// Loads the configuration from defaults, file, environment and these flags; later ones take precedence.
     pub(super) fn load(self) -> Result<Loaded, Failure> {
         let flags = [
             ("--listen", "server.listen", self.listen),
@@ -71,13 +72,13 @@ impl ServerFlags {
     }
 }
 
-/// What stands before and after the first `=`.
+/// Splits `NAME=VALUE` at the first `=`.
 pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("must be a name, =, and a value")?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }
 
-/// An instant, as the API takes it.
+/// Parses a time as the API does.
 pub(super) fn instant(text: &str) -> Result<Timestamp, &'static str> {
     Timestamp::parse(text).ok_or("must be a time such as 2027-01-01T00:00:00Z")
 }

@@ -1,4 +1,5 @@
-//! `orderd import`: orders out of a file into a database that no server has, answered line by line as over HTTP.
+//! `orderd import`: imports orders from a file into a database that no server has open. Every line is answered as over
+//! HTTP.
 
 use super::{Failure, flags::ConfigFlags, offline};
 use crate::api::orders::{Answer, import_file};
@@ -10,17 +11,16 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Bytes that are read at once.
-const CHUNK: usize = 64 * 1024;
-/// Chunks that may wait to be worked on.
+/// Bytes of one read.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Chunks that may wait to be imported.
 const CHUNKS_AHEAD: usize = 4;
 
-/// The arguments of `orderd import`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// File with an order in JSON on each line; - for standard input
+    /// File with one order as JSON on each line; - reads standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
 }
@@ -33,17 +33,17 @@ impl Arguments {
         let name = input.name.clone();
         let (lines, failed) = offline::change(loaded, async |app, system| {
             let (chunks, reader) = input.chunks();
-            let mut histogram = Histogram::default();
+            let mut results = Results::default();
             let imported = tokio::select! {
-                done = import_file(&app, &system, chunks, |answer| histogram.print(answer)) => done,
+                done = import_file(&app, &system, chunks, |answer| results.print(answer)) => done,
                 () = app.store.failed() => Err(Failure::failed(format!("{}: storage failed", database.display()))),
             };
-            // With the answers broken off, the reader ends at its next chunk, for which one might wait for ever.
+            // Joined only after success: otherwise the reader ends at its next chunk, which may never arrive.
             let read = imported.and_then(|()| {
                 let read = reader.join().unwrap_or_else(|_| Err(io::Error::other("the reader panicked")));
-                read.map_err(|e| broken(&name, &e))
+                read.map_err(|e| read_failure(&name, &e))
             });
-            Ok(read.map(|()| (histogram.lines, histogram.failed)))
+            Ok(read.map(|()| (results.lines, results.failed)))
         })??;
         match failed {
             0 => Ok(()),
@@ -52,14 +52,13 @@ impl Arguments {
     }
 }
 
-/// How many lines were answered.
 #[derive(Default)]
-struct Histogram {
+struct Results {
     lines: u64,
     failed: u64,
 }
 
-impl Histogram {
+impl Results {
     fn print(&mut self, answer: Answer) -> Result<(), Failure> {
         self.lines += 1;
         self.failed += u64::from(answer.failed);
@@ -68,11 +67,10 @@ impl Histogram {
     }
 }
 
-fn broken(name: &str, e: &io::Error) -> Failure {
+fn read_failure(name: &str, e: &io::Error) -> Failure {
     Failure::failed(format!("{name}: {e}"))
 }
 
-/// What is read.
 struct Input {
     name: String,
     bytes: Box<dyn Read + Send>,
@@ -84,16 +82,16 @@ impl Input {
             return Ok(Self { name: "standard input".to_owned(), bytes: Box::new(io::stdin()) });
         }
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|e| broken(&name, &e))?;
+        let file = File::open(path).map_err(|e| read_failure(&name, &e))?;
         Ok(Self { name, bytes: Box::new(file) })
     }
 
-    /// Its chunks, read by a thread of its own; what a fault breaks off ends without its last, unfinished line.
+    /// Reads chunks in a thread of its own. After a read error the unfinished last line is dropped.
     fn chunks(mut self) -> (mpsc::Receiver<io::Result<Vec<u8>>>, thread::JoinHandle<io::Result<()>>) {
-        let (chunks, waiting) = mpsc::channel(CHUNKS_AHEAD);
+        let (chunks, receiver) = mpsc::channel(CHUNKS_AHEAD);
         let reader = thread::spawn(move || {
             loop {
-                let mut chunk = vec![0; CHUNK];
+                let mut chunk = vec![0; CHUNK_BYTES];
                 match self.bytes.read(&mut chunk) {
                     Ok(0) => return Ok(()),
                     Ok(length) => {
@@ -104,13 +102,13 @@ impl Input {
                     }
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                     Err(e) => {
-                        // Nobody may listen any more; the fault is told by the thread's end.
+                        // The receiver may be gone; the error is also the thread's result.
                         let _ = chunks.blocking_send(Err(io::Error::from(e.kind())));
                         return Err(e);
                     }
                 }
             }
         });
-        (waiting, reader)
+        (receiver, reader)
     }
 }

@@ -1,4 +1,5 @@
-//! `orderd man` and `orderd completions`: what shells and `man` are told about the command line, from its definition.
+//! `orderd man` and `orderd completions`: manual pages and completion scripts, generated from the definition of the
+//! commands.
 
 use super::{Failure, print};
 use clap::Command;
@@ -6,17 +7,16 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use std::{fs, io, path::PathBuf};
 
-/// The arguments of `orderd man`.
 #[derive(clap::Args)]
 pub(super) struct Pages {
-    /// Folder in which to put a page for each command [default: print that of orderd itself]
+    /// Folder for one page per command [default: print the page of orderd itself]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 impl Pages {
     pub(super) fn run(self, definition: Command) -> Result<(), Failure> {
-        // `help` explains itself, and would have a page for each command once more.
+        // `help` would get another page for every command.
         let definition = definition.disable_help_subcommand(true);
         let Some(folder) = self.out else { return page(definition) };
         let failed = |e: io::Error| Failure::failed(format!("{}: {e}", folder.display()));
@@ -27,14 +27,15 @@ impl Pages {
 
 fn page(definition: Command) -> Result<(), Failure> {
     let mut text = vec![];
-    Man::new(definition).render(&mut text).map_err(|e| Failure::failed(format!("the page cannot be written: {e}")))?;
+    Man::new(definition)
+        .render(&mut text)
+        .map_err(|e| Failure::failed(format!("the manual page cannot be generated: {e}")))?;
     print(format_args!("{}", String::from_utf8_lossy(&text)))
 }
 
-/// The arguments of `orderd completions`.
 #[derive(clap::Args)]
 pub(super) struct Completions {
-    /// The shell that is to complete commands
+    /// Shell to complete commands in
     shell: Shell,
 }
 

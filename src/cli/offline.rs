@@ -1,5 +1,5 @@
-//! What the commands that change the database have in common: they open it as a server would, so that they refuse while
-//! one has it, and act as the system itself.
+//! Runs commands that change the database. They open it like a server does, so that they fail while a server has it open,
+//! and they act as the system user.
 
 use super::{Failure, refuse_absent, wait_for};
 use crate::{
@@ -11,26 +11,30 @@ use crate::{
 use std::io::{self, BufRead};
 use zeroize::Zeroizing;
 
-/// The longest line that is read as a password.
+/// The most bytes that are read for a password.
 const MAX_PASSWORD_BYTES: u64 = 4096;
 
-/// Does `work` on a database that is there.
+/// Runs `work` on an existing database.
 pub(super) fn change<T>(loaded: Loaded, work: impl AsyncFnOnce(App, Actor) -> Result<T>) -> Result<T, Failure> {
     refuse_absent(&loaded.config.db.path)?;
-    change_or_make(loaded, work)
+    change_or_create(loaded, work)
 }
 
-/// Does `work` on a database, which is made if it is not there.
-pub(super) fn change_or_make<T>(loaded: Loaded, work: impl AsyncFnOnce(App, Actor) -> Result<T>) -> Result<T, Failure> {
+/// Runs `work` on a database, which is created if it does not exist.
+pub(super) fn change_or_create<T>(
+    loaded: Loaded,
+    work: impl AsyncFnOnce(App, Actor) -> Result<T>,
+) -> Result<T, Failure> {
+    let path = loaded.config.db.path.clone();
     wait_for(async {
         let app = App::open(loaded.config, Surroundings::system()?)?;
         let outcome = work(app.clone(), Actor::system("cli")).await;
         app.store.close().await;
-        Ok(outcome?)
+        outcome.map_err(|e| Failure::in_database(&path, e))
     })
 }
 
-/// The first line of standard input, without its end.
+/// Reads a password from the first line of standard input.
 pub(super) fn password() -> Result<Zeroizing<String>, Failure> {
     let mut line = Zeroizing::new(String::new());
     let read = io::Read::take(io::stdin().lock(), MAX_PASSWORD_BYTES).read_line(&mut line);
@@ -38,7 +42,7 @@ pub(super) fn password() -> Result<Zeroizing<String>, Failure> {
     let end = line.trim_end_matches(['\r', '\n']).len();
     line.truncate(end);
     if line.is_empty() {
-        return Err(Failure::usage("standard input has no password in its first line"));
+        return Err(Failure::usage("standard input: the first line must contain the password"));
     }
     Ok(line)
 }

@@ -1,9 +1,9 @@
-//! `orderd openapi`: the API's description, without a server.
+//! `orderd openapi`: prints the OpenAPI document without a server.
 
 use super::{Failure, print};
 use crate::api::openapi;
 
-/// Prints what `/openapi.json` answers.
+/// Prints the same document as `GET /openapi.json`.
 pub(super) fn run() -> Result<(), Failure> {
     print(format_args!("{}\n", openapi::json()))
 }

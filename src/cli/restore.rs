@@ -1,5 +1,5 @@
-//! `orderd restore`: puts a backup in the place of a database that no server has open. All sessions end, since whoever
-//! was logged in when the backup was made need not be now; the signing keys, in their own file, stay.
+//! `orderd restore`: replaces a database that no server has open with a backup. All sessions end, since sessions in the
+//! backup may have been revoked in the meantime. The signing keys stay: they are in a file of their own.
 
 use super::{Failure, flags::ConfigFlags, print, progress, wait_for};
 use crate::{
@@ -7,19 +7,18 @@ use crate::{
     auth::Actor,
     config::Config,
     service::backups,
-    store::{Commits, Options, Store, beside, restore::Restore},
+    store::{Commits, Options, Store, restore::Restore, with_suffix},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-/// How long ending the sessions may take.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// Ending the sessions may take this long.
+const TIME_LIMIT: Duration = Duration::from_mins(10);
 
-/// The arguments of `orderd restore`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// The backup
+    /// Backup file
     #[arg(value_name = "BACKUP")]
     backup: PathBuf,
 }
@@ -28,11 +27,11 @@ impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Config { db, .. } = self.flags.load(vec![])?.config;
         let system = Surroundings::system()?;
-        let kept = beside(&db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
+        let kept = with_suffix(&db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
         let restore = Restore::begin(&db.path, &self.backup, &progress::of_copy())?;
         let ended = end_sessions(restore.copy().to_path_buf(), system)?;
-        let was_there = restore.finish(&kept)?;
-        if was_there {
+        let replaced = restore.finish(&kept)?;
+        if replaced {
             print(format_args!("kept the former database as {}\n", kept.display()))?;
         }
         let (path, source) = (db.path.display(), self.backup.display());
@@ -40,13 +39,13 @@ impl Arguments {
     }
 }
 
-/// Opens the copy as a server would, which also brings it to the present schema.
+/// Opens the copy like a server does, which also upgrades it to the current schema.
 fn end_sessions(path: PathBuf, system: Surroundings) -> Result<usize, Failure> {
     let options = Options {
-        path,
+        path: path.clone(),
         commits: Commits::Synced,
-        request_timeout: PATIENCE,
-        query_budget: PATIENCE,
+        request_timeout: TIME_LIMIT,
+        query_budget: TIME_LIMIT,
         threads: 1,
         clock: system.clock,
         ids: Arc::new(system.ids),
@@ -55,6 +54,6 @@ fn end_sessions(path: PathBuf, system: Surroundings) -> Result<usize, Failure> {
         let store = Store::open(&options)?;
         let ended = backups::end_sessions(&store, Actor::system("cli")).await;
         store.close().await;
-        Ok(ended?)
+        ended.map_err(|e| Failure::in_database(&path, e))
     })
 }

@@ -11,29 +11,27 @@ use crate::{
     error::problem,
     service::{
         demo::{self, DemoUser, Plan},
-        housekeeping,
         sessions::{self, Source},
         users::NewUser,
     },
     telemetry::{
         logs,
-        traces::{self, Exporter},
+        traces::{self, FinishedSpans},
     },
+    worker,
 };
 use std::sync::Arc;
 use tokio::{
     net::TcpListener,
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
 };
 
-/// The arguments of `orderd serve`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ServerFlags,
-    /// Fill an empty database with users and orders to try things out on
+    /// Fill an empty database with example users and orders
     #[arg(long)]
     demo: bool,
 }
@@ -41,34 +39,34 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = self.flags.load()?;
-        let exporter = observe(&loaded.config)?;
+        let spans = start_telemetry(&loaded.config)?;
         let runtime = runtime(Builder::new_multi_thread())?;
-        let outcome = runtime.block_on(serve(loaded, self.demo.then(demo_plan), exporter));
-        // Work that nobody waits for any more must not keep the process.
+        let outcome = runtime.block_on(serve(loaded, self.demo.then(demo_plan), spans));
+        // Does not wait for blocking tasks whose callers are gone.
         runtime.shutdown_background();
         outcome
     }
 }
 
-/// Begins to log and, where that is wanted, to record traces.
-fn observe(config: &Config) -> Result<Option<Exporter>, Failure> {
+/// Starts the log and, if a collector is configured, the recording of traces. Returns the queue of finished spans.
+fn start_telemetry(config: &Config) -> Result<Option<FinishedSpans>, Failure> {
     let ids = SpanIds::seeded(secret::random_seed()?);
-    let endpoint = config.traces.otlp_endpoint.clone();
-    let (spans, exporter) = endpoint.map(|to| traces::recorder(Clock::system(), ids, to)).unzip();
-    logs::start(config.log.format, config.log.level, Clock::system(), spans);
-    Ok(exporter)
+    let is_recording = config.traces.otlp_endpoint.is_some();
+    let (recorder, spans) = is_recording.then(|| traces::recorder(Clock::system(), ids)).unzip();
+    logs::start(config.log.format, config.log.level, Clock::system(), recorder);
+    Ok(spans)
 }
 
-async fn serve(loaded: Loaded, demo: Option<Plan>, exporter: Option<Exporter>) -> Result<(), Failure> {
+async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>) -> Result<(), Failure> {
     let Loaded { config, bootstrap, .. } = loaded;
-    // From the start, so that no signal kills it while it does not listen for them yet.
-    let told = told_to_stop().and_then(|told| Ok((told, signal(SignalKind::hangup())?)));
-    let (told, renewed) = told.map_err(no_signals)?;
+    // Before anything else, so that no signal kills the process during startup.
+    let signals = stop_signal().and_then(|stop| Ok((stop, signal(SignalKind::hangup())?)));
+    let (stop, reload) = signals.map_err(no_signals)?;
     let listen = config.server.listen;
     let certificate = certificate(&config)?;
-    tokio::spawn(reread(renewed, certificate.clone()));
+    tokio::spawn(reload_certificate(reload, certificate.clone()));
     let demo_users = match demo {
-        Some(plan) => fill(&config, &plan).await?,
+        Some(plan) => fill_with_demo(&config, &plan).await?,
         None => vec![],
     };
     let app = App::open(config, Surroundings::system()?)?;
@@ -89,70 +87,70 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, exporter: Option<Exporter>) -
         "ready"
     );
     supervisor::ready(&format!("{scheme}://{address}"));
-    let (stop_exporting, stopped) = oneshot::channel();
-    let exporting = exporter.map(|exporter| {
-        // The application was made just now, so nothing is there yet.
-        let _ = app.metrics.spans.set(exporter.counts());
-        tokio::spawn(exporter.run(stopped))
-    });
-    let outcome = run(app, listener, certificate, told).await;
-    drop(stop_exporting);
-    if let Some(exporting) = exporting {
-        // A panic in it has been logged where it happened.
-        let _ = exporting.await;
-    }
-    outcome
+    run(app, Connections { listener, certificate }, spans, stop).await
 }
 
-/// Serves until it is told to stop or storage fails.
-async fn run(
-    app: App,
+/// Where connections come from, and the certificate for them if TLS is configured.
+struct Connections {
     listener: TcpListener,
     certificate: Option<Arc<Certificate>>,
-    told: impl Future<Output = &'static str>,
+}
+
+/// Serves until a signal arrives or storage fails.
+async fn run(
+    app: App,
+    connections: Connections,
+    spans: Option<FinishedSpans>,
+    stop_signal: impl Future<Output = &'static str>,
 ) -> Result<(), Failure> {
     let store = app.store.clone();
     let stop = async move {
         tokio::select! {
-            name = told => tracing::info!(signal = name, "stopping"),
+            name = stop_signal => tracing::info!(signal = name, "stopping"),
             () = store.failed() => {}
-            never = supervisor::live() => match never {},
+            never = supervisor::feed_watchdog() => match never {},
         }
         supervisor::stopping();
     };
-    let (stop_housekeeping, stopped) = oneshot::channel();
-    let housekeeping = tokio::spawn(housekeeping::run(app.clone(), stopped));
+    let worker = worker::start(&app, spans);
+    let Connections { listener, certificate } = connections;
     accept::serve(app.clone(), api::router(app.clone()), listener, certificate, stop).await;
-    drop(stop_housekeeping);
-    housekeeping.await.map_err(|e| Failure::failed(format!("housekeeping failed: {e}")))?;
+    // After the last request, so that its audit notes and spans are written too.
+    worker.stop().await;
     app.store.close().await;
     if app.store.has_failed() {
-        return Err(Failure::failed(format!("{}: storage failed; start again to recover", app.store.path().display())));
+        return Err(Failure::failed(format!(
+            "{}: storage failed; restart the server to recover",
+            app.store.path().display()
+        )));
     }
     tracing::info!("stopped");
     Ok(())
 }
 
-/// The certificate to show, where TLS is configured.
+/// The certificate, if TLS is configured.
 fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, Failure> {
     let (Some(chain), Some(key)) = (&config.server.tls_cert, &config.server.tls_key) else { return Ok(None) };
     let certificate = Certificate::read(chain, key).map_err(|e| Failure::usage(format!("TLS: {e}")))?;
     Ok(Some(Arc::new(certificate)))
 }
 
-/// Reads the certificate anew each time that it is told to.
-async fn reread(mut told: Signal, certificate: Option<Arc<Certificate>>) {
-    while told.recv().await.is_some() {
+/// Reloads the certificate at each signal.
+async fn reload_certificate(mut signal: Signal, certificate: Option<Arc<Certificate>>) {
+    while signal.recv().await.is_some() {
         match certificate.as_ref().map(|certificate| certificate.reload()) {
-            Some(Ok(())) => tracing::info!("the certificate was read anew"),
-            Some(Err(e)) => tracing::error!(error.cause = e, "the certificate cannot be read; the old one stays"),
-            None => tracing::info!("SIGHUP: there is no certificate to read anew"),
+            Some(Ok(())) => tracing::info!("reloaded the TLS certificate"),
+            Some(Err(e)) => tracing::error!(
+                error.cause = e,
+                "the TLS certificate cannot be reloaded; the previous one stays in use"
+            ),
+            None => tracing::info!("SIGHUP ignored: TLS is not configured"),
         }
     }
 }
 
-/// Resolves with the name of the signal that tells the server to stop.
-fn told_to_stop() -> std::io::Result<impl Future<Output = &'static str>> {
+/// Resolves with the name of the signal that stops the server.
+fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -163,7 +161,7 @@ fn told_to_stop() -> std::io::Result<impl Future<Output = &'static str>> {
     })
 }
 
-/// Orders that `--demo` makes, and of how many days.
+/// What `--demo` creates.
 const DEMO_ORDERS: usize = 10_000;
 const DEMO_DAYS: u32 = 180;
 
@@ -171,29 +169,29 @@ fn demo_plan() -> Plan {
     Plan { orders: DEMO_ORDERS, days: DEMO_DAYS, until: Clock::system().now(), accounts: 0, seed: 1 }
 }
 
-/// Fills an empty database with users and orders, at times of the past.
-async fn fill(config: &Config, plan: &Plan) -> Result<Vec<DemoUser>, Failure> {
+/// Fills an empty database with users and orders whose times are in the past.
+async fn fill_with_demo(config: &Config, plan: &Plan) -> Result<Vec<DemoUser>, Failure> {
     let app = demo::open(config, plan)?;
-    let made = if demo::is_empty(&app).await? {
+    let users = if demo::is_empty(&app).await? {
         demo::fill(&app, plan, |_| {}).await?
     } else {
-        tracing::warn!("--demo fills an empty database only; this one is left as it is");
+        tracing::warn!("--demo is ignored: it fills only an empty database, and this one is not empty");
         vec![]
     };
     app.store.close().await;
-    Ok(made)
+    Ok(users)
 }
 
-/// Makes the first administrator whom the environment names.
+/// Creates the first administrator from the environment variables.
 async fn first_admin(app: &App, bootstrap: &Bootstrap) -> Result<(), Failure> {
     let (Some(address), Some(password)) = (&bootstrap.email, &bootstrap.password) else {
         if bootstrap.email.is_some() || bootstrap.password.is_some() {
-            tracing::warn!("ORDERD_ADMIN_EMAIL and ORDERD_ADMIN_PASSWORD go together; one alone is ignored");
+            tracing::warn!("ORDERD_ADMIN_EMAIL and ORDERD_ADMIN_PASSWORD must be set together; one alone is ignored");
         }
         return Ok(());
     };
     if Email::parse(address).is_none() {
-        return Err(Failure::usage(format!("ORDERD_ADMIN_EMAIL: {address} is no e-mail address")));
+        return Err(Failure::usage(format!("ORDERD_ADMIN_EMAIL: {address} is not an e-mail address")));
     }
     let new = NewUser {
         email: address.clone(),
@@ -203,9 +201,9 @@ async fn first_admin(app: &App, bootstrap: &Bootstrap) -> Result<(), Failure> {
     };
     let source = Source { request_id: "bootstrap".into(), trace: None, address: None, user_agent: None };
     match sessions::first_admin(app, &source, new).await {
-        Ok(user) => tracing::info!(user.id = %user.id.0, "made the first administrator"),
+        Ok(user) => tracing::info!(user.id = %user.id.0, "created the first administrator"),
         Err(e) if e.is(&problem::ALREADY_SET_UP) => {
-            tracing::info!("ORDERD_ADMIN_EMAIL and ORDERD_ADMIN_PASSWORD are ignored: there are users already");
+            tracing::info!("ORDERD_ADMIN_EMAIL and ORDERD_ADMIN_PASSWORD are ignored: the database has users already");
         }
         Err(e) if e.is(&problem::VALIDATION_FAILED) => {
             let reasons: Vec<_> = e.faults().iter().map(|fault| fault.detail.as_str()).collect();

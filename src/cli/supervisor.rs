@@ -1,33 +1,31 @@
-//! What a supervisor such as systemd is told (`sd_notify`, `Type=notify`): that the server is ready, that it lives, that
-//! it stops. Without one nothing is told to anybody, and nothing here can fail the server.
+//! Notifies a supervisor such as systemd (`sd_notify`, `Type=notify`) that the server is ready, alive or stopping. Without
+//! a supervisor nothing is sent. A failed notification is logged and changes nothing else.
 
 use sd_notify::NotifyState;
 use std::convert::Infallible;
 
-/// Says that the server answers.
 pub(super) fn ready(address: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&format!("Serving on {address}"))]);
+    notify(&[NotifyState::Ready, NotifyState::Status(&format!("Serving on {address}"))]);
 }
 
-/// Says that the server stops.
 pub(super) fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
 }
 
-/// Says again and again that the server lives, twice as often as is asked for (`WatchdogSec=`). That a task is given its
-/// turn is all it says: a disk that is full or slow is no reason to start again.
-pub(super) async fn live() -> Infallible {
-    let asked = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero());
-    let Some(patience) = asked else { return std::future::pending().await };
-    let mut turns = tokio::time::interval(patience / 2);
+/// Feeds the watchdog (`WatchdogSec=`) twice as often as it asks for. This proves only that tasks are scheduled: a full or
+/// slow disk is no reason for a restart.
+pub(super) async fn feed_watchdog() -> Infallible {
+    let interval = sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero());
+    let Some(interval) = interval else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval(interval / 2);
     loop {
-        turns.tick().await;
-        tell(&[NotifyState::Watchdog]);
+        ticks.tick().await;
+        notify(&[NotifyState::Watchdog]);
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
+fn notify(state: &[NotifyState<'_>]) {
     if let Err(e) = sd_notify::notify(state) {
-        tracing::warn!(error.cause = %e, "the supervisor cannot be told");
+        tracing::warn!(error.cause = %e, "the supervisor cannot be notified");
     }
 }

@@ -1,54 +1,52 @@
-//! `orderd user`: users, where no administrator can log in or no server runs.
+//! `orderd user`: users, for when no administrator can log in or no server runs.
 
-use super::{Failure, flags::ConfigFlags, offline, print};
+use super::{Failure, flags::ConfigFlags, offline, print, read_database};
 use crate::{
     domain::{id::UserId, user::UserStatus},
     service::{
         idempotency::IdempotentRequest,
         users::{self, ChangeUser, NewUser},
     },
-    store::{Store, users as rows},
+    store::users as rows,
 };
 use std::fmt::Write;
 
-/// What to do with users.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a user; makes the database too, if there is none
+    /// Create a user and print the identifier; creates the database too, if there is none
     Create(Create),
-    /// List all users; works beside a running server
+    /// List all users; works beside a running server. Prints identifier, e-mail address, role, status and name, separated by
+    /// tabs
     List(ConfigFlags),
-    /// Set a user's password and end their sessions
+    /// Set a user's password and end the user's sessions
     Passwd(Passwd),
-    /// Disable a user and end their sessions
+    /// Disable a user and end the user's sessions
     Disable(Disable),
 }
 
-/// The arguments of `orderd user create`.
 #[derive(clap::Args)]
 pub(super) struct Create {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// What they log in with
+    /// E-mail address to log in with
     #[arg(long)]
     email: String,
-    /// What to call them
+    /// Full name
     #[arg(long)]
     name: String,
-    /// Their role: admin, manager, staff, analyst, customer, or one of your own
+    /// Role: admin, manager, staff, analyst, customer, or one of your own
     #[arg(long)]
     role: String,
-    /// Read their password from the first line of standard input
+    /// Read the password from the first line of standard input
     #[arg(long, required = true)]
     password_stdin: bool,
 }
 
-/// The arguments of `orderd user passwd`.
 #[derive(clap::Args)]
 pub(super) struct Passwd {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// Whose password
+    /// E-mail address of the user
     #[arg(long)]
     email: String,
     /// Read the password from the first line of standard input
@@ -56,12 +54,11 @@ pub(super) struct Passwd {
     password_stdin: bool,
 }
 
-/// The arguments of `orderd user disable`.
 #[derive(clap::Args)]
 pub(super) struct Disable {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// Whom
+    /// E-mail address of the user
     #[arg(long)]
     email: String,
 }
@@ -87,7 +84,7 @@ fn create(arguments: Create) -> Result<(), Failure> {
     let password = offline::password()?;
     let Create { email, name, role, .. } = arguments;
     let new = NewUser { email: email.clone(), name, role, password: password.as_str().into() };
-    let id = offline::change_or_make(loaded, async |app, system| {
+    let id = offline::change_or_create(loaded, async |app, system| {
         users::create(&app, system.clone(), IdempotentRequest::once(), new).await?;
         Ok(users::by_email(&app, &system, &email).await?.id.0)
     })?;
@@ -104,7 +101,7 @@ fn change(flags: ConfigFlags, email: &str, change: ChangeUser) -> Result<(), Fai
 fn list(flags: ConfigFlags) -> Result<(), Failure> {
     let path = flags.load(vec![])?.config.db.path;
     let mut lines = String::new();
-    for user in Store::inspect(&path, rows::all)?? {
+    for user in read_database(&path, rows::all)? {
         // Writing to a String cannot fail.
         let _ = writeln!(lines, "{}\t{}\t{}\t{}\t{}", user.id, user.email, user.role, user.status, user.name);
     }

@@ -1,28 +1,24 @@
-//! `orderd verify`: whether everything in a database is as it was written. Reads only, beside a running server too; with
-//! `--rebuild` it takes the file for itself and makes the summaries of figures anew.
+//! `orderd verify`: checks that a database holds exactly what was written to it. It only reads, with or without a running
+//! server. With `--rebuild` it needs the file for itself and rebuilds the rollups.
 
-use super::{Failure, flags::ConfigFlags, print, progress, refuse_absent};
-use crate::store::{
-    Store,
-    verify::{self, Check, Rebuilt},
-};
+use super::{Failure, flags::ConfigFlags, print, progress, read_database, refuse_absent};
+use crate::store::verify::{self, Check, Rebuilt};
 use serde_json::json;
 use std::path::Path;
 
-/// The arguments of `orderd verify`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// Print one JSON document in place of lines
+    /// Print one JSON document instead of lines
     #[arg(long)]
     json: bool,
-    /// Make the summaries of figures anew from the rows, if those are whole; no server may have the file
+    /// Rebuild the rollups from the rows, if the rows have no fault; no server may have the file open
     #[arg(long)]
     rebuild: bool,
 }
 
-/// A check as it is reported.
+/// A reported check.
 struct Line {
     /// `ok`, `FAULT` or `REBUILT`.
     word: &'static str,
@@ -34,7 +30,7 @@ impl Arguments {
         let path = self.flags.load(vec![])?.config.db.path;
         refuse_absent(&path)?;
         let spinner = progress::spinner("verifying");
-        let lines = if self.rebuild { rebuilt(&path)? } else { verified(Store::inspect(&path, verify::all)??) };
+        let lines = if self.rebuild { rebuilt(&path)? } else { verified(read_database(&path, verify::all)?) };
         drop(spinner);
         let faults = lines.iter().filter(|line| line.word == "FAULT").count();
         if self.json {
@@ -56,13 +52,13 @@ fn verified(checks: Vec<Check>) -> Vec<Line> {
     checks.into_iter().map(|check| Line { word: word(&check), check }).collect()
 }
 
-/// What differed was mended; a fault that is left means that nothing was.
+/// Rebuilding repairs every fault of the rollups, or, if the rows have a fault, changes nothing.
 fn rebuilt(path: &Path) -> Result<Vec<Line>, Failure> {
-    let Rebuilt { before, left } = verify::rebuild(path)??;
+    let Rebuilt { before, left } = verify::rebuild(path)?.map_err(|e| Failure::in_database(path, e))?;
     let mut lines = verified(left);
-    let mended = if lines.is_empty() { "REBUILT" } else { "FAULT" };
+    let rebuilt = if lines.is_empty() { "REBUILT" } else { "FAULT" };
     lines.extend(verified(before).into_iter().map(|line| match line.word {
-        "FAULT" => Line { word: mended, ..line },
+        "FAULT" => Line { word: rebuilt, ..line },
         _ => line,
     }));
     Ok(lines)

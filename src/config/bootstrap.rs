@@ -1,5 +1,5 @@
-//! The first administrator, as the environment names them. These are no settings: they act once, on a database
-//! without users, and the password is never written anywhere.
+//! The first administrator, from environment variables. These variables are not settings: they take effect only on a
+//! database without users, and the password is never stored or shown.
 
 use std::{fmt, fs};
 
@@ -7,15 +7,15 @@ const EMAIL: &str = "ORDERD_ADMIN_EMAIL";
 const PASSWORD: &str = "ORDERD_ADMIN_PASSWORD";
 const PASSWORD_FILE: &str = "ORDERD_ADMIN_PASSWORD_FILE";
 
-/// The environment variables that are read here.
+/// The environment variables that this module reads.
 pub(super) const VARIABLES: [&str; 3] = [EMAIL, PASSWORD, PASSWORD_FILE];
 
-/// Who the first administrator shall be; a variable that is empty counts as not set.
+/// The first administrator. An empty variable counts as not set.
 #[derive(Debug, Default)]
 pub struct Bootstrap {
-    /// `ORDERD_ADMIN_EMAIL`, as it stands there.
+    /// `ORDERD_ADMIN_EMAIL`, unchecked.
     pub email: Option<String>,
-    /// `ORDERD_ADMIN_PASSWORD`, or what the file at `ORDERD_ADMIN_PASSWORD_FILE` holds.
+    /// `ORDERD_ADMIN_PASSWORD`, or the content of the file `ORDERD_ADMIN_PASSWORD_FILE`.
     pub password: Option<Secret>,
 }
 
@@ -27,7 +27,7 @@ impl Bootstrap {
         };
         let password = match (variable(PASSWORD), variable(PASSWORD_FILE)) {
             (Some(_), Some(_)) => {
-                faults.push(format!("{PASSWORD} and {PASSWORD_FILE} are both set: set one of them"));
+                faults.push(format!("{PASSWORD} and {PASSWORD_FILE} are both set: set only one of them"));
                 None
             }
             (None, Some(path)) => read_secret(&path).map_err(|fault| faults.push(fault)).ok(),
@@ -37,7 +37,7 @@ impl Bootstrap {
     }
 }
 
-/// The content of a file without the line end that editors put there.
+/// The content of a file without the line end that editors add.
 fn read_secret(path: &str) -> Result<Secret, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{PASSWORD_FILE}: cannot read {path}: {error}"))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -45,12 +45,12 @@ fn read_secret(path: &str) -> Result<Secret, String> {
     if line.is_empty() { Err(format!("{PASSWORD_FILE}: {path} is empty")) } else { Ok(Secret(line.to_owned())) }
 }
 
-/// A text that is never shown.
+/// Text that is never shown: `Debug` prints `***`.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for whoever hashes it.
+    /// The text itself, for hashing.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -93,11 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_and_two_passwords_are_faults() {
+    fn a_missing_file_and_two_passwords_are_refused() {
         let (_, faults) = read(&[(PASSWORD_FILE, "/no/such/file")]);
         assert!(faults[0].starts_with("ORDERD_ADMIN_PASSWORD_FILE: cannot read /no/such/file: "), "{faults:?}");
         let (bootstrap, faults) = read(&[(PASSWORD, "a"), (PASSWORD_FILE, "/b")]);
-        assert_eq!(faults, ["ORDERD_ADMIN_PASSWORD and ORDERD_ADMIN_PASSWORD_FILE are both set: set one of them"]);
+        assert_eq!(faults, ["ORDERD_ADMIN_PASSWORD and ORDERD_ADMIN_PASSWORD_FILE are both set: set only one of them"]);
         assert!(bootstrap.password.is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! Layers of settings put over each other: the later one wins, and an unknown key of any of them is a fault that
-//! names the nearest known one. What the values mean is not known here.
+//! Merges layers of settings. A later layer overrides an earlier one, and an unknown key in any layer is a fault that
+//! names the most similar known key. The values are not interpreted here.
 
 use super::{KEYS, bootstrap};
 use figment::{
@@ -10,20 +10,20 @@ use figment::{
 };
 use std::{fs, path::Path};
 
-/// How the names of our environment variables begin.
+/// The prefix of the environment variables that are settings.
 pub(super) const PREFIX: &str = "ORDERD_";
 
-/// The layers put together so far, and what was wrong with them.
+/// The layers merged so far, and their faults.
 #[derive(Default)]
 pub(super) struct Layers {
-    /// The known keys, each with its value and origin.
+    /// The known keys with their values and origins.
     pub(super) figment: Figment,
-    /// A line for each fault.
+    /// One line for each fault.
     pub(super) faults: Vec<String>,
 }
 
 impl Layers {
-    /// Puts a TOML file on top.
+    /// Adds a TOML file as the next layer.
     pub(super) fn add_file(&mut self, path: &Path) {
         let origin = path.display().to_string();
         match fs::read_to_string(path) {
@@ -47,7 +47,7 @@ impl Layers {
         for (name, value) in table {
             let key = if section.is_empty() { name } else { format!("{section}.{name}") };
             match value {
-                // Not so an empty table that is no section of ours: its header is the unknown key.
+                // An empty table that is not a known section falls through: its header is the unknown key.
                 Value::Dict(_, inner) if !is_key(&key) && (is_section(&key) || !inner.is_empty()) => {
                     self.add_table(&key, inner, origin);
                 }
@@ -56,7 +56,7 @@ impl Layers {
         }
     }
 
-    /// Puts an environment variable on top, if it is one of ours and a setting.
+    /// Adds an environment variable as the next layer, if it is a setting.
     pub(super) fn add_variable(&mut self, name: &str, value: &str) {
         let Some(rest) = name.strip_prefix(PREFIX).filter(|_| !bootstrap::VARIABLES.contains(&name)) else { return };
         let key = rest.replace("__", ".").to_lowercase();
@@ -70,7 +70,7 @@ impl Layers {
         self.faults.push(format!("unknown key `{key}` in {origin}; did you mean `{nearest}` ({PREFIX}{variable})?"));
     }
 
-    /// Puts one setting on top.
+    /// Adds one setting as the next layer.
     pub(super) fn add(&mut self, key: &str, value: Value, origin: &str) {
         if is_key(key) {
             let entry = Entry { key: key.to_owned(), value, origin: origin.to_owned() };
@@ -90,22 +90,22 @@ fn is_section(name: &str) -> bool {
     KEYS.iter().any(|key| key.split('.').next() == Some(name))
 }
 
-/// The candidate most like `name`, as a whole or in what follows the section.
+/// The candidate that is most similar to `name`, as a whole or in the part after the section.
 fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> &'a str {
-    let likeness = |key: &str| {
+    let similarity = |key: &str| {
         let whole = strsim::jaro_winkler(name, key);
         let part = strsim::jaro_winkler(last(name), last(key));
         whole.max((whole + 2.0 * part) / 3.0)
     };
-    candidates.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default()
+    candidates.max_by(|a, b| similarity(a).total_cmp(&similarity(b))).unwrap_or_default()
 }
 
 fn last(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
 }
 
-/// One setting as a layer of its own, so that figment knows the origin of each. Values from outside of a TOML file
-/// stay text: guessing types would make a number of a path such as `123456`.
+/// One setting as a layer of its own, so that figment records the origin of each. Values from outside a TOML file stay
+/// text: guessing their types would turn a path such as `123456` into a number.
 struct Entry {
     key: String,
     value: Value,
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_of_a_file_are_named_with_the_nearest_key() {
+    fn an_unknown_key_in_a_file_is_reported_with_the_most_similar_key() {
         let text = "listen = 1\nserver = 2\n[databse]\npath = 3\n[logs]\n[metrics]\n[auth]\naccess_tll = 4\n";
         let expected = [
             "unknown key `auth.access_tll` in FILE; did you mean `auth.access_ttl`?",
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_variables_are_named_with_the_nearest_variable() {
+    fn an_unknown_variable_is_reported_with_the_most_similar_variable() {
         for (name, key, nearest, variable) in [
             ("ORDERD_SERVER__LISEN", "server.lisen", "server.listen", "ORDERD_SERVER__LISTEN"),
             ("ORDERD_SERVER_LISTEN", "server_listen", "server.listen", "ORDERD_SERVER__LISTEN"),
@@ -167,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn variables_of_others_and_of_the_first_administrator_are_no_settings() {
+    fn other_variables_and_those_of_the_first_administrator_are_not_settings() {
         for name in ["PATH", "ORDERDLY", "ORDERD_ADMIN_EMAIL", "ORDERD_ADMIN_PASSWORD", "ORDERD_ADMIN_PASSWORD_FILE"] {
             assert_eq!(faults_of_variable(name), Vec::<String>::new(), "{name}");
         }
     }
 
     #[test]
-    fn what_is_not_toml_is_a_fault_of_one_line() {
+    fn invalid_toml_is_reported_in_one_line() {
         for (text, start) in [
             ("[db]\npath = \n", "FILE, line 2: "),
             ("[db]\npath = 'a'\npath = 'b'\n", "FILE, line 3: duplicate key"),

@@ -1,5 +1,5 @@
-//! From the sources to the settings: defaults < TOML file < environment < flags. Every fault of every source is
-//! found. Which keys there are and what their values mean is said by the table in `config.rs`, not here.
+//! Loads the settings from all sources, in ascending precedence: defaults, TOML file, environment, flags. It reports
+//! every fault of every source. The keys and the meaning of their values are in the table in `config.rs`.
 
 use super::{
     Bootstrap, Config, KEYS, defaults,
@@ -8,17 +8,17 @@ use super::{
 use figment::{Figment, value::Value};
 use std::path::{Path, PathBuf};
 
-/// The file that is read where none is named, if it is there.
+/// The file that is read if none is named and this one exists.
 const DEFAULT_FILE: &str = "orderd.toml";
 
-/// Where settings come from besides the defaults; the later ones win.
+/// The sources of settings besides the defaults. A later source overrides an earlier one.
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// A TOML file, which must be there.
+    /// A TOML file, which must exist.
     pub file: Option<PathBuf>,
-    /// Environment variables; names that do not begin with `ORDERD_` are none of ours.
+    /// Environment variables. Names without the prefix `ORDERD_` are ignored.
     pub environment: Vec<(String, String)>,
-    /// Flags of the command line; of two for the same key the last wins.
+    /// Flags of the command line. If two set the same key, the last one wins.
     pub flags: Vec<Flag>,
 }
 
@@ -37,29 +37,32 @@ impl Flag {
     }
 }
 
-/// The configuration, and where each part of it came from.
+/// The configuration and the origin of each setting.
 #[derive(Debug)]
 pub struct Loaded {
-    /// Every setting, valid.
+    /// All settings, validated.
     pub config: Config,
-    /// Who the first administrator shall be.
+    /// The first administrator, if the environment names one.
     pub bootstrap: Bootstrap,
-    /// Every setting as it was written, in the order of the table.
+    /// All settings as they were written, in the order of the table.
     pub settings: Vec<Setting>,
 }
 
-/// A setting as it was written.
+/// One setting as it was written.
 #[derive(Debug)]
 pub struct Setting {
-    /// Such as `server.listen`.
+    /// The key, such as `server.listen`.
     pub key: &'static str,
-    /// In TOML.
+    /// The value in TOML.
     pub value: String,
-    /// `default`, the path of the file, the environment variable, or the flag.
+    /// `default`, the path of the file, the name of the environment variable, or the flag.
     pub origin: String,
 }
 
-/// The variables of this process that are ours; an error names one that is not UTF-8.
+/// The environment variables with the prefix `ORDERD_`.
+///
+/// # Errors
+/// Names a variable whose value is not UTF-8.
 pub fn environment() -> Result<Vec<(String, String)>, String> {
     let ours = std::env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
@@ -71,12 +74,15 @@ pub fn environment() -> Result<Vec<(String, String)>, String> {
     ours.collect()
 }
 
-/// The file to read: the one that was asked for, or `orderd.toml` in the working directory if there is one.
-pub fn find_file(asked_for: Option<PathBuf>) -> Option<PathBuf> {
-    asked_for.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()))
+/// The file to read: the requested file, or `orderd.toml` in the working directory if it exists.
+pub fn find_file(requested: Option<PathBuf>) -> Option<PathBuf> {
+    requested.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()))
 }
 
-/// The configuration that `sources` give, or every fault in them.
+/// Loads the configuration.
+///
+/// # Errors
+/// One line for each fault of each source.
 pub fn load(sources: Sources) -> Result<Loaded, Vec<String>> {
     let mut layers = Layers::default();
     for (key, value) in KEYS.iter().zip(defaults()) {
@@ -103,7 +109,7 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<String>> {
     }
 }
 
-/// Takes the settings one by one and notes what each was, where it came from, and what is wrong with it.
+/// Reads the settings one by one and records the value, the origin and the fault of each.
 pub(super) struct Reader {
     figment: Figment,
     settings: Vec<Setting>,
@@ -111,14 +117,14 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// The value of `key`, or a fault is noted.
+    /// The parsed value of `key`. If it is invalid, the fault is recorded and the result is none.
     pub(super) fn get<T>(&mut self, key: &'static str, parse: impl Fn(&Value) -> Result<T, String>) -> Option<T> {
         let value = self.figment.find_value(key).ok()?;
         let origin = self.figment.get_metadata(value.tag()).map(|found| found.name.to_string()).unwrap_or_default();
-        // JSON's notation of texts, numbers, booleans and lists is TOML's too.
+        // Strings, numbers, booleans and lists are written the same way in JSON and in TOML.
         let written = serde_json::to_string(&value).ok()?;
         let parsed = parse(&value).map_err(|fault| {
-            self.faults.push(format!("bad value {written} for `{key}` ({origin}): {fault}"));
+            self.faults.push(format!("invalid value {written} for `{key}` ({origin}): {fault}"));
         });
         self.settings.push(Setting { key, value: written, origin });
         parsed.ok()
@@ -129,7 +135,7 @@ impl Reader {
 mod tests {
     use super::*;
 
-    /// Loads with a file of this content, these variables and these flags.
+    /// Loads a file with this content, these variables and these flags.
     fn load_all(content: &str, variables: &[(&str, &str)], flags: Vec<Flag>) -> Result<Loaded, Vec<String>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("orderd.toml");
@@ -139,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn later_layers_win_and_each_value_knows_its_own() {
+    fn later_sources_override_earlier_ones_and_each_value_has_its_origin() {
         let file = "[limits]\nconnections = 1\nlogin_per_minute = 1\nbody_bytes = 1\n";
         let variables = [("ORDERD_LIMITS__LOGIN_PER_MINUTE", "2"), ("ORDERD_LIMITS__BODY_BYTES", "2")];
         let flags = vec![
@@ -166,27 +172,27 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_variables_stay_text_where_text_is_wanted() {
+    fn a_number_in_a_variable_stays_text_for_a_text_setting() {
         let loaded = load_all("", &[("ORDERD_DB__PATH", "123456")], vec![]).unwrap();
         assert_eq!(loaded.config.db.path, PathBuf::from("123456"));
     }
 
     #[test]
-    fn a_table_is_no_value() {
+    fn a_table_is_not_a_value() {
         let [fault] = <[String; 1]>::try_from(load_all("[log.level]\nis = 1\n", &[], vec![]).unwrap_err()).unwrap();
-        assert!(fault.starts_with("bad value {\"is\":1} for `log.level` ("), "{fault}");
+        assert!(fault.starts_with("invalid value {\"is\":1} for `log.level` ("), "{fault}");
         assert!(fault.ends_with("/orderd.toml): must be a single value"), "{fault}");
     }
 
     #[test]
-    fn a_file_that_was_asked_for_must_be_there() {
+    fn a_requested_file_must_exist() {
         let missing = Sources { file: Some("/no/such.toml".into()), ..Sources::default() };
         let [fault] = <[String; 1]>::try_from(load(missing).unwrap_err()).unwrap();
         assert!(fault.starts_with("cannot read /no/such.toml: "), "{fault}");
     }
 
     #[test]
-    fn a_bad_value_that_a_later_layer_replaces_does_no_harm() {
+    fn an_invalid_value_that_a_later_source_overrides_is_ignored() {
         let variable = ("ORDERD_DB__DURABILITY", "normal");
         let loaded = load_all("[db]\ndurability = 7\n", &[variable], vec![]).unwrap();
         assert_eq!(loaded.config.db.durability, crate::config::Durability::Normal);

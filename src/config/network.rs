@@ -1,10 +1,11 @@
-//! Values that have to do with the network: addresses, networks and web origins. No name is ever looked up here.
+//! Parses network values: addresses, networks, URLs and web origins. It never looks up a name.
 
 use super::value::text;
+use crate::domain::url::{Url, UrlFault};
 use figment::value::Value;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// A set of addresses with a common prefix (RFC 4632, RFC 4291).
+/// A set of IP addresses with a common prefix (RFC 4632, RFC 4291).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -12,7 +13,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `10.0.0.0/8`, `fd00::/8`, or one address.
+    /// Parses `10.0.0.0/8`, `fd00::/8`, or a single address.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let fault = || format!("must be IP addresses or networks, such as 10.0.0.0/8 or ::1, and {text:?} is neither");
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
@@ -22,14 +23,14 @@ impl Network {
         if prefix > width { Err(fault()) } else { Ok(Self { address, prefix }) }
     }
 
-    /// Whether `address` is in it. An IPv4 address mapped into IPv6 counts as the IPv4 address.
+    /// Whether the network contains `address`. An IPv4-mapped IPv6 address counts as the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         if self.address.is_ipv4() != address.is_ipv4() {
             return false;
         }
         let differing = bits(self.address) ^ bits(address);
-        // A prefix of 0 would shift by the whole width, which leaves nothing to differ.
+        // A prefix of 0 shifts by the whole width, which is an overflow: every address matches.
         let width = if address.is_ipv4() { 32 } else { 128 };
         differing.checked_shr(width - self.prefix).is_none_or(|rest| rest == 0)
     }
@@ -42,45 +43,28 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
-/// An address and a port. Host names are refused: what they mean would depend on the machine.
+/// Parses an IP address and a port. Host names are refused, because they mean different addresses on different
+/// machines.
 pub(super) fn address(value: &Value) -> Result<SocketAddr, String> {
     let fault = |_| "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned();
     text(value)?.parse().map_err(fault)
 }
 
-/// Where something is posted to over plain HTTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpUrl {
-    /// Host and port, as a connection and the header `Host` take them.
-    pub authority: String,
-    /// The path, with the slash.
-    pub path: String,
-}
-
-/// An `http` URL with host and port, or none if empty. It names a collector beside this process, so there is no TLS.
-pub(super) fn http_url(value: &Value) -> Result<Option<HttpUrl>, String> {
-    let url = text(value)?;
-    if url.is_empty() {
+/// An `http` or `https` URL, or none if the text is empty.
+pub(super) fn optional_url(value: &Value) -> Result<Option<Url>, String> {
+    let text = text(value)?;
+    if text.is_empty() {
         return Ok(None);
     }
-    let parsed = parse_http_url(&url)
-        .ok_or_else(|| "must be an http URL with a port, such as http://127.0.0.1:4318/v1/traces".to_owned())?;
-    Ok(Some(parsed))
+    // The configuration's reference shows this text as the form of the value.
+    let fault = |e| match e {
+        UrlFault::Scheme => "must be an http or https URL, such as http://127.0.0.1:4318/v1/traces".to_owned(),
+        e => e.to_string(),
+    };
+    Url::parse(&text).map(Some).map_err(fault)
 }
 
-fn parse_http_url(url: &str) -> Option<HttpUrl> {
-    let rest = url.strip_prefix("http://")?;
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (host, port) = authority.rsplit_once(':')?;
-    let plain = |c: u8| c.is_ascii_graphic() && !matches!(c, b'?' | b'#' | b'"' | b'<' | b'>' | b'\\');
-    let good = is_host(host) && is_port(port) && path.bytes().all(plain);
-    good.then(|| HttpUrl {
-        authority: authority.to_owned(),
-        path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
-    })
-}
-
-/// An origin exactly as browsers send it (RFC 6454, section 6.2): anything else would never match.
+/// Parses an origin exactly as browsers send it (RFC 6454, section 6.2), because no other form would match.
 pub(super) fn web_origin(text: &str) -> Result<String, String> {
     if is_web_origin(text) {
         return Ok(text.to_owned());
@@ -125,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_holds_the_addresses_of_its_prefix() {
+    fn a_network_contains_the_addresses_of_its_prefix() {
         assert!(contains("10.0.0.0/8", "10.255.0.1"));
         assert!(!contains("10.0.0.0/8", "11.0.0.0"));
         assert!(contains("10.1.2.3/8", "10.0.0.1"));
@@ -140,29 +124,25 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_networks_are_refused() {
+    fn invalid_networks_are_refused() {
         for text in ["", "proxy", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0/8"] {
             assert!(Network::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn a_collector_is_an_http_url_with_a_port() {
-        let read = |url: &str| http_url(&url.into());
-        let url =
-            |authority: &str, path: &str| Ok(Some(HttpUrl { authority: authority.to_owned(), path: path.to_owned() }));
+    fn a_collector_is_an_http_or_https_url() {
+        let read = |url: &str| optional_url(&url.into()).map(|url| url.map(|url| url.to_string()));
         assert_eq!(read(""), Ok(None));
-        assert_eq!(read("http://127.0.0.1:4318/v1/traces"), url("127.0.0.1:4318", "/v1/traces"));
-        assert_eq!(read("http://[::1]:4318"), url("[::1]:4318", "/"));
-        assert_eq!(read("http://localhost:80/"), url("localhost:80", "/"));
-        for other in ["localhost:4318", "http://localhost", "https://localhost:4318/", "http://u@a:1/", "http://a:1/ b"]
-        {
-            assert!(read(other).is_err(), "{other}");
+        for url in ["http://127.0.0.1:4318/v1/traces", "https://collector.example/v1/traces", "http://[::1]:4318/"] {
+            assert_eq!(read(url), Ok(Some(url.to_owned())));
         }
+        assert!(read("localhost:4318").unwrap_err().contains("such as http://127.0.0.1:4318"));
+        assert!(read("http://u@a:1/").unwrap_err().contains("user name"));
     }
 
     #[test]
-    fn origins_are_as_browsers_send_them() {
+    fn origins_must_have_the_form_that_browsers_send() {
         for origin in ["https://shop.example", "http://localhost:3000", "http://[::1]:3000", "http://[::1]"] {
             assert_eq!(web_origin(origin), Ok(origin.to_owned()));
         }

@@ -1,38 +1,38 @@
-//! What there is to set, for people: every key with what it takes and what it means, from the table of keys itself.
+//! The reference of all keys for the manual, generated from the table of keys.
 
 use super::{described, layers::PREFIX, value::EXAMPLES};
 use figment::value::Value;
 
-/// What is no value of any key that is choosy.
-const NONSENSE: &str = "?";
+/// A value that every key refuses, except those that accept any text.
+const INVALID: &str = "?";
 
-/// A key that can be set.
+/// One key.
 #[derive(Debug)]
 pub struct Key {
-    /// Such as `server.listen`.
+    /// The name, such as `server.listen`.
     pub name: &'static str,
     /// The environment variable that sets it.
     pub variable: String,
-    /// What it can be.
+    /// The values that it accepts, in words.
     pub takes: String,
-    /// What it is where nothing sets it, in TOML.
+    /// The default, in TOML.
     pub default: String,
-    /// What it is for.
+    /// What it controls.
     pub meaning: String,
 }
 
-/// Keys that belong together.
+/// A group of keys.
 #[derive(Debug)]
 pub struct Section {
-    /// Such as `server`.
+    /// The name, such as `server`.
     pub name: &'static str,
-    /// What they are about.
+    /// The subject of its keys.
     pub about: String,
-    /// The keys.
+    /// The keys of the section.
     pub keys: Vec<Key>,
 }
 
-/// Every key there is.
+/// All keys, by section.
 pub fn reference() -> Vec<Section> {
     described()
 }
@@ -44,7 +44,7 @@ impl Section {
 }
 
 impl Key {
-    /// The key `name` of this Rust type.
+    /// Describes the key `name`. `kind` is its Rust type.
     pub(super) fn new<T>(
         name: &'static str,
         kind: &str,
@@ -56,17 +56,19 @@ impl Key {
             name,
             variable: format!("{PREFIX}{}", name.to_uppercase().replace('.', "__")),
             takes: takes(kind, parse),
-            // JSON's notation of texts, numbers, booleans and lists is TOML's too; none of them cannot be written.
+            // Strings, numbers, booleans and lists are written the same way in JSON and in TOML, and this cannot fail
+            // for them.
             default: serde_json::to_string(&default).unwrap_or_default(),
             meaning: meaning.trim().to_owned(),
         }
     }
 }
 
-/// What the fault of a bad value says would be right, without the words about that value. What takes any text is a path.
+/// The accepted values, taken from the fault that `parse` reports for an invalid value. A key that accepts any text is
+/// a path.
 fn takes<T>(kind: &str, parse: impl Fn(&Value) -> Result<T, String>) -> String {
-    let fault = parse(&NONSENSE.into()).err().unwrap_or_default();
+    let fault = parse(&INVALID.into()).err().unwrap_or_default();
     let right = fault.strip_prefix("must be ").unwrap_or("a path").replace(EXAMPLES, "");
-    let right = right.split(&format!(", and {NONSENSE:?}")).next().unwrap_or_default();
+    let right = right.split(&format!(", and {INVALID:?}")).next().unwrap_or_default();
     if kind.starts_with("Vec") { format!("a list: {right}") } else { right.to_owned() }
 }

@@ -1,5 +1,5 @@
-//! Reading one value: each function gives the typed value or says what would be right ("must be …"). Which key the
-//! value is of, and where it stood, is not known here.
+//! Parses single values. Each function returns the typed value, or a text that says which values are valid ("must be
+//! …"). The key and the origin of the value are not known here.
 
 use figment::value::Value;
 use jiff::tz::TimeZone;
@@ -8,10 +8,10 @@ use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::
 /// The units of durations and the milliseconds in each, largest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
-/// What the fault of a duration adds for whoever got it wrong.
+/// The examples in the fault of a duration.
 pub(super) const EXAMPLES: &str = ", such as 500ms, 10s, 15m, 24h or 30d";
 
-/// A single value as text; a TOML file may also hold numbers and booleans.
+/// A single value as text. In a TOML file the value may also be a number or a boolean.
 pub(super) fn text(value: &Value) -> Result<String, String> {
     match value {
         Value::String(_, text) => Ok(text.clone()),
@@ -20,7 +20,7 @@ pub(super) fn text(value: &Value) -> Result<String, String> {
     }
 }
 
-/// A list: a TOML array, a JSON array in text, or text with commas.
+/// A list: a TOML array, text with a JSON array, or comma-separated text.
 pub(super) fn list<T>(item: fn(&str) -> Result<T, String>) -> impl Fn(&Value) -> Result<Vec<T>, String> {
     move |value| {
         let items = match value {
@@ -33,8 +33,7 @@ pub(super) fn list<T>(item: fn(&str) -> Result<T, String>) -> impl Fn(&Value) ->
 
 fn split(text: &str) -> Result<Vec<String>, String> {
     if text.starts_with('[') {
-        return serde_json::from_str(text)
-            .map_err(|_| "must be a list of texts, such as [\"a\", \"b\"] or a,b".to_owned());
+        return serde_json::from_str(text).map_err(|_| "must be a list, such as [\"a\", \"b\"] or a,b".to_owned());
     }
     Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
 }
@@ -54,7 +53,7 @@ where
 pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Value) -> Result<Duration, String> {
     move |value| {
         let duration = parse_duration(&text(value)?).filter(|duration| range.contains(duration));
-        let (least, most) = (spell(*range.start()), spell(*range.end()));
+        let (least, most) = (format_duration(*range.start()), format_duration(*range.end()));
         duration.ok_or_else(|| format!("must be a duration from {least} to {most}{EXAMPLES}"))
     }
 }
@@ -65,14 +64,14 @@ fn parse_duration(text: &str) -> Option<Duration> {
     number.parse::<u64>().ok()?.checked_mul(*millis).map(Duration::from_millis)
 }
 
-/// In the largest unit that gives a whole number.
-fn spell(duration: Duration) -> String {
+/// The duration in the largest unit that gives a whole number.
+fn format_duration(duration: Duration) -> String {
     let total = duration.as_millis();
     let exact = UNITS.iter().find(|(_, millis)| total.is_multiple_of(u128::from(*millis)));
     exact.map_or_else(String::new, |(unit, millis)| format!("{}{unit}", total / u128::from(*millis)))
 }
 
-/// What `parse` accepts, or `0`, which turns the setting off.
+/// Accepts the values that `parse` accepts, and `0`, which turns the setting off.
 pub(super) fn or_off<T: Default>(parse: impl Fn(&Value) -> Result<T, String>) -> impl Fn(&Value) -> Result<T, String> {
     move |value| match text(value)?.as_str() {
         "0" => Ok(T::default()),
@@ -95,13 +94,14 @@ pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&Value) -> Resul
     }
 }
 
-/// A path, or none if empty.
+/// A path; empty text gives none.
 pub(super) fn optional_path(value: &Value) -> Result<Option<PathBuf>, String> {
     let path = text(value)?;
     Ok((!path.is_empty()).then(|| path.into()))
 }
 
-/// The path of a database. SQLite's special names are refused: what they open is gone after the process ends.
+/// The path of a database. The special names of SQLite are refused, because such a database does not outlive the
+/// process.
 pub(super) fn database(value: &Value) -> Result<PathBuf, String> {
     let path = text(value)?;
     if path.is_empty() || path == ":memory:" || path.starts_with("file:") {
@@ -110,7 +110,7 @@ pub(super) fn database(value: &Value) -> Result<PathBuf, String> {
     Ok(path.into())
 }
 
-/// A time zone of the IANA database.
+/// A time zone from the IANA database.
 pub(super) fn time_zone(value: &Value) -> Result<TimeZone, String> {
     let known = TimeZone::get(&text(value)?).ok().filter(|zone| !zone.is_unknown());
     known.ok_or_else(|| "must be an IANA time zone, such as UTC or Europe/Berlin".to_owned())
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_a_unit() {
+    fn durations_need_a_unit() {
         let any = duration(Duration::ZERO..=Duration::MAX);
         let read = |text: &str| any(&text.into()).ok();
         assert_eq!(read("500ms"), Some(Duration::from_millis(500)));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_out_of_bounds_are_told_the_bounds() {
+    fn the_fault_of_a_duration_names_its_bounds() {
         let bounded = or_off(duration(Duration::from_millis(1)..=Duration::from_hours(48)));
         assert_eq!(bounded(&"0".into()), Ok(Duration::ZERO));
         assert_eq!(
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_arrays_or_text() {
+    fn a_list_is_an_array_or_text() {
         let names = list(|name| Ok(name.to_owned()));
         let expected = Ok(vec!["a".to_owned(), "b".to_owned()]);
         assert_eq!(names(&Value::from(vec!["a", "b"])), expected);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_booleans_may_be_typed_or_text() {
+    fn numbers_and_booleans_can_be_typed_or_text() {
         let ten = number(1..=10_u32);
         assert_eq!((ten(&Value::from(10)), ten(&"10".into())), (Ok(10), Ok(10)));
         assert_eq!(ten(&Value::from(2.5)), Err("must be a whole number from 1 to 10".to_owned()));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_a_file() {
+    fn a_database_must_be_a_file() {
         for special in ["", ":memory:", "file:orders?mode=memory"] {
             assert!(database(&special.into()).is_err(), "{special}");
         }

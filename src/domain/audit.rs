@@ -17,7 +17,7 @@ string_enum!(AuditOutcome { Success "success", Failure "failure", Denied "denied
 
 /// A filter of audit entries. An entry passes if it meets every condition; an absent condition is met by all.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub struct AuditFilter {
     /// This actor acted.
     pub actor: Option<String>,
     /// The action was this operation.

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_are_refused() {
+    fn other_spellings_of_an_id_are_refused() {
         for text in [
             "ord_01h455vb4pex5vsknk084sn02q",
             "usr_81h455vb4pex5vsknk084sn02q",

@@ -4,7 +4,7 @@ use super::string_enum::string_enum;
 
 macro_rules! permissions {
     ($($name:ident $text:literal)+) => {
-        /// One thing that a principal may do.
+        /// A permission that a role or an API key can have.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Permission {
             $(#[doc = concat!("`", $text, "`")] $name),+
@@ -37,12 +37,12 @@ permissions! {
 }
 
 impl Permission {
-    /// Whether it is about orders of one's own, which a program has none of.
+    /// Whether it applies to the caller's own orders only. API keys have no orders, so they cannot have it.
     pub const fn is_own(self) -> bool {
         self.wider().is_some()
     }
 
-    /// The wider permission that includes this one, for an `_own` permission.
+    /// For an `_own` permission, the wider permission that includes it.
     pub const fn wider(self) -> Option<Self> {
         match self {
             Self::OrdersReadOwn => Some(Self::OrdersRead),
@@ -67,7 +67,7 @@ impl PermissionSet {
         Permission::ALL.iter().copied().collect()
     }
 
-    /// A set of these, for tables.
+    /// The set of these permissions, usable in constants.
     pub const fn of(permissions: &[Permission]) -> Self {
         let mut bits = 0;
         let mut i = 0;
@@ -78,23 +78,23 @@ impl PermissionSet {
         Self(bits)
     }
 
-    /// Whether `permission`, or the wider one that includes it, is in the set.
+    /// Whether the set contains `permission` or the wider permission that includes it.
     pub fn holds(self, permission: Permission) -> bool {
         self.contains(permission) || permission.wider().is_some_and(|wider| self.contains(wider))
     }
 
-    /// Whether `permission` itself is in the set.
+    /// Whether the set contains `permission` itself.
     pub const fn contains(self, permission: Permission) -> bool {
         self.0 & 1 << permission as u32 != 0
     }
 
-    /// The members that `other` holds too.
+    /// The permissions of this set that `other` holds too.
     #[must_use]
     pub fn limited_to(self, other: Self) -> Self {
         self.iter().filter(|&p| other.holds(p)).collect()
     }
 
-    /// The members, in the order of [`Permission::ALL`].
+    /// The permissions in the set, in the order of [`Permission::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.iter().copied().filter(move |&p| self.contains(p))
     }

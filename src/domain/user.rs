@@ -1,39 +1,39 @@
-//! Users: what an e-mail address and a name may be, and whether a user may act.
+//! Users and their e-mail addresses.
 
 use super::{id::UserId, string_enum::string_enum, time::Timestamp};
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 
-/// The longest e-mail address (RFC 5321, section 4.5.3.1.3, less the angle brackets).
-const EMAIL_LENGTH: usize = 254;
+/// The longest e-mail address (RFC 5321, section 4.5.3.1.3, without the angle brackets).
+const MAX_EMAIL_LENGTH: usize = 254;
 
-/// Whether a user may act.
+/// Whether a user may log in and act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserStatus {
-    /// May log in and act.
+    /// The user may log in and act.
     Active,
-    /// May not, from the next request on.
+    /// The user may not, and all sessions and API keys of the user are refused from the next request on.
     Disabled,
 }
 
 string_enum!(UserStatus { Active "active", Disabled "disabled" });
 
-/// An e-mail address in the one spelling that is stored and compared: NFC, lower case.
+/// An e-mail address in the form that is stored and compared: NFC, lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
 impl Email {
-    /// Reads an address of the form of RFC 5322, without display name or comment.
+    /// Parses an RFC 5322 address without display name or comment, and normalises it.
     pub fn parse(text: &str) -> Option<Self> {
         let normal: String = text.nfc().collect::<String>().to_lowercase();
         let plain = email_address::Options::default().without_display_text().with_required_tld();
-        let valid = normal.len() <= EMAIL_LENGTH
+        let valid = normal.len() <= MAX_EMAIL_LENGTH
             && !normal.chars().any(|c| c.is_whitespace() || c.is_control())
             && (email_address::EmailAddress::parse_with_options(&normal, plain).is_ok());
         valid.then_some(Self(normal))
     }
 
-    /// The address.
+    /// The normalised address.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -48,19 +48,19 @@ impl fmt::Display for Email {
 /// A user.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Its identifier.
+    /// The identifier of the user.
     pub id: UserId,
     /// Unique among all users.
     pub email: Email,
-    /// What to call them.
+    /// The name to display.
     pub name: String,
-    /// The name of their role.
+    /// The name of the user's role.
     pub role: String,
-    /// Whether they may act.
+    /// Whether the user may log in and act.
     pub status: UserStatus,
-    /// When they were made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When they last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
@@ -69,13 +69,13 @@ mod tests {
     use super::Email;
 
     #[test]
-    fn addresses_are_compared_in_one_spelling() {
+    fn addresses_are_normalised() {
         assert_eq!(Email::parse("Ada@Example.COM").unwrap().as_str(), "ada@example.com");
         assert_eq!(Email::parse("jose\u{301}@example.com"), Email::parse("jos\u{e9}@example.com"));
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn malformed_addresses_are_refused() {
         for text in ["", "ada", "@example.com", "ada@", "Ada <ada@example.com>", "a da@example.com", "ada@x.com\n"] {
             assert_eq!(Email::parse(text), None, "{text:?}");
         }

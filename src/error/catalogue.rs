@@ -1,5 +1,5 @@
-//! Every kind of problem that a client can meet, in the order of their HTTP statuses. `/problems/<slug>` shows each one on
-//! a page. Titles never contain anything about a single occurrence; that is what an error's detail is for.
+//! Every kind of problem that a client can meet, in the order of their HTTP statuses. `/problems/<slug>` shows each one
+//! on a page. Titles never contain anything about a single occurrence; that is what an error's detail is for.
 
 use super::{Category, Problem};
 

@@ -1,21 +1,20 @@
-//! Who is calling: from credentials to an actor, and whether they still may, by facts in memory, without reading the
-//! database.
+//! Authentication of requests: from credentials to an actor. It uses the access cache and does not read the database.
 
 use crate::{
     app::App,
     auth::{
         Actor, Principal,
-        secret::{Kind, Secret},
+        secret::{Secret, SecretKind},
     },
     domain::trace::TraceId,
     error::{Error, Result, problem},
 };
 use std::{net::IpAddr, sync::Arc};
 
-/// Whoever `token` shows the caller of this request to be.
+/// Authenticates a request by its bearer token, which is an access token or an API key.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if it is not, or no longer, good.
+/// `unauthenticated` if the token is not or no longer valid.
 pub fn authenticate(
     app: &App,
     token: &str,
@@ -33,31 +32,31 @@ pub fn authenticate(
         trace,
         address,
     };
-    if token.starts_with(Kind::ApiKey.prefix()) {
-        let secret = Secret::parse(Kind::ApiKey, token).ok_or_else(refused)?;
+    if token.starts_with(SecretKind::ApiKey.prefix()) {
+        let secret = Secret::parse(SecretKind::ApiKey, token).ok_or_else(refused)?;
         let key = app.access.authenticate_key(&secret.digest(), now).ok_or_else(refused)?;
-        return Ok(actor(Principal::ApiKey { id: key.key, maker: key.maker }, None, key.permissions));
+        return Ok(actor(Principal::ApiKey { id: key.key, owner: key.owner }, None, key.permissions));
     }
     let claims = app.tokens.verify(token, now)?;
-    let who = app.access.authenticate_session(&claims, now).ok_or_else(refused)?;
-    let principal = Principal::User { id: who.user, session: Some(who.session) };
-    Ok(actor(principal, Some(who.role), who.permissions))
+    let identity = app.access.authenticate_session(&claims, now).ok_or_else(refused)?;
+    let principal = Principal::User { id: identity.user, session: Some(identity.session) };
+    Ok(actor(principal, Some(identity.role), identity.permissions))
 }
 
-/// The same caller with what they may do by now: for what goes on long after it was permitted.
+/// The same actor with its current permissions. Long operations call this while they run.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` if their session, key or account has ended.
-pub fn again(app: &App, actor: &Actor) -> Result<Actor> {
+/// `unauthenticated` if the session has ended, the key was revoked, or the user was disabled.
+pub fn recheck(app: &App, actor: &Actor) -> Result<Actor> {
     let now = app.clock.now();
-    let present = match actor.principal {
+    let current = match actor.principal {
         Principal::User { id, session: Some(session) } => {
-            app.access.session(id, session, now).map(|who| (Some(who.role), who.permissions))
+            app.access.session(id, session, now).map(|identity| (Some(identity.role), identity.permissions))
         }
         Principal::ApiKey { id, .. } => app.access.key(id, now).map(|key| (None, key.permissions)),
         Principal::User { session: None, .. } | Principal::System => Some((actor.role.clone(), actor.permissions)),
     };
-    let gone = || Error::new(&problem::UNAUTHENTICATED).detail("The credentials are not valid any more.");
-    let (role, permissions) = present.ok_or_else(gone)?;
+    let refused = || Error::new(&problem::UNAUTHENTICATED).detail("The credentials are not valid any more.");
+    let (role, permissions) = current.ok_or_else(refused)?;
     Ok(Actor { permissions, role, ..actor.clone() })
 }

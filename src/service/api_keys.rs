@@ -1,16 +1,17 @@
-//! API keys: credentials for programs, which can do less than whoever made them and never more.
+//! API keys: credentials for programs. A key never has more permissions than its owner.
 
 use super::{
     audit,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     roles::names,
     views::{AsText, KeyView, NewKeyView},
 };
 use crate::{
-    app::{App, facts},
+    app::App,
     auth::{
         Actor,
-        secret::{Kind, Secret},
+        access::CachedKey,
+        secret::{Secret, SecretKind},
     },
     domain::{
         id::{KeyId, UserId},
@@ -23,31 +24,31 @@ use crate::{
 use serde_json::json;
 use std::collections::HashMap;
 
-/// A key to be made.
+/// An API key to create.
 #[derive(Clone, Debug)]
 pub struct NewKey {
-    /// What to call it.
+    /// A label for people.
     pub name: String,
-    /// What it may do at most; nothing that is about orders of one's own.
+    /// Must not contain `_own` permissions, because a program has no orders of its own.
     pub permissions: PermissionSet,
-    /// When it ends by itself, if ever.
+    /// The key is valid before this time; `None` if it does not expire.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Makes a key that belongs to the caller or, for a key, to its maker.
+/// Creates a key that belongs to the caller or, if the caller is an API key, to its owner.
 pub async fn create(app: &App, actor: Actor, new: NewKey) -> Result<NewKeyView> {
     actor.require(Permission::ApiKeysWrite)?;
-    let owner = actor.responsible().ok_or_else(|| Error::internal("nobody would answer for this key"))?;
+    let owner = actor.responsible().ok_or_else(|| Error::internal("an API key needs an owner"))?;
     create_for(app, actor, owner, new).await
 }
 
-/// Makes a key that belongs to `owner`.
+/// Creates a key that belongs to `owner`.
 pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> Result<NewKeyView> {
     if new.expires_at.is_some_and(|end| end <= app.clock.now()) {
         return Err(Error::invalid(vec![Fault::new(Field::ExpiresAt, "too_small", "must be in the future")]));
     }
     actor.require_to_hold(new.permissions)?;
-    let secret = Secret::generate(Kind::ApiKey)?;
+    let secret = Secret::generate(SecretKind::ApiKey)?;
     let (shared, digest, prefix) = (app.clone(), secret.digest(), secret.prefix().to_owned());
     let key = app
         .store
@@ -69,32 +70,32 @@ pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> 
                 "expires_at": key.expires_at.map(|end| end.to_string()),
             });
             audit::record(tx, &actor, "api_keys.create", Some(&key.id), &changes)?;
-            let (app, facts) = (shared.clone(), facts::of_key(&key));
-            tx.after_commit(move || app.access.put_key(digest, facts));
+            let (app, cached) = (shared.clone(), CachedKey::from(&key));
+            tx.after_commit(move || app.access.put_key(digest, cached));
             Ok(key)
         })
         .await?;
-    Ok(NewKeyView { secret: secret.reveal().to_owned(), key: shown(key, &HashMap::new()) })
+    Ok(NewKeyView { secret: secret.reveal().to_owned(), key: view(key, &HashMap::new()) })
 }
 
-/// Every key, newest first.
-pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<KeyId>) -> Result<Found<KeyView, KeyId>> {
+/// Lists all keys, newest first.
+pub async fn list(app: &App, actor: &Actor, request: &PageRequest<KeyId>) -> Result<Page<KeyView, KeyId>> {
     actor.require(Permission::ApiKeysWrite)?;
-    let used = app.access.keys_used();
+    let uses = app.access.key_uses();
     let found = app.store.read("api_keys.list", |tx| {
-        let found = api_keys::page(tx, wanted.after, wanted.look_for())?;
-        wanted.found(found, |key| key.id, || api_keys::count(tx))
+        let found = api_keys::page(tx, request.after, request.limit_and_one())?;
+        request.page(found, |key| key.id, || api_keys::count(tx))
     });
-    Ok(found.await?.map(|key| shown(key, &used)))
+    Ok(found.await?.map(|key| view(key, &uses)))
 }
 
-/// The key of this identifier.
+/// The key with this identifier, if it exists.
 pub(super) async fn find(app: &App, id: KeyId) -> Result<Option<KeyView>> {
     let key = app.store.read("api_keys.find", |tx| api_keys::by_id(tx, id)).await?;
-    Ok(key.map(|key| shown(key, &app.access.keys_used())))
+    Ok(key.map(|key| view(key, &app.access.key_uses())))
 }
 
-/// Revokes a key, from its next request on.
+/// Revokes a key. Its next request is refused.
 pub async fn revoke(app: &App, actor: Actor, id: KeyId) -> Result<()> {
     actor.require(Permission::ApiKeysWrite)?;
     let shared = app.clone();
@@ -110,24 +111,25 @@ pub async fn revoke(app: &App, actor: Actor, id: KeyId) -> Result<()> {
         .await
 }
 
-/// Keeps when keys were last used. Noting it with each request would make a write of every read.
+/// Saves when keys were last used. This runs periodically, because saving it with each request would make every read a
+/// write.
 pub async fn keep_last_use(app: &App) -> Result<()> {
-    let used = app.access.keys_to_keep();
-    if used.is_empty() {
+    let uses = app.access.unsaved_key_uses();
+    if uses.is_empty() {
         return Ok(());
     }
     let shared = app.clone();
     app.store
         .write("api_keys.keep_last_use", move |tx| {
-            used.iter().try_for_each(|&(id, at)| api_keys::used(tx, id, at))?;
-            let (app, used) = (shared.clone(), used.clone());
-            tx.after_commit(move || app.access.keys_kept(&used));
+            uses.iter().try_for_each(|&(id, at)| api_keys::set_last_used(tx, id, at))?;
+            let (app, uses) = (shared.clone(), uses.clone());
+            tx.after_commit(move || app.access.mark_key_uses_saved(&uses));
             Ok(())
         })
         .await
 }
 
-fn shown(key: ApiKey, used: &HashMap<KeyId, Timestamp>) -> KeyView {
+fn view(key: ApiKey, uses: &HashMap<KeyId, Timestamp>) -> KeyView {
     KeyView {
         id: AsText(key.id),
         name: key.name,
@@ -136,6 +138,6 @@ fn shown(key: ApiKey, used: &HashMap<KeyId, Timestamp>) -> KeyView {
         created_by: AsText(key.created_by),
         created_at: AsText(key.created_at),
         expires_at: key.expires_at.map(AsText),
-        last_used_at: key.last_used_at.max(used.get(&key.id).copied()).map(AsText),
+        last_used_at: key.last_used_at.max(uses.get(&key.id).copied()).map(AsText),
     }
 }

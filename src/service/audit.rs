@@ -6,14 +6,14 @@
 //! for the same reason.
 
 use super::{
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::{AsText, AuditView},
 };
 use crate::{
     app::App,
     auth::Actor,
     domain::{
-        audit::{AuditOutcome, Filter},
+        audit::{AuditFilter, AuditOutcome},
         permission::Permission,
     },
     error::{Result, problem},
@@ -71,13 +71,13 @@ pub(super) fn entry(
 /// Notes that `actor` was refused `action` with the problem `code`. The entry is written later.
 pub fn denied(app: &App, actor: &Actor, action: &'static str, code: &str) {
     let note = entry(actor, action, None, AuditOutcome::Denied, &serde_json::json!({"code": code}));
-    app.notes.denied(note, app.clock.now());
+    app.refusals.denied(note, app.clock.now());
 }
 
 /// Writes the entries that are kept in memory. If that fails, for lack of space perhaps, they stay in memory.
 pub async fn write_notes(app: &App) -> Result<()> {
-    let _in_order = app.notes.writing().await;
-    let notes = Arc::new(app.notes.take());
+    let _in_order = app.refusals.writing().await;
+    let notes = Arc::new(app.refusals.take());
     if notes.is_empty() {
         return Ok(());
     }
@@ -86,7 +86,7 @@ pub async fn write_notes(app: &App) -> Result<()> {
     let outcome = app.store.write("audit.write_notes", append).await;
     // If the outcome is unknown they may be on disk, and must not be written twice.
     if outcome.as_ref().is_err_and(|e| !e.is(&problem::OUTCOME_UNKNOWN)) {
-        app.notes.give_back(&notes);
+        app.refusals.put_back(&notes);
     }
     outcome
 }
@@ -95,14 +95,19 @@ pub async fn write_notes(app: &App) -> Result<()> {
 ///
 /// # Errors
 /// `FORBIDDEN` without `audit:read`.
-pub async fn list(app: &App, actor: &Actor, filter: Filter, wanted: Wanted<i64>) -> Result<Found<AuditView, i64>> {
+pub async fn list(
+    app: &App,
+    actor: &Actor,
+    filter: AuditFilter,
+    request: PageRequest<i64>,
+) -> Result<Page<AuditView, i64>> {
     actor.require(Permission::AuditRead)?;
     // A failure must not prevent reading. Housekeeping tries again and reports it.
     let _ = write_notes(app).await;
     app.store
         .scan("audit.list", move |tx| {
-            let found = audit::page(tx, &filter, wanted.after, wanted.look_for())?;
-            let found = wanted.found(found, |entry| entry.seq, || audit::count(tx, &filter))?;
+            let found = audit::page(tx, &filter, request.after, request.limit_and_one())?;
+            let found = request.page(found, |entry| entry.seq, || audit::count(tx, &filter))?;
             Ok(found.map(AuditView::from))
         })
         .await

@@ -1,9 +1,9 @@
-//! Backups: making them on schedule, keeping some of them, and handing out a copy that somebody asks for. How a copy is
-//! made and verified is the store's affair.
+//! Backups as use cases: the scheduled ones, and a copy to download. How a copy is made and verified is in `store`, and the
+//! worker decides when the schedule is looked at.
 
 mod schedule;
 
-pub use schedule::{Schedule, room_for, run, there};
+pub use schedule::{Schedule, existing, room_for};
 
 use super::audit;
 use crate::{
@@ -13,39 +13,39 @@ use crate::{
     error::{Error, Result, problem},
     store::{
         Store, WriteTx,
-        backup::{self, Nameless},
-        beside, folder_of, sessions,
+        backup::{self, UnlinkedCopy},
+        folder_of, sessions, with_suffix,
     },
 };
 use serde_json::json;
 use std::{os::unix::fs::FileExt, sync::Arc, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// When to ask again while somebody else downloads a copy.
+/// `Retry-After` while another copy is being downloaded.
 const DOWNLOAD_WAIT: Duration = Duration::from_secs(10);
-/// Bytes of a copy that are read at once.
+/// Bytes of the copy in one read.
 const CHUNK: usize = 256 * 1024;
 
-/// A copy that is being downloaded. It is gone when this is dropped.
+/// A copy for one download. Its space on the disk is freed when this is dropped.
 pub struct Download {
-    copy: Nameless,
-    /// What to call it.
+    copy: UnlinkedCopy,
+    /// The file name to offer to the client.
     pub name: String,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Download {
-    /// Its size.
+    /// The size of the copy.
     pub fn bytes(&self) -> u64 {
         self.copy.bytes
     }
 
-    /// SHA-256 of it.
+    /// The SHA-256 of the copy.
     pub fn digest(&self) -> [u8; 32] {
         self.copy.digest
     }
 
-    /// The bytes at `offset`, as many as are read at once; none at the end.
+    /// Reads up to 256 KiB at `offset`; empty at the end.
     pub async fn read(self: Arc<Self>, offset: u64) -> Result<Vec<u8>> {
         let read = move || {
             let mut chunk = vec![0; CHUNK];
@@ -58,29 +58,29 @@ impl Download {
     }
 }
 
-/// A verified copy of everything, as it is now. One at a time, since each takes the room of the whole.
+/// Makes a verified copy of the database as it is now. One at a time, since each takes as much space as the database.
 pub async fn download(app: &App, actor: Actor) -> Result<Download> {
     actor.require(Permission::SystemBackup)?;
-    let place = Arc::clone(&app.backups.download).try_acquire_owned().map_err(|_| {
+    let permit = Arc::clone(&app.backups.download).try_acquire_owned().map_err(|_| {
         Error::new(&problem::OVERLOADED).detail("Another copy is being downloaded.").retry_after(DOWNLOAD_WAIT)
     })?;
     let (source, shared) = (app.store.path().to_path_buf(), app.clone());
     schedule::require_room(app, folder_of(&source))?;
-    let partial = beside(&source, ".download.partial");
-    let made = app.clock.now();
-    let copy = move |watch: &backup::Watch| backup::copy_to_read(&source, &partial, watch);
-    let copy = backup::aside(move || !shared.is_draining(), copy).await?;
+    let partial = with_suffix(&source, ".download.partial");
+    let created_at = app.clock.now();
+    let copy = move |progress: &backup::OnProgress| backup::unlinked_copy(&source, &partial, progress);
+    let copy = backup::on_own_thread(move || !shared.is_draining(), copy).await?;
     let bytes = copy.bytes;
     let record = move |tx: &WriteTx<'_>| audit::record(tx, &actor, "system.backup", None, &json!({"bytes": bytes}));
     app.store.write("system.backup", record).await?;
-    Ok(Download { copy, name: format!("orderd-{}.db", made.stamp()), _place: place })
+    Ok(Download { copy, name: format!("orderd-{}.db", created_at.stamp()), _permit: permit })
 }
 
-/// Ends all sessions in a copy that is about to be put in the place of the database: whoever was logged in when it was
-/// made need not be now. Says how many there were.
+/// Ends all sessions in a copy that is about to replace the database: sessions from the time of the copy may have been
+/// revoked since. Returns their number.
 pub async fn end_sessions(store: &Store, actor: Actor) -> Result<usize> {
     let end = move |tx: &WriteTx<'_>| {
-        let ended = sessions::end_everyones(tx)?;
+        let ended = sessions::end_all(tx)?;
         audit::record(tx, &actor, "system.restore", None, &json!({"sessions_ended": ended}))?;
         Ok(ended)
     };

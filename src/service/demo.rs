@@ -13,7 +13,7 @@ use super::{
     idempotency::IdempotentRequest,
     orders,
     transactions::{self, NewTransaction},
-    users::{self, NewUser},
+    users::{self, NewUser, UserDraft},
 };
 use crate::{
     app::{App, StartError, Surroundings},
@@ -135,8 +135,8 @@ async fn open_accounts(app: &App, system: &Actor, count: usize) -> Result<Vec<Us
 fn open_account(tx: &WriteTx<'_>, app: &App, system: &Actor, number: usize, hash: &str) -> Result<UserId> {
     let (name, address) = people::person(number);
     let email = Email::parse(&address).ok_or_else(|| Error::internal("an invalid demo address"))?;
-    let new = NewUser { email: address, name, role: CUSTOMER.to_owned(), password: "".into() };
-    users::insert(tx, app, system, (&email, &new), hash, "users.create").map(|user| user.id)
+    let draft = UserDraft { email, name, role: CUSTOMER.to_owned(), password_hash: hash.to_owned() };
+    users::insert(tx, app, system, &draft, "users.create").map(|user| user.id)
 }
 
 async fn fill_orders(app: &App, system: Actor, mut story: Story, mut progress: impl FnMut(usize)) -> Result<()> {

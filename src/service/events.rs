@@ -2,7 +2,7 @@
 
 use super::{
     orders::readable_order,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::EventView,
 };
 use crate::{
@@ -14,39 +14,44 @@ use crate::{
 };
 use std::time::Duration;
 
-/// A page of all events, oldest first, keyed by `seq`. If there is none after `wanted.after`, waits up to `wait` for the
+/// A page of all events, oldest first, keyed by `seq`. If there is none after `request.after`, waits up to `wait` for the
 /// next one.
-pub async fn list(app: &App, actor: &Actor, wanted: Wanted<i64>, wait: Duration) -> Result<Found<EventView, i64>> {
+pub async fn list(app: &App, actor: &Actor, request: PageRequest<i64>, wait: Duration) -> Result<Page<EventView, i64>> {
     actor.require(Permission::OrdersRead)?;
     tokio::select! {
-        () = app.store.event_after(wanted.after.unwrap_or(0)) => {}
+        () = app.store.event_after(request.after.unwrap_or(0)) => {}
         () = app.drained() => {}
         () = tokio::time::sleep(wait) => {}
     }
-    app.store.read("events.list", |tx| page(tx, &wanted)).await
+    app.store.read("events.list", |tx| page(tx, &request)).await
 }
 
 /// A part of an export of all events: like a page, but longer, and read among the long queries.
-pub async fn export(app: &App, actor: &Actor, wanted: Wanted<i64>) -> Result<Found<EventView, i64>> {
+pub async fn export(app: &App, actor: &Actor, request: PageRequest<i64>) -> Result<Page<EventView, i64>> {
     actor.require(Permission::OrdersRead)?;
-    app.store.scan("events.export", move |tx| page(tx, &wanted)).await
+    app.store.scan("events.export", move |tx| page(tx, &request)).await
 }
 
-fn page(tx: &ReadTx<'_>, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> {
-    let found = events::after(tx, wanted.after.unwrap_or(0), wanted.look_for())?;
-    wanted.found(views(found)?, |event| event.seq, || events::last(tx))
+fn page(tx: &ReadTx<'_>, request: &PageRequest<i64>) -> Result<Page<EventView, i64>> {
+    let found = events::after(tx, request.after.unwrap_or(0), request.limit_and_one())?;
+    request.page(views(found)?, |event| event.seq, || events::last(tx))
 }
 
 /// A page of the events of an order, oldest first, keyed by version.
 ///
 /// # Errors
 /// `NOT_FOUND` if there is no order that the actor may read.
-pub async fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<EventView, i64>> {
+pub async fn of_order(
+    app: &App,
+    actor: &Actor,
+    id: OrderId,
+    request: &PageRequest<i64>,
+) -> Result<Page<EventView, i64>> {
     app.store
         .read("orders.events", |tx| {
             let order = readable_order(tx, actor, id)?;
-            let found = events::of_order(tx, order.seq, wanted.after.unwrap_or(0), wanted.look_for())?;
-            wanted.found(views(found)?, |event| event.version, || Ok(order.version))
+            let found = events::of_order(tx, order.seq, request.after.unwrap_or(0), request.limit_and_one())?;
+            request.page(views(found)?, |event| event.version, || Ok(order.version))
         })
         .await
 }

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result, problem},
     store::{
         ReadTx, WriteTx, events,
-        idempotency::{self, StoredBody, StoredResponse},
+        idempotency::{self, ResponseBody, StoredResponse},
     },
 };
 use std::time::Duration;
@@ -91,8 +91,8 @@ impl IdempotentRequest {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REUSED));
         }
         let document = match stored.body {
-            StoredBody::EventData(seq) => events::data(tx, seq)?,
-            StoredBody::Inline(document) => document,
+            ResponseBody::Event(seq) => events::data(tx, seq)?,
+            ResponseBody::Text(document) => document,
         };
         Ok(Some(Effect {
             outcome: stored.outcome,
@@ -105,18 +105,18 @@ impl IdempotentRequest {
 
     fn remember(&self, tx: &WriteTx<'_>, actor: &Actor, effect: &Effect) -> Result<()> {
         let Some(key) = &self.key else { return Ok(()) };
-        let inline = || StoredBody::Inline(effect.document.clone());
+        let text = || ResponseBody::Text(effect.document.clone());
         let response = StoredResponse {
             fingerprint: self.fingerprint,
             method: self.method.clone(),
             path: self.path.clone(),
             outcome: effect.outcome,
             version: effect.version,
-            body: effect.event.map_or_else(inline, StoredBody::EventData),
+            body: effect.event.map_or_else(text, ResponseBody::Event),
             request_id: actor.request_id.to_string(),
             created_at: tx.now(),
         };
-        idempotency::put(tx, &actor.principal.scope(), key, &response)
+        idempotency::insert(tx, &actor.principal.scope(), key, &response)
     }
 }
 

@@ -17,6 +17,7 @@ pub fn page(app: &App) -> String {
     reads_and_writes(app, &mut page);
     files(app, &mut page);
     spans(app, &mut page);
+    worker(app, &mut page);
     page.finish()
 }
 
@@ -43,9 +44,9 @@ fn requests(app: &App, page: &mut Page) {
 fn work(app: &App, page: &mut Page) {
     let mut family = page.family(&table::LOG_INS);
     app.metrics.log_ins.each(|outcome, count| family.value(&[outcome], count.load(Relaxed)));
-    let (running, waiting) = app.hasher.load();
-    page.family(&table::HASHES_RUNNING).value(&[], running);
-    page.family(&table::HASHES_WAITING).value(&[], waiting);
+    let hashing = app.hasher.load();
+    page.family(&table::HASHES_RUNNING).value(&[], hashing.running);
+    page.family(&table::HASHES_WAITING).value(&[], hashing.waiting);
     let gauges = app.store.gauges();
     let mut family = page.family(&table::EVENTS);
     gauges.events().for_each(|(kind, count)| family.value(&[kind.name()], count));
@@ -84,6 +85,11 @@ fn spans(app: &App, page: &mut Page) {
     let (sent, dropped) = counts.map_or((0, 0), |counts| (counts.sent.load(Relaxed), counts.dropped.load(Relaxed)));
     page.family(&table::SPANS_SENT).value(&[], sent);
     page.family(&table::SPANS_DROPPED).value(&[], dropped);
+}
+
+fn worker(app: &App, page: &mut Page) {
+    let mut family = page.family(&table::WORKER_PANICS);
+    app.metrics.worker_panics.each(|task, count| family.value(&[task], count.load(Relaxed)));
 }
 
 /// Seconds since 1970, with milliseconds as decimals.

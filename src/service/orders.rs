@@ -14,7 +14,7 @@ pub use transition::{Cancellation, Refund, cancel, transition};
 
 use super::{
     idempotency::Effect,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::OrderView,
 };
 use crate::{
@@ -122,13 +122,13 @@ pub async fn list(
     app: &App,
     actor: &Actor,
     query: OrderQuery,
-    wanted: Wanted<Position>,
-) -> Result<Found<String, Position>> {
+    request: PageRequest<Position>,
+) -> Result<Page<String, Position>> {
     let query = limited_to_own(actor, query);
-    if wanted.count || orders::looks_far(&query.filter, query.sort) {
-        app.store.scan("orders.list", move |tx| page_of(tx, &query, &wanted, listed)).await
+    if request.count || orders::is_scan(&query.filter, query.sort) {
+        app.store.scan("orders.list", move |tx| page_of(tx, &query, &request, listed)).await
     } else {
-        app.store.read("orders.list", |tx| page_of(tx, &query, &wanted, listed)).await
+        app.store.read("orders.list", |tx| page_of(tx, &query, &request, listed)).await
     }
 }
 
@@ -141,26 +141,26 @@ pub async fn export(
     app: &App,
     actor: &Actor,
     query: OrderQuery,
-    wanted: Wanted<Position>,
-) -> Result<Found<Order, Position>> {
+    request: PageRequest<Position>,
+) -> Result<Page<Order, Position>> {
     let query = limited_to_own(actor, query);
-    app.store.scan("orders.export", move |tx| page(tx, &query, &wanted)).await
+    app.store.scan("orders.export", move |tx| page(tx, &query, &request)).await
 }
 
 /// A page of all orders on one snapshot, without a check of permissions.
-pub fn page(tx: &ReadTx<'_>, query: &OrderQuery, wanted: &Wanted<Position>) -> Result<Found<Order, Position>> {
-    page_of(tx, query, wanted, orders::by_seq)
+pub fn page(tx: &ReadTx<'_>, query: &OrderQuery, request: &PageRequest<Position>) -> Result<Page<Order, Position>> {
+    page_of(tx, query, request, orders::by_seq)
 }
 
 fn page_of<T>(
     tx: &ReadTx<'_>,
     query: &OrderQuery,
-    wanted: &Wanted<Position>,
+    request: &PageRequest<Position>,
     read: impl Fn(&ReadTx<'_>, i64) -> Result<Option<T>>,
-) -> Result<Found<T, Position>> {
+) -> Result<Page<T, Position>> {
     let OrderQuery { filter, sort } = query;
-    let found = orders::page(tx, filter, *sort, wanted.after, wanted.look_for(), read)?;
-    let found = wanted.found(found, |(position, _)| *position, || orders::count(tx, filter))?;
+    let found = orders::page(tx, filter, *sort, request.after, request.limit_and_one(), read)?;
+    let found = request.page(found, |(position, _)| *position, || orders::count(tx, filter))?;
     Ok(found.map(|(_, order)| order))
 }
 

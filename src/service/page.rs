@@ -1,64 +1,92 @@
-//! Pages of lists: what is asked for and what comes of it, whatever is listed.
+//! Pages of lists: what a use case is asked for, and what it answers. `K` is the key of an entry, by which the next page
+//! begins after it; once the API has sealed it for the client, it is the text of a cursor.
 
 use crate::error::Result;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-/// Which page of a list is wanted.
+/// A page that is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<K> {
-    /// The key of the entry after which it begins; none for the first page.
+pub struct PageRequest<K> {
+    /// The key of the entry after which the page begins; `None` for the first page.
     pub after: Option<K>,
-    /// How many entries it may have.
+    /// The most entries that the page may have.
     pub limit: usize,
-    /// Whether the entries of the whole list are to be counted.
+    /// Whether to count the entries of the whole list.
     pub count: bool,
 }
 
 /// A page of a list.
-pub struct Found<T, K> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Page<T, K = String> {
     /// The entries.
+    #[serde(rename = "data")]
     pub entries: Vec<T>,
-    /// The key of the last one, if more follow.
+    /// Where this page stands in the list.
+    #[serde(rename = "page")]
+    pub info: PageInfo<K>,
+}
+
+/// Where a page stands in its list.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PageInfo<K = String> {
+    /// Entries asked for at most.
+    #[schemars(range(min = 1, max = 200))]
+    pub limit: usize,
+    /// Whether entries follow this page.
+    pub has_more: bool,
+    /// What to send as `cursor` for the next page.
     pub next: Option<K>,
-    /// How many there are in the whole list, if that was asked for.
+    /// Entries in the whole list, where `count=true` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub total: Option<i64>,
 }
 
-impl<K> Wanted<K> {
-    /// This many entries after that one, uncounted.
-    pub fn some(after: Option<K>, limit: usize) -> Self {
+impl<K> PageRequest<K> {
+    /// At most `limit` entries after the one with the key `after`, without counting the list.
+    pub fn uncounted(after: Option<K>, limit: usize) -> Self {
         Self { after, limit, count: false }
     }
 
-    /// How many entries to look for: one more than are shown, to see whether more follow.
-    pub fn look_for(&self) -> usize {
+    /// One entry more than the page may have, to see whether others follow it.
+    pub fn limit_and_one(&self) -> usize {
         self.limit + 1
     }
 
-    /// The page of what was looked for.
-    pub fn found<T>(
+    /// The page of these entries, which are the first [`Self::limit_and_one`] after the key.
+    ///
+    /// # Errors
+    /// Those of `total`, which is called if the list is to be counted.
+    pub fn page<T>(
         &self,
         mut entries: Vec<T>,
         key: impl FnOnce(&T) -> K,
         total: impl FnOnce() -> Result<i64>,
-    ) -> Result<Found<T, K>> {
+    ) -> Result<Page<T, K>> {
         let has_more = entries.len() > self.limit;
         entries.truncate(self.limit);
         let next = entries.last().filter(|_| has_more).map(key);
         let total = self.count.then(total).transpose()?;
-        Ok(Found { entries, next, total })
+        Ok(Page { entries, info: PageInfo { limit: self.limit, has_more, next, total } })
     }
 }
 
-impl<T, K: Copy> Found<T, K> {
-    /// The page with its entries borrowed.
-    pub fn as_ref(&self) -> Found<&T, K> {
-        Found { entries: self.entries.iter().collect(), next: self.next, total: self.total }
-    }
-}
-
-impl<T, K> Found<T, K> {
+impl<T, K> Page<T, K> {
     /// The page with each entry as `show` shows it.
-    pub fn map<U>(self, show: impl FnMut(T) -> U) -> Found<U, K> {
-        Found { entries: self.entries.into_iter().map(show).collect(), next: self.next, total: self.total }
+    pub fn map<U>(self, show: impl FnMut(T) -> U) -> Page<U, K> {
+        Page { entries: self.entries.into_iter().map(show).collect(), info: self.info }
+    }
+
+    /// The page with each entry as `show` shows it, or the first error of it.
+    pub fn try_map<U>(self, show: impl FnMut(T) -> Result<U>) -> Result<Page<U, K>> {
+        let entries = self.entries.into_iter().map(show).collect::<Result<_>>()?;
+        Ok(Page { entries, info: self.info })
+    }
+
+    /// The page with the key of its last entry in another form.
+    pub fn map_key<L>(self, convert: impl FnOnce(K) -> L) -> Page<T, L> {
+        let PageInfo { limit, has_more, next, total } = self.info;
+        Page { entries: self.entries, info: PageInfo { limit, has_more, next: next.map(convert), total } }
     }
 }

@@ -1,4 +1,4 @@
-//! Changing one's own password.
+//! Changing one's own password. Setting the password of another user is an update of that user.
 
 use super::{audit, sessions};
 use crate::{
@@ -11,9 +11,12 @@ use crate::{
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Changes the caller's password and ends their other sessions.
+/// Changes the caller's password and ends the caller's other sessions.
+///
+/// # Errors
+/// `validation_failed` if the current password is wrong or the new one breaks a rule, or both.
 pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result<()> {
-    let id = actor.user_id().ok_or_else(sessions::not_for_keys)?;
+    let id = actor.user_id().ok_or_else(sessions::session_required)?;
     let found = app.store.read("auth.password", |tx| {
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
         Ok((user, users::password_hash(tx, id)?.ok_or_else(Error::absent)?))
@@ -21,23 +24,23 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
     let (user, hash) = found.await?;
     let owner = Owner { email: user.email.as_str(), name: &user.name };
     let accepted = app.password_rules.check(new, owner, Field::NewPassword);
-    let wrong = verify(app, &actor, &user, current, &hash).await?;
-    let accepted = match (accepted, wrong) {
+    let fault = verify(app, &actor, &user, current, &hash).await?;
+    let accepted = match (accepted, fault) {
         (Ok(accepted), None) => accepted,
-        (accepted, wrong) => {
-            return Err(Error::invalid(wrong.into_iter().chain(accepted.err().into_iter().flatten()).collect()));
+        (accepted, fault) => {
+            return Err(Error::invalid(fault.into_iter().chain(accepted.err().into_iter().flatten()).collect()));
         }
     };
     let new_hash = app.hasher.hash(accepted).await?;
     replace(app, actor, id, hash, new_hash).await
 }
 
-/// What is wrong with the password that the caller shows. Guessing it is limited as log-ins are.
-async fn verify(app: &App, actor: &Actor, user: &User, shown: &str, hash: &str) -> Result<Option<Fault>> {
+/// Verifies the current password and returns the fault if it is wrong. The delays of log-ins apply to guesses here too.
+async fn verify(app: &App, actor: &Actor, user: &User, current: &str, hash: &str) -> Result<Option<Fault>> {
     let (account, now) = (user.email.as_str(), || app.clock.now());
     let address = actor.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     app.login_delays.check(account, address, now())?;
-    if app.hasher.verify(shown, Some(hash.to_owned())).await?.matches {
+    if app.hasher.verify(current, Some(hash.to_owned())).await?.matches {
         app.login_delays.record_success(account, address, now())?;
         return Ok(None);
     }
@@ -53,7 +56,7 @@ async fn replace(app: &App, actor: Actor, id: UserId, old_hash: String, new_hash
     let shared = app.clone();
     app.store
         .write("auth.password", move |tx| {
-            // Hashing takes time, in which another request may have changed it.
+            // Another request may have changed the password while the new one was being hashed.
             if users::password_hash(tx, id)?.as_ref() != Some(&old_hash) {
                 return Err(Error::invalid(vec![wrong_password()]));
             }

@@ -1,8 +1,8 @@
-//! Roles of the operator's own, beside the built-in ones.
+//! Custom roles, beside the built-in ones of `auth::policy`.
 
 use super::{
     audit,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::{AsText, RoleView},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 };
 use serde_json::json;
 
-/// What the role of this name permits at present, if there is one.
+/// The current permissions of the role with this name, if it exists.
 pub(super) fn permissions(tx: &ReadTx<'_>, name: &str) -> Result<Option<PermissionSet>> {
     match policy::built_in(name) {
         Some(permissions) => Ok(Some(permissions)),
@@ -26,26 +26,26 @@ pub(super) fn permissions(tx: &ReadTx<'_>, name: &str) -> Result<Option<Permissi
     }
 }
 
-/// Every role, by name.
-pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<String>) -> Result<Found<RoleView, String>> {
+/// Lists all roles, built-in ones included, by name.
+pub async fn list(app: &App, actor: &Actor, request: &PageRequest<String>) -> Result<Page<RoleView, String>> {
     actor.require(Permission::UsersRead)?;
     let built_in = policy::BUILT_IN.iter().map(|&(name, permissions)| Role { name: name.to_owned(), permissions });
     let mut all: Vec<Role> = built_in.chain(app.store.read("roles.list", roles::all).await?).collect();
     all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let total = i64::try_from(all.len()).map_err(Error::internal);
-    all.retain(|role| wanted.after.as_ref().is_none_or(|after| role.name > *after));
-    Ok(wanted.found(all, |role| role.name.clone(), || total)?.map(|role| shown(&role)))
+    all.retain(|role| request.after.as_ref().is_none_or(|after| role.name > *after));
+    Ok(request.page(all, |role| role.name.clone(), || total)?.map(|role| view(&role)))
 }
 
-/// A role after it was put, and whether it is new.
+/// The result of [`put`].
 pub struct Put {
-    /// The role.
+    /// The role as it is now.
     pub role: RoleView,
-    /// Whether there was none of this name.
+    /// Whether the role did not exist before.
     pub created: bool,
 }
 
-/// Makes a role, or replaces what it permits: for everybody who has it, from their next request on.
+/// Creates a role or replaces its permissions. A change applies to all of its users from their next request on.
 pub async fn put(app: &App, actor: Actor, name: String, permissions: PermissionSet) -> Result<Put> {
     actor.require(Permission::RolesWrite)?;
     if !policy::is_role_name(&name) {
@@ -65,12 +65,15 @@ pub async fn put(app: &App, actor: Actor, name: String, permissions: PermissionS
                 let (app, role) = (shared.clone(), role.clone());
                 tx.after_commit(move || app.access.put_role(&role.name, role.permissions));
             }
-            Ok(Put { role: shown(&role), created: before.is_none() })
+            Ok(Put { role: view(&role), created: before.is_none() })
         })
         .await
 }
 
-/// Deletes a role that nobody has.
+/// Deletes a role.
+///
+/// # Errors
+/// `role_in_use` if a user has it.
 pub async fn delete(app: &App, actor: Actor, name: String) -> Result<()> {
     actor.require(Permission::RolesWrite)?;
     let shared = app.clone();
@@ -94,12 +97,12 @@ fn refuse_built_in(name: &str) -> Result<()> {
     if policy::built_in(name).is_some() { Err(Error::new(&problem::BUILT_IN_ROLE)) } else { Ok(()) }
 }
 
-/// Permissions as the audit trail shows them.
+/// The names of permissions, as audit entries contain them.
 pub(super) fn names(permissions: PermissionSet) -> Vec<&'static str> {
     permissions.iter().map(Permission::name).collect()
 }
 
-fn shown(role: &Role) -> RoleView {
+fn view(role: &Role) -> RoleView {
     RoleView {
         name: role.name.clone(),
         permissions: role.permissions.iter().map(AsText).collect(),

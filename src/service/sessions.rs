@@ -1,130 +1,60 @@
-//! Sessions: who is calling, which log-ins a user has, and ending them.
+//! Sessions: log-in, refresh, set-up of the first administrator, and listing and ending the sessions of a user.
 
+mod credentials;
 mod log_in;
+mod me;
 mod refresh;
 mod setup;
 
+pub use credentials::Credentials;
 pub use log_in::log_in;
+pub use me::{Me, me};
 pub use refresh::refresh;
 pub use setup::{first_admin, offer_setup, set_up};
 
 use super::{
-    api_keys, audit,
-    page::{Found, Wanted},
-    views::{AsText, KeyView, SessionView, UserView},
+    audit,
+    page::{Page, PageRequest},
+    views::{AsText, SessionView},
 };
 use crate::{
     app::App,
-    auth::{Actor, Principal, secret::Secret},
+    auth::{Actor, Principal},
     domain::{
         id::{SessionId, UserId},
         permission::Permission,
         trace::TraceId,
-        user::User,
     },
     error::{Error, Result, problem},
-    store::{
-        WriteTx,
-        sessions::{self, Session},
-        users,
-    },
+    store::{WriteTx, sessions, users},
 };
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::json;
 use std::{net::IpAddr, sync::Arc};
 
-/// Where a request without credentials comes from.
+/// The origin of a request that carries no access token or API key.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The request's identifier.
+    /// The identifier of the request.
     pub request_id: Arc<str>,
-    /// Its trace, where somebody else knows it too.
+    /// The trace of the request, if the client or a trace collector knows it too.
     pub trace: Option<TraceId>,
     /// The client's address.
     pub address: Option<IpAddr>,
-    /// The client's program.
+    /// The `User-Agent` that the client sent.
     pub user_agent: Option<String>,
 }
 
 impl Source {
-    /// Somebody who has shown no credentials, or those of `principal` in the body.
+    /// An actor for `principal`, which the request body has authenticated, or for the system.
     fn actor(&self, principal: Principal) -> Actor {
         let system = Actor::system(Arc::clone(&self.request_id));
         Actor { principal, trace: self.trace, address: self.address, ..system }
     }
 }
 
-/// Credentials for a session.
-#[derive(Serialize, JsonSchema)]
-pub struct Credentials {
-    /// Goes into `Authorization: Bearer …`.
-    pub access_token: String,
-    /// `Bearer`.
-    #[schemars(extend("const" = "Bearer"))]
-    pub token_type: &'static str,
-    /// Seconds for which the access token is good.
-    pub expires_in: u64,
-    /// Gives the next credentials; good once.
-    pub refresh_token: String,
-    /// Seconds for which the refresh token is good.
-    pub refresh_expires_in: u64,
-    /// Who has logged in.
-    pub user: UserView,
-}
-
-/// The credentials of `session`, whose refresh token is `refresh`.
-fn credentials(app: &App, session: &Session, refresh: &Secret, user: &User) -> Result<Credentials> {
-    let (now, ttl) = (app.clock.now(), app.config.auth.access_ttl);
-    let left = session.expires_at.millis().saturating_sub(now.millis()) / 1000;
-    Ok(Credentials {
-        access_token: app.tokens.issue(user.id, session.id, now, ttl)?,
-        token_type: "Bearer",
-        expires_in: ttl.as_secs(),
-        refresh_token: refresh.reveal().to_owned(),
-        refresh_expires_in: u64::try_from(left).unwrap_or_default(),
-        user: UserView::from(user),
-    })
-}
-
-/// Who is calling.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Me {
-    /// `user` or `api_key`.
-    #[schemars(extend("enum" = ["user", "api_key"]))]
-    pub kind: &'static str,
-    /// The user's or key's identifier.
-    pub id: String,
-    /// The user, if it is one.
-    pub user: Option<UserView>,
-    /// The API key, if it is one.
-    pub api_key: Option<KeyView>,
-    /// The role of a user.
-    pub role: Option<String>,
-    /// What the caller may do at present.
-    pub permissions: Vec<AsText<Permission>>,
-}
-
-/// Who is calling, and what they may do.
-pub async fn me(app: &App, actor: &Actor) -> Result<Me> {
-    let (user, api_key) = match actor.principal {
-        Principal::User { id, .. } => (app.store.read("auth.me", |tx| users::by_id(tx, id)).await?, None),
-        Principal::ApiKey { id, .. } => (None, api_keys::find(app, id).await?),
-        Principal::System => (None, None),
-    };
-    Ok(Me {
-        kind: if matches!(actor.principal, Principal::ApiKey { .. }) { "api_key" } else { "user" },
-        id: actor.principal.to_string(),
-        user: user.as_ref().map(UserView::from),
-        api_key,
-        role: actor.role.as_deref().map(str::to_owned),
-        permissions: actor.permissions.iter().map(AsText).collect(),
-    })
-}
-
-/// Ends the caller's session now, its access tokens included.
+/// Ends the caller's session and its access tokens.
 pub async fn log_out(app: &App, actor: Actor) -> Result<()> {
-    let session = actor.session().ok_or_else(not_for_keys)?;
+    let session = actor.session().ok_or_else(session_required)?;
     let shared = app.clone();
     app.store
         .write("auth.logout", move |tx| {
@@ -137,29 +67,29 @@ pub async fn log_out(app: &App, actor: Actor) -> Result<()> {
         .await
 }
 
-/// What only a person can do, with a session of theirs.
-pub(super) fn not_for_keys() -> Error {
+/// The error for an API key that calls an operation of sessions or passwords.
+pub(super) fn session_required() -> Error {
     Error::new(&problem::FORBIDDEN).detail("An API key has no session and no password.")
 }
 
-/// Refuses whoever is neither this user nor permitted to change all; to them the user does not exist.
+/// Refuses an actor that is neither this user nor may change all users. To that actor the user does not exist.
 fn require_self_or_writer(actor: &Actor, user: UserId) -> Result<()> {
     if actor.user_id() == Some(user) || actor.may(Permission::UsersWrite) { Ok(()) } else { Err(Error::absent()) }
 }
 
-/// A user's log-ins, newest first.
+/// Lists the sessions of a user, newest first.
 pub async fn list(
     app: &App,
     actor: &Actor,
     user: UserId,
-    wanted: &Wanted<SessionId>,
-) -> Result<Found<SessionView, SessionId>> {
+    request: &PageRequest<SessionId>,
+) -> Result<Page<SessionView, SessionId>> {
     require_self_or_writer(actor, user)?;
     let now = app.clock.now();
     let found = app.store.read("sessions.list", |tx| {
         users::by_id(tx, user)?.ok_or_else(Error::absent)?;
-        let found = sessions::page(tx, user, wanted.after, now, wanted.look_for())?;
-        wanted.found(found, |session| session.id, || sessions::count(tx, user, now))
+        let found = sessions::page(tx, user, request.after, now, request.limit_and_one())?;
+        request.page(found, |session| session.id, || sessions::count(tx, user, now))
     });
     Ok(found.await?.map(|session| SessionView {
         id: AsText(session.id),
@@ -172,7 +102,7 @@ pub async fn list(
     }))
 }
 
-/// Ends one of a user's log-ins.
+/// Ends one session of a user.
 pub async fn revoke(app: &App, actor: Actor, user: UserId, session: SessionId) -> Result<()> {
     require_self_or_writer(&actor, user)?;
     let shared = app.clone();
@@ -188,7 +118,7 @@ pub async fn revoke(app: &App, actor: Actor, user: UserId, session: SessionId) -
         .await
 }
 
-/// Ends all of a user's log-ins.
+/// Ends all sessions of a user.
 pub async fn revoke_all(app: &App, actor: Actor, user: UserId) -> Result<()> {
     require_self_or_writer(&actor, user)?;
     let shared = app.clone();
@@ -201,9 +131,9 @@ pub async fn revoke_all(app: &App, actor: Actor, user: UserId) -> Result<()> {
         .await
 }
 
-/// Ends all sessions of a user, now, but for one that is to go on; says how many there were.
+/// Ends all sessions of a user except one. Returns how many ended.
 pub(super) fn end_all(tx: &WriteTx<'_>, app: &App, user: UserId, except: Option<SessionId>) -> Result<usize> {
-    let ended = sessions::end_all(tx, user, except)?;
+    let ended = sessions::end_of_user(tx, user, except)?;
     let app = app.clone();
     tx.after_commit(move || app.access.end_sessions_of(user, except));
     Ok(ended)

@@ -1,4 +1,4 @@
-//! The keys that sign access tokens, in their file: making a new one, and taking it over while serving.
+//! Rotation of the signing keys: a command adds a key to the key file, and a running server reloads the file.
 
 use crate::{
     app::App,
@@ -8,48 +8,55 @@ use crate::{
 };
 use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
-/// Until a running server has taken the new key over it signs with the old one; generously.
-const TAKE_OVER_TIME: Duration = Duration::from_mins(1);
+/// The longest time until a running server has reloaded the file. Until then it signs with the previous key.
+const RELOAD_TIME: Duration = Duration::from_mins(1);
 
-/// Puts a fresh key first in the file at `path`. The keys before it verify until the last token that they sign, which
-/// lives for `access_ttl`, is over.
+/// Adds a new signing key to the key file at `path`. The previous keys verify until the last token that they signed, which
+/// is valid for `access_ttl`, has expired.
 pub fn rotate(path: &Path, now: Timestamp, access_ttl: Duration) -> Result<()> {
-    KeyRing::load(path)?.rotate(now, access_ttl.saturating_add(TAKE_OVER_TIME))?.save(path)
+    KeyRing::load(path)?.rotate(now, access_ttl.saturating_add(RELOAD_TIME))?.save(path)
 }
 
-/// Takes the keys over when their file has changed; begins with whatever file there is when it first looks.
+/// Reloads the signing keys when their file has changed.
 #[derive(Default)]
-pub struct Watch {
-    seen: Option<Seen>,
+pub struct KeyFileWatcher {
+    last: Option<FileVersion>,
 }
 
-/// A file as it was last seen. Replacing one gives it another inode.
+/// Identifies a version of a file. A replaced file has another inode.
 #[derive(Debug, PartialEq, Eq)]
-struct Seen {
+struct FileVersion {
     inode: u64,
-    modified: (i64, i64),
+    modified_seconds: i64,
+    modified_nanoseconds: i64,
 }
 
-impl Seen {
+impl FileVersion {
     fn of(path: &Path) -> Result<Self> {
         let metadata = fs::metadata(path).map_err(|e| Error::internal(format!("{}: {e}", path.display())))?;
-        Ok(Self { inode: metadata.ino(), modified: (metadata.mtime(), metadata.mtime_nsec()) })
+        Ok(Self {
+            inode: metadata.ino(),
+            modified_seconds: metadata.mtime(),
+            modified_nanoseconds: metadata.mtime_nsec(),
+        })
     }
 }
 
-impl Watch {
-    /// Takes the keys over if the file is another one than before. A fault in it is reported once, and the keys in use
-    /// stay.
-    pub fn look(&mut self, app: &App) -> Result<()> {
+impl KeyFileWatcher {
+    /// Reloads the keys if the file has changed since the last call.
+    ///
+    /// # Errors
+    /// The fault of the file, once for each change. The current keys then stay in use.
+    pub fn check(&mut self, app: &App) -> Result<()> {
         let path = app.config.signing_key_file();
-        let present = Seen::of(&path)?;
-        if self.seen.as_ref() == Some(&present) {
+        let current = FileVersion::of(&path)?;
+        if self.last.as_ref() == Some(&current) {
             return Ok(());
         }
-        let first = self.seen.replace(present).is_none();
+        let is_first_check = self.last.replace(current).is_none();
         app.tokens.reload(&path)?;
-        if !first {
-            tracing::info!(keys.path = %path.display(), "the signing keys were taken over from their file");
+        if !is_first_check {
+            tracing::info!(keys.path = %path.display(), "signing keys reloaded");
         }
         Ok(())
     }

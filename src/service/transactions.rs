@@ -8,7 +8,7 @@ use super::{
     history::{self, Recorded},
     idempotency::{Effect, IdempotentRequest},
     orders::readable_order,
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     views::TransactionView,
 };
 use crate::{
@@ -185,12 +185,17 @@ pub async fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> 
 ///
 /// # Errors
 /// `NOT_FOUND` if there is no order that the actor may read.
-pub async fn of_order(app: &App, actor: &Actor, id: OrderId, wanted: &Wanted<i64>) -> Result<Found<Transaction, i64>> {
+pub async fn of_order(
+    app: &App,
+    actor: &Actor,
+    id: OrderId,
+    request: &PageRequest<i64>,
+) -> Result<Page<Transaction, i64>> {
     let found = app.store.read("transactions.list", |tx| {
         let order = readable_order(tx, actor, id)?;
-        let before = wanted.after.unwrap_or(i64::MAX);
-        let rows = transactions::of_order(tx, order.seq, before, wanted.look_for())?;
-        wanted.found(rows, |(seq, _)| *seq, || transactions::count_of_order(tx, order.seq))
+        let before = request.after.unwrap_or(i64::MAX);
+        let rows = transactions::of_order(tx, order.seq, before, request.limit_and_one())?;
+        request.page(rows, |(seq, _)| *seq, || transactions::count_of_order(tx, order.seq))
     });
     Ok(found.await?.map(|(_, transaction)| transaction))
 }

@@ -1,4 +1,4 @@
-//! Users: making, reading and changing them.
+//! Users: creating, reading and changing them.
 
 mod change;
 
@@ -7,14 +7,15 @@ pub use change::{ChangeUser, change};
 use super::{
     audit,
     idempotency::{Effect, IdempotentRequest},
-    page::{Found, Wanted},
+    page::{Page, PageRequest},
     roles,
-    views::{AsText, UserView},
+    views::UserView,
 };
 use crate::{
-    app::{App, facts},
+    app::App,
     auth::{
         Actor,
+        access::CachedUser,
         password::{AcceptedPassword, Owner},
     },
     domain::{
@@ -29,27 +30,44 @@ use crate::{
 use serde_json::json;
 use std::sync::Arc;
 
-/// A user to be made, as somebody wrote it down.
+/// A user to create, as the client sent it.
 #[derive(Clone)]
 pub struct NewUser {
-    /// Unique among all users.
+    /// Must not belong to another user.
     pub email: String,
-    /// What to call them.
+    /// The name to display.
     pub name: String,
-    /// The name of their role.
+    /// The name of a role.
     pub role: String,
-    /// Their password, as they chose it.
+    /// The plain password.
     pub password: Arc<str>,
 }
 
-/// The address and the password, if there can be such a user; or every reason why not.
-pub(super) fn accepted(app: &App, new: &NewUser) -> Result<(Email, AcceptedPassword)> {
-    let email = Email::parse(&new.email).ok_or_else(not_an_address);
+/// The fields of a [`NewUser`] that validation has parsed.
+pub(super) struct ValidFields {
+    email: Email,
+    password: AcceptedPassword,
+}
+
+/// A valid user to insert.
+pub(super) struct UserDraft {
+    pub(super) email: Email,
+    pub(super) name: String,
+    pub(super) role: String,
+    pub(super) password_hash: String,
+}
+
+/// Validates a new user.
+///
+/// # Errors
+/// `validation_failed` with every fault.
+pub(super) fn validate(app: &App, new: &NewUser) -> Result<ValidFields> {
+    let email = Email::parse(&new.email).ok_or_else(invalid_email);
     let role = app.access.role(&new.role).ok_or_else(unknown_role);
     let owner = Owner { email: &new.email, name: &new.name };
     let password = app.password_rules.check(&new.password, owner, Field::Password);
     match (email, role, password) {
-        (Ok(email), Ok(_), Ok(password)) => Ok((email, password)),
+        (Ok(email), Ok(_), Ok(password)) => Ok(ValidFields { email, password }),
         (email, role, password) => {
             let faults = email.err().into_iter().chain(role.err()).chain(password.err().into_iter().flatten());
             Err(Error::invalid(faults.collect()))
@@ -57,7 +75,14 @@ pub(super) fn accepted(app: &App, new: &NewUser) -> Result<(Email, AcceptedPassw
     }
 }
 
-fn not_an_address() -> Fault {
+impl ValidFields {
+    pub(super) async fn hash_password(self, app: &App, new: NewUser) -> Result<UserDraft> {
+        let password_hash = app.hasher.hash(self.password).await?;
+        Ok(UserDraft { email: self.email, name: new.name, role: new.role, password_hash })
+    }
+}
+
+fn invalid_email() -> Fault {
     Fault::new(Field::Email, "invalid_format", "must be an e-mail address")
 }
 
@@ -65,63 +90,62 @@ fn unknown_role() -> Fault {
     Fault::new(Field::Role, "unknown", "must be an existing role")
 }
 
-/// Makes a user with a role that the actor holds all of.
-pub async fn create(app: &App, actor: Actor, attempt: IdempotentRequest, new: NewUser) -> Result<Effect> {
+/// Creates a user. The actor must hold all permissions of the user's role.
+pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: NewUser) -> Result<Effect> {
     actor.require(Permission::UsersWrite)?;
-    let (email, password) = accepted(app, &new)?;
+    let valid = validate(app, &new)?;
     actor.require_to_hold(app.access.role(&new.role).unwrap_or_default())?;
-    let hash = app.hasher.hash(password).await?;
+    let draft = valid.hash_password(app, new).await?;
     let shared = app.clone();
     app.store
         .write("users.create", move |tx| {
-            attempt.run(tx, &actor, || {
-                require_grantable(tx, &actor, &new.role)?;
-                let user = insert(tx, &shared, &actor, (&email, &new), &hash, "users.create")?;
+            request.run(tx, &actor, || {
+                require_grantable(tx, &actor, &draft.role)?;
+                let user = insert(tx, &shared, &actor, &draft, "users.create")?;
                 Ok(Effect::new(Outcome::Created(Resource::User(user.id)), document(&user)?))
             })
         })
         .await
 }
 
-/// Refuses a role that there is not, or that permits more than the actor may. Roles change, so this is asked again in
-/// the transaction that gives one.
+/// Refuses a role that does not exist or has permissions that the actor lacks. Roles change, so the transaction that
+/// assigns a role checks this again.
 fn require_grantable(tx: &ReadTx<'_>, actor: &Actor, role: &str) -> Result<()> {
     let permissions = roles::permissions(tx, role)?.ok_or_else(|| Error::invalid(vec![unknown_role()]))?;
     actor.require_to_hold(permissions)
 }
 
-/// Adds a user, records who did it, and lets the user in after the commit.
+/// Inserts a user, adds an audit entry for `action`, and lets the user log in after the commit.
 pub(super) fn insert(
     tx: &WriteTx<'_>,
     app: &App,
     actor: &Actor,
-    (email, new): (&Email, &NewUser),
-    hash: &str,
+    draft: &UserDraft,
     action: &'static str,
 ) -> Result<User> {
     let user = User {
         id: tx.new_id(),
-        email: email.clone(),
-        name: new.name.clone(),
-        role: new.role.clone(),
+        email: draft.email.clone(),
+        name: draft.name.clone(),
+        role: draft.role.clone(),
         status: UserStatus::Active,
         created_at: tx.now(),
         updated_at: tx.now(),
     };
-    users::insert(tx, &user, hash)?;
+    users::insert(tx, &user, &draft.password_hash)?;
     let changes = json!({"email": user.email.as_str(), "role": user.role});
     audit::record(tx, actor, action, Some(&user.id), &changes)?;
-    tell(tx, app, &user);
+    update_cache(tx, app, &user);
     Ok(user)
 }
 
-/// Makes known after the commit what the user may do now.
-fn tell(tx: &WriteTx<'_>, app: &App, user: &User) {
-    let (app, id, facts) = (app.clone(), user.id, facts::of_user(user));
-    tx.after_commit(move || app.access.put_user(id, facts));
+/// Updates the access cache after the commit.
+fn update_cache(tx: &WriteTx<'_>, app: &App, user: &User) {
+    let (app, id, cached) = (app.clone(), user.id, CachedUser::from(user));
+    tx.after_commit(move || app.access.put_user(id, cached));
 }
 
-/// A user, if the actor may read them; everybody may read themselves.
+/// A user. Everybody may read themselves; reading others needs a permission, without which they do not exist.
 pub async fn get(app: &App, actor: &Actor, id: UserId) -> Result<UserView> {
     if actor.user_id() != Some(id) && !actor.may(Permission::UsersRead) {
         return Err(Error::absent());
@@ -130,38 +154,24 @@ pub async fn get(app: &App, actor: &Actor, id: UserId) -> Result<UserView> {
     Ok(UserView::from(&user))
 }
 
-/// The user who logs in with this address.
+/// The user with this e-mail address.
 pub async fn by_email(app: &App, actor: &Actor, email: &str) -> Result<UserView> {
     actor.require(Permission::UsersRead)?;
-    let email = Email::parse(email).ok_or_else(|| Error::invalid(vec![not_an_address()]))?;
+    let email = Email::parse(email).ok_or_else(|| Error::invalid(vec![invalid_email()]))?;
     let found = app.store.read("users.by_email", |tx| users::by_email(tx, &email)).await?;
     found.map(|(user, _)| UserView::from(&user)).ok_or_else(|| Error::absent().detail("No user has this address."))
 }
 
-/// Users, newest first.
-pub async fn list(app: &App, actor: &Actor, wanted: &Wanted<UserId>) -> Result<Found<UserView, UserId>> {
+/// Lists users, newest first.
+pub async fn list(app: &App, actor: &Actor, request: &PageRequest<UserId>) -> Result<Page<UserView, UserId>> {
     actor.require(Permission::UsersRead)?;
     let found = app.store.read("users.list", |tx| {
-        let found = users::page(tx, wanted.after, wanted.look_for())?;
-        wanted.found(found, |user| user.id, || users::count(tx))
+        let found = users::page(tx, request.after, request.limit_and_one())?;
+        request.page(found, |user| user.id, || users::count(tx))
     });
     Ok(found.await?.map(|user| UserView::from(&user)))
 }
 
 fn document(user: &User) -> Result<String> {
     serde_json::to_string(&UserView::from(user)).map_err(Error::internal)
-}
-
-impl From<&User> for UserView {
-    fn from(user: &User) -> Self {
-        Self {
-            id: AsText(user.id),
-            email: user.email.to_string(),
-            name: user.name.clone(),
-            role: user.role.clone(),
-            status: AsText(user.status),
-            created_at: AsText(user.created_at),
-            updated_at: AsText(user.updated_at),
-        }
-    }
 }

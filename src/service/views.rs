@@ -20,30 +20,4 @@ pub use order::OrderView;
 pub use transaction::TransactionView;
 pub use user::UserView;
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
-/// A page of a list.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Page<T> {
-    /// The entries.
-    pub data: Vec<T>,
-    /// Where this page stands in the list.
-    pub page: PageInfo,
-}
-
-/// Where a page stands in its list.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct PageInfo {
-    /// Entries asked for at most.
-    #[schemars(range(min = 1, max = 200))]
-    pub limit: usize,
-    /// Whether entries follow this page.
-    pub has_more: bool,
-    /// What to send as `cursor` for the next page.
-    pub next: Option<String>,
-    /// Entries in the whole list, where `count=true` asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
-    pub total: Option<i64>,
-}
+pub use super::page::{Page, PageInfo};

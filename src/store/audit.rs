@@ -1,17 +1,17 @@
-//! The audit trail: appending to it, reading it, and proving that nothing in it was changed. Each row has a hash over
-//! itself and the hash before it.
+//! The audit trail: actions that concern access or money. It is append-only, and each row has a hash over itself and
+//! the hash of the row before, so that a later change shows.
 
-mod notes;
+mod refusals;
 
-pub use notes::Notes;
+pub use refusals::RefusalBuffer;
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, Key, failed, rows},
+    sql::{Columns, IdBlob, sql_int, store_error},
 };
 use crate::{
     domain::{
-        audit::{AuditOutcome, Filter},
+        audit::{AuditFilter, AuditOutcome},
         digest::sha256,
         id::{AuditId, Identifier},
         time::Timestamp,
@@ -21,42 +21,42 @@ use crate::{
 };
 use rusqlite::{Row, named_params};
 
-/// An action that concerns access or money.
+/// An entry to append.
 #[derive(Clone, Debug)]
 pub struct NewEntry {
-    /// Who acted.
+    /// The user or API key that acted, or `system` or `anonymous`.
     pub actor: String,
-    /// What was done: an operation id.
+    /// The action: an operation id.
     pub action: String,
-    /// To what: an identifier or a name.
+    /// The identifier or name of the object of the action.
     pub target: Option<String>,
-    /// From which address.
+    /// The client's address.
     pub address: Option<String>,
-    /// In which request.
+    /// The identifier of the request.
     pub request_id: String,
-    /// In which trace, where somebody else knows it too.
+    /// The trace that the client sent with the request.
     pub trace: Option<TraceId>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: AuditOutcome,
-    /// What changed: a JSON object without secrets.
+    /// The changes: a JSON object without secrets.
     pub changes: String,
 }
 
-/// An action as it is kept.
+/// A recorded entry.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its place in the trail, from 1.
+    /// The number of the entry in the trail, from 1 and without gaps.
     pub seq: i64,
-    /// Its identifier.
+    /// The entry's identifier.
     pub id: AuditId,
-    /// When it was recorded.
+    /// The time of recording.
     pub occurred_at: Timestamp,
-    /// What was done.
+    /// The content of the entry.
     pub what: NewEntry,
 }
 
 impl Entry {
-    /// The hash of this row, where `before` is that of the row before it.
+    /// The hash of this row, given the hash of the row before.
     fn hash(&self, before: &[u8; 32]) -> [u8; 32] {
         let optional = |text: &Option<String>| text.as_ref().map_or(vec![], |text| [b"=", text.as_bytes()].concat());
         sha256(&[
@@ -76,7 +76,7 @@ impl Entry {
     }
 }
 
-/// Appends to the audit trail.
+/// Appends an entry to the audit trail.
 pub fn append(tx: &WriteTx<'_>, what: NewEntry) -> Result<()> {
     let (id, occurred_at) = (tx.new_id(), tx.now());
     let (entry, hash) = tx.with_counters(|counters| {
@@ -90,7 +90,7 @@ pub fn append(tx: &WriteTx<'_>, what: NewEntry) -> Result<()> {
            (seq, id, occurred_at, actor, action, target, address, request_id, trace_id, outcome, changes, hash)
          VALUES (:seq, :id, :at, :actor, :action, :target, :address, :request_id, :trace, :outcome, :changes, :hash)",
         named_params! {
-            ":seq": entry.seq, ":id": Key(entry.id), ":at": entry.occurred_at.millis(), ":actor": entry.what.actor,
+            ":seq": entry.seq, ":id": IdBlob(entry.id), ":at": entry.occurred_at.millis(), ":actor": entry.what.actor,
             ":action": entry.what.action, ":target": entry.what.target, ":address": entry.what.address,
             ":request_id": entry.what.request_id, ":trace": entry.what.trace, ":outcome": entry.what.outcome.name(),
             ":changes": entry.what.changes, ":hash": hash,
@@ -114,30 +114,30 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
             address: columns.take()?,
             request_id: columns.take()?,
             trace: columns.take()?,
-            outcome: columns.word(AuditOutcome::parse)?,
+            outcome: columns.parsed(AuditOutcome::parse)?,
             changes: columns.take()?,
         },
     })
 }
 
 /// At most `limit` entries before row `before`, newest first.
-pub fn page(tx: &ReadTx<'_>, filter: &Filter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
+pub fn page(tx: &ReadTx<'_>, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
     let (first, end) = span(tx, filter)?;
     let end = before.map_or(end, |before| before.min(end));
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE {} ORDER BY seq DESC LIMIT ?5", condition(filter));
-    tx.rows(&sql, (first, end, &filter.actor, &filter.action, rows(limit)), read)
+    tx.rows(&sql, (first, end, &filter.actor, &filter.action, sql_int(limit)), read)
 }
 
-/// How many entries there are.
-pub fn count(tx: &ReadTx<'_>, filter: &Filter) -> Result<i64> {
+/// The number of entries that match.
+pub fn count(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<i64> {
     let (first, end) = span(tx, filter)?;
     let sql = format!("SELECT count(*) FROM audit WHERE {} LIMIT ?5", condition(filter));
     let only_row = 1;
     tx.row(&sql, (first, end, &filter.actor, &filter.action, only_row), |row| row.get(0)).map(Option::unwrap_or_default)
 }
 
-/// A text for each combination of filters, so that each has the plan of its index.
-fn condition(filter: &Filter) -> &'static str {
+/// Each combination of filters has its own text, and so its own query plan.
+fn condition(filter: &AuditFilter) -> &'static str {
     match (&filter.actor, &filter.action) {
         (None, None) => "seq >= ?1 AND seq < ?2",
         (Some(_), None) => "actor = ?3 AND seq >= ?1 AND seq < ?2",
@@ -146,28 +146,28 @@ fn condition(filter: &Filter) -> &'static str {
     }
 }
 
-/// The rows of the filter's span of time: from the first to before the second.
-fn span(tx: &ReadTx<'_>, filter: &Filter) -> Result<(i64, i64)> {
+/// The first row in the filter's range of time, and the first row after it.
+fn span(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<(i64, i64)> {
     let first = filter.from.map_or(Ok(0), |from| since(tx, from))?;
     let end = filter.to.map_or(Ok(i64::MAX), |to| since(tx, to))?;
     Ok((first, end))
 }
 
-/// The first row recorded at `at` or later.
+/// The first row recorded at `at` or later; one past the last row if there is none.
 fn since(tx: &ReadTx<'_>, at: Timestamp) -> Result<i64> {
     let last = tx.row("SELECT max(seq) FROM audit", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0);
     tx.first_since("SELECT occurred_at FROM audit WHERE seq = ?1", at, last + 1)
 }
 
-/// The first row that is not as it was written, or is missing; none if the trail is whole.
+/// The number of the first row that was changed or is missing; none if the chain is intact.
 pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
     let sql = format!("SELECT {COLUMNS}, hash FROM audit ORDER BY seq");
-    let mut statement = tx.connection.prepare(&sql).map_err(failed)?;
-    let mut found = statement.query([]).map_err(failed)?;
+    let mut statement = tx.connection.prepare(&sql).map_err(store_error)?;
+    let mut found = statement.query([]).map_err(store_error)?;
     let (mut seq, mut before) = (0, [0; 32]);
-    while let Some(row) = found.next().map_err(failed)? {
+    while let Some(row) = found.next().map_err(store_error)? {
         seq += 1;
-        // A row that cannot even be read is broken too.
+        // A row that cannot be read breaks the chain too.
         let intact = read(row).ok().filter(|entry| entry.seq == seq).map(|entry| entry.hash(&before));
         match (intact, row.get::<_, [u8; 32]>("hash")) {
             (Some(computed), Ok(stored)) if computed == stored => before = stored,

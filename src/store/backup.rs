@@ -1,25 +1,24 @@
-//! Copies of the file: a snapshot of one instant, made beside the server that writes on, verified, and put in its place
-//! whole. What does not verify, or is not finished, never bears the final name. When copies are made, and how many are
-//! kept, is not decided here.
+//! Verified copies of a file: a snapshot of one instant, made while the server goes on writing. A copy gets its final
+//! name only when it is complete and verified. When copies are made, and how many are kept, is not decided here.
 //!
-//! The snapshot is one read transaction whose pages are copied in steps. Commits of others, at which steps of SQLite's
-//! backup begin anew, are not seen inside a transaction. As long as it lasts the write-ahead log grows, so copying has
-//! the priority of everybody; only verifying, which takes longer and holds nothing up, gives way. What was copied in a
-//! step is synced before the next, so that a sync of the writer's never waits for more than that.
+//! The snapshot is one read transaction whose pages are copied in steps. SQLite's backup starts over after a commit of
+//! another connection, but not inside a transaction. While the snapshot lasts, the write-ahead log grows, so copying
+//! runs at normal priority; verifying takes longer but holds nothing up, so it runs at low priority. Each step is
+//! synced before the next, so that a sync of the writer never waits for more than one step.
 
 pub(super) mod partial;
 
 use super::{
     CopyError, OpenError, ReadTx, Store, open,
     schema::SCHEMA_VERSION,
-    sql::{Columns, failed},
+    sql::{Columns, store_error},
     verify::{self, Check},
 };
 use crate::{
     domain::time::Timestamp,
     error::{Error, Result},
 };
-use partial::Partial;
+use partial::PartialFile;
 use rusqlite::{
     Connection,
     backup::{Backup, StepResult},
@@ -27,6 +26,7 @@ use rusqlite::{
 };
 use std::{
     fs::File,
+    ops::ControlFlow,
     path::Path,
     sync::{
         Arc,
@@ -35,196 +35,188 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// Pages that are copied at once: 1 MiB.
-const PAGES_A_STEP: i32 = 256;
-/// SQLite steps between two looks at whether verifying is still wanted.
-const STEPS_BETWEEN_LOOKS: i32 = 10_000;
-/// The niceness of a thread that verifies a copy (setpriority(2)): about a tenth of the share of a thread at 0.
+/// Pages copied in one step: 1 MiB.
+const PAGES_PER_STEP: i32 = 256;
+/// Steps of SQLite's virtual machine between two calls of [`OnProgress`] while a copy is verified.
+const STEPS_BETWEEN_CALLS: i32 = 10_000;
+/// The niceness of a thread that verifies a copy (setpriority(2)): a tenth of the share of a normal thread.
 const NICENESS: i32 = 10;
 
-/// What a copy is at.
+/// The progress of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Copying bytes.
+pub enum Progress {
+    /// Bytes are being copied.
     Copying {
-        /// So many of them are there.
+        /// Bytes copied so far.
         done: u64,
-        /// There are so many.
+        /// All bytes to copy.
         total: u64,
     },
-    /// Bringing a copy that an earlier release made to the present schema.
+    /// A copy from an earlier release is being migrated to the current schema.
     Upgrading,
-    /// Recomputing what the rows must agree with.
+    /// The copy is being verified.
     Verifying,
 }
 
-/// Whether somebody still wants the copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// Go on.
-    GoOn,
-    /// Stop.
-    Stop,
-}
+/// Called with the progress of a copy, again and again. [`ControlFlow::Break`] cancels the copy.
+pub type OnProgress = Arc<dyn Fn(Progress) -> ControlFlow<()> + Send + Sync>;
 
-/// Is told how far a copy is, and says whether it is still wanted.
-pub type Watch = Arc<dyn Fn(Stage) -> Wish + Send + Sync>;
-
-/// What a file holds, to tell whether a later copy would hold anything else.
+/// The last records of a file. Two files of one database with equal watermarks hold the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// The last event.
+pub struct Watermark {
+    /// The number of the last event.
     pub events: i64,
-    /// The last entry of the audit trail.
+    /// The number of the last audit entry.
     pub audit: i64,
-    /// When the later of the two was written; 1970 if there is neither.
+    /// The time of the later of the two; 1970 if there is neither.
     pub written_at: Timestamp,
 }
 
 /// A finished copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Copied {
-    /// Its size.
+pub struct FinishedCopy {
+    /// The size of the copy.
     pub bytes: u64,
-    /// What it holds.
-    pub extent: Extent,
+    /// The last records in the copy.
+    pub watermark: Watermark,
 }
 
-/// What the file holds.
-pub fn extent(tx: &ReadTx<'_>) -> Result<Extent> {
+/// Reads the watermark of a file.
+pub fn watermark(tx: &ReadTx<'_>) -> Result<Watermark> {
     let sql = "SELECT coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM audit), 0),
         max(coalesce((SELECT occurred_at FROM events ORDER BY seq DESC LIMIT 1), 0),
             coalesce((SELECT occurred_at FROM audit ORDER BY seq DESC LIMIT 1), 0))";
     let found = tx.row(sql, [], |row| {
         let mut columns = Columns::of(row);
-        Ok(Extent { events: columns.take()?, audit: columns.take()?, written_at: columns.instant()? })
+        Ok(Watermark { events: columns.take()?, audit: columns.take()?, written_at: columns.instant()? })
     })?;
     found.ok_or_else(|| Error::internal("a statement without a table gave no row"))
 }
 
-/// A verified copy that has no name, and is gone when it is closed.
-pub struct Nameless {
-    /// The copy.
+/// A verified copy without a name: it is deleted when the file is closed.
+pub struct UnlinkedCopy {
+    /// The copy, open for reading.
     pub file: File,
-    /// Its size.
+    /// The size of the copy.
     pub bytes: u64,
-    /// SHA-256 of it.
+    /// SHA-256 of the copy.
     pub digest: [u8; 32],
 }
 
-/// Makes a verified copy of the file at `source`, as it is at one instant, and gives it the name `target`, replacing what
-/// has it. Until then it is at `partial`, in the same folder, replacing what is there; it is gone if there is an error. The
-/// thread has little priority afterwards.
-pub fn copy(source: &Path, partial: &Path, target: &Path, watch: &Watch) -> Result<Copied, CopyError> {
-    let (partial, extent) = verified(source, partial, watch)?;
+/// Makes a verified copy of the file at `source` and gives it the name `target`, replacing any file there. While it is
+/// made, it is at `partial` in the same folder, which is replaced too and removed after an error. The thread has low
+/// priority afterwards.
+pub fn copy(source: &Path, partial: &Path, target: &Path, progress: &OnProgress) -> Result<FinishedCopy, CopyError> {
+    let (partial, watermark) = verified_copy(source, partial, progress)?;
     let bytes = partial.finish(target)?;
-    Ok(Copied { bytes, extent })
+    Ok(FinishedCopy { bytes, watermark })
 }
 
-/// Makes a verified copy of the file at `source`, as it is at one instant, that is to be read once. While it is made, it
-/// is at `partial`. The thread has little priority afterwards.
-pub fn copy_to_read(source: &Path, partial: &Path, watch: &Watch) -> Result<Nameless, CopyError> {
-    let (partial, _) = verified(source, partial, watch)?;
+/// Makes a verified copy of the file at `source` to be read once. While it is made, it is at `partial`. The thread has
+/// low priority afterwards.
+pub fn unlinked_copy(source: &Path, partial: &Path, progress: &OnProgress) -> Result<UnlinkedCopy, CopyError> {
+    let (partial, _) = verified_copy(source, partial, progress)?;
     let (digest, bytes) = partial.digest()?;
-    Ok(Nameless { file: partial.into_file()?, bytes, digest })
+    Ok(UnlinkedCopy { file: partial.into_unlinked()?, bytes, digest })
 }
 
-fn verified(source: &Path, partial: &Path, watch: &Watch) -> Result<(Partial, Extent), CopyError> {
-    let partial = Partial::begin(partial)?;
-    let extent = Store::inspect(source, |tx| {
-        let damaged = |e: Error| CopyError::Unfit(OpenError::Damaged(source.to_path_buf(), e.to_string()));
-        // The first look at the rows is where the snapshot begins.
-        let extent = extent(tx).map_err(damaged)?;
-        copy_pages(tx.connection, &partial, watch)?;
-        Ok::<_, CopyError>(extent)
+fn verified_copy(source: &Path, partial: &Path, progress: &OnProgress) -> Result<(PartialFile, Watermark), CopyError> {
+    let partial = PartialFile::create(partial)?;
+    let watermark = Store::inspect(source, |tx| {
+        let damaged = |e: Error| CopyError::Unusable(OpenError::Damaged(source.to_path_buf(), e.to_string()));
+        // The snapshot begins with the first read.
+        let watermark = watermark(tx).map_err(damaged)?;
+        copy_pages(tx.connection, &partial, progress)?;
+        Ok::<_, CopyError>(watermark)
     })??;
-    partial.without_log()?;
-    give_way();
-    verify_file(partial.path(), SCHEMA_VERSION, verify::all, watch)?;
-    Ok((partial, extent))
+    partial.disable_wal_mode()?;
+    lower_priority();
+    verify_file(partial.path(), SCHEMA_VERSION, verify::all, progress)?;
+    Ok((partial, watermark))
 }
 
-/// Does `work`, such as [`copy`], on a thread of its own, for as long as the caller waits and `wanted` says so.
-pub async fn aside<T: Send + 'static>(
+/// Runs `work`, such as [`copy`], on a thread of its own. It is cancelled when this future is dropped, or when `wanted`
+/// returns false.
+pub async fn on_own_thread<T: Send + 'static>(
     wanted: impl Fn() -> bool + Send + Sync + 'static,
-    work: impl FnOnce(&Watch) -> Result<T, CopyError> + Send + 'static,
+    work: impl FnOnce(&OnProgress) -> Result<T, CopyError> + Send + 'static,
 ) -> Result<T, CopyError> {
-    let waits = Arc::new(AtomicBool::new(true));
-    let _gone_when_dropped = Gone(Arc::clone(&waits));
-    let watch: Watch =
-        Arc::new(move |_| if waits.load(Ordering::Relaxed) && wanted() { Wish::GoOn } else { Wish::Stop });
-    let (tell, told) = oneshot::channel();
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let _cancel = CancelOnDrop(Arc::clone(&cancelled));
+    let progress: OnProgress = Arc::new(move |_| {
+        if !cancelled.load(Ordering::Relaxed) && wanted() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    let (reply, answer) = oneshot::channel();
     let work = move || {
-        // Nobody may be waiting any more.
-        let _ = tell.send(work(&watch));
+        // The caller may have gone.
+        let _ = reply.send(work(&progress));
     };
     let spawned = std::thread::Builder::new().name("backup".to_owned()).spawn(work);
-    spawned.map_err(|e| CopyError::denied(Path::new("a thread"), &e))?;
-    told.await.unwrap_or(Err(CopyError::Stopped))
+    spawned.map_err(|e| CopyError::io(Path::new("a thread"), &e))?;
+    answer.await.unwrap_or(Err(CopyError::Cancelled))
 }
 
-/// Lets every other thread and process go before this thread from now on: orders do not wait for a copy to be verified.
-fn give_way() {
+/// Lowers the priority of this thread for good, so that orders do not wait for the verification of a copy.
+fn lower_priority() {
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
         tracing::debug!(error.cause = %error, "a copy is verified at normal priority");
     }
 }
 
-/// Tells a copy that nobody waits for it any more.
-struct Gone(Arc<AtomicBool>);
+struct CancelOnDrop(Arc<AtomicBool>);
 
-impl Drop for Gone {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Copies what `source`, which is inside a transaction, sees.
-fn copy_pages(source: &Connection, partial: &Partial, watch: &Watch) -> Result<(), CopyError> {
-    let broken = |e: rusqlite::Error| partial.why(&e);
-    let mut target = partial.open().map_err(broken)?;
+/// Copies the pages that `source`, which is inside a transaction, sees.
+fn copy_pages(source: &Connection, partial: &PartialFile, progress: &OnProgress) -> Result<(), CopyError> {
+    let write_error = |e: rusqlite::Error| partial.write_error(&e);
+    let mut target = partial.open().map_err(write_error)?;
     let page: u64 =
-        source.query_row("PRAGMA page_size", [], |row| row.get(0)).map(i64::unsigned_abs).map_err(broken)?;
-    let backup = Backup::new(source, &mut target).map_err(broken)?;
+        source.query_row("PRAGMA page_size", [], |row| row.get(0)).map(i64::unsigned_abs).map_err(write_error)?;
+    let backup = Backup::new(source, &mut target).map_err(write_error)?;
     loop {
-        let step = backup.step(PAGES_A_STEP).map_err(broken)?;
-        let progress = backup.progress();
+        let step = backup.step(PAGES_PER_STEP).map_err(write_error)?;
+        let pages = backup.progress();
         let bytes = |pages: i32| u64::from(pages.unsigned_abs()) * page;
-        let total = bytes(progress.pagecount);
-        let stage = Stage::Copying { done: total.saturating_sub(bytes(progress.remaining)), total };
-        match (step, watch(stage)) {
-            (_, Wish::Stop) => return Err(CopyError::Stopped),
+        let total = bytes(pages.pagecount);
+        let copied = Progress::Copying { done: total.saturating_sub(bytes(pages.remaining)), total };
+        match (step, progress(copied)) {
+            (_, ControlFlow::Break(())) => return Err(CopyError::Cancelled),
             (StepResult::Done, _) => return Ok(()),
             (StepResult::More, _) => {}
-            (_, Wish::GoOn) => return Err(OpenError::Held(partial.path().to_path_buf()).into()),
+            (_, ControlFlow::Continue(())) => return Err(OpenError::InUse(partial.path().to_path_buf()).into()),
         }
         partial.sync()?;
     }
 }
 
-/// Holds the file at `path`, whose schema has to be `version`, to `checks`; the first fault is an error.
+/// Runs `checks` on the file at `path`, whose schema must have this version. The first fault is an error.
 pub(super) fn verify_file(
     path: &Path,
     version: i64,
     checks: impl FnOnce(&ReadTx<'_>) -> Result<Vec<Check>>,
-    watch: &Watch,
+    progress: &OnProgress,
 ) -> Result<(), CopyError> {
-    let stopped = Arc::new(AtomicBool::new(watch(Stage::Verifying) == Wish::Stop));
-    let (watch, flag) = (Arc::clone(watch), Arc::clone(&stopped));
-    let look = move || {
-        flag.fetch_or(watch(Stage::Verifying) == Wish::Stop, Ordering::Relaxed);
+    let cancelled = Arc::new(AtomicBool::new(progress(Progress::Verifying).is_break()));
+    let (progress, flag) = (Arc::clone(progress), Arc::clone(&cancelled));
+    let interrupt = move || {
+        flag.fetch_or(progress(Progress::Verifying).is_break(), Ordering::Relaxed);
         flag.load(Ordering::Relaxed)
     };
-    let checks = open::inspect_as(path, version, |tx| {
-        // They read everything, as they are meant to; the log of statements is for those that serve requests.
+    let checks = open::inspect_version(path, version, |tx| {
+        // The checks read every row on purpose: only the statements of requests are traced.
         tx.connection.trace_v2(TraceEventCodes::empty(), None);
-        tx.connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(look)).map_err(failed)?;
+        tx.connection.progress_handler(STEPS_BETWEEN_CALLS, Some(interrupt)).map_err(store_error)?;
         checks(tx)
     })?;
-    if stopped.load(Ordering::Relaxed) {
-        return Err(CopyError::Stopped);
+    if cancelled.load(Ordering::Relaxed) {
+        return Err(CopyError::Cancelled);
     }
-    let damaged = |reason| CopyError::Unfit(OpenError::Damaged(path.to_path_buf(), reason));
+    let damaged = |reason| CopyError::Unusable(OpenError::Damaged(path.to_path_buf(), reason));
     let checks = checks.map_err(|e| damaged(format!("damaged: {e}")))?;
     match checks.into_iter().find_map(|check| Some((check.name, check.fault?))) {
         Some((name, fault)) => Err(damaged(format!("does not verify: {name}: {fault}"))),

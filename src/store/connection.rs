@@ -1,4 +1,4 @@
-//! Connections: what a store is opened with, and how each connection to the file is set up.
+//! Connections: the options of a store, and the settings of each connection to its file.
 
 use super::sql::add_functions;
 use crate::domain::{id::Ids, time::Clock};
@@ -10,44 +10,44 @@ use rusqlite::{
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-/// How a file is opened that is only read. Each connection is used by one thread at a time.
+/// Flags for reading a file. Each connection is used by one thread at a time.
 pub(super) const READ_ONLY: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
-/// How a file is opened that is there, to change it.
+/// Flags for changing an existing file.
 pub(super) const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
-/// How long a connection waits for others who use the file, such as another process.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-/// Statements that each connection keeps prepared.
+/// How long a connection waits for a lock of another connection or process.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// The most statements that a connection keeps prepared.
 const PREPARED_STATEMENTS: usize = 256;
-/// Page cache of the writing connection, in KiB. Larger is not better: SQLite walks all of it at a commit that has split
-/// a page.
+/// Page cache of the writing connection, in KiB. A larger one is slower: SQLite walks all of it at a commit that has
+/// split a page.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 /// Page cache of each reading connection, in KiB.
 const READER_CACHE_KIB: i64 = 8 * 1024;
 
-/// What has become of a commit when it is answered.
+/// How safe a commit is when it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commits {
-    /// It is on disk.
+    /// It is synced to disk.
     Synced,
-    /// It is written; a power cut may take the newest ones.
+    /// It is written, but a power failure may undo the latest commits.
     Written,
 }
 
-/// How to open a store.
+/// The options of a store.
 pub struct Options {
     /// The database file.
     pub path: PathBuf,
-    /// When a commit is answered.
+    /// How safe a commit has to be before it is answered.
     pub commits: Commits,
-    /// The time limit of a request; a write may wait half of it to begin.
+    /// The time limit of a request. A write may wait for half of it before it starts.
     pub request_timeout: Duration,
-    /// How long a query in the lane of long ones may take.
+    /// The time limit of a scan.
     pub query_budget: Duration,
-    /// Threads that read at once.
+    /// The number of threads that may read at the same time.
     pub threads: usize,
-    /// Where the time comes from.
+    /// The source of time.
     pub clock: Clock,
-    /// Where identifiers come from.
+    /// The source of identifiers.
     pub ids: Arc<Ids>,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn prepare_writer(connection: &Connection, commits: Commits) -> rusql
         Commits::Written => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
-    // Checkpoints are the writer's own.
+    // The writer makes the checkpoints, between two batches.
     connection.pragma_update(None, "wal_autocheckpoint", 0)
 }
 
@@ -71,16 +71,16 @@ pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "query_only", true)
 }
 
-/// The text of a statement, without the values bound to it.
+/// Logs the text of a statement. The values bound to it may be secrets and are left out.
 fn log_statement(event: TraceEvent<'_>) {
     if let TraceEvent::Stmt(statement, _) = event {
-        tracing::trace!(db.statement = %statement.sql(), "statement");
+        tracing::trace!(db.statement = %statement.sql(), "SQL statement");
     }
 }
 
-/// What every connection has in common: strictness, no trust in the schema, stable plans.
+/// The settings of every connection: strict SQL, no trust in the schema of the file, stable plans.
 fn prepare(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     if tracing::enabled!(tracing::Level::TRACE) {
         connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(log_statement));
     }

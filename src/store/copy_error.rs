@@ -1,4 +1,4 @@
-//! Why a copy of the file could not be made.
+//! Reasons why a copy of the file could not be made.
 
 use super::OpenError;
 use crate::error::{Error, problem};
@@ -7,23 +7,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why there is no copy.
+/// Why a copy could not be made.
 #[derive(Debug)]
 pub enum CopyError {
-    /// A file is not what it has to be, or the system would not let us.
-    Unfit(OpenError),
-    /// There is no room for the file.
-    Full(PathBuf),
-    /// Nobody wanted it any more.
-    Stopped,
+    /// A file cannot be used.
+    Unusable(OpenError),
+    /// The disk has no room for this file.
+    DiskFull(PathBuf),
+    /// The copy was cancelled by its caller.
+    Cancelled,
 }
 
 impl fmt::Display for CopyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unfit(e) => e.fmt(f),
-            Self::Full(path) => write!(f, "{}: there is no room on the disk", path.display()),
-            Self::Stopped => f.write_str("the copy was broken off"),
+            Self::Unusable(e) => e.fmt(f),
+            Self::DiskFull(path) => write!(f, "{}: there is no room on the disk", path.display()),
+            Self::Cancelled => f.write_str("the copy was broken off"),
         }
     }
 }
@@ -32,27 +32,27 @@ impl std::error::Error for CopyError {}
 
 impl From<OpenError> for CopyError {
     fn from(e: OpenError) -> Self {
-        Self::Unfit(e)
+        Self::Unusable(e)
     }
 }
 
 impl From<CopyError> for Error {
     fn from(e: CopyError) -> Self {
         match e {
-            CopyError::Full(_) => Self::new(&problem::STORAGE_FULL).caused_by(e),
-            CopyError::Stopped => Self::new(&problem::DRAINING),
-            CopyError::Unfit(_) => Self::internal(e),
+            CopyError::DiskFull(_) => Self::new(&problem::STORAGE_FULL).caused_by(e),
+            CopyError::Cancelled => Self::new(&problem::DRAINING),
+            CopyError::Unusable(_) => Self::internal(e),
         }
     }
 }
 
 impl CopyError {
-    /// The system would not let us do something with the file at `path`.
-    pub(super) fn denied(path: &Path, e: &io::Error) -> Self {
+    /// An error of the operating system about the file at `path`.
+    pub(super) fn io(path: &Path, e: &io::Error) -> Self {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         match e.kind() {
-            StorageFull | QuotaExceeded | FileTooLarge => Self::Full(path.to_path_buf()),
-            _ => Self::Unfit(OpenError::Denied(path.to_path_buf(), e.to_string())),
+            StorageFull | QuotaExceeded | FileTooLarge => Self::DiskFull(path.to_path_buf()),
+            _ => Self::Unusable(OpenError::Denied(path.to_path_buf(), e.to_string())),
         }
     }
 }

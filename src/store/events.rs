@@ -1,8 +1,8 @@
-//! Events: appending to the history, and reading it.
+//! Events: the append-only history of orders, chained by hashes.
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, Key, failed, rows},
+    sql::{Columns, IdBlob, sql_int, store_error},
 };
 use crate::{
     domain::{
@@ -16,55 +16,55 @@ use crate::{
 };
 use rusqlite::{Row, params};
 
-/// Something that has just happened to an order.
+/// An event to append.
 pub struct NewEvent<'a> {
-    /// What happened.
+    /// The type of the event.
     pub kind: EventType,
-    /// The order's row.
+    /// The row of the order.
     pub order_seq: i64,
-    /// The order's version from now on.
+    /// The order's version after the event.
     pub version: i64,
-    /// Who did it.
+    /// The user or API key that acted, or `system`.
     pub actor: &'a str,
-    /// In which request.
+    /// The identifier of the request.
     pub request_id: &'a str,
-    /// In which trace, where somebody else knows it too.
+    /// The trace that the client sent with the request.
     pub trace: Option<TraceId>,
-    /// What was answered: a JSON object.
+    /// The document that was answered: a JSON object.
     pub data: &'a str,
 }
 
-/// An event as it was recorded.
+/// A recorded event.
 pub struct Event {
-    /// Its place in the history, from 1.
+    /// The number of the event in the history, from 1 and without gaps.
     pub seq: i64,
-    /// Its identifier.
+    /// The event's identifier.
     pub id: EventId,
-    /// What happened.
+    /// The type of the event.
     pub kind: EventType,
-    /// To which order.
+    /// The order.
     pub order_id: OrderId,
-    /// The order's version from then on.
+    /// The order's version after the event.
     pub version: i64,
-    /// Who did it.
+    /// The user or API key that acted, or `system`.
     pub actor: String,
-    /// In which request.
+    /// The identifier of the request.
     pub request_id: String,
-    /// In which trace, where somebody else knows it too.
+    /// The trace that the client sent with the request.
     pub trace: Option<TraceId>,
-    /// When.
+    /// The time of the event.
     pub occurred_at: Timestamp,
-    /// What was answered then: a JSON object.
+    /// The document that was answered: a JSON object.
     pub data: String,
 }
 
-/// Appends to the history and returns the event's place in it.
+/// Appends an event to the history and returns its number.
 pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
     let (id, at) = (tx.new_id::<EventId>(), tx.now());
     let (seq, hash) = tx.with_counters(|counters| {
         counters.event += 1;
-        counters.recorded[event.kind as usize] += 1;
-        counters.event_hash = chained(&counters.event_hash, counters.event, id, at, event);
+        counters.events_by_type[event.kind as usize] += 1;
+        counters.event_hash = chain_hash(&counters.event_hash, counters.event, id, at, event);
         (counters.event, counters.event_hash)
     });
     tx.execute(
@@ -72,7 +72,7 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             seq,
-            Key(id),
+            IdBlob(id),
             event.kind.name(),
             event.order_seq,
             event.version,
@@ -87,8 +87,8 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
     Ok(seq)
 }
 
-/// The hash of an event: over everything in its row and the hash of the event before it.
-fn chained(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &NewEvent<'_>) -> [u8; 32] {
+/// The hash of an event, over every column of its row and the hash of the event before.
+fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &NewEvent<'_>) -> [u8; 32] {
     sha256(&[
         before,
         &seq.to_be_bytes(),
@@ -112,7 +112,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
     Ok(Event {
         seq: columns.take()?,
         id: columns.id()?,
-        kind: columns.word(EventType::parse)?,
+        kind: columns.parsed(EventType::parse)?,
         order_id: columns.id()?,
         version: columns.take()?,
         actor: columns.take()?,
@@ -126,39 +126,39 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
 /// The events of an order after `version`, oldest first.
 pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, after_version: i64, limit: usize) -> Result<Vec<Event>> {
     let sql = format!("SELECT {COLUMNS} WHERE e.order_seq = ?1 AND e.version > ?2 ORDER BY e.version LIMIT ?3");
-    tx.rows(&sql, (order_seq, after_version, rows(limit)), read)
+    tx.rows(&sql, (order_seq, after_version, sql_int(limit)), read)
 }
 
-/// The whole history after `seq`, oldest first.
+/// The events after number `seq`, oldest first.
 pub fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Event>> {
     let sql = format!("SELECT {COLUMNS} WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2");
-    tx.rows(&sql, (seq, rows(limit)), read)
+    tx.rows(&sql, (seq, sql_int(limit)), read)
 }
 
-/// The place of the last event; since there are no gaps, also how many there are.
+/// The number of the last event. Since there are no gaps, it is also the number of events.
 pub fn last(tx: &ReadTx<'_>) -> Result<i64> {
     let last = tx.row("SELECT max(seq) FROM events", [], |row| row.get::<_, Option<i64>>(0))?;
     Ok(last.flatten().unwrap_or(0))
 }
 
-/// What was answered when this event happened.
+/// The document of an event.
 pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
     tx.connection
         .prepare_cached("SELECT data FROM events WHERE seq = ?1")
         .and_then(|mut statement| statement.query_row([seq], |row| row.get(0)))
-        .map_err(failed)
+        .map_err(store_error)
 }
 
-/// The first event that is not as it was written, or is missing; none if the history is whole.
+/// The number of the first event that was changed or is missing; none if the chain is intact.
 pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
     let sql = "SELECT seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data, hash
          FROM events ORDER BY seq";
-    let mut statement = tx.connection.prepare(sql).map_err(failed)?;
-    let mut found = statement.query([]).map_err(failed)?;
+    let mut statement = tx.connection.prepare(sql).map_err(store_error)?;
+    let mut found = statement.query([]).map_err(store_error)?;
     let (mut seq, mut before) = (0, [0; 32]);
-    while let Some(row) = found.next().map_err(failed)? {
+    while let Some(row) = found.next().map_err(store_error)? {
         seq += 1;
-        // A row that cannot even be read is broken too.
+        // A row that cannot be read breaks the chain too.
         match rehashed(row, &before) {
             Ok((found, computed, stored)) if found == seq && computed == stored => before = stored,
             _ => return Ok(Some(seq)),
@@ -167,13 +167,13 @@ pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
     Ok(None)
 }
 
-/// The place of an event, its hash computed anew, and the hash that is stored.
+/// The number of an event, its recomputed hash, and its stored hash.
 fn rehashed(row: &Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(i64, [u8; 32], [u8; 32])> {
     let mut columns = Columns::of(row);
-    let (seq, id, kind) = (columns.take()?, columns.id()?, columns.word(EventType::parse)?);
+    let (seq, id, kind) = (columns.take()?, columns.id()?, columns.parsed(EventType::parse)?);
     let (order_seq, version) = (columns.take()?, columns.take()?);
     let (actor, request_id): (String, String) = (columns.take()?, columns.take()?);
     let (trace, at, data): (_, _, String) = (columns.take()?, columns.instant()?, columns.take()?);
     let event = NewEvent { kind, order_seq, version, actor: &actor, request_id: &request_id, trace, data: &data };
-    Ok((seq, chained(before, seq, id, at, &event), columns.take()?))
+    Ok((seq, chain_hash(before, seq, id, at, &event), columns.take()?))
 }

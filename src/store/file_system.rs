@@ -1,21 +1,20 @@
-//! File systems: what each is good for, by the number that statfs(2) gives it. What follows from that is for those to say
-//! who ask.
+//! The kind of a file system, by the number that statfs(2) reports. What to do about it is decided by the callers.
 
 use rustix::fs::{FsWord, statfs};
 use std::{io, path::Path};
 
-/// What the file system of a folder is good for; with its name, where it has one here.
+/// The kind of a file system, with its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileSystem {
-    /// Locks work, and a sync reaches the disk.
+    /// A local disk: locks work, and a sync reaches the disk.
     Local(&'static str),
-    /// It lies on another machine. Locks and shared memory, which SQLite relies on, do not work there as they should.
+    /// Another machine. Locks and shared memory, on which SQLite relies, are not reliable there.
     Network(&'static str),
-    /// It is handed in from outside of a container or of a virtual machine, and whether locks work depends on how.
-    HandedIn(&'static str),
-    /// What is on it is gone after a restart, of the machine or of the container.
-    Passing(&'static str),
-    /// It has this number, and nothing is known of it.
+    /// A folder shared into a container or virtual machine. Whether locks work depends on the kind of sharing.
+    Shared(&'static str),
+    /// Memory, or the layer of a container: the content is lost with a restart.
+    Volatile(&'static str),
+    /// A file system that is not in the list, with its number.
     Unknown(u32),
 }
 
@@ -35,19 +34,19 @@ const KNOWN: [(u32, FileSystem); 19] = [
     (0x7375_7245, FileSystem::Network("Coda")),
     (0x00c3_6400, FileSystem::Network("Ceph")),
     (0x0bd0_0bd0, FileSystem::Network("Lustre")),
-    (0x0102_1997, FileSystem::HandedIn("9p")),
-    (0x0102_1994, FileSystem::Passing("tmpfs")),
-    (0x8584_58f6, FileSystem::Passing("ramfs")),
-    (0x794c_7630, FileSystem::Passing("overlay")),
+    (0x0102_1997, FileSystem::Shared("9p")),
+    (0x0102_1994, FileSystem::Volatile("tmpfs")),
+    (0x8584_58f6, FileSystem::Volatile("ramfs")),
+    (0x794c_7630, FileSystem::Volatile("overlay")),
 ];
 
-/// The file system that `folder` is on.
+/// The file system of `folder`.
 pub fn of(folder: &Path) -> io::Result<FileSystem> {
     Ok(numbered(statfs(folder)?.f_type))
 }
 
 fn numbered(number: FsWord) -> FileSystem {
-    // The numbers have 32 bits; on some machines they arrive with a sign.
+    // The numbers have 32 bits; some machines report them sign-extended.
     let number = u32::try_from(number & 0xffff_ffff).unwrap_or_default();
     KNOWN.iter().find(|(known, _)| *known == number).map_or(FileSystem::Unknown(number), |(_, known)| *known)
 }
@@ -57,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_systems_are_known_by_their_numbers() {
+    fn file_systems_are_recognised_by_their_numbers() {
         assert_eq!(numbered(0xef53), FileSystem::Local("ext4"));
         assert_eq!(numbered(0x6969), FileSystem::Network("NFS"));
         assert_eq!(numbered(0xff53_4d42), FileSystem::Network("SMB"));
@@ -66,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_that_of_one_alone() {
+    fn every_number_is_listed_once() {
         for (i, (number, _)) in KNOWN.iter().enumerate() {
             assert!(KNOWN[..i].iter().all(|(other, _)| other != number), "{number:#x}");
         }

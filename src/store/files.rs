@@ -1,5 +1,5 @@
-//! What the store needs of files and folders besides SQLite: where what belongs to a file lies, who may read it, who has it
-//! to themselves, and how much room there is.
+//! Files and folders around a database: the names of its side files, its permissions, the lock that one server holds,
+//! and the free space of its disk.
 
 use super::open_error::OpenError;
 use std::{
@@ -8,48 +8,48 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Free bytes below which the disk of the file counts as full.
-pub const LITTLE_ROOM: u64 = 64 * 1024 * 1024;
+/// Free bytes below which the disk counts as full.
+pub const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Bytes that may still be written to the disk of `folder`; none if the system does not say.
+/// The free bytes of the disk with `folder`; none if the operating system does not tell.
 pub fn free_bytes(folder: &Path) -> Option<u64> {
     rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// The folder that the file at `path` is in.
+/// The folder of the file at `path`.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The path with `end` added to its name.
-pub fn beside(path: &Path, end: &str) -> PathBuf {
+/// The path of a side file: `path` with `suffix` added to its name.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(end);
+    name.push(suffix);
     name.into()
 }
 
-/// Makes the file's entry in its folder durable.
+/// Syncs the folder of the file at `path`, so that the file's name is on disk.
 pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
-/// The side file whose lock says that a server has the file at `path`.
+/// The side file that a server keeps locked while it has the file at `path` open.
 pub fn lock_file(path: &Path) -> PathBuf {
-    beside(path, ".lock")
+    with_suffix(path, ".lock")
 }
 
-/// Takes the advisory lock on the side file `<path>.lock`, for as long as the returned file stays open.
+/// Takes the advisory lock on the side file `<path>.lock`. The lock is held until the returned file is closed.
 pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
     let file = private(OpenOptions::new().read(true).write(true).create(true)).open(lock_file(path)).map_err(denied)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Held(path.to_path_buf())),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_path_buf())),
         Err(TryLockError::Error(e)) => Err(denied(e)),
     }
 }
 
-/// Readable by nobody else, whatever the umask.
+/// Makes a new file accessible by its owner alone, whatever the umask.
 pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }

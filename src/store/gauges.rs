@@ -1,5 +1,5 @@
-//! What the store counts about itself: plain atomics that whoever wants to can read at any time. It does not know who
-//! does, nor what they call it.
+//! Counters of what the store does: plain atomics that can be read at any time. Names and formats of metrics are not
+//! here.
 
 use crate::{domain::event::EventType, telemetry::histogram::Histogram};
 use std::{
@@ -7,43 +7,43 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The number of kinds of event.
+/// The number of event types.
 pub(super) const EVENT_TYPES: usize = EventType::ALL.len();
-/// For so long after a change was refused the disk counts as full.
+/// After a change was refused for want of room, the disk counts as full for this long.
 const FULL_FOR_MILLIS: u64 = 5_000;
 
-/// The store in figures, since it was opened.
+/// Counters since the store was opened.
 pub struct Gauges {
-    /// Pieces of work that wait for the writer.
+    /// Jobs that wait for the writer.
     pub queued: AtomicI64,
-    /// Pieces of work that were committed together.
+    /// Jobs committed together.
     pub batch_size: Histogram,
-    /// What commits took.
+    /// Durations of commits.
     pub commits: Histogram,
-    /// Transactions that were undone.
+    /// Transactions that were rolled back.
     pub rollbacks: AtomicU64,
-    /// What moving the write-ahead log into the file took.
+    /// Durations of checkpoints.
     pub checkpoints: Histogram,
-    /// What short reads waited for a connection.
+    /// How long short reads waited for a connection.
     pub read_waits: Histogram,
-    /// What long reads waited for their place.
+    /// How long scans waited for a permit.
     pub scan_waits: Histogram,
-    /// The reads that are going on.
-    pub reads: Ages,
+    /// Reads in progress.
+    pub reads: InFlight,
     /// Pages in the write-ahead log.
-    pub log_pages: AtomicI64,
-    /// How often long reads were interrupted because they kept the write-ahead log from being used anew.
+    pub wal_pages: AtomicI64,
+    /// How often scans were interrupted because they kept the write-ahead log from being reused.
     pub interruptions: AtomicU64,
-    /// The newest event.
+    /// The number of the newest event.
     pub last_event: AtomicI64,
-    events: [AtomicU64; EVENT_TYPES],
-    origin: Instant,
-    /// When a change last found the disk full, in milliseconds from the origin; 0 if there is room.
+    events_by_type: [AtomicU64; EVENT_TYPES],
+    opened: Instant,
+    /// When a change last found the disk full, in milliseconds after `opened`; 0 if there is room.
     full_at: AtomicU64,
 }
 
 impl Gauges {
-    /// For a store with so many reading connections, whose newest event is this.
+    /// Counters for a store with this many reading connections.
     pub(super) fn new(readers: usize) -> Self {
         Self {
             queued: AtomicI64::new(0),
@@ -53,29 +53,29 @@ impl Gauges {
             checkpoints: Histogram::of_durations(),
             read_waits: Histogram::of_durations(),
             scan_waits: Histogram::of_durations(),
-            reads: Ages::new(readers),
-            log_pages: AtomicI64::new(0),
+            reads: InFlight::new(readers),
+            wal_pages: AtomicI64::new(0),
             interruptions: AtomicU64::new(0),
             last_event: AtomicI64::new(0),
-            events: Default::default(),
-            origin: Instant::now(),
+            events_by_type: Default::default(),
+            opened: Instant::now(),
             full_at: AtomicU64::new(0),
         }
     }
 
-    /// Whether a change has lately found the disk full, or none was made since.
+    /// Whether a change found the disk full and none has succeeded since.
     pub fn disk_is_full(&self) -> bool {
         self.full_at.load(Relaxed) != 0
     }
 
-    /// Notes that a change found the disk full; true if that is news.
-    pub(super) fn note_full(&self) -> bool {
+    /// Records that a change found the disk full; true if it was not full before.
+    pub(super) fn disk_was_full(&self) -> bool {
         self.full_at.swap(self.millis(), Relaxed) == 0
     }
 
-    /// Notes that a change was made; true if there was no room before. A disk has a little room now and then while larger
-    /// changes are refused, so one that fits proves nothing for a while.
-    pub(super) fn note_room(&self) -> bool {
+    /// Records that a change succeeded; true if the disk was full before. For some seconds after a refusal the disk
+    /// stays full here, since a small change may fit where larger ones are refused.
+    pub(super) fn disk_had_room(&self) -> bool {
         let full_at = self.full_at.load(Relaxed);
         let again = full_at != 0 && self.millis() > full_at + FULL_FOR_MILLIS;
         if again {
@@ -85,51 +85,50 @@ impl Gauges {
     }
 
     fn millis(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 
-    /// The events that are on disk now, of each kind since the start.
-    pub(super) fn recorded(&self, last: i64, by_kind: [u64; EVENT_TYPES]) {
+    /// Sets the newest event on disk, and the number of events of each type.
+    pub(super) fn set_events(&self, last: i64, by_type: [u64; EVENT_TYPES]) {
         self.last_event.store(last, Relaxed);
-        self.events.iter().zip(by_kind).for_each(|(count, now)| count.store(now, Relaxed));
+        self.events_by_type.iter().zip(by_type).for_each(|(count, now)| count.store(now, Relaxed));
     }
 
-    /// How many events of each kind were recorded since the start.
+    /// The number of events of each type since the store was opened.
     pub fn events(&self) -> impl Iterator<Item = (EventType, u64)> {
-        EventType::ALL.iter().copied().zip(self.events.iter().map(|count| count.load(Relaxed)))
+        EventType::ALL.iter().copied().zip(self.events_by_type.iter().map(|count| count.load(Relaxed)))
     }
 }
 
-/// When each of the things that are going on was begun.
-pub struct Ages {
+/// The start times of the operations in progress.
+pub struct InFlight {
     opened: Instant,
-    /// Microseconds after `opened`; 0 is a free place.
-    begun: Box<[AtomicU64]>,
+    /// Microseconds after `opened`; 0 marks a free slot.
+    started: Box<[AtomicU64]>,
 }
 
-impl Ages {
-    fn new(places: usize) -> Self {
-        Self { opened: Instant::now(), begun: (0..places).map(|_| AtomicU64::new(0)).collect() }
+impl InFlight {
+    fn new(slots: usize) -> Self {
+        Self { opened: Instant::now(), started: (0..slots).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// Something goes on from `now` until the answer is dropped. What finds no place is not seen.
-    pub(super) fn begin(&self, now: Instant) -> Option<Going<'_>> {
-        let mark = u64::try_from(now.duration_since(self.opened).as_micros()).unwrap_or(u64::MAX).max(1);
-        let free = |place: &&AtomicU64| place.compare_exchange(0, mark, Relaxed, Relaxed).is_ok();
-        self.begun.iter().find(free).map(Going)
+    /// Registers an operation that started at `now`, until the guard is dropped; none if no slot is free.
+    pub(super) fn start(&self, now: Instant) -> Option<InFlightGuard<'_>> {
+        let micros = u64::try_from(now.duration_since(self.opened).as_micros()).unwrap_or(u64::MAX).max(1);
+        let free = |slot: &&AtomicU64| slot.compare_exchange(0, micros, Relaxed, Relaxed).is_ok();
+        self.started.iter().find(free).map(InFlightGuard)
     }
 
-    /// For how long the oldest has been going on.
+    /// The age of the oldest operation in progress.
     pub fn oldest(&self) -> Duration {
-        let begun = self.begun.iter().map(|place| place.load(Relaxed)).filter(|mark| *mark > 0).min();
-        begun.map_or(Duration::ZERO, |mark| self.opened.elapsed().saturating_sub(Duration::from_micros(mark)))
+        let started = self.started.iter().map(|slot| slot.load(Relaxed)).filter(|micros| *micros > 0).min();
+        started.map_or(Duration::ZERO, |micros| self.opened.elapsed().saturating_sub(Duration::from_micros(micros)))
     }
 }
 
-/// Something that goes on.
-pub(super) struct Going<'a>(&'a AtomicU64);
+pub(super) struct InFlightGuard<'a>(&'a AtomicU64);
 
-impl Drop for Going<'_> {
+impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
         self.0.store(0, Relaxed);
     }
@@ -140,18 +139,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_counts_until_it_is_over() {
-        let ages = Ages::new(2);
-        assert_eq!(ages.oldest(), Duration::ZERO);
-        let opened = ages.opened;
-        let old = ages.begin(opened).unwrap();
-        let young = ages.begin(opened + Duration::from_hours(1)).unwrap();
-        assert!(ages.begin(opened).is_none(), "there are two places");
+    fn the_oldest_operation_counts_until_its_guard_is_dropped() {
+        let in_flight = InFlight::new(2);
+        assert_eq!(in_flight.oldest(), Duration::ZERO);
+        let opened = in_flight.opened;
+        let old = in_flight.start(opened).unwrap();
+        let young = in_flight.start(opened + Duration::from_hours(1)).unwrap();
+        assert!(in_flight.start(opened).is_none(), "there are two slots");
         std::thread::sleep(Duration::from_millis(1));
-        assert!(ages.oldest() > Duration::ZERO);
+        assert!(in_flight.oldest() > Duration::ZERO);
         drop(old);
-        assert_eq!(ages.oldest(), Duration::ZERO, "the other begins later than now");
+        assert_eq!(in_flight.oldest(), Duration::ZERO, "the other starts in the future");
         drop(young);
-        assert!(ages.begin(opened).is_some());
+        assert!(in_flight.start(opened).is_some());
     }
 }

@@ -1,8 +1,8 @@
-//! Idempotency keys: which requests took effect, and what each was answered.
+//! Idempotency keys: for each request that took effect, the key and the response.
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, rows},
+    sql::{Columns, sql_int},
 };
 use crate::{
     domain::{
@@ -13,12 +13,12 @@ use crate::{
 };
 use rusqlite::params;
 
-/// What is stored of a request that took effect. The response can be made again from it.
+/// A request that took effect, and its response.
 #[derive(Clone, Debug)]
 pub struct StoredResponse {
     /// SHA-256 of method, path and body.
     pub fingerprint: [u8; 32],
-    /// The HTTP method of the request.
+    /// The HTTP method.
     pub method: String,
     /// The path of the request.
     pub path: String,
@@ -26,8 +26,8 @@ pub struct StoredResponse {
     pub outcome: Outcome,
     /// The version of the order in the body, if the body shows an order.
     pub version: Option<i64>,
-    /// The JSON body of the response.
-    pub body: StoredBody,
+    /// The body of the response.
+    pub body: ResponseBody,
     /// The identifier of the request.
     pub request_id: String,
     /// When the request took effect.
@@ -36,14 +36,14 @@ pub struct StoredResponse {
 
 /// Where the body of a response is stored.
 #[derive(Clone, Debug)]
-pub enum StoredBody {
-    /// It is the data of the event with this `seq`.
-    EventData(i64),
+pub enum ResponseBody {
+    /// It is the document of the event with this number.
+    Event(i64),
     /// It is stored with the key.
-    Inline(String),
+    Text(String),
 }
 
-/// The response stored under `key` of `principal`, unless it is older than `since`.
+/// The response stored under `key` of `principal` at `since` or later.
 pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> Result<Option<StoredResponse>> {
     let sql = "SELECT fingerprint, method, path, resource, outcome, version, event_seq, body, request_id, created_at
                FROM idempotency_keys WHERE principal = ?1 AND key = ?2 AND created_at >= ?3";
@@ -55,11 +55,11 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> R
             fingerprint,
             method,
             path,
-            outcome: columns.word(|name| Outcome::parse(name, resource))?,
+            outcome: columns.parsed(|name| Outcome::parse(name, resource))?,
             version: columns.take()?,
             body: match (columns.take::<Option<i64>>()?, columns.take::<Option<String>>()?) {
-                (Some(event), _) => StoredBody::EventData(event),
-                (None, body) => StoredBody::Inline(body.unwrap_or_default()),
+                (Some(event), _) => ResponseBody::Event(event),
+                (None, body) => ResponseBody::Text(body.unwrap_or_default()),
             },
             request_id: columns.take()?,
             created_at: columns.instant()?,
@@ -67,17 +67,15 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> R
     })
 }
 
-/// Stores `response` under `key`, in the transaction of the request's effect. Replaces a row that was too old to be
-/// found.
-pub fn put(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredResponse) -> Result<()> {
+/// Stores the response of the request with `key`, in the transaction of its effect. An expired response is replaced.
+pub fn insert(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredResponse) -> Result<()> {
     let (event, body) = match &response.body {
-        StoredBody::EventData(seq) => (Some(*seq), None),
-        StoredBody::Inline(body) => (None, Some(body)),
+        ResponseBody::Event(seq) => (Some(*seq), None),
+        ResponseBody::Text(body) => (None, Some(body)),
     };
     tx.execute(
         "INSERT OR REPLACE INTO idempotency_keys
-           (principal, key, fingerprint, method, path, outcome, resource, version, event_seq, body, request_id,
-            created_at)
+           (principal, key, fingerprint, method, path, resource, outcome, version, event_seq, body, request_id, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             principal,
@@ -85,8 +83,8 @@ pub fn put(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredRespo
             response.fingerprint,
             response.method,
             response.path,
-            response.outcome.name(),
             response.outcome.resource().map(|resource| resource.to_string()),
+            response.outcome.name(),
             response.version,
             event,
             body,
@@ -97,11 +95,11 @@ pub fn put(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredRespo
     .map(drop)
 }
 
-/// Deletes at most `limit` keys that are older than `before`, oldest first. Returns how many were deleted.
+/// Deletes at most `limit` keys older than `before`, the oldest first, and returns how many.
 pub fn prune(tx: &WriteTx<'_>, before: Timestamp, limit: usize) -> Result<usize> {
     tx.execute(
         "DELETE FROM idempotency_keys WHERE seq IN
            (SELECT seq FROM (SELECT seq, created_at FROM idempotency_keys ORDER BY seq LIMIT ?2) WHERE created_at < ?1)",
-        (before.millis(), rows(limit)),
+        (before.millis(), sql_int(limit)),
     )
 }

@@ -1,4 +1,4 @@
-//! Why a file could not be opened, in one line each.
+//! Reasons why a file could not be opened, each displayed as one line.
 
 use super::schema::SCHEMA_VERSION;
 use std::{fmt, path::PathBuf};
@@ -6,22 +6,22 @@ use std::{fmt, path::PathBuf};
 /// Why a file could not be opened.
 #[derive(Debug)]
 pub enum OpenError {
-    /// Another server has it.
-    Held(PathBuf),
-    /// It was written by a newer version.
+    /// Another process has the file open.
+    InUse(PathBuf),
+    /// A newer version of this program wrote the file; its schema has this version.
     Newer(PathBuf, i64),
-    /// It was written by an older version, and this command only reads.
+    /// An older version of this program wrote the file, and this command only reads; its schema has this version.
     Older(PathBuf, i64),
-    /// It is not a database of this program, or is damaged.
+    /// The file is damaged or not a database of this program, for this reason.
     Damaged(PathBuf, String),
-    /// The system would not let us.
+    /// The file cannot be used, for this reason: mostly an error of the operating system.
     Denied(PathBuf, String),
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Held(path) => write!(f, "{}: in use by another orderd", path.display()),
+            Self::InUse(path) => write!(f, "{}: in use by another orderd", path.display()),
             Self::Newer(path, version) => write!(
                 f,
                 "{}: schema {version} is newer than this program's {SCHEMA_VERSION}; it was left untouched",

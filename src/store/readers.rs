@@ -1,13 +1,15 @@
-//! Reading: a pool of connections that cannot write, look-ups on the caller's thread, and a lane for long queries.
+//! Readers: a pool of connections that cannot write. Short reads run on the caller's thread; scans run on threads of
+//! their own, few at a time and each with a time limit.
 
 use super::{
-    connection::{Options, PATIENCE, READ_ONLY, prepare_reader},
+    connection::{BUSY_TIMEOUT, Options, READ_ONLY, prepare_reader},
     gauges::Gauges,
-    sql::{Columns, failed},
+    sql::{Columns, store_error},
 };
 use crate::{
     domain::time::Timestamp,
     error::{Error, Result, problem},
+    telemetry::logs::Millis,
 };
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
@@ -21,13 +23,13 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// Long queries at once.
-const LANE_WIDTH: usize = 2;
-/// How long a query waits for its place in the lane.
-const LANE_WAIT: Duration = Duration::from_secs(2);
-/// SQLite steps between two looks at the clock in a long query.
+/// The most scans that run at the same time.
+const MAX_SCANS: usize = 2;
+/// How long a scan waits for a permit.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Steps of SQLite's virtual machine between two checks whether a scan has to stop.
 const STEPS_BETWEEN_CHECKS: i32 = 1_000;
-/// A query slower than this is logged with its name.
+/// A read that takes longer than this is logged.
 const SLOW_QUERY: Duration = Duration::from_millis(250);
 
 /// A consistent snapshot of the file.
@@ -39,15 +41,15 @@ type Pool = r2d2::Pool<SqliteConnectionManager>;
 
 pub(super) struct Readers {
     pool: Pool,
-    lane: Arc<Semaphore>,
-    budget: Duration,
+    permits: Arc<Semaphore>,
+    scan_limit: Duration,
     gauges: Arc<Gauges>,
 }
 
 impl Readers {
-    /// Every thread that may read has a connection of its own, so that checking one out never waits.
+    /// The size of the pool: one connection for each thread that may read, so that getting one never waits.
     pub(super) fn connections(options: &Options) -> usize {
-        options.threads + LANE_WIDTH
+        options.threads + MAX_SCANS
     }
 
     pub(super) fn open(options: &Options, gauges: Arc<Gauges>) -> Result<Self, r2d2::Error> {
@@ -60,10 +62,10 @@ impl Readers {
             .test_on_check_out(false)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connection_timeout(PATIENCE)
+            .connection_timeout(BUSY_TIMEOUT)
             .thread_pool(Arc::new(ScheduledThreadPool::new(1)))
             .build(manager)?;
-        Ok(Self { pool, lane: Arc::new(Semaphore::new(LANE_WIDTH)), budget: options.query_budget, gauges })
+        Ok(Self { pool, permits: Arc::new(Semaphore::new(MAX_SCANS)), scan_limit: options.query_budget, gauges })
     }
 
     pub(super) fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
@@ -75,34 +77,35 @@ impl Readers {
         name: &'static str,
         work: impl FnOnce(&ReadTx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let begun = Instant::now();
-        let place = tokio::time::timeout(LANE_WAIT, Arc::clone(&self.lane).acquire_owned()).await;
-        self.gauges.scan_waits.observe_duration(begun.elapsed());
-        let Ok(Ok(place)) = place else {
+        let started = Instant::now();
+        let permit = tokio::time::timeout(PERMIT_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await;
+        self.gauges.scan_waits.observe_duration(started.elapsed());
+        let Ok(Ok(permit)) = permit else {
             return Err(Error::new(&problem::OVERLOADED).detail("Too many long queries are running."));
         };
-        let (pool, budget, gauges) = (self.pool.clone(), self.budget, Arc::clone(&self.gauges));
-        let abandoned = Abandoned::default();
-        let stop = Arc::clone(&abandoned.0);
-        // What is logged there belongs to the same request.
+        let (pool, limit, gauges) = (self.pool.clone(), self.scan_limit, Arc::clone(&self.gauges));
+        let cancel = CancelOnDrop::default();
+        let cancelled = Arc::clone(&cancel.0);
+        // Log lines of the scan belong to the caller's request.
         let span = tracing::Span::current();
         let scan = tokio::task::spawn_blocking(move || {
-            let (_place, _in_span) = (place, span.enter());
-            let interrupted = |gauges: &Gauges| gauges.interruptions.load(Ordering::Relaxed);
-            let (begun, before, counters) = (Instant::now(), interrupted(&gauges), Arc::clone(&gauges));
-            let over =
-                move || stop.load(Ordering::Relaxed) || begun.elapsed() > budget || interrupted(&counters) != before;
-            snapshot(&pool, &gauges, name, |tx| until(tx, over, work))
+            let (_permit, _in_span) = (permit, span.enter());
+            let interruptions = |gauges: &Gauges| gauges.interruptions.load(Ordering::Relaxed);
+            let (started, before, counters) = (Instant::now(), interruptions(&gauges), Arc::clone(&gauges));
+            let must_stop = move || {
+                cancelled.load(Ordering::Relaxed) || started.elapsed() > limit || interruptions(&counters) != before
+            };
+            snapshot(&pool, &gauges, name, |tx| with_interrupt(tx, must_stop, work))
         });
         scan.await.unwrap_or_else(|panic| Err(Error::internal(panic)))
     }
 }
 
-/// Tells a long query that nobody waits for it any more.
+/// Stops a scan when its caller's future is dropped.
 #[derive(Default)]
-struct Abandoned(Arc<AtomicBool>);
+struct CancelOnDrop(Arc<AtomicBool>);
 
-impl Drop for Abandoned {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -114,25 +117,27 @@ fn snapshot<T>(
     name: &'static str,
     work: impl FnOnce(&ReadTx<'_>) -> Result<T>,
 ) -> Result<T> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let connection = pool.get().map_err(|e| Error::new(&problem::OVERLOADED).caused_by(e))?;
     let connected = Instant::now();
-    gauges.read_waits.observe_duration(connected - begun);
-    let _going = gauges.reads.begin(connected);
+    gauges.read_waits.observe_duration(connected - started);
+    let _in_flight = gauges.reads.start(connected);
     let outcome =
-        Snapshot::of(&connection).map_err(failed).and_then(|snapshot| work(&ReadTx { connection: snapshot.0 }));
-    let taken = begun.elapsed();
+        Snapshot::of(&connection).map_err(store_error).and_then(|snapshot| work(&ReadTx { connection: snapshot.0 }));
+    let taken = started.elapsed();
     if taken > SLOW_QUERY {
         tracing::warn!(
             query.name = name,
             query.duration_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX),
-            "slow query"
+            "slow query {name}: {}",
+            Millis(taken)
         );
     }
     outcome
 }
 
-/// A transaction that only reads. `BEGIN` and `COMMIT` stay prepared: to prepare them anew costs as much as a look-up.
+/// A read transaction. `BEGIN` and `COMMIT` are cached statements: preparing them each time would cost as much as a
+/// look-up.
 struct Snapshot<'c>(&'c Connection);
 
 impl<'c> Snapshot<'c> {
@@ -144,74 +149,74 @@ impl<'c> Snapshot<'c> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        // There is nothing to keep; if this fails, the next BEGIN on the connection says so.
+        // Nothing was written. If this fails, the next BEGIN on the connection fails too.
         let _ = self.0.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([]));
     }
 }
 
-/// Does `work`, and interrupts it once it is `over`.
-fn until<T>(
+/// Runs `work`, and interrupts its statements once `must_stop` returns true.
+fn with_interrupt<T>(
     tx: &ReadTx<'_>,
-    over: impl FnMut() -> bool + Send + 'static,
+    must_stop: impl FnMut() -> bool + Send + 'static,
     work: impl FnOnce(&ReadTx<'_>) -> Result<T>,
 ) -> Result<T> {
-    tx.connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(over)).map_err(failed)?;
-    let _watched = Watched(tx.connection);
+    tx.connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(must_stop)).map_err(store_error)?;
+    let _remove_when_dropped = ProgressHandler(tx.connection);
     work(tx)
 }
 
-/// A connection whose query may be interrupted; whoever has it next must not be, even after a panic.
-struct Watched<'c>(&'c Connection);
+/// Removes the progress handler of a pooled connection when dropped, also after a panic.
+struct ProgressHandler<'c>(&'c Connection);
 
-impl Drop for Watched<'_> {
+impl Drop for ProgressHandler<'_> {
     fn drop(&mut self) {
-        // It fails on connections that are not ours alone, and then it could not have been set either.
+        // This fails only on connections on which the handler could not be set either.
         let _ = self.0.progress_handler(0, None::<fn() -> bool>);
     }
 }
 
 impl ReadTx<'_> {
-    /// The rows of a statement that is kept prepared.
+    /// The rows of a cached statement.
     pub(super) fn rows<T>(
         &self,
         sql: &str,
         params: impl rusqlite::Params,
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
-        statement.query_map(params, read).and_then(Iterator::collect).map_err(failed)
+        let mut statement = self.connection.prepare_cached(sql).map_err(store_error)?;
+        statement.query_map(params, read).and_then(Iterator::collect).map_err(store_error)
     }
 
-    /// Shows `visit` each row of a statement that is kept prepared, and keeps none.
+    /// Calls `visit` with each row of a cached statement.
     pub(super) fn each(
         &self,
         sql: &str,
         params: impl rusqlite::Params,
         visit: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>,
     ) -> Result<()> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
-        statement.query_map(params, visit).and_then(Iterator::collect).map_err(failed)
+        let mut statement = self.connection.prepare_cached(sql).map_err(store_error)?;
+        statement.query_map(params, visit).and_then(Iterator::collect).map_err(store_error)
     }
 
-    /// The row of a statement that is kept prepared, if there is one.
+    /// The first row of a cached statement, if there is one.
     pub(super) fn row<T>(
         &self,
         sql: &str,
         params: impl rusqlite::Params,
         read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(store_error)?;
         super::sql::optional(statement.query_row(params, read))
     }
 
-    /// The first of the rows numbered 1 to `end` − 1 whose instant is `since` or later; `end` if there is none. `instant`
-    /// finds the instant of a row by its number. Instants never decrease from one row to the next, so the row is found by
-    /// halving, and no index on them is needed.
-    pub(super) fn first_since(&self, instant: &str, since: Timestamp, end: i64) -> Result<i64> {
+    /// The first of the rows numbered 1 to `end` − 1 whose time is `since` or later; `end` if there is none. The
+    /// statement `time_of_row` selects the time of a row by its number. Times never decrease from row to row, so this
+    /// is a binary search that needs no index on times.
+    pub(super) fn first_since(&self, time_of_row: &str, since: Timestamp, end: i64) -> Result<i64> {
         let (mut low, mut high) = (1, end);
         while low < high {
             let middle = low + (high - low) / 2;
-            let at = self.row(instant, [middle], |row| Columns::of(row).instant())?;
+            let at = self.row(time_of_row, [middle], |row| Columns::of(row).instant())?;
             if at.is_some_and(|at| at < since) { low = middle + 1 } else { high = middle }
         }
         Ok(low)

@@ -1,4 +1,4 @@
-//! Roles of the operator's own. The built-in ones are no rows.
+//! Custom roles. Built-in roles are part of the program and have no rows.
 
 use super::{ReadTx, WriteTx, sql::Columns};
 use crate::{
@@ -6,34 +6,34 @@ use crate::{
     error::Result,
 };
 
-/// A role and what it permits.
+/// A custom role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// Its name.
+    /// The name, which identifies the role.
     pub name: String,
-    /// What it permits.
+    /// The permissions of its users.
     pub permissions: PermissionSet,
 }
 
-/// Every role, by name.
+/// Every custom role, sorted by name.
 pub fn all(tx: &ReadTx<'_>) -> Result<Vec<Role>> {
     tx.rows("SELECT name, permissions FROM roles ORDER BY name", [], |row| {
         let mut columns = Columns::of(row);
-        Ok(Role { name: columns.take()?, permissions: columns.word(parse)? })
+        Ok(Role { name: columns.take()?, permissions: columns.parsed(parse)? })
     })
 }
 
-/// What the role of this name permits, if there is one.
+/// The permissions of a custom role.
 pub fn by_name(tx: &ReadTx<'_>, name: &str) -> Result<Option<PermissionSet>> {
-    tx.row("SELECT permissions FROM roles WHERE name = ?1", [name], |row| Columns::of(row).word(parse))
+    tx.row("SELECT permissions FROM roles WHERE name = ?1", [name], |row| Columns::of(row).parsed(parse))
 }
 
-/// Makes a role, or replaces what it permits.
+/// Creates a role, or replaces its permissions.
 pub fn put(tx: &WriteTx<'_>, role: &Role) -> Result<()> {
     tx.execute(
         "INSERT INTO roles (name, permissions, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)
          ON CONFLICT (name) DO UPDATE SET permissions = excluded.permissions, updated_at = excluded.updated_at",
-        (&role.name, written(role.permissions), tx.now().millis()),
+        (&role.name, as_text(role.permissions), tx.now().millis()),
     )
     .map(drop)
 }
@@ -43,15 +43,15 @@ pub fn delete(tx: &WriteTx<'_>, name: &str) -> Result<()> {
     tx.execute("DELETE FROM roles WHERE name = ?1", [name]).map(drop)
 }
 
-/// Permissions as a column holds them: names, separated by spaces.
-pub(super) fn written(permissions: PermissionSet) -> String {
+/// Permissions as text: names separated by spaces.
+pub(super) fn as_text(permissions: PermissionSet) -> String {
     permissions.iter().map(Permission::name).collect::<Vec<_>>().join(" ")
 }
 
 /// A permission that earlier versions could grant although no operation needed it. Rows may still contain it.
 const RETIRED: &str = "webhooks:write";
 
-/// The permissions that a column holds.
+/// Parses permissions from text.
 pub(super) fn parse(text: &str) -> Option<PermissionSet> {
     text.split_whitespace().filter(|&name| name != RETIRED).map(Permission::parse).collect()
 }
@@ -61,9 +61,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn permissions_are_read_back_as_they_were_written() {
+    fn permissions_survive_a_round_trip_through_text() {
         for set in [PermissionSet::EMPTY, PermissionSet::all(), PermissionSet::of(&[Permission::AuditRead])] {
-            assert_eq!(parse(&written(set)), Some(set));
+            assert_eq!(parse(&as_text(set)), Some(set));
         }
         assert_eq!(parse("orders:read orders:burn"), None);
     }

@@ -1,28 +1,60 @@
-//! The schema: the present one, and the steps that led to it. Taking them is the matter of `migrate.rs`.
+//! The current schema, and the migrations that lead to it from earlier ones. `migrate.rs` runs them.
 
-/// The present schema; a new file is made from it.
+/// The current schema. A new file is created from it.
 pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
-/// `PRAGMA user_version` of the present schema.
-pub(super) const SCHEMA_VERSION: i64 = newest(STEPS);
+/// `PRAGMA user_version` of the current schema.
+pub(super) const SCHEMA_VERSION: i64 = latest_version(MIGRATIONS);
 
-/// A step to the next version of the schema.
-pub(super) struct Step {
-    /// The version that it leads to.
+/// A migration to the next version of the schema.
+pub(super) struct Migration {
+    /// The version after the migration.
     pub(super) to: i64,
-    /// Its statements: a file of `migrations/`.
+    /// The statements: a file of `migrations/`.
     pub(super) sql: &'static str,
-    /// SHA-256 of the statements, in hex: a step that was released is never edited.
+    /// SHA-256 of the statements, in hex: a released migration is never edited.
     pub(super) sha256: &'static str,
 }
 
-/// Every step since the first release, in order. The statements of the step to version 2 are `migrations/0002_<what>.sql`,
-/// and so on; `schema.sql` always holds what they lead to.
-pub(super) const STEPS: &[Step] = &[];
+/// Every migration since the first release, in order. The statements of the migration to version 2 are in
+/// `migrations/0002_<what>.sql`, and so on. `schema.sql` is always the schema after all of them.
+pub(super) const MIGRATIONS: &[Migration] = &[];
 
-/// The version that `steps` lead to.
-pub(super) const fn newest(steps: &[Step]) -> i64 {
-    match steps {
+/// The version after all of `migrations`.
+pub(super) const fn latest_version(migrations: &[Migration]) -> i64 {
+    match migrations {
         [.., last] => last.to,
         [] => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{calendar::SPANS, money::MAX_AMOUNT},
+        store::rollups::{Rollup, bucket_key},
+    };
+    use rusqlite::Connection;
+
+    #[test]
+    fn the_schema_has_the_largest_amount() {
+        assert!(SCHEMA.contains(&format!("total_amount BETWEEN 0 AND {MAX_AMOUNT}")));
+    }
+
+    #[test]
+    fn the_schema_decodes_the_keys_of_rollups() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        for rollup in Rollup::ALL {
+            for span in SPANS {
+                for bucket in [i64::from(i32::MIN), -1, 0, 1, i64::from(i32::MAX)] {
+                    let insert = "INSERT INTO rollups (key, sums) VALUES (?1, x'') RETURNING rollup, span, bucket";
+                    let key = bucket_key(rollup, span, bucket);
+                    let decoded: (String, i64, i64) =
+                        connection.query_row(insert, [key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+                    assert_eq!(decoded, (rollup.name().to_owned(), span, bucket));
+                }
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! Sessions: a log-in and the chain of refresh tokens that grew from it. Tokens are known here by their digests only.
+//! Sessions: a log-in and its chain of refresh tokens. Only digests of tokens are stored.
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, Key, below, rows},
+    sql::{Columns, IdBlob, before_id, sql_int},
 };
 use crate::{
     domain::{
@@ -13,36 +13,36 @@ use crate::{
 };
 use rusqlite::{Row, named_params};
 
-/// A log-in.
+/// A log-in and its current refresh token.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Its identifier.
+    /// The session's identifier.
     pub id: SessionId,
-    /// Who logged in.
+    /// The user who logged in.
     pub user_id: UserId,
-    /// SHA-256 of the refresh token that may be used next.
+    /// SHA-256 of the refresh token that is valid now.
     pub refresh_digest: [u8; 32],
-    /// SHA-256 of the refresh token before it, and when that was used.
+    /// SHA-256 of the refresh token before that, and when it was used.
     pub previous: Option<([u8; 32], Timestamp)>,
-    /// When it was made.
+    /// The time of the log-in.
     pub created_at: Timestamp,
-    /// When it was last made or refreshed.
+    /// The time of the log-in or of the last refresh.
     pub last_used_at: Timestamp,
-    /// When it ends by itself.
+    /// When the session ends without another refresh.
     pub expires_at: Timestamp,
-    /// From which address.
+    /// The client's address.
     pub ip: Option<String>,
-    /// With which program.
+    /// The client's `User-Agent`.
     pub user_agent: Option<String>,
 }
 
-/// Adds a session.
+/// Inserts a session.
 pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
     tx.execute(
         "INSERT INTO sessions (id, user_id, refresh_digest, created_at, last_used_at, expires_at, ip, user_agent)
          VALUES (:id, :user_id, :refresh_digest, :created_at, :last_used_at, :expires_at, :ip, :user_agent)",
         named_params! {
-            ":id": Key(session.id), ":user_id": Key(session.user_id), ":refresh_digest": session.refresh_digest,
+            ":id": IdBlob(session.id), ":user_id": IdBlob(session.user_id), ":refresh_digest": session.refresh_digest,
             ":created_at": session.created_at.millis(), ":last_used_at": session.last_used_at.millis(),
             ":expires_at": session.expires_at.millis(), ":ip": session.ip, ":user_agent": session.user_agent,
         },
@@ -68,18 +68,18 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
     })
 }
 
-/// Every session that has not ended by `now`.
+/// Every session that has not expired by `now`.
 pub fn live(tx: &ReadTx<'_>, now: Timestamp) -> Result<Vec<Session>> {
     tx.rows(&format!("SELECT {COLUMNS} FROM sessions WHERE expires_at > ?1"), [now.millis()], read)
 }
 
-/// The session of a user that has not ended by `now`.
+/// A session of a user, unless it has expired by `now`.
 pub fn by_id(tx: &ReadTx<'_>, user: UserId, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
     let sql = format!("SELECT {COLUMNS} FROM sessions WHERE id = ?1 AND user_id = ?2 AND expires_at > ?3");
-    tx.row(&sql, (Key(id), Key(user), now.millis()), read)
+    tx.row(&sql, (IdBlob(id), IdBlob(user), now.millis()), read)
 }
 
-/// The session that a refresh token belongs to, whether the token may be used next or was used before.
+/// The session of a refresh token, whether the token is valid now or was used before.
 pub fn by_token(tx: &ReadTx<'_>, digest: &[u8; 32]) -> Result<Option<Session>> {
     let present = format!("SELECT {COLUMNS} FROM sessions WHERE refresh_digest = ?1");
     if let Some(session) = tx.row(&present, [digest], read)? {
@@ -91,7 +91,7 @@ pub fn by_token(tx: &ReadTx<'_>, digest: &[u8; 32]) -> Result<Option<Session>> {
     tx.row(&used, [digest], read)
 }
 
-/// Sessions of a user before `before` that have not ended by `now`, newest first.
+/// The sessions of a user before `before` that have not expired by `now`, newest first.
 pub fn page(
     tx: &ReadTx<'_>,
     user: UserId,
@@ -102,64 +102,65 @@ pub fn page(
     let sql = format!(
         "SELECT {COLUMNS} FROM sessions WHERE user_id = ?1 AND id < ?2 AND expires_at > ?3 ORDER BY id DESC LIMIT ?4"
     );
-    tx.rows(&sql, (Key(user), below(before), now.millis(), rows(limit)), read)
+    tx.rows(&sql, (IdBlob(user), before_id(before), now.millis(), sql_int(limit)), read)
 }
 
-/// How many sessions of a user have not ended by `now`.
+/// The number of a user's sessions that have not expired by `now`.
 pub fn count(tx: &ReadTx<'_>, user: UserId, now: Timestamp) -> Result<i64> {
     let sql = "SELECT count(*) FROM sessions WHERE user_id = ?1 AND expires_at > ?2";
-    tx.row(sql, (Key(user), now.millis()), |row| row.get(0)).map(Option::unwrap_or_default)
+    tx.row(sql, (IdBlob(user), now.millis()), |row| row.get(0)).map(Option::unwrap_or_default)
 }
 
-/// The sessions of a user that have not ended by `now`, but for the `most` that were used last.
-pub fn beyond(tx: &ReadTx<'_>, user: UserId, now: Timestamp, most: usize) -> Result<Vec<SessionId>> {
+/// The sessions of a user that have not expired by `now`, without the `limit` most recently used ones.
+pub fn excess(tx: &ReadTx<'_>, user: UserId, now: Timestamp, limit: usize) -> Result<Vec<SessionId>> {
     let sql = "SELECT id FROM sessions WHERE user_id = ?1 AND expires_at > ?2
          ORDER BY last_used_at DESC, id DESC LIMIT -1 OFFSET ?3";
-    tx.rows(sql, (Key(user), now.millis(), rows(most)), |row| Columns::of(row).id())
+    tx.rows(sql, (IdBlob(user), now.millis(), sql_int(limit)), |row| Columns::of(row).id())
 }
 
-/// Puts `next` in the place of the session's refresh token, which is remembered as used until it would have expired.
+/// Replaces the session's refresh token by `next`. The old token is stored as used for as long as it would have been
+/// valid, so that its reuse is recognised.
 pub fn rotate(tx: &WriteTx<'_>, session: &Session, next: &[u8; 32], expires_at: Timestamp) -> Result<()> {
     let now = tx.now();
     tx.execute(
         "UPDATE sessions SET refresh_digest = :next, previous_digest = refresh_digest, rotated_at = :now,
            last_used_at = :now, expires_at = :expires_at WHERE id = :id",
         named_params! {
-            ":next": next, ":now": now.millis(), ":expires_at": expires_at.millis(), ":id": Key(session.id),
+            ":next": next, ":now": now.millis(), ":expires_at": expires_at.millis(), ":id": IdBlob(session.id),
         },
     )?;
     tx.execute(
         "INSERT INTO used_refresh_tokens (digest, session_id, used_at) VALUES (?1, ?2, ?3)",
-        (session.refresh_digest, Key(session.id), now.millis()),
+        (session.refresh_digest, IdBlob(session.id), now.millis()),
     )?;
-    // By the length of a token's life: what was used longer ago than that is no credential any more.
-    let life = expires_at.millis().saturating_sub(now.millis());
+    // Tokens that were used longer ago than one lifetime have expired anyway.
+    let lifetime = expires_at.millis().saturating_sub(now.millis());
     tx.execute(
         "DELETE FROM used_refresh_tokens WHERE session_id = ?1 AND used_at < ?2",
-        (Key(session.id), now.millis().saturating_sub(life)),
+        (IdBlob(session.id), now.millis().saturating_sub(lifetime)),
     )
     .map(drop)
 }
 
-/// Ends a session.
+/// Deletes a session.
 pub fn end(tx: &WriteTx<'_>, id: SessionId) -> Result<()> {
-    tx.execute("DELETE FROM sessions WHERE id = ?1", [Key(id)]).map(drop)
+    tx.execute("DELETE FROM sessions WHERE id = ?1", [IdBlob(id)]).map(drop)
 }
 
-/// Ends all sessions of a user but for one that is to go on, and says how many there were.
-pub fn end_all(tx: &WriteTx<'_>, user: UserId, except: Option<SessionId>) -> Result<usize> {
-    tx.execute("DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2", (Key(user), except.map(Key)))
+/// Deletes every session of a user, except `except`, and returns how many there were.
+pub fn end_of_user(tx: &WriteTx<'_>, user: UserId, except: Option<SessionId>) -> Result<usize> {
+    tx.execute("DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2", (IdBlob(user), except.map(IdBlob)))
 }
 
-/// Forgets at most `most` sessions that ended before `now`, and says how many.
-pub fn prune(tx: &WriteTx<'_>, now: Timestamp, most: usize) -> Result<usize> {
+/// Deletes at most `limit` sessions that have expired by `now`, and returns how many.
+pub fn prune(tx: &WriteTx<'_>, now: Timestamp, limit: usize) -> Result<usize> {
     tx.execute(
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2)",
-        (now.millis(), rows(most)),
+        (now.millis(), sql_int(limit)),
     )
 }
 
-/// Ends all sessions of everybody, and says how many there were.
-pub fn end_everyones(tx: &WriteTx<'_>) -> Result<usize> {
+/// Deletes every session of every user, and returns how many there were.
+pub fn end_all(tx: &WriteTx<'_>) -> Result<usize> {
     tx.execute("DELETE FROM sessions", [])
 }

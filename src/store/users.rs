@@ -2,7 +2,7 @@
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, Key, below, breaks, failed, optional, rows},
+    sql::{Columns, IdBlob, before_id, optional, sql_int, store_error, violates},
 };
 use crate::{
     domain::{
@@ -22,36 +22,43 @@ fn read(row: &Row<'_>) -> rusqlite::Result<User> {
 fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
     Ok(User {
         id: columns.id()?,
-        email: columns.word(Email::parse)?,
+        email: columns.parsed(Email::parse)?,
         name: columns.take()?,
         role: columns.take()?,
-        status: columns.word(UserStatus::parse)?,
+        status: columns.parsed(UserStatus::parse)?,
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
     })
 }
 
-/// Adds a user; `EMAIL_TAKEN` if there is one with this address.
+/// Inserts a user.
+///
+/// # Errors
+/// `EMAIL_TAKEN` if another user has the address.
 pub fn insert(tx: &WriteTx<'_>, user: &User, password_hash: &str) -> Result<()> {
     tx.try_execute(
         "INSERT INTO users (id, email, name, role, status, password_hash, created_at, updated_at)
          VALUES (:id, :email, :name, :role, :status, :password_hash, :created_at, :updated_at)",
         named_params! {
-            ":id": Key(user.id), ":email": user.email.as_str(), ":name": user.name, ":role": user.role,
+            ":id": IdBlob(user.id), ":email": user.email.as_str(), ":name": user.name, ":role": user.role,
             ":status": user.status.name(), ":password_hash": password_hash, ":created_at": user.created_at.millis(),
             ":updated_at": user.updated_at.millis(),
         },
     )
     .map(drop)
-    .map_err(|e| if breaks(&e, "users.email") { Error::new(&problem::EMAIL_TAKEN) } else { failed(e) })
+    .map_err(duplicate_email)
 }
 
-/// The user of this identifier.
+fn duplicate_email(e: rusqlite::Error) -> Error {
+    if violates(&e, "users.email") { Error::new(&problem::EMAIL_TAKEN) } else { store_error(e) }
+}
+
+/// The user with this identifier.
 pub fn by_id(tx: &ReadTx<'_>, id: UserId) -> Result<Option<User>> {
-    tx.row(&format!("SELECT {COLUMNS} FROM users WHERE id = ?1"), [Key(id)], read)
+    tx.row(&format!("SELECT {COLUMNS} FROM users WHERE id = ?1"), [IdBlob(id)], read)
 }
 
-/// The user of this address, and their password hash.
+/// The user with this email address, and their password hash.
 pub fn by_email(tx: &ReadTx<'_>, email: &Email) -> Result<Option<(User, String)>> {
     tx.row(&format!("SELECT {COLUMNS}, password_hash FROM users WHERE email = ?1"), [email.as_str()], |row| {
         let mut columns = Columns::of(row);
@@ -69,29 +76,32 @@ pub fn all(tx: &ReadTx<'_>) -> Result<Vec<User>> {
     tx.rows(&format!("SELECT {COLUMNS} FROM users ORDER BY id"), [], read)
 }
 
-/// Users before `before`, newest first.
+/// The users before `before`, newest first.
 pub fn page(tx: &ReadTx<'_>, before: Option<UserId>, limit: usize) -> Result<Vec<User>> {
     let sql = format!("SELECT {COLUMNS} FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
-    tx.rows(&sql, (below(before), rows(limit)), read)
+    tx.rows(&sql, (before_id(before), sql_int(limit)), read)
 }
 
-/// How many users there are.
+/// The number of users.
 pub fn count(tx: &ReadTx<'_>) -> Result<i64> {
-    tx.connection.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).map_err(failed)
+    tx.connection.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).map_err(store_error)
 }
 
-/// Replaces what can be changed of a user; `EMAIL_TAKEN` if another has the address.
+/// Updates every field of a user that can change, but not the password.
+///
+/// # Errors
+/// `EMAIL_TAKEN` if another user has the address.
 pub fn update(tx: &WriteTx<'_>, user: &User) -> Result<()> {
     tx.try_execute(
         "UPDATE users SET email = :email, name = :name, role = :role, status = :status, updated_at = :updated_at
          WHERE id = :id",
         named_params! {
-            ":id": Key(user.id), ":email": user.email.as_str(), ":name": user.name, ":role": user.role,
+            ":id": IdBlob(user.id), ":email": user.email.as_str(), ":name": user.name, ":role": user.role,
             ":status": user.status.name(), ":updated_at": user.updated_at.millis(),
         },
     )
     .map(drop)
-    .map_err(|e| if breaks(&e, "users.email") { Error::new(&problem::EMAIL_TAKEN) } else { failed(e) })
+    .map_err(duplicate_email)
 }
 
 /// Whether any user, active or not, has this role.
@@ -99,7 +109,7 @@ pub fn any_with_role(tx: &ReadTx<'_>, role: &str) -> Result<bool> {
     tx.row("SELECT 1 FROM users WHERE role = ?1 LIMIT 1", [role], |_| Ok(())).map(|row| row.is_some())
 }
 
-/// How many active users have this role.
+/// The number of active users with this role.
 pub fn count_active(tx: &ReadTx<'_>, role: &str) -> Result<i64> {
     let sql = "SELECT count(*) FROM users WHERE role = ?1 AND status = 'active'";
     tx.row(sql, [role], |row| row.get(0)).map(Option::unwrap_or_default)
@@ -107,10 +117,10 @@ pub fn count_active(tx: &ReadTx<'_>, role: &str) -> Result<i64> {
 
 /// The password hash of a user.
 pub fn password_hash(tx: &ReadTx<'_>, id: UserId) -> Result<Option<String>> {
-    tx.row("SELECT password_hash FROM users WHERE id = ?1", [Key(id)], |row| row.get(0))
+    tx.row("SELECT password_hash FROM users WHERE id = ?1", [IdBlob(id)], |row| row.get(0))
 }
 
 /// Replaces a user's password hash.
 pub fn set_password(tx: &WriteTx<'_>, id: UserId, password_hash: &str) -> Result<()> {
-    tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (Key(id), password_hash)).map(drop)
+    tx.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (IdBlob(id), password_hash)).map(drop)
 }

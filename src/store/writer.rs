@@ -1,18 +1,18 @@
-//! The single writer: a queue, and a thread that owns the one writing connection. Here is the side of those who have
-//! something to write: their work waits in the queue, begins in time or not at all, and is answered after the commit.
+//! The single writer: a bounded queue, and one thread that owns the only writing connection. This file is the callers'
+//! side: their jobs wait in the queue, start in time or not at all, and are answered after the commit.
 
 mod job;
-mod log;
 mod thread;
 mod tx;
+mod wal;
 
-use job::{Job, Task, Ticket};
-use log::Log;
-use thread::Thread;
+use job::{CancelOnDrop, Claim, Job, Task};
+use thread::WriterThread;
 pub use tx::WriteTx;
 use tx::{Batch, Counters};
+use wal::Wal;
 
-use super::{connection::Options, gauges::Gauges, sql::failed};
+use super::{connection::Options, gauges::Gauges, sql::store_error};
 use crate::error::{Error, Result, problem};
 use rusqlite::Connection;
 use std::{
@@ -26,7 +26,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Pieces of work that may wait; more are refused at once.
+/// The most jobs that wait. More are refused at once.
 const QUEUE_LENGTH: usize = 4_096;
 
 pub(super) struct Writer {
@@ -35,24 +35,29 @@ pub(super) struct Writer {
     failed: watch::Receiver<bool>,
     last_event: watch::Receiver<i64>,
     gauges: Arc<Gauges>,
-    time_to_begin: Duration,
-    time_to_finish: Duration,
+    /// A job that has not started by then is refused.
+    start_timeout: Duration,
+    /// A job that has not finished by then is answered with an unknown outcome.
+    finish_timeout: Duration,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection, options: &Options, gauges: Arc<Gauges>) -> Result<Self> {
-        let counters = Counters::load(&connection).map_err(failed)?;
+        let counters = Counters::load(&connection).map_err(store_error)?;
         if options.clock.now() < counters.time {
-            tracing::warn!(last.record = %counters.time, "the clock is behind the last record; time goes on from that");
+            tracing::warn!(
+                last.record = %counters.time,
+                "the clock is behind the last record: time continues from {}", counters.time
+            );
             options.clock.go_on_from(counters.time);
         }
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let (fail, failed) = watch::channel(false);
-        let (newest, last_event) = watch::channel(counters.event);
-        gauges.recorded(counters.event, counters.recorded);
+        let (newest_event, last_event) = watch::channel(counters.event);
+        gauges.set_events(counters.event, counters.events_by_type);
         let batch = Batch::new(options.clock.clone(), Arc::clone(&options.ids), &counters);
-        let log = Log::watch(&connection, Arc::clone(&gauges));
-        let mut thread = Thread { connection, batch, log, gauges: Arc::clone(&gauges), newest };
+        let wal = Wal::watch(&connection, Arc::clone(&gauges));
+        let mut thread = WriterThread { connection, batch, wal, gauges: Arc::clone(&gauges), newest_event };
         let run = move || {
             if thread.run(&jobs).is_err() {
                 fail.send_replace(true);
@@ -65,8 +70,8 @@ impl Writer {
             failed,
             last_event,
             gauges,
-            time_to_begin: options.request_timeout / 2,
-            time_to_finish: options.request_timeout,
+            start_timeout: options.request_timeout / 2,
+            finish_timeout: options.request_timeout,
         })
     }
 
@@ -75,19 +80,19 @@ impl Writer {
         T: Send + 'static,
         W: Fn(&WriteTx<'_>) -> Result<T> + Send + 'static,
     {
-        let ticket = Arc::new(Ticket::default());
-        let (task, mut reply) = Task::new(name, Arc::clone(&ticket), work);
+        let claim = Arc::new(Claim::default());
+        let (task, mut reply) = Task::new(name, Arc::clone(&claim), work);
         self.enqueue(Box::new(task))?;
-        let _give_up_when_dropped = job::GiveUp(&ticket);
-        if let Ok(answer) = tokio::time::timeout(self.time_to_begin, &mut reply).await {
-            return answer.unwrap_or_else(|_| Err(stopped()));
+        let _cancel = CancelOnDrop(&claim);
+        if let Ok(answer) = tokio::time::timeout(self.start_timeout, &mut reply).await {
+            return answer.unwrap_or_else(|_| Err(writer_stopped()));
         }
-        if ticket.give_up() {
-            return Err(Error::new(&problem::OVERLOADED).detail("The change waited too long to be begun."));
+        if claim.cancel() {
+            return Err(Error::new(&problem::OVERLOADED).detail("The change waited too long to be started."));
         }
-        let answer = tokio::time::timeout(self.time_to_finish.saturating_sub(self.time_to_begin), reply).await;
-        match answer {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(stopped())),
+        let rest = self.finish_timeout.saturating_sub(self.start_timeout);
+        match tokio::time::timeout(rest, reply).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(writer_stopped())),
             Err(_) => Err(Error::new(&problem::OUTCOME_UNKNOWN)),
         }
     }
@@ -100,7 +105,7 @@ impl Writer {
             self.gauges.queued.fetch_sub(1, Relaxed);
             match refused {
                 TrySendError::Full(_) => Error::new(&problem::OVERLOADED).detail("The queue of changes is full."),
-                TrySendError::Disconnected(_) => stopped(),
+                TrySendError::Disconnected(_) => writer_stopped(),
             }
         })
     }
@@ -111,7 +116,7 @@ impl Writer {
 
     pub(super) async fn failed(&self) {
         let mut failed = self.failed.clone();
-        // An error means that the writer was closed in good order: then this never resolves.
+        // An error means that the writer was closed in an orderly way: then this never resolves.
         if failed.wait_for(|failed| *failed).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -119,7 +124,7 @@ impl Writer {
 
     pub(super) async fn event_after(&self, seq: i64) {
         let mut last_event = self.last_event.clone();
-        // An error means that the writer was closed: then nothing more will come.
+        // An error means that the writer was closed: then there are no further events.
         if last_event.wait_for(|last| *last > seq).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -129,14 +134,14 @@ impl Writer {
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // A panic of the writer's thread has been logged where it happened.
+            // A panic of the writer thread was logged when it happened.
             let _ = tokio::task::spawn_blocking(|| thread.join()).await;
         }
     }
 }
 
-/// The writer has stopped, after a failure of storage, with this work in its hands.
-fn stopped() -> Error {
+/// The writer stopped after a storage failure before it answered this job.
+fn writer_stopped() -> Error {
     Error::new(&problem::OUTCOME_UNKNOWN).detail("Storage has failed; the service is stopping.")
 }
 

@@ -1,12 +1,11 @@
-//! A histogram: how many of something there were of which size, counted by many threads at once. It keeps sums and nothing
-//! else; it does not know what is counted, nor who reads it.
+//! Histograms: counts of observations by size, which many threads update at once. A histogram does not know what it counts.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
-/// Upper bounds of durations, in microseconds: from a look-up to the time limit of requests.
+/// Upper bounds of durations in microseconds: from a lookup to the time limit of requests.
 const MICROSECONDS: &[u64] = &[
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     5_000_000, 10_000_000,
@@ -14,35 +13,35 @@ const MICROSECONDS: &[u64] = &[
 /// Upper bounds of sizes.
 const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-/// Counts what it is told in buckets of size.
+/// A histogram with fixed buckets.
 #[derive(Debug)]
 pub struct Histogram {
     bounds: &'static [u64],
-    /// What one is divided by when it is read: durations are told in microseconds and read in seconds.
+    /// The divisor from observed values to reported ones: durations are kept in microseconds and reported in seconds.
     unit: f64,
-    /// One for each bound, and one for what is over the last.
+    /// One for each bound, and one for values above the last bound.
     buckets: Box<[AtomicU64]>,
     sum: AtomicU64,
 }
 
-/// What a histogram has counted.
+/// The values of a histogram at one moment.
 #[derive(Debug, PartialEq)]
 pub struct HistogramSnapshot {
-    /// Each bound, and how many were not over it.
+    /// Each bound, with the number of values up to and including it.
     pub up_to: Vec<(f64, u64)>,
-    /// How many there were.
+    /// The number of all values.
     pub count: u64,
-    /// The sum of them all.
+    /// The sum of all values.
     pub sum: f64,
 }
 
 impl Histogram {
-    /// Of how long something took.
+    /// A histogram of durations, reported in seconds.
     pub fn of_durations() -> Self {
         Self::new(MICROSECONDS, 1e6)
     }
 
-    /// Of how many there were.
+    /// A histogram of sizes.
     pub fn of_sizes() -> Self {
         Self::new(SIZES, 1.0)
     }
@@ -51,12 +50,12 @@ impl Histogram {
         Self { bounds, unit, buckets: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(), sum: AtomicU64::new(0) }
     }
 
-    /// Counts one that took so long.
+    /// Adds a duration.
     pub fn observe_duration(&self, duration: Duration) {
         self.add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// Counts one of this size.
+    /// Adds a size.
     pub fn observe_size(&self, size: usize) {
         self.add(u64::try_from(size).unwrap_or(u64::MAX));
     }
@@ -66,7 +65,7 @@ impl Histogram {
         self.sum.fetch_add(value, Relaxed);
     }
 
-    /// What was counted so far.
+    /// The values so far. Values that are added meanwhile may be in the count and not yet in the sum.
     pub fn read(&self) -> HistogramSnapshot {
         let mut count = 0;
         let mut cumulative = self.buckets.iter().map(|bucket| {
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_is_in_its_class_and_what_is_over_all_of_them_is_counted() {
+    fn a_bound_belongs_to_its_bucket_and_larger_values_are_counted_too() {
         let histogram = Histogram::of_sizes();
         for size in [0, 1, 2, 3, 256, 257] {
             histogram.observe_size(size);
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_in_seconds() {
+    fn durations_are_reported_in_seconds() {
         let histogram = Histogram::of_durations();
         histogram.observe_duration(Duration::from_micros(250));
         histogram.observe_duration(Duration::from_secs(11));

@@ -1,11 +1,11 @@
-//! Metrics: what is counted while requests are served. Counters are plain atomics, and label values are names that this
-//! program was built with, so a client can neither slow counting down nor make it grow. The store and the hasher count
-//! for themselves; [`page`] is how all of it is written down.
+//! Metrics: counts kept while requests are served. Counters are plain atomics, and label values are names that are
+//! compiled into this program, so a client can neither slow counting down nor make the page grow. The store and the
+//! password hasher keep counts of their own; [`page`] is the text format.
 
 pub mod page;
 pub mod table;
 
-use super::{histogram::Histogram, traces};
+use super::{histogram::Histogram, traces::SpanCounts};
 use crate::{
     domain::time::Timestamp,
     error::{ALL, Problem},
@@ -19,43 +19,44 @@ use std::{
     time::Duration,
 };
 
-/// The operation of a request that reached none.
+/// The label of a request that belongs to no operation.
 pub const NO_OPERATION: &str = "none";
-/// The outcome of a log-in that succeeded.
+/// The label of a log-in that succeeded.
 pub const SUCCEEDED: &str = "succeeded";
-/// The outcomes of log-ins that are on the page even before there is one.
+/// Outcomes of log-ins that are on the page from the start, with 0.
 const EXPECTED_OUTCOMES: [&str; 4] = [SUCCEEDED, "invalid_credentials", "login_delayed", "rate_limited"];
 
-/// Everything that is counted at the edge of the service.
+/// The counts of everything but the store and the password hasher.
 pub struct Metrics {
     /// When the process started.
     pub started_at: Timestamp,
-    /// Requests, by operation.
+    /// Requests by operation.
     pub requests: ByName<Requests>,
-    /// Requests that are being worked on.
+    /// Requests in progress.
     pub in_flight: AtomicI64,
-    /// Requests whose client went away.
+    /// Requests whose client closed the connection before the response.
     pub abandoned: AtomicU64,
-    /// Connections that were closed at once, since their address had too many.
+    /// Connections closed at once because their address had too many.
     pub refused_connections: AtomicU64,
-    /// Requests that met a problem, by its code.
+    /// Refused and failed requests by the code of the problem.
     pub problems: ByName<AtomicU64>,
-    /// Attempts to log in, by their outcome.
+    /// Log-in attempts by outcome.
     pub log_ins: ByName<AtomicU64>,
-    /// What became of the steps of traces, where they are recorded.
-    pub spans: OnceLock<Arc<traces::Counts>>,
+    /// Exported spans; unset while traces are not recorded.
+    pub spans: OnceLock<Arc<SpanCounts>>,
+    /// Panics of the worker's tasks by task.
+    pub worker_panics: Arc<ByName<AtomicU64>>,
 }
 
 /// The requests of one operation.
 #[derive(Debug)]
 pub struct Requests {
-    /// How many were answered with each status, by the status less 100.
+    /// Responses by status; the first element is status 100.
     statuses: Box<[AtomicU64]>,
-    /// How long they took.
+    /// Time from the head of the request to that of the response.
     pub duration: Histogram,
 }
 
-/// Statuses from 100 to 599.
 const STATUSES: std::ops::Range<u16> = 100..600;
 
 impl Default for Requests {
@@ -65,7 +66,7 @@ impl Default for Requests {
 }
 
 impl Requests {
-    /// Counts a request that was answered.
+    /// Counts a response. Its status is counted if it is from 100 to 599.
     pub fn answered(&self, status: u16, after: Duration) {
         if let Some(count) = self.statuses.get(usize::from(status.wrapping_sub(STATUSES.start))) {
             count.fetch_add(1, Relaxed);
@@ -73,7 +74,7 @@ impl Requests {
         self.duration.observe_duration(after);
     }
 
-    /// Each status that there was, and how often.
+    /// Each status with its count, without those that are 0.
     pub fn statuses(&self) -> impl Iterator<Item = (u16, u64)> {
         STATUSES
             .zip(&self.statuses)
@@ -82,32 +83,32 @@ impl Requests {
     }
 }
 
-/// One of `T` for each name. That names are static is what keeps input out of them.
+/// A value for each name. Names are static, so no input becomes one.
 #[derive(Debug, Default)]
 pub struct ByName<T>(RwLock<BTreeMap<&'static str, T>>);
 
 impl<T: Default> ByName<T> {
-    /// One for each of these, and for whatever else will be asked for.
+    /// Starts with these names; others are added when they are first used.
     fn of(names: impl IntoIterator<Item = &'static str>) -> Self {
         Self(RwLock::new(names.into_iter().map(|name| (name, T::default())).collect()))
     }
 
-    /// Does `work` with the one of this name.
+    /// Calls `work` with the value of `name`.
     pub fn with(&self, name: &'static str, work: impl Fn(&T)) {
-        if let Some(one) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return work(one);
+        if let Some(value) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return work(value);
         }
         work(self.0.write().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
     }
 
-    /// Does `work` with each, in the order of their names.
+    /// Calls `work` with each name and its value, in the order of the names.
     pub fn each(&self, mut work: impl FnMut(&'static str, &T)) {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(|(name, one)| work(name, one));
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(|(name, value)| work(name, value));
     }
 }
 
 impl ByName<AtomicU64> {
-    /// Counts one of this name.
+    /// Adds 1 to the count of `name`.
     pub fn count(&self, name: &'static str) {
         self.with(name, |count| {
             count.fetch_add(1, Relaxed);
@@ -116,7 +117,7 @@ impl ByName<AtomicU64> {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// All counts at 0.
     pub fn new(started_at: Timestamp) -> Self {
         Self {
             started_at,
@@ -127,6 +128,7 @@ impl Metrics {
             problems: ByName::of(ALL.iter().map(|problem: &&Problem| problem.code)),
             log_ins: ByName::of(EXPECTED_OUTCOMES),
             spans: OnceLock::new(),
+            worker_panics: Arc::default(),
         }
     }
 }
@@ -136,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statuses_are_counted_apart_and_nonsense_is_not_counted() {
+    fn statuses_are_counted_separately_and_invalid_ones_are_not() {
         let requests = Requests::default();
         for status in [200, 404, 200, 0, 99, 600, 599, 100] {
             requests.answered(status, Duration::ZERO);

@@ -4,7 +4,7 @@
 //! environment and review the difference in `snapshots/authz.txt`.
 
 use crate::support::{
-    Answer, Call, Client, PASSWORD, Service,
+    Answer, Call, Client, Outcome, PASSWORD, Service,
     document::{DOCUMENT, resolved},
     order_of, with,
 };
@@ -14,7 +14,7 @@ use orderd::api::{
     routes,
 };
 use serde_json::{Value, json};
-use std::{fmt::Write, path::Path};
+use std::{collections::BTreeSet, fmt::Write, path::Path};
 
 /// Beside the built-in roles: `clerk` has a custom role that reads orders, `key` is an API key of the administrator's that
 /// reads and makes orders.
@@ -117,6 +117,17 @@ async fn call(who: &Client, operation: &Operation, scene: &Scene) -> Call {
     };
     let call = if let Body::Stream(media) = operation.body { call.body(media, "") } else { call };
     call.fresh_key()
+}
+
+/// The outcomes of a service in which the administrator has called `operation` as it is meant to be called.
+pub(super) async fn outcomes_for_an_administrator(operation: &Operation) -> BTreeSet<Outcome> {
+    let scene = prepare(operation.id).await;
+    let admin = scene.service.admin().await;
+    if operation.path.ends_with("/{key}") {
+        admin.post("/v1/orders", order_of(&[("tea", 1, 1000)])).key("mine").await.created();
+    }
+    call(&admin, operation, &scene).await.await;
+    scene.service.outcomes()
 }
 
 /// The outcomes of one operation, for each of [`PEOPLE`].

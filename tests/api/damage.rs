@@ -1,4 +1,4 @@
-//! Files that were damaged behind SQLite's back: whatever was changed is found when the file is opened, read or verified.
+//! Files damaged outside of SQLite: every change is found when the file is opened, read or verified.
 
 use crate::{
     support::{Service, order_of},
@@ -13,17 +13,17 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The tables that are held against something: a changed value in them is found.
+/// The tables that are compared with other data, so that every changed value is found.
 const COVERED: [&str; 7] = ["orders", "order_items", "transactions", "events", "audit", "rollups", "skus"];
 
-fn copy() -> (TempDir, PathBuf) {
+fn copy_of_fixture() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     fs::copy(fixture("v1.db"), &path).unwrap();
     (folder, path)
 }
 
-/// What is found wrong with a file.
+/// The faults that are found in a file.
 fn faults(path: &Path) -> Vec<String> {
     match Store::inspect(path, verify::all) {
         Err(e) => vec![e.to_string()],
@@ -34,22 +34,22 @@ fn faults(path: &Path) -> Vec<String> {
     }
 }
 
-/// A connection past every rule: no triggers, constraints or references.
-fn lawless(path: &Path) -> Connection {
+/// A connection that checks no triggers, constraints or references.
+fn unchecked(path: &Path) -> Connection {
     let connection = Connection::open(path).unwrap();
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
     connection.execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF").unwrap();
     connection
 }
 
-/// The columns of a table with their types.
+/// The columns of a table, with their types.
 fn columns(connection: &Connection, table: &str) -> Vec<(String, String)> {
     let mut statement = connection.prepare("SELECT name, type FROM pragma_table_info(?1)").unwrap();
     statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// Where the faults of a table are reported.
-fn named(table: &str, fault: &str) -> bool {
+/// Whether a fault is reported for this table.
+fn is_reported_for(table: &str, fault: &str) -> bool {
     let names: &[&str] = match table {
         "events" => &["event_chain: row ", "foreign_keys: row "],
         "audit" => &["audit_chain: row "],
@@ -62,13 +62,13 @@ fn named(table: &str, fault: &str) -> bool {
 }
 
 #[test]
-fn the_fixture_is_whole() {
-    assert_eq!(faults(&copy().1), Vec::<String>::new());
+fn the_fixture_has_no_faults() {
+    assert_eq!(faults(&copy_of_fixture().1), Vec::<String>::new());
 }
 
 #[test]
-fn a_change_of_any_column_is_found() {
-    let (folder, path) = copy();
+fn a_change_in_any_column_is_found() {
+    let (folder, path) = copy_of_fixture();
     let mut tried = 0;
     for table in COVERED {
         for (column, kind) in columns(&Connection::open(&path).unwrap(), table) {
@@ -87,9 +87,9 @@ fn a_change_of_any_column_is_found() {
                 format!("SET {column} = NULL WHERE {column} IS NOT NULL"),
                 format!("SET {column} = {something} WHERE {column} IS NULL"),
             ] {
-                let place = folder.path().join("damaged.db");
-                fs::copy(&path, &place).unwrap();
-                let connection = lawless(&place);
+                let damaged = folder.path().join("damaged.db");
+                fs::copy(&path, &damaged).unwrap();
+                let connection = unchecked(&damaged);
                 let key = if ["orders", "transactions", "events", "audit"].contains(&table) { "seq" } else { "rank" };
                 let one = match key {
                     "seq" => format!(
@@ -98,13 +98,13 @@ fn a_change_of_any_column_is_found() {
                     ),
                     _ => format!("UPDATE {table} {change}"),
                 };
-                // What not even a lawless connection can do, such as NULL where there must be something, is no damage.
+                // Some changes, such as NULL in a NOT NULL column, are impossible even without checks.
                 let Ok(changed) = connection.execute(&one, []) else { continue };
                 connection.close().unwrap();
                 if changed > 0 {
                     tried += 1;
-                    let found = faults(&place);
-                    assert!(found.iter().any(|fault| named(table, fault)), "{one}: {found:?}");
+                    let found = faults(&damaged);
+                    assert!(found.iter().any(|fault| is_reported_for(table, fault)), "{one}: {found:?}");
                 }
             }
         }
@@ -112,7 +112,7 @@ fn a_change_of_any_column_is_found() {
     assert!(tried > 100, "{tried}");
 }
 
-/// Every row of a file, by table; none if it cannot be read.
+/// Every row of a file, by table; none if the file cannot be read.
 fn dump(path: &Path) -> Option<BTreeMap<String, Vec<Vec<Value>>>> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
     let rows = |table: &str| {
@@ -125,42 +125,42 @@ fn dump(path: &Path) -> Option<BTreeMap<String, Vec<Vec<Value>>>> {
 }
 
 #[test]
-fn a_changed_byte_is_found_or_is_in_nothing() {
-    let (folder, path) = copy();
-    let (whole, before) = (fs::read(&path).unwrap(), dump(&path).unwrap());
+fn a_changed_byte_is_found_or_belongs_to_no_row() {
+    let (folder, path) = copy_of_fixture();
+    let (original, before) = (fs::read(&path).unwrap(), dump(&path).unwrap());
     let rounds: usize =
         std::env::var_os("ORDERD_SOAK").and_then(|n| n.to_str()?.parse().ok()).map_or(40, |n: usize| n * 100);
     let mut random = fastrand::Rng::with_seed(18);
     let (mut found, mut harmless) = (0, 0);
     for round in 0..rounds {
-        let place = folder.path().join("damaged.db");
-        let (at, bits) = (random.usize(..whole.len()), random.u8(1..));
-        let mut bytes = whole.clone();
+        let damaged = folder.path().join("damaged.db");
+        let (at, bits) = (random.usize(..original.len()), random.u8(1..));
+        let mut bytes = original.clone();
         bytes[at] ^= bits;
-        fs::write(&place, bytes).unwrap();
+        fs::write(&damaged, bytes).unwrap();
         for suffix in ["-wal", "-shm"] {
             let _ = fs::remove_file(folder.path().join(format!("damaged.db{suffix}")));
         }
-        if faults(&place).is_empty() {
-            assert_eq!(dump(&place).as_ref(), Some(&before), "round {round}: byte {at} with {bits:#x}");
+        if faults(&damaged).is_empty() {
+            assert_eq!(dump(&damaged).as_ref(), Some(&before), "round {round}: byte {at} with {bits:#x}");
             harmless += 1;
         } else {
             found += 1;
         }
     }
-    assert!(found > harmless, "{found} found, {harmless} in nothing");
+    assert!(found > harmless, "{found} found, {harmless} harmless");
 }
 
-/// A service of another year, and so with other identifiers.
-async fn another() -> Service {
+/// A service in another year, and so with other identifiers.
+async fn service_of_another_year() -> Service {
     let service = Service::start().await;
     service.at("2025-01-01T00:00:00Z");
     service
 }
 
-/// A service with some orders in its file, and some more in the log.
-async fn with_log() -> Service {
-    let service = another().await;
+/// A service with 30 orders in its file and 10 more in the write-ahead log.
+async fn service_with_log() -> Service {
+    let service = service_of_another_year().await;
     let manager = service.manager().await;
     for _ in 0..30 {
         manager.places(order_of(&[("tea", 1, 1000)])).await.created();
@@ -172,41 +172,41 @@ async fn with_log() -> Service {
     service
 }
 
-fn side_file(path: &Path) -> PathBuf {
+fn wal(path: &Path) -> PathBuf {
     path.with_file_name(format!("{}-wal", path.file_name().unwrap().to_str().unwrap()))
 }
 
 #[tokio::test]
-async fn the_log_of_another_file_is_refused_and_does_no_harm() {
-    let (_folder, path) = copy();
+async fn the_log_of_another_file_is_refused_and_changes_nothing() {
+    let (_folder, path) = copy_of_fixture();
     let before = fs::read(&path).unwrap();
-    let other = with_log().await;
-    let pages = fs::read(side_file(&other.path())).unwrap();
-    // Written anew, the whole file is in the log until a checkpoint.
+    let other = service_with_log().await;
+    let pages = fs::read(wal(&other.path())).unwrap();
+    // After a VACUUM the whole file is in the log until a checkpoint.
     Connection::open(other.path()).unwrap().execute("VACUUM", []).unwrap();
-    let whole = fs::read(side_file(&other.path())).unwrap();
-    // The whole would take the place of this file; some pages make a mixture.
+    let whole = fs::read(wal(&other.path())).unwrap();
+    // The whole file would replace this one, and some pages would be mixed into it.
     for (log, reason) in [(whole, "the write-ahead log beside it belongs to another"), (pages, "")] {
-        fs::write(side_file(&path), log).unwrap();
+        fs::write(wal(&path), log).unwrap();
         let found = faults(&path);
         assert!(found.iter().any(|fault| fault.contains(reason)), "{found:?}");
         assert_eq!(fs::read(&path).unwrap(), before);
-        fs::remove_file(side_file(&path)).unwrap();
+        fs::remove_file(wal(&path)).unwrap();
         let _ = fs::remove_file(path.with_file_name("orders.db-shm"));
     }
     assert_eq!(faults(&path), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_log_that_is_cut_off_gives_what_was_committed_before_the_cut() {
-    let service = with_log().await;
-    let (file, log) = (fs::read(service.path()).unwrap(), fs::read(side_file(&service.path())).unwrap());
+async fn a_truncated_log_yields_the_commits_before_the_cut() {
+    let service = service_with_log().await;
+    let (file, log) = (fs::read(service.path()).unwrap(), fs::read(wal(&service.path())).unwrap());
     let folder = tempfile::tempdir().unwrap();
     let mut last = i64::MAX;
     for percent in [97, 60, 30, 3] {
         let path = folder.path().join(format!("cut-{percent}.db"));
         fs::write(&path, &file).unwrap();
-        fs::write(side_file(&path), &log[..log.len() * percent / 100]).unwrap();
+        fs::write(wal(&path), &log[..log.len() * percent / 100]).unwrap();
         assert_eq!(faults(&path), Vec::<String>::new(), "{percent} %");
         let connection = Connection::open(&path).unwrap();
         let orders = connection.query_row("SELECT count(*) FROM orders", [], |row| row.get(0)).unwrap();
@@ -216,15 +216,15 @@ async fn a_log_that_is_cut_off_gives_what_was_committed_before_the_cut() {
     assert_eq!(last, 30);
 }
 
-/// Bytes that add an order in euros to a rollup of this width and take it away again, more than the log of the figures
-/// may hold.
-fn nothing_at_length(width: usize) -> Vec<u8> {
+/// Changes that add an order in euros to a rollup of this width and take it out again, in more bytes than make a fold
+/// due.
+fn long_changes_without_effect(width: usize) -> Vec<u8> {
     let entry = |orders: u8| [&[0][..], b"EUR", &[1, orders], &vec![0; width - 1], &[0]].concat();
     [entry(2), entry(1)].concat().repeat(70 * 1024 / 12)
 }
 
 #[tokio::test]
-async fn orders_are_taken_though_the_figures_are_damaged() {
+async fn orders_are_accepted_while_a_rollup_is_damaged() {
     for (damage, left) in [("", 0), ("UPDATE rollups SET sums = x'ff' WHERE rollup = 'users' AND span = 86400", 2)] {
         let service = Service::start().await;
         let manager = service.manager().await;
@@ -234,12 +234,12 @@ async fn orders_are_taken_though_the_figures_are_damaged() {
         file.execute_batch(damage).unwrap();
         let log = "INSERT INTO rollup_log (seq, sales, users, statuses, items)
                    SELECT max(seq) + 1, ?1, x'', x'', x'' FROM rollup_folds";
-        file.execute(log, [nothing_at_length(7)]).unwrap();
+        file.execute(log, [long_changes_without_effect(7)]).unwrap();
         service.open();
         manager.places(order_of(&[("tea", 1, 1000)])).await.created();
         let logged: i64 = file.query_row("SELECT count(*) FROM rollup_log", [], |row| row.get(0)).unwrap();
-        assert_eq!(logged, left, "the log is added to the sums where that can be done");
-        // What is whole is right, and what is not is not shown.
+        assert_eq!(logged, left, "the log is folded into the rollups that are not damaged");
+        // Reports on intact rollups are correct, and those on a damaged one fail.
         let days = "from=2026-06-01&to=2026-06-30&currency=EUR&basis=booked";
         let daily = manager.get(&format!("/v1/analytics/daily?{days}")).await.ok();
         assert_eq!(daily["data"][14]["gross_amount"], 2000);
@@ -251,7 +251,7 @@ async fn orders_are_taken_though_the_figures_are_damaged() {
             users.status(500);
             1
         };
-        // It stops in good order, with another order in the log or none, and the damage has its name.
+        // The service stops in an orderly way with an order in the log, and verification names the damage.
         manager.places(order_of(&[("tea", 1, 1000)])).await.created();
         service.stop().await;
         let found = faults(&service.path());

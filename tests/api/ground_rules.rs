@@ -1,4 +1,4 @@
-//! What holds for every operation: what may be sent, in which order it is checked, and what every answer carries.
+//! Rules for every operation: what a request may carry, in which order it is checked, and what every response has.
 
 mod answers;
 mod bodies;

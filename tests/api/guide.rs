@@ -1,5 +1,5 @@
-//! What the guide states about the code is held to the code: rules, problems, indexes, and the names of files and tests.
-//! The reference of the configuration is written by `BLESS=1 cargo test --test api guide`.
+//! What the guide states about the code is held to the code: rules, problems, indexes, and the names of files and
+//! tests. The reference of the configuration is written by `BLESS=1 cargo test --test api guide`.
 
 use orderd::{
     auth::policy,

@@ -1,25 +1,25 @@
-//! The same request with the same key takes effect once and is answered the same every time.
+//! A request that is repeated with its key takes effect once and gets the same response every time.
 
 use crate::support::{Answer, Service, order_of, with};
 use futures_util::future::join_all;
 use serde_json::json;
 
-/// What a replay has to give again, byte for byte.
-fn gist(answer: &Answer) -> (u16, &[u8], Option<&str>, Option<&str>) {
+/// The parts of a response that a replay repeats byte for byte.
+fn replayed_parts(answer: &Answer) -> (u16, &[u8], Option<&str>, Option<&str>) {
     (answer.code(), answer.bytes(), answer.maybe_header("location"), answer.maybe_header("etag"))
 }
 
-/// Whether `again` is `first` given again.
+/// Fails unless `again` is a replay of `first`.
 #[track_caller]
 fn assert_replay(again: &Answer, first: &Answer) {
-    assert_eq!(gist(again), gist(first), "{again}");
+    assert_eq!(replayed_parts(again), replayed_parts(first), "{again}");
     assert_eq!(again.header("idempotent-replayed"), "true");
     assert_eq!(again.header("original-request-id"), first.header("x-request-id"));
     assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_posts_of_one_key_at_once_make_one_order() {
+async fn sixty_four_concurrent_posts_with_one_key_create_one_order() {
     let service = Service::start().await;
     let ada = service.customer().await;
     let post = |_| {
@@ -115,7 +115,7 @@ async fn the_order_of_members_and_white_space_do_not_matter() {
 }
 
 #[tokio::test]
-async fn a_key_may_be_quoted_and_belongs_to_who_sent_it() {
+async fn a_key_may_be_quoted_and_belongs_to_its_caller() {
     let service = Service::start().await;
     let (ada, other) = (service.customer().await, service.other_customer().await);
     let body = order_of(&[("tea", 1, 1000)]);
@@ -132,7 +132,7 @@ async fn a_key_may_be_quoted_and_belongs_to_who_sent_it() {
 }
 
 #[tokio::test]
-async fn a_failed_attempt_leaves_the_key_free() {
+async fn a_failed_request_does_not_use_up_its_key() {
     let service = Service::start().await;
     let manager = service.manager().await;
     let id = manager.places(order_of(&[("tea", 1, 1000)])).await.created().id();
@@ -145,7 +145,7 @@ async fn a_failed_attempt_leaves_the_key_free() {
 }
 
 #[tokio::test]
-async fn who_lost_the_right_gets_no_replay() {
+async fn a_caller_without_the_right_gets_no_replay() {
     let service = Service::start().await;
     let ada = service.customer().await;
     let order = ada.places(order_of(&[("tea", 1, 1000)])).await.created().id();
@@ -155,7 +155,7 @@ async fn who_lost_the_right_gets_no_replay() {
 }
 
 #[tokio::test]
-async fn what_became_of_a_key_can_be_asked_by_its_owner() {
+async fn the_owner_of_a_key_can_look_it_up() {
     let service = Service::start().await;
     let (ada, other) = (service.customer().await, service.other_customer().await);
     let order = ada.post("/v1/orders", order_of(&[("tea", 1, 100)])).key("a/b c%".replace(' ', "-").as_str()).await;
@@ -175,7 +175,7 @@ async fn what_became_of_a_key_can_be_asked_by_its_owner() {
 }
 
 #[tokio::test]
-async fn a_key_is_free_again_after_its_time() {
+async fn a_key_is_free_again_after_its_retention() {
     let service = Service::with(&[("idempotency.retention", "24h")]).await;
     let staff = service.staff().await;
     let post = |amount| staff.post("/v1/orders", order_of(&[("tea", 1, amount)])).key("k");

@@ -17,13 +17,12 @@ mod idempotency;
 mod identity;
 mod metrics;
 mod model;
-#[path = "../reached/notes.rs"]
-mod notes;
 mod openapi;
 mod orders;
 mod payments;
 mod plans;
 mod rate_limits;
+mod reached;
 mod reconcile;
 mod roles;
 mod schema;

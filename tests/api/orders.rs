@@ -1,4 +1,4 @@
-//! Orders: making, reading, listing, changing and moving them, and their history.
+//! Orders: creating, reading, listing, changing and moving them, and their events.
 
 mod change;
 mod create;

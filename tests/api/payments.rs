@@ -1,10 +1,10 @@
-//! Payments and refunds: what they make of an order, and that refunds never exceed payments.
+//! Payments and refunds: their effect on an order, and that refunds never exceed payments.
 
 use crate::support::{Answer, Client, Service, order_of, with};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-/// A manager and a pending order over 1000.
+/// A manager and a pending order with a total of 1000.
 async fn scene() -> (Service, Client, String) {
     let service = Service::start().await;
     let manager = service.manager().await;
@@ -28,7 +28,7 @@ fn stand(status: &str, paid: i64, refunded: i64, balance: i64) -> (String, i64, 
 }
 
 #[tokio::test]
-async fn a_payment_is_answered_to_the_letter() {
+async fn the_response_has_every_field_of_the_payment() {
     let (_service, manager, id) = scene().await;
     let body = json!({"amount": 400, "provider": "bank", "provider_ref": "b-1", "reason": "Deposit",
         "occurred_at": "2026-06-14T23:59:59.999+02:00"});
@@ -51,7 +51,7 @@ async fn a_payment_is_answered_to_the_letter() {
 }
 
 #[tokio::test]
-async fn the_payment_status_follows_the_money() {
+async fn the_payment_status_follows_payments_and_refunds() {
     let (_service, manager, id) = scene().await;
     let pay = async |amount: i64| money(&manager.pays(&id, json!({"amount": amount})).await.created());
     let refund = async |amount: i64| money(&manager.refunds(&id, json!({"amount": amount})).await.created());
@@ -66,7 +66,7 @@ async fn the_payment_status_follows_the_money() {
 }
 
 #[tokio::test]
-async fn pending_money_counts_when_it_succeeds() {
+async fn a_pending_payment_counts_once_it_succeeds() {
     let (_service, manager, id) = scene().await;
     let pending = manager.pays(&id, json!({"amount": 1000, "status": "pending"})).await.created();
     assert_eq!(money(&pending), stand("unpaid", 0, 0, 1000));
@@ -90,7 +90,7 @@ async fn pending_money_counts_when_it_succeeds() {
 }
 
 #[tokio::test]
-async fn when_it_was_can_be_said_when_it_succeeds() {
+async fn resolving_a_payment_can_set_when_it_occurred() {
     let (_service, manager, id) = scene().await;
     let pending = manager.pays(&id, json!({"amount": 10, "status": "pending"})).await.created().id();
     let body = json!({"status": "succeeded", "occurred_at": "2026-06-01T00:00:00Z"});
@@ -99,7 +99,7 @@ async fn when_it_was_can_be_said_when_it_succeeds() {
 }
 
 #[tokio::test]
-async fn refunds_never_exceed_payments_pending_ones_counted() {
+async fn refunds_including_pending_ones_never_exceed_payments() {
     let (_service, manager, id) = scene().await;
     let refund = |amount: i64, status: &str| manager.refunds(&id, json!({"amount": amount, "status": status}));
     refund(1, "succeeded").await.status(422).problem("refund_exceeds_paid");
@@ -116,7 +116,7 @@ async fn refunds_never_exceed_payments_pending_ones_counted() {
 }
 
 #[tokio::test]
-async fn a_refund_that_names_its_payment_stays_within_it() {
+async fn a_refund_of_a_payment_never_exceeds_that_payment() {
     let (_service, manager, id) = scene().await;
     let first = manager.pays(&id, json!({"amount": 300})).await.created().id();
     let second = manager.pays(&id, json!({"amount": 700})).await.created().id();
@@ -127,7 +127,7 @@ async fn a_refund_that_names_its_payment_stays_within_it() {
     assert_eq!(answer["payment_id"], first);
     refund(101, &first).await.status(422).problem("refund_exceeds_paid");
     refund(100, &first).await.created();
-    // What is left of the order limits too.
+    // What is left to refund of the whole order is a limit too.
     manager.refunds(&id, json!({"amount": 600})).await.created();
     refund(101, &second).await.status(422).problem("refund_exceeds_paid");
     let other = manager.places(order_of(&[("tea", 1, 1000)])).await.created().id();
@@ -141,7 +141,7 @@ async fn a_refund_that_names_its_payment_stays_within_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_refunds_at_once_never_exceed_what_was_paid() {
+async fn fifty_concurrent_refunds_never_exceed_the_payments() {
     let (_service, manager, id) = scene().await;
     manager.pays(&id, json!({"amount": 1000})).await.created();
     let refund = |_| {
@@ -185,7 +185,7 @@ async fn drafts_and_cancelled_orders_take_no_payments() {
     let late = manager.pays(&id, json!({"amount": 400, "status": "pending"})).await.created().id();
     manager.post(&format!("/v1/orders/{id}/cancel"), json!({"refund": "none"})).await.ok();
     manager.pays(&id, json!({"amount": 1})).await.status(409).problem("order_cancelled");
-    // What was under way before may still arrive, and everything can be given back.
+    // A payment that was pending before can still succeed, and everything can be refunded.
     assert_eq!(money(&resolve(&manager, &late, "succeeded").await.ok()), stand("paid", 1000, 0, -1000));
     let refund = manager.refunds(&id, json!({"amount": 1000})).await.created();
     assert_eq!(money(&refund), stand("refunded", 1000, 1000, 0));
@@ -212,13 +212,13 @@ async fn amounts_and_times_have_bounds() {
     for time in ["2000-01-01T00:00:00Z", "2026-06-16T12:00:00Z"] {
         manager.pays(&id, json!({"amount": 1, "occurred_at": time})).await.created();
     }
-    // Sums stay exact too.
+    // The sum of payments has the same limit.
     manager.pays(&id, json!({"amount": (1_i64 << 53) - 3})).await.created();
     manager.pays(&id, json!({"amount": 1})).await.status(422).faults(&[("#/amount", "too_large")]);
 }
 
 #[tokio::test]
-async fn a_change_that_rises_the_total_reopens_the_balance() {
+async fn a_higher_total_reopens_the_balance() {
     let (_service, manager, id) = scene().await;
     manager.pays(&id, json!({"amount": 1000})).await.created();
     let items = order_of(&[("tea", 2, 1000)])["items"].clone();
@@ -230,7 +230,7 @@ async fn a_change_that_rises_the_total_reopens_the_balance() {
 }
 
 #[tokio::test]
-async fn who_recorded_may_resolve_and_others_see_nothing() {
+async fn resolving_needs_the_permission_of_recording() {
     let (service, manager, id) = scene().await;
     let (staff, other) = (service.staff().await, service.other_customer().await);
     let payment = staff.pays(&id, json!({"amount": 100, "status": "pending"})).await.created().id();

@@ -1,4 +1,4 @@
-//! Reconciling: the stored figures and the rows agree after everything that can happen, and where they do not, it shows.
+//! Reconciliation: rollups agree with the rows after every kind of change, and a difference is reported.
 
 use crate::upgrade::service_on;
 use orderd::store::{Store, verify};
@@ -9,8 +9,9 @@ fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
     report["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap()
 }
 
-/// The bytes that add payments of so much (2 for 1, 1 for −1) in euros to the sums of a bucket, in hexadecimal.
-fn paid_at(bucket: i64, paid: u8) -> String {
+/// An encoded entry in hexadecimal that adds a payment in euros to the sums of a bucket. `paid` is the encoded amount:
+/// 2 means 1, and 1 means −1.
+fn encoded_payment(bucket: i64, paid: u8) -> String {
     let mut bytes = vec![];
     let mut number = bucket << 1;
     while number >= 0x80 {
@@ -24,7 +25,7 @@ fn paid_at(bucket: i64, paid: u8) -> String {
 }
 
 #[tokio::test]
-async fn figures_agree_with_the_rows() {
+async fn rollups_agree_with_the_rows() {
     let service = service_on("v1").await;
     let admin = service.anonymous().log_in("admin@example.com", crate::support::PASSWORD).await;
     let report = admin.get("/v1/analytics/reconcile").await.ok();
@@ -46,7 +47,7 @@ async fn figures_agree_with_the_rows() {
 }
 
 #[tokio::test]
-async fn a_figure_in_the_wrong_place_shows_though_every_total_is_right() {
+async fn a_sum_in_the_wrong_bucket_is_found_although_every_total_is_right() {
     let service = service_on("v1").await;
     let admin = service.anonymous().log_in("admin@example.com", crate::support::PASSWORD).await;
     let connection = Connection::open(service.path()).unwrap();
@@ -56,7 +57,7 @@ async fn a_figure_in_the_wrong_place_shows_though_every_total_is_right() {
         let more = format!(
             "UPDATE rollups SET sums = CAST(sums || x'{}' AS BLOB)
             WHERE rollup = 'sales' AND span = 3600 AND bucket = {bucket}",
-            paid_at(bucket, paid)
+            encoded_payment(bucket, paid)
         );
         assert_eq!(connection.execute(&more, []).unwrap(), 1);
     }
@@ -73,7 +74,7 @@ async fn a_figure_in_the_wrong_place_shows_though_every_total_is_right() {
 }
 
 #[tokio::test]
-async fn it_is_for_those_who_may_see_figures() {
+async fn reconciliation_needs_the_permission_for_analytics() {
     let service = crate::support::Service::start().await;
     service.staff().await.get("/v1/analytics/reconcile").await.status(403);
     let report = service.analyst().await.get("/v1/analytics/reconcile").await.ok();

@@ -1,11 +1,11 @@
-//! Files of earlier releases. `tests/fixtures/` holds one for each schema that was released, with what the server answered
-//! about it then. Those of the present schema are made by
+//! Files of earlier releases. `tests/fixtures/` holds a file for each released schema, with the answers of the server
+//! at that time. The file of the current schema is made by
 //!
 //! ```sh
 //! BLESS=1 cargo test --test api upgrade::the_fixture_is_made
 //! ```
 //!
-//! until it is released, and never again after that: a file of a release is what later ones have to be able to read.
+//! until the schema is released, and never again after that: later releases must be able to read the files of this one.
 
 mod story;
 
@@ -18,17 +18,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The schemas that were released, this one included.
+/// Every released schema, and the current one.
 const RELEASED: [&str; 1] = ["v1"];
-/// The present one.
-const PRESENT: &str = "v1";
+/// The current schema.
+const CURRENT: &str = "v1";
 
 /// A file of `tests/fixtures/`.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// A service on a copy of the fixture of this schema, on the day after its story.
+/// A service on a copy of the fixture of this schema, on the day after its last event.
 pub async fn service_on(schema: &str) -> Service {
     let service = Service::start().await;
     service.stop().await;
@@ -38,7 +38,7 @@ pub async fn service_on(schema: &str) -> Service {
     service
 }
 
-/// What the server answers about everything in the story, by path.
+/// The answers of the server about everything in the fixture, by path.
 async fn answers(service: &Service) -> Map<String, Value> {
     let admin = service.anonymous().log_in("admin@example.com", PASSWORD).await;
     let mut paths: Vec<String> = ["users", "roles", "api-keys", "events?limit=40", "orders?limit=200&sort=created_at"]
@@ -63,23 +63,26 @@ async fn answers(service: &Service) -> Map<String, Value> {
     answers
 }
 
-/// Panics where `now` lacks something of `then` or has it otherwise. It may have more.
-fn holds(now: &Value, then: &Value, place: &str) {
+/// Asserts that `now` has every member of `then` with the same value. It may have more members.
+fn assert_contains(now: &Value, then: &Value, path: &str) {
     match (now, then) {
         (Value::Object(now), Value::Object(then)) => {
             for (name, then) in then {
-                holds(now.get(name).unwrap_or(&Value::Null), then, &format!("{place}/{name}"));
+                assert_contains(now.get(name).unwrap_or(&Value::Null), then, &format!("{path}/{name}"));
             }
         }
         (Value::Array(now), Value::Array(then)) => {
-            assert_eq!(now.len(), then.len(), "{place}");
-            now.iter().zip(then).enumerate().for_each(|(i, (now, then))| holds(now, then, &format!("{place}/{i}")));
+            assert_eq!(now.len(), then.len(), "{path}");
+            now.iter()
+                .zip(then)
+                .enumerate()
+                .for_each(|(i, (now, then))| assert_contains(now, then, &format!("{path}/{i}")));
         }
-        _ => assert_eq!(now, then, "{place}"),
+        _ => assert_eq!(now, then, "{path}"),
     }
 }
 
-async fn takes_a_new_order(admin: &Client) {
+async fn assert_accepts_a_new_order(admin: &Client) {
     let order = admin.places(order_of(&[("tea", 1, 1000)])).await.created();
     let feed = admin.get("/v1/events?limit=200").await.ok();
     assert_eq!(order["number"], json!(story::NUMBERED + 1));
@@ -93,44 +96,44 @@ async fn the_fixture_is_made() {
         return;
     }
     let service = Service::start().await;
-    story::happens(&service).await;
+    story::write(&service).await;
     service.stop().await;
-    let file = fixture(&format!("{PRESENT}.db"));
+    let file = fixture(&format!("{CURRENT}.db"));
     let _ = fs::remove_file(&file);
     let connection = Connection::open(service.path()).unwrap();
     connection.execute("VACUUM INTO ?1", [file.to_str().unwrap()]).unwrap();
-    let answers = answers(&service_on(PRESENT).await).await;
+    let answers = answers(&service_on(CURRENT).await).await;
     let lines: Vec<_> = answers.iter().map(|(path, answer)| format!("{}: {answer}", json!(path))).collect();
-    fs::write(fixture(&format!("{PRESENT}.json")), format!("{{\n{}\n}}\n", lines.join(",\n"))).unwrap();
+    fs::write(fixture(&format!("{CURRENT}.json")), format!("{{\n{}\n}}\n", lines.join(",\n"))).unwrap();
 }
 
 #[tokio::test]
-async fn files_of_every_release_are_read_as_then_and_written_on() {
+async fn files_of_every_release_are_read_unchanged_and_can_be_written() {
     for schema in RELEASED {
         let service = service_on(schema).await;
         let then: Value = serde_json::from_slice(&fs::read(fixture(&format!("{schema}.json"))).unwrap()).unwrap();
-        holds(&answers(&service).await.into(), &then, schema);
-        let again = service.anonymous().log_in("manager@example.com", PASSWORD).await;
-        let replayed = again.post("/v1/orders", story::keyed()).key(story::KEY).await.created();
+        assert_contains(&answers(&service).await.into(), &then, schema);
+        let manager = service.anonymous().log_in("manager@example.com", PASSWORD).await;
+        let replayed = manager.post("/v1/orders", story::order_with_key()).key(story::KEY).await.created();
         assert_eq!(replayed.header("idempotent-replayed"), "true");
-        takes_a_new_order(&service.anonymous().log_in("admin@example.com", PASSWORD).await).await;
+        assert_accepts_a_new_order(&service.anonymous().log_in("admin@example.com", PASSWORD).await).await;
         let checks = Store::inspect(&service.path(), verify::all).unwrap().unwrap();
         let faults: Vec<_> = checks.iter().filter(|check| check.fault.is_some()).collect();
         assert!(faults.is_empty(), "{schema}: {faults:?}");
     }
 }
 
-/// Each table, index and trigger of a file, without comments and white space.
+/// The statement of each table, index and trigger of a file, without comments and white space.
 fn definitions(path: &Path) -> Vec<(String, String)> {
     let connection = Connection::open(path).unwrap();
     let sql = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
     let mut statement = connection.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).unwrap();
-    let plain = |sql: String| {
+    let normalised = |sql: String| {
         let lines = sql.lines().map(|line| line.split("--").next().unwrap().to_owned());
         lines.collect::<String>().replace(|c: char| c.is_whitespace() || c == '"', "")
     };
-    rows.map(|row| row.map(|(name, sql)| (name, plain(sql))).unwrap()).collect()
+    rows.map(|row| row.map(|(name, sql)| (name, normalised(sql))).unwrap()).collect()
 }
 
 #[tokio::test]

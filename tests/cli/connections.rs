@@ -1,9 +1,9 @@
-//! Connections as such: how many there may be, and what becomes of them when the server stops.
+//! Limits on connections, idle connections, and connections of a server that stops.
 
 use crate::{
     kept_connection::KeptConnection,
     server::{ADMIN, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use std::{
@@ -13,9 +13,9 @@ use std::{
 };
 
 #[test]
-fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+fn a_stopping_server_finishes_accepted_requests_and_refuses_new_ones() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     let token = server.admin().token.unwrap();
     let [mut api, mut probe, mut page, mut waiting, mut slow, mut silent] =
         [(); 6].map(|()| KeptConnection::to(&server));
@@ -26,7 +26,7 @@ fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
     let body = "{\"email\": \"nobody@example.com\", \"password\": \"a long wrong phrase\"}";
     let head = "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
     slow.send(&format!("{head}Content-Length: {}\r\n\r\n{{", body.len()));
-    // Both are taken when a later request has been answered.
+    // The server has read the two requests above once it has answered later ones.
     for _ in 0..3 {
         api.get("/livez").unwrap();
         std::thread::sleep(Duration::from_millis(50));
@@ -40,9 +40,9 @@ fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
     let (head, checks) = probe.get("/readyz").unwrap();
     assert!(head.starts_with("HTTP/1.1 503 ") && checks.contains("the service is stopping"), "{head}{checks}");
     assert!(page.get("/version").unwrap().0.contains("connection: close"));
-    assert!(TcpStream::connect(&server.address).is_err(), "it listens no more");
+    assert!(TcpStream::connect(&server.address).is_err(), "the server no longer listens");
     slow.send(&body[1..]);
-    assert!(slow.response().unwrap().0.starts_with("HTTP/1.1 401 "), "what was taken is answered");
+    assert!(slow.response().unwrap().0.starts_with("HTTP/1.1 401 "), "an accepted request is answered");
     for mut kept in [api, probe, page, waiting, slow, silent] {
         assert!(kept.is_closed());
     }
@@ -50,9 +50,9 @@ fn a_server_that_stops_finishes_what_it_took_and_refuses_the_rest() {
 }
 
 #[test]
-fn a_connection_that_rests_goes_on_with_the_next_request() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &[], "");
+fn a_parked_connection_goes_on_with_the_next_request() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &[], "");
     let mut kept = KeptConnection::to(&server);
     for pause in [0, 1500, 1500] {
         std::thread::sleep(Duration::from_millis(pause));
@@ -65,21 +65,24 @@ fn a_connection_that_rests_goes_on_with_the_next_request() {
     }
     std::thread::sleep(Duration::from_millis(1500));
     kept.send("GET /livez HTTP/1.1\r\n\r\n");
-    assert!(kept.response().unwrap().0.starts_with("HTTP/1.1 400 "), "what is refused is so after a rest, too");
+    assert!(
+        kept.response().unwrap().0.starts_with("HTTP/1.1 400 "),
+        "malformed requests are refused after parking too"
+    );
     assert!(kept.is_closed());
     let [silent, mut resting] = [(); 2].map(|()| KeptConnection::to(&server));
     resting.get("/livez").unwrap();
     std::thread::sleep(Duration::from_millis(1500));
     let begun = Instant::now();
     assert_eq!(server.stop().0, Some(0));
-    assert!(begun.elapsed() < Duration::from_secs(9), "who rests is not waited for");
+    assert!(begun.elapsed() < Duration::from_secs(9), "parked connections do not delay the stop");
     assert!([silent, resting].iter_mut().all(KeptConnection::is_closed));
 }
 
 #[test]
-fn who_has_sent_everything_may_say_so_before_the_answer() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+fn a_client_may_stop_sending_before_it_has_its_response() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     let token = server.admin().token.unwrap();
     let body = format!("{{\"email\":\"{}\",\"password\":\"{}\"}}", ADMIN[0].1, ADMIN[1].1);
     let log_in = format!(
@@ -100,13 +103,13 @@ fn who_has_sent_everything_may_say_so_before_the_answer() {
     let mut broken = KeptConnection::to(&server);
     broken.send("GET /livez HTTP/1.1\r\nHost:");
     broken.finish_sending();
-    assert!(broken.is_closed(), "half a request has no answer to wait for");
+    assert!(broken.is_closed(), "half a request has no response");
 }
 
 #[test]
-fn when_all_places_are_taken_the_one_that_is_idle_for_longest_makes_room() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &[], "--set limits.connections=3");
+fn at_the_limit_the_connection_idle_for_longest_is_evicted() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &[], "--set limits.connections=3");
     let mut kept: Vec<_> = (0..3).map(|_| KeptConnection::to(&server)).collect();
     for kept in &mut kept {
         kept.get("/livez").unwrap();
@@ -119,11 +122,11 @@ fn when_all_places_are_taken_the_one_that_is_idle_for_longest_makes_room() {
 }
 
 #[test]
-fn one_address_takes_no_more_than_its_share() {
-    let place = Workplace::new();
+fn each_address_has_a_limit_on_connections() {
+    let dir = TestDir::new();
     let settings =
         "--set limits.connections_per_address=3 --set server.trusted_proxies=127.0.0.9 --set metrics.public=true";
-    let server = Server::start(&place, &[], settings);
+    let server = Server::start(&dir, &[], settings);
     let served =
         |kept: &mut KeptConnection| kept.get("/livez").is_some_and(|(head, _)| head.starts_with("HTTP/1.1 200 OK"));
     let mut kept: Vec<_> = (0..3).map(|_| KeptConnection::from("127.0.0.2", &server)).collect();
@@ -131,13 +134,13 @@ fn one_address_takes_no_more_than_its_share() {
     for _ in 0..5 {
         assert!(KeptConnection::from("127.0.0.2", &server).is_closed());
     }
-    assert!(kept.iter_mut().all(served), "those that it has stay");
+    assert!(kept.iter_mut().all(served), "open connections stay open");
     for address in ["127.0.0.3", "127.0.0.9", "127.0.0.1"] {
         assert!(served(&mut KeptConnection::from(address, &server)), "{address}");
     }
     for address in ["127.0.0.9", "127.0.0.1"] {
         let mut many: Vec<_> = (0..6).map(|_| KeptConnection::from(address, &server)).collect();
-        assert!(many.iter_mut().all(served), "{address} carries many clients");
+        assert!(many.iter_mut().all(served), "{address} is not limited");
     }
     let metrics = server.client().text("/metrics");
     assert!(metrics.contains("\norderd_http_connections_refused_total 5\n"), "{metrics}");
@@ -147,20 +150,20 @@ fn one_address_takes_no_more_than_its_share() {
     kept.pop();
     let deadline = Instant::now() + Duration::from_secs(20);
     while !served(&mut KeptConnection::from("127.0.0.2", &server)) {
-        assert!(Instant::now() < deadline, "a connection that ends makes room for another");
+        assert!(Instant::now() < deadline, "a closed connection makes room for another");
     }
 }
 
 #[test]
-fn it_recovers_from_having_no_descriptors() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &[], "");
+fn the_server_recovers_from_a_lack_of_file_descriptors() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &[], "");
     let pid = server.pid();
     let used = fs::read_dir(format!("/proc/{}/fd", Pid::as_raw(Some(pid)))).unwrap().count();
     let few = Some(u64::try_from(used).unwrap() + 8);
     prlimit(Some(pid), Resource::Nofile, Rlimit { current: few, maximum: few }).unwrap();
     let mut idle: Vec<_> = (0..40).map(|_| KeptConnection::to(&server)).collect();
-    // Idle ones make room for it, or are gone.
+    // An idle connection is evicted for it.
     let mut late = KeptConnection::to(&server);
     assert!(late.get("/livez").unwrap().0.starts_with("HTTP/1.1 200 OK"));
     assert!(server.log().contains("no connection can be accepted"), "{}", server.log());

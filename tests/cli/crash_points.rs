@@ -1,45 +1,46 @@
-//! Killed at a write or sync of the database: while it is made, while one order is created, paid and refunded, and while
-//! the log is moved into the file at the end. With `ORDERD_SOAK` set at every one, else at some.
+//! A server is killed at a write or sync of the database: while the database is created, while one order is placed, paid
+//! and refunded, and during the final checkpoint. With `ORDERD_SOAK` set at every write and sync, otherwise at some.
 
 use crate::{
     oracle::{Oracle, say, soak},
     server::{ADMIN, Server},
     strace::injecting,
-    support::Workplace,
+    support::TestDir,
 };
 
-/// A life of a server that ends at the `nth` call of this kind of any of its threads. False if it lived to its end.
-fn dies_at(call: &str, nth: usize) -> Option<bool> {
-    let place = Workplace::new();
-    let oracle = Oracle::new(&place);
-    let under = injecting(&place, &format!("{call}:signal=SIGKILL:when={nth}"))?;
-    let died = match Server::try_start(&place, &under, &ADMIN, "--db orders.db") {
+/// Runs a server that is killed at the `nth` system call of this kind. `Some(false)` if it ran to its end, `None` if there
+/// is no strace.
+fn is_killed_at(call: &str, nth: usize) -> Option<bool> {
+    let dir = TestDir::new();
+    let oracle = Oracle::new(&dir);
+    let wrapper = injecting(&dir, &format!("{call}:signal=SIGKILL:when={nth}"))?;
+    let killed = match Server::try_start(&dir, &wrapper, &ADMIN, "--db orders.db") {
         Err((code, log)) => {
-            assert_eq!(code, None, "it was killed before it listened: {log}");
+            assert_eq!(code, None, "killed before it listened: {log}");
             true
         }
         Ok(server) => {
-            // Without a server there is nobody to log in to.
+            // The log-in fails if the server is killed during it.
             if let Some(admin) = server.try_admin() {
                 oracle.one_order(&admin, "one");
             }
             server.stop().0.is_none()
         }
     };
-    let server = Server::start(&place, &ADMIN, "");
-    oracle.holds(&server, &place, "orders.db");
-    Some(died)
+    let server = Server::start(&dir, &ADMIN, "");
+    oracle.holds(&server, &dir, "orders.db");
+    Some(killed)
 }
 
 #[test]
-fn it_recovers_from_death_at_any_write_or_sync() {
+fn the_database_recovers_from_a_kill_at_any_write_or_sync() {
     let mut points = vec![];
     for (call, some) in [("pwrite64", [2, 9, 60]), ("fdatasync", [1, 2, 4]), ("ftruncate", [1, 2, 3])] {
         let tried: Box<dyn Iterator<Item = usize>> =
             if soak().is_some() { Box::new(1..) } else { Box::new(some.into_iter()) };
         for nth in tried {
-            let Some(died) = dies_at(call, nth) else { return };
-            if !died {
+            let Some(killed) = is_killed_at(call, nth) else { return };
+            if !killed {
                 break;
             }
             points.push((call, nth));

@@ -1,34 +1,34 @@
-//! `orderd demo`: what it makes is whole, is the same for the same seed, and goes into an empty database only.
+//! `orderd demo`: its orders verify, are the same for the same seed, and are only written to an empty database.
 
 use crate::{
     server::{ADMIN, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use rusqlite::Connection;
 
 const MAKE: &str = "demo --orders 400 --days 60 --until 2024-03-31T12:00:00Z --accounts 20 --db d.db --seed";
 
-/// The last hashes of both chains, each of which is over everything before it, and how many orders there are.
-fn chains(place: &Workplace) -> (Vec<u8>, Vec<u8>, i64) {
-    let connection = Connection::open(place.path().join("d.db")).unwrap();
+/// The last hash of the event chain and of the audit chain, which cover everything before them, and the number of orders.
+fn chains(dir: &TestDir) -> (Vec<u8>, Vec<u8>, i64) {
+    let connection = Connection::open(dir.path().join("d.db")).unwrap();
     let hashes = "SELECT (SELECT hash FROM events ORDER BY seq DESC LIMIT 1),
         (SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), (SELECT count(*) FROM orders)";
     connection.query_row(hashes, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
 }
 
 #[test]
-fn the_same_seed_makes_the_same_orders_and_all_of_them_are_whole() {
+fn the_same_seed_makes_the_same_orders_and_they_verify() {
     let made: Vec<_> = [1, 1, 2]
         .map(|seed| {
-            let place = Workplace::new();
-            let outcome = place.run(&format!("{MAKE} {seed}"));
+            let dir = TestDir::new();
+            let outcome = dir.run(&format!("{MAKE} {seed}"));
             assert_eq!((outcome.code, outcome.err.as_str()), (0, ""));
             let roles: Vec<_> = outcome.out.lines().filter_map(|line| line.split(' ').nth(2)).collect();
             assert_eq!(roles, ["admin", "manager", "staff", "analyst", "customer"]);
-            let verified = place.run("verify --db d.db");
+            let verified = dir.run("verify --db d.db");
             assert_eq!(verified.code, 0, "{}", verified.out);
-            assert_eq!(place.run("user list --db d.db").out.lines().count(), 25);
-            chains(&place)
+            assert_eq!(dir.run("user list --db d.db").out.lines().count(), 25);
+            chains(&dir)
         })
         .into();
     assert_eq!(made[0], made[1]);
@@ -37,10 +37,10 @@ fn the_same_seed_makes_the_same_orders_and_all_of_them_are_whole() {
 }
 
 #[test]
-fn its_orders_come_to_every_kind_of_end() {
-    let place = Workplace::new();
-    assert_eq!(place.run("demo --orders 1500 --db d.db").code, 0);
-    let connection = Connection::open(place.path().join("d.db")).unwrap();
+fn demo_orders_reach_every_final_state() {
+    let dir = TestDir::new();
+    assert_eq!(dir.run("demo --orders 1500 --db d.db").code, 0);
+    let connection = Connection::open(dir.path().join("d.db")).unwrap();
     let count =
         |what: &str| connection.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get::<_, i64>(0));
     for what in [
@@ -61,18 +61,18 @@ fn its_orders_come_to_every_kind_of_end() {
 }
 
 #[test]
-fn only_an_empty_database_that_nobody_serves_is_filled() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
-    let beside = place.run("demo --orders 10 --db orders.db");
+fn the_demo_fills_only_an_empty_database_without_a_server() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
+    let beside = dir.run("demo --orders 10 --db orders.db");
     assert_eq!((beside.code, beside.out.as_str()), (3, ""), "{}", beside.err);
     server.stop();
-    let again = place.run("demo --orders 10 --db orders.db");
+    let again = dir.run("demo --orders 10 --db orders.db");
     assert_eq!((again.code, again.out.as_str()), (1, ""));
-    assert_eq!(again.err, "orderd: orders.db: there is something in it; only an empty database is filled\n");
+    assert_eq!(again.err, "orderd: orders.db: is not empty; the demo fills only an empty database\n");
     let numbers = ["--days 0", "--orders 100000001", "--accounts 18446744073709551615"];
     for bad in ["--until tomorrow", "--until 9999-01-01T00:00:00Z"].iter().chain(&numbers) {
-        assert_eq!(place.run(&format!("demo {bad} --db new.db")).code, 2, "{bad}");
+        assert_eq!(dir.run(&format!("demo {bad} --db new.db")).code, 2, "{bad}");
     }
-    assert!(!place.path().join("new.db").exists());
+    assert!(!dir.path().join("new.db").exists());
 }

@@ -1,15 +1,15 @@
-//! `orderd doctor`: what it finds in a good house and in bad ones.
+//! `orderd doctor`: what it reports about healthy and faulty installations.
 
 use crate::{
     server::{ADMIN, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
-/// What it says of each thing, by name.
-fn found(place: &Workplace) -> (i32, Value) {
-    let outcome = place.run("doctor --db orders.db --json");
+/// Runs it and returns the exit code and the document.
+fn diagnose(dir: &TestDir) -> (i32, Value) {
+    let outcome = dir.run("doctor --db orders.db --json");
     (outcome.code, serde_json::from_str(&outcome.out).unwrap_or_else(|e| panic!("{e}: {outcome:?}")))
 }
 
@@ -20,57 +20,56 @@ fn state(document: &Value, name: &str) -> (String, String) {
 }
 
 #[test]
-fn a_good_house_is_good_with_and_without_a_server() {
-    let place = Workplace::new();
-    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let (code, document) = found(&place);
-    assert_eq!((code, state(&document, "database").0.as_str()), (0, "warn"), "there is none yet");
-    let server = Server::start(&place, &ADMIN, "");
-    let (code, document) = found(&place);
+fn a_healthy_installation_passes_with_and_without_a_server() {
+    let dir = TestDir::new();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let (code, document) = diagnose(&dir);
+    assert_eq!((code, state(&document, "database").0.as_str()), (0, "warn"), "there is no database yet");
+    let server = Server::start(&dir, &ADMIN, "");
+    let (code, document) = diagnose(&dir);
     assert_eq!((code, &document["ok"]), (0, &Value::Bool(true)), "{document}");
     for name in ["sqlite", "permissions", "database", "clock", "holder"] {
         assert_eq!(state(&document, name).0, "ok", "{document}");
     }
     assert!(state(&document, "holder").1.contains("process"), "{document}");
-    assert!(state(&document, "sync").1.contains("in the median"), "{document}");
+    assert!(state(&document, "sync").1.contains("median"), "{document}");
     server.stop();
-    assert_eq!(state(&found(&place).1, "holder").1, "nobody");
-    let lines = place.run("doctor --db orders.db");
+    assert_eq!(state(&diagnose(&dir).1, "holder").1, "nobody");
+    let lines = dir.run("doctor --db orders.db");
     assert_eq!((lines.code, lines.err.as_str()), (0, ""));
     let states = ["ok ", "WARN ", "FAIL "];
     assert!(lines.out.lines().all(|line| states.iter().any(|state| line.starts_with(state)) && line.contains(": ")));
-    let names = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert!(names.into_iter().all(|name| !name.contains("doctor")), "it leaves nothing");
+    let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().all(|name| !name.contains("doctor")), "no file is left");
 }
 
 #[test]
-fn what_is_wrong_is_named_and_is_1() {
-    let place = Workplace::new();
-    Server::start(&place, &ADMIN, "").stop();
-    let file = place.path().join("orders.db");
+fn faults_are_named_and_exit_with_1() {
+    let dir = TestDir::new();
+    Server::start(&dir, &ADMIN, "").stop();
+    let file = dir.path().join("orders.db");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    let (code, document) = found(&place);
+    let (code, document) = diagnose(&dir);
     assert_eq!((code, state(&document, "permissions").0.as_str()), (1, "fail"), "{document}");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let connection = rusqlite::Connection::open(&file).unwrap();
     connection.execute_batch("DROP TRIGGER audit_is_not_changed; UPDATE audit SET occurred_at = 9e15").unwrap();
     drop(connection);
-    let (code, document) = found(&place);
+    let (code, document) = diagnose(&dir);
     assert_eq!((code, state(&document, "clock").0.as_str()), (1, "fail"), "{document}");
-    place.write("orders.db", "no database");
-    let (code, document) = found(&place);
+    dir.write("orders.db", "no database");
+    let (code, document) = diagnose(&dir);
     assert_eq!((code, state(&document, "database").0.as_str()), (1, "fail"), "{document}");
-    let nowhere = place.run("doctor --db nowhere/orders.db");
+    let nowhere = dir.run("doctor --db nowhere/orders.db");
     assert_eq!(nowhere.code, 1);
-    assert!(nowhere.out.contains("FAIL folder: nowhere is not there\n"), "{}", nowhere.out);
+    assert!(nowhere.out.contains("FAIL folder: nowhere does not exist\n"), "{}", nowhere.out);
 }
 
 #[test]
-fn a_limit_on_descriptors_that_the_server_raises_by_itself_is_none() {
-    let place = Workplace::new();
+fn a_soft_limit_on_descriptors_passes_since_the_server_raises_it() {
+    let dir = TestDir::new();
     let doctor = "ulimit -Sn 200; exec \"$0\" doctor --db orders.db --set limits.connections=150";
-    let output =
-        Command::new("sh").args(["-c", doctor, env!("CARGO_BIN_EXE_orderd")]).current_dir(place.path()).output();
+    let output = Command::new("sh").args(["-c", doctor, env!("CARGO_BIN_EXE_orderd")]).current_dir(dir.path()).output();
     let said = String::from_utf8(output.unwrap().stdout).unwrap();
     assert!(said.lines().any(|line| line.starts_with("ok descriptors: ")), "{said}");
 }

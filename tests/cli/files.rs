@@ -1,9 +1,9 @@
-//! `orderd export` and `orderd import`: the same orders and bytes as over HTTP, without a server or beside one.
+//! `orderd export` and `orderd import`: the same orders and bytes as over HTTP, with and without a running server.
 
 use crate::{
     server::{ADMIN, Client, Server},
     strace,
-    support::Workplace,
+    support::TestDir,
 };
 use serde_json::{Value, json};
 use std::{
@@ -14,7 +14,7 @@ use std::{
     os::unix::fs::PermissionsExt,
 };
 
-/// The body of the API's export of `path` in this media type.
+/// The body of `GET path` with this `Accept`.
 fn exported(server: &Server, client: &Client, path: &str, media: &str) -> String {
     let mut stream = TcpStream::connect(&server.address).unwrap();
     let token = client.token.as_ref().unwrap();
@@ -42,30 +42,29 @@ fn unchunked(mut body: &str) -> String {
     whole
 }
 
-/// A line of an import.
 fn line(reference: &str, name: &str) -> Value {
     let items = json!([{"sku": "tea", "name": name, "quantity": 1, "unit_amount": 1250}]);
     json!({"external_ref": reference, "currency": "EUR", "items": items})
 }
 
-/// A database with 2,050 orders, more than are exported at once.
-fn filled(place: &Workplace) {
-    Server::start(place, &ADMIN, "").stop();
+/// Creates a database with 2,050 orders, several batches of an export.
+fn filled(dir: &TestDir) {
+    Server::start(dir, &ADMIN, "").stop();
     let mut lines = String::new();
     for i in 0..2_050 {
         writeln!(lines, "{}", line(&format!("order-{i}"), if i % 5 == 0 { "Tea" } else { "=Cups, \"blue\"" })).unwrap();
     }
-    place.write("orders.ndjson", &lines);
-    let imported = place.run("import --db orders.db orders.ndjson");
+    dir.write("orders.ndjson", &lines);
+    let imported = dir.run("import --db orders.db orders.ndjson");
     assert_eq!((imported.code, imported.err.as_str()), (0, ""));
     assert_eq!(imported.out.lines().filter(|line| line.contains(r#""result":"created""#)).count(), 2_050);
 }
 
 #[test]
 fn an_export_has_the_bytes_of_the_api() {
-    let place = Workplace::new();
-    filled(&place);
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    filled(&dir);
+    let server = Server::start(&dir, &ADMIN, "");
     let admin = server.admin();
     for (flags, path, media) in [
         ("", "/v1/orders", "application/x-ndjson"),
@@ -73,43 +72,43 @@ fn an_export_has_the_bytes_of_the_api() {
         ("--format csv --filter q=TEA --sort created_at", "/v1/orders?q=tea&sort=created_at", "text/csv"),
         ("--sort -total_amount --filter status=draft", "/v1/orders?status=draft", "application/x-ndjson"),
     ] {
-        let out = place.run(&format!("export --db orders.db {flags}"));
+        let out = dir.run(&format!("export --db orders.db {flags}"));
         assert_eq!((out.code, out.err.as_str()), (0, ""), "{flags}");
         assert!(out.out == exported(&server, &admin, path, media), "{flags}");
     }
-    let file = place.run("export --db orders.db --out orders.out");
+    let file = dir.run("export --db orders.db --out orders.out");
     assert_eq!((file.code, file.out.as_str(), file.err.as_str()), (0, "", ""));
-    let path = place.path().join("orders.out");
+    let path = dir.path().join("orders.out");
     assert!(fs::read_to_string(&path).unwrap() == exported(&server, &admin, "/v1/orders", "application/x-ndjson"));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
-fn a_file_that_is_there_is_replaced_when_that_is_wanted() {
-    let place = Workplace::new();
-    Server::start(&place, &ADMIN, "").stop();
-    place.write("taken", "mine");
-    let refused = place.run("export --db orders.db --out taken");
-    assert_eq!((refused.code, refused.err.as_str()), (1, "orderd: taken: is there already; --force replaces it\n"));
-    assert_eq!(fs::read_to_string(place.path().join("taken")).unwrap(), "mine");
-    assert_eq!(place.run("export --db orders.db --out taken --force").code, 0);
-    assert_eq!(fs::read_to_string(place.path().join("taken")).unwrap(), "");
-    let bad = place.run("export --db orders.db --filter colour=red --filter limit=5 --out other");
+fn an_existing_file_is_replaced_only_by_force() {
+    let dir = TestDir::new();
+    Server::start(&dir, &ADMIN, "").stop();
+    dir.write("taken", "mine");
+    let refused = dir.run("export --db orders.db --out taken");
+    assert_eq!((refused.code, refused.err.as_str()), (1, "orderd: taken: exists already; --force replaces it\n"));
+    assert_eq!(fs::read_to_string(dir.path().join("taken")).unwrap(), "mine");
+    assert_eq!(dir.run("export --db orders.db --out taken --force").code, 0);
+    assert_eq!(fs::read_to_string(dir.path().join("taken")).unwrap(), "");
+    let bad = dir.run("export --db orders.db --filter colour=red --filter limit=5 --out other");
     assert_eq!((bad.code, bad.err.as_str()), (2, "orderd: colour is unknown here\n"));
-    let bad = place.run("export --db orders.db --filter limit=5 --out other");
+    let bad = dir.run("export --db orders.db --filter limit=5 --out other");
     assert_eq!((bad.code, bad.err.as_str()), (2, "orderd: limit must not be given: all rows are exported\n"));
-    assert_eq!(place.run("export --db none.db --out other").code, 1);
-    assert!(!place.path().join("other").exists() && !place.path().join("other.partial").exists());
-    assert!(!place.path().join("none.db").exists());
+    assert_eq!(dir.run("export --db none.db --out other").code, 1);
+    assert!(!dir.path().join("other").exists() && !dir.path().join("other.partial").exists());
+    assert!(!dir.path().join("none.db").exists());
 }
 
 #[test]
 fn each_line_of_an_import_is_answered_and_failures_are_counted() {
-    let place = Workplace::new();
-    Server::start(&place, &ADMIN, "").stop();
+    let dir = TestDir::new();
+    Server::start(&dir, &ADMIN, "").stop();
     let (good, bad) = (line("order-1", "Tea"), json!({"external_ref": "order-2", "currency": "EUR"}));
     let input = format!("{good}\n\n{bad}\n{{\n{good}");
-    let imported = place.run_fed("import --db orders.db", &input);
+    let imported = dir.run_fed("import --db orders.db", &input);
     assert_eq!((imported.code, imported.err.as_str()), (1, "orderd: standard input: 2 of 4 lines failed\n"));
     let answers: Vec<Value> = imported.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let results: Vec<_> =
@@ -118,46 +117,46 @@ fn each_line_of_an_import_is_answered_and_failures_are_counted() {
     assert_eq!(answers[1]["problem"]["errors"][0]["pointer"], "#/items");
     assert_eq!(answers[2]["problem"]["code"], "invalid_json");
     assert_eq!(answers[3]["id"], answers[0]["id"]);
-    assert_eq!(place.run("verify --db orders.db").code, 0);
+    assert_eq!(dir.run("verify --db orders.db").code, 0);
 }
 
 #[test]
-fn an_import_needs_its_file_and_a_database_that_no_server_has() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
-    let held = place.run_fed("import --db orders.db -", "");
+fn an_import_needs_a_readable_file_and_a_database_without_a_server() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
+    let held = dir.run_fed("import --db orders.db -", "");
     assert_eq!((held.code, held.err.as_str()), (3, "orderd: orders.db: in use by another orderd\n"));
     server.stop();
-    let none = place.run("import --db orders.db none.ndjson");
+    let none = dir.run("import --db orders.db none.ndjson");
     assert_eq!(none.code, 1);
     assert!(none.err.starts_with("orderd: none.ndjson: "), "{}", none.err);
-    let none = place.run_fed("import --db none.db", "");
+    let none = dir.run_fed("import --db none.db", "");
     assert_eq!((none.code, none.err.as_str()), (1, "orderd: none.db: there is no such file\n"));
-    // A folder can be opened, and not be read.
-    let folder = place.run("import --db orders.db .");
+    // A folder can be opened but not read.
+    let folder = dir.run("import --db orders.db .");
     assert_eq!(folder.code, 1);
     assert!(folder.err.starts_with("orderd: .: "), "{}", folder.err);
 }
 
 #[test]
 fn a_file_and_its_name_are_on_disk_when_the_export_ends() {
-    let place = Workplace::new();
-    Server::start(&place, &ADMIN, "").stop();
+    let dir = TestDir::new();
+    Server::start(&dir, &ADMIN, "").stop();
     let arguments = "export --db orders.db --out all.ndjson";
-    let Some(calls) = strace::calls(&place, "fsync,rename,renameat,renameat2", arguments) else { return };
+    let Some(calls) = strace::calls(&dir, "fsync,rename,renameat,renameat2", arguments) else { return };
     let [.., file, name, folder] = calls.as_slice() else { panic!("{calls:?}") };
     assert!(file.contains("fsync(") && file.contains("/all.ndjson.partial>"), "{calls:?}");
     assert!(name.contains("rename") && name.contains("\"all.ndjson\""), "{calls:?}");
-    let path = place.path().canonicalize().unwrap();
+    let path = dir.path().canonicalize().unwrap();
     assert!(folder.contains("fsync(") && folder.contains(&format!("<{}>", path.display())), "{calls:?}");
 }
 
 #[test]
-fn an_export_that_breaks_off_does_not_look_whole() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+fn an_interrupted_export_does_not_look_complete() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     let admin = server.admin();
-    // Two pages of some 15 MB: more than the system takes for a client that does not read.
+    // Two pages of some 15 MB: more than the sockets buffer for a client that does not read.
     let metadata: serde_json::Map<_, _> = (0..50).map(|n| (n.to_string(), "x".repeat(500).into())).collect();
     let mut lines = String::new();
     for n in 0..600 {
@@ -169,7 +168,7 @@ fn an_export_that_breaks_off_does_not_look_whole() {
     let headers = [("Authorization", token.as_str()), ("Content-Type", "application/x-ndjson")];
     let mut import = server.client().open("POST /v1/orders/import", &headers, &lines).unwrap();
     import.read_to_string(&mut String::new()).unwrap();
-    let ends = |revoked: bool| {
+    let ends_properly = |revoke: bool| {
         let key = json!({"name": "till", "permissions": ["orders:read"]});
         let key = admin.send("POST /v1/api-keys", &[], &key).unwrap().body;
         let mut till = server.client();
@@ -178,7 +177,7 @@ fn an_export_that_breaks_off_does_not_look_whole() {
         let mut head = [0; 12];
         export.read_exact(&mut head).unwrap();
         assert_eq!(&head, b"HTTP/1.1 200");
-        if revoked {
+        if revoke {
             let mut gone =
                 admin.open(&format!("DELETE /v1/api-keys/{}", key["id"].as_str().unwrap()), &[], "").unwrap();
             gone.read_to_string(&mut String::new()).unwrap();
@@ -187,7 +186,7 @@ fn an_export_that_breaks_off_does_not_look_whole() {
         let read = export.read_to_end(&mut rest);
         read.is_ok() && rest.ends_with(b"\r\n0\r\n\r\n")
     };
-    assert!(ends(false));
-    assert!(!ends(true));
-    assert!(server.log().contains("an answer broke off"), "{}", server.log());
+    assert!(ends_properly(false));
+    assert!(!ends_properly(true));
+    assert!(server.log().contains("response aborted: its caller lost a right"), "{}", server.log());
 }

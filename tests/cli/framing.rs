@@ -1,9 +1,9 @@
-//! Requests whose end different readers would find in different places, over raw sockets: each is refused once, with a
+//! Requests whose end is ambiguous, so that two readers could find it at different positions. Each is refused once, with a
 //! problem, and the connection closes, so that nothing behind it is ever taken for a request.
 
 use crate::{
     server::{ADMIN, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use serde_json::Value;
 use std::{
@@ -12,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-/// What stands behind every request: were it answered, a request would have been smuggled in.
+/// Follows every request. A response to it would mean that a request was smuggled in.
 const SMUGGLED: &str = "GET /version HTTP/1.1\r\nHost: smuggled\r\n\r\n";
 
-/// Sends these bytes and gives all that comes back until the server closes the connection.
+/// Sends these bytes and returns everything the server sends until it closes the connection.
 fn exchange(server: &Server, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(&server.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -25,7 +25,7 @@ fn exchange(server: &Server, bytes: &[u8]) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// Whether `answer` is one refusal, whole, and nothing else.
+/// Asserts that `answer` is exactly one complete refusal.
 fn assert_refused(answer: &str, status: u16, codes: &[&str], case: &str) {
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{case}: {answer}");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{case}: {answer:?}"));
@@ -42,13 +42,13 @@ fn assert_refused(answer: &str, status: u16, codes: &[&str], case: &str) {
     assert_eq!(problem["request_id"], id, "{case}");
 }
 
-/// Heads that are refused, each followed by [`SMUGGLED`]. `^` stands for CR and LF.
+/// Heads that must be refused. `^` stands for CR LF.
 const REFUSED: &[&str] = &[
-    // Both lengths.
+    // Content-Length and Transfer-Encoding.
     "POST /v1/auth/login HTTP/1.1^Host: a^Content-Length: 4^Transfer-Encoding: chunked^^0^^",
     "POST /v1/auth/login HTTP/1.1^Host: a^Transfer-Encoding: chunked^Content-Length: 4^^0^^",
     "POST /v1/auth/login HTTP/1.1^Host: a^content-length: 0^transfer-encoding: identity^^",
-    // Codings other than one `chunked`.
+    // Transfer codings other than a single `chunked`.
     "POST /v1/auth/login HTTP/1.1^Host: a^Transfer-Encoding: chunked, chunked^^0^^",
     "POST /v1/auth/login HTTP/1.1^Host: a^Transfer-Encoding: chunked^Transfer-Encoding: chunked^^0^^",
     "POST /v1/auth/login HTTP/1.1^Host: a^Transfer-Encoding: chunked^Transfer-Encoding: identity^^0^^",
@@ -117,15 +117,15 @@ const REFUSED: &[&str] = &[
 ];
 
 #[test]
-fn heads_that_leave_the_end_open_are_refused_once() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &[], "");
+fn heads_with_an_ambiguous_end_are_refused_once() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &[], "");
     for case in REFUSED {
         let text = case.replace('^', "\r\n");
         for followed in [text.clone(), text.clone() + SMUGGLED, format!("{SMUGGLED}{text}{SMUGGLED}")] {
             let answer = exchange(&server, followed.as_bytes());
             let refusal = match followed.strip_prefix(SMUGGLED) {
-                // A sound request before it has its answer first.
+                // The valid request before it is answered first.
                 Some(_) => &answer[answer.find("HTTP/1.1 400").unwrap_or_else(|| panic!("{case:?}: {answer}"))..],
                 None => &answer,
             };
@@ -134,7 +134,7 @@ fn heads_that_leave_the_end_open_are_refused_once() {
     }
 }
 
-/// Bodies in chunks that are refused, behind a sound head.
+/// Chunked bodies that must be refused, behind a valid head.
 const BROKEN: &[&str] = &[
     "x^{}^0^^",
     "-2^{}^0^^",
@@ -158,9 +158,9 @@ const BROKEN: &[&str] = &[
 ];
 
 #[test]
-fn chunks_that_leave_the_end_open_are_refused_once() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &[], "");
+fn chunks_with_an_ambiguous_end_are_refused_once() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &[], "");
     let head = "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     for case in BROKEN {
         let text = format!("{head}{}{SMUGGLED}", case.replace('^', "\r\n"));
@@ -170,9 +170,9 @@ fn chunks_that_leave_the_end_open_are_refused_once() {
 }
 
 #[test]
-fn sound_requests_pass_whatever_their_spelling() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &[], "");
+fn valid_requests_pass_whatever_their_spelling() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &[], "");
     for case in [
         "GET /version HTTP/1.1^Host: a^^",
         "^GET /version HTTP/1.1^HOST:a^^",
@@ -195,9 +195,9 @@ fn sound_requests_pass_whatever_their_spelling() {
 }
 
 #[test]
-fn a_head_has_a_limit() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &[], "");
+fn the_size_of_a_head_is_limited() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &[], "");
     let long = format!("GET /version HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(64 * 1024));
     assert_refused(&exchange(&server, long.as_bytes()), 400, &["malformed_request"], "a long line");
     let many = format!("GET /version HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(200));
@@ -205,15 +205,16 @@ fn a_head_has_a_limit() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_refused_before_it_comes() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+fn a_body_over_the_limit_is_refused_before_it_arrives() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     let head = "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
     for length in ["1048577", "999999999999", "18446744073709551614", "99999999999999999999999999"] {
         let answer = exchange(&server, format!("{head}Content-Length: {length}\r\n\r\n").as_bytes());
         assert_refused(&answer, 413, &["body_too_large"], length);
     }
-    // In chunks nobody says so before; the answer comes as soon as it is clear, and reaches a client who goes on sending.
+    // The length of a chunked body is not known before. The response is sent as soon as the limit is exceeded, and reaches
+    // a client that is still sending.
     let mut stream = TcpStream::connect(&server.address).unwrap();
     stream.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes()).unwrap();
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
@@ -226,17 +227,17 @@ fn a_body_that_is_too_large_is_refused_before_it_comes() {
 }
 
 #[test]
-fn a_head_that_does_not_come_is_given_up() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &[], "");
+fn an_unfinished_head_is_refused_after_its_deadline() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &[], "");
     let answer = exchange(&server, b"GET /version HTTP/1.1\r\nHost: a\r\n");
     assert_refused(&answer, 408, &["slow_head"], "half a head");
 }
 
 #[test]
-fn bodies_that_are_compressed_deep_or_cut_short_are_refused() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &[], "");
+fn compressed_deep_and_truncated_bodies_are_refused() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &[], "");
     let request = |headers: &str, body: &str| {
         let head = "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n";
         format!("{head}Content-Length: {}\r\n{headers}\r\n{body}", body.len())

@@ -1,9 +1,9 @@
-//! Log lines under hostile input: whatever is sent, each is one line of plain text, JSON where that is asked for, and
-//! holds no secret. `ORDERD_SOAK=N` sends N times as much.
+//! Log lines under hostile input: whatever clients send, each entry is one line of plain text, or of JSON if configured,
+//! and contains no secret. `ORDERD_SOAK=N` sends N times as many requests.
 
 use crate::{
     server::{ADMIN, Client, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use serde_json::{Value, json};
 use std::{
@@ -12,9 +12,9 @@ use std::{
     time::Duration,
 };
 
-/// Requests of garbage in a run.
+/// Garbage requests of one run.
 const REQUESTS: usize = 1_500;
-/// What would end a line, colour it, turn it around or close a text.
+/// Sequences that would end a line, colour it, reverse it or close a string.
 const EVIL: [&str; 12] = [
     "\r\n",
     "\n{\"level\":\"error\"}",
@@ -29,11 +29,11 @@ const EVIL: [&str; 12] = [
     "\u{9b}",
     "%e2%80%ae",
 ];
-/// What must never be in a log.
+/// Must never appear in a log.
 const CANARY: &str = "canary-of-a-secret";
 
 fn times() -> usize {
-    #[allow(clippy::disallowed_methods, reason = "the tests' own setting")]
+    #[allow(clippy::disallowed_methods, reason = "a setting of the tests")]
     let soak = std::env::var("ORDERD_SOAK").ok().and_then(|times| times.parse().ok());
     soak.unwrap_or(1)
 }
@@ -50,7 +50,7 @@ fn garbage(random: &mut fastrand::Rng) -> String {
     text
 }
 
-/// A request with garbage in one of its places, and a secret in all places for secrets.
+/// A request with garbage in one part, and a secret in every part that may hold secrets.
 fn request(random: &mut fastrand::Rng, token: &str) -> Vec<u8> {
     let evil = garbage(random);
     let paths = ["/v1/orders", "/v1/auth/login", "/v1/users", "/livez", "/v1/setup", "/v1/auth/refresh", "/nowhere"];
@@ -84,15 +84,15 @@ fn request(random: &mut fastrand::Rng, token: &str) -> Vec<u8> {
 fn send(address: &str, request: &[u8]) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-    // The server may have refused it before all of it was there, or may wait for more of it.
+    // The server may refuse the request before it has read all of it, or may wait for more.
     let _ = stream.write_all(request);
     let _ = stream.read_to_end(&mut vec![]);
 }
 
-/// What a server with these arguments logs while it is sent `requests` of garbage; and its administrator's token.
+/// Sends garbage requests to a server with these arguments. Returns its log and the administrator's token.
 fn log_under_garbage(requests: usize, arguments: &str) -> (String, String) {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, arguments);
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, arguments);
     let admin = server.admin();
     let token = admin.token.clone().unwrap();
     let mut random = fastrand::Rng::with_seed(7);
@@ -116,7 +116,7 @@ fn assert_harmless(log: &str, token: &str) {
 }
 
 #[test]
-fn every_line_is_json_whatever_is_sent() {
+fn every_log_line_is_json_whatever_clients_send() {
     let (log, token) = log_under_garbage(REQUESTS * times(), "");
     assert_harmless(&log, &token);
     let mut requests = 0;
@@ -125,18 +125,20 @@ fn every_line_is_json_whatever_is_sent() {
         let fields = line.as_object().unwrap();
         assert!(fields.values().all(|value| !value.is_object() && !value.is_array()), "flat: {line}");
         assert!(fields["time"].is_string() && fields["level"].is_string() && fields["message"].is_string(), "{line}");
-        if fields["message"] == "request" {
+        if fields.contains_key("http.status") {
             requests += 1;
+            let answered = format!("→ {} in ", fields["http.status"]);
+            assert!(fields["message"].as_str().unwrap().contains(&answered), "{line}");
             assert!(fields["request.id"].is_string() && fields["duration_us"].is_u64(), "{line}");
             assert_eq!(fields["trace.id"].as_str().unwrap().len(), 32, "{line}");
             assert_eq!(fields["http.status"].as_u64().unwrap() >= 400, fields.contains_key("error.code"), "{line}");
         }
     }
-    assert!(requests > REQUESTS / 3, "hardly anything got as far as the log: {requests}");
+    assert!(requests > REQUESTS / 3, "too few requests were logged: {requests}");
 }
 
 #[test]
-fn the_most_talkative_level_is_as_harmless() {
+fn the_trace_level_is_as_harmless() {
     let (log, token) = log_under_garbage(REQUESTS / 10 * times(), "--log-level trace");
     assert_harmless(&log, &token);
     assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
@@ -149,7 +151,7 @@ fn pretty_lines_are_plain_text() {
     assert!(log.lines().all(|line| line.starts_with("20")), "each line begins with its time: {log}");
 }
 
-/// The lines of the log that have this field.
+/// The log lines that have this field.
 fn lines_with(log: &str, field: &str) -> Vec<Value> {
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line.get(field).is_some()).collect()
@@ -161,9 +163,9 @@ fn log_in(client: &Client, password: &str) -> u16 {
 }
 
 #[test]
-fn log_ins_and_refusals_are_told() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+fn log_ins_and_refusals_are_logged() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     let admin = server.admin();
     assert_eq!(log_in(&server.client(), "wrong"), 401);
     let body = json!({"name": "till", "permissions": ["orders:read"]});
@@ -186,9 +188,9 @@ fn log_ins_and_refusals_are_told() {
 }
 
 #[test]
-fn lines_of_severe_levels_name_their_request_too() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "--log-level warn");
+fn warnings_name_their_request_when_lower_levels_are_off() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "--log-level warn");
     assert_eq!(log_in(&server.client(), "wrong"), 401);
     let lines = lines_with(&server.log(), "auth.outcome");
     assert!(lines[0]["request.id"].is_string() && lines[0]["trace.id"].is_string(), "{lines:?}");

@@ -1,4 +1,4 @@
-//! The real executable, from the outside.
+//! Tests of the real executable, over sockets, signals and files.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -15,8 +15,6 @@ mod files;
 mod framing;
 mod kept_connection;
 mod logs;
-#[path = "../reached/notes.rs"]
-mod notes;
 mod oracle;
 mod power_cut;
 mod readers;

@@ -1,11 +1,11 @@
-//! What must hold after any fault. Clients write to a journal before they send and after; when the server is back, the
-//! journal is held against it: (a) all that was answered 2xx is there, once, as it was answered; (b) what had no answer
-//! is sent again with the same key and gives exactly one; (c) what was refused left nothing behind; (d) `orderd verify`
-//! finds the file good; (e) every 5xx was a 503 problem with `Retry-After`.
+//! The test oracle: what must hold after any fault. Clients write a journal before and after each request. When the server
+//! is back, it is compared with the journal: (a) everything answered with 2xx exists once, as it was answered;
+//! (b) requests without a response are sent again with the same key and take effect exactly once; (c) refused requests
+//! have had no effect; (d) `orderd verify` finds no fault; (e) every 5xx was a 503 problem with `Retry-After`.
 
 use crate::{
     server::{Answer, Client, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use serde_json::{Value, json};
 use std::{
@@ -19,18 +19,17 @@ use std::{
     thread::{JoinHandle, spawn},
 };
 
-/// What came of a request.
 #[derive(Clone, Debug)]
 enum Outcome {
-    /// It was answered 2xx with this document.
+    /// Answered 2xx with this document.
     Done(u16, Value),
-    /// It was refused, so that nothing may have come of it.
+    /// Refused, so it must not have had any effect.
     Refused(Value),
-    /// There was no answer, or one that says that nobody knows.
+    /// No response, or one with the code `outcome_unknown`.
     Unknown,
 }
 
-/// A request with a key of its own.
+/// A request with its own idempotency key.
 #[derive(Clone, Debug)]
 struct Entry {
     key: String,
@@ -39,7 +38,7 @@ struct Entry {
     outcome: Outcome,
 }
 
-/// What the journal expects of an order.
+/// The state of an order according to the journal.
 #[derive(Debug, Default, PartialEq)]
 struct Expected {
     external_ref: String,
@@ -48,7 +47,7 @@ struct Expected {
     refunded: i64,
 }
 
-/// What clients have written down.
+/// The journal of all clients.
 pub struct Oracle {
     file: Mutex<File>,
     open: Mutex<Vec<Entry>>,
@@ -57,9 +56,9 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// A journal beside the database.
-    pub fn new(place: &Workplace) -> Arc<Self> {
-        let file = File::create(place.path().join("journal")).unwrap();
+    /// Creates the journal beside the database.
+    pub fn new(dir: &TestDir) -> Arc<Self> {
+        let file = File::create(dir.path().join("journal")).unwrap();
         Arc::new(Self {
             file: Mutex::new(file),
             open: Mutex::default(),
@@ -72,7 +71,7 @@ impl Oracle {
         writeln!(self.file.lock().unwrap(), "{line}").unwrap();
     }
 
-    /// Sends a request and writes down what came of it; the document if it was answered 2xx.
+    /// Sends a request and records its outcome. Returns the document if it was answered 2xx.
     fn send(&self, client: &Client, key: &str, request: &str, body: &Value) -> Option<Value> {
         self.note(&format!("before {key} {request} {body}"));
         let answer = client.send(request, &[("Idempotency-Key", key)], body);
@@ -84,7 +83,8 @@ impl Oracle {
         document
     }
 
-    /// Creates an order, pays it, refunds a part, and tries to refund too much. False as soon as something is not done.
+    /// Creates an order, pays it, refunds a part, and tries to refund too much. Returns `false` at the first request with an
+    /// unexpected outcome.
     pub fn one_order(&self, client: &Client, name: &str) -> bool {
         let key = |step: &str| format!("{name}-{step}");
         let order = json!({"currency": "EUR", "external_ref": key("order"), "items": [
@@ -100,7 +100,7 @@ impl Oracle {
         done && self.send(client, &key("too-much"), &format!("{path}/refunds"), &too_much).is_none()
     }
 
-    /// `count` clients, each with one order after the other, until something is not done or they are told to stop.
+    /// Starts `count` clients that place one order after the other until a request fails or they are stopped.
     pub fn load(self: &Arc<Self>, client: &Client, count: usize) -> Load {
         let stop = Arc::new(AtomicBool::new(false));
         let work = |_| {
@@ -114,31 +114,31 @@ impl Oracle {
         Load { clients: (0..count).map(work).collect(), stop }
     }
 
-    /// Requests that were answered 2xx and not yet held against a server.
+    /// How many requests were answered 2xx since the last comparison.
     pub fn done(&self) -> usize {
         self.open.lock().unwrap().iter().filter(|entry| matches!(entry.outcome, Outcome::Done(..))).count()
     }
 
-    /// Requests of which nobody knows what came.
+    /// How many requests have an unknown outcome.
     pub fn unknown(&self) -> usize {
         self.open.lock().unwrap().iter().filter(|entry| matches!(entry.outcome, Outcome::Unknown)).count()
     }
 
-    /// How many of the requests that were answered 2xx the server knows nothing of.
+    /// How many of the requests answered 2xx are unknown to the server.
     pub fn lost(&self, client: &Client) -> usize {
         let open = self.open.lock().unwrap();
         let done = open.iter().filter(|entry| matches!(entry.outcome, Outcome::Done(..)));
         done.filter(|entry| key_status(client, &entry.key) == 404).count()
     }
 
-    /// Holds everything against `server`, which has `db` of `place` open.
-    pub fn holds(&self, server: &Server, place: &Workplace, db: &str) {
+    /// Compares everything with `server`, which has `db` in `dir` open.
+    pub fn holds(&self, server: &Server, dir: &TestDir, db: &str) {
         let admin = server.admin();
         for entry in std::mem::take(&mut *self.open.lock().unwrap()) {
             self.entry_holds(&admin, entry);
         }
         self.orders_hold(&admin);
-        let verified = place.run(&format!("verify --db {db}"));
+        let verified = dir.run(&format!("verify --db {db}"));
         assert_eq!(verified.code, 0, "(d) {verified:?}");
     }
 
@@ -148,7 +148,7 @@ impl Oracle {
             Outcome::Done(status, document) => {
                 let again = again();
                 assert_eq!((again.status, &again.body), (*status, document), "(a) {entry:?}");
-                assert_eq!(again.header("idempotent-replayed"), Some("true"), "(a) it is there: {entry:?}");
+                assert_eq!(again.header("idempotent-replayed"), Some("true"), "(a) it exists: {entry:?}");
                 self.expect(&entry, document);
             }
             Outcome::Unknown => {
@@ -166,7 +166,7 @@ impl Oracle {
         }
     }
 
-    /// Expects to find the effect of a request that was done.
+    /// Adds the effect of a request to the expected orders.
     fn expect(&self, entry: &Entry, document: &Value) {
         let (text, amount) = (|name: &str| document[name].as_str().unwrap().to_owned(), document["amount"].as_i64());
         let mut orders = self.orders.lock().unwrap();
@@ -180,7 +180,7 @@ impl Oracle {
         }
     }
 
-    /// Exactly the expected orders are there, with the expected sums, and their numbers have no gaps.
+    /// Asserts that exactly the expected orders exist, with the expected sums, and that their numbers have no gaps.
     fn orders_hold(&self, admin: &Client) {
         let (mut found, mut numbers) = (BTreeMap::new(), BTreeSet::new());
         for order in all_orders(admin) {
@@ -195,24 +195,23 @@ impl Oracle {
             assert!(found.insert(text("id"), sums).is_none(), "listed twice: {order}");
             numbers.insert(order["number"].as_u64().unwrap());
         }
-        assert_eq!(*self.orders.lock().unwrap(), found, "(a), (b), (c): the orders that are there");
+        assert_eq!(*self.orders.lock().unwrap(), found, "(a), (b), (c): the existing orders");
         assert!(numbers.into_iter().eq(1..=u64::try_from(found.len()).unwrap()), "numbers have no gaps");
     }
 }
 
-/// Clients at work.
+/// Running clients.
 pub struct Load {
     clients: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
 }
 
 impl Load {
-    /// Waits until all clients have ended, which they do by themselves once the server is gone.
+    /// Waits until all clients have ended, as they do when the server is gone.
     pub fn join(self) {
         self.clients.into_iter().for_each(|client| client.join().unwrap());
     }
 
-    /// Tells the clients to end.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.join();
@@ -236,7 +235,7 @@ fn key_status(client: &Client, key: &str) -> u16 {
     client.get(&format!("/v1/idempotency-keys/{key}")).status
 }
 
-/// Every order there is, newest first.
+/// All orders, newest first.
 pub fn all_orders(client: &Client) -> Vec<Value> {
     let (mut all, mut path) = (vec![], "/v1/orders?limit=200".to_owned());
     loop {
@@ -247,13 +246,13 @@ pub fn all_orders(client: &Client) -> Vec<Value> {
     }
 }
 
-/// What the environment variable `ORDERD_SOAK` says, for the long tier of a test; nothing for the short one.
+/// The value of `ORDERD_SOAK`, which selects the long version of a test; `None` selects the short one.
 pub fn soak() -> Option<usize> {
     let text = std::env::vars().find_map(|(name, value)| (name == "ORDERD_SOAK").then_some(value))?;
     Some(text.parse().unwrap_or_else(|e| panic!("ORDERD_SOAK: {e}")))
 }
 
-/// Says something that is seen even though the test passes.
+/// Prints a line that is shown even if the test passes.
 pub fn say(text: std::fmt::Arguments<'_>) {
     std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }

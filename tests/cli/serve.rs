@@ -1,8 +1,8 @@
-//! `orderd serve`: what it prints and logs, and that it has its file to itself.
+//! `orderd serve`: what it prints and logs, and which files and addresses it refuses.
 
 use crate::{
     server::{ADMIN, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use serde_json::{Value, json};
 
@@ -11,9 +11,9 @@ fn order() -> Value {
 }
 
 #[test]
-fn it_says_where_it_listens_and_gives_the_set_up_token_until_it_is_used() {
-    let place = Workplace::new();
-    let mut server = Server::start(&place, &[], "");
+fn the_server_prints_its_address_and_a_setup_token_until_it_is_used() {
+    let dir = TestDir::new();
+    let mut server = Server::start(&dir, &[], "");
     assert!(server.address.starts_with("127.0.0.1:") && !server.address.ends_with(":0"), "{}", server.address);
     let line = server.line();
     let token = line.strip_prefix("setup token: ").unwrap();
@@ -21,68 +21,68 @@ fn it_says_where_it_listens_and_gives_the_set_up_token_until_it_is_used() {
     assert_eq!(server.client().send("POST /v1/setup", &[], &body).unwrap().status, 201);
     assert_eq!(server.client().send("POST /v1/setup", &[], &body).unwrap().status, 409);
     assert_eq!(server.stop(), (Some(0), String::new()));
-    let server = Server::start(&place, &[], "");
+    let server = Server::start(&dir, &[], "");
     assert_eq!(server.client().get("/readyz").status, 200);
-    assert_eq!(server.stop(), (Some(0), String::new()), "there is a user: no token any more");
+    assert_eq!(server.stop(), (Some(0), String::new()), "no token, since there is a user");
 }
 
 #[test]
-fn the_environment_makes_the_first_administrator_and_is_then_ignored() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+fn the_environment_creates_the_first_administrator_and_is_then_ignored() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     assert_eq!(server.admin().get("/v1/auth/me").body["role"], "admin");
     assert_eq!(server.stop(), (Some(0), String::new()));
-    place.write("password", "another long enough phrase\n");
+    dir.write("password", "another long enough phrase\n");
     let variables = [("ORDERD_ADMIN_EMAIL", "eve@example.com"), ("ORDERD_ADMIN_PASSWORD_FILE", "password")];
-    let server = Server::start(&place, &variables, "");
+    let server = Server::start(&dir, &variables, "");
     assert!(server.log().contains("ignored"), "{}", server.log());
     server.admin();
     let body = json!({"email": "eve@example.com", "password": "another long enough phrase"});
     assert_eq!(server.client().send("POST /v1/auth/login", &[], &body).unwrap().status, 401);
-    let fresh = Workplace::new();
+    let fresh = TestDir::new();
     fresh.write("password", "another long enough phrase\n");
     let server = Server::start(&fresh, &variables, "");
     assert_eq!(server.client().send("POST /v1/auth/login", &[], &body).unwrap().status, 200);
 }
 
 #[test]
-fn a_server_that_is_stopped_as_soon_as_it_listens_stops_in_good_order() {
-    let place = Workplace::new();
+fn a_server_stopped_as_soon_as_it_listens_exits_with_0() {
+    let dir = TestDir::new();
     for round in 0..10 {
-        assert_eq!(Server::start(&place, &ADMIN, "").stop().0, Some(0), "round {round}");
+        assert_eq!(Server::start(&dir, &ADMIN, "").stop().0, Some(0), "round {round}");
     }
 }
 
 #[test]
-fn a_foreign_newer_or_damaged_file_is_left_untouched() {
-    let place = Workplace::new();
-    place.write("notes.db", &"these are notes and no database\n".repeat(500));
-    let refused = place.run("serve --db notes.db --listen 127.0.0.1:0");
+fn a_foreign_newer_or_damaged_file_is_not_changed() {
+    let dir = TestDir::new();
+    dir.write("notes.db", &"these are notes and no database\n".repeat(500));
+    let refused = dir.run("serve --db notes.db --listen 127.0.0.1:0");
     assert_eq!(refused.code, 3, "{}", refused.err);
     assert!(refused.err.contains("notes.db"), "{}", refused.err);
-    Server::start(&place, &ADMIN, "").stop();
-    let connection = rusqlite::Connection::open(place.path().join("orders.db")).unwrap();
+    Server::start(&dir, &ADMIN, "").stop();
+    let connection = rusqlite::Connection::open(dir.path().join("orders.db")).unwrap();
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
-    let refused = place.run("serve --db orders.db --listen 127.0.0.1:0");
+    let refused = dir.run("serve --db orders.db --listen 127.0.0.1:0");
     assert_eq!(refused.code, 3, "{}", refused.err);
     assert!(refused.err.contains("schema 999 is newer"), "{}", refused.err);
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
-    let place = Workplace::new();
+fn a_port_in_use_is_named() {
+    let dir = TestDir::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let refused = place.run(&format!("serve --db orders.db --listen {address}"));
+    let refused = dir.run(&format!("serve --db orders.db --listen {address}"));
     assert_eq!((refused.code, refused.out.as_str()), (1, ""));
     assert!(refused.err.contains(&format!("cannot listen on {address}")), "{}", refused.err);
 }
 
 #[test]
 fn every_log_line_is_a_json_object_that_names_its_request_and_no_secret() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     let admin = server.admin();
     let token = admin.token.clone().unwrap();
     admin.send("POST /v1/orders", &[("Idempotency-Key", "canary-key"), ("X-Request-Id", "mine")], &order()).unwrap();
@@ -97,7 +97,7 @@ fn every_log_line_is_a_json_object_that_names_its_request_and_no_secret() {
         log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect();
     assert!(lines.iter().all(Value::is_object), "{log}");
     let mine: Vec<_> = lines.iter().filter(|line| line.to_string().contains("\"mine\"")).collect();
-    assert_eq!(mine.len(), 1, "one line a request: {log}");
+    assert_eq!(mine.len(), 1, "one line for each request: {log}");
     for part in ["POST", "/v1/orders", "201", "orders.create", "127.0.0.1"] {
         assert!(mine[0].to_string().contains(part), "{part}: {}", mine[0]);
     }

@@ -1,9 +1,6 @@
-//! A running `orderd serve`, and a small client of it over real sockets.
+//! A running `orderd serve`, and a small HTTP client for it.
 
-use crate::{
-    notes::Notes,
-    support::{Workplace, bare},
-};
+use crate::support::{TestDir, bare};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
@@ -12,48 +9,43 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, ChildStdout, Command, Stdio},
-    sync::LazyLock,
     time::Duration,
 };
 
-/// The environment that makes the first administrator.
+/// The environment variables that create the first administrator.
 pub const ADMIN: [(&str, &str); 2] =
     [("ORDERD_ADMIN_EMAIL", "admin@example.com"), ("ORDERD_ADMIN_PASSWORD", "a canary of a long phrase")];
 
-/// What servers have answered, by their logs.
-static NOTES: LazyLock<Notes> = LazyLock::new(|| Notes::of("cli"));
-
-/// A server on a free port. It is killed when it is dropped.
+/// A server on a free port. Dropping it kills the process.
 pub struct Server {
     process: Child,
     output: BufReader<ChildStdout>,
-    /// Where it listens, as it says.
+    /// The address and port that it printed.
     pub address: String,
-    /// Whether it says that it speaks TLS.
+    /// Whether it serves HTTPS.
     pub secure: bool,
-    /// The file that its log goes to.
     log: std::path::PathBuf,
 }
 
 impl Server {
-    /// Starts one in `place` with these variables and further arguments, and waits until it listens.
-    pub fn start(place: &Workplace, variables: &[(&str, &str)], arguments: &str) -> Self {
-        let started = Self::try_start(place, "", variables, &format!("--db orders.db {arguments}"));
-        started.unwrap_or_else(|(code, log)| panic!("it ended with {code:?}: {log}"))
+    /// Starts a server on `orders.db` in `dir`, and waits until it listens.
+    pub fn start(dir: &TestDir, variables: &[(&str, &str)], arguments: &str) -> Self {
+        let started = Self::try_start(dir, "", variables, &format!("--db orders.db {arguments}"));
+        started.unwrap_or_else(|(code, log)| panic!("the server exited with {code:?}: {log}"))
     }
 
-    /// Starts one under another program, such as `prlimit --nofile=100`, which becomes it; its exit code and its log if it
-    /// ends before it listens.
+    /// Starts a server through a wrapper such as `prlimit --nofile=100` that execs it. If the server exits before it
+    /// listens, the error is its exit code and its log.
     pub fn try_start(
-        place: &Workplace,
-        under: &str,
+        dir: &TestDir,
+        wrapper: &str,
         variables: &[(&str, &str)],
         arguments: &str,
     ) -> Result<Self, (Option<i32>, String)> {
-        let log = place.path().join("log");
-        let words: Vec<_> = under.split_whitespace().chain([env!("CARGO_BIN_EXE_orderd")]).collect();
+        let log = dir.path().join("log");
+        let words: Vec<_> = wrapper.split_whitespace().chain([env!("CARGO_BIN_EXE_orderd")]).collect();
         let mut command = Command::new(words[0]);
-        bare(&mut command).args(&words[1..]).current_dir(place.path()).envs(variables.iter().copied());
+        bare(&mut command).args(&words[1..]).current_dir(dir.path()).envs(variables.iter().copied());
         command.args("serve --listen 127.0.0.1:0 --set limits.requests_per_minute=0".split(' '));
         command.args(arguments.split_whitespace());
         command.stdout(Stdio::piped()).stderr(File::options().create(true).append(true).open(&log).unwrap());
@@ -70,69 +62,65 @@ impl Server {
         }
     }
 
-    /// Waits until it ends by itself and gives its exit code; none if a signal ended it.
+    /// Waits until the server exits by itself. Returns its exit code, or `None` if a signal killed it.
     pub fn wait(&mut self) -> Option<i32> {
         self.process.wait().unwrap().code()
     }
 
-    /// Its process.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// The next line of its standard output.
+    /// Reads the next line of standard output.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
-    /// What it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Ends it at once.
+    /// Sends SIGKILL.
     pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Its process.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.process)
     }
 
-    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
 
-    /// Tells it to stop, waits until it has, and gives its exit code and what else it has printed.
+    /// Sends SIGTERM and waits. Returns the exit code and the rest of standard output.
     pub fn stop(mut self) -> (Option<i32>, String) {
-        // It may have ended already.
+        // The process may have exited already.
         let _ = kill_process(self.pid(), Signal::TERM);
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
         (self.process.wait().unwrap().code(), rest)
     }
 
-    /// Somebody without credentials.
+    /// A client without credentials.
     pub fn client(&self) -> Client {
         Client { address: self.address.clone(), token: None }
     }
 
-    /// The administrator of [`ADMIN`].
+    /// Logs in as [`ADMIN`].
     pub fn admin(&self) -> Client {
         self.try_admin().unwrap_or_else(|| panic!("cannot log in: {}", self.log()))
     }
 
-    /// The administrator of [`ADMIN`], if it is possible to log in.
+    /// Logs in as [`ADMIN`]; `None` if that fails.
     pub fn try_admin(&self) -> Option<Client> {
         self.log_in(ADMIN[0].1, ADMIN[1].1)
     }
 
-    /// Somebody with an e-mail address and a password, if it is possible to log in.
+    /// Logs in; `None` if that fails.
     pub fn log_in(&self, email: &str, password: &str) -> Option<Client> {
         let body = json!({"email": email, "password": password});
         let session = self.client().send("POST /v1/auth/login", &[], &body)?;
@@ -143,51 +131,41 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
-        for line in fs::read_to_string(&self.log).unwrap_or_default().lines() {
-            let line: Value = serde_json::from_str(line).unwrap_or_default();
-            if let Some(status) = line["http.status"].as_u64() {
-                NOTES.add(line["operation"].as_str(), status, line["error.code"].as_str());
-            }
-        }
     }
 }
 
-/// What came back.
+/// A response with a JSON body.
 #[derive(Debug)]
 pub struct Answer {
-    /// The status.
     pub status: u16,
-    /// The lines before the document.
     head: String,
-    /// The JSON document.
     pub body: Value,
 }
 
 impl Answer {
-    /// The value of a header, whose name is in lower case.
+    /// The value of the header with this lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }
 
-/// Sends requests, each over a connection of its own.
+/// A client that opens a connection for each request.
 #[derive(Clone)]
 pub struct Client {
     address: String,
-    /// The access token that it shows.
+    /// The access token or API key to send.
     pub token: Option<String>,
 }
 
 impl Client {
-    /// `GET` of this path.
     pub fn get(&self, path: &str) -> Answer {
         self.send(&format!("GET {path}"), &[], &Value::Null).unwrap()
     }
 
-    /// The body of `GET` of this path, which is text.
+    /// Returns the body of `GET path` as text.
     pub fn text(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
@@ -196,7 +174,7 @@ impl Client {
         answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
-    /// Sends a request such as `POST /v1/orders`; none if the connection broke before the whole answer was there.
+    /// Sends a request such as `POST /v1/orders`. Returns `None` if the connection broke before the whole response arrived.
     pub fn send(&self, request: &str, headers: &[(&str, &str)], body: &Value) -> Option<Answer> {
         let headers: Vec<_> = headers.iter().copied().chain([("Content-Type", "application/json")]).collect();
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -209,7 +187,7 @@ impl Client {
         Some(Answer { status, head: head.to_owned(), body })
     }
 
-    /// Sends a request and leaves its answer to be read.
+    /// Sends a request and returns the stream to read the response from.
     pub fn open(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Option<TcpStream> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

@@ -1,4 +1,4 @@
-//! Running the executable in a folder and an environment of its own.
+//! Runs the executable in a folder and an environment of its own.
 
 use std::{
     env, fs,
@@ -8,68 +8,61 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// How often to repeat what takes long: this often, or as often as `ORDERD_SOAK` says.
-pub fn cycles(few: usize) -> usize {
+/// How often to repeat a slow test: `default` times, or as often as `ORDERD_SOAK` says.
+pub fn cycles(default: usize) -> usize {
     #[allow(clippy::disallowed_methods, reason = "the tests are not the program")]
-    std::env::var("ORDERD_SOAK").ok().and_then(|number| number.parse().ok()).unwrap_or(few)
+    std::env::var("ORDERD_SOAK").ok().and_then(|number| number.parse().ok()).unwrap_or(default)
 }
 
-/// A working directory for one test, with nothing of the machine's environment.
-pub struct Workplace(TempDir);
+/// A working directory for one test. Commands run in it without the machine's environment.
+pub struct TestDir(TempDir);
 
-/// Takes away the machine's environment, but for what says where measurements of coverage go.
+/// Removes the machine's environment, except for the variable that says where coverage is recorded.
 pub fn bare(command: &mut Command) -> &mut Command {
     let kept = env::vars_os().filter(|(name, _)| name == "LLVM_PROFILE_FILE");
     command.env_clear().envs(kept)
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The exit code.
     pub code: i32,
-    /// Standard output.
     pub out: String,
-    /// Standard error.
     pub err: String,
 }
 
-impl Workplace {
-    /// An empty one.
+impl TestDir {
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// The folder.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Writes a file there.
     pub fn write(&self, name: &str, content: &str) {
         fs::write(self.path().join(name), content).unwrap();
     }
 
-    /// Runs `orderd` with these arguments, separated by spaces.
+    /// Runs `orderd` with arguments separated by spaces.
     pub fn run(&self, arguments: &str) -> Outcome {
         self.run_with(&[], arguments)
     }
 
-    /// Runs `orderd` with these environment variables and arguments.
     pub fn run_with(&self, variables: &[(&str, &str)], arguments: &str) -> Outcome {
         self.command(arguments).envs(variables.iter().copied()).output().unwrap().into()
     }
 
-    /// Runs `orderd` with these arguments and this standard input.
+    /// Runs `orderd` with `input` on its standard input.
     pub fn run_fed(&self, arguments: &str, input: &str) -> Outcome {
         let piped = self.command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = piped.unwrap();
-        // A command that refuses at once reads nothing.
+        // A command that fails early may not read its input.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap().into()
     }
 
-    /// Begins to run `orderd` with these arguments, and says nothing of what it prints.
+    /// Starts `orderd` in the background and discards its output.
     pub fn spawn(&self, arguments: &str) -> Child {
         self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }

@@ -1,9 +1,9 @@
-//! TLS on the real executable: what is spoken, what is refused, and how a certificate is replaced. The certificates are
-//! made for these tests, vouch for themselves and are good for a hundred years.
+//! TLS: versions, refused files, and the replacement of a certificate. The certificates were made for these tests, are
+//! self-signed and valid for a hundred years.
 
 use crate::{
     server::{ADMIN, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use rustix::process::Signal;
 use std::{
@@ -26,20 +26,20 @@ const FIRST: (&str, &str) = (include_str!("certificates/first.crt"), include_str
 const SECOND: (&str, &str) = (include_str!("certificates/second.crt"), include_str!("certificates/second.key"));
 const FLAGS: &str = "--set server.tls_cert=cert.pem --set server.tls_key=key.pem";
 
-/// A folder with these as `cert.pem` and `key.pem`.
-fn folder(certificate: &str, key: &str) -> Workplace {
-    let place = Workplace::new();
-    put(&place, certificate, key);
-    place
+/// A folder with `cert.pem` and `key.pem`.
+fn folder(certificate: &str, key: &str) -> TestDir {
+    let dir = TestDir::new();
+    put(&dir, certificate, key);
+    dir
 }
 
-fn put(place: &Workplace, certificate: &str, key: &str) {
-    place.write("cert.pem", certificate);
-    place.write("key.pem", key);
-    fs::set_permissions(place.path().join("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+fn put(dir: &TestDir, certificate: &str, key: &str) {
+    dir.write("cert.pem", certificate);
+    dir.write("key.pem", key);
+    fs::set_permissions(dir.path().join("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Asks for `/livez` as somebody who trusts this certificate only: the answer, and the protocol that was agreed on.
+/// Requests `/livez` as a client that trusts only this certificate.
 fn ask(server: &Server, trusted: &str, versions: &[&'static SupportedProtocolVersion]) -> Result<String, String> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
@@ -58,67 +58,67 @@ fn ask(server: &Server, trusted: &str, versions: &[&'static SupportedProtocolVer
 }
 
 #[test]
-fn it_speaks_tls_of_both_versions_and_asks_for_nothing_else_from_then_on() {
-    let place = folder(FIRST.0, FIRST.1);
-    let server = Server::start(&place, &ADMIN, FLAGS);
+fn tls_1_2_and_1_3_are_served_with_strict_transport_security() {
+    let dir = folder(FIRST.0, FIRST.1);
+    let server = Server::start(&dir, &ADMIN, FLAGS);
     assert!(server.secure);
     for version in [&TLS12, &TLS13] {
         let answer = ask(&server, FIRST.0, &[version]).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains("strict-transport-security: max-age=31536000\r\n"), "{answer}");
     }
-    assert!(ask(&server, SECOND.0, rustls::ALL_VERSIONS).is_err(), "a certificate that is not trusted");
+    assert!(ask(&server, SECOND.0, rustls::ALL_VERSIONS).is_err(), "the certificate is not trusted");
     let mut plain = TcpStream::connect(&server.address).unwrap();
     plain.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut answer = vec![];
-    // The connection may be reset: what matters is that nothing was answered.
+    // The connection may be reset.
     let _ = plain.read_to_end(&mut answer);
     assert!(!String::from_utf8_lossy(&answer).contains("HTTP/1.1 200"), "plain HTTP is not answered");
     assert_eq!(server.stop(), (Some(0), String::new()));
 }
 
 #[test]
-fn a_certificate_is_replaced_without_a_restart_and_a_bad_one_is_not_taken() {
-    let place = folder(FIRST.0, FIRST.1);
-    let server = Server::start(&place, &ADMIN, FLAGS);
-    let told = |expected: &str| {
+fn a_certificate_is_replaced_without_a_restart_unless_the_new_one_is_bad() {
+    let dir = folder(FIRST.0, FIRST.1);
+    let server = Server::start(&dir, &ADMIN, FLAGS);
+    let logs_after_sighup = |expected: &str| {
         server.signal(Signal::HUP);
         (0..100).any(|_| {
             sleep(Duration::from_millis(50));
             server.log().contains(expected)
         })
     };
-    put(&place, SECOND.0, FIRST.1);
-    assert!(told("the old one stays"), "{}", server.log());
+    put(&dir, SECOND.0, FIRST.1);
+    assert!(logs_after_sighup("the previous one stays in use"), "{}", server.log());
     ask(&server, FIRST.0, rustls::ALL_VERSIONS).unwrap();
-    put(&place, SECOND.0, SECOND.1);
-    assert!(told("was read anew"), "{}", server.log());
+    put(&dir, SECOND.0, SECOND.1);
+    assert!(logs_after_sighup("reloaded the TLS certificate"), "{}", server.log());
     ask(&server, SECOND.0, rustls::ALL_VERSIONS).unwrap();
     assert!(ask(&server, FIRST.0, rustls::ALL_VERSIONS).is_err());
 }
 
 #[test]
-fn a_server_without_a_certificate_has_none_to_read_anew() {
-    let server = Server::start(&Workplace::new(), &ADMIN, "");
+fn sighup_without_a_certificate_does_nothing() {
+    let server = Server::start(&TestDir::new(), &ADMIN, "");
     server.signal(Signal::HUP);
     assert_eq!(server.client().get("/livez").status, 200);
     assert_eq!(server.stop().0, Some(0));
 }
 
 #[test]
-fn the_health_check_asks_over_tls_whatever_the_certificate_says() {
-    let place = folder(FIRST.0, FIRST.1);
-    let server = Server::start(&place, &ADMIN, FLAGS);
-    put(&place, SECOND.0, SECOND.1);
+fn the_health_check_accepts_any_certificate() {
+    let dir = folder(FIRST.0, FIRST.1);
+    let server = Server::start(&dir, &ADMIN, FLAGS);
+    put(&dir, SECOND.0, SECOND.1);
     let check = format!("healthcheck --listen {}", server.address);
-    let asked = place.run(&format!("{check} {FLAGS}"));
-    let said = format!("https://{}/readyz: ready\n", server.address);
-    assert_eq!((asked.code, asked.out, asked.err.as_str()), (0, said, ""));
-    assert_eq!(place.run(&check).code, 1, "plain HTTP is not answered");
+    let asked = dir.run(&format!("{check} {FLAGS}"));
+    let expected = format!("https://{}/readyz: ready\n", server.address);
+    assert_eq!((asked.code, asked.out, asked.err.as_str()), (0, expected, ""));
+    assert_eq!(dir.run(&check).code, 1, "plain HTTP is not answered");
 }
 
 #[test]
-fn files_that_make_no_certificate_are_named() {
+fn bad_certificate_and_key_files_are_named() {
     for (certificate, key, reason) in [
         ("", FIRST.1, "cert.pem: has no certificate"),
         (FIRST.0, "", "key.pem: "),
@@ -129,23 +129,23 @@ fn files_that_make_no_certificate_are_named() {
         assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{}", refused.err);
         assert!(refused.err.starts_with(&format!("orderd: TLS: {reason}")), "{}", refused.err);
     }
-    let place = folder(FIRST.0, FIRST.1);
-    fs::set_permissions(place.path().join("key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
-    let refused = place.run(&format!("serve --db orders.db --listen 127.0.0.1:0 {FLAGS}"));
+    let dir = folder(FIRST.0, FIRST.1);
+    fs::set_permissions(dir.path().join("key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = dir.run(&format!("serve --db orders.db --listen 127.0.0.1:0 {FLAGS}"));
     assert_eq!(refused.code, 2);
     assert!(refused.err.contains("key.pem: every user may read"), "{}", refused.err);
-    let refused = Workplace::new().run(&format!("serve --db orders.db --listen 127.0.0.1:0 {FLAGS}"));
+    let refused = TestDir::new().run(&format!("serve --db orders.db --listen 127.0.0.1:0 {FLAGS}"));
     assert!(refused.code == 2 && refused.err.contains("cert.pem: No such file"), "{}", refused.err);
 }
 
 #[test]
-fn plain_http_on_an_address_that_others_reach_has_to_be_asked_for() {
-    let place = Workplace::new();
-    let refused = place.run("serve --db orders.db --listen 0.0.0.0:0");
+fn plain_http_on_a_public_address_must_be_allowed_explicitly() {
+    let dir = TestDir::new();
+    let refused = dir.run("serve --db orders.db --listen 0.0.0.0:0");
     assert_eq!((refused.code, refused.out.as_str()), (2, ""));
     assert!(refused.err.contains("plain HTTP") && refused.err.lines().count() == 1, "{}", refused.err);
-    let server = Server::start(&place, &ADMIN, "--set server.listen=0.0.0.0:0 --allow-plain-http");
+    let server = Server::start(&dir, &ADMIN, "--set server.listen=0.0.0.0:0 --allow-plain-http");
     assert_eq!(server.stop().0, Some(0));
-    let server = Server::start(&place, &ADMIN, "--set server.listen=0.0.0.0:0 --set server.trusted_proxies=192.0.2.1");
+    let server = Server::start(&dir, &ADMIN, "--set server.listen=0.0.0.0:0 --set server.trusted_proxies=192.0.2.1");
     assert_eq!(server.stop().0, Some(0));
 }

@@ -1,45 +1,72 @@
-//! Traces, as a collector gets them: over a real socket, from the real executable.
+//! Traces as a collector receives them: over a real socket, from the real executable.
 
 use crate::{
     server::{ADMIN, Server},
-    support::Workplace,
+    support::TestDir,
 };
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{Arc, Mutex},
     thread::spawn,
     time::Duration,
 };
+use tokio_rustls::rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
+/// A certificate for `localhost`.
+const CERTIFICATE: (&str, &str) = (include_str!("certificates/first.crt"), include_str!("certificates/first.key"));
 
-/// Takes whatever is sent to it.
+/// A server that accepts every request for traces.
 struct Collector {
     endpoint: String,
-    taken: Arc<Mutex<Vec<Value>>>,
+    received: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Collector {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}/v1/traces", listener.local_addr().unwrap());
-        let taken = Arc::new(Mutex::new(vec![]));
-        let shared = Arc::clone(&taken);
+        let received = Arc::new(Mutex::new(vec![]));
+        let shared = Arc::clone(&received);
         spawn(move || {
             for stream in listener.incoming() {
-                shared.lock().unwrap().extend(take(stream.unwrap()));
+                shared.lock().unwrap().extend(receive(stream.unwrap()));
             }
         });
-        Self { endpoint, taken }
+        Self { endpoint, received }
     }
 
-    /// Every span that was sent, with the resource's attributes checked.
+    /// A collector that speaks TLS and shows [`CERTIFICATE`].
+    fn start_with_tls() -> Self {
+        let certificate = CertificateDer::from_pem_slice(CERTIFICATE.0.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(CERTIFICATE.1.as_bytes()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = Arc::new(config.with_single_cert(vec![certificate], key).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("https://localhost:{}/v1/traces", listener.local_addr().unwrap().port());
+        let received = Arc::new(Mutex::new(vec![]));
+        let shared = Arc::clone(&received);
+        spawn(move || {
+            for stream in listener.incoming() {
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                shared.lock().unwrap().extend(receive(StreamOwned::new(connection, stream.unwrap())));
+            }
+        });
+        Self { endpoint, received }
+    }
+
+    /// Every span that was received, with the resource's attributes checked.
     fn spans(&self) -> Vec<Value> {
-        let taken = self.taken.lock().unwrap();
-        let resources = taken.iter().flat_map(|body| body["resourceSpans"].as_array().unwrap());
+        let received = self.received.lock().unwrap();
+        let resources = received.iter().flat_map(|body| body["resourceSpans"].as_array().unwrap());
         let checked = resources.inspect(|of| {
             assert_eq!(
                 of["resource"]["attributes"][0],
@@ -50,8 +77,8 @@ impl Collector {
     }
 }
 
-/// The body of one request, which is answered 200; none if the peer says nothing.
-fn take(stream: TcpStream) -> Option<Value> {
+/// Answers one request with 200 and returns its body; none if the peer sends nothing or does not trust the certificate.
+fn receive(stream: impl Read + Write) -> Option<Value> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -69,7 +96,9 @@ fn take(stream: TcpStream) -> Option<Value> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    reader.into_inner().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}").ok()?;
+    let mut stream = reader.into_inner();
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}").ok()?;
+    stream.flush().ok()?;
     Some(serde_json::from_slice(&body).unwrap())
 }
 
@@ -83,9 +112,9 @@ fn attribute<'a>(span: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
-fn a_request_and_its_write_are_steps_of_the_callers_trace() {
-    let (place, collector) = (Workplace::new(), Collector::start());
-    let server = Server::start(&place, &ADMIN, &format!("--set traces.otlp_endpoint={}", collector.endpoint));
+fn a_request_and_its_write_are_spans_of_the_callers_trace() {
+    let (dir, collector) = (TestDir::new(), Collector::start());
+    let server = Server::start(&dir, &ADMIN, &format!("--set traces.otlp_endpoint={}", collector.endpoint));
     let admin = server.admin();
     let recorded = format!("00-{TRACE}-{CALLER}-01");
     let headers = [("Idempotency-Key", "one"), ("traceparent", recorded.as_str()), ("X-Request-Id", "mine")];
@@ -102,7 +131,7 @@ fn a_request_and_its_write_are_steps_of_the_callers_trace() {
     assert_eq!(traces("/v1/events"), [json!(TRACE), json!("1".repeat(32))]);
     assert_eq!(traces("/v1/audit?limit=1"), [json!("1".repeat(32))]);
     let log = server.log();
-    assert_eq!(server.stop().0, Some(0), "what is left is sent before it ends");
+    assert_eq!(server.stop().0, Some(0), "the last spans are sent before it ends");
 
     let spans = collector.spans();
     let ours: Vec<_> = spans.iter().filter(|span| span["traceId"] == TRACE).collect();
@@ -116,7 +145,7 @@ fn a_request_and_its_write_are_steps_of_the_callers_trace() {
     let nanos = |span: &Value, end: &str| span[end].as_str().unwrap().parse::<u64>().unwrap();
     assert!(nanos(request, "startTimeUnixNano") <= nanos(write, "startTimeUnixNano"));
     assert!(nanos(write, "endTimeUnixNano") <= nanos(request, "endTimeUnixNano") + 1_000_000);
-    assert!(spans.iter().all(|span| span["traceId"] != "1".repeat(32)), "the caller does not record that one");
+    assert!(spans.iter().all(|span| span["traceId"] != "1".repeat(32)), "the caller does not sample that trace");
     assert!(spans.iter().any(|span| span["name"] == "request auth.login"), "a trace of its own: {spans:?}");
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["request.id"] == "mine" && line["trace.id"] == TRACE), "{log}");
@@ -124,11 +153,32 @@ fn a_request_and_its_write_are_steps_of_the_callers_trace() {
 }
 
 #[test]
-fn a_collector_that_is_not_there_harms_nobody_and_is_told_once() {
-    let place = Workplace::new();
+fn a_collector_may_speak_tls_if_its_certificate_is_trusted() {
+    let (dir, collector) = (TestDir::new(), Collector::start_with_tls());
+    dir.write("roots.pem", CERTIFICATE.0);
+    let arguments = format!("--set traces.otlp_endpoint={}", collector.endpoint);
+    let server = Server::start(&dir, &[ADMIN[0], ADMIN[1], ("SSL_CERT_FILE", "roots.pem")], &arguments);
+    server.admin();
+    assert_eq!(server.stop().0, Some(0));
+    assert!(collector.spans().iter().any(|span| span["name"] == "request auth.login"));
+
+    let (dir, collector) = (TestDir::new(), Collector::start_with_tls());
+    let arguments = format!("--set traces.otlp_endpoint={}", collector.endpoint);
+    let server = Server::start(&dir, &ADMIN, &arguments);
+    server.admin();
+    let log = dir.path().join("log");
+    assert_eq!(server.stop().0, Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("traces cannot be sent") && log.contains("TLS: "), "{log}");
+    assert!(collector.spans().is_empty());
+}
+
+#[test]
+fn a_collector_that_is_gone_harms_no_request_and_is_logged_once() {
+    let dir = TestDir::new();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let arguments = format!("--set traces.otlp_endpoint=http://{gone}/v1/traces --set metrics.public=true");
-    let server = Server::start(&place, &ADMIN, &arguments);
+    let server = Server::start(&dir, &ADMIN, &arguments);
     let admin = server.admin();
     for key in ["one", "two", "three"] {
         assert_eq!(admin.send("POST /v1/orders", &[("Idempotency-Key", key)], &order()).unwrap().status, 201);

@@ -6,10 +6,10 @@
 use crate::{
     kept_connection::KeptConnection,
     server::{ADMIN, Server},
-    support::{Workplace, cycles},
+    support::{TestDir, cycles},
 };
 use serde_json::json;
-use std::{thread::sleep, time::Duration};
+use std::{io::Read, thread::sleep, time::Duration};
 
 /// The default of `limits.body_bytes`.
 const BODY_LIMIT: usize = 1_048_576;
@@ -95,8 +95,8 @@ fn exchange(
 
 #[test]
 fn a_body_up_to_the_limit_is_read_and_the_next_request_is_answered() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     for early in early_answers(&server) {
         for framing in [Framing::Sized, Framing::Chunked] {
             for (length, rounds) in [(1, 10), (500, 10), (200_000, 3), (BODY_LIMIT, 1)] {
@@ -116,14 +116,14 @@ fn a_body_up_to_the_limit_is_read_and_the_next_request_is_answered() {
 
 #[test]
 fn requests_sent_right_behind_an_unread_body_are_answered_too() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     for early in early_answers(&server) {
         let mut connection = KeptConnection::to(&server);
         for round in 0..cycles(10) {
             connection.send(&format!("{}{}\r\n", early.head, Framing::Chunked.header(0)));
             sleep(Duration::from_millis(u64::try_from(round).unwrap() % 4));
-            connection.send(&format!("3\r\nabc\r\n0\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n"));
+            connection.send("3\r\nabc\r\n0\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
             for status in [early.status, "200"] {
                 let (head, _) = connection.response().unwrap_or_else(|| panic!("{}: lost", early.status));
                 assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{}: {head}", early.status);
@@ -134,8 +134,8 @@ fn requests_sent_right_behind_an_unread_body_are_answered_too() {
 
 #[test]
 fn a_body_over_the_limit_closes_the_connection_and_the_response_says_so() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     let too_large = Early {
         status: "413",
         head: "POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n".into(),
@@ -154,8 +154,8 @@ fn a_body_over_the_limit_closes_the_connection_and_the_response_says_so() {
 
 #[test]
 fn a_body_that_does_not_come_closes_the_connection_and_the_response_says_so() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     for framing in [Framing::Sized, Framing::Chunked] {
         let mut connection = KeptConnection::to(&server);
         connection.send(&format!("{}{}\r\n", early_answers(&server)[0].head, framing.header(10)));
@@ -167,8 +167,8 @@ fn a_body_that_does_not_come_closes_the_connection_and_the_response_says_so() {
 
 #[test]
 fn a_client_that_waits_for_100_continue_is_answered_at_once_and_told_that_the_connection_closes() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &ADMIN, "");
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
     for early in early_answers(&server) {
         for body in ["", "x"] {
             let mut connection = KeptConnection::to(&server);
@@ -192,4 +192,37 @@ fn a_client_that_waits_for_100_continue_is_answered_at_once_and_told_that_the_co
         let (head, _) = connection.response().unwrap();
         assert!(head.starts_with("HTTP/1.1 200 OK") && !says_close(&head), "{head}");
     }
+}
+
+#[test]
+fn an_import_that_ends_early_reads_its_body_and_the_next_request_is_answered() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
+    let admin = server.admin();
+    let key = json!({"name": "shop", "permissions": ["orders:create"]});
+    let key = admin.send("POST /v1/api-keys", &[], &key).unwrap().body;
+    let line = |reference: &str| {
+        let items = [json!({"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": 100})];
+        format!("{}\n", json!({"external_ref": reference, "currency": "EUR", "items": items}))
+    };
+    let (first, rest) = (line("first"), line("rest").repeat(3 * BODY_LIMIT / line("rest").len()));
+    let mut connection = KeptConnection::to(&server);
+    connection.send(&format!(
+        "POST /v1/orders/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n{first}",
+        key["secret"].as_str().unwrap(),
+        first.len() + rest.len()
+    ));
+    let mut found = 0;
+    while found != 200 {
+        found = admin.get("/v1/orders/ref/first").status;
+    }
+    let revoke = format!("DELETE /v1/api-keys/{}", key["id"].as_str().unwrap());
+    admin.open(&revoke, &[], "").unwrap().read_to_string(&mut String::new()).unwrap();
+    // The import ends with its next line, before the rest of the body is read.
+    connection.send(&rest);
+    let (head, body) = connection.response().unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK") && !says_close(&head), "{head}");
+    assert_eq!(body.lines().count(), 2, "{body}");
+    assert!(connection.get("/livez").unwrap().0.starts_with("HTTP/1.1 200 OK"));
 }

@@ -1,6 +1,6 @@
-//! `orderd user`, `orderd key` and `orderd keys`: what is done without a server, or beside one.
+//! `orderd user`, `orderd api-key` and `orderd signing-key`, with and without a running server.
 
-use crate::support::Workplace;
+use crate::support::TestDir;
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
@@ -9,24 +9,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where a server's log lines go.
+/// The file for the server's log.
 const LOG: &str = "log";
 const PASSWORD: &str = "a long and private phrase";
 
-/// A running server; stopped when the test is over.
+/// A running server. Dropping it kills the process.
 struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
-    fn start(place: &Workplace) -> Self {
+    fn start(dir: &TestDir) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_orderd"))
             .args(["serve", "--db", "shop.db", "--listen", "127.0.0.1:0", "--log-level", "trace"])
-            .current_dir(place.path())
+            .current_dir(dir.path())
             .env_clear()
             .stdout(Stdio::piped())
-            .stderr(File::create(place.path().join(LOG)).unwrap())
+            .stderr(File::create(dir.path().join(LOG)).unwrap())
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -35,7 +35,7 @@ impl Server {
         Self { child, address }
     }
 
-    /// Sends a request and gives the whole answer.
+    /// Sends a request and returns the whole response.
     fn send(&self, head: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
@@ -71,11 +71,11 @@ fn access_token(answer: &str) -> String {
 
 #[test]
 fn no_log_line_holds_a_secret() {
-    let place = Workplace::new();
-    place.run_fed(CREATE, PASSWORD);
-    let made = place.run("key create --db shop.db --user ada@example.com --name export --permission orders:read");
+    let dir = TestDir::new();
+    dir.run_fed(CREATE, PASSWORD);
+    let made = dir.run("api-key create --db shop.db --user ada@example.com --name export --permission orders:read");
     let secret = made.out.trim().split_once(' ').unwrap().1;
-    let server = Server::start(&place);
+    let server = Server::start(&dir);
     let login = server.log_in("ada@example.com", PASSWORD);
     let (access, refresh) = (access_token(&login), refresh_token(&login));
     server.log_in(PASSWORD, PASSWORD);
@@ -83,7 +83,7 @@ fn no_log_line_holds_a_secret() {
     server.me(&access);
     let again = server.send("POST /v1/auth/refresh HTTP/1.1", &format!(r#"{{"refresh_token":"{refresh}"}}"#));
     drop(server);
-    let log = fs::read_to_string(place.path().join(LOG)).unwrap();
+    let log = fs::read_to_string(dir.path().join(LOG)).unwrap();
     assert!(log.contains("\"operation\":\"auth.refresh\""), "{log}");
     for secret in [PASSWORD, secret, &access, &refresh, &access_token(&again), &refresh_token(&again)] {
         assert!(!log.contains(secret), "{secret} is in the log");
@@ -95,95 +95,121 @@ fn refresh_token(answer: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-fn key_id_of(token: &str) -> &str {
+fn signing_key_of(token: &str) -> &str {
     token.split('.').next().unwrap()
 }
 
 const CREATE: &str = "user create --db shop.db --email ada@example.com --name Ada --role admin --password-stdin";
 
 #[test]
-fn a_user_made_offline_can_log_in() {
-    let place = Workplace::new();
-    let made = place.run_fed(CREATE, &format!("{PASSWORD}\n"));
+fn a_user_created_offline_can_log_in() {
+    let dir = TestDir::new();
+    let made = dir.run_fed(CREATE, &format!("{PASSWORD}\n"));
     assert!(made.code == 0 && made.out.starts_with("usr_"), "{made:?}");
-    let again = place.run_fed(CREATE, PASSWORD);
+    let again = dir.run_fed(CREATE, PASSWORD);
     assert_eq!((again.code, again.err.as_str()), (1, "orderd: The e-mail address is in use\n"));
-    let weak = place.run_fed(&CREATE.replace("ada@", "grace@"), "short");
+    let weak = dir.run_fed(&CREATE.replace("ada@", "grace@"), "short");
     assert_eq!((weak.code, weak.err.as_str()), (2, "orderd: password must have at least 15 characters\n"));
-    let server = Server::start(&place);
+    let server = Server::start(&dir);
     assert!(server.log_in("ada@example.com", PASSWORD).starts_with("HTTP/1.1 200"));
-    let listed = place.run("user list --db shop.db");
+    let listed = dir.run("user list --db shop.db");
     let expected = format!("{}\tada@example.com\tadmin\tactive\tAda\n", made.out.trim());
     assert_eq!((listed.code, listed.out), (0, expected), "{}", listed.err);
     for command in [
         CREATE,
         "user disable --db shop.db --email ada@example.com",
-        "key revoke --db shop.db key_00000000000000000000000000",
+        "api-key revoke --db shop.db key_00000000000000000000000000",
     ] {
-        let refused = place.run_fed(command, PASSWORD);
+        let refused = dir.run_fed(command, PASSWORD);
         assert_eq!((refused.code, refused.err.as_str()), (3, "orderd: shop.db: in use by another orderd\n"));
     }
 }
 
 #[test]
-fn passwords_are_set_and_users_disabled_but_for_the_last_admin() {
-    let place = Workplace::new();
-    place.run_fed(CREATE, PASSWORD);
+fn passwords_are_set_and_users_disabled_except_the_last_admin() {
+    let dir = TestDir::new();
+    dir.run_fed(CREATE, PASSWORD);
     let staff = CREATE.replace("ada@", "grace@").replace("admin", "staff");
-    assert_eq!(place.run_fed(&staff, PASSWORD).code, 0);
-    let last = place.run("user disable --db shop.db --email ada@example.com");
-    assert_eq!((last.code, last.err.as_str()), (1, "orderd: The last administrator stays\n"));
-    let set =
-        place.run_fed("user passwd --db shop.db --email ada@example.com --password-stdin", "quite another phrase");
+    assert_eq!(dir.run_fed(&staff, PASSWORD).code, 0);
+    let last = dir.run("user disable --db shop.db --email ada@example.com");
+    assert_eq!((last.code, last.err.as_str()), (1, "orderd: The last administrator cannot be removed\n"));
+    let set = dir.run_fed("user passwd --db shop.db --email ada@example.com --password-stdin", "quite another phrase");
     assert_eq!((set.code, set.err.as_str()), (0, ""));
-    assert_eq!(place.run("user disable --db shop.db --email grace@example.com").code, 0);
-    let unknown = place.run("user disable --db shop.db --email eve@example.com");
+    assert_eq!(dir.run("user disable --db shop.db --email grace@example.com").code, 0);
+    let unknown = dir.run("user disable --db shop.db --email eve@example.com");
     assert_eq!((unknown.code, unknown.err.as_str()), (1, "orderd: No user has this address.\n"));
-    assert_eq!(place.run("user disable --db other.db --email eve@example.com").code, 1);
-    assert!(!place.path().join("other.db").exists());
-    let server = Server::start(&place);
+    assert_eq!(dir.run("user disable --db other.db --email eve@example.com").code, 1);
+    assert!(!dir.path().join("other.db").exists());
+    let server = Server::start(&dir);
     assert!(server.log_in("ada@example.com", PASSWORD).starts_with("HTTP/1.1 401"));
     assert!(server.log_in("ada@example.com", "quite another phrase").starts_with("HTTP/1.1 200"));
     assert!(server.log_in("grace@example.com", PASSWORD).starts_with("HTTP/1.1 401"));
 }
 
 #[test]
-fn keys_are_made_and_revoked_offline() {
-    let place = Workplace::new();
-    place.run_fed(CREATE, PASSWORD);
+fn api_keys_are_created_listed_and_revoked_offline() {
+    let dir = TestDir::new();
+    dir.run_fed(CREATE, PASSWORD);
     let made =
-        place.run("key create --db shop.db --user ada@example.com --name export --permission orders:read,users:read");
+        dir.run("api-key create --db shop.db --user ada@example.com --name export --permission orders:read,users:read");
     assert_eq!(made.code, 0, "{made:?}");
     let (id, secret) = made.out.trim().split_once(' ').unwrap();
+    let expiring =
+        "api-key create --db shop.db --user ada@example.com --name=till --permission orders:read --expires-at";
+    assert_eq!(dir.run(&format!("{expiring} 9000-01-01T00:00:00Z")).code, 0);
     {
-        let server = Server::start(&place);
+        let server = Server::start(&dir);
+        let listed = dir.run("api-key list --db shop.db");
+        assert_eq!((listed.code, listed.err.as_str()), (0, ""), "beside a running server");
+        let rows: Vec<Vec<_>> = listed.out.lines().map(|line| line.split('\t').collect()).collect();
+        let [export, till] = rows.as_slice() else { panic!("{rows:?}") };
+        let user = dir.run("user list --db shop.db").out;
+        assert_eq!((export[0], export[2], export[7]), (id, "orders:read,users:read", "export"));
+        assert!(secret.starts_with(export[1]) && !listed.out.contains(secret), "{export:?}");
+        assert!(user.starts_with(&format!("{}\t", export[3])) && export[4].starts_with("20"), "{export:?}");
+        assert_eq!((export[5], export[6]), ("-", "-"), "no expiry, never used");
+        assert!(till[5].starts_with("9000-01-01T00:00:00") && till[7] == "till", "{till:?}");
+        let listed = dir.run("api-key list --db shop.db");
+        assert_eq!((listed.code, listed.err.as_str()), (0, ""), "beside a running server");
+        let rows: Vec<Vec<_>> = listed.out.lines().map(|line| line.split('\t').collect()).collect();
+        let [export, till] = rows.as_slice() else { panic!("{rows:?}") };
+        let user = dir.run("user list --db shop.db").out;
+        assert_eq!((export[0], export[2], export[7]), (id, "orders:read,users:read", "export"));
+        assert!(secret.starts_with(export[1]) && !listed.out.contains(secret), "{export:?}");
+        assert!(user.starts_with(&format!("{}\t", export[3])) && export[4].starts_with("20"), "{export:?}");
+        assert_eq!((export[5], export[6]), ("-", "-"), "no expiry, never used");
+        assert!(till[5].starts_with("9000-01-01T00:00:00") && till[7] == "till", "{till:?}");
         let me = server.me(secret);
         assert!(me.starts_with("HTTP/1.1 200") && me.contains(r#""permissions":["orders:read","users:read"]"#), "{me}");
     }
-    assert_eq!(place.run(&format!("key revoke --db shop.db {id}")).code, 0);
-    assert!(Server::start(&place).me(secret).starts_with("HTTP/1.1 401"));
-    let own = place.run("key create --db shop.db --user ada@example.com --name x --permission orders:read_own");
+    assert_eq!(dir.run(&format!("api-key revoke --db shop.db {id}")).code, 0);
+    let listed = dir.run("api-key list --db shop.db");
+    assert!(listed.out.lines().count() == 1 && !listed.out.contains(id), "a revoked key is not listed: {}", listed.out);
+    let listed = dir.run("api-key list --db shop.db");
+    assert!(listed.out.lines().count() == 1 && !listed.out.contains(id), "a revoked key is not listed: {}", listed.out);
+    assert!(Server::start(&dir).me(secret).starts_with("HTTP/1.1 401"));
+    let own = dir.run("api-key create --db shop.db --user ada@example.com --name x --permission orders:read_own");
     assert_eq!(own.code, 2, "{own:?}");
 }
 
 #[test]
-fn a_running_server_takes_over_rotated_keys() {
-    let place = Workplace::new();
-    place.run_fed(CREATE, PASSWORD);
-    let server = Server::start(&place);
+fn a_running_server_takes_over_a_rotated_signing_key() {
+    let dir = TestDir::new();
+    dir.run_fed(CREATE, PASSWORD);
+    let server = Server::start(&dir);
     let old = access_token(&server.log_in("ada@example.com", PASSWORD));
-    let rotated = place.run("keys rotate --db shop.db");
+    let rotated = dir.run("signing-key rotate --db shop.db");
     assert_eq!((rotated.code, rotated.err.as_str()), (0, ""));
     let deadline = Instant::now() + Duration::from_secs(10);
     let new = loop {
         let token = access_token(&server.log_in("ada@example.com", PASSWORD));
-        if key_id_of(&token) != key_id_of(&old) {
+        if signing_key_of(&token) != signing_key_of(&old) {
             break token;
         }
-        assert!(Instant::now() < deadline, "the new key is not used");
+        assert!(Instant::now() < deadline, "the server does not use the new key");
         std::thread::sleep(Duration::from_millis(200));
     };
-    assert!(server.me(&old).starts_with("HTTP/1.1 200"), "tokens of the old key stay good");
+    assert!(server.me(&old).starts_with("HTTP/1.1 200"), "tokens of the old key stay valid");
     assert!(server.me(&new).starts_with("HTTP/1.1 200"));
-    assert_eq!(place.run("keys rotate --db elsewhere.db").code, 1);
+    assert_eq!(dir.run("signing-key rotate --db elsewhere.db").code, 1);
 }

@@ -1,7 +1,7 @@
-//! `orderd verify`: silent about a good file, and finds a changed value in each kind of row. SQLite's own check sees none
-//! of these.
+//! `orderd verify`: passes a good file and finds a changed value in each kind of row. SQLite's own integrity check finds
+//! none of these.
 
-use crate::{server::Server, support::Workplace};
+use crate::{server::Server, support::TestDir};
 use rusqlite::Connection;
 
 const CHECKS: [&str; 35] = [
@@ -42,33 +42,33 @@ const CHECKS: [&str; 35] = [
     "order_payments",
 ];
 
-/// A file that holds orders in every state: that of the release.
-fn released(place: &Workplace, name: &str) -> Connection {
+/// Opens a copy of the fixture of version 1, which has orders in every state.
+fn released(dir: &TestDir, name: &str) -> Connection {
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v1.db");
-    std::fs::copy(fixture, place.path().join(name)).unwrap();
-    Connection::open(place.path().join(name)).unwrap()
+    std::fs::copy(fixture, dir.path().join(name)).unwrap();
+    Connection::open(dir.path().join(name)).unwrap()
 }
 
-/// What verifying says after this `damage` was done by somebody who is past every rule.
-fn damaged(damage: &str) -> (i32, String) {
-    let place = Workplace::new();
-    let connection = released(&place, "d.db");
+/// Runs `verify` after `damage` was done with all constraints off.
+fn verify_damaged(damage: &str) -> (i32, String) {
+    let dir = TestDir::new();
+    let connection = released(&dir, "d.db");
     connection.execute_batch(&format!("PRAGMA ignore_check_constraints = ON; {damage}")).unwrap();
     connection.close().unwrap();
-    let outcome = place.run("verify --db d.db");
+    let outcome = dir.run("verify --db d.db");
     (outcome.code, outcome.out)
 }
 
 #[test]
-fn a_good_file_is_good_and_every_damage_is_found() {
-    let place = Workplace::new();
-    released(&place, "orders.db").close().unwrap();
-    let server = Server::start(&place, &[], "");
-    let beside = place.run("verify --db orders.db --json");
+fn a_good_file_passes_and_every_damage_is_found() {
+    let dir = TestDir::new();
+    released(&dir, "orders.db").close().unwrap();
+    let server = Server::start(&dir, &[], "");
+    let beside = dir.run("verify --db orders.db --json");
     let document: serde_json::Value = serde_json::from_str(&beside.out).unwrap();
     assert_eq!((beside.code, &document["ok"]), (0, &true.into()), "beside a running server: {}", beside.out);
     server.stop();
-    let good = place.run("verify --db orders.db");
+    let good = dir.run("verify --db orders.db");
     let lines: Vec<_> = CHECKS.iter().map(|name| format!("ok {name}")).collect();
     assert_eq!((good.code, good.out.lines().collect::<Vec<_>>()), (0, lines.iter().map(String::as_str).collect()));
     for (damage, check) in [
@@ -97,22 +97,22 @@ fn a_good_file_is_good_and_every_damage_is_found() {
         ("UPDATE skus SET sku = 'x' WHERE seq = 1", "item_sales_32_days: span 2764800, bucket "),
         ("DELETE FROM rollups WHERE rollup = 'items' AND span = 3600", "item_sales_hour: span 3600, bucket "),
     ] {
-        let (code, said) = damaged(damage);
-        assert_eq!(code, 3, "{damage}: {said}");
-        assert!(said.contains(&format!("FAULT {check}")), "{damage}: {said}");
+        let (code, output) = verify_damaged(damage);
+        assert_eq!(code, 3, "{damage}: {output}");
+        assert!(output.contains(&format!("FAULT {check}")), "{damage}: {output}");
     }
 }
 
 #[test]
-fn summaries_are_made_anew_and_only_from_whole_rows() {
-    let place = Workplace::new();
-    let connection = released(&place, "d.db");
+fn rollups_are_rebuilt_only_from_rows_without_faults() {
+    let dir = TestDir::new();
+    let connection = released(&dir, "d.db");
     let damage = "DELETE FROM rollups WHERE rollup = 'sales' AND span = 900 OR rollup = 'users'; DELETE FROM skus;
         UPDATE rollups SET sums = substr(sums, 3) WHERE rollup = 'statuses'";
     connection.execute_batch(damage).unwrap();
     connection.close().unwrap();
-    assert_eq!(place.run("verify --db d.db").code, 3);
-    let rebuilt = place.run("verify --db d.db --rebuild");
+    assert_eq!(dir.run("verify --db d.db").code, 3);
+    let rebuilt = dir.run("verify --db d.db --rebuild");
     assert_eq!(rebuilt.code, 0, "{rebuilt:?}");
     let mended: Vec<_> =
         rebuilt.out.lines().filter_map(|line| line.strip_prefix("REBUILT ")?.split(':').next()).collect();
@@ -134,51 +134,51 @@ fn summaries_are_made_anew_and_only_from_whole_rows() {
             "item_sales_quarter_hour"
         ]
     );
-    let good = place.run("verify --db d.db");
+    let good = dir.run("verify --db d.db");
     assert_eq!((good.code, good.out.lines().filter(|line| line.starts_with("ok ")).count()), (0, CHECKS.len()));
 
-    let connection = released(&place, "e.db");
+    let connection = released(&dir, "e.db");
     connection.execute_batch("DELETE FROM rollups; UPDATE orders SET note = 'x' WHERE seq = 4").unwrap();
     connection.close().unwrap();
-    let refused = place.run("verify --db e.db --rebuild --json");
+    let refused = dir.run("verify --db e.db --rebuild --json");
     let document: serde_json::Value = serde_json::from_str(&refused.out).unwrap();
     assert_eq!((refused.code, &document["checks"][0]["name"]), (3, &"orders".into()), "{refused:?}");
-    let figures = Connection::open(place.path().join("e.db")).unwrap();
+    let figures = Connection::open(dir.path().join("e.db")).unwrap();
     let left: i64 = figures.query_row("SELECT count(*) FROM rollups", [], |row| row.get(0)).unwrap();
-    assert_eq!(left, 0, "nothing was changed");
+    assert_eq!(left, 0, "nothing was rebuilt");
 }
 
 #[test]
-fn nothing_is_made_anew_under_a_server() {
-    let place = Workplace::new();
-    let server = Server::start(&place, &[], "");
-    let refused = place.run("verify --db orders.db --rebuild");
+fn nothing_is_rebuilt_under_a_running_server() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &[], "");
+    let refused = dir.run("verify --db orders.db --rebuild");
     assert_eq!((refused.code, refused.out.as_str()), (3, ""), "{refused:?}");
     server.stop();
-    assert_eq!(place.run("verify --db orders.db --rebuild").code, 0);
-    assert_eq!(place.run("verify --db none.db --rebuild").code, 1);
-    assert!(!place.path().join("none.db").exists());
+    assert_eq!(dir.run("verify --db orders.db --rebuild").code, 0);
+    assert_eq!(dir.run("verify --db none.db --rebuild").code, 1);
+    assert!(!dir.path().join("none.db").exists());
 }
 
 #[test]
-fn a_file_of_another_version_says_what_to_do() {
-    let place = Workplace::new();
-    let connection = released(&place, "newer.db");
+fn a_file_of_a_newer_version_is_refused_and_not_changed() {
+    let dir = TestDir::new();
+    let connection = released(&dir, "newer.db");
     connection.pragma_update(None, "user_version", 99).unwrap();
     connection.close().unwrap();
-    let before = std::fs::read(place.path().join("newer.db")).unwrap();
+    let before = std::fs::read(dir.path().join("newer.db")).unwrap();
     for command in ["verify", "verify --rebuild", "serve --listen 127.0.0.1:0"] {
-        let refused = place.run(&format!("{command} --db newer.db"));
+        let refused = dir.run(&format!("{command} --db newer.db"));
         assert_eq!(refused.code, 3, "{refused:?}");
         assert!(refused.err.contains("newer.db: schema 99 is newer than this program's"), "{refused:?}");
     }
-    assert_eq!(std::fs::read(place.path().join("newer.db")).unwrap(), before);
+    assert_eq!(std::fs::read(dir.path().join("newer.db")).unwrap(), before);
 }
 
 #[test]
-fn what_is_no_database_is_refused() {
-    let place = Workplace::new();
-    place.write("text.db", &"no database ".repeat(1000));
-    assert_eq!(place.run("verify --db text.db").code, 3);
-    assert_eq!(place.run("verify --db missing.db").code, 1);
+fn a_file_that_is_no_database_is_refused() {
+    let dir = TestDir::new();
+    dir.write("text.db", &"no database ".repeat(1000));
+    assert_eq!(dir.run("verify --db text.db").code, 3);
+    assert_eq!(dir.run("verify --db missing.db").code, 1);
 }

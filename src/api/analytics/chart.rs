@@ -1,6 +1,6 @@
-//! Reports as drawings (SVG): one panel for each currency, since currencies are never added together nor measured by the
-//! same axis. Lengths are tenths of a pixel, so that integers are fine enough. Colours follow the reader's scheme, light
-//! or dark; nothing in a drawing is loaded or run.
+//! Reports as drawings (SVG): one panel for each currency, since currencies are never added together nor measured by
+//! the same axis. Lengths are tenths of a pixel, so that integers are fine enough. Colours follow the reader's scheme,
+//! light or dark; nothing in a drawing is loaded or run.
 
 use super::{
     bars::{self, Bar, Segment},

@@ -1,7 +1,7 @@
 //! What can be asked of figures: the parameters of each report, and the question that they put.
 
 use crate::{
-    api::output::list::page_size,
+    api::input::list::PageSize,
     app::App,
     domain::{
         calendar::{Date, Days, LAST_DAY, Zone, last_day_from, parse_date},
@@ -87,14 +87,6 @@ report_parameters! {
         basis: Option<BasisName>,
         /// What to order by; `-net_amount` if left out.
         sort: Option<SortName>,
-        /// Entries of a page; more than 200 are lowered to 200.
-        #[schemars(range(min = 1))]
-        pub(super) limit: Option<u64>,
-        /// The `page.next` of the page before.
-        #[schemars(length(min = 1, max = 512))]
-        pub(super) cursor: Option<String>,
-        /// Whether to count the whole list: `page.total`.
-        pub(super) count: Option<bool>,
     }
 }
 
@@ -107,8 +99,7 @@ report_parameters! {
     /// What to ask of top items.
     TopItemsQuery {
         /// How many items; more than 200 are lowered to 200, and it is 50 if left out.
-        #[schemars(range(min = 1))]
-        limit: Option<u64>,
+        limit: Option<PageSize>,
     }
 }
 
@@ -150,7 +141,7 @@ impl TopItemsQuery {
     }
 
     pub(super) fn limit(&self) -> usize {
-        page_size(self.limit)
+        self.limit.unwrap_or(PageSize::DEFAULT).entries()
     }
 }
 

@@ -54,7 +54,8 @@ fn unsupported(media: &[&str]) -> Error {
     Error::new(&problem::UNSUPPORTED_MEDIA_TYPE).detail(format!("Send {}.", media.join(" or ")))
 }
 
-/// Refuses a body that is encoded or has another media type. Media type parameters such as `charset=utf-8` are accepted.
+/// Refuses a body that is encoded or has another media type. Media type parameters such as `charset=utf-8` are
+/// accepted.
 pub(super) fn check_media_type(headers: &HeaderMap, allowed: &[&str]) -> Result<()> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(unsupported(allowed).detail("Send the body without Content-Encoding."));

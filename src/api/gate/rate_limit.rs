@@ -12,7 +12,8 @@ use crate::{
 };
 use axum::http::{HeaderMap, HeaderValue};
 
-/// Counts the request against the limit of its caller or, without valid credentials, against this bucket of its address.
+/// Counts the request against the limit of its caller or, without valid credentials, against this bucket of its
+/// address.
 pub(super) fn count(app: &App, context: &Context, caller: Option<&Actor>, bucket: AnonymousBucket) -> Result<()> {
     let now = app.clock.now();
     let state = match (caller, context.address) {

@@ -1,22 +1,24 @@
-//! The arguments of handlers: each checks its part of the request, in the order in which a handler lists them.
+//! The arguments of handlers. Each extractor checks its part of the request, in the order in which a handler lists them.
 
 use super::{
     super::{
         context::Context,
         operation::{Idempotency, Operation},
     },
+    entity_tag::{EntityTags, version_of},
+    idempotency_key::idempotency_key,
     json, query, schema,
 };
 use crate::{
     app::App,
     auth::{Actor, Mac},
     domain::{digest::sha256, id::Identifier},
-    error::{Error, Fault, Result, problem},
-    service::{idempotency::IdempotentRequest, orders, sessions::Source},
+    error::{Error, Result, problem},
+    service::{idempotency::IdempotentRequest, orders::ExpectedVersion, sessions::Source},
 };
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
-    http::{HeaderMap, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
@@ -24,20 +26,17 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
-/// The longest `Idempotency-Key`.
-const MAX_KEY: usize = 255;
+/// The longest `User-Agent` that is stored, in characters; a longer one is cut.
+const MAX_USER_AGENT: usize = 255;
 
 impl FromRequestParts<App> for Actor {
     type Rejection = Error;
 
-    /// Whom the gate has let in.
+    /// The caller that the gate has authenticated.
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::new(&problem::UNAUTHENTICATED))
     }
 }
-
-/// The longest `User-Agent` that is kept.
-const MAX_USER_AGENT: usize = 255;
 
 impl FromRequestParts<App> for Source {
     type Rejection = Error;
@@ -45,7 +44,7 @@ impl FromRequestParts<App> for Source {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let context = parts.extensions.get::<Arc<Context>>();
         let context = context.ok_or_else(|| Error::internal("a request without context"))?;
-        let user_agent = parts.headers.get("user-agent").map(|v| String::from_utf8_lossy(v.as_bytes()));
+        let user_agent = parts.headers.get(header::USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes()));
         Ok(Self {
             request_id: Arc::clone(&context.request_id),
             trace: context.trace.recorded_id(app),
@@ -55,8 +54,8 @@ impl FromRequestParts<App> for Source {
     }
 }
 
-/// The identifier `{id}` of the path. One of another type or form is that of nothing, so that a request is first judged
-/// by what it says and then by what it is about.
+/// The identifier `{id}` of the path. One of another type or form becomes an identifier that nothing has, so that a
+/// request with other faults is refused for those before it is answered 404.
 pub struct PathId<I>(pub I);
 
 impl<I: Identifier + Send> FromRequestParts<App> for PathId<I> {
@@ -64,8 +63,8 @@ impl<I: Identifier + Send> FromRequestParts<App> for PathId<I> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let Segments(mut segments) = Segments::from_request_parts(parts, app).await?;
-        let known = segments.remove("id").and_then(|text| I::parse(&text));
-        Ok(Self(known.unwrap_or_else(|| I::from_bytes([0; 16]))))
+        let id = segments.remove("id").and_then(|text| I::parse(&text));
+        Ok(Self(id.unwrap_or_else(|| I::from_bytes([0; 16]))))
     }
 }
 
@@ -81,7 +80,7 @@ impl FromRequestParts<App> for Segments {
     }
 }
 
-/// The query parameters, held to the fields of `T`.
+/// The query parameters, checked against the schema of `T`.
 pub struct Parameters<T>(pub T);
 
 impl<T: JsonSchema + DeserializeOwned + Send + 'static> FromRequestParts<App> for Parameters<T> {
@@ -92,40 +91,33 @@ impl<T: JsonSchema + DeserializeOwned + Send + 'static> FromRequestParts<App> fo
     }
 }
 
-impl FromRequestParts<App> for orders::ExpectedVersion {
+impl FromRequestParts<App> for ExpectedVersion {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let required = app.config.idempotency.require_if_match;
-        Ok(if_match(&parts.headers).unwrap_or(if required { Self::Missing } else { Self::Unspecified }))
+        let absent = if required { Self::Missing } else { Self::Unspecified };
+        if_match(&parts.headers).map(|sent| sent.unwrap_or(absent))
     }
 }
 
-/// The versions that `If-Match` names, if it is sent.
-pub fn if_match(headers: &HeaderMap) -> Option<orders::ExpectedVersion> {
-    let mut tags = vec![];
-    for value in headers.get_all("if-match") {
-        tags.extend(value.to_str().unwrap_or_default().split(',').map(str::trim));
-    }
-    if tags.is_empty() {
-        return None;
-    }
-    if tags == ["*"] {
-        return Some(orders::ExpectedVersion::Any);
-    }
-    // A tag that is weak, or that this service never gave, matches nothing (RFC 9110, section 13.1.1).
-    let version = |tag: &str| {
-        let text = tag.strip_prefix('"')?.strip_suffix('"')?;
-        text.parse().ok().filter(|version: &i64| version.to_string() == text)
-    };
-    Some(orders::ExpectedVersion::OneOf(tags.into_iter().filter_map(version).collect()))
+/// The versions that `If-Match` names, or `None` if it was not sent.
+///
+/// # Errors
+/// `invalid_header` if it is malformed.
+pub fn if_match(headers: &HeaderMap) -> Result<Option<ExpectedVersion>> {
+    let tags = EntityTags::of(headers, &header::IF_MATCH, "If-Match")?;
+    Ok(tags.map(|tags| match tags {
+        EntityTags::Any => ExpectedVersion::Any,
+        EntityTags::Listed(tags) => ExpectedVersion::OneOf(tags.iter().filter_map(|tag| version_of(tag)).collect()),
+    }))
 }
 
-/// A JSON body held to its declaration, and what identifies the request that it came in.
+/// A JSON body, checked against the schema of `T`.
 pub struct Valid<T> {
     /// The body.
     pub body: T,
-    /// What identifies the request.
+    /// Identifies the request if it is sent again.
     pub attempt: IdempotentRequest,
 }
 
@@ -146,55 +138,21 @@ impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REQUIRED));
         }
         let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
-        let said = json::canonical(&blinded(&value, &app.fingerprints))?;
-        let fingerprint = sha256(&[method.as_bytes(), path.as_bytes(), &said]);
+        let canonical = json::canonical(&without_password(&value, &app.fingerprints))?;
+        let fingerprint = sha256(&[method.as_bytes(), path.as_bytes(), &canonical]);
         let retention = app.config.idempotency.retention;
         let attempt = IdempotentRequest { key, fingerprint, method, path, retention };
         Ok(Self { body: schema::valid(value)?, attempt })
     }
 }
 
-/// The body as fingerprints see it. They are kept, and a plain digest of a password would let whoever reads the database
-/// try out guesses much faster than its slow hash does.
-fn blinded<'v>(value: &'v Value, fingerprints: &Mac) -> Cow<'v, Value> {
+/// The body with `password` replaced by its keyed digest. Fingerprints are stored: a plain digest of a password would let
+/// a reader of the database test guesses much faster than the slow password hash does.
+fn without_password<'v>(value: &'v Value, fingerprints: &Mac) -> Cow<'v, Value> {
     let Some(Value::String(password)) = value.get("password") else { return Cow::Borrowed(value) };
     let mut value = value.clone();
     value["password"] = fingerprints.digest(password.as_bytes()).to_vec().into();
     Cow::Owned(value)
-}
-
-/// The `Idempotency-Key`: bare, or quoted as an RFC 8941 string, sent once.
-///
-/// # Errors
-/// `invalid_idempotency_key` if it is malformed or repeated.
-pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
-    let mut sent = headers.get_all("idempotency-key").iter();
-    let Some(value) = sent.next() else { return Ok(None) };
-    let refused = |code, detail: &str| {
-        Error::new(&problem::INVALID_IDEMPOTENCY_KEY).with_faults(vec![Fault::header("Idempotency-Key", code, detail)])
-    };
-    if sent.next().is_some() {
-        return Err(refused("repeated", "must be sent once"));
-    }
-    let key = value.to_str().ok().and_then(unquoted);
-    let key = key.filter(|key| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|c| (0x21..=0x7e).contains(&c)));
-    key.map(Some).ok_or_else(|| refused("invalid_format", "must be 1 to 255 printable ASCII characters without spaces"))
-}
-
-/// The content of an RFC 8941 string, or the text itself where it is not one.
-fn unquoted(text: &str) -> Option<String> {
-    let Some(rest) = text.strip_prefix('"') else { return Some(text.to_owned()) };
-    let inner = rest.strip_suffix('"')?;
-    let mut content = String::with_capacity(inner.len());
-    let mut characters = inner.chars();
-    while let Some(c) = characters.next() {
-        match c {
-            '"' => return None,
-            '\\' => content.push(characters.next().filter(|c| matches!(c, '"' | '\\'))?),
-            c => content.push(c),
-        }
-    }
-    Some(content)
 }
 
 #[cfg(test)]
@@ -202,41 +160,15 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
-    fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
-        values.iter().map(|v| (name.parse().unwrap(), HeaderValue::from_str(v).unwrap())).collect()
-    }
-
     #[test]
-    fn keys_are_bare_or_quoted() {
-        for (sent, read) in [("abc", "abc"), ("\"abc\"", "abc"), (r#""a\"b\\c""#, r#"a"b\c"#), ("a\"b", "a\"b")] {
-            assert_eq!(idempotency_key(&headers("idempotency-key", &[sent])).unwrap().as_deref(), Some(read));
-        }
-        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
-    }
-
-    #[test]
-    fn malformed_and_repeated_keys_are_refused() {
-        let long = "k".repeat(MAX_KEY + 1);
-        for sent in ["", "a b", "\"abc", "\"\"", "\"a\\b\"", "ä", long.as_str()] {
-            assert!(
-                idempotency_key(&headers("idempotency-key", &[sent]))
-                    .unwrap_err()
-                    .is(&problem::INVALID_IDEMPOTENCY_KEY),
-                "{sent}"
-            );
-        }
-        assert!(idempotency_key(&headers("idempotency-key", &["a", "a"])).is_err());
-    }
-
-    #[test]
-    fn if_match_takes_strong_tags_of_ours() {
-        use orders::ExpectedVersion;
-        assert!(if_match(&HeaderMap::new()).is_none());
-        assert!(matches!(if_match(&headers("if-match", &["*"])), Some(ExpectedVersion::Any)));
-        let sent = headers("if-match", &["\"3\", W/\"4\", 5", "\"x\"", "\"06\", \"+7\""]);
-        let Some(ExpectedVersion::OneOf(versions)) = if_match(&sent) else {
-            panic!("a list of tags");
+    fn if_match_names_versions() {
+        assert!(if_match(&HeaderMap::new()).unwrap().is_none());
+        let sent = |value| HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_static(value))]);
+        assert!(matches!(if_match(&sent("*")), Ok(Some(ExpectedVersion::Any))));
+        let Ok(Some(ExpectedVersion::OneOf(versions))) = if_match(&sent("\"3\", W/\"4\", \"x\", \"06\"")) else {
+            panic!("it is a list of tags")
         };
-        assert_eq!(versions, [3]);
+        assert_eq!(versions, [3, 4]);
+        assert!(if_match(&sent("5")).is_err());
     }
 }

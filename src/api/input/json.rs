@@ -1,48 +1,49 @@
-//! Strict JSON (RFC 8259 with the wisdom of RFC 7493, I-JSON): what is ambiguous or dangerous is refused here, before
-//! anything asks what it means. The parser is `serde_json`'s; the rules are ours.
+//! Strict JSON: RFC 8259 with the restrictions of I-JSON (RFC 7493). Ambiguous and dangerous documents are refused here,
+//! before any schema is checked. `serde_json` does the parsing; this module adds the restrictions.
 
-use crate::error::{Error, Result, problem};
+use crate::{
+    domain::money::MAX_AMOUNT,
+    error::{Error, Result, problem},
+};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// Levels of nesting that a document may have; the outermost array or object is the first.
+/// The deepest nesting of a document. The outermost array or object is level 1.
 pub const MAX_DEPTH: usize = 32;
-/// The largest magnitude that every JSON implementation reads exactly: 2^53 - 1 (RFC 7493, section 2.2).
-pub const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
-/// Characters of a client's key that an error repeats.
+/// How many characters of a client's key an error repeats.
 const MAX_ECHO: usize = 64;
 
-/// Reads one JSON document. Integers written with a fraction or exponent (`1999.0`, `1e3`) become plain integers.
+/// Parses one JSON document. An integer that is written with a fraction or exponent (`1999.0`, `1e3`) becomes an integer.
 ///
 /// # Errors
-/// `invalid_json` for anything but one UTF-8 JSON document with unique keys, at most [`MAX_DEPTH`] levels, text
-/// without NUL and lone surrogates, and numbers that fit a double.
+/// `invalid_json` unless the bytes are one JSON document in UTF-8 with unique keys, at most [`MAX_DEPTH`] levels, no NUL
+/// and no lone surrogates in text, and numbers that fit a double.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Document { levels_left: MAX_DEPTH }.deserialize(&mut deserializer).map_err(|fault| refuse(&fault))?;
-    deserializer.end().map_err(|fault| refuse(&fault))?;
+    let value = Document { levels_left: MAX_DEPTH }.deserialize(&mut deserializer).map_err(|fault| invalid(&fault))?;
+    deserializer.end().map_err(|fault| invalid(&fault))?;
     Ok(value)
 }
 
-/// The same bytes for the same document, whatever its white space and order of keys.
+/// Serialises a document so that neither white space nor the order of keys makes a difference.
 ///
 /// # Errors
-/// None for a value that [`parse`] has read.
+/// Never for a value that [`parse`] returned.
 pub fn canonical(value: &Value) -> Result<Vec<u8>> {
-    // serde_json keeps the keys of a map sorted (its feature `preserve_order` is off; a test watches that).
+    // serde_json keeps the keys of a map sorted while its feature `preserve_order` is off; a test checks that.
     serde_json::to_vec(value).map_err(Error::internal)
 }
 
-fn refuse(fault: &serde_json::Error) -> Error {
-    let mut words = fault.to_string();
-    if let Some(first) = words.get_mut(..1) {
+fn invalid(fault: &serde_json::Error) -> Error {
+    let mut detail = fault.to_string();
+    if let Some(first) = detail.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    Error::new(&problem::INVALID_JSON).detail(format!("{words}."))
+    Error::new(&problem::INVALID_JSON).detail(format!("{detail}."))
 }
 
-/// A JSON value that may nest this many levels deep.
+/// Deserialises a JSON value that may nest this many levels deeper.
 #[derive(Clone, Copy)]
 struct Document {
     levels_left: usize,
@@ -115,8 +116,8 @@ impl<'de> Visitor<'de> for Document {
         while let Some(key) = members.next_key::<String>()? {
             let key = without_nul(key)?;
             if object.contains_key(&key) {
-                let shown: String = key.chars().take(MAX_ECHO).collect();
-                return Err(de::Error::custom(format_args!("the key {shown:?} appears twice in one object")));
+                let echo: String = key.chars().take(MAX_ECHO).collect();
+                return Err(de::Error::custom(format_args!("the key {echo:?} appears twice in one object")));
             }
             let value = members.next_value_seed(inner)?;
             object.insert(key, value);
@@ -125,10 +126,10 @@ impl<'de> Visitor<'de> for Document {
     }
 }
 
-/// An integer if that is what it is: JSON Schema calls 1999.0 one, and so does everything after this.
+/// Converts a whole number to an integer, because JSON Schema counts 1999.0 as one.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "2^53 - 1 and less is exact in both")]
 fn number(value: f64) -> Option<Number> {
-    if value.fract() == 0.0 && value.abs() <= MAX_SAFE_INTEGER as f64 {
+    if value.fract() == 0.0 && value.abs() <= MAX_AMOUNT as f64 {
         return Some((value as i64).into());
     }
     Number::from_f64(value)
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_a_document() {
+    fn a_document_is_parsed() {
         let text = r#" {"items":[{"sku":"TEA-250","quantity":2}],"note":null,"draft":false,"\u00e9":"\ud83d\ude00"} "#;
         let expected = json!({"items":[{"sku":"TEA-250","quantity":2}],"note":null,"draft":false,"é":"😀"});
         assert_eq!(parse(text.as_bytes()).unwrap(), expected);
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dangerous_or_no_json_is_refused() {
+    fn dangerous_and_malformed_documents_are_refused() {
         let refused: &[&[u8]] = &[
             b"",
             b" ",

@@ -1,4 +1,4 @@
-//! The lines of a body that is read while it comes, however long it is.
+//! The lines of a body that is read as it arrives, so that it may be of any length.
 
 use crate::error::{Error, Result, problem};
 use axum::body::{Body, Bytes};
@@ -6,73 +6,74 @@ use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Bytes that a line may have.
+/// The longest line, in bytes, without its end.
 pub(crate) const MAX_LINE: usize = 1024 * 1024;
-/// How long a line, or as much of it as [`ENOUGH`], may take to come.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// As good as no limit.
-const FOR_EVER: Duration = Duration::from_hours(24 * 365);
-/// Bytes that are as good as a line.
-const ENOUGH: usize = 64 * 1024;
+/// The longest time in which a client has to send a line, or [`PROGRESS`] bytes of one.
+const LINE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The timeout for input of the operator's, which in effect is none.
+const NO_TIMEOUT: Duration = Duration::from_hours(24 * 365);
+/// How many bytes start the timeout anew, in the middle of a long line.
+const PROGRESS: usize = 64 * 1024;
 
 /// The lines of a body.
 pub struct Lines {
     body: Body,
-    patience: Duration,
-    /// What has come and belongs to no line yet.
-    rest: Bytes,
+    timeout: Duration,
+    /// Received bytes that are not part of a returned line yet.
+    buffered: Bytes,
     number: u64,
-    over: bool,
+    finished: bool,
 }
 
 impl Lines {
-    /// Those of `body`, which a client sends.
+    /// The lines of `body`, which a client sends within [`LINE_TIMEOUT`] each.
     pub fn of(body: Body) -> Self {
-        Self { body, patience: PATIENCE, rest: Bytes::new(), number: 0, over: false }
+        Self { body, timeout: LINE_TIMEOUT, buffered: Bytes::new(), number: 0, finished: false }
     }
 
-    /// Those of `body`, which comes from a file or a pipe of the operator's, and may take its time.
+    /// The lines of `body`, which is a file or a pipe of the operator's. It has no time limit.
     pub(crate) fn of_file(body: Body) -> Self {
-        Self { patience: FOR_EVER, ..Self::of(body) }
+        Self { timeout: NO_TIMEOUT, ..Self::of(body) }
     }
 
-    /// The next line without its end, and its number, from 1. A line that is too long is an error, and so is one that
-    /// comes too slowly, which is then the last. What is unfinished when the connection breaks is no line.
+    /// The next line without its end, and its number, counted from 1. A line that is too long is an error, and the next
+    /// line follows. A line that arrives too slowly is an error and ends the lines. An unfinished line is dropped when
+    /// the connection breaks.
     pub async fn next(&mut self) -> Option<(u64, Result<Vec<u8>>)> {
-        if self.over {
+        if self.finished {
             return None;
         }
         self.number += 1;
         let (mut line, mut length) = (vec![], 0);
-        let (mut deadline, mut received) = (Instant::now() + self.patience, 0);
+        let (mut deadline, mut received) = (Instant::now() + self.timeout, 0);
         loop {
-            let end = self.rest.iter().position(|&byte| byte == b'\n');
-            let part = self.rest.split_to(end.unwrap_or(self.rest.len()));
+            let end = self.buffered.iter().position(|&byte| byte == b'\n');
+            let part = self.buffered.split_to(end.unwrap_or(self.buffered.len()));
             length += part.len();
             if length <= MAX_LINE {
                 line.extend_from_slice(&part);
             }
             if end.is_some() {
-                let _ = self.rest.split_to(1);
+                let _ = self.buffered.split_to(1);
                 break;
             }
             match tokio::time::timeout_at(deadline, self.body.frame()).await {
                 Err(_) => {
-                    self.over = true;
+                    self.finished = true;
                     return Some((self.number, Err(Error::new(&problem::SLOW_BODY))));
                 }
-                Ok(Some(Ok(frame))) => self.rest = frame.into_data().unwrap_or_default(),
+                Ok(Some(Ok(frame))) => self.buffered = frame.into_data().unwrap_or_default(),
                 Ok(end) => {
-                    self.over = true;
+                    self.finished = true;
                     if end.is_some() || length == 0 {
                         return None;
                     }
                     break;
                 }
             }
-            received += self.rest.len();
-            if received >= ENOUGH {
-                (deadline, received) = (Instant::now() + self.patience, 0);
+            received += self.buffered.len();
+            if received >= PROGRESS {
+                (deadline, received) = (Instant::now() + self.timeout, 0);
             }
         }
         if length > MAX_LINE {
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_are_told_from_chunks() {
+    async fn chunks_do_not_affect_lines() {
         assert_eq!(lines(body(&["a\nb", "c\n", "\nd"])).await, numbered(&["a", "bc", "", "d"]));
         assert_eq!(lines(body(&["a\n"])).await, numbered(&["a"]));
         assert_eq!(lines(body(&[])).await, []);
@@ -122,13 +123,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_unfinished_when_the_connection_breaks_is_no_line() {
+    async fn an_unfinished_line_is_dropped_when_the_connection_breaks() {
         let broken = [Ok("a\nb"), Err(std::io::Error::other("gone"))];
         assert_eq!(lines(Body::from_stream(stream::iter(broken))).await, numbered(&["a"]));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_sends_too_little_is_given_up() {
+    async fn a_client_that_sends_too_slowly_is_refused() {
         let stalled = stream::iter([Ok::<_, std::io::Error>("a\nb")]).chain(stream::pending());
         let found = lines(Body::from_stream(stalled)).await;
         assert_eq!(found, [(1, "a".to_owned()), (2, "slow_body".to_owned())]);

@@ -1,5 +1,5 @@
-//! Query parameters, held to the same declarations as bodies: the fields of a type are the parameters, and every
-//! unknown, repeated or bad one is named together with those that are valid.
+//! Query parameters, checked against a schema like bodies: the fields of a type are the parameters. An error names every
+//! parameter that is unknown, repeated or wrong, and lists the valid ones.
 
 use super::schema::{Field, MAX_FAULTS, Shape, shape_of};
 use crate::error::{Error, Fault, Result, problem};
@@ -9,16 +9,16 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// The parameters of an operation that has none.
+/// No parameters.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoParameters {}
 
-/// Reads the part of the URL after the question mark. Each field of `T` is a parameter: an array is written with commas,
-/// and a map with `x-prefix` in its schema takes all parameters that start so (`metadata.colour=red`).
+/// Parses the part of the URL after the question mark. Each field of `T` is a parameter. An array is written with commas. A
+/// map whose schema has `x-prefix` takes all parameters with that prefix (`metadata.colour=red`).
 ///
 /// # Errors
-/// `invalid_parameter` with every fault; `internal` when `T` is not an object of such fields.
+/// `invalid_parameter` with every fault; `internal` if `T` is not an object of such fields.
 pub fn parse<T: JsonSchema + DeserializeOwned + 'static>(raw_query: &str) -> Result<T> {
     let shape = shape_of::<T>()?;
     let Shape::Object(object) = &*shape else {
@@ -49,9 +49,9 @@ pub fn parse<T: JsonSchema + DeserializeOwned + 'static>(raw_query: &str) -> Res
     serde_json::from_value(Value::Object(values)).map_err(Error::internal)
 }
 
-/// One parameter as it was sent, and the field that it belongs to.
+/// A parameter of the request and the field that it belongs to.
 struct Parameter<'a> {
-    /// As sent, after decoding.
+    /// As the client wrote it, percent-decoded.
     name: String,
     field: &'a Field,
     value: Value,
@@ -59,7 +59,7 @@ struct Parameter<'a> {
 
 impl Parameter<'_> {
     fn faults(&self) -> impl Iterator<Item = Fault> {
-        let faults = written(&self.field.shape).check(&self.value);
+        let faults = not_null(&self.field.shape).check(&self.value);
         faults.into_iter().map(|fault| Fault::parameter(&self.name, fault.code, fault.detail))
     }
 
@@ -88,7 +88,7 @@ fn parameter<'a>(fields: &'a [Field], pair: &str) -> Result<Parameter<'a>, Fault
     Err(Fault::parameter(name, "unknown_parameter", "is unknown here"))
 }
 
-/// Decodes `application/x-www-form-urlencoded`, as browsers and client libraries write queries.
+/// Decodes `application/x-www-form-urlencoded`, the form in which browsers and client libraries write queries.
 fn decode(text: &str) -> Result<String, &'static str> {
     let text = text.replace('+', " ");
     let two_digits = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|c| c.is_ascii_hexdigit());
@@ -99,10 +99,10 @@ fn decode(text: &str) -> Result<String, &'static str> {
     if decoded.contains('\0') { Err("must not have the character NUL") } else { Ok(decoded) }
 }
 
-/// The JSON value that `text` stands for where `shape` is expected; text that stands for none stays text, for the shape
-/// to refuse.
+/// Converts `text` to the JSON type that `shape` expects. Text that cannot be converted stays text, which the shape then
+/// refuses.
 fn read(shape: &Shape, text: &str) -> Value {
-    match written(shape) {
+    match not_null(shape) {
         Shape::Array { item, .. } => text.split(',').map(|part| read(item, part)).collect(),
         Shape::Boolean => match text {
             "true" => true.into(),
@@ -114,15 +114,15 @@ fn read(shape: &Shape, text: &str) -> Value {
             if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) {
                 return text.into();
             }
-            // Digits that do not fit are beyond every bound.
+            // A number that does not fit exceeds every bound, so its exact value does not matter.
             text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX }).into()
         }
         _ => text.into(),
     }
 }
 
-/// What can be written in a query: null cannot, it is left out.
-fn written(shape: &Shape) -> &Shape {
+/// The shape without null, which a query cannot express.
+fn not_null(shape: &Shape) -> &Shape {
     if let Shape::Nullable(inner) = shape { inner } else { shape }
 }
 
@@ -163,7 +163,7 @@ mod tests {
 
     #[derive(Debug, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code, reason = "the tests look at faults alone")]
+    #[allow(dead_code, reason = "the tests only look at faults")]
     struct Range {
         #[schemars(extend("format" = "date"))]
         from: String,
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_by_the_schema() {
+    fn parameters_are_converted_as_the_schema_says() {
         let filters: Filters = parse(
             "limit=99999999999999999999&count=true&status=draft,pending&q=t%c3%a9+%2B&metadata.a=1&metadata.b=%20&",
         )
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_named() {
+    fn every_fault_is_reported() {
         assert_eq!(
             faults::<Filters>(
                 "limit=0&limit=5&limti=1&count=yes&status=draft,gone&q=&metadata.colour=a&metadata.=x&metadata=1"
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn encoding_must_be_whole_and_utf_8() {
+    fn percent_encoding_must_be_complete_and_utf_8() {
         for (query, fault) in [
             ("q=%", "q invalid_format: must have two hexadecimal digits after each %"),
             ("q=%4", "q invalid_format: must have two hexadecimal digits after each %"),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_valid_ones_are_named() {
+    fn the_error_lists_the_valid_parameters() {
         let detail = |error: Error| error.public_detail().unwrap().to_owned();
         assert_eq!(
             detail(parse::<Filters>("x=1").unwrap_err()),

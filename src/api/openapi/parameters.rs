@@ -1,7 +1,10 @@
 //! Describes the parameters of an operation for OpenAPI: path, query and request headers.
 
 use crate::{
-    api::operation::{Idempotency, Operation, Versioning},
+    api::{
+        input::entity_tag,
+        operation::{Idempotency, Operation, Versioning},
+    },
     domain::id::{Identifier, KeyId, OrderId, SessionId, TransactionId, UserId},
 };
 use schemars::SchemaGenerator;
@@ -35,9 +38,8 @@ fn path_parameter(path: &str, name: &str) -> Value {
 }
 
 fn id<I: Identifier>() -> Value {
-    let prefix = I::PREFIX;
-    let example = format!("{prefix}_01h455vb4pex5vsknk084sn02q");
-    json!({"type": "string", "pattern": format!("^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"), "examples": [example]})
+    let example = format!("{}_01h455vb4pex5vsknk084sn02q", I::PREFIX);
+    json!({"type": "string", "pattern": I::PATTERN, "examples": [example]})
 }
 
 fn text(min: usize, max: usize, pattern: &str) -> Value {
@@ -67,7 +69,8 @@ fn query_parameter(name: &str, field: &Value) -> Value {
         parameter["description"] = text.into();
     }
     if let Some(prefix) = prefix.as_ref().and_then(Value::as_str) {
-        // OpenAPI has no parameters with a common prefix. An exploded object has the same form: one parameter for each key.
+        // OpenAPI has no parameters with a common prefix. An exploded object has the same form: one parameter for each
+        // key.
         (parameter["style"], parameter["explode"]) = ("form".into(), true.into());
         let mut names = json!({"pattern": format!("^{}", prefix.replace('.', "\\.")), "minLength": prefix.len() + 1});
         if let Some(most) = schema.get("propertyNames").and_then(|names| names["maxLength"].as_u64()) {
@@ -132,8 +135,10 @@ pub(super) fn shared() -> Value {
         let pattern = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#;
         json!({"type": "string", "pattern": pattern, "examples": ["7f0c4b1e-5a0e-4a54-9a0c-2f1d1f6f0a51"]})
     };
-    // There is no pattern: a tag of another form is accepted and matches nothing.
-    let tag = || json!({"type": "string", "examples": ["\"3\""]});
+    let if_match =
+        json!({"type": "string", "pattern": entity_tag::LIST_PATTERN, "examples": ["\"3\"", "\"3\", \"4\"", "*"]});
+    // There is no pattern: an If-None-Match of another form is accepted and matches nothing.
+    let if_none_match = json!({"type": "string", "examples": ["\"3\""]});
     // There is no pattern here either: a malformed value is accepted and replaced.
     let replaceable = |example: &str| json!({"type": "string", "examples": [example]});
     json!({
@@ -142,9 +147,9 @@ pub(super) fn shared() -> Value {
         "RequiredIdempotencyKey": header("Idempotency-Key", true,
             "A new key for each new request, the same key for each retry: the same key and request have the same outcome.", key()),
         "IfMatch": header("If-Match", false,
-            "The `ETag` of the version that the change is for. If the current version is another one, the response is 412.", tag()),
+            "The `ETag` of the version that the change is for. If the current version is another one, the response is 412.", if_match),
         "IfNoneMatch": header("If-None-Match", false,
-            "The `ETag` of the version that the caller has. If it is the current one, the response is 304.", tag()),
+            "The `ETag` of the version that the caller has. If it is the current one, the response is 304.", if_none_match),
         "RequestId": header("X-Request-Id", false,
             "Identifies the request in responses, logs, events and audit entries. It has 1 to 128 letters, digits, `.`, `_` \
             and `-`; any other value is replaced.", replaceable("checkout-7f0c4b1e")),

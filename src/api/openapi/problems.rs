@@ -1,5 +1,5 @@
-//! The problems that an operation can return: those that follow from its access, input and headers, and those that its row
-//! lists.
+//! The problems that an operation can return: those that follow from its access, input and headers, and those that its
+//! row lists.
 
 use crate::{
     api::{

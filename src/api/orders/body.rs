@@ -1,8 +1,9 @@
-//! The body that makes an order: its declaration, and its way into the domain.
+//! The body that creates an order: its schema, and its conversion into a domain draft.
 
 use crate::{
+    api::input::{integer::Amount, parsed::Parsed},
     domain::{
-        id::{Identifier, UserId},
+        id::UserId,
         money::{Currency, TaxRate},
         order::{Customer, OrderDraft, OrderStatus},
         pricing::{Fee, Line, Tax, price},
@@ -14,30 +15,27 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// What to order.
+/// An order to create.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = example())]
 pub struct CreateOrder {
     /// ISO 4217, upper case.
-    #[schemars(regex(pattern = r"^[A-Z]{3}$"), extend("format" = "iso-4217"))]
-    currency: String,
+    currency: Parsed<Currency>,
     /// What is ordered.
     #[schemars(length(min = 1, max = 500))]
     items: Vec<ItemBody>,
-    /// Charged beside the items.
+    /// Charged in addition to the items.
     #[schemars(length(max = 100))]
     fees: Option<Vec<FeeBody>>,
-    /// Taken off the whole, in minor units.
-    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
-    order_discount_amount: Option<i64>,
-    /// For whom; needs `orders:create`.
-    #[schemars(regex(pattern = r"^usr_[0-7][0-9a-hjkmnp-tv-z]{25}$"))]
-    user_id: Option<String>,
+    /// Deducted from the whole order, in minor units.
+    order_discount_amount: Option<Amount>,
+    /// The user whose order it is; needs `orders:create`.
+    user_id: Option<Parsed<UserId>>,
     /// Your own identifier, unique among all orders.
     #[schemars(length(min = 1, max = 255))]
     external_ref: Option<String>,
-    /// Who it is for.
+    /// The customer.
     customer: Option<CustomerBody>,
     /// Free text.
     #[schemars(length(max = 5000))]
@@ -45,7 +43,7 @@ pub struct CreateOrder {
     /// Your own data.
     #[schemars(extend("maxProperties" = 50, "propertyNames" = {"minLength": 1, "maxLength": 40}))]
     metadata: Option<BTreeMap<String, MetadataValue>>,
-    /// Whether to make a draft in place of a placed order.
+    /// Whether to create a draft instead of a placed order.
     draft: Option<bool>,
 }
 
@@ -59,30 +57,26 @@ pub(in crate::api) struct MetadataValue(#[schemars(length(max = 500))] pub(super
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewItem")]
 pub(in crate::api) struct ItemBody {
-    /// Stock-keeping unit.
+    /// The stock-keeping unit.
     #[schemars(length(min = 1, max = 64))]
     sku: String,
     /// What the customer sees.
     #[schemars(length(min = 1, max = 255))]
     name: String,
-    /// How many.
+    /// The number of units.
     #[schemars(range(min = 1, max = 1_000_000))]
     quantity: i64,
-    /// Price of one, in minor units.
-    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
-    unit_amount: i64,
-    /// Taken off the line, in minor units.
-    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
-    discount_amount: Option<i64>,
+    /// The price of one unit, in minor units.
+    unit_amount: Amount,
+    /// Deducted from the line, in minor units.
+    discount_amount: Option<Amount>,
     /// Percent, 0 to 100 with at most four decimals; not together with `tax_amount`.
-    #[schemars(regex(pattern = r"^(100(\.0{1,4})?|[1-9]?[0-9](\.[0-9]{1,4})?)$"))]
-    tax_rate: Option<String>,
+    tax_rate: Option<Parsed<TaxRate>>,
     /// Tax on the line, in minor units; not together with `tax_rate`.
-    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
-    tax_amount: Option<i64>,
+    tax_amount: Option<Amount>,
 }
 
-/// Something charged beside the items.
+/// A charge in addition to the items.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewFee")]
@@ -90,12 +84,11 @@ pub(in crate::api) struct FeeBody {
     /// What the customer sees.
     #[schemars(length(min = 1, max = 255))]
     name: String,
-    /// Minor units.
-    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
-    amount: i64,
+    /// The amount, in minor units.
+    amount: Amount,
 }
 
-/// Who an order is for.
+/// The customer of an order.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewCustomer")]
@@ -122,29 +115,21 @@ fn example() -> serde_json::Value {
 }
 
 impl CreateOrder {
-    /// The order that is asked for.
+    /// The order that the body describes, with its price.
     ///
     /// # Errors
-    /// `validation_failed` with every reason why there cannot be one.
+    /// `validation_failed` with every rule between fields that the body breaks.
     pub fn into_order(self) -> Result<NewOrder> {
         let mut faults = vec![];
-        let currency = Currency::parse(&self.currency);
-        if currency.is_none() {
-            faults.push(Fault::body("#/currency", "unknown", "must be a currency of ISO 4217"));
-        }
-        let user_id = self.user_id.as_deref().map(UserId::parse);
-        if user_id == Some(None) {
-            faults.push(Fault::body("#/user_id", "unknown", "must be an existing user"));
-        }
         let lines = lines(self.items, &mut faults);
         let fees: Vec<Fee> = self.fees.into_iter().flatten().map(Fee::from).collect();
-        let order_discount_amount = self.order_discount_amount.unwrap_or(0);
+        let order_discount_amount = self.order_discount_amount.map_or(0, Amount::get);
         let priced = price(&lines, &fees, order_discount_amount).map_err(|more| faults.extend(more));
-        let (Some(currency), Ok((line_totals, totals)), true) = (currency, priced, faults.is_empty()) else {
+        let (Ok((line_totals, totals)), true) = (priced, faults.is_empty()) else {
             return Err(Error::invalid(faults));
         };
         let draft = OrderDraft {
-            currency,
+            currency: self.currency.0,
             lines: lines.into_iter().zip(line_totals).collect(),
             fees,
             order_discount_amount,
@@ -155,31 +140,28 @@ impl CreateOrder {
             metadata: self.metadata.into_iter().flatten().map(|(key, value)| (key, value.0)).collect(),
         };
         let status = if self.draft == Some(true) { OrderStatus::Draft } else { OrderStatus::Pending };
-        Ok(NewOrder { draft, user_id: user_id.flatten(), status })
+        Ok(NewOrder { draft, user_id: self.user_id.map(|id| id.0), status })
     }
 }
 
-/// The lines as the domain has them; what is wrong with them goes to `faults`.
+/// The lines for the domain. A line with two kinds of tax is added to `faults`.
 pub(super) fn lines(items: Vec<ItemBody>, faults: &mut Vec<Fault>) -> Vec<Line> {
     let lines = items.into_iter().enumerate().map(|(i, item)| {
         let tax = match (item.tax_rate, item.tax_amount) {
-            (Some(_), Some(_)) => Err(("tax_amount", "conflict", "must not be sent together with tax_rate")),
-            (Some(rate), None) => {
-                TaxRate::parse(&rate).map(Tax::Rate).ok_or(("tax_rate", "invalid_format", "must be 0 to 100"))
+            (Some(_), Some(_)) => {
+                let detail = "must not be sent together with tax_rate";
+                faults.push(Fault::body(format!("#/items/{i}/tax_amount"), "conflict", detail));
+                Tax::Amount(0)
             }
-            (None, Some(amount)) => Ok(Tax::Amount(amount)),
-            (None, None) => Ok(Tax::Amount(0)),
+            (Some(rate), None) => Tax::Rate(rate.0),
+            (None, amount) => Tax::Amount(amount.map_or(0, Amount::get)),
         };
-        let tax = tax.unwrap_or_else(|(field, code, detail)| {
-            faults.push(Fault::body(format!("#/items/{i}/{field}"), code, detail));
-            Tax::Amount(0)
-        });
         Line {
             sku: item.sku,
             name: item.name,
             quantity: item.quantity,
-            unit_amount: item.unit_amount,
-            discount_amount: item.discount_amount.unwrap_or(0),
+            unit_amount: item.unit_amount.get(),
+            discount_amount: item.discount_amount.map_or(0, Amount::get),
             tax,
         }
     });
@@ -188,7 +170,7 @@ pub(super) fn lines(items: Vec<ItemBody>, faults: &mut Vec<Fault>) -> Vec<Line> 
 
 impl From<FeeBody> for Fee {
     fn from(fee: FeeBody) -> Self {
-        Self { name: fee.name, amount: fee.amount }
+        Self { name: fee.name, amount: fee.amount.get() }
     }
 }
 

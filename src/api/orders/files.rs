@@ -1,30 +1,32 @@
-//! Orders as files, for the command line: what to export is said and written as over HTTP, so that the bytes are the
-//! same. Where the file is, and how orders are read, is not known here.
+//! Exports of orders for the command line. Filters and formats are those of the API, so that the bytes are the same. Where
+//! the file is, and how orders are read, is not known here.
 
 use super::{Result, list::ListOrders};
 use crate::{
     api::{
-        input::query,
-        output::export::{self, Begins, Format},
+        input::{list::ListQuery, query},
+        output::{
+            csv_rows::OrderRow,
+            export::{self, Format, Part},
+        },
     },
     domain::{
         listing::{OrderQuery, Position},
         order::Order,
     },
-    service::views::OrderView,
 };
 use axum::body::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Which orders to export, and as what.
+/// Which orders to export, in which order and format.
 pub struct Export {
-    /// Which, and in which order.
+    /// Which orders, and in which order.
     pub query: OrderQuery,
     format: Format,
 }
 
 impl Export {
-    /// Those of the list with these parameters, as CSV.
+    /// An export as CSV of the orders that the list with these parameters has.
     ///
     /// # Errors
     /// `invalid_parameter` with every fault.
@@ -32,7 +34,7 @@ impl Export {
         Self::of(parameters, Format::Csv)
     }
 
-    /// Those of the list with these parameters, a line of JSON each.
+    /// An export as NDJSON of the orders that the list with these parameters has.
     ///
     /// # Errors
     /// `invalid_parameter` with every fault.
@@ -43,17 +45,18 @@ impl Export {
     fn of(parameters: &[(String, String)], format: Format) -> Result<Self> {
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
         let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
-        let asked: ListOrders = query::parse(&pairs.collect::<Vec<_>>().join("&"))?;
-        asked.refuse_paging()?;
-        Ok(Self { query: OrderQuery { filter: asked.filter()?, sort: asked.sort() }, format })
+        let query: ListQuery<ListOrders> = query::parse(&pairs.collect::<Vec<_>>().join("&"))?;
+        query.page.refuse_paging()?;
+        let sort = query.filter.sort();
+        Ok(Self { query: OrderQuery { sort, filter: query.filter.filter()? }, format })
     }
 
-    /// The bytes of the `orders` that come after a place.
+    /// The bytes of these orders, which follow `after` in the list. Before the first ones comes the header of the format.
     ///
     /// # Errors
-    /// `internal` for an order that cannot be written.
-    pub fn encode(&self, orders: &[Order], after: Option<Position>) -> Result<Bytes> {
-        let rows: Vec<_> = orders.iter().map(OrderView::from).collect();
-        export::encode(self.format, &rows, Begins::after(after.as_ref()))
+    /// `internal` if an order cannot be serialised.
+    pub fn encode(&self, orders: Vec<Order>, after: Option<Position>) -> Result<Bytes> {
+        let rows: Vec<_> = orders.into_iter().map(OrderRow).collect();
+        export::encode(self.format, &rows, Part::after(after.as_ref()))
     }
 }

@@ -1,4 +1,5 @@
-//! Importing orders: a line of JSON each, answered by a line each while more come, for as long as the caller may.
+//! Imports of orders. Each line of the body is an order in JSON, and each gets a line of the response while later lines are
+//! still arriving. The caller's permission is checked again for every line.
 
 use super::{Actor, App, CreateOrder, Error, OrderId, Result, orders};
 use crate::{
@@ -27,17 +28,17 @@ use serde_json::Value;
 use std::{convert::Infallible, future::ready, io, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// Lines that are worked on at once: they share a commit.
-const AT_ONCE: usize = 128;
-/// Bytes of the lines that are worked on at once. More than any one line has; when it is read it takes several times as
-/// much memory.
-const BYTES_AT_ONCE: usize = 8 * MAX_LINE;
-/// Bytes of answers that wait for a client who sends everything before reading anything; some 200,000 lines.
-const ANSWERS_AHEAD: u32 = 16 * 1024 * 1024;
+/// How many lines are imported concurrently. They share a commit.
+const CONCURRENT_LINES: usize = 128;
+/// How many bytes the lines that are imported concurrently may have together. A parsed line takes several times its bytes
+/// in memory. The limit exceeds the longest line.
+const CONCURRENT_BYTES: usize = 8 * MAX_LINE;
+/// How many bytes of results are buffered for a client that sends all lines before it reads: about 200,000 lines.
+const BUFFERED_RESULTS: u32 = 16 * 1024 * 1024;
 /// The longest `external_ref`, in characters.
 const MAX_REFERENCE: usize = 255;
 
-/// What became of a line.
+/// The result of a line.
 #[derive(Serialize)]
 struct LineAnswer<'a> {
     line: u64,
@@ -48,46 +49,46 @@ struct LineAnswer<'a> {
     problem: Option<ProblemBody<'a>>,
 }
 
-/// The answer to a line.
+/// The serialised result of a line.
 pub struct Answer {
-    /// A line of JSON, with its end.
+    /// A line of JSON with its line end.
     pub bytes: Bytes,
-    /// Whether the line has failed.
+    /// Whether the line failed.
     pub failed: bool,
 }
 
-/// Makes the orders of the lines whose references are not known yet. Reading goes on beside answering, for as much as
-/// may wait: many clients send all before they read, and would wait for us while we wait for them.
+/// Creates the orders whose references are not known yet. Lines are read while results wait to be sent, up to a limit:
+/// many clients send everything before they read, and would otherwise deadlock with the server.
 ///
 /// # Errors
-/// `overloaded` if as many imports are going on as may.
+/// `overloaded` if too many imports are running.
 pub(in crate::api) async fn import(State(app): State<App>, actor: Actor, body: Body) -> Result<Response> {
     let imports = &app.imports;
-    let places = if actor.may(Permission::OrdersCreate) { &imports.for_anybody } else { &imports.for_oneself };
-    let place = Arc::clone(places)
+    let limit = if actor.may(Permission::OrdersCreate) { &imports.for_anybody } else { &imports.for_oneself };
+    let permit = Arc::clone(limit)
         .try_acquire_owned()
-        .map_err(|_| Error::new(&problem::OVERLOADED).detail("As many imports are going on as may at once."))?;
+        .map_err(|_| Error::new(&problem::OVERLOADED).detail("Too many imports are running."))?;
     let (answers, mut waiting) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let _place = place;
+        let _permit = permit;
         work(app, actor, body, answers).await;
     });
     let answers = stream::poll_fn(move |context| waiting.poll_recv(context));
-    let answers = answers.map(|answer: Waiting| Ok::<_, Infallible>(answer.bytes));
+    let answers = answers.map(|answer: Buffered| Ok::<_, Infallible>(answer.bytes));
     Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(answers)).into_response())
 }
 
-/// An answer, and the room that it takes up until the client takes it.
-struct Waiting {
+/// A result that waits to be sent, and its share of [`BUFFERED_RESULTS`].
+struct Buffered {
     bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+    _share: OwnedSemaphorePermit,
 }
 
-/// Imports the lines of a file, which comes in `chunks`, with the answers that a client would get: each goes to `done`
-/// in the order of the lines, and the next lines wait for it.
+/// Imports the lines of a file, which arrives in `chunks`. The results are those that a client would get; each is passed to
+/// `done` in the order of the lines, and the next lines wait for it.
 ///
 /// # Errors
-/// The first one of `done`.
+/// The first error of `done`.
 pub async fn import_file<E>(
     app: &App,
     actor: &Actor,
@@ -102,49 +103,48 @@ pub async fn import_file<E>(
     Ok(())
 }
 
-/// Goes through the lines until they or the client are gone.
-async fn work(app: App, actor: Actor, body: Body, answers: mpsc::UnboundedSender<Waiting>) {
-    let room = Arc::new(Semaphore::new(ANSWERS_AHEAD as usize));
+/// Imports the lines until they end or the client disconnects.
+async fn work(app: App, actor: Actor, body: Body, answers: mpsc::UnboundedSender<Buffered>) {
+    let buffer = Arc::new(Semaphore::new(BUFFERED_RESULTS as usize));
     let mut answered = std::pin::pin!(answers_to(&app, &actor, Lines::of(body)));
     while let Some(Answer { bytes, .. }) = answered.next().await {
-        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(ANSWERS_AHEAD);
-        let Ok(permit) = Arc::clone(&room).acquire_many_owned(size).await else { return };
-        if answers.send(Waiting { bytes, _room: permit }).is_err() {
+        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(BUFFERED_RESULTS);
+        let Ok(permit) = Arc::clone(&buffer).acquire_many_owned(size).await else { return };
+        if answers.send(Buffered { bytes, _share: permit }).is_err() {
             return;
         }
     }
 }
 
-/// A line of an import, with its number, and as whom to import it.
+/// A line of an import and the caller for whom it is imported.
 struct Line {
     number: u64,
     actor: Actor,
     text: Result<Vec<u8>>,
 }
 
-/// The answers to the lines that are not empty, in their order.
+/// The results of all lines that are not empty, in the order of the lines.
 fn answers_to(app: &App, actor: &Actor, lines: Lines) -> impl Stream<Item = Answer> {
     let lines = stream::unfold(Some(lines), move |lines| permitted(app, actor, lines));
     let lines = lines.filter(|line| ready(!line.text.as_ref().is_ok_and(|text| text.trim_ascii().is_empty())));
-    let room = Arc::new(Semaphore::new(BYTES_AT_ONCE));
+    let memory = Arc::new(Semaphore::new(CONCURRENT_BYTES));
     let lines = lines.then(move |line| {
-        let (room, bytes) = (Arc::clone(&room), line.text.as_ref().map_or(0, Vec::len));
-        // The lines before it give their room back as they are done, whoever waits for what.
-        async move { (line, room.acquire_many_owned(u32::try_from(bytes).unwrap_or_default()).await) }
+        let (memory, bytes) = (Arc::clone(&memory), line.text.as_ref().map_or(0, Vec::len));
+        // Earlier lines release their share as soon as they are imported, so this always ends.
+        async move { (line, memory.acquire_many_owned(u32::try_from(bytes).unwrap_or_default()).await) }
     });
-    let work = move |(line, room)| async move {
-        let _room = room;
+    let work = move |(line, share)| async move {
+        let _share = share;
         answer(app, line).await
     };
-    lines.map(work).buffered(AT_ONCE)
+    lines.map(work).buffered(CONCURRENT_LINES)
 }
 
-/// The next line, and those after it. The first one that comes when the caller may not import any more says so, and is
-/// the last.
+/// The next line and those after it. If the caller may no longer import, the line is an error and the last one.
 async fn permitted(app: &App, actor: &Actor, lines: Option<Lines>) -> Option<(Line, Option<Lines>)> {
     let mut lines = lines?;
     let (number, text) = lines.next().await?;
-    let present = access::again(app, actor);
+    let present = access::recheck(app, actor);
     match present.and_then(|actor| actor.require(Permission::OrdersCreateOwn).map(|()| actor)) {
         Ok(actor) => Some((Line { number, actor, text }, Some(lines))),
         Err(error) => Some((Line { number, actor: actor.clone(), text: Err(error) }, None)),
@@ -162,11 +162,11 @@ async fn answer(app: &App, Line { number, actor, text }: Line) -> Answer {
         Err(error) => ("failed", None, Some(error)),
     };
     if let Some(cause) = error.filter(|e| e.problem().category == Category::Internal).and_then(Error::cause) {
-        tracing::error!(import.line = number, error.cause = %cause, "a line of an import failed");
+        tracing::error!(import.line = number, error.cause = %cause, "import line failed");
     }
     let problem = error.map(|error| ProblemBody::new(error, "/v1/orders/import", &actor.request_id));
     let answer = LineAnswer { line: number, result, id: id.map(AsText), problem };
-    // Numbers, strings and JSON values alone: nothing here can fail to be written.
+    // Numbers, strings and JSON values can always be serialised.
     let mut bytes = serde_json::to_vec(&answer).unwrap_or_default();
     bytes.push(b'\n');
     Answer { bytes: bytes.into(), failed: error.is_some() }

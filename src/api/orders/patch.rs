@@ -1,8 +1,9 @@
-//! Changing an order by a merge patch.
+//! Changes of an order by a merge patch (RFC 7396).
 
 use super::body::{FeeBody, ItemBody, MetadataValue, lines};
 use super::{Actor, App, Effect, ExpectedVersion, OrderId, PathId, Result, Target, Valid, orders};
 use crate::{
+    api::input::integer::Amount,
     domain::pricing::Fee,
     error::Error,
     service::orders::{Change, ChangeCustomer, ChangeOrder},
@@ -13,9 +14,8 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A merge patch (RFC 7396): absent fields stay, null clears, `metadata` and `customer` are merged by key.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
 #[schemars(example = serde_json::json!({"note": "Leave at the door", "metadata": {"gift": "yes"}}))]
 pub struct PatchOrder {
     /// Replaces all items.
@@ -24,9 +24,9 @@ pub struct PatchOrder {
     /// Replaces all fees.
     #[schemars(length(max = 100), with = "Option<Vec<FeeBody>>")]
     fees: Change<Vec<FeeBody>>,
-    /// Taken off the whole, in minor units; null is 0.
-    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64), with = "Option<i64>")]
-    order_discount_amount: Change<i64>,
+    /// Deducted from the whole order, in minor units; null means 0.
+    #[schemars(with = "Option<Amount>")]
+    order_discount_amount: Change<Amount>,
     /// Your own identifier, unique among all orders.
     #[schemars(length(min = 1, max = 255), with = "Option<String>")]
     external_ref: Change<String>,
@@ -37,7 +37,7 @@ pub struct PatchOrder {
     #[schemars(with = "Option<BTreeMap<String, Option<MetadataValue>>>",
         extend("maxProperties" = 100, "propertyNames" = {"minLength": 1, "maxLength": 40}))]
     metadata: Change<BTreeMap<String, Option<MetadataValue>>>,
-    /// Who it is for, merged by key.
+    /// The customer, merged by key.
     #[schemars(with = "Option<PatchCustomer>")]
     customer: Change<PatchCustomer>,
 }
@@ -67,10 +67,10 @@ impl From<PatchCustomer> for ChangeCustomer {
 }
 
 impl PatchOrder {
-    /// The change that is asked for.
+    /// The change that the patch describes.
     ///
     /// # Errors
-    /// `validation_failed` with every fault of the items.
+    /// `validation_failed` with every item that has two kinds of tax.
     pub fn into_change(self) -> Result<ChangeOrder> {
         let mut faults = vec![];
         let lines = self.items.map(|items| lines(items, &mut faults));
@@ -83,7 +83,7 @@ impl PatchOrder {
         Ok(ChangeOrder {
             lines,
             fees: self.fees.map(|fees| fees.into_iter().map(Fee::from).collect()),
-            order_discount_amount: self.order_discount_amount,
+            order_discount_amount: self.order_discount_amount.map(Amount::get),
             external_ref: self.external_ref,
             note: self.note,
             metadata: self.metadata.map(entries),

@@ -1,7 +1,8 @@
-//! Moving an order through its states over HTTP.
+//! The transitions of an order over HTTP.
 
 use super::{Actor, App, Effect, ExpectedVersion, OrderId, PathId, Result, Target, Valid, orders};
 use crate::{
+    api::input::integer::Amount,
     domain::order::Transition,
     service::orders::{Cancellation, Refund},
 };
@@ -9,12 +10,12 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// An action that needs no words.
+/// The body of an action without fields.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NoFields {}
 
-/// Moves an order along; to call it off takes more words.
+/// Places, confirms or fulfils an order.
 pub(in crate::api) async fn moves(
     transition: Transition,
     State(app): State<App>,
@@ -43,7 +44,7 @@ pub(in crate::api) struct CancelOrder {
 #[serde(untagged)]
 enum RefundBody {
     Word(RefundWord),
-    Amount(#[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))] i64),
+    Amount(Amount),
 }
 
 /// All or nothing.
@@ -54,7 +55,7 @@ enum RefundWord {
     None,
 }
 
-/// Calls an order off.
+/// Cancels an order.
 pub(in crate::api) async fn cancel(
     State(app): State<App>,
     actor: Actor,
@@ -65,7 +66,7 @@ pub(in crate::api) async fn cancel(
     let refund = body.refund.map(|refund| match refund {
         RefundBody::Word(RefundWord::Full) => Refund::Full,
         RefundBody::Word(RefundWord::None) => Refund::None,
-        RefundBody::Amount(amount) => Refund::Amount(amount),
+        RefundBody::Amount(amount) => Refund::Amount(amount.get()),
     });
     orders::cancel(&app, actor, attempt, Target { id, version }, Cancellation { reason: body.reason, refund }).await
 }

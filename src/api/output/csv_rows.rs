@@ -1,14 +1,16 @@
-//! The rows of exported lists: the scalar fields that all documents of a list have, in the documents' order.
+//! The rows of exported lists: the scalar fields that every document of a list has, in the order of the document.
 
 use super::export::{Cell, Row};
 use crate::{
-    domain::permission::Permission,
+    domain::{order::Order, permission::Permission, transaction::Transaction},
     service::views::{
         AsText, AuditView, EventView, KeyView, OrderView, RoleView, SessionView, TransactionView, UserView,
     },
 };
+use serde::{Serialize, Serializer};
 use std::fmt::Display;
 
+/// The text of a domain value.
 pub(crate) fn shown<T: Display>(value: &AsText<T>) -> Cell<'static> {
     Cell::Text(value.0.to_string().into())
 }
@@ -21,7 +23,16 @@ pub(crate) fn text(value: Option<&str>) -> Cell<'_> {
     value.map_or(Cell::Empty, |text| Cell::Text(text.into()))
 }
 
-impl Row for OrderView<'_> {
+/// An order in an export.
+pub(crate) struct OrderRow(pub(crate) Order);
+
+impl Serialize for OrderRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        OrderView::from(&self.0).serialize(serializer)
+    }
+}
+
+impl Row for OrderRow {
     const COLUMNS: &'static [&'static str] = &[
         "id",
         "number",
@@ -54,40 +65,50 @@ impl Row for OrderView<'_> {
     ];
 
     fn cells(&self) -> Vec<Cell<'_>> {
+        let order = OrderView::from(&self.0);
         vec![
-            shown(&self.id),
-            self.number.map_or(Cell::Empty, Cell::Number),
-            shown(&self.status),
-            shown(&self.payment_status),
-            shown(&self.currency),
-            shown_or_empty(self.user_id.as_ref()),
-            text(self.external_ref),
-            Cell::Number(self.subtotal_amount),
-            Cell::Number(self.order_discount_amount),
-            Cell::Number(self.discount_amount),
-            Cell::Number(self.fee_amount),
-            Cell::Number(self.tax_amount),
-            Cell::Number(self.total_amount),
-            Cell::Number(self.paid_amount),
-            Cell::Number(self.refunded_amount),
-            Cell::Number(self.balance_amount),
-            text(self.note),
-            Cell::Number(self.version),
-            Cell::Text(self.created_by.into()),
-            shown(&self.created_at),
-            shown(&self.updated_at),
-            shown_or_empty(self.placed_at.as_ref()),
-            shown_or_empty(self.confirmed_at.as_ref()),
-            shown_or_empty(self.fulfilled_at.as_ref()),
-            shown_or_empty(self.cancelled_at.as_ref()),
-            text(self.cancel_reason),
-            text(self.customer.as_ref().and_then(|customer| customer.name)),
-            text(self.customer.as_ref().and_then(|customer| customer.email)),
+            shown(&order.id),
+            order.number.map_or(Cell::Empty, Cell::Number),
+            shown(&order.status),
+            shown(&order.payment_status),
+            shown(&order.currency),
+            shown_or_empty(order.user_id.as_ref()),
+            text(order.external_ref),
+            Cell::Number(order.subtotal_amount),
+            Cell::Number(order.order_discount_amount),
+            Cell::Number(order.discount_amount),
+            Cell::Number(order.fee_amount),
+            Cell::Number(order.tax_amount),
+            Cell::Number(order.total_amount),
+            Cell::Number(order.paid_amount),
+            Cell::Number(order.refunded_amount),
+            Cell::Number(order.balance_amount),
+            text(order.note),
+            Cell::Number(order.version),
+            Cell::Text(order.created_by.into()),
+            shown(&order.created_at),
+            shown(&order.updated_at),
+            shown_or_empty(order.placed_at.as_ref()),
+            shown_or_empty(order.confirmed_at.as_ref()),
+            shown_or_empty(order.fulfilled_at.as_ref()),
+            shown_or_empty(order.cancelled_at.as_ref()),
+            text(order.cancel_reason),
+            text(order.customer.as_ref().and_then(|customer| customer.name)),
+            text(order.customer.as_ref().and_then(|customer| customer.email)),
         ]
     }
 }
 
-impl Row for TransactionView<'_> {
+/// A payment or refund in a list.
+pub(crate) struct TransactionRow(pub(crate) Transaction);
+
+impl Serialize for TransactionRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        TransactionView::from(&self.0).serialize(serializer)
+    }
+}
+
+impl Row for TransactionRow {
     const COLUMNS: &'static [&'static str] = &[
         "id",
         "order_id",
@@ -104,19 +125,20 @@ impl Row for TransactionView<'_> {
     ];
 
     fn cells(&self) -> Vec<Cell<'_>> {
+        let transaction = TransactionView::from(&self.0);
         vec![
-            shown(&self.id),
-            shown(&self.order_id),
-            shown(&self.kind),
-            shown(&self.status),
-            Cell::Number(self.amount),
-            shown(&self.currency),
-            text(self.provider),
-            text(self.provider_ref),
-            shown_or_empty(self.payment_id.as_ref()),
-            text(self.reason),
-            shown(&self.occurred_at),
-            shown(&self.recorded_at),
+            shown(&transaction.id),
+            shown(&transaction.order_id),
+            shown(&transaction.kind),
+            shown(&transaction.status),
+            Cell::Number(transaction.amount),
+            shown(&transaction.currency),
+            text(transaction.provider),
+            text(transaction.provider_ref),
+            shown_or_empty(transaction.payment_id.as_ref()),
+            text(transaction.reason),
+            shown(&transaction.occurred_at),
+            shown(&transaction.recorded_at),
         ]
     }
 }
@@ -140,11 +162,11 @@ impl Row for EventView {
     }
 }
 
-fn switch(value: bool) -> Cell<'static> {
+fn boolean(value: bool) -> Cell<'static> {
     Cell::Text(if value { "true" } else { "false" }.into())
 }
 
-fn names(permissions: &[AsText<Permission>]) -> Cell<'static> {
+fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
     let names: Vec<_> = permissions.iter().map(|permission| permission.0.name()).collect();
     Cell::Text(names.join(" ").into())
 }
@@ -177,7 +199,7 @@ impl Row for SessionView {
             shown(&self.expires_at),
             text(self.ip.as_deref()),
             text(self.user_agent.as_deref()),
-            switch(self.current),
+            boolean(self.current),
         ]
     }
 }
@@ -186,7 +208,7 @@ impl Row for RoleView {
     const COLUMNS: &'static [&'static str] = &["name", "permissions", "built_in"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
-        vec![text(Some(&self.name)), names(&self.permissions), switch(self.built_in)]
+        vec![text(Some(&self.name)), permission_names(&self.permissions), boolean(self.built_in)]
     }
 }
 
@@ -199,7 +221,7 @@ impl Row for KeyView {
             shown(&self.id),
             text(Some(&self.name)),
             text(Some(&self.prefix)),
-            names(&self.permissions),
+            permission_names(&self.permissions),
             shown(&self.created_by),
             shown(&self.created_at),
             shown_or_empty(self.expires_at.as_ref()),

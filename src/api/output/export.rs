@@ -1,6 +1,6 @@
-//! Lists in other forms than pages: all rows at once, as CSV (RFC 4180) or a line of JSON each. Rows are read a page at a
-//! time when the client takes more, so that an export of any size needs the memory of one page, holds no snapshot while
-//! it waits, and stops when the client goes.
+//! Exports: all rows of a list, as CSV (RFC 4180) or NDJSON. The next rows are read when the client has taken the previous
+//! ones, so that an export of any size needs the memory of [`ROWS_AT_ONCE`] rows, holds no snapshot while it waits, and
+//! ends when the client disconnects.
 
 use super::super::operation::{CSV, JSON, NDJSON};
 use crate::{
@@ -17,19 +17,19 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use std::borrow::Cow;
 
-/// The media type of CSV that begins with the names of its columns.
+/// The media type of CSV with a header row.
 pub(crate) const CSV_WITH_HEADER: &str = "text/csv; charset=utf-8; header=present";
-/// Rows that are read at once.
+/// How many rows are read at a time.
 pub(crate) const ROWS_AT_ONCE: usize = 500;
 
-/// The form in which a client would like a list.
+/// The format of a list that the client prefers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// A page, in JSON.
+    /// A page of the list, in JSON.
     Page,
-    /// All rows, comma-separated.
+    /// All rows.
     Csv,
-    /// All rows, a line of JSON each.
+    /// All rows.
     Ndjson,
 }
 
@@ -45,8 +45,8 @@ impl FromRequestParts<App> for Format {
     }
 }
 
-/// The one of the `offered` media types that the `Accept` header likes best (RFC 9110, section 12.5.1); of equals, and
-/// where it likes none, the first.
+/// The one of the `offered` media types that the `Accept` header prefers (RFC 9110, section 12.5.1). Among equals, and if
+/// none is acceptable, it is the first.
 pub(crate) fn preferred(headers: &HeaderMap, offered: &[&'static str]) -> &'static str {
     let accepted: Vec<_> = headers
         .get_all(header::ACCEPT)
@@ -65,7 +65,7 @@ pub(crate) fn preferred(headers: &HeaderMap, offered: &[&'static str]) -> &'stat
     best.1
 }
 
-/// A media range and its weight in thousandths.
+/// Parses a media range and its weight, in thousandths.
 fn range(text: &str) -> (String, u32) {
     let mut parts = text.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -76,7 +76,7 @@ fn range(text: &str) -> (String, u32) {
     (media, thousandths)
 }
 
-/// How closely a range names `media`, and its weight; nothing if it does not name it.
+/// How specifically the range matches `media`, and its weight; `None` if it does not match.
 fn rank(media: &str, (range, weight): &(String, u32)) -> Option<(u8, u32)> {
     let family = range.strip_suffix("/*");
     match (range == media, family) {
@@ -89,18 +89,16 @@ fn rank(media: &str, (range, weight): &(String, u32)) -> Option<(u8, u32)> {
 
 /// A field of a CSV row.
 pub(crate) enum Cell<'a> {
-    /// Text, which a spreadsheet must not run.
+    /// Text. It is escaped if a spreadsheet would take it for a formula.
     Text(Cow<'a, str>),
-    /// A number.
     Number(i64),
-    /// A sum, which has no bounds.
+    /// A sum of amounts, which may exceed an `i64`.
     Sum(i128),
-    /// Nothing.
     Empty,
 }
 
 impl Cell<'_> {
-    /// As it stands in the file. A spreadsheet takes text that begins so for a formula.
+    /// The field as the file has it. Spreadsheets take text that begins with these characters for a formula.
     fn written(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}").into(),
@@ -112,17 +110,17 @@ impl Cell<'_> {
     }
 }
 
-/// A row of a list that can be exported.
+/// An entry of a list that can be exported.
 pub(crate) trait Row: Serialize {
-    /// The names of its columns in CSV.
+    /// The header row of the CSV.
     const COLUMNS: &'static [&'static str];
 
-    /// Its fields, one for each column.
+    /// The fields of the row, one for each column.
     fn cells(&self) -> Vec<Cell<'_>>;
 }
 
-/// The bytes of some rows, and of the line before the first ones that a format begins with.
-pub(crate) fn encode<R: Row>(format: Format, rows: &[R], begins: Begins) -> Result<Bytes> {
+/// Serialises some rows. CSV has a header row before the first ones.
+pub(crate) fn encode<R: Row>(format: Format, rows: &[R], part: Part) -> Result<Bytes> {
     if format != Format::Csv {
         let mut lines = vec![];
         for row in rows {
@@ -132,7 +130,7 @@ pub(crate) fn encode<R: Row>(format: Format, rows: &[R], begins: Begins) -> Resu
         return Ok(lines.into());
     }
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(vec![]);
-    if begins == Begins::Here {
+    if part == Part::First {
         writer.write_record(R::COLUMNS).map_err(Error::internal)?;
     }
     for row in rows {
@@ -142,45 +140,43 @@ pub(crate) fn encode<R: Row>(format: Format, rows: &[R], begins: Begins) -> Resu
     writer.into_inner().map(Bytes::from).map_err(|e| Error::internal(e.to_string()))
 }
 
-/// Whether an export begins with these rows.
+/// Which part of an export some rows are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Begins {
-    /// It does.
-    Here,
-    /// It has begun before.
-    Earlier,
+pub(crate) enum Part {
+    First,
+    Later,
 }
 
-impl Begins {
-    /// Whether the rows after `place` are the first.
-    pub(crate) fn after<P>(place: Option<&P>) -> Self {
-        if place.is_none() { Self::Here } else { Self::Earlier }
+impl Part {
+    /// The part that begins after the entry with this key; without a key it is the first.
+    pub(crate) fn after<K>(key: Option<&K>) -> Self {
+        if key.is_none() { Self::First } else { Self::Later }
     }
 }
 
-/// The answer that streams what `read` gives: the bytes after a place, and the next place if there are more.
+/// Streams the parts that `read` returns: the bytes of the entries after a key, and the next key if more follow.
 ///
 /// # Errors
-/// Those of the first page. A later one breaks the stream off, which the client sees.
-pub(crate) async fn stream<P, F, R>(format: Format, read: R) -> Result<Response>
+/// Those of the first part. A later error aborts the stream, which the client can tell from a complete one.
+pub(crate) async fn stream<K, F, R>(format: Format, read: R) -> Result<Response>
 where
-    P: Send + 'static,
-    F: Future<Output = Result<(Bytes, Option<P>)>> + Send + 'static,
-    R: Fn(Option<P>) -> F + Send + 'static,
+    K: Send + 'static,
+    F: Future<Output = Result<(Bytes, Option<K>)>> + Send + 'static,
+    R: Fn(Option<K>) -> F + Send + 'static,
 {
     let (first, next) = read(None).await?;
-    let rest = stream::try_unfold(next, move |place| {
-        let page = place.map(|place| read(Some(place)));
+    let rest = stream::try_unfold(next, move |key| {
+        let part = key.map(|key| read(Some(key)));
         async move {
-            match page {
-                Some(page) => page.await.map(Some),
+            match part {
+                Some(part) => part.await.map(Some),
                 None => Ok(None),
             }
         }
     });
-    let rest = rest.inspect(|page| {
-        if let Err(error) = page {
-            tracing::warn!(error.code = error.problem().code, "an export broke off");
+    let rest = rest.inspect(|part| {
+        if let Err(error) = part {
+            tracing::warn!(error.code = error.problem().code, "export aborted");
         }
     });
     let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest));
@@ -188,7 +184,7 @@ where
     Ok(([(header::CONTENT_TYPE, media)], body).into_response())
 }
 
-/// Refuses the parameters of pages, of which an export has none.
+/// Refuses the parameters of pages, which an export does not have. `sent` says for each whether the client sent it.
 pub(crate) fn refuse_paging(sent: &[(&str, bool)]) -> Result<()> {
     let sent = sent.iter().filter(|(_, sent)| *sent);
     let fault =
@@ -207,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn accept_is_weighed() {
+    fn the_preferred_media_type_is_chosen() {
         for (accept, media) in [
             ("text/csv", CSV),
             ("TEXT/CSV", CSV),
@@ -239,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn csv_is_quoted_and_defused_and_amounts_are_not() {
+    fn csv_is_quoted_and_formulas_are_escaped_but_amounts_are_not() {
         let rows =
             [Sample("plain", -5), Sample("=1+1", 0), Sample("a,\"b\"\r\n", 1), Sample("\tx", 2), Sample("-5", 3)];
-        let text = encode(Format::Csv, &rows, Begins::Here).unwrap();
+        let text = encode(Format::Csv, &rows, Part::First).unwrap();
         let expected = "text,amount\r\nplain,-5\r\n'=1+1,0\r\n\"a,\"\"b\"\"\r\n\",1\r\n'\tx,2\r\n'-5,3\r\n";
         assert_eq!(text, expected);
-        assert_eq!(encode(Format::Csv, &rows[..1], Begins::Earlier).unwrap(), "plain,-5\r\n");
-        assert_eq!(encode(Format::Ndjson, &rows[..1], Begins::Here).unwrap(), "[\"plain\",-5]\n");
-        assert_eq!(encode::<Sample>(Format::Csv, &[], Begins::Here).unwrap(), "text,amount\r\n");
+        assert_eq!(encode(Format::Csv, &rows[..1], Part::Later).unwrap(), "plain,-5\r\n");
+        assert_eq!(encode(Format::Ndjson, &rows[..1], Part::First).unwrap(), "[\"plain\",-5]\n");
+        assert_eq!(encode::<Sample>(Format::Csv, &[], Part::First).unwrap(), "text,amount\r\n");
     }
 }

@@ -1,17 +1,18 @@
-//! Problem details (RFC 9457): the one file that chooses statuses and writes error bodies. What kinds of problem
-//! there are, and their words, is the catalogue's matter.
+//! Problem details (RFC 9457). This is the one file that chooses statuses of errors and writes their bodies. The kinds of
+//! problem and their texts are in `error/catalogue.rs`.
 
-use super::super::input::fault::{self, HEADER, PARAMETER};
-use crate::error::{Category, Error, Fault, Problem, problem};
+mod body;
+
+pub use body::ProblemBody;
+pub(crate) use body::place;
+
+use crate::error::{Category, Error, Problem, problem};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::Value;
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// The media type of every error body.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -37,124 +38,29 @@ pub const fn status(category: Category) -> StatusCode {
     }
 }
 
-/// A problem, as RFC 9457 writes it, with this service's extensions.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Problem")]
-pub struct ProblemBody<'a> {
-    /// Address of the page that explains this kind of problem.
-    #[serde(rename = "type")]
-    #[schemars(extend("format" = "uri-reference"))]
-    kind: String,
-    /// What kind of problem it is, in words; the same for every occurrence.
-    title: &'a str,
-    /// The HTTP status.
-    #[schemars(range(min = 400, max = 599))]
-    status: u16,
-    /// What is particular to this occurrence.
-    detail: String,
-    /// Path of the request.
-    #[schemars(extend("format" = "uri-reference"))]
-    instance: &'a str,
-    /// What kind of problem it is, for programs; never changes.
-    code: &'a str,
-    /// Identifier of the request, also in `X-Request-Id` and in the logs.
-    request_id: &'a str,
-    /// Whether the same request may succeed later without being changed.
-    retryable: bool,
-    /// Every fault of the request, where there are any.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FaultBody<'a>>,
-    /// Further members that the kind of problem has, such as `current_version`.
-    #[serde(flatten)]
-    members: BTreeMap<&'a str, &'a Value>,
-}
-
-/// One fault of a request.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Fault")]
-struct FaultBody<'a> {
-    /// Where in the body: a JSON pointer (RFC 6901) as a URI fragment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pointer: Option<Cow<'a, str>>,
-    /// The name of the query parameter.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parameter: Option<Cow<'a, str>>,
-    /// The name of the header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    header: Option<Cow<'a, str>>,
-    /// What kind of fault, for programs.
-    code: &'a str,
-    /// What would be right.
-    detail: &'a str,
-}
-
-impl<'a> ProblemBody<'a> {
-    /// The body for `error`, met by the request `request_id` at the path `instance`.
-    pub fn new(error: &'a Error, instance: &'a str, request_id: &'a str) -> Self {
-        let problem = error.problem();
-        Self {
-            kind: format!("/problems/{}", problem.slug()),
-            title: problem.title,
-            status: status(problem.category).as_u16(),
-            detail: detail(error),
-            instance,
-            code: problem.code,
-            request_id,
-            retryable: problem.retryable(),
-            errors: error.faults().iter().map(FaultBody::from).collect(),
-            members: error.members().iter().map(|(name, value)| (*name, value)).collect(),
-        }
-    }
-}
-
-/// The words of this occurrence; without any, the first fault, and without faults, what the kind means.
-fn detail(error: &Error) -> String {
-    match (error.public_detail(), error.faults()) {
-        (Some(detail), _) => detail.to_owned(),
-        (None, []) => error.problem().meaning.to_owned(),
-        (None, [only]) => format!("{} {}.", place(only), only.detail),
-        (None, [first, rest @ ..]) => {
-            format!("{} {} (and {} more; see errors).", place(first), first.detail, rest.len())
-        }
-    }
-}
-
-pub(crate) fn place(fault: &Fault) -> Cow<'_, str> {
-    fault::place(fault).1
-}
-
-impl<'a> From<&'a Fault> for FaultBody<'a> {
-    fn from(fault: &'a Fault) -> Self {
-        let body = Self { pointer: None, parameter: None, header: None, code: fault.code, detail: &fault.detail };
-        match fault::place(fault) {
-            (PARAMETER, name) => Self { parameter: Some(name), ..body },
-            (HEADER, name) => Self { header: Some(name), ..body },
-            (_, pointer) => Self { pointer: Some(pointer), ..body },
-        }
-    }
-}
-
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         response(Arc::new(self))
     }
 }
 
-/// The status alone; the error waits in the extensions until [`finish`], which knows the request, writes the body.
+/// A response with the status of `error`. [`finish`] writes the body later, because it knows the request; until then the
+/// error is in the extensions.
 pub(crate) fn response(error: Arc<Error>) -> Response {
     let mut response = status(error.problem().category).into_response();
     response.extensions_mut().insert(error);
     response
 }
 
-/// Gives every unsuccessful `response` its problem body and headers: errors of ours, which lie in the extensions as
-/// `Arc<Error>`, and whatever else the framework refused in words of its own. Other headers, such as `Allow`, stay.
+/// Gives every unsuccessful `response` its problem body and headers. Errors of this service are in the extensions as
+/// `Arc<Error>`; a response that the framework refused itself gets the problem of its status. Other headers, such as
+/// `Allow`, stay.
 pub fn finish(mut response: Response, instance: &str, request_id: &str) -> Response {
-    let known = response.extensions().get::<Arc<Error>>().cloned();
-    let error = match known {
+    let own = response.extensions().get::<Arc<Error>>().cloned();
+    let error = match own {
         Some(error) => error,
-        None if is_foreign_error(&response) => {
-            let error = Arc::new(Error::new(kind_of(response.status())));
+        None if is_framework_error(&response) => {
+            let error = Arc::new(Error::new(problem_of(response.status())));
             response.extensions_mut().insert(error.clone());
             error
         }
@@ -174,18 +80,20 @@ pub fn finish(mut response: Response, instance: &str, request_id: &str) -> Respo
     }
     *response.body_mut() = match serde_json::to_vec(&body) {
         Ok(bytes) => Body::from(bytes),
-        Err(_) => Body::empty(), // strings and JSON values alone: nothing here can fail to be written
+        // A body of strings and JSON values can always be serialised.
+        Err(_) => Body::empty(),
     };
     response
 }
 
-fn is_foreign_error(response: &Response) -> bool {
+fn is_framework_error(response: &Response) -> bool {
     let failed = response.status().is_client_error() || response.status().is_server_error();
     failed && response.headers().get(header::CONTENT_TYPE).is_none_or(|media| media != MEDIA_TYPE)
 }
 
-/// What the framework meant by `status`. It says 400 for a path that cannot be decoded only: nothing is there.
-fn kind_of(status: StatusCode) -> &'static Problem {
+/// The problem that a status of the framework stands for. It uses 400 only for a path that cannot be decoded, where nothing
+/// exists.
+fn problem_of(status: StatusCode) -> &'static Problem {
     match status.as_u16() {
         400 | 404 | 410 => &problem::NOT_FOUND,
         401 => &problem::UNAUTHENTICATED,
@@ -206,7 +114,9 @@ fn kind_of(status: StatusCode) -> &'static Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Fault;
     use http_body_util::BodyExt;
+    use serde_json::Value;
     use std::time::Duration;
 
     async fn body(response: Response) -> Value {
@@ -214,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_becomes_the_whole_problem() {
+    async fn an_error_becomes_a_complete_problem() {
         let error = Error::new(&problem::REFUND_EXCEEDS_PAID)
             .detail("1500 is left to refund; 2000 was asked for.")
             .with_faults(vec![Fault::body("#/amount", "too_large", "must be at most 1500")])
@@ -233,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn faults_speak_for_an_error_without_words() {
+    async fn faults_explain_an_error_without_a_detail() {
         let faults = vec![
             Fault::parameter("limit", "too_small", "must be at least 1"),
             Fault::header("If-Match", "invalid_format", "must be quoted"),
@@ -247,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waits_are_whole_seconds_and_credentials_are_challenged() {
+    async fn retry_after_is_in_whole_seconds_and_credentials_are_challenged() {
         let late = Error::new(&problem::RATE_LIMITED).retry_after(Duration::from_millis(1200));
         assert_eq!(finish(late.into_response(), "/", "r").headers()["retry-after"], "2");
         let now = Error::new(&problem::OVERLOADED).retry_after(Duration::ZERO);
@@ -258,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refusals_of_the_framework_become_problems_and_keep_their_headers() {
+    async fn errors_of_the_framework_become_problems_and_keep_their_headers() {
         let refused = (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET")], "words").into_response();
         let response = finish(refused, "/v1/orders", "r");
         assert_eq!(response.headers()["allow"], "GET");
@@ -269,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn success_is_left_alone() {
+    async fn a_successful_response_is_not_changed() {
         let response = finish("fine".into_response(), "/", "r");
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "fine");
     }

@@ -1,9 +1,9 @@
-//! How the values of use cases become responses.
+//! How the answers of use cases become HTTP responses.
 
 use crate::{
+    api::input::entity_tag::EntityTags,
     domain::outcome::{Outcome, Resource},
-    error::{Error, Result},
-    service::{idempotency::Effect, views::Page},
+    service::idempotency::Effect,
 };
 use axum::{
     Json,
@@ -14,8 +14,8 @@ use serde::Serialize;
 
 impl IntoResponse for Effect {
     fn into_response(self) -> Response {
-        let mut response =
-            (status(self.outcome), [(header::CONTENT_TYPE, "application/json")], self.document).into_response();
+        let json = [(header::CONTENT_TYPE, "application/json")];
+        let mut response = (status(self.outcome), json, self.document).into_response();
         let headers = response.headers_mut();
         let mut set = |name: header::HeaderName, value: Option<String>| {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
@@ -40,7 +40,7 @@ pub(crate) const fn status(outcome: Outcome) -> StatusCode {
     }
 }
 
-/// Where `resource` can be read.
+/// The path at which `resource` can be read.
 pub(crate) fn path(resource: Resource) -> String {
     match resource {
         Resource::Order(id) => format!("/v1/orders/{id}"),
@@ -49,7 +49,7 @@ pub(crate) fn path(resource: Resource) -> String {
     }
 }
 
-/// A JSON document that is serialized already.
+/// Answers with a JSON document that is serialized already.
 pub(crate) fn json(document: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
@@ -59,39 +59,20 @@ pub(crate) fn tag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
-/// A JSON document that is made already, with the version that it shows; 304 if the client has that one.
+/// Answers with a JSON document of this version, or with 304 if `If-None-Match` lists its tag. A malformed
+/// `If-None-Match` is ignored: the caller then gets the document once more.
 pub(crate) fn versioned(document: String, version: i64, request: &HeaderMap) -> Response {
-    let tag = tag(version);
-    let sent = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    // Weak comparison (RFC 9110, section 13.1.2).
-    let mut tags = sent.flat_map(|tags| tags.split(',')).map(|t| t.trim().trim_start_matches("W/"));
-    let known = tags.any(|t| t == tag || t == "*");
-    let etag = [(header::ETAG, tag)];
-    if known {
+    let sent = EntityTags::of(request, &header::IF_NONE_MATCH, "If-None-Match").ok().flatten();
+    let etag = [(header::ETAG, tag(version))];
+    if sent.is_some_and(|tags| tags.matches(version)) {
         return (StatusCode::NOT_MODIFIED, etag).into_response();
     }
     (etag, [(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
 
-/// A page, and a `Link` to the next one (RFC 8288).
-pub(crate) fn page<T: Serialize>(page: &Page<T>, uri: &Uri) -> Response {
-    linked(page, uri, page.page.next.clone().map(|next| ("cursor", next)))
-}
-
-/// A page of JSON documents that are made already.
-pub(crate) fn page_of_documents(page: &Page<String>, uri: &Uri) -> Result<Response> {
-    let info = serde_json::to_string(&page.page).map_err(Error::internal)?;
-    let body = ["{\"data\":[", &page.data.join(","), "],\"page\":", &info, "}"].concat();
-    let response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
-    Ok(with_link(response, uri, page.page.next.clone().map(|next| ("cursor", next))))
-}
-
-/// A document that is a page of a list, with a `Link` to the page whose parameter of this name has this value.
-pub(crate) fn linked<T: Serialize>(document: &T, uri: &Uri, next: Option<(&str, String)>) -> Response {
-    with_link(Json(document).into_response(), uri, next)
-}
-
-fn with_link(mut response: Response, uri: &Uri, next: Option<(&str, String)>) -> Response {
+/// Answers with a page of a list, and with a `Link` (RFC 8288) to the next page if `next` names its parameter and value.
+pub(crate) fn linked<T: Serialize>(page: &T, uri: &Uri, next: Option<(&str, String)>) -> Response {
+    let mut response = Json(page).into_response();
     if let Some((name, value)) = next {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
         let kept = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(name));

@@ -1,5 +1,5 @@
-//! Answers that take long to send, such as exports and backups: each goes on only for as long as its caller is who they
-//! were and may do what they might at its beginning. An import answers line by line, and sees to that by itself.
+//! Long responses, such as exports and backups, continue only while the caller's credentials stay valid and keep every
+//! permission that they had at the beginning. An import checks this itself, for each line.
 
 use super::super::operation::{Body as Expected, Operation};
 use crate::{
@@ -15,8 +15,8 @@ use axum::{
 };
 use futures_util::StreamExt;
 
-/// The same answer. Where it is streamed, it breaks off at the first part that its caller may not have any more, which
-/// the client sees, since nothing ends it.
+/// Makes a streamed response check its caller before each part, and abort as soon as the caller has lost a right. The
+/// client can tell an aborted response from a complete one.
 pub(crate) fn guarded(app: &App, operation: &Operation, actor: &Actor, response: Response) -> Response {
     let is_whole = response.body().size_hint().exact().is_some();
     if is_whole || matches!(operation.body, Expected::Stream(_)) {
@@ -25,8 +25,12 @@ pub(crate) fn guarded(app: &App, operation: &Operation, actor: &Actor, response:
     let (app, actor, name) = (app.clone(), actor.clone(), operation.id);
     response.map(|body| {
         let parts = body.into_data_stream().map(move |part| {
-            if let Err(error) = still(&app, &actor) {
-                tracing::warn!(operation = name, error.code = error.problem().code, "an answer broke off");
+            if let Err(error) = check(&app, &actor) {
+                tracing::warn!(
+                    operation = name,
+                    error.code = error.problem().code,
+                    "response aborted: its caller lost a right"
+                );
                 return Err(BoxError::from(error));
             }
             part.map_err(BoxError::from)
@@ -35,11 +39,12 @@ pub(crate) fn guarded(app: &App, operation: &Operation, actor: &Actor, response:
     })
 }
 
-/// Refuses a caller who is gone or has lost a permission, whichever it is: what an answer shows may depend on any.
-fn still(app: &App, actor: &Actor) -> Result<()> {
-    let present = access::again(app, actor)?;
+/// Refuses a caller whose credentials have ended or who has lost a permission. It may be any permission, because what a
+/// response shows can depend on each.
+fn check(app: &App, actor: &Actor) -> Result<()> {
+    let present = access::recheck(app, actor)?;
     if actor.permissions.iter().all(|permission| present.may(permission)) {
         return Ok(());
     }
-    Err(Error::new(&problem::FORBIDDEN).detail("The caller may do less than when this began."))
+    Err(Error::new(&problem::FORBIDDEN).detail("The caller has lost a permission since the response began."))
 }

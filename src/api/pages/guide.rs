@@ -1,5 +1,5 @@
-//! The guide: the Markdown files of `assets/guide/`, in the order of their names. `02-money.md` is the page `money`, and
-//! a link to the file in another chapter leads to that page.
+//! The guide: the Markdown files of `assets/guide/`, in the order of their names. `02-money.md` is the page `money`,
+//! and a link to the file in another chapter leads to that page.
 
 use super::files::Assets;
 use maud::{Markup, PreEscaped, html as markup};
@@ -29,7 +29,9 @@ impl Chapter {
     }
 }
 
-/// All chapters, in order.
+const CHANGELOG: &str = include_str!("../../../CHANGELOG.md");
+
+/// All chapters in order, and the changelog behind them.
 pub(super) fn chapters() -> &'static [Chapter] {
     static CHAPTERS: LazyLock<Vec<Chapter>> = LazyLock::new(|| {
         let mut names: Vec<_> = Assets::iter().filter(|name| name.starts_with("guide/")).collect();
@@ -39,7 +41,8 @@ pub(super) fn chapters() -> &'static [Chapter] {
             let file = Assets::get(path)?;
             Some(Chapter::new(name, &String::from_utf8_lossy(&file.data)))
         };
-        names.iter().filter_map(|path| chapter(path)).collect()
+        let changelog = Chapter::new("changelog", CHANGELOG);
+        names.iter().filter_map(|path| chapter(path)).chain([changelog]).collect()
     });
     &CHAPTERS
 }
@@ -85,6 +88,7 @@ fn anchor_of(events: &[Event<'_>]) -> Option<String> {
 fn page_address(target: &CowStr<'_>) -> String {
     let (file, anchor) = target.split_at(target.find('#').unwrap_or(target.len()));
     match file.strip_suffix(".md") {
+        Some("../../CHANGELOG") => format!("/guide/changelog{anchor}"),
         Some(name) if !name.contains('/') => format!("/guide/{}{anchor}", slug_of(name)),
         _ => target.to_string(),
     }
@@ -98,6 +102,8 @@ mod tests {
     fn chapters_come_in_the_order_of_their_files() {
         let first = &chapters()[0];
         assert_eq!((first.slug.as_str(), first.title.as_str()), ("architecture", "Architecture"));
+        assert_eq!(chapters().last().map(|last| last.slug.as_str()), Some("changelog"));
+        assert_eq!(page_address(&"../../CHANGELOG.md".into()), "/guide/changelog");
         assert!(chapters().iter().all(|chapter| chapter.text.0.starts_with("<h1 id=\"")));
         assert_eq!(slug_of("decisions"), "decisions");
         assert_eq!(slug_of("12-write-path"), "write-path");

@@ -1,18 +1,18 @@
-//! Passwords that guessers try first: a list of common ones, whatever is appended to them or however often they are
-//! repeated, and runs along the alphabet, the digits or the keyboard. Deliberately not an estimate of strength: what
-//! is refused can be explained in a sentence.
+//! Detects passwords that are guessed first: common passwords, also with additions or repeated, and runs along the
+//! alphabet, the digits or the keyboard. It does not estimate strength, so that every refusal can be explained in one
+//! sentence.
 
 use std::{collections::HashSet, sync::LazyLock};
 use zeroize::Zeroizing;
 
-/// One a line, in lower case; `#` begins a comment.
-static LIST: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+/// Common passwords in lower case. The file has one per line; `#` begins a comment.
+static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     let lines = include_str!("../../../assets/common-passwords.txt").lines();
     lines.filter(|line| !line.starts_with('#')).collect()
 });
 
-/// Neighbours on these rows are no surprise to a guesser, in either direction.
-const ROWS: [&str; 8] = [
+/// Character sequences that guessers try, in either direction.
+const RUNS: [&str; 8] = [
     "abcdefghijklmnopqrstuvwxyza",
     "01234567890",
     "qwertyuiopasdfghjklzxcvbnm",
@@ -22,41 +22,41 @@ const ROWS: [&str; 8] = [
     "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
     "!@#$%^&*()_+",
 ];
-/// Repeating up to this many characters adds nothing, whatever they are.
+/// A repeated unit of up to this many characters is always guessable.
 const MAX_TRIVIAL_UNIT: usize = 4;
 
-/// What `password` comes down to: itself, without what is around its letters, what it repeats, and what its digits and
-/// signs stand for. In lower case.
+/// The password in lower case with its disguises removed: characters around its letters, repetitions, and digits and
+/// signs in place of letters. Each combination is one variant.
 pub(super) fn variants(password: &str) -> Zeroizing<Vec<String>> {
     let whole = password.to_lowercase();
     let mut variants = vec![];
     for text in [whole.as_str(), repeated(&whole)] {
         let stripped = text.trim_matches(|c: char| !c.is_alphabetic());
         for reduced in [text, text.trim_end_matches(|c: char| !c.is_alphabetic()), stripped, repeated(stripped)] {
-            variants.extend([reduced.to_owned(), spelt_out(reduced)]);
+            variants.extend([reduced.to_owned(), with_letters(reduced)]);
         }
     }
     variants.retain(|variant| !variant.is_empty());
     Zeroizing::new(variants)
 }
 
-/// Whether guessers try this first; `variants` are the password's.
+/// Whether the password is easily guessed. `variants` are those of the password.
 pub(super) fn is_common(password: &str, variants: &[String]) -> bool {
     let lower = Zeroizing::new(password.to_lowercase());
-    variants.iter().any(|variant| LIST.contains(variant.as_str()))
+    variants.iter().any(|variant| COMMON.contains(variant.as_str()))
         || repeated(&lower).chars().count() <= MAX_TRIVIAL_UNIT
         || is_run(&lower)
 }
 
-/// The shortest beginning that makes the whole text when repeated (the last time perhaps in part).
+/// The shortest prefix whose repetition gives the whole text. The last repetition may be cut off.
 fn repeated(text: &str) -> &str {
     let starts = text.char_indices().map(|(at, _)| at).skip(1);
-    // A period p means that the text without its first p bytes is a beginning of the text.
+    // A text has the period p exactly if its rest from byte p on is a prefix of the text.
     starts.map(|p| text.split_at(p)).find(|(_, rest)| text.starts_with(rest)).map_or(text, |(unit, _)| unit)
 }
 
-/// With letters in place of the digits and signs that look like them.
-fn spelt_out(text: &str) -> String {
+/// The text with letters in place of the digits and signs that look like them.
+fn with_letters(text: &str) -> String {
     let letter = |c| match c {
         '0' => 'o',
         '1' | '!' => 'i',
@@ -69,7 +69,8 @@ fn spelt_out(text: &str) -> String {
     text.chars().map(letter).collect()
 }
 
-/// Whether at least three of four steps go nowhere or to a neighbour in one of the rows.
+/// Whether fewer than a quarter of the characters differ from their predecessor without being its neighbour in one of
+/// the [`RUNS`].
 fn is_run(text: &str) -> bool {
     let characters: Vec<char> = text.chars().collect();
     let jumps = characters.windows(2).filter(|pair| !are_neighbours(pair[0], pair[1])).count();
@@ -78,9 +79,9 @@ fn is_run(text: &str) -> bool {
 
 fn are_neighbours(one: char, other: char) -> bool {
     one == other
-        || ROWS.iter().any(|row| {
-            let following = row.chars().skip(1);
-            row.chars().zip(following).any(|pair| pair == (one, other) || pair == (other, one))
+        || RUNS.iter().any(|run| {
+            let following = run.chars().skip(1);
+            run.chars().zip(following).any(|pair| pair == (one, other) || pair == (other, one))
         })
 }
 
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn common_passwords_are_refused_however_they_are_dressed() {
+    fn common_passwords_are_refused_in_any_disguise() {
         for bad in [
             "password",
             "PassWord",
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn other_passwords_are_not() {
+    fn other_passwords_are_accepted() {
         for good in [
             "correct horse battery staple",
             "tea at four o'clock",
@@ -155,9 +156,9 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_in_the_form_in_which_it_is_searched() {
-        assert!(LIST.len() > 3000, "{}", LIST.len());
-        for line in LIST.iter() {
+    fn the_list_is_in_lower_case_without_short_entries() {
+        assert!(COMMON.len() > 3000, "{}", COMMON.len());
+        for line in COMMON.iter() {
             assert_eq!(*line, line.to_lowercase().trim(), "{line}");
             assert!(line.chars().count() >= 4, "{line}");
         }

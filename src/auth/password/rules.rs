@@ -1,5 +1,5 @@
-//! What may become a password (NIST SP 800-63B-4, section 3.1.1.2): long, not common, not the account's own words.
-//! There are no rules about which kinds of characters it must have, and none about its age.
+//! Rules for new passwords (NIST SP 800-63B-4, section 3.1.1.2): long, not common, and not words of the account. There are
+//! no rules about kinds of characters and none about age.
 
 use super::guessable;
 use crate::error::{Fault, Field};
@@ -9,32 +9,32 @@ use zeroize::Zeroizing;
 
 /// The longest password, in Unicode characters after normalisation.
 pub const MAX_LENGTH: usize = 256;
-/// Longer texts cannot become [`MAX_LENGTH`] characters by normalisation, so they are not even normalised.
+/// Normalisation cannot shorten a longer text to [`MAX_LENGTH`] characters, so it is rejected without normalising it.
 const MAX_RAW_BYTES: usize = 16 * MAX_LENGTH;
-/// Words of an account shorter than this are too likely to occur by chance.
+/// Shorter words of an account are ignored: a password may contain them by chance.
 const MIN_OWN_WORD: usize = 3;
 
-/// The rules that a deployment can set.
+/// The rules that the operator can configure.
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordRules {
     /// The shortest password, in Unicode characters after normalisation.
     pub min_length: usize,
 }
 
-/// Whose password it is to be: their own words are no secret.
+/// The account that a password is for. Its own words are no secret.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
-    /// The e-mail address.
+    /// The account's e-mail address.
     pub email: &'a str,
-    /// The person's name.
+    /// The user's name.
     pub name: &'a str,
 }
 
-/// A password that meets the rules, normalised; prints `***`, and is wiped from memory after use.
+/// A password that meets the rules, normalised. It prints as `***` and is wiped from memory when dropped.
 pub struct AcceptedPassword(Zeroizing<String>);
 
 impl AcceptedPassword {
-    /// One that was accepted when it was set, whatever the rules are now.
+    /// A password that was accepted when it was set, whatever the rules are now.
     pub(super) fn verified(normalized: Zeroizing<String>) -> Self {
         Self(normalized)
     }
@@ -51,10 +51,10 @@ impl fmt::Debug for AcceptedPassword {
 }
 
 impl PasswordRules {
-    /// Accepts `candidate`, sent in `field`, as a password for `owner`.
+    /// Checks `candidate` as a password for `owner`. Faults are those of `field`.
     ///
     /// # Errors
-    /// Every rule that it breaks.
+    /// A fault for every broken rule.
     pub fn check(&self, candidate: &str, owner: Owner<'_>, field: Field) -> Result<AcceptedPassword, Vec<Fault>> {
         let Some(password) = normalized(candidate) else {
             return Err(vec![Fault::new(field, "too_long", format!("must have at most {MAX_LENGTH} characters"))]);
@@ -75,8 +75,8 @@ impl PasswordRules {
     }
 }
 
-/// The form in which passwords are compared (NFC, so that it does not matter how a keyboard composes é), unless it is
-/// longer than any password.
+/// The normalised form (NFC) in which passwords are compared, so that it does not matter how a keyboard composes é.
+/// `None` if the text is longer than any password.
 pub(super) fn normalized(text: &str) -> Option<Zeroizing<String>> {
     if text.len() > MAX_RAW_BYTES {
         return None;
@@ -85,7 +85,7 @@ pub(super) fn normalized(text: &str) -> Option<Zeroizing<String>> {
     (normalized.chars().count() <= MAX_LENGTH).then_some(normalized)
 }
 
-/// The address, the part before the @, the name and each word of it; also without what separates their words.
+/// The address, its part before the @, the name and each word of the name; also without separators.
 fn own_words(owner: Owner<'_>) -> Vec<String> {
     let local_part = owner.email.rsplit_once('@').map_or(owner.email, |(local, _)| local);
     let whole = [owner.email, local_part, owner.name];
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn length_is_counted_in_characters_and_has_two_ends() {
+    fn length_is_counted_in_characters_and_has_two_bounds() {
         assert_eq!(faults(15, "fourteen chars"), ["too_short"]);
         assert_eq!(faults(15, "fifteen chars !"), [""; 0]);
         assert_eq!(faults(8, "naïve tö"), [""; 0]);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_accounts_own_words_are_refused_however_they_are_dressed() {
+    fn the_words_of_the_account_are_refused_in_any_disguise() {
         for bad in [
             "ada.king@example.com",
             "ADA.KING@EXAMPLE.COM!!",
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_with_its_place() {
+    fn every_broken_rule_is_a_fault() {
         let faults = PasswordRules { min_length: 15 }.check("password", ADA, Field::NewPassword).unwrap_err();
         assert_eq!(faults[0], Fault::new(Field::NewPassword, "too_short", "must have at least 15 characters"));
         assert_eq!(faults[1].code, "common_password");
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_prints_it() {
+    fn a_password_prints_as_asterisks() {
         let password = PasswordRules { min_length: 8 }.check("tea at four", ADA, Field::Password).unwrap();
         assert_eq!(format!("{password:?}"), "***");
     }

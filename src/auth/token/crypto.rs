@@ -1,5 +1,5 @@
-//! The cryptography under the tokens: HMAC with SHA-256 (RFC 7518, section 3.2), and nothing else. A token that names
-//! any other algorithm finds no code that could verify it, so that confusing algorithms is impossible (RFC 8725, 3.1).
+//! The cryptography of access tokens: HMAC with SHA-256 (RFC 7518, section 3.2) and nothing else. There is no code that
+//! could verify another algorithm, so algorithm confusion is impossible (RFC 8725, section 3.1).
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::{
@@ -15,13 +15,13 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     verifier_factory: |algorithm, key: &DecodingKey| {
         Ok(Box::new(Hs256::new(*algorithm, key.family(), key.try_get_as_bytes()?)?))
     },
-    // No key set is ever read or published.
+    // This service neither reads nor publishes key sets.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes this the cryptography of the process. Once is enough, more often is harmless.
+/// Installs this as the process-wide provider of `jsonwebtoken`. Calling it again does nothing.
 pub(super) fn install() {
-    // It can be refused only because it was installed before.
+    // This fails only if the provider is installed already.
     let _ = PROVIDER.install_default();
 }
 
@@ -43,7 +43,7 @@ impl Signer<Vec<u8>> for Hs256 {
 }
 
 impl Verifier<Vec<u8>> for Hs256 {
-    /// In constant time.
+    /// Verifies in constant time.
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), Error> {
         self.0.clone().chain_update(message).verify_slice(signature).map_err(|_| Error::new())
     }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signs_as_the_example_of_rfc_4231_case_2() {
+    fn it_signs_like_test_case_2_of_rfc_4231() {
         let signer = Hs256::new(Algorithm::HS256, AlgorithmFamily::Hmac, b"Jefe").unwrap();
         let signature = signer.try_sign(b"what do ya want for nothing?").unwrap();
         let expected = 0x5bdc_c146_bf60_754e_6a04_2426_0895_75c7_u128.to_be_bytes().into_iter();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_no_other_algorithm() {
+    fn it_refuses_every_other_algorithm() {
         for algorithm in [Algorithm::HS384, Algorithm::HS512, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
             assert!(Hs256::new(algorithm, AlgorithmFamily::Hmac, &[1; 32]).is_err());
         }

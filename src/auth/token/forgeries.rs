@@ -1,9 +1,9 @@
-//! Tokens that must not be accepted: forged, altered, expired or misplaced, each one step away from a good one. What
-//! can be is signed with the right key, so that each is refused for its own fault and not for a bad signature.
+//! Tests with tokens that must be refused: forged, altered, expired or misplaced, each one step away from a good token.
+//! Most are signed with the right key, so that they are refused for their own fault and not for a bad signature.
 
 use super::{KeyRing, Tokens};
 use crate::{
-    auth::secret::{Kind, Secret},
+    auth::secret::{Secret, SecretKind},
     domain::time::Timestamp,
     error::problem,
 };
@@ -49,7 +49,7 @@ impl Forger {
                "iat": SECONDS, "nbf": SECONDS, "exp": SECONDS + 900})
     }
 
-    /// A token of these two parts, signed with the right key.
+    /// A token with this header and payload, signed with the right key.
     fn sign(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
         let message = format!("{}.{}", encode(header), encode(payload));
         format!("{message}.{}", hs256(&self.secret, &message))
@@ -230,7 +230,7 @@ impl Forger {
     }
 
     fn misplaced(&mut self) {
-        for kind in [Kind::ApiKey, Kind::RefreshToken, Kind::SetupToken] {
+        for kind in [SecretKind::ApiKey, SecretKind::RefreshToken, SecretKind::SetupToken] {
             let secret = Secret::generate(kind).unwrap();
             self.case(format!("{kind:?} in its place"), secret.reveal());
         }
@@ -247,7 +247,7 @@ impl Forger {
 #[test]
 fn no_forged_altered_expired_or_misplaced_token_is_accepted() {
     let mut forger = Forger::new();
-    assert!(forger.tokens.verify(&forger.good(), NOW).is_ok(), "the control: what all cases start from is good");
+    assert!(forger.tokens.verify(&forger.good(), NOW).is_ok(), "control: the token that all cases start from is good");
     forger.headers();
     forger.claims();
     forger.payloads();

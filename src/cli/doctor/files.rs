@@ -1,4 +1,4 @@
-//! The files themselves: who has them, and when they were last written. What is in them, `verify` looks at.
+//! Checks of the database's files: permissions, the process that holds them, backups. Their content is checked by `verify`.
 
 use super::Finding;
 use crate::{
@@ -13,26 +13,26 @@ use std::{
     time::Duration,
 };
 
-/// The newest row may be this far ahead of the clock: clocks are set.
+/// The newest row may be this far ahead of the clock, because clocks are adjusted.
 const CLOCK_SLACK: Duration = Duration::from_mins(1);
-/// What of a file's mode lets others in.
+/// Mode bits that give access to other users.
 const OTHERS: u32 = 0o077;
 
-/// Whether anybody else can read or change the files.
+/// Checks that no other user can read or change the files.
 pub(super) fn permissions(config: &Config) -> Finding {
     const NAME: &str = "permissions";
     let path = &config.db.path;
-    let sides = ["", "-wal", "-shm", ".lock"].map(|end| store::beside(path, end));
+    let sides = ["", "-wal", "-shm", ".lock"].map(|end| store::with_suffix(path, end));
     let files: Vec<_> = sides.into_iter().chain([config.signing_key_file()]).filter(|path| is_open(path)).collect();
     let folders = [store::folder_of(path).to_path_buf(), config.backup_folder()];
     let folders: Vec<_> = folders.into_iter().filter(|path| is_open(path)).collect();
     let listed = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     if !files.is_empty() {
-        Finding::bad(NAME, format!("others can get at {}; chmod 600", listed(&files)))
+        Finding::fail(NAME, format!("other users have access to {}; chmod 600", listed(&files)))
     } else if folders.is_empty() {
-        Finding::good(NAME, "nobody else can get at the files")
+        Finding::ok(NAME, "no other user has access to the files")
     } else {
-        Finding::doubtful(NAME, format!("others can look into {}; chmod 700", listed(&folders)))
+        Finding::warn(NAME, format!("other users can list {}; chmod 700", listed(&folders)))
     }
 }
 
@@ -40,21 +40,21 @@ fn is_open(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & OTHERS != 0)
 }
 
-/// Who has the database.
+/// Names the process that holds the database.
 pub(super) fn holder(path: &Path) -> Finding {
     const NAME: &str = "holder";
-    let Ok(lock) = File::open(store::lock_file(path)) else { return Finding::good(NAME, "nobody") };
+    let Ok(lock) = File::open(store::lock_file(path)) else { return Finding::ok(NAME, "nobody") };
     match lock.try_lock() {
-        Ok(()) => Finding::good(NAME, "nobody"),
-        Err(TryLockError::WouldBlock) => Finding::good(
+        Ok(()) => Finding::ok(NAME, "nobody"),
+        Err(TryLockError::WouldBlock) => Finding::ok(
             NAME,
             process_with_lock(&lock).map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")),
         ),
-        Err(TryLockError::Error(e)) => Finding::bad(NAME, format!("locks do not work here: {e}")),
+        Err(TryLockError::Error(e)) => Finding::fail(NAME, format!("file locks do not work here: {e}")),
     }
 }
 
-/// The process that holds a lock on this file, as far as the system shows it (proc(5), /proc/locks).
+/// The process that holds a lock on this file, if the system shows it (proc(5), /proc/locks).
 fn process_with_lock(file: &File) -> Option<u32> {
     let inode = file.metadata().ok()?.ino().to_string();
     let locks = fs::read_to_string("/proc/locks").ok()?;
@@ -65,40 +65,40 @@ fn process_with_lock(file: &File) -> Option<u32> {
     })
 }
 
-/// Whether the database can be read, and whether its newest row is in the past.
+/// Checks that the database can be read, and that its newest row is not in the future.
 pub(super) fn database(path: &Path, now: Timestamp) -> Vec<Finding> {
     const NAMES: [&str; 2] = ["database", "clock"];
     if !path.exists() {
-        return vec![Finding::doubtful(NAMES[0], format!("{}: there is none yet", path.display()))];
+        return vec![Finding::warn(NAMES[0], format!("{} does not exist yet", path.display()))];
     }
-    let extent = match Store::inspect(path, backup::extent) {
-        Ok(Ok(extent)) => extent,
-        Ok(Err(e)) => return vec![Finding::bad(NAMES[0], format!("{}: {e}", path.display()))],
-        Err(e) => return vec![Finding::bad(NAMES[0], e.to_string())],
+    let watermark = match Store::inspect(path, backup::watermark) {
+        Ok(Ok(watermark)) => watermark,
+        Ok(Err(e)) => return vec![Finding::fail(NAMES[0], format!("{}: {e}", path.display()))],
+        Err(e) => return vec![Finding::fail(NAMES[0], e.to_string())],
     };
-    let database = Finding::good(NAMES[0], format!("{} events; see `orderd verify`", extent.events));
-    let clock = if now.plus(CLOCK_SLACK) < extent.written_at {
-        Finding::bad(NAMES[1], format!("{now} is behind the newest row, of {}", extent.written_at))
+    let database = Finding::ok(NAMES[0], format!("{} events; `orderd verify` checks them", watermark.events));
+    let clock = if now.plus(CLOCK_SLACK) < watermark.written_at {
+        Finding::fail(NAMES[1], format!("{now} is earlier than the newest row, {}", watermark.written_at))
     } else {
-        Finding::good(NAMES[1], format!("{now}"))
+        Finding::ok(NAMES[1], format!("{now}"))
     };
     vec![database, clock]
 }
 
-/// Whether there is a backup that is as new as it should be.
+/// Checks that there is a backup no older than two intervals.
 pub(super) fn backups(config: &Config, now: Timestamp) -> Finding {
     const NAME: &str = "backups";
     let folder = config.backup_folder();
     if config.backup.every.is_zero() {
-        return Finding::doubtful(NAME, "none are scheduled (`backup.every` = 0)");
+        return Finding::warn(NAME, "none are scheduled (`backup.every` = 0)");
     }
-    let there = crate::service::backups::there(&folder, &config.db.path).unwrap_or_default();
+    let there = crate::service::backups::existing(&folder, &config.db.path).unwrap_or_default();
     match there.last_key_value() {
-        None => Finding::doubtful(NAME, format!("there is none in {} yet", folder.display())),
-        Some((made, path)) if made.plus(config.backup.every.saturating_mul(2)) < now => Finding::doubtful(
+        None => Finding::warn(NAME, format!("there is no backup in {} yet", folder.display())),
+        Some((made, path)) if made.plus(config.backup.every.saturating_mul(2)) < now => Finding::warn(
             NAME,
-            format!("the newest is {}: nothing has changed since, or no server ran", path.display()),
+            format!("the newest is {}; either nothing has changed since or no server was running", path.display()),
         ),
-        Some((_, path)) => Finding::good(NAME, format!("{} there, the newest {}", there.len(), path.display())),
+        Some((_, path)) => Finding::ok(NAME, format!("{} backups, the newest is {}", there.len(), path.display())),
     }
 }

@@ -1,4 +1,4 @@
-//! The machine: its disk, the file system, and the limits that the system sets. Not the files on it.
+//! Checks of the machine: its disk, file system, clock and limits. The database's files are checked in `files`.
 
 use super::Finding;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     domain::time::Clock,
     service::backups,
     store::{
-        self, LITTLE_ROOM,
+        self, MIN_FREE_BYTES,
         file_system::{self, FileSystem},
     },
 };
@@ -19,72 +19,72 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Syncs that are measured.
+/// Number of syncs that are measured.
 const SYNCS: usize = 16;
-/// Bytes that each of them syncs: a small commit.
+/// Bytes written before each sync, like those of a small commit.
 const SYNCED_BYTES: usize = 16 * 1024;
-/// A commit waits for a sync: slower than this is felt by clients.
+/// Every commit waits for a sync; slower syncs than this are noticeable to clients.
 const SLOW_SYNC: Duration = Duration::from_millis(50);
-/// The clock may go this far from the time that passes meanwhile.
-const CLOCK_STEP: Duration = Duration::from_secs(1);
+/// The clock may deviate by this much from the time that passes during the measurement.
+const MAX_CLOCK_STEP: Duration = Duration::from_secs(1);
 
-/// Whether locks and syncs can be relied on.
+/// Checks that locks and syncs can be relied on.
 pub(super) fn file_system(folder: &Path) -> Finding {
     const NAME: &str = "file_system";
     match file_system::of(folder) {
-        Err(e) => Finding::bad(NAME, format!("{}: {e}", folder.display())),
-        Ok(FileSystem::Local(name)) => Finding::good(NAME, name),
+        Err(e) => Finding::fail(NAME, format!("{}: {e}", folder.display())),
+        Ok(FileSystem::Local(name)) => Finding::ok(NAME, name),
         Ok(FileSystem::Network(name)) => {
-            Finding::bad(NAME, format!("{name}: a network file system does not keep what locks and syncs promise"))
+            Finding::fail(NAME, format!("{name}: locks and syncs are not reliable on a network file system"))
         }
-        Ok(FileSystem::HandedIn(name)) => {
-            Finding::doubtful(NAME, format!("{name}: see that its locks work and that its syncs reach a disk"))
+        Ok(FileSystem::Shared(name)) => {
+            Finding::warn(NAME, format!("{name}: make sure that its locks work and that its syncs reach a disk"))
         }
-        Ok(FileSystem::Passing(name)) => {
-            Finding::doubtful(NAME, format!("{name}: what is on it may be gone after a restart"))
+        Ok(FileSystem::Volatile(name)) => {
+            Finding::warn(NAME, format!("{name}: its files may be lost when the machine restarts"))
         }
         Ok(FileSystem::Unknown(number)) => {
-            Finding::doubtful(NAME, format!("of an unknown kind ({number:#x}): see that its syncs reach a disk"))
+            Finding::warn(NAME, format!("unknown type {number:#x}: make sure that its syncs reach a disk"))
         }
     }
 }
 
-/// Whether there is room to write, and for a copy.
-pub(super) fn room(folder: &Path, path: &Path) -> Finding {
+/// Checks that there is space for further writes and for a backup.
+pub(super) fn space(folder: &Path, path: &Path) -> Finding {
     const NAME: &str = "room";
     let Some(free) = store::free_bytes(folder) else {
-        return Finding::bad(NAME, format!("{}: the system does not say", folder.display()));
+        return Finding::fail(NAME, format!("{}: the free space is unknown", folder.display()));
     };
     let size = fs::metadata(path).map_or(0, |file| file.len());
     let detail = format!("{} MiB free, {} MiB in use by the database", free >> 20, size >> 20);
-    if free < LITTLE_ROOM {
-        Finding::bad(NAME, format!("{detail}; the server is not ready below {} MiB", LITTLE_ROOM >> 20))
+    if free < MIN_FREE_BYTES {
+        Finding::fail(NAME, format!("{detail}; the server is not ready below {} MiB", MIN_FREE_BYTES >> 20))
     } else if free < backups::room_for(size) {
-        Finding::doubtful(NAME, format!("{detail}: not enough for a copy of it"))
+        Finding::warn(NAME, format!("{detail}: not enough for a backup"))
     } else {
-        Finding::good(NAME, detail)
+        Finding::ok(NAME, detail)
     }
 }
 
-/// How long a sync takes, which every commit waits for; and whether the clock goes as time does meanwhile.
+/// Measures how long a sync takes, and checks that the clock runs evenly meanwhile.
 pub(super) fn sync(folder: &Path, clock: &Clock) -> Finding {
     const NAME: &str = "sync";
     let (began, begun) = (clock.now(), Instant::now());
     let mut times = match measure(folder) {
         Ok(times) => times,
-        Err(e) => return Finding::bad(NAME, format!("{}: {e}", folder.display())),
+        Err(e) => return Finding::fail(NAME, format!("{}: {e}", folder.display())),
     };
     let passed = i128::from(clock.now().millis() - began.millis());
     let apart = passed.abs_diff(i128::try_from(begun.elapsed().as_millis()).unwrap_or(i128::MAX));
     times.sort_unstable();
     let (median, slowest) = (times[SYNCS / 2], times[SYNCS - 1]);
-    let detail = format!("{} µs in the median, {} µs at most", median.as_micros(), slowest.as_micros());
-    if apart > CLOCK_STEP.as_millis() {
-        Finding::doubtful(NAME, format!("{detail}; the clock was set by {apart} ms meanwhile"))
+    let detail = format!("{} µs median, {} µs at most", median.as_micros(), slowest.as_micros());
+    if apart > MAX_CLOCK_STEP.as_millis() {
+        Finding::warn(NAME, format!("{detail}; the clock jumped by {apart} ms meanwhile"))
     } else if median > SLOW_SYNC {
-        Finding::doubtful(NAME, format!("{detail}: each commit waits for one"))
+        Finding::warn(NAME, format!("{detail}: every commit waits for a sync"))
     } else {
-        Finding::good(NAME, detail)
+        Finding::ok(NAME, detail)
     }
 }
 
@@ -103,16 +103,19 @@ fn time_sync(file: &mut File) -> io::Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// Whether there are descriptors for as many connections as are configured. The server raises its limit by itself.
+/// Checks that there are file descriptors for as many connections as are configured. The server raises the soft limit by
+/// itself.
 pub(super) fn descriptors(config: &Config) -> Finding {
     const NAME: &str = "descriptors";
     let wanted = config.limits.connections;
     match accept::max_connections() {
-        usize::MAX => Finding::good(NAME, "without a limit"),
-        most if wanted > most => Finding::doubtful(
+        usize::MAX => Finding::ok(NAME, "no limit"),
+        max if wanted > max => Finding::warn(
             NAME,
-            format!("enough for {most} connections: too few for `limits.connections` = {wanted}; see ulimit -Hn"),
+            format!(
+                "enough for {max} connections, fewer than `limits.connections` = {wanted}; raise the hard limit (ulimit -Hn)"
+            ),
         ),
-        most => Finding::good(NAME, format!("enough for {most} connections")),
+        max => Finding::ok(NAME, format!("enough for {max} connections")),
     }
 }

@@ -49,14 +49,14 @@ fn by_day(tx: &ReadTx<'_>, question: &Question, edges: &[i64]) -> Result<BTreeMa
     // hours are added to one day and subtracted from its neighbour.
     let midnights: Vec<i64> = edges.iter().map(|edge| nearest_midnight(*edge)).collect();
     if let Some(range) = days_between(edges[0], edges[days]) {
-        rollups::sales(tx, range, |bucket, currency, part| {
+        rollups::each_sales_bucket(tx, range, |bucket, currency, part| {
             let day = midnights.partition_point(|midnight| *midnight <= bucket) - 1;
             add(day, currency, part, 1);
         })?;
     }
     for (i, edge) in edges.iter().enumerate() {
         for range in from_midnight(*edge) {
-            rollups::sales(tx, range, |_, currency, part| {
+            rollups::each_sales_bucket(tx, range, |_, currency, part| {
                 if i > 0 {
                     add(i - 1, currency, part, range.sign);
                 }
@@ -66,7 +66,7 @@ fn by_day(tx: &ReadTx<'_>, question: &Question, edges: &[i64]) -> Result<BTreeMa
             })?;
         }
     }
-    rollups::logged_sales(tx, |at, currency, part| {
+    rollups::each_logged_sale(tx, |at, currency, part| {
         if (edges[0]..edges[days]).contains(&at) {
             add(edges.partition_point(|edge| *edge <= at) - 1, currency, part, 1);
         }

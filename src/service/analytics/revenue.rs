@@ -11,12 +11,12 @@ use crate::{
     },
     error::Result,
     service::{
-        page::{Found, Wanted},
+        page::{Page, PageRequest},
         views::AsText,
     },
     store::{
         ReadTx,
-        rollups::{self, Ranked, Values},
+        rollups::{self, Ranking, RankingQuery, Values},
     },
 };
 
@@ -49,23 +49,19 @@ pub async fn revenue_by_user(
     actor: &Actor,
     question: Question,
     sort: RevenueSort,
-    wanted: Wanted<Rank>,
-) -> Result<Found<RevenueRow, Rank>> {
+    request: PageRequest<Rank>,
+) -> Result<Page<RevenueRow, Rank>> {
     actor.require(Permission::AnalyticsRead)?;
-    let ranked = Ranked::users(question.bounds()?, question.currency, &weights(question.basis, sort));
-    let shared = app.clone();
-    app.store
-        .scan("analytics.revenue_by_user", move |tx| {
-            let found = shared.rankings.look(tx, ranked, |ranking| {
-                let ranks = ranking.after(wanted.after).take(wanted.look_for()).collect();
-                let total = || Ok(i64::try_from(ranking.count()).unwrap_or(i64::MAX));
-                wanted.found(ranks, |(rank, _)| *rank, total)
-            })??;
-            let rows = found.entries.iter().map(|(rank, values)| row(tx, question.basis, rank, values));
-            let entries = rows.collect::<Result<_>>()?;
-            Ok(Found { entries, next: found.next, total: found.total })
-        })
-        .await
+    let query = RankingQuery::users(question.bounds()?, question.currency, &weights(question.basis, sort));
+    let select = move |ranking: &Ranking| {
+        let ranks = ranking.after(request.after).take(request.limit_and_one()).collect();
+        let total = || Ok(i64::try_from(ranking.count()).unwrap_or(i64::MAX));
+        request.page(ranks, |(rank, _)| *rank, total)
+    };
+    let finish = move |tx: &ReadTx<'_>, found: Result<Page<(Rank, Values), Rank>>| {
+        found?.try_map(|(rank, values)| row(tx, question.basis, &rank, &values))
+    };
+    app.store.scan_ranking("analytics.revenue_by_user", query, select, finish).await
 }
 
 /// The weight of each sum in the value that the report is sorted by. The row that comes first has the smallest value.
@@ -91,7 +87,7 @@ fn row(tx: &ReadTx<'_>, basis: Basis, rank: &Rank, values: &Values) -> Result<Re
     let amounts = Amounts::of(&sums, basis);
     let label = rollups::user_label(tx, rank.dimension)?;
     let (user_id, email, name) =
-        label.map_or_else(Default::default, |(id, email, name)| (Some(AsText(id)), Some(email), Some(name)));
+        label.map_or_else(Default::default, |user| (Some(AsText(user.id)), Some(user.email), Some(user.name)));
     Ok(RevenueRow {
         user_id,
         email,

@@ -9,7 +9,7 @@ use crate::{
     service::views::AsText,
     store::{
         ReadTx,
-        rollups::{self, Rollup, Summed, Totals, Values},
+        rollups::{self, Rollup, Totals, TotalsQuery, Values},
     },
 };
 
@@ -24,9 +24,9 @@ pub async fn status_counts(app: &App, actor: &Actor, question: Question) -> Resu
 
 fn rows(tx: &ReadTx<'_>, question: &Question) -> Result<Vec<StatusRow>> {
     let (range, currency) = (question.bounds()?, question.currency);
-    let totals = Totals::of(tx, &Summed { rollup: Rollup::Statuses, range, currency })?;
+    let totals = Totals::read(tx, &TotalsQuery { rollup: Rollup::Statuses, range, currency })?;
     let row = |(currency, dimension, [orders, total_amount, ..]): (Currency, i64, Values)| {
-        let (status, payment_status) = rollups::status_entry(dimension)?;
+        let (status, payment_status) = rollups::statuses(dimension)?;
         Some(StatusRow {
             status: AsText(status),
             payment_status: AsText(payment_status),

@@ -13,7 +13,7 @@ use crate::{
     service::views::AsText,
     store::{
         ReadTx, item_names,
-        rollups::{self, Ranked, Ranking, Rankings, Values},
+        rollups::{self, Ranking, RankingQuery, Values},
     },
 };
 
@@ -23,18 +23,23 @@ use crate::{
 /// `FORBIDDEN` without `analytics:read`; `QUERY_TOO_EXPENSIVE`.
 pub async fn top_items(app: &App, actor: &Actor, question: Question, limit: usize) -> Result<Vec<TopItemRow>> {
     actor.require(Permission::AnalyticsRead)?;
-    let shared = app.clone();
-    app.store.scan("analytics.top_items", move |tx| rows(tx, &shared.rankings, &question, limit)).await
+    let range = question.bounds()?;
+    let by_total = ItemSums { total: -1, ..ItemSums::default() };
+    let query = RankingQuery::items(range, question.currency, &by_total);
+    let select = move |ranking: &Ranking| candidates(ranking, limit);
+    let finish = move |tx: &ReadTx<'_>, candidates| rows(tx, range, candidates, limit);
+    app.store.scan_ranking("analytics.top_items", query, select, finish).await
 }
 
-fn rows(tx: &ReadTx<'_>, rankings: &Rankings, question: &Question, limit: usize) -> Result<Vec<TopItemRow>> {
-    let (from, to) = question.bounds()?;
-    let by_total = ItemSums { total: -1, ..ItemSums::default() };
-    let ranked = Ranked::items((from, to), question.currency, &by_total);
-    let candidates = rankings.look(tx, ranked, |ranking| candidates(ranking, limit))?;
-    let (numbers, newest) = (item_names::numbers(tx, from, to)?, item_names::newest_before(tx, to)?);
+fn rows(
+    tx: &ReadTx<'_>,
+    (from, to): (i64, i64),
+    candidates: Vec<(Rank, Values)>,
+    limit: usize,
+) -> Result<Vec<TopItemRow>> {
+    let orders = item_names::candidates(tx, from, to)?;
     let row = |Sold { sku, currency, sums }| {
-        let name = item_names::newest(tx, (&sku, currency), &numbers, newest)?;
+        let name = item_names::newest(tx, &sku, currency, &orders)?;
         Ok(TopItemRow {
             sku,
             name: name.unwrap_or_default(),

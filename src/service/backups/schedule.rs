@@ -1,5 +1,5 @@
-//! The schedule: a backup when the last one is old enough and something has happened since, and the old ones that need
-//! not be kept removed after it.
+//! Scheduled backups: a new one when the last one is old enough and something has changed since; afterwards old ones are
+//! deleted.
 
 use crate::{
     app::{
@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     store::{
         self, CopyError, OpenError, Store,
-        backup::{self, Copied, Extent, Watch},
+        backup::{self, FinishedCopy, OnProgress, Watermark},
     },
 };
 use std::{
@@ -21,166 +21,151 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::time::{MissedTickBehavior, interval};
 
-/// How often there is a look at whether one is due.
-const TICK: Duration = Duration::from_secs(1);
-/// A server that has just started has better things to do.
-const AFTER_START: Duration = Duration::from_mins(1);
-/// How long after a failure it is tried again.
-const AFTER_FAILURE: Duration = Duration::from_mins(5);
-/// Room that a backup must leave on its disk, so that it is never what fills it.
-const ROOM_TO_LEAVE: u64 = 256 * 1024 * 1024;
+/// The first backup comes this long after the start, so that it does not compete with the first requests.
+const START_DELAY: Duration = Duration::from_mins(1);
+/// The time between a failure and the next attempt.
+const RETRY_DELAY: Duration = Duration::from_mins(5);
+/// Bytes that a backup leaves free on its disk, so that it never fills it.
+const FREE_RESERVE: u64 = 256 * 1024 * 1024;
 
-/// Makes backups until the application drains.
-pub async fn run(app: App) {
-    if app.config.backup.every.is_zero() {
-        return;
-    }
-    let mut schedule = Schedule::begin(&app);
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => schedule.look(&app).await,
-            () = app.drained() => return,
-        }
-    }
-}
-
-/// When the next one is due.
+/// When the next backup is due.
 pub struct Schedule {
     folder: PathBuf,
-    next: Timestamp,
-    /// What the last good one holds.
-    last: Option<Extent>,
+    due_at: Timestamp,
+    /// The content of the last good backup.
+    last: Option<Watermark>,
 }
 
 impl Schedule {
-    /// Goes on from the backups that are there.
-    pub fn begin(app: &App) -> Self {
+    /// Continues from the newest existing backup.
+    pub fn resume(app: &App) -> Self {
         let (folder, now) = (app.config.backup_folder(), app.clock.now());
-        let first = now.plus(AFTER_START.min(app.config.backup.every));
-        let mut schedule = Self { folder, next: first, last: None };
-        // A folder that cannot be read is found out about when a backup is due.
-        if let Some((&made_at, path)) = there(&schedule.folder, app.store.path()).unwrap_or_default().last_key_value() {
+        let first = now.plus(START_DELAY.min(app.config.backup.every));
+        let mut schedule = Self { folder, due_at: first, last: None };
+        // A folder that cannot be read is reported when a backup is due.
+        if let Some((&made_at, path)) =
+            existing(&schedule.folder, app.store.path()).unwrap_or_default().last_key_value()
+        {
             let due = made_at.plus(app.config.backup.every);
-            // If the clock was ahead when it was made, another one is due as after any start.
-            schedule.next = if made_at > now { first } else { first.max(due) };
-            schedule.last = Store::inspect(path, backup::extent).ok().and_then(Result::ok);
+            // A time in the future comes from a clock that was wrong; then the next backup is due as after any start.
+            schedule.due_at = if made_at > now { first } else { first.max(due) };
+            schedule.last = Store::inspect(path, backup::watermark).ok().and_then(Result::ok);
             let bytes = fs::metadata(path).map_or(0, |file| file.len());
             app.backups.succeeded(Good { path: path.clone(), bytes, made_at, current_at: made_at });
         }
         schedule
     }
 
-    /// Makes one if it is due.
-    pub async fn look(&mut self, app: &App) {
+    /// Makes a backup if one is due and something has changed since the last one. A failure is logged and tried again after
+    /// five minutes.
+    pub async fn make_if_due(&mut self, app: &App) {
         let now = app.clock.now();
-        if now < self.next {
+        if now < self.due_at {
             return;
         }
-        match app.store.read("backup.extent", backup::extent).await {
+        match app.store.read("backup.watermark", backup::watermark).await {
             Ok(present) if present.events == 0 || Some(present) == self.last => return app.backups.is_current(now),
-            // Whatever it is, the copy will meet it and say so.
+            // If this failed, the copy fails for the same reason and reports it.
             Ok(_) | Err(_) => {}
         }
         let path = self.folder.join(prefix(app.store.path()) + &now.stamp());
         match self.make(app, &path).await {
-            Ok(Copied { bytes, extent }) => {
-                tracing::info!(backup.path = %path.display(), backup.bytes = bytes, "made a backup");
-                self.last = Some(extent);
-                self.next = now.plus(app.config.backup.every);
+            Ok(FinishedCopy { bytes, watermark }) => {
+                let file = path.display();
+                tracing::info!(backup.path = %file, backup.bytes = bytes, "created the backup {file}");
+                self.last = Some(watermark);
+                self.due_at = now.plus(app.config.backup.every);
                 app.backups.succeeded(Good { path, bytes, made_at: now, current_at: now });
                 self.rotate(app);
             }
-            Err(CopyError::Stopped) => {}
+            Err(CopyError::Cancelled) => {}
             Err(e) => {
-                self.next = now.plus(AFTER_FAILURE.min(app.config.backup.every));
+                self.due_at = now.plus(RETRY_DELAY.min(app.config.backup.every));
                 report(app, now, &e);
             }
         }
     }
 
-    async fn make(&self, app: &App, path: &Path) -> Result<Copied, CopyError> {
-        let denied = |e: io::Error| CopyError::Unfit(OpenError::Denied(self.folder.clone(), e.to_string()));
+    async fn make(&self, app: &App, path: &Path) -> Result<FinishedCopy, CopyError> {
+        let denied = |e: io::Error| CopyError::Unusable(OpenError::Denied(self.folder.clone(), e.to_string()));
         DirBuilder::new().mode(0o700).recursive(true).create(&self.folder).map_err(denied)?;
         let source = app.store.path().to_path_buf();
         require_room(app, &self.folder)?;
-        // Of the same name each time, so that what a killed server left of one is replaced.
+        // Always the same name, so that the unfinished copy of a killed server is replaced.
         let partial = self.folder.join(prefix(&source) + "partial");
         let (target, shared) = (path.to_path_buf(), app.clone());
-        let copy = move |watch: &Watch| backup::copy(&source, &partial, &target, watch);
-        backup::aside(move || !shared.is_draining(), copy).await
+        let copy = move |progress: &OnProgress| backup::copy(&source, &partial, &target, progress);
+        backup::on_own_thread(move || !shared.is_draining(), copy).await
     }
 
-    /// Removes those that need not be kept, after a new one was made.
+    /// Deletes backups that need not be kept.
     fn rotate(&self, app: &App) {
-        let there = there(&self.folder, app.store.path()).unwrap_or_default();
-        let made = there.keys().copied().collect();
-        for path in rotation::expendable(&made, app.config.backup.keep).iter().filter_map(|time| there.get(time)) {
+        let backups = existing(&self.folder, app.store.path()).unwrap_or_default();
+        let times = backups.keys().copied().collect();
+        for path in rotation::expendable(&times, app.config.backup.keep).iter().filter_map(|time| backups.get(time)) {
+            let file = path.display();
             match fs::remove_file(path) {
-                Ok(()) => tracing::debug!(backup.path = %path.display(), "removed an old backup"),
+                Ok(()) => tracing::debug!(backup.path = %file, "deleted the old backup {file}"),
                 Err(e) => {
-                    tracing::warn!(backup.path = %path.display(), error.cause = %e, "an old backup could not be removed");
+                    tracing::warn!(backup.path = %file, error.cause = %e, "cannot delete the old backup {file}: {e}");
                 }
             }
         }
     }
 }
 
-/// Refuses to begin a copy of the database into `folder` where too little room would be left, there or for the log.
+/// Checks the free space for a copy of the database in `folder`, and for the write-ahead log, which grows while it is made.
 pub(super) fn require_room(app: &App, folder: &Path) -> Result<(), CopyError> {
     let (file, log) = app.store.file_bytes();
     let (home, bytes) = (store::folder_of(app.store.path()), file.saturating_add(log));
     for (folder, needed) in [(folder, room_for(bytes)), (home, room_for_log(bytes))] {
         if store::free_bytes(folder).is_some_and(|free| free < needed) {
-            return Err(CopyError::Full(folder.to_path_buf()));
+            return Err(CopyError::DiskFull(folder.to_path_buf()));
         }
     }
     Ok(())
 }
 
-/// The free bytes that a disk must have for the backup of a file of so many, and for the log that grows meanwhile: it may
-/// be the same disk.
+/// Free bytes needed to back up a file of `bytes` on one disk: for the copy, for the growth of the write-ahead log, and for
+/// a reserve of 256 MiB.
 pub fn room_for(bytes: u64) -> u64 {
     bytes.saturating_add(room_for_log(bytes))
 }
 
-/// The free bytes that the disk of a file of so many must have while it is copied. Under full load the log grows at up to
-/// a third of the pace of copying.
+/// Free bytes needed on the database's own disk. Under full load the log grows at up to a third of the speed of copying.
 fn room_for_log(bytes: u64) -> u64 {
-    ROOM_TO_LEAVE.saturating_add(bytes / 3)
+    FREE_RESERVE.saturating_add(bytes / 3)
 }
 
-/// The backups of `database` in `folder`, by when they were made. Files of other names are none of ours.
-pub fn there(folder: &Path, database: &Path) -> io::Result<BTreeMap<Timestamp, PathBuf>> {
-    let (mut there, prefix) = (BTreeMap::new(), prefix(database));
+/// The backups of `database` in `folder` by the time they were made. Files with other names are ignored.
+pub fn existing(folder: &Path, database: &Path) -> io::Result<BTreeMap<Timestamp, PathBuf>> {
+    let (mut backups, prefix) = (BTreeMap::new(), prefix(database));
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let made = name.strip_prefix(&prefix).and_then(Timestamp::from_stamp);
         if let Some(made) = made {
-            there.insert(made, path);
+            backups.insert(made, path);
         }
     }
-    Ok(there)
+    Ok(backups)
 }
 
-/// What the names of the backups of `database` begin with; the rest is when.
+/// The names of the backups of `database` begin with this and end with their time.
 fn prefix(database: &Path) -> String {
     format!("{}.", database.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Logs a failure, unless it is that of the time before.
+/// Logs a failure, unless the attempt before failed for the same reason.
 fn report(app: &App, now: Timestamp, e: &CopyError) {
     let remedy = match e {
-        CopyError::Full(_) => "make room, keep fewer (backup.keep), or put them elsewhere (backup.dir)",
-        CopyError::Unfit(OpenError::Damaged(..)) => "run `orderd verify` on the database; the backups before are kept",
-        _ => "see that this user may write there; `orderd doctor` looks",
+        CopyError::DiskFull(_) => "make room, keep fewer (backup.keep), or put them elsewhere (backup.dir)",
+        CopyError::Unusable(OpenError::Damaged(..)) => "run `orderd verify` on the database; older backups are kept",
+        _ => "check that this user may write there; `orderd doctor` does",
     };
     let before = app.backups.failed(Failure { at: now, reason: e.to_string() });
     if before.is_none_or(|before| before.reason != e.to_string()) {
-        tracing::error!(error.cause = %e, remedy, "no backup could be made; it is tried again");
+        tracing::error!(error.cause = %e, remedy, "no backup could be made and it is tried again: {e}");
     }
 }

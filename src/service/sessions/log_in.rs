@@ -1,14 +1,15 @@
-//! Logging in.
+//! Logging in with an e-mail address and a password.
 
 use super::{
     super::audit::{self, entry},
-    Credentials, Source, credentials,
+    Credentials, Source,
 };
 use crate::{
-    app::{App, facts},
+    app::App,
     auth::{
         Principal,
-        secret::{Kind, Secret},
+        access::CachedSession,
+        secret::{Secret, SecretKind},
     },
     domain::{
         audit::AuditOutcome,
@@ -26,13 +27,16 @@ use crate::{
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Sessions that a user has at once at most.
-const MOST_SESSIONS: usize = 100;
+/// The largest number of sessions that a user can have at once.
+const MAX_SESSIONS: usize = 100;
 
-/// Begins a session. The answer is the same, and takes as long, for an unknown address, a wrong password and a user who
-/// may not log in.
+/// Starts a session.
+///
+/// # Errors
+/// `invalid_credentials` for an unknown address, a wrong password and a disabled user alike, after the same time;
+/// `login_delayed` or `rate_limited` after too many failures.
 pub async fn log_in(app: &App, source: Source, email: &str, password: &str) -> Result<Credentials> {
-    let outcome = attempt(app, source, email, password).await;
+    let outcome = authenticate(app, source, email, password).await;
     match &outcome {
         Ok(credentials) => {
             tracing::info!(auth.outcome = SUCCEEDED, user.id = %credentials.user.id.0, "log-in");
@@ -46,12 +50,12 @@ pub async fn log_in(app: &App, source: Source, email: &str, password: &str) -> R
     outcome
 }
 
-async fn attempt(app: &App, source: Source, email: &str, password: &str) -> Result<Credentials> {
+async fn authenticate(app: &App, source: Source, email: &str, password: &str) -> Result<Credentials> {
     let address = source.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let spelled = Email::parse(email);
-    let account = spelled.as_ref().map_or(email, Email::as_str);
+    let parsed = Email::parse(email);
+    let account = parsed.as_ref().map_or(email, Email::as_str);
     app.login_delays.check(account, address, app.clock.now())?;
-    let found = match &spelled {
+    let found = match &parsed {
         Some(email) => app.store.read("auth.login", |tx| users::by_email(tx, email)).await?,
         None => None,
     };
@@ -59,64 +63,65 @@ async fn attempt(app: &App, source: Source, email: &str, password: &str) -> Resu
     let verdict = app.hasher.verify(password, hash.clone()).await?;
     let (Some(user), Some(hash), true) = (active(user.as_ref()), hash, verdict.matches) else {
         let refusal = app.login_delays.record_failure(account, address, app.clock.now());
-        note_failure(app, &source, user.map(|user| user.id), &refusal);
+        record_failure(app, &source, user.map(|user| user.id), &refusal);
         return Err(refusal);
     };
     app.login_delays.record_success(account, address, app.clock.now())?;
-    // A hash that cannot be renewed now is renewed at another log-in.
-    let renewed = if verdict.outdated { app.hasher.renew(password).await.ok() } else { None };
-    begin(app, source, user.id, Verified { hash, renewed }).await
+    // If hashing again fails now, a later log-in does it.
+    let new_hash = if verdict.outdated { app.hasher.rehash(password).await.ok() } else { None };
+    start_session(app, source, user.id, VerifiedPassword { hash, new_hash }).await
 }
 
 fn active(user: Option<&User>) -> Option<&User> {
     user.filter(|user| user.status == UserStatus::Active)
 }
 
-/// A failed log-in goes into the audit trail: without the address that was typed, which may be a password.
-fn note_failure(app: &App, source: &Source, user: Option<UserId>, refusal: &Error) {
+/// Adds a failed log-in to the audit trail, without the typed e-mail address, because people type passwords there.
+fn record_failure(app: &App, source: &Source, user: Option<UserId>, refusal: &Error) {
     let changes = json!({"code": refusal.problem().code});
     let mut note = entry(&source.actor(Principal::System), "auth.login", None, AuditOutcome::Failure, &changes);
     "anonymous".clone_into(&mut note.actor);
     note.target = user.map(|id| id.to_string());
     match user {
-        Some(_) => app.notes.failed(note),
-        None => app.notes.failed_for_nobody(note, app.clock.now()),
+        Some(_) => app.refusals.failed_log_in(note),
+        None => app.refusals.failed_log_in_of_stranger(note, app.clock.now()),
     }
 }
 
-/// The hash that a password has matched, and the one to put in its place.
-struct Verified {
+struct VerifiedPassword {
+    /// The stored hash that the password has matched.
     hash: String,
-    renewed: Option<String>,
+    /// The hash to store in its place, if it is outdated.
+    new_hash: Option<String>,
 }
 
-async fn begin(app: &App, source: Source, user: UserId, verified: Verified) -> Result<Credentials> {
-    let refresh = Secret::generate(Kind::RefreshToken)?;
-    let (shared, digest) = (app.clone(), refresh.digest());
+async fn start_session(app: &App, source: Source, user: UserId, password: VerifiedPassword) -> Result<Credentials> {
+    let refresh_token = Secret::generate(SecretKind::RefreshToken)?;
+    let (shared, digest) = (app.clone(), refresh_token.digest());
     let (session, user) = app
         .store
         .write("auth.login", move |tx| {
-            let user = still_welcome(tx, user, &verified.hash)?;
-            if let Some(renewed) = &verified.renewed {
-                users::set_password(tx, user.id, renewed)?;
+            let user = require_unchanged(tx, user, &password.hash)?;
+            if let Some(new_hash) = &password.new_hash {
+                users::set_password(tx, user.id, new_hash)?;
             }
             let session = insert(tx, &shared, &source, user.id, digest)?;
             let actor = source.actor(Principal::User { id: user.id, session: Some(session.id) });
-            let ended = end_beyond(tx, &shared, user.id)?;
+            let ended = end_excess_sessions(tx, &shared, user.id)?;
             let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
             let changes = if ended.is_empty() { json!({}) } else { json!({"ended_sessions": ended}) };
             audit::record(tx, &actor, "auth.login", Some(&session.id), &changes)?;
             Ok((session, user))
         })
         .await?;
-    credentials(app, &session, &refresh, &user)
+    Credentials::issue(app, &session, &refresh_token, &user)
 }
 
-/// Comparing passwords takes time, in which the user may have been disabled or the password changed.
-fn still_welcome(tx: &WriteTx<'_>, id: UserId, hash: &str) -> Result<User> {
+/// Refuses the log-in if the user was disabled or the password changed while the password was being verified.
+fn require_unchanged(tx: &WriteTx<'_>, id: UserId, hash: &str) -> Result<User> {
     let user = users::by_id(tx, id)?.filter(|user| user.status == UserStatus::Active);
-    let unchanged = users::password_hash(tx, id)?.is_some_and(|present| present == hash);
-    user.filter(|_| unchanged).ok_or_else(|| Error::new(&problem::INVALID_CREDENTIALS))
+    let is_unchanged = users::password_hash(tx, id)?.is_some_and(|current| current == hash);
+    user.filter(|_| is_unchanged).ok_or_else(|| Error::new(&problem::INVALID_CREDENTIALS))
 }
 
 fn insert(tx: &WriteTx<'_>, app: &App, source: &Source, user: UserId, refresh_digest: [u8; 32]) -> Result<Session> {
@@ -133,14 +138,14 @@ fn insert(tx: &WriteTx<'_>, app: &App, source: &Source, user: UserId, refresh_di
         user_agent: source.user_agent.clone(),
     };
     sessions::insert(tx, &session)?;
-    let (app, id, facts) = (app.clone(), session.id, facts::of_session(&session));
-    tx.after_commit(move || app.access.put_session(id, facts));
+    let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
+    tx.after_commit(move || app.access.put_session(id, cached));
     Ok(session)
 }
 
-/// Ends what a user has beyond [`MOST_SESSIONS`]: the ones used longest ago, which the newest is not.
-fn end_beyond(tx: &WriteTx<'_>, app: &App, user: UserId) -> Result<Vec<SessionId>> {
-    let ended = sessions::beyond(tx, user, tx.now(), MOST_SESSIONS)?;
+/// Ends the sessions of a user beyond [`MAX_SESSIONS`], those used longest ago first. The new session is never among them.
+fn end_excess_sessions(tx: &WriteTx<'_>, app: &App, user: UserId) -> Result<Vec<SessionId>> {
+    let ended = sessions::excess(tx, user, tx.now(), MAX_SESSIONS)?;
     for &session in &ended {
         sessions::end(tx, session)?;
         let app = app.clone();

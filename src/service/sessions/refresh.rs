@@ -1,13 +1,14 @@
-//! Continuing a session: a refresh token is exchanged for the next one. A token that was exchanged before is in the
-//! wrong hands, whoever shows it, and ends its session; but an answer may get lost on the way, so the token before the
-//! present one gives the same answer again for a moment.
+//! Refreshing a session. The refresh tokens of a session form a family: each is exchanged once for the next. When a token
+//! is used a second time, two parties hold it, so the session ends. Because a response can get lost, the previous token
+//! gets the same response again for a short time.
 
-use super::{super::audit, Credentials, Source, credentials};
+use super::{Credentials, Source};
 use crate::{
-    app::{App, facts},
+    app::App,
     auth::{
         Principal,
-        secret::{Kind, Secret, same_digest},
+        access::CachedSession,
+        secret::{Secret, SecretKind, same_digest},
     },
     domain::{
         audit::AuditOutcome,
@@ -15,6 +16,7 @@ use crate::{
         user::{User, UserStatus},
     },
     error::{Error, Result, problem},
+    service::audit,
     store::{
         WriteTx,
         sessions::{self, Session},
@@ -24,32 +26,37 @@ use crate::{
 use serde_json::json;
 use std::time::Duration;
 
-/// How long after its use a token gives the same answer again.
+/// How long after its first use a token gets the same response again.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What became of a refresh token.
-enum Exchange {
-    /// Its session goes on with this token.
-    Next(Box<(Session, User, Secret)>),
-    /// It had been used before, and its session has ended.
+enum Outcome {
+    /// The session continues with the next token.
+    Rotated(Box<Rotation>),
+    /// The token was used before, so the session has ended.
     Reused,
+}
+
+struct Rotation {
+    session: Session,
+    user: User,
+    next_token: Secret,
 }
 
 /// Exchanges a refresh token for the next credentials of its session.
 ///
 /// # Errors
-/// `INVALID_REFRESH_TOKEN` if it is unknown, expired or was used before.
+/// `invalid_refresh_token` if the token is unknown, has expired or was used before.
 pub async fn refresh(app: &App, source: Source, token: &str) -> Result<Credentials> {
     let refused = || Error::new(&problem::INVALID_REFRESH_TOKEN);
-    let shown = Secret::parse(Kind::RefreshToken, token).ok_or_else(refused)?;
+    let token = Secret::parse(SecretKind::RefreshToken, token).ok_or_else(refused)?;
     let shared = app.clone();
-    let exchange = app.store.write("auth.refresh", move |tx| exchange(tx, &shared, &source, &shown)).await?;
-    match exchange {
-        Exchange::Next(next) => {
-            let (session, user, token) = *next;
-            credentials(app, &session, &token, &user)
+    let outcome = app.store.write("auth.refresh", move |tx| exchange(tx, &shared, &source, &token)).await?;
+    match outcome {
+        Outcome::Rotated(rotation) => {
+            let Rotation { session, user, next_token } = *rotation;
+            Credentials::issue(app, &session, &next_token, &user)
         }
-        Exchange::Reused => {
+        Outcome::Reused => {
             tracing::warn!(
                 auth.outcome = "refresh_token_reused",
                 "a refresh token was used again; its session has ended"
@@ -59,37 +66,37 @@ pub async fn refresh(app: &App, source: Source, token: &str) -> Result<Credentia
     }
 }
 
-/// The end of a session has to be committed, so a reused token is no error here.
-fn exchange(tx: &WriteTx<'_>, app: &App, source: &Source, shown: &Secret) -> Result<Exchange> {
+/// A reused token is not an error here, because an error would roll back the end of the session.
+fn exchange(tx: &WriteTx<'_>, app: &App, source: &Source, token: &Secret) -> Result<Outcome> {
     let refused = || Error::new(&problem::INVALID_REFRESH_TOKEN);
-    let digest = shown.digest();
+    let digest = token.digest();
     let session = sessions::by_token(tx, &digest)?.filter(|session| tx.now() < session.expires_at);
     let session = session.ok_or_else(refused)?;
     let user = users::by_id(tx, session.user_id)?.filter(|user| user.status == UserStatus::Active);
     let user = user.ok_or_else(refused)?;
-    let successors = app.tokens.successors(shown);
+    let successors = app.tokens.successors(token);
     if same_digest(&session.refresh_digest, &digest) {
-        let next = successors.into_iter().next().ok_or_else(|| Error::internal("no key signs"))?;
-        let session = go_on(tx, app, session, &next)?;
-        return Ok(Exchange::Next(Box::new((session, user, next))));
+        let next_token = successors.into_iter().next().ok_or_else(|| Error::internal("no key signs"))?;
+        let session = rotate(tx, app, session, &next_token)?;
+        return Ok(Outcome::Rotated(Box::new(Rotation { session, user, next_token })));
     }
-    let again = successors.into_iter().find(|next| same_digest(&next.digest(), &session.refresh_digest));
-    match again.filter(|_| within_grace(&session, &digest, tx.now())) {
-        Some(next) => Ok(Exchange::Next(Box::new((session, user, next)))),
-        None => end(tx, app, source, &session).map(|()| Exchange::Reused),
+    let same_successor = successors.into_iter().find(|next| same_digest(&next.digest(), &session.refresh_digest));
+    match same_successor.filter(|_| is_within_grace(&session, &digest, tx.now())) {
+        Some(next_token) => Ok(Outcome::Rotated(Box::new(Rotation { session, user, next_token }))),
+        None => end(tx, app, source, &session).map(|()| Outcome::Reused),
     }
 }
 
-fn within_grace(session: &Session, used: &[u8; 32], now: Timestamp) -> bool {
+fn is_within_grace(session: &Session, used: &[u8; 32], now: Timestamp) -> bool {
     session.previous.is_some_and(|(digest, at)| same_digest(&digest, used) && now <= at.plus(GRACE))
 }
 
-fn go_on(tx: &WriteTx<'_>, app: &App, session: Session, next: &Secret) -> Result<Session> {
+fn rotate(tx: &WriteTx<'_>, app: &App, session: Session, next: &Secret) -> Result<Session> {
     let expires_at = tx.now().plus(app.config.auth.refresh_ttl);
     sessions::rotate(tx, &session, &next.digest(), expires_at)?;
     let session = Session { expires_at, ..session };
-    let (app, id, facts) = (app.clone(), session.id, facts::of_session(&session));
-    tx.after_commit(move || app.access.put_session(id, facts));
+    let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
+    tx.after_commit(move || app.access.put_session(id, cached));
     Ok(session)
 }
 

@@ -1,6 +1,7 @@
-//! Changing a user: what people may change of themselves, what needs permission, and what nobody may.
+//! Changing a user: the fields that users may change themselves, those that need a permission, and the changes that
+//! nobody may make.
 
-use super::{document, not_an_address, require_grantable, tell, unknown_role};
+use super::{document, invalid_email, require_grantable, unknown_role, update_cache};
 use crate::{
     app::App,
     auth::{
@@ -24,44 +25,44 @@ use crate::{
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// The role that there is always somebody in.
+/// The role that at least one active user must have.
 const ADMIN: &str = "admin";
 
-/// A merge patch of a user; what is absent stays.
+/// A merge patch of a user. Absent fields keep their value.
 #[derive(Clone, Default)]
 pub struct ChangeUser {
-    /// What they log in with.
+    /// The address to log in with.
     pub email: Option<String>,
-    /// What to call them.
+    /// The name to display.
     pub name: Option<String>,
-    /// The name of their role.
+    /// The name of a role.
     pub role: Option<String>,
-    /// Whether they may act.
+    /// Whether the user may log in and act.
     pub status: Option<UserStatus>,
-    /// Their password, as it was chosen.
+    /// The plain password.
     pub password: Option<Arc<str>>,
 }
 
-/// Changes a user.
+/// Changes a user. A new password or the status `disabled` ends the user's sessions.
 pub async fn change(
     app: &App,
     actor: Actor,
-    attempt: IdempotentRequest,
+    request: IdempotentRequest,
     id: UserId,
     change: ChangeUser,
 ) -> Result<Effect> {
     require_permitted(&actor, id, &change)?;
-    let present = app.store.read("users.update", |tx| {
+    let found = app.store.read("users.update", |tx| {
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
         require_no_takeover(tx, &actor, &user, &change)?;
         Ok(user)
     });
-    let present = present.await?;
-    let (email, password) = accepted(app, &present, &change)?;
+    let user = found.await?;
+    let valid = validate(app, &user, &change)?;
     if let Some(permissions) = change.role.as_ref().and_then(|role| app.access.role(role)) {
         actor.require_to_hold(permissions)?;
     }
-    let hash = match password {
+    let password_hash = match valid.password {
         Some(password) => Some(app.hasher.hash(password).await?),
         None => None,
     };
@@ -69,21 +70,22 @@ pub async fn change(
     app.store
         .write("users.update", move |tx| {
             let before = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
-            attempt.run(tx, &actor, || {
+            request.run(tx, &actor, || {
                 require_no_takeover(tx, &actor, &before, &change)?;
                 if let Some(role) = &change.role {
                     require_grantable(tx, &actor, role)?;
                 }
-                let after = changed(&before, email.as_ref(), &change);
+                let after = changed(&before, valid.email.as_ref(), &change);
                 require_admin_left(tx, &before, &after)?;
-                let after = keep(tx, &shared, &actor, (&before, after), hash.as_deref())?;
+                let password_hash = password_hash.as_deref();
+                let after = save(tx, &shared, &actor, Update { before: &before, after, password_hash })?;
                 Ok(Effect::new(Outcome::Changed, document(&after)?))
             })
         })
         .await
 }
 
-/// Refuses what the actor may never do to this user. Whoever acts with a key acts as its maker here.
+/// Refuses changes that the actor may not make to this user. An API key counts as its owner here.
 fn require_permitted(actor: &Actor, id: UserId, change: &ChangeUser) -> Result<()> {
     let may_write = actor.may(Permission::UsersWrite);
     if !may_write && actor.user_id() != Some(id) {
@@ -100,7 +102,8 @@ fn require_permitted(actor: &Actor, id: UserId, change: &ChangeUser) -> Result<(
     Ok(())
 }
 
-/// Whoever sets somebody's password or address can log in as them, so that hands out all that they hold.
+/// Refuses to set the password or e-mail address of a user with more permissions than the actor: the actor could then log
+/// in as that user.
 fn require_no_takeover(tx: &ReadTx<'_>, actor: &Actor, user: &User, change: &ChangeUser) -> Result<()> {
     if actor.responsible() == Some(user.id) || (change.email.is_none() && change.password.is_none()) {
         return Ok(());
@@ -108,12 +111,18 @@ fn require_no_takeover(tx: &ReadTx<'_>, actor: &Actor, user: &User, change: &Cha
     actor.require_to_hold(roles::permissions(tx, &user.role)?.unwrap_or_default())
 }
 
-/// The address and the password, if they can be the user's; or every reason why not.
-fn accepted(app: &App, user: &User, change: &ChangeUser) -> Result<(Option<Email>, Option<AcceptedPassword>)> {
+/// The fields of a [`ChangeUser`] that validation has parsed.
+struct ValidFields {
+    email: Option<Email>,
+    password: Option<AcceptedPassword>,
+}
+
+/// Validates a change and reports every fault.
+fn validate(app: &App, user: &User, change: &ChangeUser) -> Result<ValidFields> {
     let mut faults = vec![];
     let email = change.email.as_ref().and_then(|text| {
         let email = Email::parse(text);
-        faults.extend(email.is_none().then(not_an_address));
+        faults.extend(email.is_none().then(invalid_email));
         email
     });
     if change.role.as_ref().is_some_and(|role| app.access.role(role).is_none()) {
@@ -125,9 +134,9 @@ fn accepted(app: &App, user: &User, change: &ChangeUser) -> Result<(Option<Email
     };
     let password = change.password.as_ref().and_then(|password| {
         let checked = app.password_rules.check(password, owner, Field::Password);
-        checked.map_err(|broken| faults.extend(broken)).ok()
+        checked.map_err(|broken_rules| faults.extend(broken_rules)).ok()
     });
-    if faults.is_empty() { Ok((email, password)) } else { Err(Error::invalid(faults)) }
+    if faults.is_empty() { Ok(ValidFields { email, password }) } else { Err(Error::invalid(faults)) }
 }
 
 fn changed(before: &User, email: Option<&Email>, change: &ChangeUser) -> User {
@@ -148,30 +157,32 @@ fn require_admin_left(tx: &ReadTx<'_>, before: &User, after: &User) -> Result<()
     Ok(())
 }
 
-/// Writes what has changed, if anything has; ends the user's sessions where they are to prove anew who they are.
-fn keep(
-    tx: &WriteTx<'_>,
-    app: &App,
-    actor: &Actor,
-    (before, mut after): (&User, User),
-    hash: Option<&str>,
-) -> Result<User> {
+/// An update of a user, with a new password hash if the password changes.
+struct Update<'a> {
+    before: &'a User,
+    after: User,
+    password_hash: Option<&'a str>,
+}
+
+/// Saves an update and ends the user's sessions if they must log in again. Does nothing if nothing has changed.
+fn save(tx: &WriteTx<'_>, app: &App, actor: &Actor, update: Update<'_>) -> Result<User> {
+    let Update { before, mut after, password_hash } = update;
     let mut changes = differences(before, &after);
-    if changes.is_empty() && hash.is_none() {
+    if changes.is_empty() && password_hash.is_none() {
         return Ok(after);
     }
     after.updated_at = tx.now();
     users::update(tx, &after)?;
-    if let Some(hash) = hash {
+    if let Some(hash) = password_hash {
         users::set_password(tx, after.id, hash)?;
         changes.insert("password".to_owned(), "set".into());
     }
-    if hash.is_some() || after.status == UserStatus::Disabled {
+    if password_hash.is_some() || after.status == UserStatus::Disabled {
         let ended = sessions::end_all(tx, app, after.id, None)?;
         changes.insert("sessions_ended".to_owned(), ended.into());
     }
     audit::record(tx, actor, "users.update", Some(&after.id), &changes.into())?;
-    tell(tx, app, &after);
+    update_cache(tx, app, &after);
     Ok(after)
 }
 

@@ -1,4 +1,4 @@
-//! Sessions, roles and API keys as clients see them.
+//! Sessions, roles and API keys, as clients see them.
 
 use super::AsText;
 use crate::domain::{
@@ -9,23 +9,23 @@ use crate::domain::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A log-in.
+/// A session.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Session")]
 pub struct SessionView {
-    /// Its identifier.
+    /// The identifier of the session.
     pub id: AsText<SessionId>,
-    /// When it began.
+    /// When the user logged in.
     pub created_at: AsText<Timestamp>,
-    /// When it began or was last refreshed.
+    /// When the session was last refreshed, or else when the user logged in.
     pub last_used_at: AsText<Timestamp>,
-    /// When it ends by itself, unless it is refreshed.
+    /// When the session ends unless it is refreshed.
     pub expires_at: AsText<Timestamp>,
-    /// The address that it was begun from.
+    /// The address that the user logged in from.
     pub ip: Option<String>,
-    /// The program that it was begun with, as it names itself.
+    /// The `User-Agent` that the user logged in with.
     pub user_agent: Option<String>,
-    /// Whether it is the one that asks.
+    /// Whether the request itself belongs to this session.
     pub current: bool,
 }
 
@@ -33,12 +33,12 @@ pub struct SessionView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Role")]
 pub struct RoleView {
-    /// Its name.
+    /// The name of the role.
     #[schemars(regex(pattern = "^[a-z][a-z0-9_-]{0,39}$"))]
     pub name: String,
-    /// What it permits.
+    /// The permissions of the role.
     pub permissions: Vec<AsText<Permission>>,
-    /// Whether it is part of the program and cannot be changed.
+    /// Whether the role is built in and cannot be changed.
     pub built_in: bool,
 }
 
@@ -46,31 +46,31 @@ pub struct RoleView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ApiKey")]
 pub struct KeyView {
-    /// Its identifier.
+    /// The identifier of the key.
     pub id: AsText<KeyId>,
-    /// What to call it.
+    /// A label for people.
     pub name: String,
-    /// The first characters of its secret, to recognise it by.
+    /// The first characters of the secret, by which to recognise it.
     pub prefix: String,
-    /// What it may do, as far as its maker may.
+    /// The permissions of the key. It holds those of them that its owner holds too.
     pub permissions: Vec<AsText<Permission>>,
-    /// To whom it belongs.
+    /// The owner of the key.
     pub created_by: AsText<UserId>,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: AsText<Timestamp>,
-    /// When it ends by itself, if ever.
+    /// When the key expires, if ever.
     pub expires_at: Option<AsText<Timestamp>>,
-    /// When it was last used, if ever.
+    /// When the key was last used, if ever.
     pub last_used_at: Option<AsText<Timestamp>>,
 }
 
-/// An API key just made.
+/// An API key that was just created.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "NewApiKey")]
 pub struct NewKeyView {
-    /// The whole secret, shown this once: goes into `Authorization: Bearer …`.
+    /// The whole secret, to send in `Authorization: Bearer …`. It is never shown again.
     pub secret: String,
-    /// The key.
+    /// The key, as lists show it.
     #[serde(flatten)]
     pub key: KeyView,
 }

@@ -1,7 +1,11 @@
-//! A user as clients see it.
+//! A user, as clients see it.
 
 use super::AsText;
-use crate::domain::{id::UserId, time::Timestamp, user::UserStatus};
+use crate::domain::{
+    id::UserId,
+    time::Timestamp,
+    user::{User, UserStatus},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -9,19 +13,33 @@ use serde::Serialize;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "User")]
 pub struct UserView {
-    /// Its identifier.
+    /// The identifier of the user.
     pub id: AsText<UserId>,
-    /// What they log in with.
+    /// The address that the user logs in with.
     #[schemars(extend("format" = "idn-email"))]
     pub email: String,
-    /// What to call them.
+    /// The name to display.
     pub name: String,
-    /// The name of their role.
+    /// The name of the user's role.
     pub role: String,
-    /// Whether they may act.
+    /// Whether the user may log in and act.
     pub status: AsText<UserStatus>,
-    /// When they were made.
+    /// When the user was created.
     pub created_at: AsText<Timestamp>,
-    /// When they last changed.
+    /// When the user last changed.
     pub updated_at: AsText<Timestamp>,
+}
+
+impl From<&User> for UserView {
+    fn from(user: &User) -> Self {
+        Self {
+            id: AsText(user.id),
+            email: user.email.to_string(),
+            name: user.name.clone(),
+            role: user.role.clone(),
+            status: AsText(user.status),
+            created_at: AsText(user.created_at),
+            updated_at: AsText(user.updated_at),
+        }
+    }
 }

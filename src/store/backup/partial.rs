@@ -1,12 +1,13 @@
-//! A file that is being made beside the place it is for. It gets the final name when it is whole, synced and good, and is
-//! gone otherwise; what a killed process left of it is replaced by the next attempt. What it holds is not known here.
+//! A file under construction, in the folder of its final name. It is renamed when it is complete and synced, and
+//! removed otherwise. The next attempt replaces what a killed process left behind. The content of the file is not known
+//! here.
 
 use crate::{
     domain::digest::Running,
     store::{
         CopyError, OpenError,
         connection::READ_WRITE,
-        files::{self, beside},
+        files::{self, with_suffix},
     },
 };
 use rusqlite::{Connection, ErrorCode};
@@ -17,50 +18,48 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Bytes that are read at once.
+/// Bytes read at a time.
 const CHUNK: usize = 1024 * 1024;
-/// What SQLite and a server put beside a database.
-const SIDES: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
-/// Where a database says how it is written and read (its file format, section 1.3), and the way that knows no write-ahead
-/// log: a copy is one file, and reading it makes no other.
-const WITHOUT_LOG: (u64, &[u8; 2]) = (18, &[1, 1]);
+/// Suffixes of the files that SQLite and a server put beside a database.
+const SIDE_SUFFIXES: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
+/// The offset of the read and write versions in a database (section 1.3 of its file format), and the values that mean a
+/// rollback journal. A copy is read without creating side files.
+const ROLLBACK_JOURNAL_MODE: (u64, &[u8; 2]) = (18, &[1, 1]);
 
-/// A file that is not finished. Nobody else works at it.
-pub(in crate::store) struct Partial {
+/// A file under construction, locked by this process.
+pub(in crate::store) struct PartialFile {
     path: PathBuf,
-    /// Holds the lock too.
+    /// Also holds the lock.
     file: File,
 }
 
-impl Partial {
-    /// An empty one at `path`, readable by its owner alone.
-    pub(in crate::store) fn begin(path: &Path) -> Result<Self, CopyError> {
+impl PartialFile {
+    /// Creates an empty file at `path`, accessible by its owner alone.
+    pub(in crate::store) fn create(path: &Path) -> Result<Self, CopyError> {
         let mut options = OpenOptions::new();
         let opened = files::private(options.read(true).write(true).create(true)).open(path);
-        let file = opened.map_err(|e| CopyError::denied(path, &e))?;
+        let file = opened.map_err(|e| CopyError::io(path, &e))?;
         let locked = file.try_lock().is_ok();
         let partial = Self { path: path.to_path_buf(), file };
-        // Whoever finishes first renames it; what was opened before that is not to be written into.
-        if !(locked && partial.is_there()) {
-            let reason = "somebody else works at it".to_owned();
+        // Another process may have finished and renamed the file after it was opened here.
+        if !(locked && partial.has_its_name()) {
+            let reason = "another process is making it".to_owned();
             return Err(OpenError::Denied(path.to_path_buf(), reason).into());
         }
-        partial.remove_sides();
-        partial.file.set_len(0).map_err(|e| CopyError::denied(&partial.path, &e))?;
+        partial.remove_side_files();
+        partial.file.set_len(0).map_err(|e| CopyError::io(&partial.path, &e))?;
         Ok(partial)
     }
 
-    /// Where it is for now.
     pub(in crate::store) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file itself.
     pub(in crate::store) fn file(&self) -> &File {
         &self.file
     }
 
-    /// A connection that fills it, without a journal: until it is whole it is worth nothing.
+    /// Opens a connection that fills the file. It writes no journal: an incomplete file is useless anyway.
     pub(super) fn open(&self) -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(&self.path, READ_WRITE)?;
         connection.pragma_update(None, "journal_mode", "OFF")?;
@@ -68,31 +67,34 @@ impl Partial {
         Ok(connection)
     }
 
-    /// Makes it a database that needs no write-ahead log to be read.
-    pub(super) fn without_log(&self) -> Result<(), CopyError> {
-        self.file.write_all_at(WITHOUT_LOG.1, WITHOUT_LOG.0).map_err(|e| CopyError::denied(&self.path, &e))
+    /// Takes the database out of WAL mode, so that reading it needs no write-ahead log.
+    pub(super) fn disable_wal_mode(&self) -> Result<(), CopyError> {
+        self.file
+            .write_all_at(ROLLBACK_JOURNAL_MODE.1, ROLLBACK_JOURNAL_MODE.0)
+            .map_err(|e| CopyError::io(&self.path, &e))
     }
 
-    /// Brings what was written to the disk.
+    /// Syncs the file to disk.
     pub(in crate::store) fn sync(&self) -> Result<(), CopyError> {
-        self.file.sync_all().map_err(|e| CopyError::denied(&self.path, &e))
+        self.file.sync_all().map_err(|e| CopyError::io(&self.path, &e))
     }
 
-    /// Why SQLite could not write it. SQLite takes some kinds of a full disk for a broken one; the system knows.
-    pub(super) fn why(&self, e: &rusqlite::Error) -> CopyError {
+    /// The reason of an error of SQLite while it wrote the file. SQLite reports some kinds of full disks as I/O errors,
+    /// so this tries to write a page.
+    pub(super) fn write_error(&self, e: &rusqlite::Error) -> CopyError {
         let end = self.file.metadata().map_or(0, |file| file.len());
         match self.file.write_all_at(&[0; 4096], end) {
-            _ if e.sqlite_error_code() == Some(ErrorCode::DiskFull) => CopyError::Full(self.path.clone()),
-            Err(e) => CopyError::denied(&self.path, &e),
+            _ if e.sqlite_error_code() == Some(ErrorCode::DiskFull) => CopyError::DiskFull(self.path.clone()),
+            Err(e) => CopyError::io(&self.path, &e),
             Ok(()) => OpenError::Denied(self.path.clone(), e.to_string()).into(),
         }
     }
 
-    /// SHA-256 of it, and its size.
+    /// The SHA-256 and the size of the file.
     pub(super) fn digest(&self) -> Result<([u8; 32], u64), CopyError> {
         let (mut digest, mut buffer, mut read) = (Running::default(), vec![0; CHUNK], 0);
         loop {
-            let count = self.file.read_at(&mut buffer, read).map_err(|e| CopyError::denied(&self.path, &e))?;
+            let count = self.file.read_at(&mut buffer, read).map_err(|e| CopyError::io(&self.path, &e))?;
             if count == 0 {
                 return Ok((digest.finish(), read));
             }
@@ -101,42 +103,42 @@ impl Partial {
         }
     }
 
-    /// The file, which has no name from now on.
-    pub(super) fn into_file(self) -> Result<File, CopyError> {
-        self.file.try_clone().map_err(|e| CopyError::denied(&self.path, &e))
+    /// Removes the name of the file and returns it open.
+    pub(super) fn into_unlinked(self) -> Result<File, CopyError> {
+        self.file.try_clone().map_err(|e| CopyError::io(&self.path, &e))
     }
 
-    /// Syncs it and gives it the name `target`, for good; says its size.
+    /// Syncs the file, renames it to `target`, and returns its size.
     pub(in crate::store) fn finish(self, target: &Path) -> Result<u64, CopyError> {
         self.sync()?;
-        let denied = |e: io::Error| CopyError::denied(target, &e);
+        let denied = |e: io::Error| CopyError::io(target, &e);
         let bytes = self.file.metadata().map_err(denied)?.len();
-        self.remove_sides();
+        self.remove_side_files();
         fs::rename(&self.path, target).map_err(denied)?;
         files::sync_folder(target).map_err(denied)?;
         Ok(bytes)
     }
 
-    /// Whether this file, and no other, has the name.
-    fn is_there(&self) -> bool {
+    /// Whether the path still names this file and not another one.
+    fn has_its_name(&self) -> bool {
         fs::metadata(&self.path).and_then(|there| Ok(there.ino() == self.file.metadata()?.ino())).unwrap_or(false)
     }
 
-    fn remove_sides(&self) {
-        for side in SIDES {
-            // Mostly there is none.
-            let _ = fs::remove_file(beside(&self.path, side));
+    fn remove_side_files(&self) {
+        for side in SIDE_SUFFIXES {
+            // Usually none exists.
+            let _ = fs::remove_file(with_suffix(&self.path, side));
         }
     }
 }
 
-impl Drop for Partial {
-    /// After [`Partial::finish`] it has another name, and this one may be somebody else's.
+impl Drop for PartialFile {
+    /// After [`PartialFile::finish`] the file has another name, and this one may belong to another process.
     fn drop(&mut self) {
-        if self.is_there() && self.file.try_lock().is_ok() {
-            // It is worth nothing; the next attempt replaces what stays.
+        if self.has_its_name() && self.file.try_lock().is_ok() {
+            // The next attempt replaces a file that cannot be removed.
             let _ = fs::remove_file(&self.path);
-            self.remove_sides();
+            self.remove_side_files();
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Upgrades with steps of our own, since the first release has none: what they leave behind when they succeed, fail, find
-//! no room, or are killed.
+//! Migrations made up for these tests, since the first release has none: what they leave behind when they succeed,
+//! fail, run out of disk space, or are killed.
 
 use super::*;
 use crate::store::{
     Commits,
-    open::{Taken, take as take_file},
-    schema::{SCHEMA, STEPS, newest},
+    open::{OwnedFile, open_exclusively},
+    schema::{MIGRATIONS, SCHEMA, latest_version},
 };
 use std::{
     fs,
@@ -13,15 +13,15 @@ use std::{
     process::{Command, Output},
 };
 
-/// Two steps: a table filled from another one, and a table replaced while others refer to it.
-pub(in crate::store) const TWO: &[Step] = &[
-    Step {
+/// Two migrations: one fills a new table from another, and one replaces a table that others refer to.
+pub(in crate::store) const TWO: &[Migration] = &[
+    Migration {
         to: 2,
         sql: "CREATE TABLE nicknames (email TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT, WITHOUT ROWID;
               INSERT INTO nicknames SELECT email, name FROM users;",
         sha256: "fab02c8924287309f6c83a877e59ecbe1fba643bf03573ceef5ed558eb05158f",
     },
-    Step {
+    Migration {
         to: 3,
         sql: "CREATE TABLE new_keys (id BLOB NOT NULL PRIMARY KEY, created_by BLOB NOT NULL REFERENCES users (id));
               INSERT INTO new_keys SELECT id, created_by FROM api_keys;
@@ -32,11 +32,11 @@ pub(in crate::store) const TWO: &[Step] = &[
 ];
 pub(in crate::store) const USERS: i64 = 200;
 
-/// A folder with a file of version 1, and where that is.
-pub(in crate::store) fn scene() -> (tempfile::TempDir, PathBuf) {
+/// A folder with a file of version 1, and the path of the file.
+pub(in crate::store) fn file_of_version_1() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
-    let Taken { connection, .. } = take_file(&path, Commits::Written, &[]).unwrap();
+    let OwnedFile { connection, .. } = open_exclusively(&path, Commits::Written, &[]).unwrap();
     let rows = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {USERS})
          INSERT INTO users SELECT NULL, randomblob(16), 'user' || i, hex(zeroblob(200)), 'staff', 'active', '', 0, 0 FROM n;
@@ -47,7 +47,7 @@ pub(in crate::store) fn scene() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// The version of a file; panics if it is between two versions or has lost anything.
+/// The version of a file. Panics if the file is between two versions or has lost rows.
 fn version(path: &Path) -> i64 {
     let connection = Connection::open_with_flags(path, READ_ONLY).unwrap();
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
@@ -64,49 +64,60 @@ fn version(path: &Path) -> i64 {
     version
 }
 
-pub(in crate::store) fn upgraded(path: &Path, steps: &[Step]) -> Result<(), String> {
-    take_file(path, Commits::Synced, steps).map(drop).map_err(|e| e.to_string())
+pub(in crate::store) fn upgraded(path: &Path, migrations: &[Migration]) -> Result<(), String> {
+    open_exclusively(path, Commits::Synced, migrations).map(drop).map_err(|e| e.to_string())
 }
 
 #[test]
-fn the_steps_are_numbered_from_the_first_release_and_as_they_were_released() {
-    for (step, to) in STEPS.iter().zip(2..) {
-        assert_eq!((step.to, hex_sha256(step.sql).as_str()), (to, step.sha256));
+fn released_migrations_are_numbered_and_never_edited() {
+    for (migration, to) in MIGRATIONS.iter().zip(2..) {
+        assert_eq!((migration.to, hex_sha256(migration.sql).as_str()), (to, migration.sha256));
     }
-    assert!(SCHEMA.contains(&format!("PRAGMA user_version = {};", newest(STEPS))), "schema.sql says another version");
+    assert!(
+        SCHEMA.contains(&format!("PRAGMA user_version = {};", latest_version(MIGRATIONS))),
+        "schema.sql has another version"
+    );
 }
 
 #[test]
-fn an_upgrade_keeps_a_copy_of_what_was_before() {
-    let (_folder, path) = scene();
+fn an_upgrade_keeps_a_copy_of_the_file_before_it() {
+    let (_folder, path) = file_of_version_1();
     upgraded(&path, TWO).unwrap();
     assert_eq!(version(&path), 3);
-    let copy = beside(&path, ".pre-v2.db");
+    let copy = with_suffix(&path, ".pre-v2.db");
     assert_eq!((version(&copy), fs::metadata(&copy).unwrap().permissions().mode() & 0o777), (1, 0o600));
-    assert!(!beside(&copy, ".partial").exists());
+    assert!(!with_suffix(&copy, ".partial").exists());
     fs::remove_file(&copy).unwrap();
     upgraded(&path, TWO).unwrap();
-    assert!(!copy.exists(), "nothing to upgrade, nothing to copy");
+    assert!(!copy.exists(), "without an upgrade no copy is made");
 }
 
 #[test]
-fn a_step_that_fails_leaves_the_file_at_the_version_before() {
-    let (_folder, path) = scene();
+fn a_failed_migration_leaves_the_file_at_the_version_before() {
+    let (_folder, path) = file_of_version_1();
     let broken = "DELETE FROM users; INSERT INTO nowhere VALUES (1);";
     let orphaning = "CREATE TABLE nicknames AS SELECT 1; DELETE FROM users;";
-    let edited = Step { to: 2, sql: broken, sha256: TWO[0].sha256 };
-    for (step, reason) in [
+    let edited = Migration { to: 2, sql: broken, sha256: TWO[0].sha256 };
+    for (migration, reason) in [
         (
-            Step { to: 2, sql: broken, sha256: "1a04cfc470a1dda11205f00bfb8e521784eca29f009ed128d9f791c37b83e509" },
+            Migration {
+                to: 2,
+                sql: broken,
+                sha256: "1a04cfc470a1dda11205f00bfb8e521784eca29f009ed128d9f791c37b83e509",
+            },
             "no such table",
         ),
         (
-            Step { to: 2, sql: orphaning, sha256: "c4b2c45aafaf1002591f485a2e5bb37a5fc01c16fc865de20b4a988918b44605" },
+            Migration {
+                to: 2,
+                sql: orphaning,
+                sha256: "c4b2c45aafaf1002591f485a2e5bb37a5fc01c16fc865de20b4a988918b44605",
+            },
             "would refer to nothing",
         ),
         (edited, "not the one that was released"),
     ] {
-        let said = upgraded(&path, &[step]).unwrap_err();
+        let said = upgraded(&path, &[migration]).unwrap_err();
         assert!(said.contains("the upgrade to schema 2 failed") && said.contains(reason), "{said}");
         assert_eq!(version(&path), 1);
     }
@@ -115,10 +126,10 @@ fn a_step_that_fails_leaves_the_file_at_the_version_before() {
 }
 
 #[test]
-fn a_file_that_is_newer_or_foreign_is_not_touched() {
-    let (folder, path) = scene();
+fn a_newer_or_foreign_file_is_not_changed() {
+    let (folder, path) = file_of_version_1();
     upgraded(&path, TWO).unwrap();
-    // A copy is not in WAL mode, so that whoever opens it for writing changes its header.
+    // A copy is not in WAL mode: opening it for writing would change its header.
     let newer = folder.path().join("newer.db");
     Connection::open(&path).unwrap().execute("VACUUM INTO ?1", [newer.to_str().unwrap()]).unwrap();
     let foreign = folder.path().join("foreign.db");
@@ -131,55 +142,56 @@ fn a_file_that_is_newer_or_foreign_is_not_touched() {
     }
 }
 
-const CHILD: &str = "store::migrate::tests::upgrade_in_a_process_of_its_own";
+const CHILD: &str = "store::migrate::tests::upgrade_in_a_child_process";
 
-/// What the tests below start in a process of its own, in the folder of the file: the upgrade alone.
+/// The upgrade alone. The tests below run it in a child process, in the folder of the file.
 #[test]
 #[ignore = "is started by other tests"]
-fn upgrade_in_a_process_of_its_own() {
+fn upgrade_in_a_child_process() {
     let path = Path::new("orders.db");
     if path.exists() {
         upgraded(path, TWO).unwrap();
     }
 }
 
-/// Runs `program` with `arguments`, and below it, in `folder`, the test of this name that is ignored otherwise.
-pub(in crate::store) fn below(program: &str, arguments: &[&str], folder: &Path, test: &str) -> Output {
+/// Runs `program` with `arguments` in `folder`, which runs the ignored test of this name.
+pub(in crate::store) fn run_test_under(program: &str, arguments: &[&str], folder: &Path, test: &str) -> Output {
     let this = std::env::current_exe().unwrap();
     let child = ["--ignored", "--exact", test, "--test-threads=1"];
     Command::new(program).args(arguments).arg(this).args(child).current_dir(folder).output().unwrap()
 }
 
-/// Whether `strace` is there: not everywhere is it installed, or allowed.
+/// Whether `strace` is installed and allowed.
 pub(in crate::store) fn strace_works() -> bool {
     Command::new("strace").arg("true").output().is_ok_and(|ran| ran.status.success())
 }
 
-/// Every `stride`th of the moments at which something may happen: all of them if `ORDERD_SOAK` is set.
-pub(in crate::store) fn moments(stride: usize) -> impl Iterator<Item = usize> {
+/// The numbers of the system calls at which a test kills its child: every `stride`th one, or all if `ORDERD_SOAK` is
+/// set.
+pub(in crate::store) fn kill_points(stride: usize) -> impl Iterator<Item = usize> {
     (1..).step_by(if std::env::var_os("ORDERD_SOAK").is_some() { 1 } else { stride })
 }
 
 #[test]
-fn killed_at_a_write_or_sync_it_goes_on_when_it_is_started_again() {
+fn an_upgrade_killed_at_any_write_or_sync_continues_at_the_next_start() {
     if !strace_works() {
         return;
     }
     let (mut before, mut after) = (0, 0);
-    for moment in moments(17) {
-        let (folder, path) = scene();
+    for call in kill_points(17) {
+        let (folder, path) = file_of_version_1();
         let inject =
-            format!("inject=pwrite64,write,fdatasync,fsync,ftruncate,rename,unlink:signal=SIGKILL:when={moment}");
+            format!("inject=pwrite64,write,fdatasync,fsync,ftruncate,rename,unlink:signal=SIGKILL:when={call}");
         let trace = ["-f", "-qq", "-o", "trace", "-P", "orders.db", "-P", "orders.db-wal", "-P"];
         let copy = ["orders.db.pre-v2.db.partial", "-P", "orders.db.pre-v2.db", "-e", &inject];
-        let status = below("strace", &[&trace[..], &copy[..]].concat(), folder.path(), CHILD).status;
+        let status = run_test_under("strace", &[&trace[..], &copy[..]].concat(), folder.path(), CHILD).status;
         match version(&path) {
             1 => before += 1,
             _ => after += 1,
         }
-        assert!(version(&path) == 1 || version(&beside(&path, ".pre-v2.db")) == 1, "no upgrade without a copy");
+        assert!(version(&path) == 1 || version(&with_suffix(&path, ".pre-v2.db")) == 1, "no upgrade without a copy");
         upgraded(&path, TWO).unwrap();
-        assert_eq!((version(&path), version(&beside(&path, ".pre-v2.db"))), (3, 1));
+        assert_eq!((version(&path), version(&with_suffix(&path, ".pre-v2.db"))), (3, 1));
         if status.success() {
             break;
         }
@@ -189,13 +201,13 @@ fn killed_at_a_write_or_sync_it_goes_on_when_it_is_started_again() {
 }
 
 #[test]
-fn without_room_it_is_refused_and_later_goes_on() {
+fn an_upgrade_without_disk_space_is_refused_and_later_continues() {
     let mut refused = 0;
     for kib in (16..).step_by(if std::env::var_os("ORDERD_SOAK").is_some() { 4 } else { 96 }) {
-        let (folder, path) = scene();
+        let (folder, path) = file_of_version_1();
         let limited = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2);
-        let status = below("sh", &["-c", &limited, "sh"], folder.path(), CHILD).status;
-        assert!(!beside(&path, ".pre-v2.db.partial").exists());
+        let status = run_test_under("sh", &["-c", &limited, "sh"], folder.path(), CHILD).status;
+        assert!(!with_suffix(&path, ".pre-v2.db.partial").exists());
         let reached = version(&path);
         upgraded(&path, TWO).unwrap();
         assert_eq!(version(&path), 3);

@@ -1,17 +1,17 @@
-//! Whether the write-ahead log beside a file is its own. SQLite takes any log that is sound in itself, and the file is then
-//! a mixture of two, or another one altogether.
+//! Recognising a write-ahead log that belongs to another database. SQLite applies any log that is valid in itself,
+//! which would mix two databases or replace one by the other.
 
-use crate::store::{beside, connection::READ_ONLY};
+use crate::store::{connection::READ_ONLY, with_suffix};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::Path;
 
-/// Whether the first entry of the audit trail, which never changes, is another one with the log than without it. Where
-/// one side has none, or a checkpoint that was cut short has left it unreadable, there is nothing to say.
+/// Whether the first entry of the audit trail differs with and without the log. That entry never changes in one
+/// database. If either has no first entry, or an interrupted checkpoint has left the file unreadable, the answer is no.
 pub(super) fn is_foreign(path: &Path) -> bool {
-    if !std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) {
+    if !std::fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0) {
         return false;
     }
-    // To SQLite, a file that cannot change has no log.
+    // SQLite ignores the log of a file that it is told never changes.
     let sides = (first_entry(path, ""), first_entry(path, "?immutable=1"));
     matches!(sides, (Some(with), Some(without)) if with != without)
 }

@@ -1,5 +1,5 @@
-//! The parts of a filter as SQL conditions. Which of them an index answers, and which are looked at row by row on the
-//! run that the index gives, is for `list.rs` to say.
+//! The parts of a filter as SQL conditions. `list.rs` decides which of them an index answers, and which are tested on
+//! each row that the index yields.
 
 use crate::{
     domain::{
@@ -8,11 +8,11 @@ use crate::{
         order::OrderStatus,
         transaction::PaymentStatus,
     },
-    store::sql::{CONTAINS_FOLDED, rows},
+    store::sql::{CONTAINS_FOLDED, sql_int},
 };
 use rusqlite::types::Value;
 
-/// Conditions that all hold, with the values of their parameters in the order of the text.
+/// Conditions joined by AND, and the values of their parameters in the order of the text.
 #[derive(Clone, Default)]
 pub(super) struct Conditions {
     texts: Vec<String>,
@@ -20,64 +20,57 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// One condition.
     pub(super) fn of<const N: usize>(text: &str, values: [Value; N]) -> Self {
         let mut conditions = Self::default();
         conditions.and(text, values);
         conditions
     }
 
-    /// Adds a condition.
     pub(super) fn and<const N: usize>(&mut self, text: impl Into<String>, values: [Value; N]) {
         self.texts.push(text.into());
         self.values.extend(values);
     }
 
-    /// Adds all of `others`.
     pub(super) fn join(&mut self, others: &Self) {
         self.texts.extend_from_slice(&others.texts);
         self.values.extend_from_slice(&others.values);
     }
 
-    /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 
-    /// What follows `WHERE`.
+    /// The text that follows `WHERE`.
     pub(super) fn text(&self) -> String {
         if self.texts.is_empty() { "true".to_owned() } else { self.texts.join(" AND ") }
     }
 }
 
-/// Whose orders are wanted.
-pub(super) enum Whose {
-    Anybody,
-    Of(UserId),
-    /// There can be none.
-    Nobody,
+/// The users whose orders match a filter.
+pub(super) enum Owner {
+    Anyone,
+    User(UserId),
+    /// No order can match.
+    NoOne,
 }
 
-pub(super) fn whose(filter: &Filter) -> Whose {
+pub(super) fn owner(filter: &Filter) -> Owner {
     match (filter.visible_to, filter.user_id) {
-        (None, None) => Whose::Anybody,
-        (None, Some(user)) => Whose::Of(user),
-        (Some(Some(caller)), wanted) if wanted.is_none_or(|user| user == caller) => Whose::Of(caller),
-        (Some(_), _) => Whose::Nobody,
+        (None, None) => Owner::Anyone,
+        (None, Some(user)) => Owner::User(user),
+        (Some(Some(caller)), user) if user.is_none_or(|user| user == caller) => Owner::User(caller),
+        (Some(_), _) => Owner::NoOne,
     }
 }
 
-/// That an order is this user's.
 pub(super) fn of_user(user: UserId) -> Conditions {
     Conditions::of("o.user_id = ?", [Value::Blob(user.bytes().to_vec())])
 }
 
-/// That an order has this reference.
 pub(super) fn of_reference(reference: &str) -> Conditions {
     Conditions::of("o.external_ref = ?", [Value::Text(reference.to_owned())])
 }
 
-/// That an order has a line of this SKU.
 pub(super) fn of_sku(sku: &str) -> Conditions {
     Conditions::of(
         "EXISTS (SELECT 1 FROM order_items s WHERE s.order_seq = o.seq AND s.sku = ?)",
@@ -85,8 +78,8 @@ pub(super) fn of_sku(sku: &str) -> Conditions {
     )
 }
 
-/// That an order stands where it should.
-pub(super) fn of_standing(filter: &Filter) -> Conditions {
+/// The conditions on status and payment status.
+pub(super) fn of_statuses(filter: &Filter) -> Conditions {
     let mut conditions = Conditions::default();
     if !filter.statuses.is_empty() {
         conditions.and(format!("o.status IN ({})", names(filter.statuses.iter().map(|s| s.name()))), []);
@@ -98,37 +91,37 @@ pub(super) fn of_standing(filter: &Filter) -> Conditions {
     conditions
 }
 
-/// Names of statuses as SQL literals; they come from enumerations, never from a client.
+/// Names of statuses as SQL literals. They come from enumerations, never from a client.
 fn names(names: impl Iterator<Item = &'static str>) -> String {
     names.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
 }
 
-/// Every wanted pair of statuses.
-pub(super) fn standings(filter: &Filter) -> impl Iterator<Item = (OrderStatus, PaymentStatus)> {
+/// Every pair of status and payment status that matches.
+pub(super) fn status_pairs(filter: &Filter) -> impl Iterator<Item = (OrderStatus, PaymentStatus)> {
     let (statuses, payments) = (&filter.statuses, &filter.payment_statuses);
     let payments = if payments.is_empty() { PaymentStatus::ALL } else { payments };
     let mut pairs = vec![];
     for &status in if statuses.is_empty() { OrderStatus::ALL } else { statuses } {
         pairs.extend(payments.iter().map(|&payment| (status, payment)));
     }
-    // A status that is named twice is one run.
+    // A status may be named twice in the filter.
     pairs.sort_unstable();
     pairs.dedup();
     pairs.into_iter()
 }
 
-/// The parts that no index answers. They are looked at in the rows of a run: amounts, currency and metadata would each
-/// cost every new order an index entry more, and a substring can be anywhere.
-pub(super) fn remaining(filter: &Filter) -> Conditions {
+/// The conditions that no index answers. Indexes for amounts, currency and metadata would each cost every new order an
+/// entry, and a substring can be anywhere.
+pub(super) fn unindexed(filter: &Filter) -> Conditions {
     let mut conditions = Conditions::default();
     if let Some(currency) = &filter.currency {
         conditions.and("o.currency = ?", [Value::Text(currency.code().to_owned())]);
     }
-    if let Some(least) = filter.total_min {
-        conditions.and("o.total_amount >= ?", [Value::Integer(least)]);
+    if let Some(min) = filter.total_min {
+        conditions.and("o.total_amount >= ?", [Value::Integer(min)]);
     }
-    if let Some(most) = filter.total_max {
-        conditions.and("o.total_amount <= ?", [Value::Integer(most)]);
+    if let Some(max) = filter.total_max {
+        conditions.and("o.total_amount <= ?", [Value::Integer(max)]);
     }
     if let Some(from) = filter.updated_from {
         conditions.and("o.updated_at >= ?", [Value::Integer(from.millis())]);
@@ -137,7 +130,7 @@ pub(super) fn remaining(filter: &Filter) -> Conditions {
         conditions.and(
             "(SELECT count(*) FROM json_each(?) wanted, json_each(o.metadata) had
               WHERE had.key = wanted.key AND had.value = wanted.value) = ?",
-            [Value::Text(super::row::metadata(&filter.metadata)), Value::Integer(rows(filter.metadata.len()))],
+            [Value::Text(super::row::metadata(&filter.metadata)), Value::Integer(sql_int(filter.metadata.len()))],
         );
     }
     if let Some(text) = &filter.text {
@@ -150,13 +143,13 @@ fn with_text(text: &str) -> Conditions {
     let folded = || Value::Text(text.to_lowercase());
     let all_digits = text.bytes().all(|c| c.is_ascii_digit());
     let number = text.parse().ok().filter(|_| all_digits).map_or(Value::Null, Value::Integer);
-    let found = |column: &str| format!("{CONTAINS_FOLDED}({column}, ?)");
+    let contains = |column: &str| format!("{CONTAINS_FOLDED}({column}, ?)");
     let alternatives = [
         "o.number = ?".to_owned(),
-        found("o.external_ref"),
-        found("o.customer ->> '$.name'"),
-        found("o.customer ->> '$.email'"),
-        format!("EXISTS (SELECT 1 FROM order_items n WHERE n.order_seq = o.seq AND {})", found("n.name")),
+        contains("o.external_ref"),
+        contains("o.customer ->> '$.name'"),
+        contains("o.customer ->> '$.email'"),
+        format!("EXISTS (SELECT 1 FROM order_items n WHERE n.order_seq = o.seq AND {})", contains("n.name")),
     ];
     let condition = format!("({})", alternatives.join(" OR "));
     Conditions::of(&condition, [number, folded(), folded(), folded(), folded()])

@@ -1,125 +1,124 @@
-//! The log of changes, and adding it to the sums. Some hundred changes at once touch each bucket once, where each of them
-//! alone would touch a dozen. Orders do not depend on it: where sums are damaged, the log goes on.
+//! The log of the rollups, and folding it into the sums. Some hundred changes folded together write each bucket once,
+//! where each change alone would write a dozen. Orders do not depend on folding: damaged sums leave the log as it is.
 
 use super::{
-    Entries, FINEST, Rollup, key_of, logged,
-    rollup_codec::{self, Damaged},
+    Changes, Entries, EntryKey, FINEST_SPAN, Rollup, Values, bucket_key,
+    codec::{self, Damaged},
+    each_in_log,
 };
 use crate::{
     domain::calendar::SPANS,
     error::{Result, problem},
     store::{
         ReadTx,
-        sql::{damaged, failed},
+        sql::{invalid_column, store_error},
     },
 };
 use rusqlite::{Connection, OptionalExtension};
 
-/// A log shorter than this is not worth adding: some hundreds of orders. A report reads it in well under a millisecond.
-const SHORT: i64 = 64 * 1024;
-/// A log longer than this is added whatever that writes: a report on users reads it in some milliseconds.
-const LONG: i64 = 4 * 1024 * 1024;
+/// Bytes below which the log is not folded: some hundreds of orders. A report reads them in well under a millisecond.
+const MIN_FOLD_BYTES: i64 = 64 * 1024;
+/// Bytes above which the log is always folded: a report on users reads that much in some milliseconds.
+const MAX_LOG_BYTES: i64 = 4 * 1024 * 1024;
 
-/// The number of the newest row there ever was.
-pub(super) const NEWEST: &str =
+/// Selects the number of the newest row that the log ever had.
+pub(super) const LAST_SEQ: &str =
     "SELECT max(coalesce((SELECT max(seq) FROM rollup_log), 0), (SELECT max(seq) FROM rollup_folds))";
 
-/// Where the log stands. There is one writer, which keeps it in memory.
+/// The state of the log. The single writer keeps it in memory.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Log {
-    /// The number of its newest row.
-    newest: i64,
-    /// What waits to be added to the sums of each rollup.
-    waiting: [Waiting; Rollup::ALL.len()],
+pub struct RollupLog {
+    /// The number of the newest row.
+    last_seq: i64,
+    backlogs: [Backlog; Rollup::ALL.len()],
 }
 
-/// What waits for a rollup, in bytes of the log.
+/// The part of the log that is not folded into the sums of one rollup yet.
 #[derive(Clone, Copy, Debug, Default)]
-struct Waiting {
-    /// What there is.
+struct Backlog {
     bytes: i64,
-    /// Up to how much waits at least: half of what was written for it the last time, so that a rollup of many dimensions does
-    /// not write its sums again for every few of them.
-    least: i64,
+    /// Bytes from which on it is folded: half of what the last fold wrote, so that a rollup of many dimensions does not
+    /// write all its sums again for a few changes. Kept within [`MIN_FOLD_BYTES`] and [`MAX_LOG_BYTES`].
+    threshold: i64,
 }
 
-impl Waiting {
-    fn is_enough(&self) -> bool {
-        self.bytes > self.least.clamp(SHORT, LONG)
+impl Backlog {
+    fn is_due(&self) -> bool {
+        self.bytes > self.threshold.clamp(MIN_FOLD_BYTES, MAX_LOG_BYTES)
     }
 }
 
-impl Log {
-    /// Where the log of this file stands.
+impl RollupLog {
+    /// Reads the state of the log from the file.
     pub fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut log = Self { newest: connection.query_row(NEWEST, [], |row| row.get(0))?, ..Self::default() };
-        for (rollup, waiting) in Rollup::ALL.iter().zip(&mut log.waiting) {
+        let mut log = Self { last_seq: connection.query_row(LAST_SEQ, [], |row| row.get(0))?, ..Self::default() };
+        for (rollup, backlog) in Rollup::ALL.iter().zip(&mut log.backlogs) {
             let bytes = "SELECT coalesce(sum(length(sales) + length(users) + length(statuses) + length(items)), 0)
                          FROM rollup_log WHERE seq > (SELECT seq FROM rollup_folds WHERE rollup = ?1)";
-            waiting.bytes = connection.query_row(bytes, [rollup.name()], |row| row.get(0))?;
+            backlog.bytes = connection.query_row(bytes, [rollup.name()], |row| row.get(0))?;
         }
         Ok(log)
     }
 
-    /// Whether every change is in the sums of every rollup.
-    pub fn is_settled(&self) -> bool {
-        self.waiting.iter().all(|waiting| waiting.bytes == 0)
+    /// Whether every change is folded into the sums of every rollup.
+    pub fn is_folded(&self) -> bool {
+        self.backlogs.iter().all(|backlog| backlog.bytes == 0)
     }
 
-    /// Writes a row: the changes of one transaction in each rollup, in the order of the rollups.
-    pub(super) fn append(
-        &mut self,
-        connection: &Connection,
-        changes: &[Entries; Rollup::ALL.len()],
-    ) -> rusqlite::Result<()> {
-        let [sales, users, statuses, items] =
-            std::array::from_fn(|i| rollup_codec::encode(Rollup::ALL[i], &changes[i]));
+    /// Appends the changes of one transaction as one row. No changes append nothing.
+    pub fn append(&mut self, connection: &Connection, changes: &Changes) -> rusqlite::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let entries = changes.entries(connection)?;
+        let [sales, users, statuses, items] = std::array::from_fn(|i| codec::encode(Rollup::ALL[i], &entries[i]));
         let bytes = [&sales, &users, &statuses, &items].map(|column| length(column)).iter().sum::<i64>();
         connection
             .prepare_cached("INSERT INTO rollup_log (seq, sales, users, statuses, items) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute((self.newest + 1, sales, users, statuses, items))?;
-        self.newest += 1;
-        self.waiting.iter_mut().for_each(|waiting| waiting.bytes += bytes);
+            .execute((self.last_seq + 1, sales, users, statuses, items))?;
+        self.last_seq += 1;
+        self.backlogs.iter_mut().for_each(|backlog| backlog.bytes += bytes);
         Ok(())
     }
 
-    /// Adds what waits to the sums of each rollup for which enough does.
-    pub fn fold(&mut self, connection: &Connection) -> Result<()> {
-        self.fold_where(connection, Waiting::is_enough)
+    /// Folds the log into each rollup whose backlog is due.
+    pub fn fold_due(&mut self, connection: &Connection) -> Result<()> {
+        self.fold_where(connection, Backlog::is_due)
     }
 
-    /// Adds what waits to the sums of every rollup.
-    pub fn settle(&mut self, connection: &Connection) -> Result<()> {
-        self.fold_where(connection, |waiting| waiting.bytes > 0)
+    /// Folds the whole log into every rollup.
+    pub fn fold_all(&mut self, connection: &Connection) -> Result<()> {
+        self.fold_where(connection, |backlog| backlog.bytes > 0)
     }
 
-    fn fold_where(&mut self, connection: &Connection, due: impl Fn(&Waiting) -> bool) -> Result<()> {
+    fn fold_where(&mut self, connection: &Connection, due: impl Fn(&Backlog) -> bool) -> Result<()> {
         let mut folded = false;
-        for (rollup, waiting) in Rollup::ALL.into_iter().zip(&mut self.waiting) {
-            if due(waiting) {
+        for (rollup, backlog) in Rollup::ALL.into_iter().zip(&mut self.backlogs) {
+            if due(backlog) {
                 folded = true;
-                *waiting = Waiting { bytes: 0, least: fold(connection, rollup, self.newest)? / 2 };
+                *backlog = Backlog { bytes: 0, threshold: fold(connection, rollup, self.last_seq)? / 2 };
             }
         }
         if folded {
             let delete = "DELETE FROM rollup_log WHERE seq <= (SELECT min(seq) FROM rollup_folds)";
-            connection.execute(delete, []).map_err(failed)?;
+            connection.execute(delete, []).map_err(store_error)?;
         }
         Ok(())
     }
 }
 
-/// Adds the log up to `newest` to the sums of a rollup; how many bytes of them were written. If one of them cannot be read,
-/// all stays as it was: what is in the log counts as well, and the order that it grew too long with is none the worse for
-/// it.
-fn fold(connection: &Connection, rollup: Rollup, newest: i64) -> Result<i64> {
-    let execute = |sql: &str| connection.execute_batch(sql).map_err(failed);
+/// Folds the log up to `last_seq` into the sums of `rollup` and returns the bytes written. On damage nothing changes:
+/// the triggering order still commits, and reports still read the log.
+fn fold(connection: &Connection, rollup: Rollup, last_seq: i64) -> Result<i64> {
+    let execute = |sql: &str| connection.execute_batch(sql).map_err(store_error);
     execute("SAVEPOINT fold")?;
-    let written = match add_all(connection, rollup, newest) {
+    let written = match fold_all_spans(connection, rollup, last_seq) {
         Err(e) if !e.is(&problem::STORAGE_FULL) && !e.is(&problem::OUTCOME_UNKNOWN) => {
             tracing::error!(
+                rollup.name = rollup.name(),
                 error.cause = %e,
-                "figures are damaged, and changes stay in their log: stop the server and run `orderd verify --rebuild`"
+                "the rollup {} is damaged, its log is not folded: stop the server and run `orderd verify --rebuild`",
+                rollup.name(),
             );
             execute("ROLLBACK TO fold")?;
             0
@@ -129,23 +128,23 @@ fn fold(connection: &Connection, rollup: Rollup, newest: i64) -> Result<i64> {
     execute("RELEASE fold").map(|()| written)
 }
 
-fn add_all(connection: &Connection, rollup: Rollup, newest: i64) -> Result<i64> {
+fn fold_all_spans(connection: &Connection, rollup: Rollup, last_seq: i64) -> Result<i64> {
     let mut changes = Entries::new();
-    logged(&ReadTx { connection }, rollup, |key, part| rollup_codec::add(changes.entry(*key).or_default(), part))?;
+    each_in_log(&ReadTx { connection }, rollup, |key, part| codec::add(changes.entry(*key).or_default(), part))?;
     let mut written = 0;
     for span in SPANS {
-        written += add(connection, rollup, span, &changes).map_err(failed)?;
+        written += fold_span(connection, rollup, span, &changes).map_err(store_error)?;
     }
     let update = "UPDATE rollup_folds SET seq = ?2 WHERE rollup = ?1";
-    connection.execute(update, (rollup.name(), newest)).map_err(failed)?;
+    connection.execute(update, (rollup.name(), last_seq)).map_err(store_error)?;
     Ok(written)
 }
 
-/// Adds `changes` to the buckets of one width; how many bytes they have now.
-fn add(connection: &Connection, rollup: Rollup, span: i64, changes: &Entries) -> rusqlite::Result<i64> {
+/// Adds `changes` to the buckets of one span and returns the bytes written.
+fn fold_span(connection: &Connection, rollup: Rollup, span: i64, changes: &Entries) -> rusqlite::Result<i64> {
     let mut coarser = Entries::new();
     for (key, values) in changes {
-        let key = rollup_codec::EntryKey { bucket: (key.bucket * FINEST).div_euclid(span), ..*key };
+        let key = EntryKey { bucket: (key.bucket * FINEST_SPAN).div_euclid(span), ..*key };
         coarser.entry(key).or_default().iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
     }
     let mut left = coarser.iter().peekable();
@@ -153,24 +152,26 @@ fn add(connection: &Connection, rollup: Rollup, span: i64, changes: &Entries) ->
     while let Some((first, _)) = left.peek() {
         let bucket = first.bucket;
         let of_bucket = std::iter::from_fn(|| left.next_if(|(key, _)| key.bucket == bucket));
-        written += merge(connection, (rollup, span, bucket), of_bucket)?;
+        written += merge(connection, rollup, bucket_key(rollup, span, bucket), of_bucket)?;
     }
     Ok(written)
 }
 
 fn merge<'e>(
     connection: &Connection,
-    (rollup, span, bucket): (Rollup, i64, i64),
-    changes: impl Iterator<Item = (&'e rollup_codec::EntryKey, &'e rollup_codec::Values)>,
+    rollup: Rollup,
+    bucket_key: i64,
+    changes: impl Iterator<Item = (&'e EntryKey, &'e Values)>,
 ) -> rusqlite::Result<i64> {
-    let key = key_of(rollup, span, bucket);
     let sums = connection
         .prepare_cached("SELECT sums FROM rollups WHERE key = ?1")?
-        .query_row([key], |row| row.get::<_, Vec<u8>>(0))
+        .query_row([bucket_key], |row| row.get::<_, Vec<u8>>(0))
         .optional()?
         .unwrap_or_default();
-    let sums = rollup_codec::merge(rollup, &sums, changes).map_err(|Damaged| damaged(0, "no sums"))?;
-    connection.prepare_cached("INSERT OR REPLACE INTO rollups (key, sums) VALUES (?1, ?2)")?.execute((key, &sums))?;
+    let sums = codec::merge(rollup, &sums, changes).map_err(|Damaged| invalid_column(0, "no sums"))?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO rollups (key, sums) VALUES (?1, ?2)")?
+        .execute((bucket_key, &sums))?;
     Ok(length(&sums))
 }
 
@@ -183,10 +184,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ledger_that_writes_much_waits_for_longer_but_not_for_ever() {
-        let is_enough = |bytes, least| Waiting { bytes, least }.is_enough();
-        assert!(!is_enough(SHORT, 0) && is_enough(SHORT + 1, 0));
-        assert!(!is_enough(1 << 20, 1 << 20) && is_enough((1 << 20) + 1, 1 << 20));
-        assert!(!is_enough(LONG, 1 << 40) && is_enough(LONG + 1, 1 << 40));
+    fn a_rollup_with_large_folds_is_folded_more_rarely_within_bounds() {
+        let is_due = |bytes, threshold| Backlog { bytes, threshold }.is_due();
+        assert!(!is_due(MIN_FOLD_BYTES, 0) && is_due(MIN_FOLD_BYTES + 1, 0));
+        assert!(!is_due(1 << 20, 1 << 20) && is_due((1 << 20) + 1, 1 << 20));
+        assert!(!is_due(MAX_LOG_BYTES, 1 << 40) && is_due(MAX_LOG_BYTES + 1, 1 << 40));
     }
 }

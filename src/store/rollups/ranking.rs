@@ -1,13 +1,13 @@
-//! Subjects in the order of what they come to. To find the first of them, all have to be summed up; so what was asked for
-//! of late is kept, and brought up to date by what the log says since. A page costs its rows then, and the changes since
-//! the last look.
+//! Rankings: dimensions ordered by a weighted sum of their totals.
+//!
+//! Finding the first dimension takes the totals of all of them. So the latest rankings are cached, and brought up to
+//! date with the entries that were logged since. A page then costs its rows and those entries.
 
 use super::{
-    Rollup, Values,
-    log::NEWEST,
-    logged_after, rollup_codec,
-    totals::{Summed, Totals, Weights},
-    user_values, widened,
+    EntryKey, Rollup, Values, each_in_log_after, item_values,
+    log::LAST_SEQ,
+    totals::{Totals, TotalsQuery, Weights},
+    user_values,
 };
 use crate::{
     domain::{
@@ -23,67 +23,67 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Rankings that are kept at most.
-const KEPT: usize = 64;
-/// Bytes that they take at most, all together.
-const KEPT_BYTES: usize = 96 * 1024 * 1024;
+/// The most rankings that are cached.
+const MAX_CACHED: usize = 64;
+/// The most memory that cached rankings take together, in bytes.
+const MAX_CACHED_BYTES: usize = 96 * 1024 * 1024;
 
-/// What a ranking is of, and by what.
+/// Which totals to rank, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ranked {
-    summed: Summed,
-    /// By what its dimensions are in order, the least first.
+pub struct RankingQuery {
+    totals: TotalsQuery,
     weights: Weights,
 }
 
-impl Ranked {
-    /// Users by what they come to by these weights, the least first.
+impl RankingQuery {
+    /// Users ordered by the weighted sum of their totals, the smallest first.
     pub fn users(range: (i64, i64), currency: Option<Currency>, weights: &Sums) -> Self {
-        Self { summed: Summed { rollup: Rollup::Users, range, currency }, weights: narrowed(&user_values(weights)) }
+        let totals = TotalsQuery { rollup: Rollup::Users, range, currency };
+        Self { totals, weights: as_weights(&user_values(weights)) }
     }
 
-    /// SKUs, likewise.
+    /// SKUs ordered by the weighted sum of their totals, the smallest first.
     pub fn items(range: (i64, i64), currency: Option<Currency>, weights: &ItemSums) -> Self {
-        let weights = narrowed(&widened(&[weights.quantity, weights.orders, weights.total]));
-        Self { summed: Summed { rollup: Rollup::Items, range, currency }, weights }
+        let totals = TotalsQuery { rollup: Rollup::Items, range, currency };
+        Self { totals, weights: as_weights(&item_values(weights)) }
     }
 }
 
-/// Values as weights, which are small.
-fn narrowed(values: &Values) -> Weights {
+/// Weights are small numbers such as 1 and −1.
+fn as_weights(values: &Values) -> Weights {
     std::array::from_fn(|i| i64::try_from(values[i]).unwrap_or_default())
 }
 
-/// Subjects in their order.
+/// Dimensions in order, with their totals.
 pub struct Ranking {
-    ranked: Ranked,
+    query: RankingQuery,
     totals: Totals,
     order: BTreeSet<Rank>,
-    /// The newest row of the log that is in it.
-    newest: i64,
+    /// The newest row of the log that is included.
+    last_seq: i64,
 }
 
 impl Ranking {
-    fn of(tx: &ReadTx<'_>, ranked: Ranked, newest: i64) -> Result<Self> {
-        let totals = Totals::of(tx, &ranked.summed)?;
+    fn read(tx: &ReadTx<'_>, query: RankingQuery, last_seq: i64) -> Result<Self> {
+        let totals = Totals::read(tx, &query.totals)?;
         let rank = |(currency, dimension, value)| Rank { value, dimension, currency };
-        let order = totals.iter_weighed(&ranked.weights).map(rank).collect();
-        Ok(Self { ranked, totals, order, newest })
+        let order = totals.iter_weighted(&query.weights).map(rank).collect();
+        Ok(Self { query, totals, order, last_seq })
     }
 
-    /// The same with what the log says up to `newest`; none if some of that is not in the log any more.
-    fn up_to(mut self, tx: &ReadTx<'_>, newest: i64) -> Result<Option<Self>> {
-        if self.newest == newest {
+    /// Adds the log up to row `last_seq`; none if a part of that was folded and deleted.
+    fn brought_up_to(mut self, tx: &ReadTx<'_>, last_seq: i64) -> Result<Option<Self>> {
+        if self.last_seq == last_seq {
             return Ok(Some(self));
         }
-        let forgotten: i64 = tx.row("SELECT min(seq) FROM rollup_folds", [], |row| row.get(0))?.unwrap_or(0);
-        if !(forgotten..newest).contains(&self.newest) {
+        let deleted: i64 = tx.row("SELECT min(seq) FROM rollup_folds", [], |row| row.get(0))?.unwrap_or(0);
+        if !(deleted..last_seq).contains(&self.last_seq) {
             return Ok(None);
         }
-        let Summed { rollup, .. } = self.ranked.summed;
+        let TotalsQuery { rollup, .. } = self.query.totals;
         let mut changes = vec![];
-        logged_after(tx, rollup, self.newest, |key, part| {
-            if self.ranked.summed.includes(key) {
+        each_in_log_after(tx, rollup, self.last_seq, |key, part| {
+            if self.query.totals.includes(key) {
                 changes.push((*key, *part));
             }
         })?;
@@ -91,84 +91,90 @@ impl Ranking {
             if let Some(before) = self.rank(&key) {
                 self.order.remove(&before);
             }
-            self.totals.change(tx, rollup, &key, &part)?;
+            self.totals.add_logged(tx, rollup, &key, &part)?;
             self.order.extend(self.rank(&key));
         }
-        self.newest = newest;
+        self.last_seq = last_seq;
         Ok(Some(self))
     }
 
-    /// The rank of the dimension of this key; none if it comes to nothing.
-    fn rank(&self, &rollup_codec::EntryKey { currency, dimension, .. }: &rollup_codec::EntryKey) -> Option<Rank> {
-        let value = self.totals.weighed(currency, dimension, &self.ranked.weights)?;
+    /// The current rank of the dimension of `key`; none if all its totals are 0.
+    fn rank(&self, &EntryKey { currency, dimension, .. }: &EntryKey) -> Option<Rank> {
+        let value = self.totals.weighted(currency, dimension, &self.query.weights)?;
         Some(Rank { value, dimension, currency })
     }
 
-    /// How many dimensions there are, each counted in every currency that it has anything in.
+    /// The number of ranks: a dimension has one in each currency.
     pub fn count(&self) -> usize {
         self.order.len()
     }
 
-    /// Bytes that it takes, about: nodes of the order are not always full.
+    /// An estimate of the memory that the ranking takes, in bytes: nodes of the tree are not always full.
     fn bytes(&self) -> usize {
         self.order.len() * size_of::<Rank>() * 4 / 3 + self.totals.bytes()
     }
 
-    /// The dimensions after a key, or all of them, and what each comes to.
-    pub fn after(&self, key: Option<Rank>) -> impl Iterator<Item = (Rank, Values)> {
-        let after = key.map_or(Bound::Unbounded, Bound::Excluded);
+    /// The ranks after `rank`, or all of them, with their totals.
+    pub fn after(&self, rank: Option<Rank>) -> impl Iterator<Item = (Rank, Values)> {
+        let after = rank.map_or(Bound::Unbounded, Bound::Excluded);
         let ranks = self.order.range((after, Bound::Unbounded));
         ranks.map(|rank| (*rank, self.totals.values(rank.currency, rank.dimension)))
     }
 }
 
-/// A ranking, unless it has yet to be made. Who uses it has it alone.
-type Kept = Arc<Mutex<Option<Ranking>>>;
+/// A cached ranking; none while it has not been read. The lock is held while it is brought up to date and used.
+type Slot = Arc<Mutex<Option<Ranking>>>;
 
-/// Rankings that were asked for of late.
+struct Cached {
+    query: RankingQuery,
+    bytes: usize,
+    slot: Slot,
+}
+
+/// The cache of the latest rankings.
 #[derive(Default)]
 pub struct Rankings {
-    /// The latest first, with the bytes that each takes.
-    kept: Mutex<Vec<(Ranked, usize, Kept)>>,
+    /// The most recently used first.
+    cached: Mutex<Vec<Cached>>,
 }
 
 impl Rankings {
-    /// What `look` sees in a ranking as it is in this snapshot.
-    pub fn look<T>(&self, tx: &ReadTx<'_>, ranked: Ranked, look: impl FnOnce(&Ranking) -> T) -> Result<T> {
-        let kept = self.kept(ranked);
-        let mut key = lock(&kept);
-        let newest = tx.row(NEWEST, [], |row| row.get(0))?.unwrap_or(0);
-        // Whatever fails, nothing half done is left in its key.
-        let ranking = match key.take() {
-            Some(ranking) => ranking.up_to(tx, newest)?,
+    /// Calls `select` with the ranking as it is in the snapshot of `tx`.
+    pub fn with<T>(&self, tx: &ReadTx<'_>, query: RankingQuery, select: impl FnOnce(&Ranking) -> T) -> Result<T> {
+        let slot = self.slot(query);
+        let mut ranking = lock(&slot);
+        let last_seq = tx.row(LAST_SEQ, [], |row| row.get(0))?.unwrap_or(0);
+        // The ranking is taken out while it changes: after an error the slot is empty, never half changed.
+        let current = match ranking.take() {
+            Some(ranking) => ranking.brought_up_to(tx, last_seq)?,
             None => None,
         };
-        let ranking = ranking.map_or_else(|| Ranking::of(tx, ranked, newest), Ok)?;
-        let (seen, bytes) = (look(&ranking), ranking.bytes());
-        *key = Some(ranking);
-        drop(key);
-        self.used(ranked, bytes, kept);
-        Ok(seen)
+        let current = current.map_or_else(|| Ranking::read(tx, query, last_seq), Ok)?;
+        let (selected, bytes) = (select(&current), current.bytes());
+        *ranking = Some(current);
+        drop(ranking);
+        self.mark_used(Cached { query, bytes, slot });
+        Ok(selected)
     }
 
-    fn kept(&self, ranked: Ranked) -> Kept {
-        let mut kept = lock(&self.kept);
-        if let Some((.., ranking)) = kept.iter().find(|(other, ..)| *other == ranked) {
-            return Arc::clone(ranking);
+    fn slot(&self, query: RankingQuery) -> Slot {
+        let mut cached = lock(&self.cached);
+        if let Some(Cached { slot, .. }) = cached.iter().find(|cached| cached.query == query) {
+            return Arc::clone(slot);
         }
-        let ranking = Kept::default();
-        kept.insert(0, (ranked, 0, Arc::clone(&ranking)));
-        ranking
+        let slot = Slot::default();
+        cached.insert(0, Cached { query, bytes: 0, slot: Arc::clone(&slot) });
+        slot
     }
 
-    /// Puts a ranking first, and forgets the last ones if they take too much.
-    fn used(&self, ranked: Ranked, bytes: usize, ranking: Kept) {
-        let mut kept = lock(&self.kept);
-        kept.retain(|(other, ..)| *other != ranked);
-        kept.insert(0, (ranked, bytes, ranking));
-        let mut left = KEPT_BYTES;
-        kept.retain(|(_, bytes, _)| left.checked_sub(*bytes).inspect(|rest| left = *rest).is_some());
-        kept.truncate(KEPT);
+    /// Puts a ranking first and evicts the least recently used ones beyond the limits.
+    fn mark_used(&self, used: Cached) {
+        let mut cached = lock(&self.cached);
+        cached.retain(|other| other.query != used.query);
+        cached.insert(0, used);
+        let mut left = MAX_CACHED_BYTES;
+        cached.retain(|cached| left.checked_sub(cached.bytes).inspect(|rest| left = *rest).is_some());
+        cached.truncate(MAX_CACHED);
     }
 }
 
@@ -180,31 +186,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn ranked(day: i64) -> Ranked {
-        Ranked::users((day, day + 86_400), None, &Sums::default())
+    fn query(day: i64) -> RankingQuery {
+        RankingQuery::users((day, day + 86_400), None, &Sums::default())
     }
 
-    /// The days of what is kept after these were used, each taking so many bytes.
-    fn kept_of(used: impl IntoIterator<Item = (i64, usize)>) -> Vec<i64> {
+    /// The days whose rankings are cached after these were used, each taking so many bytes.
+    fn cached_after(used: impl IntoIterator<Item = (i64, usize)>) -> Vec<i64> {
         let rankings = Rankings::default();
         for (day, bytes) in used {
-            let kept = rankings.kept(ranked(day));
-            rankings.used(ranked(day), bytes, kept);
+            let slot = rankings.slot(query(day));
+            rankings.mark_used(Cached { query: query(day), bytes, slot });
         }
-        let kept = lock(&rankings.kept);
-        kept.iter().map(|(ranked, ..)| ranked.summed.range.0).collect()
+        let cached = lock(&rankings.cached);
+        cached.iter().map(|cached| cached.query.totals.range.0).collect()
     }
 
     #[test]
-    fn the_latest_are_kept() {
-        assert_eq!(kept_of([(1, 10), (2, 10), (1, 12)]), [1, 2]);
-        let many = kept_of((0..100).map(|day| (day, 1)));
-        assert_eq!((many.len(), many[0], many[KEPT - 1]), (KEPT, 99, 99 - 63));
+    fn the_most_recently_used_rankings_are_cached() {
+        assert_eq!(cached_after([(1, 10), (2, 10), (1, 12)]), [1, 2]);
+        let many = cached_after((0..100).map(|day| (day, 1)));
+        assert_eq!((many.len(), many[0], many[MAX_CACHED - 1]), (MAX_CACHED, 99, 99 - 63));
     }
 
     #[test]
-    fn no_more_is_kept_than_there_is_room_for() {
-        assert_eq!(kept_of([(1, 10), (2, KEPT_BYTES / 2), (3, KEPT_BYTES / 2)]), [3, 2]);
-        assert_eq!(kept_of([(1, 10), (2, KEPT_BYTES + 1)]), [1], "what is too large leaves the others");
+    fn the_cache_never_takes_more_than_its_limit() {
+        assert_eq!(cached_after([(1, 10), (2, MAX_CACHED_BYTES / 2), (3, MAX_CACHED_BYTES / 2)]), [3, 2]);
+        assert_eq!(cached_after([(1, 10), (2, MAX_CACHED_BYTES + 1)]), [1], "a ranking too large evicts no other");
     }
 }

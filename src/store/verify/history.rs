@@ -1,6 +1,8 @@
-//! Orders, items and transactions against the history: an order's events say what every column of its rows has to be now.
-//! The events themselves are covered by their chain. Columns are taken as they come, so that none is forgotten; one that
-//! an event does not know was added after it, and is looked at from the order's next event on.
+//! Orders, items and transactions compared with the history: an order's events determine every column of its rows.
+//!
+//! The events themselves are protected by their hash chain. Every column of a table is compared, so none can be
+//! forgotten. A column that is missing in an event was added to the schema later, and is compared from the order's next
+//! event on.
 
 use super::{Check, unreadable};
 use crate::{
@@ -9,22 +11,33 @@ use crate::{
         time::Timestamp,
     },
     error::{Error, Result},
-    store::{ReadTx, sql::failed},
+    store::{ReadTx, sql::store_error},
 };
 use rusqlite::{Row, types::ValueRef};
 use serde_json::{Map, Value};
 
 const ORDERS: &str = "SELECT * FROM orders ORDER BY seq";
 const EVENTS: &str = "SELECT type, occurred_at, data FROM events WHERE order_seq = ?1 ORDER BY version";
-const ITEMS: &str = "SELECT * FROM order_items WHERE order_seq = ?1 ORDER BY line";
-const TRANSACTIONS: &str = "SELECT t.*, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq) AS payment_id
-    FROM transactions t WHERE t.order_seq = ?1 ORDER BY t.seq";
-/// Columns that say where a row is and not what it says.
-const PLACES: [&str; 4] = ["seq", "order_seq", "line", "payment_seq"];
-/// Columns of JSON text.
-const DOCUMENTS: [&str; 3] = ["fees", "customer", "metadata"];
+const ITEMS: RowsOfOrder =
+    RowsOfOrder { name: "order_items", sql: "SELECT * FROM order_items WHERE order_seq = ?1 ORDER BY line" };
+const TRANSACTIONS: RowsOfOrder = RowsOfOrder {
+    name: "transactions",
+    sql: "SELECT t.*, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq) AS payment_id
+          FROM transactions t WHERE t.order_seq = ?1 ORDER BY t.seq",
+};
 
-/// The first fault of each kind of row.
+/// A table, and the statement that selects the rows of an order from it.
+struct RowsOfOrder {
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// Columns that locate a row and are not in documents.
+const KEY_COLUMNS: [&str; 4] = ["seq", "order_seq", "line", "payment_seq"];
+/// Columns with JSON text.
+const JSON_COLUMNS: [&str; 3] = ["fees", "customer", "metadata"];
+
+/// The first fault in each table.
 #[derive(Default)]
 struct Faults {
     orders: Option<String>,
@@ -32,10 +45,10 @@ struct Faults {
     transactions: Option<String>,
 }
 
-/// A check for each kind of row.
+/// A check for each table.
 pub(super) fn checks(tx: &ReadTx<'_>) -> Result<[Check; 3]> {
     let mut faults = Faults::default();
-    if let Err(e) = look_at_all(tx, &mut faults) {
+    if let Err(e) = compare_all(tx, &mut faults) {
         faults.orders = Some(unreadable(e)?);
     }
     Ok([
@@ -45,75 +58,75 @@ pub(super) fn checks(tx: &ReadTx<'_>) -> Result<[Check; 3]> {
     ])
 }
 
-fn look_at_all(tx: &ReadTx<'_>, faults: &mut Faults) -> Result<()> {
-    let mut orders = tx.connection.prepare(ORDERS).map_err(failed)?;
-    let mut rows = orders.query([]).map_err(failed)?;
-    while let Some(row) = rows.next().map_err(failed)? {
-        let seq: i64 = row.get("seq").map_err(failed)?;
-        match Told::of(tx, seq) {
-            Ok(told) => told.compare(tx, (row, seq), faults)?,
-            Err(e) => keep(&mut faults.orders, &format!("row {seq}"), || Err(e))?,
+fn compare_all(tx: &ReadTx<'_>, faults: &mut Faults) -> Result<()> {
+    let mut orders = tx.connection.prepare(ORDERS).map_err(store_error)?;
+    let mut rows = orders.query([]).map_err(store_error)?;
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let seq: i64 = row.get("seq").map_err(store_error)?;
+        match Expected::from_events(tx, seq) {
+            Ok(expected) => expected.compare(tx, row, seq, faults)?,
+            Err(e) => record_first(&mut faults.orders, &format!("row {seq}"), || Err(e))?,
         }
     }
     Ok(())
 }
 
-/// Keeps the first fault of a kind, with its place; looks no further once there is one.
-fn keep(fault: &mut Option<String>, place: &str, look: impl FnOnce() -> Result<Option<String>>) -> Result<()> {
+/// Records the fault that `find` finds, with its place, unless there is one already.
+fn record_first(fault: &mut Option<String>, place: &str, find: impl FnOnce() -> Result<Option<String>>) -> Result<()> {
     if fault.is_none() {
-        *fault = look().or_else(|e| unreadable(e).map(Some))?.map(|found| format!("{place}, {found}"));
+        *fault = find().or_else(|e| unreadable(e).map(Some))?.map(|found| format!("{place}, {found}"));
     }
     Ok(())
 }
 
 type Document = Map<String, Value>;
 
-/// What the events of an order say.
-struct Told {
-    /// The order, as it has to be now; empty without events.
+/// The content of an order's rows according to its events.
+struct Expected {
+    /// The order's document; empty without events.
     order: Document,
-    /// Its transactions, in the order in which they were recorded.
+    /// The documents of its transactions, in the order of recording.
     transactions: Vec<Document>,
 }
 
-impl Told {
-    fn of(tx: &ReadTx<'_>, seq: i64) -> Result<Self> {
-        let mut statement = tx.connection.prepare_cached(EVENTS).map_err(failed)?;
-        let mut events = statement.query([seq]).map_err(failed)?;
-        // Only the last document of the order is worth parsing.
-        let (mut document, mut later, mut transactions) = ("{}".to_owned(), None, vec![]);
-        while let Some(event) = events.next().map_err(failed)? {
-            let text = |column| event.get_ref(column).map_err(failed)?.as_str().map_err(Error::internal);
+impl Expected {
+    fn from_events(tx: &ReadTx<'_>, seq: i64) -> Result<Self> {
+        let mut statement = tx.connection.prepare_cached(EVENTS).map_err(store_error)?;
+        let mut events = statement.query([seq]).map_err(store_error)?;
+        // Only the last document of the order is parsed.
+        let (mut document, mut last_transaction, mut transactions) = ("{}".to_owned(), None, vec![]);
+        while let Some(event) = events.next().map_err(store_error)? {
+            let text = |column| event.get_ref(column).map_err(store_error)?.as_str().map_err(Error::internal);
             let (kind, data) = (text(0)?, text(2)?);
             if kind.starts_with("order.") {
                 data.clone_into(&mut document);
-                later = None;
+                last_transaction = None;
             } else {
-                let mut told = parse(data)?;
-                let at: i64 = event.get(1).map_err(failed)?;
-                later = Some((told.remove("order").unwrap_or_default(), Timestamp::from_millis(at)));
-                remember(&mut transactions, kind, told);
+                let mut transaction = parse(data)?;
+                let at: i64 = event.get(1).map_err(store_error)?;
+                let order = transaction.remove("order").unwrap_or_default();
+                last_transaction = Some((order, Timestamp::from_millis(at)));
+                apply(&mut transactions, kind, transaction);
             }
         }
         let mut order = parse(&document)?;
-        if let Some((money, at)) = later {
+        if let Some((changed, at)) = last_transaction {
             for column in ["version", "payment_status", "paid_amount", "refunded_amount"] {
-                order.insert(column.to_owned(), money[column].clone());
+                order.insert(column.to_owned(), changed[column].clone());
             }
             order.insert("updated_at".to_owned(), at.to_string().into());
         }
         Ok(Self { order, transactions })
     }
 
-    /// Looks for the first fault of each kind in the rows of the order in row `seq`.
-    fn compare(&self, tx: &ReadTx<'_>, (row, seq): (&Row<'_>, i64), faults: &mut Faults) -> Result<()> {
+    /// Compares the rows of the order in row `seq` and records the first fault in each table.
+    fn compare(&self, tx: &ReadTx<'_>, row: &Row<'_>, seq: i64, faults: &mut Faults) -> Result<()> {
         let items = self.order.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let items = items.iter().filter_map(Value::as_object);
         let place = format!("order row {seq}");
-        keep(&mut faults.orders, &format!("row {seq}"), || differing("orders", row, &self.order))?;
-        keep(&mut faults.items, &place, || list_differs(tx, (ITEMS, "order_items"), seq, items))?;
-        let transactions = self.transactions.iter();
-        keep(&mut faults.transactions, &place, || list_differs(tx, (TRANSACTIONS, "transactions"), seq, transactions))
+        record_first(&mut faults.orders, &format!("row {seq}"), || row_fault("orders", row, &self.order))?;
+        record_first(&mut faults.items, &place, || rows_fault(tx, &ITEMS, seq, items))?;
+        record_first(&mut faults.transactions, &place, || rows_fault(tx, &TRANSACTIONS, seq, self.transactions.iter()))
     }
 }
 
@@ -121,35 +134,35 @@ fn parse(document: &str) -> Result<Document> {
     serde_json::from_str(document).map_err(Error::internal)
 }
 
-/// A transaction that was resolved takes the place of what was known of it.
-fn remember(transactions: &mut Vec<Document>, kind: &str, told: Document) {
+/// Adds a transaction, or replaces it after it was resolved.
+fn apply(transactions: &mut Vec<Document>, kind: &str, transaction: Document) {
     let resolved = kind.ends_with(".updated");
-    let mut known = transactions.iter_mut().rev().take_while(|_| resolved);
-    match known.find(|known| known.get("id") == told.get("id")) {
-        Some(known) => *known = told,
-        None => transactions.push(told),
+    let mut earlier = transactions.iter_mut().rev().take_while(|_| resolved);
+    match earlier.find(|earlier| earlier.get("id") == transaction.get("id")) {
+        Some(earlier) => *earlier = transaction,
+        None => transactions.push(transaction),
     }
 }
 
-/// The first of an order's rows in a table that is not as `told`.
-fn list_differs<'t>(
+/// The first fault in an order's rows of a table.
+fn rows_fault<'e>(
     tx: &ReadTx<'_>,
-    (sql, table): (&str, &str),
+    table: &RowsOfOrder,
     seq: i64,
-    told: impl Iterator<Item = &'t Document>,
+    expected: impl Iterator<Item = &'e Document>,
 ) -> Result<Option<String>> {
-    let mut statement = tx.connection.prepare_cached(sql).map_err(failed)?;
-    let mut rows = statement.query([seq]).map_err(failed)?;
-    let mut told = (0_i64..).zip(told);
+    let mut statement = tx.connection.prepare_cached(table.sql).map_err(store_error)?;
+    let mut rows = statement.query([seq]).map_err(store_error)?;
+    let mut expected = (0_i64..).zip(expected);
     loop {
-        match (rows.next().map_err(failed)?, told.next()) {
+        match (rows.next().map_err(store_error)?, expected.next()) {
             (None, None) => return Ok(None),
-            (Some(row), Some((place, told))) => {
-                let line = if table == "order_items" { row.get("line").map_err(failed)? } else { place };
+            (Some(row), Some((place, expected))) => {
+                let line = if table.name == "order_items" { row.get("line").map_err(store_error)? } else { place };
                 if line != place {
                     return Ok(Some(format!("line {line}, stored {line}, recomputed {place}")));
                 }
-                if let Some(found) = differing(table, row, told)? {
+                if let Some(found) = row_fault(table.name, row, expected)? {
                     return Ok(Some(format!("line {place}, {found}")));
                 }
             }
@@ -159,25 +172,25 @@ fn list_differs<'t>(
     }
 }
 
-/// The first column of a row that is not as `told`.
-fn differing(table: &str, row: &Row<'_>, told: &Document) -> Result<Option<String>> {
-    if told.is_empty() {
+/// The first column of a row that differs from its document.
+fn row_fault(table: &str, row: &Row<'_>, document: &Document) -> Result<Option<String>> {
+    if document.is_empty() {
         return Ok(Some("stored one, recomputed nothing".to_owned()));
     }
     let statement = row.as_ref();
     for index in 0..statement.column_count() {
-        let column = statement.column_name(index).map_err(failed)?;
-        let Some(told) = told.get(column).filter(|_| !PLACES.contains(&column)) else { continue };
-        let stored = shown(table, column, row.get_ref(index).map_err(failed)?)?;
-        if *told != stored {
-            return Ok(Some(format!("column {column}, stored {stored}, recomputed {told}")));
+        let column = statement.column_name(index).map_err(store_error)?;
+        let Some(expected) = document.get(column).filter(|_| !KEY_COLUMNS.contains(&column)) else { continue };
+        let stored = as_json(table, column, row.get_ref(index).map_err(store_error)?)?;
+        if *expected != stored {
+            return Ok(Some(format!("column {column}, stored {stored}, recomputed {expected}")));
         }
     }
     Ok(None)
 }
 
-/// A column's value as documents show it.
-fn shown(table: &str, column: &str, value: ValueRef<'_>) -> Result<Value> {
+/// A column's value as it is in documents.
+fn as_json(table: &str, column: &str, value: ValueRef<'_>) -> Result<Value> {
     Ok(match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(millis) if column.ends_with("_at") => Timestamp::from_millis(millis).to_string().into(),
@@ -185,7 +198,7 @@ fn shown(table: &str, column: &str, value: ValueRef<'_>) -> Result<Value> {
         ValueRef::Real(number) => number.into(),
         ValueRef::Text(_) => {
             let text = value.as_str().map_err(Error::internal)?;
-            let document = if DOCUMENTS.contains(&column) { serde_json::from_str(text).ok() } else { None };
+            let document = if JSON_COLUMNS.contains(&column) { serde_json::from_str(text).ok() } else { None };
             document.unwrap_or_else(|| text.into())
         }
         ValueRef::Blob(bytes) => match <[u8; 16]>::try_from(bytes) {

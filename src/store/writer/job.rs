@@ -1,7 +1,10 @@
-//! A piece of work on its way through the writer: from the caller that waits for it to the answer after the commit.
+//! A job of the writer: a closure of a caller, from the queue to the answer after the commit.
 
 use super::WriteTx;
-use crate::error::{Error, Result, problem};
+use crate::{
+    error::{Error, Result, problem},
+    telemetry::logs::Millis,
+};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -12,65 +15,65 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// Work that keeps the writer for longer than this is logged with its name.
-const SLOW_WORK: Duration = Duration::from_millis(250);
+/// A job that keeps the writer for longer than this is logged.
+const SLOW_JOB: Duration = Duration::from_millis(250);
 
-const WAITING: u8 = 0;
-const BEGUN: u8 = 1;
-const GIVEN_UP: u8 = 2;
+const QUEUED: u8 = 0;
+const STARTED: u8 = 1;
+const CANCELLED: u8 = 2;
 
-/// What the caller and the writer agree on: work is either begun or given up, never both.
+/// Shared by the caller and the writer: a job is either started or cancelled, never both.
 #[derive(Default)]
-pub(super) struct Ticket(AtomicU8);
+pub(super) struct Claim(AtomicU8);
 
-impl Ticket {
-    /// Claims the work for the writer; false if the caller has given up.
-    pub(super) fn begin(&self) -> bool {
-        self.0.compare_exchange(WAITING, BEGUN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+impl Claim {
+    /// Claims the job for the writer; false if the caller has cancelled it.
+    pub(super) fn start(&self) -> bool {
+        self.0.compare_exchange(QUEUED, STARTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Takes the work back; false if the writer has begun it.
-    pub(super) fn give_up(&self) -> bool {
-        self.0.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// Cancels the job; false if the writer has started it.
+    pub(super) fn cancel(&self) -> bool {
+        self.0.compare_exchange(QUEUED, CANCELLED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
-/// Gives the work up when the caller goes away.
-pub(super) struct GiveUp<'t>(pub(super) &'t Ticket);
+/// Cancels a job that has not started when the caller's future is dropped.
+pub(super) struct CancelOnDrop<'c>(pub(super) &'c Claim);
 
-impl Drop for GiveUp<'_> {
+impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.give_up();
+        self.0.cancel();
     }
 }
 
-/// How a piece of work failed.
-pub(super) enum Failed {
-    /// For a reason of its own.
-    Itself,
-    /// Because storage failed or is full; its outcome is this error, and is not kept.
+pub(super) enum JobError {
+    /// The closure returned an error. The job keeps it as its outcome.
+    Own,
+    /// Storage failed or is full. The job has no outcome.
     Storage(Error),
 }
 
 pub(super) trait Job: Send {
-    fn ticket(&self) -> &Ticket;
-    /// Of the transaction, such as `orders.create`.
+    fn claim(&self) -> &Claim;
+    /// The name of the transaction, such as `orders.create`.
     fn name(&self) -> &'static str;
-    /// Does the work and keeps its outcome for the answer.
-    fn run(&mut self, tx: &WriteTx<'_>) -> Result<(), Failed>;
-    /// Gives the caller the outcome.
+    /// Runs the closure and keeps its outcome until the commit.
+    fn run(&mut self, tx: &WriteTx<'_>) -> Result<(), JobError>;
+    /// Sends the outcome to the caller.
     fn answer(self: Box<Self>);
-    /// Gives the caller this error in place of the outcome.
+    /// Sends this error to the caller instead of the outcome.
     fn refuse(self: Box<Self>, error: Error);
 }
 
+/// The only implementation of [`Job`]; the trait hides the types of the closure and its result.
 pub(super) struct Task<T, W> {
     name: &'static str,
-    ticket: Arc<Ticket>,
+    claim: Arc<Claim>,
     work: W,
     outcome: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
-    /// Whose work it is: what is logged on the writer's thread belongs to that request.
+    /// The caller's span: log lines of the closure belong to the caller's request.
     span: tracing::Span,
 }
 
@@ -79,9 +82,9 @@ where
     T: Send,
     W: Fn(&WriteTx<'_>) -> Result<T> + Send,
 {
-    pub(super) fn new(name: &'static str, ticket: Arc<Ticket>, work: W) -> (Self, oneshot::Receiver<Result<T>>) {
+    pub(super) fn new(name: &'static str, claim: Arc<Claim>, work: W) -> (Self, oneshot::Receiver<Result<T>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { name, ticket, work, outcome: None, reply, span: tracing::Span::current() }, answer)
+        (Self { name, claim, work, outcome: None, reply, span: tracing::Span::current() }, answer)
     }
 }
 
@@ -90,29 +93,35 @@ where
     T: Send,
     W: Fn(&WriteTx<'_>) -> Result<T> + Send,
 {
-    fn ticket(&self) -> &Ticket {
-        &self.ticket
+    fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     fn name(&self) -> &'static str {
         self.name
     }
 
-    fn run(&mut self, tx: &WriteTx<'_>) -> Result<(), Failed> {
-        let (begun, _in_span) = (Instant::now(), self.span.enter());
+    fn run(&mut self, tx: &WriteTx<'_>) -> Result<(), JobError> {
+        let (started, _in_span) = (Instant::now(), self.span.enter());
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
             .unwrap_or_else(|_| Err(Error::internal(format!("a panic in the transaction {}", self.name))));
-        let taken = begun.elapsed();
-        if taken > SLOW_WORK {
+        let taken = started.elapsed();
+        if taken > SLOW_JOB {
             let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(write.name = self.name, write.duration_ms = millis, "slow change");
+            tracing::warn!(
+                write.name = self.name,
+                write.duration_ms = millis,
+                "slow change {}: {}",
+                self.name,
+                Millis(taken)
+            );
         }
         let verdict = match outcome {
             Err(e) if e.is(&problem::OUTCOME_UNKNOWN) || e.is(&problem::STORAGE_FULL) => {
-                return Err(Failed::Storage(e));
+                return Err(JobError::Storage(e));
             }
             Ok(_) => Ok(()),
-            Err(_) => Err(Failed::Itself),
+            Err(_) => Err(JobError::Own),
         };
         self.outcome = Some(outcome);
         verdict
@@ -120,7 +129,7 @@ where
 
     fn answer(self: Box<Self>) {
         if let Some(outcome) = self.outcome {
-            // Nobody may be waiting any more: what was begun is finished all the same.
+            // The caller may have gone: a job that was started is finished anyway.
             let _ = self.reply.send(outcome);
         }
     }

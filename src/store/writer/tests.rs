@@ -1,8 +1,9 @@
-//! The writer from its callers' side: work that fails or panics stands alone, and what the writer cannot vouch for ends it.
+//! The writer as its callers see it: a job that fails or panics affects no other, and a failure after which memory or
+//! disk cannot be trusted stops the writer.
 
 use crate::{
     domain::{
-        audit::{AuditOutcome, Filter},
+        audit::{AuditFilter, AuditOutcome},
         id::Ids,
         time::{Clock, Timestamp},
     },
@@ -45,16 +46,16 @@ fn append(tx: &WriteTx<'_>, actor: &str) -> Result<()> {
 }
 
 fn trail(store: &Store) -> Vec<(String, Timestamp)> {
-    let mut entries = store.read_blocking("test", |tx| audit::page(tx, &Filter::default(), None, 100)).unwrap();
+    let mut entries = store.read_blocking("test", |tx| audit::page(tx, &AuditFilter::default(), None, 100)).unwrap();
     entries.reverse();
     entries.into_iter().map(|entry| (entry.what.actor, entry.occurred_at)).collect()
 }
 
 #[tokio::test]
-async fn work_that_panics_or_fails_is_undone_alone() {
+async fn a_job_that_panics_or_fails_is_undone_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&options(folder.path(), Clock::system())).unwrap();
-    // All wait at once while the writer is busy, so that they share a transaction.
+    // The others queue up while the writer is busy, so they share a transaction.
     let busy = store.write("busy", |_| {
         std::thread::sleep(Duration::from_millis(50));
         Ok(())
@@ -80,14 +81,17 @@ async fn work_that_panics_or_fails_is_undone_alone() {
 }
 
 #[tokio::test]
-async fn a_panic_after_the_commit_ends_the_writer_since_memory_may_be_wrong() {
+async fn a_panic_after_the_commit_stops_the_writer() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&options(folder.path(), Clock::system())).unwrap();
     let outcome = store.write("panics", |tx| {
         tx.after_commit(|| panic!("as a test"));
         append(tx, "panics")
     });
-    assert!(outcome.await.unwrap_err().is(&problem::OUTCOME_UNKNOWN), "it is on disk, but nobody vouches for it");
+    assert!(
+        outcome.await.unwrap_err().is(&problem::OUTCOME_UNKNOWN),
+        "it is on disk, but the writer can no longer be trusted"
+    );
     store.failed().await;
     let refused = store.write("late", |_| Ok(())).await;
     assert!(refused.unwrap_err().is(&problem::OUTCOME_UNKNOWN));
@@ -95,7 +99,7 @@ async fn a_panic_after_the_commit_ends_the_writer_since_memory_may_be_wrong() {
 }
 
 #[tokio::test]
-async fn time_goes_on_from_the_last_record_though_the_clock_was_set_back() {
+async fn time_continues_from_the_last_record_when_the_clock_was_set_back() {
     let folder = tempfile::tempdir().unwrap();
     let later = Clock::system().now().plus(Duration::from_hours(24 * 30));
     let store = Store::open(&options(folder.path(), Clock::from_fn(move || later))).unwrap();

@@ -1,14 +1,15 @@
-//! The thread that writes: what waits is run in one transaction and answered after the commit. A failing piece of work never
-//! takes another one with it, and what the writer cannot vouch for ends it.
+//! The writer thread: it runs the waiting jobs in one transaction and answers them after the commit. A job that fails
+//! does not affect the others. A storage failure, after which it is unknown what is on disk, stops the writer.
 
 use super::{
-    job::{self, Job},
-    log::Log,
+    job::{Job, JobError},
     tx::{Batch, WriteTx},
+    wal::Wal,
 };
 use crate::{
     error::{Error, Problem, Result, problem},
-    store::{gauges::Gauges, sql::failed},
+    store::{gauges::Gauges, sql::store_error},
+    telemetry::logs::Millis,
 };
 use rusqlite::Connection;
 use std::{
@@ -22,89 +23,89 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Pieces of work in one transaction at most.
+/// The most jobs in one transaction.
 const BATCH_SIZE: usize = 256;
 /// A commit that takes longer than this is logged.
 const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
-/// Why a transaction came to nothing.
-enum Broken {
-    /// One piece of work failed after it had written: each has to run alone.
-    ByOne,
-    /// Nothing was kept, for this reason, and all was undone.
-    Undone(Error),
-    /// It is not known what is on disk.
+/// Why a transaction was not committed.
+enum BatchError {
+    /// A job failed after it had written: the jobs have to run one by one.
+    RunOneByOne,
+    /// The transaction was rolled back for this reason.
+    RolledBack(Error),
+    /// It is unknown what is on disk.
     Unknown(Error),
 }
 
-/// What the thread has in its hands.
-pub(super) struct Thread {
+pub(super) struct WriterThread {
     pub(super) connection: Connection,
     pub(super) batch: Batch,
-    pub(super) log: Log,
+    pub(super) wal: Wal,
     pub(super) gauges: Arc<Gauges>,
-    /// Tells of the newest event.
-    pub(super) newest: watch::Sender<i64>,
+    /// Publishes the number of the newest event.
+    pub(super) newest_event: watch::Sender<i64>,
 }
 
-impl Thread {
-    /// Works until the queue is closed. An error or a panic of its own is final: the writer cannot vouch any more for
-    /// what is on disk, or for what memory says about it.
+impl WriterThread {
+    /// Runs jobs until the queue is closed. An error or panic outside of a job is final: the state on disk, or in
+    /// memory, can no longer be trusted.
     pub(super) fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
-        let ended = catch_unwind(AssertUnwindSafe(|| self.work(jobs)))
+        let ended = catch_unwind(AssertUnwindSafe(|| self.run_batches(jobs)))
             .unwrap_or_else(|_| Err(Error::internal("a panic outside of a transaction")));
         ended.inspect_err(|e| tracing::error!(error.cause = %e, "storage failed; the writer stops"))
     }
 
-    fn work(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
+    fn run_batches(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
         while let Some(first) = self.next(jobs)? {
             let waiting: Vec<_> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1)).collect();
             self.gauges.queued.fetch_sub(i64::try_from(waiting.len()).unwrap_or_default(), Relaxed);
-            let batch: Vec<_> = waiting.into_iter().filter(|job| job.ticket().begin()).collect();
+            let batch: Vec<_> = waiting.into_iter().filter(|job| job.claim().start()).collect();
             self.write(batch)?;
-            self.log.after_batch(&self.connection, Instant::now())?;
+            self.wal.after_batch(&self.connection, Instant::now())?;
         }
-        self.settle()?;
-        self.log.empty(&self.connection)
+        self.fold_rollups()?;
+        self.wal.truncate(&self.connection)
     }
 
-    /// Adds what the log of the figures still holds to them, so that reports on a file that was at rest find it there.
-    fn settle(&self) -> Result<()> {
-        let mut log = self.batch.counters().rollups;
-        if log.is_settled() {
+    /// Folds the whole log of the rollups, so that reports on the closed file read the sums alone.
+    fn fold_rollups(&self) -> Result<()> {
+        let mut log = self.batch.counters().rollup_log;
+        if log.is_folded() {
             return Ok(());
         }
         self.execute("BEGIN IMMEDIATE")?;
-        match log.settle(&self.connection).and_then(|()| self.execute("COMMIT")) {
-            // Without room they stay where they are, and count as well.
+        match log.fold_all(&self.connection).and_then(|()| self.execute("COMMIT")) {
+            // On a full disk the changes stay in the log, where reports find them too.
             Err(e) if e.is(&problem::STORAGE_FULL) && self.connection.is_autocommit() => Ok(()),
             Err(e) if e.is(&problem::STORAGE_FULL) => self.execute("ROLLBACK"),
-            settled => settled,
+            folded => folded,
         }
     }
 
-    /// The next piece of work; nothing when the queue is closed. While none comes, the log is looked after.
+    /// The next job; none when the queue is closed. While no job comes, the write-ahead log is truncated when it is
+    /// due.
     fn next(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<Option<Box<dyn Job>>> {
         loop {
-            let Some(wait) = self.log.rests_in(Instant::now()) else { return Ok(jobs.recv().ok()) };
+            let Some(wait) = self.wal.idle_truncation_in(Instant::now()) else { return Ok(jobs.recv().ok()) };
             match jobs.recv_timeout(wait) {
                 Ok(job) => return Ok(Some(job)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => self.log.rest(&self.connection, Instant::now())?,
+                Err(RecvTimeoutError::Timeout) => self.wal.truncate_idle(&self.connection, Instant::now())?,
             }
         }
     }
 
-    /// Commits `jobs` together or, if that cannot be, one by one; answers each. An error is final.
+    /// Commits `jobs` together, or one by one if that fails, and answers each. An error is final.
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
         match self.transaction(&mut jobs) {
-            Err(Broken::ByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
-            Ok(()) | Err(Broken::ByOne) => {}
-            Err(Broken::Undone(e)) => {
+            Err(BatchError::RunOneByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
+            Ok(()) | Err(BatchError::RunOneByOne) => {}
+            Err(BatchError::RolledBack(e)) => {
                 refuse(jobs, e.problem(), &e);
-                return if e.is(&problem::STORAGE_FULL) { self.log.no_room(&self.connection, &e) } else { Ok(()) };
+                return if e.is(&problem::STORAGE_FULL) { self.wal.disk_is_full(&self.connection, &e) } else { Ok(()) };
             }
-            Err(Broken::Unknown(e)) => {
+            Err(BatchError::Unknown(e)) => {
                 refuse(jobs, &problem::OUTCOME_UNKNOWN, &e);
                 return Err(e);
             }
@@ -117,84 +118,86 @@ impl Thread {
         jobs.into_iter().try_for_each(|job| self.write(vec![job]))
     }
 
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Broken> {
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), BatchError> {
         if jobs.is_empty() {
             return Ok(());
         }
-        self.execute("BEGIN IMMEDIATE").map_err(undone_or_unknown)?;
-        let kept = self.batch.counters();
+        self.execute("BEGIN IMMEDIATE").map_err(rolled_back_or_unknown)?;
+        let counters_before = self.batch.counters();
         match self.run_all(jobs).and_then(|()| self.commit()) {
             Ok(()) => {
                 self.batch.committed();
                 self.gauges.batch_size.observe_size(jobs.len());
                 let counters = self.batch.counters();
-                self.gauges.recorded(counters.event, counters.recorded);
-                self.newest.send_if_modified(|newest| std::mem::replace(newest, counters.event) != *newest);
+                self.gauges.set_events(counters.event, counters.events_by_type);
+                self.newest_event.send_if_modified(|newest| std::mem::replace(newest, counters.event) != *newest);
                 Ok(())
             }
-            Err(broken) => {
-                self.batch.undo(&kept);
+            Err(error) => {
+                self.batch.reset(&counters_before);
                 self.gauges.rollbacks.fetch_add(1, Relaxed);
-                // After some failures SQLite has rolled back by itself; then there is nothing left to do.
-                if !self.connection.is_autocommit() && !matches!(broken, Broken::Unknown(_)) {
-                    self.execute("ROLLBACK").map_err(Broken::Unknown)?;
+                // After some failures SQLite has rolled back by itself.
+                if !self.connection.is_autocommit() && !matches!(error, BatchError::Unknown(_)) {
+                    self.execute("ROLLBACK").map_err(BatchError::Unknown)?;
                 }
-                Err(broken)
+                Err(error)
             }
         }
     }
 
-    fn run_all(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Broken> {
+    fn run_all(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), BatchError> {
         let size = jobs.len();
         for job in jobs {
-            let (mark, changes) = (self.batch.mark(), self.connection.total_changes());
+            let (savepoint, changes) = (self.batch.savepoint(), self.connection.total_changes());
             let tx = WriteTx::new(&self.connection, &self.batch);
             match job.run(&tx) {
                 Ok(()) => {}
-                Err(job::Failed::Storage(e)) => return Err(undone_or_unknown(e)),
-                Err(job::Failed::Itself) => {
-                    // Checks come before writes, so what fails has mostly written nothing and needs no undoing. After
-                    // some failures SQLite rolls the whole transaction back by itself.
+                Err(JobError::Storage(e)) => return Err(rolled_back_or_unknown(e)),
+                Err(JobError::Own) => {
+                    // Checks come before writes, so a job that fails has usually written nothing and the others go on.
+                    // After some failures SQLite has rolled back the whole transaction by itself.
                     let untouched = self.connection.total_changes() == changes && !self.connection.is_autocommit();
                     if !untouched {
                         if size > 1 {
                             tracing::warn!(
                                 write.name = job.name(),
                                 batch.size = size,
-                                "a change failed after it had written: its batch runs one by one"
+                                "a change failed after it had written: {}; the batch of {size} runs one by one",
+                                job.name(),
                             );
                         }
-                        return Err(Broken::ByOne);
+                        return Err(BatchError::RunOneByOne);
                     }
-                    self.batch.rewind(mark);
+                    self.batch.roll_back_to(savepoint);
                 }
             }
         }
         Ok(())
     }
 
-    fn commit(&self) -> Result<(), Broken> {
-        self.batch.flush(&self.connection).map_err(undone_or_unknown)?;
-        let begun = Instant::now();
-        self.execute("COMMIT")
-            .map_err(|e| if e.is(&problem::STORAGE_FULL) { Broken::Undone(e) } else { Broken::Unknown(e) })?;
-        let taken = begun.elapsed();
+    fn commit(&self) -> Result<(), BatchError> {
+        self.batch.log_changes(&self.connection).map_err(rolled_back_or_unknown)?;
+        let started = Instant::now();
+        self.execute("COMMIT").map_err(|e| {
+            if e.is(&problem::STORAGE_FULL) { BatchError::RolledBack(e) } else { BatchError::Unknown(e) }
+        })?;
+        let taken = started.elapsed();
         self.gauges.commits.observe_duration(taken);
         if taken > SLOW_COMMIT {
             let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(commit.duration_ms = millis, "slow commit: the disk is slow");
+            tracing::warn!(commit.duration_ms = millis, "slow commit: {}", Millis(taken));
         }
         Ok(())
     }
 
     fn execute(&self, sql: &str) -> Result<()> {
-        self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(failed)
+        self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(store_error)
     }
 }
 
-/// Before the commit, rolling back undoes whatever failed, unless storage itself did.
-fn undone_or_unknown(e: Error) -> Broken {
-    if e.is(&problem::OUTCOME_UNKNOWN) { Broken::Unknown(e) } else { Broken::Undone(e) }
+/// Before the commit, a rollback undoes every failure but one of storage.
+fn rolled_back_or_unknown(e: Error) -> BatchError {
+    if e.is(&problem::OUTCOME_UNKNOWN) { BatchError::Unknown(e) } else { BatchError::RolledBack(e) }
 }
 
 fn refuse(jobs: Vec<Box<dyn Job>>, problem: &'static Problem, cause: &Error) {

@@ -1,6 +1,5 @@
-//! What a piece of work has in its hands while the writer runs it, and what the writer keeps beside the rows: counters
-//! that give numbers without gaps, the heads of the hash chains, figures to be added once per transaction, and what is
-//! to follow the commit.
+//! The transaction of a job, and what its batch keeps in memory beside the rows: counters for numbers without gaps, the
+//! ends of the hash chains, the changes of the rollups, and effects that follow the commit.
 
 use crate::{
     domain::{
@@ -9,7 +8,12 @@ use crate::{
         time::{Clock, Timestamp},
     },
     error::Result,
-    store::{ReadTx, gauges::EVENT_TYPES, rollups, sql::failed},
+    store::{
+        ReadTx,
+        gauges::EVENT_TYPES,
+        rollups::{Changes, Length, RollupLog},
+        sql::store_error,
+    },
 };
 use rusqlite::{Connection, Params};
 use std::{
@@ -18,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-/// The transaction of one piece of work.
+/// The transaction of one job.
 pub struct WriteTx<'b> {
     read: ReadTx<'b>,
     batch: &'b Batch,
@@ -35,20 +39,20 @@ impl<'b> Deref for WriteTx<'b> {
 
 impl<'b> WriteTx<'b> {
     pub(super) fn new(connection: &'b Connection, batch: &'b Batch) -> Self {
-        // Rows are in the order of their times even if the clock goes back.
+        // The times of rows never decrease, even if the clock is set back.
         let mut counters = batch.counters.get();
         counters.time = counters.time.max(batch.clock.now());
         batch.counters.set(counters);
         Self { read: ReadTx { connection }, batch, now: counters.time }
     }
 
-    /// The instant of this piece of work; never earlier than that of the one before.
+    /// The time of this job; never earlier than that of the job before.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// The same transaction at a later instant; never earlier than that of what was done before. For a past that is
-    /// made up: work of many instants that shares a transaction.
+    /// The same transaction at a later time, or at the latest time so far if that is later. For made-up histories,
+    /// which write rows of many times in one transaction.
     #[must_use]
     pub fn later(&self, at: Timestamp) -> Self {
         let now = self.with_counters(|counters| {
@@ -58,47 +62,47 @@ impl<'b> WriteTx<'b> {
         Self { read: ReadTx { connection: self.read.connection }, batch: self.batch, now }
     }
 
-    /// A fresh identifier.
+    /// A new identifier.
     pub fn new_id<I: Identifier>(&self) -> I {
         self.batch.ids.next(self.now)
     }
 
-    /// Runs `effect` after this transaction is on disk, on the writer's thread; never if it is rolled back.
+    /// Runs `effect` on the writer thread after this transaction is on disk; never if it is rolled back.
     pub fn after_commit(&self, effect: impl FnOnce() + Send + 'static) {
         self.batch.effects.borrow_mut().push(Box::new(effect));
     }
 
-    /// Writes a page as it is, to see whether there is room.
+    /// Writes a page without changing it, which shows whether the disk has room.
     pub(in crate::store) fn write_anything(&self) -> Result<()> {
         let version: i64 =
-            self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-        self.connection.pragma_update(None, "user_version", version).map_err(failed)
+            self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(store_error)?;
+        self.connection.pragma_update(None, "user_version", version).map_err(store_error)
     }
 
     pub(in crate::store) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
-        self.try_execute(sql, params).map_err(failed)
+        self.try_execute(sql, params).map_err(store_error)
     }
 
     pub(in crate::store) fn try_execute(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
         self.connection.prepare_cached(sql)?.execute(params)
     }
 
-    /// Counts `sale` in the rollups, `times` of it: 1 to put in, −1 to take out.
+    /// Adds `sale` to the rollups `times` times: 1 adds it, −1 takes it out.
     pub(in crate::store) fn count_sale(&self, sale: Sale, times: i64) {
-        self.batch.sales.borrow_mut().push((sale, times));
+        self.batch.changes.borrow_mut().count_sale(sale, times);
     }
 
-    /// Counts an order where it stands, `times` of it.
-    pub(in crate::store) fn count_standing(&self, status_entry: StatusEntry, times: i64) {
-        self.batch.status_entries.borrow_mut().push((status_entry, times));
+    /// Adds an order by its statuses to the rollups `times` times.
+    pub(in crate::store) fn count_status(&self, entry: StatusEntry, times: i64) {
+        self.batch.changes.borrow_mut().count_status(entry, times);
     }
 
-    /// Counts a line among the items sold, `times` of it.
+    /// Adds a line of an order to the rollups `times` times.
     pub(in crate::store) fn count_item(&self, sale: ItemSale, times: i64) {
-        self.batch.items.borrow_mut().push((sale, times));
+        self.batch.changes.borrow_mut().count_item(sale, times);
     }
 
-    /// Changes the counters; they go back if the work fails.
+    /// Changes the counters. The change is undone if the job fails.
     pub(in crate::store) fn with_counters<T>(&self, change: impl FnOnce(&mut Counters) -> T) -> T {
         let mut counters = self.batch.counters.get();
         let value = change(&mut counters);
@@ -107,10 +111,10 @@ impl<'b> WriteTx<'b> {
     }
 }
 
-/// What numbers come next. Only the writer gives them, so they are kept in memory and read from the rows at start.
+/// The last numbers given. Only the writer gives them, so they are read once at the start and kept in memory.
 #[derive(Clone, Copy)]
 pub(in crate::store) struct Counters {
-    /// The latest instant given to any work.
+    /// The latest time of any job.
     pub(in crate::store) time: Timestamp,
     /// The last `orders.seq`.
     pub(in crate::store) order: i64,
@@ -121,13 +125,12 @@ pub(in crate::store) struct Counters {
     /// The last `events.seq`, and the hash of that event.
     pub(in crate::store) event: i64,
     pub(in crate::store) event_hash: [u8; 32],
-    /// Events of each kind since the start.
-    pub(in crate::store) recorded: [u64; EVENT_TYPES],
+    /// Events of each type since the start.
+    pub(in crate::store) events_by_type: [u64; EVENT_TYPES],
     /// The last `audit.seq`, and the hash of that entry.
     pub(in crate::store) audit: i64,
     pub(in crate::store) audit_hash: [u8; 32],
-    /// Where the log of the figures stands.
-    pub(super) rollups: rollups::Log,
+    pub(super) rollup_log: RollupLog,
 }
 
 impl Counters {
@@ -148,94 +151,74 @@ impl Counters {
             number: last("SELECT max(number) FROM orders WHERE number IS NOT NULL")?,
             transaction: last("SELECT max(seq) FROM transactions")?,
             event: last("SELECT max(seq) FROM events")?,
-            recorded: [0; EVENT_TYPES],
+            events_by_type: [0; EVENT_TYPES],
             event_hash: hash("SELECT hash FROM events ORDER BY seq DESC LIMIT 1")?,
             audit: last("SELECT max(seq) FROM audit")?,
             audit_hash: hash("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?,
-            rollups: rollups::Log::load(connection)?,
+            rollup_log: RollupLog::load(connection)?,
         })
     }
 }
 
 type Effect = Box<dyn FnOnce() + Send>;
 
-/// What the pieces of work of one transaction have in common.
+/// The state that the jobs of one transaction share.
 pub(super) struct Batch {
     clock: Clock,
     ids: Arc<Ids>,
     counters: Cell<Counters>,
-    sales: RefCell<Vec<(Sale, i64)>>,
-    status_entries: RefCell<Vec<(StatusEntry, i64)>>,
-    items: RefCell<Vec<(ItemSale, i64)>>,
+    changes: RefCell<Changes>,
     effects: RefCell<Vec<Effect>>,
 }
 
-/// Where a batch stood before a piece of work.
-pub(super) struct Mark {
+/// The state of a batch before a job.
+pub(super) struct Savepoint {
     counters: Counters,
-    sales: usize,
-    status_entries: usize,
-    items: usize,
+    changes: Length,
     effects: usize,
 }
 
 impl Batch {
     pub(super) fn new(clock: Clock, ids: Arc<Ids>, counters: &Counters) -> Self {
-        Self {
-            clock,
-            ids,
-            counters: Cell::new(*counters),
-            sales: RefCell::default(),
-            status_entries: RefCell::default(),
-            items: RefCell::default(),
-            effects: RefCell::default(),
-        }
+        Self { clock, ids, counters: Cell::new(*counters), changes: RefCell::default(), effects: RefCell::default() }
     }
 
     pub(super) fn counters(&self) -> Counters {
         self.counters.get()
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark {
+    pub(super) fn savepoint(&self) -> Savepoint {
+        Savepoint {
             counters: self.counters.get(),
-            sales: self.sales.borrow().len(),
-            status_entries: self.status_entries.borrow().len(),
-            items: self.items.borrow().len(),
+            changes: self.changes.borrow().length(),
             effects: self.effects.borrow().len(),
         }
     }
 
-    /// Back to where it stood.
-    pub(super) fn rewind(&self, mark: Mark) {
-        self.counters.set(mark.counters);
-        self.sales.borrow_mut().truncate(mark.sales);
-        self.status_entries.borrow_mut().truncate(mark.status_entries);
-        self.items.borrow_mut().truncate(mark.items);
-        self.effects.borrow_mut().truncate(mark.effects);
+    pub(super) fn roll_back_to(&self, savepoint: Savepoint) {
+        self.counters.set(savepoint.counters);
+        self.changes.borrow_mut().truncate(savepoint.changes);
+        self.effects.borrow_mut().truncate(savepoint.effects);
     }
 
-    /// Forgets everything since `counters`.
-    pub(super) fn undo(&self, counters: &Counters) {
-        self.rewind(Mark { counters: *counters, sales: 0, status_entries: 0, items: 0, effects: 0 });
+    /// Drops the changes and effects of all jobs, and sets the counters back to `counters`.
+    pub(super) fn reset(&self, counters: &Counters) {
+        self.roll_back_to(Savepoint { counters: *counters, changes: Length::default(), effects: 0 });
     }
 
-    /// Writes what was counted to the log of the rollups, and adds that to them once it is long.
-    pub(super) fn flush(&self, connection: &Connection) -> Result<()> {
+    /// Appends the changes to the log of the rollups, and folds the log where that is due.
+    pub(super) fn log_changes(&self, connection: &Connection) -> Result<()> {
         let mut counters = self.counters.get();
-        let log = &mut counters.rollups;
-        rollups::write(connection, log, &self.sales.borrow(), &self.status_entries.borrow(), &self.items.borrow())
-            .map_err(failed)?;
-        log.fold(connection)?;
+        let log = &mut counters.rollup_log;
+        log.append(connection, &self.changes.borrow()).map_err(store_error)?;
+        log.fold_due(connection)?;
         self.counters.set(counters);
         Ok(())
     }
 
-    /// The transaction is on disk.
+    /// Runs the effects. Called when the transaction is on disk.
     pub(super) fn committed(&self) {
-        self.sales.borrow_mut().clear();
-        self.status_entries.borrow_mut().clear();
-        self.items.borrow_mut().clear();
+        self.changes.borrow_mut().truncate(Length::default());
         self.effects.take().into_iter().for_each(|effect| effect());
     }
 }

@@ -1,7 +1,7 @@
-//! A log line: as one flat JSON object, or for the eyes of a person. Both have the time, the level, the message, the fields
-//! of the spans around it (so every line of a request has `request.id`), then its own, all named with dots. Whatever the
-//! input, a line stays one line of plain text of bounded length: controls, line separators and characters that turn the
-//! direction of text are escaped.
+//! The format of a log line: one flat JSON object, or plain text for people. Both have the time, the level, the fields of the
+//! surrounding spans (so every line of a request has `request.id`), the message, and the event's own fields, with dotted
+//! names. Whatever the input, a line is one line of plain text with fields of bounded length: control characters, line
+//! separators and characters that change the direction of text are escaped.
 
 use crate::{config::LogFormat, domain::time::Clock};
 use std::{
@@ -19,17 +19,17 @@ use tracing_subscriber::{
     registry::{LookupSpan, Scope},
 };
 
-/// The most characters of one field that are written.
-const LONGEST_FIELD: usize = 4_096;
+/// Characters of one field that are written; the rest is cut off.
+const MAX_FIELD_CHARS: usize = 4_096;
 
-/// Writes the lines.
+/// Writes each event as a line.
 pub(super) struct Lines<W> {
     format: LogFormat,
     clock: Clock,
     writer: fn() -> W,
 }
 
-/// The fields of a span, written once.
+/// The fields of a span as they are written in each of its lines.
 struct SpanFields(String);
 
 impl<W> Lines<W> {
@@ -72,12 +72,12 @@ where
             LogFormat::Json => "}\n",
             LogFormat::Pretty => "\n",
         });
-        // With standard error gone there is nowhere left to say so.
+        // If standard error fails, there is nowhere left to report it.
         let _ = (self.writer)().write_all(fields.line.as_bytes());
     }
 }
 
-/// Fields of a line, each with what separates it from the one before.
+/// A line under construction. Each field begins with its separator from the one before.
 struct Fields {
     line: String,
     format: LogFormat,
@@ -99,7 +99,7 @@ impl Fields {
             self.name(field);
             self.line.push('"');
         }
-        let _ = write!(Escaped { line: &mut self.line, left: LONGEST_FIELD }, "{text}");
+        let _ = write!(Escaped { line: &mut self.line, left: MAX_FIELD_CHARS }, "{text}");
         if !bare {
             self.line.push('"');
         }
@@ -131,7 +131,7 @@ impl Visit for Fields {
     }
 }
 
-/// Appends what is written through it as the inside of a JSON string (RFC 8259, section 7), up to a length.
+/// Appends text as the inside of a JSON string (RFC 8259, section 7), up to a number of characters.
 struct Escaped<'t> {
     line: &'t mut String,
     left: usize,
@@ -142,7 +142,7 @@ impl fmt::Write for Escaped<'_> {
         for c in text.chars() {
             if self.left == 0 {
                 self.line.push('…');
-                // What is written next has no room either.
+                // An error ends the formatting, so nothing follows the ellipsis.
                 return Err(fmt::Error);
             }
             self.left -= 1;
@@ -166,7 +166,7 @@ fn escape(c: char, line: &mut String) {
     }
 }
 
-/// Line separators, and characters that change the direction of text (Unicode UAX #9) or cannot be seen.
+/// Whether this is a line separator, changes the direction of text (Unicode UAX #9) or is invisible.
 fn is_deceptive(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -197,7 +197,7 @@ mod tests {
         }
     }
 
-    /// What `work` logs in this format.
+    /// The lines that `work` logs, in this format.
     fn logged(format: LogFormat, work: impl FnOnce()) -> String {
         let clock = Clock::from_fn(|| Timestamp::from_millis(0));
         let subscriber = tracing_subscriber::registry().with(Lines::new(format, clock, || Sink));
@@ -205,62 +205,71 @@ mod tests {
         String::from_utf8(WRITTEN.take()).unwrap()
     }
 
-    const EVIL: &str = "a\"\r\n\u{1b}[31m\u{9b}31m\u{202e}\u{2028}\u{e0041}\\";
+    const HOSTILE: &str = "a\"\r\n\u{1b}[31m\u{9b}31m\u{202e}\u{2028}\u{e0041}\\";
 
-    fn speak() {
+    fn log_hostile_text() {
         let span = tracing::info_span!("request", request.id = "req_1");
         let _in_span = span.enter();
-        tracing::warn!(http.path = EVIL, http.status = 200_u16, ok = true, none = None::<u8>, "said {}", EVIL);
+        tracing::warn!(
+            http.path = HOSTILE,
+            http.status = 200_u16,
+            ok = true,
+            none = None::<u8>,
+            "received {}",
+            HOSTILE
+        );
     }
 
     #[test]
-    fn a_line_is_one_flat_object_whatever_is_in_it() {
-        let written = logged(LogFormat::Json, speak);
+    fn a_json_line_is_one_flat_object_whatever_its_fields_contain() {
+        let written = logged(LogFormat::Json, log_hostile_text);
         assert_eq!(written.matches('\n').count(), 1);
         assert!(written.is_ascii(), "{written}");
         let line: serde_json::Value = serde_json::from_str(&written).unwrap();
         assert_eq!(line["time"], "1970-01-01T00:00:00.000Z");
         assert_eq!(line["level"], "warn");
         assert_eq!(line["request.id"], "req_1");
-        assert_eq!(line["http.path"], EVIL);
-        assert_eq!(line["message"], format!("said {EVIL}"));
+        assert_eq!(line["http.path"], HOSTILE);
+        assert_eq!(line["message"], format!("received {HOSTILE}"));
         assert_eq!(line["http.status"], 200);
         assert_eq!(line["ok"], true);
         assert!(line.get("none").is_none());
     }
 
     #[test]
-    fn a_pretty_line_is_one_line_of_plain_text_too() {
-        let evil = "a\\\"\\u000d\\u000a\\u001b[31m\\u009b31m\\u202e\\u2028\\udb40\\udc41\\\\";
+    fn a_pretty_line_is_one_line_of_plain_text_whatever_its_fields_contain() {
+        let escaped = "a\\\"\\u000d\\u000a\\u001b[31m\\u009b31m\\u202e\\u2028\\udb40\\udc41\\\\";
         let expected = format!(
-            "1970-01-01T00:00:00.000Z WARN  request.id=\"req_1\" said {evil} http.path=\"{evil}\" http.status=200 ok=true\n"
+            "1970-01-01T00:00:00.000Z WARN  request.id=\"req_1\" received {escaped} http.path=\"{escaped}\" http.status=200 ok=true\n"
         );
-        assert_eq!(logged(LogFormat::Pretty, speak), expected);
+        assert_eq!(logged(LogFormat::Pretty, log_hostile_text), expected);
     }
 
     #[test]
-    fn a_panic_is_a_line_of_its_request() {
+    fn a_panic_is_logged_with_the_fields_of_its_request() {
         let (this, others) = (std::thread::current().id(), std::panic::take_hook());
         std::panic::set_hook(Box::new(move |panic| {
             if std::thread::current().id() == this { super::super::log_panic(panic) } else { others(panic) }
         }));
         let written = logged(LogFormat::Json, || {
             let span = tracing::error_span!("request", request.id = "req_1");
-            let caught = span.in_scope(|| std::panic::catch_unwind(|| panic!("{EVIL}")));
+            let caught = span.in_scope(|| std::panic::catch_unwind(|| panic!("{HOSTILE}")));
             assert!(caught.is_err());
         });
         assert_eq!(written.matches('\n').count(), 1);
         let line: serde_json::Value = serde_json::from_str(&written).unwrap();
-        assert_eq!((&line["level"], &line["message"]), (&"error".into(), &"panic".into()));
-        assert_eq!((&line["request.id"], &line["panic.message"]), (&"req_1".into(), &EVIL.into()));
+        assert_eq!(line["level"], "error");
+        let message = line["message"].as_str().unwrap();
+        assert!(message.starts_with("panic at src/") && message.ends_with(&format!(": {HOSTILE}")), "{message}");
+        assert_eq!((&line["request.id"], &line["panic.message"]), (&"req_1".into(), &HOSTILE.into()));
         assert!(line["panic.location"].as_str().unwrap().contains("lines.rs:"), "{line}");
     }
 
     #[test]
-    fn a_field_has_a_longest_length() {
+    fn a_long_field_is_cut_off() {
         let written = logged(LogFormat::Json, || tracing::info!(path = "é".repeat(5_000), after = 1, "long"));
         let line: serde_json::Value = serde_json::from_str(&written).unwrap();
-        assert_eq!(line["path"], format!("{}…", "é".repeat(LONGEST_FIELD)));
+        assert_eq!(line["path"], format!("{}…", "é".repeat(MAX_FIELD_CHARS)));
         assert_eq!(line["after"], 1);
     }
 }

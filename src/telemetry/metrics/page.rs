@@ -1,4 +1,4 @@
-//! The page that Prometheus reads: its text format, version 0.0.4.
+//! The page of metrics in Prometheus's text format, version 0.0.4.
 
 use super::table::{Family, Kind};
 use crate::telemetry::histogram::HistogramSnapshot;
@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 /// The media type of the page.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// A page that is being written.
+/// A page under construction.
 #[derive(Default)]
 pub struct Page(String);
 
 impl Page {
-    /// Writes the head of `family`; its values have to follow.
+    /// Writes the head of a family; its values have to follow.
     pub fn family(&mut self, family: &'static Family) -> Series<'_> {
         let Family { name, kind, help, .. } = family;
         // Writing to a string cannot fail.
@@ -20,34 +20,34 @@ impl Page {
         Series { page: &mut self.0, family }
     }
 
-    /// The whole page.
+    /// Returns the page.
     pub fn finish(self) -> String {
         self.0
     }
 }
 
-/// Where the values of one family go.
+/// Writes the values of one family.
 pub struct Series<'p> {
     page: &'p mut String,
     family: &'static Family,
 }
 
 impl Series<'_> {
-    /// The value of the series with these values of the family's labels.
+    /// Writes the value of one series; `labels` are the values of the family's labels, in their order.
     pub fn value(&mut self, labels: &[&str], value: impl std::fmt::Display) {
         debug_assert_ne!(self.family.kind, Kind::Histogram);
         self.sample("", labels, None, value);
     }
 
-    /// The whole histogram of the series with these values of the family's labels.
-    pub fn histogram(&mut self, labels: &[&str], tallied: &HistogramSnapshot) {
+    /// Writes the histogram of one series; `labels` as in [`Self::value`].
+    pub fn histogram(&mut self, labels: &[&str], snapshot: &HistogramSnapshot) {
         debug_assert_eq!(self.family.kind, Kind::Histogram);
-        for (bound, count) in &tallied.up_to {
+        for (bound, count) in &snapshot.up_to {
             self.sample("_bucket", labels, Some(&bound.to_string()), count);
         }
-        self.sample("_bucket", labels, Some("+Inf"), tallied.count);
-        self.sample("_sum", labels, None, tallied.sum);
-        self.sample("_count", labels, None, tallied.count);
+        self.sample("_bucket", labels, Some("+Inf"), snapshot.count);
+        self.sample("_sum", labels, None, snapshot.sum);
+        self.sample("_count", labels, None, snapshot.count);
     }
 
     fn sample(&mut self, suffix: &str, labels: &[&str], bound: Option<&str>, value: impl std::fmt::Display) {
@@ -69,7 +69,7 @@ impl Series<'_> {
     }
 }
 
-/// As the format has it in label values.
+/// Escapes a character of a label value as the format demands.
 fn escape(c: char, page: &mut String) {
     match c {
         '\\' => page.push_str("\\\\"),
@@ -96,7 +96,7 @@ mod tests {
             "# HELP orderd_http_requests_total {}\n# TYPE orderd_http_requests_total counter\n\
              orderd_http_requests_total{{operation=\"orders.get\",status=\"200\"}} 3\n\
              orderd_http_requests_total{{operation=\"a\\\"b\\\\c\\nd\",status=\"404\"}} 1\n\
-             # HELP orderd_http_requests_in_flight Requests that are being worked on.\n\
+             # HELP orderd_http_requests_in_flight Requests in progress.\n\
              # TYPE orderd_http_requests_in_flight gauge\norderd_http_requests_in_flight 2\n",
             table::HTTP_REQUESTS.help
         );
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_is_written_whole() {
+    fn a_histogram_has_buckets_a_sum_and_a_count() {
         let histogram = Histogram::of_durations();
         histogram.observe_duration(Duration::from_micros(300));
         let mut page = Page::default();

@@ -1,7 +1,7 @@
-//! Steps as OTLP writes them in JSON (OpenTelemetry Protocol 1.x, `ExportTraceServiceRequest`): identifiers in
-//! hexadecimal, 64-bit integers as text.
+//! Spans in the JSON form of OTLP (OpenTelemetry Protocol 1.x, `ExportTraceServiceRequest`): identifiers are hexadecimal,
+//! 64-bit integers are text.
 
-use super::{Span, Value};
+use super::{Span, SpanKind, Value};
 use serde_json::{Value as Json, json};
 
 /// `SPAN_KIND_INTERNAL` and `SPAN_KIND_SERVER`.
@@ -9,13 +9,13 @@ const INTERNAL: u8 = 1;
 const SERVER: u8 = 2;
 /// `STATUS_CODE_ERROR`.
 const ERROR: u8 = 2;
-/// The field that says what was done, which goes into the name of a span.
+/// The fields with the name of an operation, which becomes part of the name of the span.
 const OPERATIONS: [&str; 2] = ["operation", "store.operation"];
-/// The field with the HTTP status, as OpenTelemetry's conventions name it.
+/// The field with the HTTP status, named as in OpenTelemetry's conventions.
 const STATUS: &str = "http.response.status_code";
 
 /// The body of a request to the collector.
-pub(super) fn body(spans: &[Span]) -> Vec<u8> {
+pub(super) fn request(spans: &[Span]) -> Vec<u8> {
     let resource = [("service.name", "orderd"), ("service.version", env!("CARGO_PKG_VERSION"))];
     let resource = resource.map(|(name, text)| attribute(name, &Value::Text(text.to_owned())));
     let spans: Vec<_> = spans.iter().map(span).collect();
@@ -27,15 +27,18 @@ pub(super) fn body(spans: &[Span]) -> Vec<u8> {
 }
 
 fn span(span: &Span) -> Json {
-    let took = u64::try_from(span.took.as_nanos()).unwrap_or(u64::MAX);
+    let duration = u64::try_from(span.duration.as_nanos()).unwrap_or(u64::MAX);
     let attributes: Vec<_> = span.fields.iter().map(|(name, value)| attribute(name, value)).collect();
     let mut document = json!({
         "traceId": *span.trace,
         "spanId": span.id.to_string(),
         "name": name(span),
-        "kind": if span.is_outermost { SERVER } else { INTERNAL },
-        "startTimeUnixNano": span.begun_at.to_string(),
-        "endTimeUnixNano": span.begun_at.saturating_add(took).to_string(),
+        "kind": match span.kind {
+            SpanKind::Server => SERVER,
+            SpanKind::Internal => INTERNAL,
+        },
+        "startTimeUnixNano": span.started_at.to_string(),
+        "endTimeUnixNano": span.started_at.saturating_add(duration).to_string(),
         "attributes": attributes,
     });
     if let Some(parent) = &span.parent {
@@ -47,7 +50,7 @@ fn span(span: &Span) -> Json {
     document
 }
 
-/// Such as `write orders.create`.
+/// A name such as `write orders.create`.
 fn name(span: &Span) -> String {
     let operation = span.fields.iter().find_map(|(name, value)| match value {
         Value::Text(text) if OPERATIONS.contains(name) => Some(text),

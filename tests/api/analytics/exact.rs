@@ -1,6 +1,6 @@
-//! Figures against a recomputation that shares nothing with them: random orders, payments, refunds, cancellations and
-//! changes of prices around the nights in which clocks change, read back as orders and transactions and added up by the
-//! local dates that the calendar gives their instants.
+//! Reports compared with an independent recomputation. Random orders, payments, refunds, cancellations and changes of
+//! prices are made around the nights in which clocks change, read back as orders and transactions, and added up by
+//! local date.
 
 use crate::support::{Client, Service};
 use axum::http::Method;
@@ -10,16 +10,16 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Nights in which the clocks change in Lord Howe (by half an hour), Berlin and New York, there and back.
+/// Nights in which the clocks change in Lord Howe (by half an hour), Berlin and New York, in both directions.
 const NIGHTS: [&str; 6] = ["2026-10-03", "2026-10-24", "2026-10-31", "2027-03-13", "2027-03-27", "2027-04-03"];
 const ZONES: [&str; 6] =
     ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Auckland"];
 const SKUS: [&str; 7] = ["tea", "cup", "pot", "spoon", "tray", "kettle", "sieve"];
 const CURRENCIES: [&str; 3] = ["EUR", "JPY", "KWD"];
 
-/// How many orders are made: few, or as many thousands as `ORDERD_SOAK` says.
+/// The number of orders: 60, or as many thousands as `ORDERD_SOAK` says.
 fn orders_to_make() -> usize {
-    #[allow(clippy::disallowed_methods, reason = "whoever runs the tests says how long")]
+    #[allow(clippy::disallowed_methods, reason = "the environment sets the length of a soak test")]
     let soak = std::env::var("ORDERD_SOAK").ok().and_then(|n| n.parse::<usize>().ok());
     soak.map_or(60, |thousands| thousands * 1_000)
 }
@@ -27,9 +27,9 @@ fn orders_to_make() -> usize {
 struct World {
     service: Service,
     random: Rng,
-    /// Who can do everything here, by a key, since months pass.
+    /// A client with an API key, which does not expire while months pass.
     shop: Client,
-    /// For whom orders are made; null for nobody.
+    /// The users of orders; null for orders without a user.
     buyers: [Value; 3],
     orders: Vec<String>,
 }
@@ -76,7 +76,7 @@ impl World {
         self.orders.push(self.shop.places(body).await.created().id());
     }
 
-    /// Does something to some order; what its state does not allow is refused, and changes nothing.
+    /// Changes a random order in a random way. The order's state may not allow the change; then it is refused.
     async fn change(&mut self) {
         let order = self.orders[self.random.usize(..self.orders.len())].clone();
         let path = format!("/v1/orders/{order}");
@@ -110,15 +110,15 @@ impl World {
         assert!(answer.code() < 500, "{answer}");
     }
 
-    async fn live(&mut self, orders: usize) {
+    async fn place_and_change(&mut self, orders: usize) {
         for (night, from) in NIGHTS.iter().enumerate() {
-            // Three days, of which the night is the middle.
+            // Three days around the night.
             let from: Timestamp = format!("{from}T00:00:00Z").parse().unwrap();
             let here = orders / NIGHTS.len() + usize::from(night < orders % NIGHTS.len());
             let mut times: Vec<i64> = (0..here).map(|_| self.random.i64(0..3 * 24 * 4)).collect();
             times.sort_unstable();
             for quarter in times {
-                // Just before a quarter of an hour, or at it: where one bucket ends and another begins.
+                // At a quarter of an hour, where a bucket begins, or a millisecond before.
                 let at = from.as_millisecond() + quarter * 900_000 - self.random.i64(0..2);
                 self.service.at(&Timestamp::from_millisecond(at).unwrap().to_string());
                 self.place().await;
@@ -129,7 +129,7 @@ impl World {
     }
 }
 
-/// What there is, as the API tells it: orders from the newest on, and transactions.
+/// All orders, newest first, and all transactions, as the API lists them.
 struct Facts {
     orders: Vec<Value>,
     transactions: Vec<(Value, usize)>,
@@ -147,7 +147,7 @@ impl Facts {
     }
 }
 
-/// Some local days somewhere.
+/// A range of local days in a time zone.
 struct Range<'z> {
     zone: &'z str,
     calendar: TimeZone,
@@ -160,7 +160,7 @@ impl<'z> Range<'z> {
         Self { zone, calendar: TimeZone::get(zone).unwrap(), from: from.parse().unwrap(), to: to.parse().unwrap() }
     }
 
-    /// The local day of an instant, if it is one of these.
+    /// The local day of a time, if it is in the range.
     fn day(&self, instant: &Value) -> Option<Date> {
         let instant: Timestamp = instant.as_str()?.parse().unwrap();
         let day = instant.to_zoned(self.calendar.clone()).date();
@@ -184,15 +184,15 @@ fn text<'v>(value: &'v Value, member: &str) -> &'v str {
     value[member].as_str().unwrap()
 }
 
-/// Gross, refunded, cancelled, placed orders, cancelled orders, tax, total of the placed.
+/// Gross, refunded and cancelled amount, placed and cancelled orders, tax, and total of the placed orders.
 type Sums = [i64; 7];
 
-/// Every figure by a key that `key` makes of a local day and the order that it comes from.
+/// The sums by the key that `key` makes of a local day and an order.
 fn sums<K: Ord>(facts: &Facts, range: &Range<'_>, basis: &str, key: impl Fn(Date, &Value) -> K) -> BTreeMap<K, Sums> {
     let mut sums: BTreeMap<K, Sums> = BTreeMap::new();
-    let mut add = |day, order, figures: Sums| {
+    let mut add = |day, order, values: Sums| {
         let sum = sums.entry(key(day, order)).or_default();
-        (0..7).for_each(|i| sum[i] += figures[i]);
+        (0..7).for_each(|i| sum[i] += values[i]);
     };
     let (cash, booked) = (i64::from(basis == "cash"), i64::from(basis == "booked"));
     for order in &facts.orders {
@@ -218,14 +218,14 @@ fn sums<K: Ord>(facts: &Facts, range: &Range<'_>, basis: &str, key: impl Fn(Date
 
 fn daily(facts: &Facts, range: &Range<'_>, basis: &str) -> Vec<Value> {
     let sums = sums(facts, range, basis, |day, order| (day, text(order, "currency").to_owned()));
-    // A currency has rows if it has a figure by either basis.
+    // A currency has rows if it has sums by either basis.
     let other = if basis == "cash" { "booked" } else { "cash" };
     let any = self::sums(facts, range, other, |_, order| text(order, "currency").to_owned());
     let currencies: BTreeSet<_> = sums.keys().map(|(_, currency)| currency.clone()).chain(any.into_keys()).collect();
     let row = |(day, currency): (Date, &String)| {
         let [gross, refunded, cancelled, placed, gone, tax, total] =
             sums.get(&(day, currency.clone())).copied().unwrap_or_default();
-        // Half away from zero; totals are never negative.
+        // Rounded half away from zero; totals are never negative.
         let average = if placed == 0 { 0 } else { (2 * total + placed) / (2 * placed) };
         json!({"date": day.to_string(), "currency": currency, "orders_placed": placed, "orders_cancelled": gone,
             "gross_amount": gross, "refunded_amount": refunded, "cancelled_amount": cancelled,
@@ -234,18 +234,18 @@ fn daily(facts: &Facts, range: &Range<'_>, basis: &str) -> Vec<Value> {
     range.days().flat_map(|day| currencies.iter().map(move |currency| (day, currency))).map(row).collect()
 }
 
-/// Rows of revenue by user, by whose they are and in what, each as its five figures.
+/// The rows of revenue by user: five values by user and currency.
 fn revenue(facts: &Facts, range: &Range<'_>, basis: &str) -> BTreeMap<(String, String), [i64; 5]> {
-    let whose = |_, order: &Value| (order["user_id"].to_string(), text(order, "currency").to_owned());
-    let figures = |[gross, refunded, cancelled, placed, ..]: Sums| {
+    let key = |_, order: &Value| (order["user_id"].to_string(), text(order, "currency").to_owned());
+    let values = |[gross, refunded, cancelled, placed, ..]: Sums| {
         [placed, gross, refunded, cancelled, gross - refunded - cancelled]
     };
     let other = if basis == "cash" { "booked" } else { "cash" };
-    let some = |sums: &Sums| sums[..4].iter().any(|figure| *figure != 0);
-    let here = sums(facts, range, basis, whose);
-    let there = sums(facts, range, other, whose);
-    let keys = here.iter().chain(&there).filter(|(_, sums)| some(sums)).map(|(key, _)| key);
-    keys.map(|key| (key.clone(), figures(here.get(key).copied().unwrap_or_default()))).collect()
+    let has_any = |sums: &Sums| sums[..4].iter().any(|value| *value != 0);
+    let here = sums(facts, range, basis, key);
+    let there = sums(facts, range, other, key);
+    let keys = here.iter().chain(&there).filter(|(_, sums)| has_any(sums)).map(|(key, _)| key);
+    keys.map(|key| (key.clone(), values(here.get(key).copied().unwrap_or_default()))).collect()
 }
 
 fn statuses(facts: &Facts, range: &Range<'_>) -> BTreeMap<[String; 3], [i64; 2]> {
@@ -265,7 +265,7 @@ fn top_items(facts: &Facts, range: &Range<'_>) -> Vec<Value> {
         let mut seen = BTreeSet::new();
         for item in order["items"].as_array().unwrap().iter().rev() {
             let key = (text(item, "sku").to_owned(), text(order, "currency").to_owned());
-            // Orders come newest first, and so does the name that is met first.
+            // Orders come newest first, so the first name is the newest.
             let (_, sums) = sold.entry(key).or_insert_with(|| (text(item, "name").to_owned(), [0; 3]));
             sums[0] += number(item, "quantity");
             sums[1] += i64::from(seen.insert(text(item, "sku")));
@@ -287,10 +287,10 @@ async fn compare(analyst: &Client, facts: &Facts, range: &Range<'_>) {
         let found = analyst.get(&format!("/v1/analytics/daily?{query}&basis={basis}")).await.ok();
         assert_eq!(found["data"], json!(daily(facts, range, basis)), "daily {query} {basis}");
         let rows = analyst.walk(&format!("/v1/analytics/revenue-by-user?{query}&basis={basis}&limit=4")).await;
-        let figures = ["orders", "gross_amount", "refunded_amount", "cancelled_amount", "net_amount"];
+        let members = ["orders", "gross_amount", "refunded_amount", "cancelled_amount", "net_amount"];
         let row = |row: &Value| {
-            let whose = (row["user_id"].to_string(), text(row, "currency").to_owned());
-            (whose, figures.map(|figure| number(row, figure)))
+            let key = (row["user_id"].to_string(), text(row, "currency").to_owned());
+            (key, members.map(|member| number(row, member)))
         };
         assert!(rows.is_sorted_by_key(|row| -number(row, "net_amount")), "{query} {basis}");
         let found: BTreeMap<_, _> = rows.iter().map(row).collect();
@@ -310,7 +310,7 @@ async fn compare(analyst: &Client, facts: &Facts, range: &Range<'_>) {
     assert_eq!(few["data"], json!(expected[..expected.len().min(3)]), "top items {query}");
 }
 
-/// The whole time, and each of the nights.
+/// Compares the whole range, and each of the nights.
 async fn compare_all(analyst: &Client, facts: &Facts, zone: &str) {
     compare(analyst, facts, &Range::new(zone, "2026-09-20", "2027-04-10")).await;
     for night in NIGHTS {
@@ -320,12 +320,12 @@ async fn compare_all(analyst: &Client, facts: &Facts, zone: &str) {
 }
 
 #[tokio::test]
-async fn figures_agree_with_the_rows_in_every_zone_over_changes_of_clocks() {
+async fn reports_are_exact_in_every_zone_and_when_clocks_change() {
     let mut world = World::start().await;
-    world.live(orders_to_make() / 2).await;
-    // From here on, what happened is in the sums, and what happens is in their log.
+    world.place_and_change(orders_to_make() / 2).await;
+    // Closing folds the log. So the first half is in the sums, and the second half in the log.
     world.service.reopen().await;
-    world.live(orders_to_make() / 2).await;
+    world.place_and_change(orders_to_make() / 2).await;
     let (facts, analyst) = (Facts::read(&world.shop).await, world.shop.clone());
     for zone in ZONES {
         compare_all(&analyst, &facts, zone).await;
@@ -334,8 +334,8 @@ async fn figures_agree_with_the_rows_in_every_zone_over_changes_of_clocks() {
     compare_all(&analyst, &facts, "Asia/Kathmandu").await;
 }
 
-/// Every order that revenue by user can have, and top items.
-async fn in_order(analyst: &Client, range: &Range<'_>) -> Vec<Value> {
+/// Revenue by user in every order, and top items.
+async fn rankings(analyst: &Client, range: &Range<'_>) -> Vec<Value> {
     let mut found = vec![];
     for sort in ["-net_amount", "net_amount", "-gross_amount", "gross_amount", "-orders", "orders"] {
         for basis in ["cash", "booked"] {
@@ -349,18 +349,18 @@ async fn in_order(analyst: &Client, range: &Range<'_>) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn reports_are_as_exact_the_next_time() {
+async fn cached_rankings_are_exact() {
     let mut world = World::start().await;
     let (analyst, newcomer) = (world.shop.clone(), world.service.manager().await.id);
     let whole = Range::new("Asia/Kathmandu", "2026-09-20", "2027-04-10");
     let night = Range::new("Europe/Berlin", "2026-10-25", "2026-10-25");
     for _ in 0..5 {
-        world.live(NIGHTS.len()).await;
+        world.place_and_change(NIGHTS.len()).await;
         let facts = Facts::read(&analyst).await;
         compare(&analyst, &facts, &whole).await;
         compare(&analyst, &facts, &night).await;
     }
-    // Looks while there is more to come: somebody new, and so much that it is added to the sums.
+    // Reads reports while orders come in: of a new user, and so many that the log is folded.
     let folds = || {
         let file = Connection::open(world.service.path()).unwrap();
         file.query_row("SELECT min(seq) FROM rollup_folds", [], |row| row.get::<_, i64>(0)).unwrap()
@@ -374,56 +374,56 @@ async fn reports_are_as_exact_the_next_time() {
         let lines: Vec<_> = (0..400).map(line).collect();
         let tea = json!({"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": 1});
         let (_, imported, placed) = tokio::join!(
-            in_order(&analyst, &whole),
+            rankings(&analyst, &whole),
             analyst.call(Method::POST, "/v1/orders/import").body("application/x-ndjson", lines.join("\n")),
             analyst.places(json!({"currency": "KWD", "items": [tea], "user_id": newcomer})),
         );
         assert_eq!(imported.ok().text().matches("\"created\"").count(), 400);
         placed.created();
-        in_order(&analyst, &night).await;
+        rankings(&analyst, &night).await;
     }
     assert!(folds() > before);
-    let kept = [in_order(&analyst, &whole).await, in_order(&analyst, &night).await];
+    let cached = [rankings(&analyst, &whole).await, rankings(&analyst, &night).await];
     world.service.reopen().await;
-    assert_eq!(kept, [in_order(&analyst, &whole).await, in_order(&analyst, &night).await]);
+    assert_eq!(cached, [rankings(&analyst, &whole).await, rankings(&analyst, &night).await]);
 }
 
 #[tokio::test]
-async fn who_is_new_is_in_the_next_report() {
+async fn a_new_user_is_in_the_next_report() {
     let service = Service::start().await;
     let (manager, path) =
         (service.manager().await, "/v1/analytics/revenue-by-user?from=2026-06-01&to=2026-06-30&basis=booked");
-    for (people, who) in
+    for (users, client) in
         [service.customer().await, service.other_customer().await, service.staff().await].iter().enumerate()
     {
-        assert_eq!(manager.get(path).await.ok()["data"].as_array().unwrap().len(), people);
+        assert_eq!(manager.get(path).await.ok()["data"].as_array().unwrap().len(), users);
         let order =
-            json!({"currency": "EUR", "items": [{"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": people}]});
-        who.places(order).await.created();
+            json!({"currency": "EUR", "items": [{"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": users}]});
+        client.places(order).await.created();
     }
 }
 
 #[tokio::test]
 async fn the_days_add_up_to_the_range() {
     let mut world = World::start().await;
-    world.live(24).await;
+    world.place_and_change(24).await;
     let analyst = &world.shop;
     for zone in ZONES {
         let query = format!("from=2026-10-01&to=2027-04-10&tz={zone}&basis=booked&currency=EUR");
         let days = analyst.get(&format!("/v1/analytics/daily?{query}")).await.ok();
         let users = analyst.walk(&format!("/v1/analytics/revenue-by-user?{query}")).await;
-        let sum = |rows: &[Value], figure: &str| rows.iter().map(|row| number(row, figure)).sum::<i64>();
+        let sum = |rows: &[Value], member: &str| rows.iter().map(|row| number(row, member)).sum::<i64>();
         let days = days["data"].as_array().unwrap();
-        assert_eq!(days.len(), 192, "{zone}: empty days are there too");
-        for figure in ["gross_amount", "cancelled_amount", "net_amount"] {
-            assert_eq!(sum(days, figure), sum(&users, figure), "{zone} {figure}");
+        assert_eq!(days.len(), 192, "{zone}: days without orders have rows too");
+        for member in ["gross_amount", "cancelled_amount", "net_amount"] {
+            assert_eq!(sum(days, member), sum(&users, member), "{zone} {member}");
         }
         assert_eq!(sum(days, "orders_placed"), sum(&users, "orders"), "{zone}");
     }
 }
 
 #[tokio::test]
-async fn no_sum_is_too_large() {
+async fn sums_beyond_64_bits_are_exact() {
     let service = Service::start().await;
     let manager = service.manager().await;
     let (orders, most) = (1_100, (1_i64 << 53) - 1);
@@ -432,7 +432,7 @@ async fn no_sum_is_too_large() {
     manager.call(Method::POST, "/v1/orders/import").body("application/x-ndjson", lines.join("\n")).await.ok();
     let sum = i128::from(most) * orders;
     assert!(sum > i128::from(i64::MAX));
-    // With some of them in the log of the figures still, and with all of them in the sums.
+    // First with some of the orders in the log, then with all of them in the sums.
     for _ in 0..2 {
         for report in ["daily?basis=booked&", "revenue-by-user?basis=booked&", "status-counts?", "top-items?"] {
             let path = format!("/v1/analytics/{report}from=2026-06-01&to=2026-06-30");

@@ -1,11 +1,11 @@
-//! What every answer carries: the request's identifier, security headers, and problems in one shape.
+//! What every response has: the request identifier, security headers, and errors in one format.
 
 use crate::support::{Answer, Service, order_of};
 use serde_json::json;
 use std::collections::BTreeSet;
 
 #[tokio::test]
-async fn a_plain_request_id_is_taken_over() {
+async fn a_valid_request_id_is_kept() {
     let service = Service::start().await;
     let staff = service.staff().await;
     for id in ["a", "A-1_b.c", &"x".repeat(128), "req_1"] {
@@ -32,7 +32,7 @@ async fn any_other_request_id_is_replaced() {
 }
 
 #[tokio::test]
-async fn the_request_id_goes_into_the_event() {
+async fn the_event_has_the_request_id() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let call = staff.post("/v1/orders", order_of(&[("tea", 1, 100)])).fresh_key().header("x-request-id", "mine");
@@ -42,7 +42,7 @@ async fn the_request_id_goes_into_the_event() {
 }
 
 #[tokio::test]
-async fn every_answer_has_its_security_headers() {
+async fn every_response_has_security_headers() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let api = ["/v1/orders", "/v1/nothing", "/v1/orders?a=1"];
@@ -65,7 +65,7 @@ async fn every_answer_has_its_security_headers() {
     }
 }
 
-/// Whether the problem has every member of RFC 9457 and of this service, and its page is there.
+/// Fails unless the problem has every member of RFC 9457 and of this service, and its page exists.
 async fn is_complete(service: &Service, answer: Answer, path: &str) {
     let path = path.split('?').next().unwrap();
     assert_eq!(answer["instance"], path, "{answer}");
@@ -94,7 +94,7 @@ async fn every_problem_has_the_same_shape_and_a_page() {
 }
 
 #[tokio::test]
-async fn the_page_of_every_problem_is_there() {
+async fn every_problem_of_the_catalogue_has_a_page() {
     let nobody = Service::start().await.anonymous();
     for problem in orderd::error::ALL {
         let page = nobody.get(&format!("/problems/{}", problem.slug())).await.ok();
@@ -112,7 +112,7 @@ async fn times_are_in_utc_with_milliseconds() {
 }
 
 #[tokio::test]
-async fn an_id_of_another_type_or_form_is_that_of_nothing() {
+async fn an_id_of_another_type_or_form_is_not_found() {
     let service = Service::start().await;
     let (admin, staff) = (service.admin().await, service.staff().await);
     let order = staff.places(order_of(&[("tea", 1, 100)])).await.created().id();

@@ -11,19 +11,19 @@ async fn customer() -> (Service, Client) {
     (service, customer)
 }
 
-/// `levels` arrays inside each other.
+/// Nested arrays of this many levels.
 fn nested(levels: usize) -> String {
     "[".repeat(levels) + &"]".repeat(levels)
 }
 
-/// A body of that many bytes that is a valid order but for its size.
+/// A valid order, padded to this many bytes.
 fn of_size(bytes: usize) -> String {
     let body = order_of(&[("tea", 1, 100)]).to_string();
     body.clone() + &" ".repeat(bytes - body.len())
 }
 
 #[tokio::test]
-async fn bodies_come_as_json_and_nothing_else() {
+async fn only_json_bodies_are_accepted() {
     let (_service, ada) = customer().await;
     let body = order_of(&[("tea", 1, 100)]).to_string();
     for (i, media_type) in [JSON, "application/json; charset=utf-8", "Application/JSON"].iter().enumerate() {
@@ -39,7 +39,7 @@ async fn bodies_come_as_json_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn only_patches_come_as_merge_patches_too() {
+async fn only_patches_may_be_merge_patches() {
     let (_service, ada) = customer().await;
     let order = ada.places(order_of(&[("tea", 1, 100)])).await.created();
     let path = format!("/v1/orders/{}", order.id());
@@ -66,7 +66,7 @@ async fn a_body_has_at_most_a_mebibyte() {
     let send = |text: String| ada.post("/v1/orders", json!({})).body(JSON, text).fresh_key();
     send(of_size(MIB)).await.created();
     send(of_size(MIB + 1)).await.status(413).problem("body_too_large");
-    // A declared length is believed before anything is read.
+    // A declared length is checked before the body is read.
     let call = send("{}".to_owned()).header("content-length", &(MIB + 1).to_string());
     call.await.status(413).problem("body_too_large");
     let small = Service::with(&[("limits.body_bytes", "200")]).await;
@@ -77,7 +77,7 @@ async fn a_body_has_at_most_a_mebibyte() {
 }
 
 #[tokio::test]
-async fn what_is_not_unambiguous_json_is_refused() {
+async fn ambiguous_json_is_refused() {
     let (_service, ada) = customer().await;
     let bad: &[&[u8]] = &[
         b"",
@@ -126,7 +126,7 @@ async fn the_top_level_is_an_object() {
 }
 
 #[tokio::test]
-async fn every_fault_is_named_at_once() {
+async fn all_faults_are_reported_together() {
     let (_service, ada) = customer().await;
     let body = json!({
         "currency": "eur",
@@ -170,7 +170,7 @@ async fn every_fault_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn read_only_fields_are_refused_wherever_they_are_sent() {
+async fn read_only_fields_are_refused() {
     let (_service, ada) = customer().await;
     let body = order_of(&[("tea", 1, 100)]);
     for field in ["number", "payment_status", "total_amount", "version", "created_at", "allowed_transitions"] {
@@ -184,7 +184,7 @@ async fn read_only_fields_are_refused_wherever_they_are_sent() {
 }
 
 #[tokio::test]
-async fn an_integer_may_be_written_with_a_point_but_not_a_fraction() {
+async fn an_integer_may_be_written_with_a_zero_fraction() {
     let (_service, ada) = customer().await;
     let priced = |amount: &str| {
         let body = r#"{"currency":"EUR","items":[{"sku":"a","name":"a","quantity":1.0,"unit_amount":AMOUNT}]}"#;
@@ -225,7 +225,7 @@ async fn lengths_are_counted_in_characters() {
 }
 
 #[tokio::test]
-async fn bounds_of_an_order_hold_on_both_sides() {
+async fn values_within_the_bounds_pass_and_values_beyond_them_fail() {
     let (_service, ada) = customer().await;
     let base = order_of(&[("tea", 1, 100)]);
     let item = |member: &str, value: Value| {

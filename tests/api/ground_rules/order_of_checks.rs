@@ -1,5 +1,6 @@
-//! Which fault is named when a request has two: authentication, permission, size and media type, syntax, idempotency
-//! key, meaning, existence and ownership, replay, If-Match, state. A test for each neighbouring pair.
+//! The order in which a request is checked: authentication, permission, size and media type, syntax, idempotency key,
+//! meaning, existence and ownership, replay, If-Match, state. Each test sends a request with two faults, and the earlier
+//! one is reported.
 
 use crate::support::{Call, Client, Service, order_of};
 use axum::http::Method;
@@ -7,11 +8,11 @@ use serde_json::json;
 
 const NOWHERE: &str = "/v1/orders/ord_00000000000000000000000000";
 
-/// What is tried on each pair: a request with both faults.
+/// The service and an order on which the tests try requests with two faults.
 struct Scene {
     service: Service,
     staff: Client,
-    /// A confirmed order: it takes no further `place`.
+    /// A confirmed order, which cannot be placed.
     order: String,
 }
 
@@ -125,7 +126,7 @@ async fn existence_and_ownership_come_before_replay() {
     let scene = scene().await;
     let (ada, other) = (scene.service.customer().await, scene.service.other_customer().await);
     ada.post("/v1/orders", order_of(&[("tea", 1, 100)])).key("k").await.created();
-    // The key belongs to another request, which would be 422; that the order is not hers comes first.
+    // The key was used for another request, which would be 422. That the order is another customer's comes first.
     ada.patch(&format!("/v1/orders/{}", scene.order), json!({"note": "a"})).key("k").await.status(404);
     ada.patch(NOWHERE, json!({"note": "a"})).key("k").await.status(404).problem("not_found");
     other.patch(&format!("/v1/orders/{}", scene.order), json!({"note": "a"})).key("k").await.status(404);
@@ -137,11 +138,27 @@ async fn replay_comes_before_if_match_and_state() {
     let staff = &scene.staff;
     let path = format!("/v1/orders/{}/fulfil", scene.order);
     let first = staff.post(&path, json!({})).key("k").if_match(2).await.ok();
-    // The version has moved on and the state with it: the same request is still answered as it was.
+    // The version and the state have changed since; the replay is the original response.
     let again = staff.post(&path, json!({})).key("k").if_match(2).await.ok();
     assert_eq!((again.text(), again.header("etag")), (first.text(), "\"3\""));
     let reused = staff.post(&format!("/v1/orders/{}/confirm", scene.order), json!({})).key("k").if_match(1).await;
     reused.status(422).problem("idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn a_malformed_if_match_is_syntax() {
+    let scene = scene().await;
+    let analyst = scene.service.analyst().await;
+    let patch = |who: &Client, path: &str, body| who.patch(path, body).header("if-match", "1");
+    let path = format!("/v1/orders/{}", scene.order);
+    patch(&analyst, &path, json!({})).await.status(403).problem("forbidden");
+    patch(&scene.staff, &path, json!({})).body("text/plain", "{}").await.status(415);
+    patch(&scene.staff, &path, json!({})).key("a b").await.status(400).problem("invalid_header");
+    patch(&scene.staff, &path, json!({"colour": 1})).await.status(400).problem("invalid_header");
+    patch(&scene.staff, NOWHERE, json!({})).await.status(400).problem("invalid_header");
+    // Replay comes later, so a used key makes no difference.
+    scene.staff.patch(&path, json!({"note": "a"})).key("k").await.ok();
+    patch(&scene.staff, &path, json!({"note": "a"})).key("k").await.status(400).problem("invalid_header");
 }
 
 #[tokio::test]
@@ -156,7 +173,7 @@ async fn if_match_comes_before_state() {
 }
 
 #[tokio::test]
-async fn bad_parameters_come_before_existence() {
+async fn invalid_parameters_come_before_existence() {
     let scene = scene().await;
     scene.staff.get(&format!("{NOWHERE}/events?a=1")).await.status(400).problem("invalid_parameter");
     scene.staff.get(&format!("{NOWHERE}/events?cursor=x")).await.status(400).problem("invalid_cursor");

@@ -1,10 +1,10 @@
-//! Query parameters: unknown, repeated and bad ones are refused, and the valid ones named.
+//! Query parameters: unknown, repeated and invalid ones are refused, and the valid ones listed.
 
 use crate::support::{Service, order_of};
 use serde_json::json;
 
 #[tokio::test]
-async fn unknown_repeated_and_bad_parameters_are_named_with_the_valid_ones() {
+async fn the_error_names_wrong_parameters_and_lists_the_valid_ones() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let answer = staff.get("/v1/orders?colour=red&limit=1&limit=2&status=gone&user_id=ada").await.status(400);
@@ -35,7 +35,7 @@ async fn unknown_repeated_and_bad_parameters_are_named_with_the_valid_ones() {
 }
 
 #[tokio::test]
-async fn parameters_are_refused_where_there_are_none() {
+async fn parameters_are_refused_where_none_are_defined() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let order = staff.places(order_of(&[("tea", 1, 100)])).await.created();
@@ -60,7 +60,7 @@ async fn parameters_are_refused_where_there_are_none() {
 }
 
 #[tokio::test]
-async fn a_larger_limit_is_lowered() {
+async fn a_limit_above_the_maximum_is_lowered() {
     let service = Service::start().await;
     let page = service.staff().await.get("/v1/orders?limit=99999999999999999999").await.ok();
     assert_eq!(page["page"]["limit"], 200);

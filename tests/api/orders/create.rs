@@ -4,7 +4,7 @@ use crate::support::{Service, order_of, with};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn an_order_is_answered_to_the_letter() {
+async fn the_response_has_every_field_of_the_order() {
     let service = Service::start().await;
     let ada = service.customer().await;
     let body = json!({
@@ -74,7 +74,7 @@ async fn tax_is_rounded_half_away_from_zero_on_each_line() {
 }
 
 #[tokio::test]
-async fn a_line_has_one_kind_of_tax() {
+async fn a_line_with_two_kinds_of_tax_is_refused() {
     let service = Service::start().await;
     let mut body = order_of(&[("tea", 1, 100)]);
     body["items"][0]["tax_rate"] = "5".into();
@@ -84,7 +84,7 @@ async fn a_line_has_one_kind_of_tax() {
 }
 
 #[tokio::test]
-async fn the_caller_decides_whose_it_is_as_far_as_permitted() {
+async fn only_some_callers_may_order_for_another_user() {
     let service = Service::start().await;
     let (ada, other, staff) = (service.customer().await, service.other_customer().await, service.staff().await);
     let body = order_of(&[("tea", 1, 100)]);
@@ -105,7 +105,7 @@ async fn the_caller_decides_whose_it_is_as_far_as_permitted() {
 }
 
 #[tokio::test]
-async fn a_reference_is_used_once_among_all_orders() {
+async fn an_external_reference_is_unique_among_all_orders() {
     let service = Service::start().await;
     let (ada, other, staff) = (service.customer().await, service.other_customer().await, service.staff().await);
     let body = with(order_of(&[("tea", 1, 100)]), "external_ref", "web-7");
@@ -116,7 +116,7 @@ async fn a_reference_is_used_once_among_all_orders() {
     }
     let answer = other.places(body.clone()).await.status(409).problem("duplicate_external_ref");
     assert_eq!(answer["existing_order_id"], Value::Null, "{answer}");
-    // A failed attempt leaves its key free.
+    // A failed request does not use up its key.
     other.post("/v1/orders", body.clone()).key("k").await.status(409);
     other.post("/v1/orders", with(body, "external_ref", "web-8")).key("k").await.created();
 }

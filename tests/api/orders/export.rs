@@ -25,7 +25,7 @@ const HEADER: &str = "id,number,status,payment_status,currency,user_id,external_
     cancel_reason,customer_name,customer_email";
 
 #[tokio::test]
-async fn csv_has_the_scalar_fields_in_order_and_runs_no_formula() {
+async fn csv_has_the_scalar_fields_in_order_and_escapes_formulas() {
     let service = Service::start().await;
     let manager = service.manager().await;
     let mut body = with(order_of(&[("tea", 2, 1250)]), "external_ref", "@SUM(A1)");
@@ -67,9 +67,9 @@ async fn ndjson_lines_are_the_entries_of_the_list() {
     assert_eq!(ids(&lines(&hers)), ids(&ada.walk("/v1/orders").await));
 }
 
-/// A line of an export is put together from columns; an order alone or in a page mostly comes from its newest event.
+/// An export builds orders from their columns. A single order or a page usually takes them from their newest events.
 #[tokio::test]
-async fn an_order_reads_the_same_from_its_event_and_from_its_columns() {
+async fn an_order_is_the_same_from_its_event_and_from_its_columns() {
     let service = Service::start().await;
     let manager = service.manager().await;
     let mut body = order_of(&[("tea", 2, 1250), ("cup", 1, 333)]);
@@ -105,7 +105,7 @@ async fn an_order_reads_the_same_from_its_event_and_from_its_columns() {
 }
 
 #[tokio::test]
-async fn exports_are_longer_than_any_page() {
+async fn an_export_is_not_limited_to_a_page() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let body: String = (0..1_203)
@@ -123,8 +123,8 @@ async fn exports_are_longer_than_any_page() {
     assert_eq!(seqs, (4..=1_203).collect::<Vec<_>>());
 }
 
-/// What comes of an export that is read part by part, when `change` is made after the first: its parts, and whether it
-/// came to its end.
+/// Reads an export part by part and makes `change` after the first. Returns the number of parts, and whether the export
+/// was complete.
 async fn parts(service: &Service, who: &Client, change: impl AsyncFnOnce()) -> (usize, bool) {
     let request = Request::get("/v1/orders").header("accept", "text/csv");
     let request = request.header("authorization", format!("Bearer {}", who.token())).body(Body::empty()).unwrap();
@@ -143,7 +143,7 @@ async fn parts(service: &Service, who: &Client, change: impl AsyncFnOnce()) -> (
 }
 
 #[tokio::test]
-async fn an_export_breaks_off_when_its_caller_may_not_have_the_rest() {
+async fn an_export_aborts_when_its_caller_loses_a_right() {
     let service = Service::start().await;
     let (admin, staff) = (service.admin().await, service.staff().await);
     let body: String = (0..1_100)
@@ -168,7 +168,7 @@ async fn an_export_breaks_off_when_its_caller_may_not_have_the_rest() {
 }
 
 #[tokio::test]
-async fn other_lists_are_exported_too() {
+async fn other_lists_can_be_exported() {
     let service = Service::start().await;
     let manager = service.manager().await;
     let order = manager.places(order_of(&[("tea", 2, 1250)])).await.created().id();
@@ -197,7 +197,7 @@ async fn other_lists_are_exported_too() {
 }
 
 #[tokio::test]
-async fn an_export_has_no_pages_and_json_is_the_default() {
+async fn paging_parameters_are_refused_for_exports_and_json_is_the_default() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let order = staff.places(order_of(&[("tea", 1, 1)])).await.created().id();

@@ -5,7 +5,7 @@ use crate::support::{Client, Service, order_of, with};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Fifteen orders, a minute apart, that differ in everything that can be asked for.
+/// Creates fifteen orders, a minute apart, that differ in every property that can be filtered.
 async fn fill(service: &Service) -> Vec<Value> {
     let staff = service.staff().await;
     let mut made = vec![];
@@ -36,7 +36,7 @@ async fn numbers(who: &Client, query: &str) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn each_filter_finds_what_it_says() {
+async fn each_filter_finds_the_matching_orders() {
     let service = Service::start().await;
     let staff = service.staff().await;
     fill(&service).await;
@@ -75,7 +75,7 @@ async fn each_filter_finds_what_it_says() {
 }
 
 #[tokio::test]
-async fn each_sort_is_in_order_with_the_order_of_making_as_tie_break() {
+async fn each_sort_breaks_ties_by_creation() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let made = fill(&service).await;
@@ -96,7 +96,7 @@ async fn each_sort_is_in_order_with_the_order_of_making_as_tie_break() {
         let query = query.replace("&limit=100", "");
         assert_eq!(numbers(&staff, &query).await, expected, "{query}");
     }
-    // A customer's own, by every order.
+    // The orders of one customer, in every order.
     let ada = service.customer().await;
     for amount in [3, 1, 2] {
         ada.places(order_of(&[("tea", 1, amount)])).await.created();
@@ -107,7 +107,7 @@ async fn each_sort_is_in_order_with_the_order_of_making_as_tie_break() {
 }
 
 #[tokio::test]
-async fn walking_by_what_changes_repeats_none_and_misses_none() {
+async fn paging_while_the_sort_key_changes_repeats_and_misses_no_order() {
     let service = Service::start().await;
     let staff = service.staff().await;
     for sort in ["updated_at", "-updated_at", "total_amount", "-total_amount", "created_at"] {
@@ -121,7 +121,7 @@ async fn walking_by_what_changes_repeats_none_and_misses_none() {
         loop {
             let page = staff.get(&path).await.ok();
             seen.extend(ids(page["data"].as_array().unwrap()));
-            // Between two pages, orders on both sides of the place change what the list is ordered by.
+            // Between two pages, orders before and after the cursor change their sort key.
             for at in [turn, 19 - turn, (turn * 7) % 20] {
                 let price = json!({"items": order_of(&[("tea", 1, (u64::try_from(at).unwrap() * 37) % 200)])["items"]});
                 staff.patch(&format!("/v1/orders/{}", stood[at]), price).await.ok();
@@ -145,13 +145,13 @@ async fn walking_by_what_changes_repeats_none_and_misses_none() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_bound_to_every_filter_and_the_sort() {
+async fn a_cursor_is_bound_to_its_filters_and_sort() {
     let service = Service::start().await;
     let staff = service.staff().await;
     fill(&service).await;
     let page = staff.get("/v1/orders?limit=1&sku=tea&status=pending,draft").await.ok();
     let cursor = page["page"]["next"].as_str().unwrap();
-    // The same list, written in another way.
+    // The same list with its filters written differently.
     staff.get(&format!("/v1/orders?limit=2&count=true&status=draft,pending,draft&sku=tea&cursor={cursor}")).await.ok();
     for other in ["sku=cup", "sku=tea&sort=created_at", "sku=tea&q=x", "sku=tea&total_min=1", "sku=tea&metadata.a=b"] {
         let path = format!("/v1/orders?{other}&status=pending,draft&cursor={cursor}");
@@ -160,7 +160,7 @@ async fn a_cursor_is_bound_to_every_filter_and_the_sort() {
 }
 
 #[tokio::test]
-async fn bad_filters_are_named() {
+async fn invalid_filters_are_refused_by_name() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let query = "currency=ABC&total_min=-1&created_from=yesterday&sort=name&q=&count=1&user_id=usr_1&metadata.=a";
@@ -174,6 +174,21 @@ async fn bad_filters_are_named() {
         ("user_id", "invalid_format"),
         ("metadata.", "unknown_parameter"),
     ]);
+    // A value that does not parse is refused; it never means "no filter".
+    for (parameter, value, code) in [
+        ("created_from", "2026-02-30T00:00:00Z", "invalid_format"),
+        ("created_to", "2026-02-28T24:00:00Z", "invalid_format"),
+        ("updated_from", "2026-02-28", "invalid_format"),
+        ("user_id", "ord_01h455vb4pex5vsknk084sn02q", "invalid_format"),
+        ("user_id", "usr_81h455vb4pex5vsknk084sn02q", "invalid_format"),
+        ("user_id", "usr_01H455VB4PEX5VSKNK084SN02Q", "invalid_format"),
+        ("currency", "EUX", "unknown"),
+        ("total_max", "9007199254740992", "too_large"),
+        ("payment_status", "paid,owed", "invalid_value"),
+    ] {
+        let answer = staff.get(&format!("/v1/orders?{parameter}={value}")).await.status(400);
+        answer.problem("invalid_parameter").faults(&[(parameter, code)]);
+    }
     let many: Vec<_> = (0..51).map(|n| format!("metadata.k{n}=v")).collect();
     staff.get(&format!("/v1/orders?{}", many.join("&"))).await.status(400).problem("invalid_parameter");
     staff.get(&format!("/v1/orders?{}", many[..50].join("&"))).await.ok();

@@ -1,11 +1,11 @@
-//! `orders.events` and `events.list`: everything that happened, without gaps.
+//! `orders.events` and `events.list`: every change is an event, without gaps.
 
 use crate::support::{Service, order_of};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn every_change_is_one_event_and_one_version() {
+async fn every_change_adds_one_event_and_one_version() {
     let service = Service::start().await;
     let manager = service.manager().await;
     let order = manager.places(order_of(&[("tea", 1, 1000)])).await.created();
@@ -31,7 +31,7 @@ async fn every_change_is_one_event_and_one_version() {
 }
 
 #[tokio::test]
-async fn the_feed_is_gap_free_in_one_order_and_can_be_walked() {
+async fn the_feed_has_no_gaps_and_can_be_paged_through() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let place = |_| staff.places(order_of(&[("tea", 1, 1000)]));
@@ -57,12 +57,12 @@ async fn the_feed_is_gap_free_in_one_order_and_can_be_walked() {
 }
 
 #[tokio::test]
-async fn whoever_waits_is_woken_by_the_next_event_and_nothing_else() {
+async fn a_waiting_request_ends_with_the_next_event() {
     let service = Service::with(&[("server.request_timeout", "1s")]).await;
     let staff = service.staff().await;
     staff.places(order_of(&[("tea", 1, 1)])).await.created();
     let begun = std::time::Instant::now();
-    // What is there already is not waited for.
+    // If there are events already, the request does not wait.
     assert_eq!(staff.get("/v1/events?wait=30").await.ok()["data"].as_array().unwrap().len(), 1);
     let waiting = tokio::spawn(staff.get("/v1/events?after=1&wait=30").into_future());
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -71,7 +71,7 @@ async fn whoever_waits_is_woken_by_the_next_event_and_nothing_else() {
     let woken = waiting.await.unwrap().ok();
     assert_eq!((&woken["data"][0]["seq"], &woken["page"]["next"]), (&json!(2), &json!("2")));
     assert!(begun.elapsed() < std::time::Duration::from_secs(20));
-    // A wait may be longer than other requests, and ends with nothing.
+    // A wait may exceed the time limit of requests, and ends without events.
     let nothing = staff.get("/v1/events?after=2&wait=3").await.ok();
     assert_eq!((&nothing["data"], &nothing["page"]["next"]), (&json!([]), &json!("2")));
     for wait in ["31", "-1", "1.5", "x"] {
@@ -81,7 +81,7 @@ async fn whoever_waits_is_woken_by_the_next_event_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_service_that_stops() {
+async fn a_waiting_request_ends_when_the_service_stops() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let waiting = tokio::spawn(staff.get("/v1/events?wait=30").into_future());
@@ -91,7 +91,7 @@ async fn nobody_waits_for_a_service_that_stops() {
 }
 
 #[tokio::test]
-async fn the_feed_links_to_what_follows() {
+async fn the_feed_links_to_its_next_page() {
     let service = Service::start().await;
     let staff = service.staff().await;
     for _ in 0..3 {

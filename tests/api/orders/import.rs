@@ -1,4 +1,4 @@
-//! `orders.import`: a line of JSON in, a line of JSON out, and each order once.
+//! `orders.import`: each line of the request gets a line of the response, and each order is created once.
 
 use crate::support::{Answer, Client, PASSWORD, Service, order_of, with};
 use axum::{body::Body, http::Method};
@@ -31,7 +31,7 @@ fn order(reference: &str, amount: u64) -> Value {
 }
 
 #[tokio::test]
-async fn each_line_is_answered_and_one_that_fails_takes_no_other_with_it() {
+async fn each_line_succeeds_or_fails_on_its_own() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let unknown_user = with(order("f", 1), "user_id", "usr_00000000000000000000000000");
@@ -79,7 +79,7 @@ async fn each_line_is_answered_and_one_that_fails_takes_no_other_with_it() {
 }
 
 #[tokio::test]
-async fn a_broken_import_is_sent_again() {
+async fn an_interrupted_import_can_be_sent_again() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let lines: Vec<_> = (0..700).map(|n| format!("{}\n", order(&format!("r{n}"), n))).collect();
@@ -96,7 +96,7 @@ async fn a_broken_import_is_sent_again() {
 }
 
 #[tokio::test]
-async fn customers_import_for_themselves_and_learn_nothing_of_others() {
+async fn customers_import_only_their_own_orders() {
     let service = Service::start().await;
     let (staff, ada) = (service.staff().await, service.customer().await);
     import(&staff, order("taken", 1).to_string()).await.ok();
@@ -128,7 +128,7 @@ async fn lines_have_a_limit_and_a_media_type() {
 }
 
 #[tokio::test]
-async fn lines_that_are_more_than_is_worked_on_at_once_wait_for_each_other() {
+async fn lines_beyond_the_memory_limit_wait_for_each_other() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let padding = " ".repeat(1_000_000);
@@ -138,7 +138,7 @@ async fn lines_that_are_more_than_is_worked_on_at_once_wait_for_each_other() {
     assert_eq!(results(&found), expected);
 }
 
-/// An import whose lines are sent one by one.
+/// An import whose lines are sent one at a time.
 struct Slow {
     lines: mpsc::Sender<io::Result<String>>,
     answer: JoinHandle<Answer>,
@@ -163,7 +163,7 @@ impl Slow {
 }
 
 #[tokio::test]
-async fn so_many_imports_go_on_at_once_and_customers_take_no_place_of_the_staff() {
+async fn concurrent_imports_are_limited_separately_for_customers_and_staff() {
     let service = Service::start().await;
     let (staff, ada, app) = (service.staff().await, service.customer().await, service.app());
     for (who, places) in [(&ada, &app.imports.for_oneself), (&staff, &app.imports.for_anybody)] {
@@ -187,7 +187,7 @@ async fn so_many_imports_go_on_at_once_and_customers_take_no_place_of_the_staff(
 }
 
 #[tokio::test]
-async fn an_import_ends_at_the_first_line_for_which_its_caller_lacks_the_right() {
+async fn an_import_ends_when_its_caller_loses_the_right() {
     let service = Service::start().await;
     let (admin, staff) = (service.admin().await, service.staff().await);
     let key = json!({"name": "till", "permissions": ["orders:create"]});

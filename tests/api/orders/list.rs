@@ -1,4 +1,4 @@
-//! `orders.list`: filters, and walking its pages.
+//! `orders.list`: filters and pages.
 
 use crate::support::{Answer, Client, Service, order_of, with};
 use serde_json::{Value, json};
@@ -42,12 +42,12 @@ async fn pages_are_newest_first_and_link_to_the_next() {
     assert_eq!(ids(last["data"].as_array().unwrap()), [placed[0].clone()]);
     assert_eq!(last["page"], json!({"limit": 2, "has_more": false, "next": null}));
     assert_eq!(last.maybe_header("link"), None);
-    // The list shows orders as they are shown alone.
+    // An order is the same in the list as alone.
     assert_eq!(last["data"][0], *staff.get(&format!("/v1/orders/{}", placed[0])).await.ok().json());
 }
 
 #[tokio::test]
-async fn a_page_that_is_just_full_has_no_next() {
+async fn a_page_with_the_last_entry_has_no_next_page() {
     let service = Service::start().await;
     let staff = service.staff().await;
     place(&staff, 2).await;
@@ -71,7 +71,7 @@ async fn filters_take_several_values_and_combine() {
     staff.pays(&placed[2], json!({"amount": 50})).await.created();
     let found = async |query: &str| {
         let all = ids(&staff.walk(&format!("/v1/orders?{query}")).await);
-        // Every page size tells the same list.
+        // Every page size gives the same list.
         assert_eq!(ids(&staff.walk(&format!("/v1/orders?{query}&limit=1")).await), all, "{query}");
         all
     };
@@ -88,7 +88,7 @@ async fn filters_take_several_values_and_combine() {
 }
 
 #[tokio::test]
-async fn customers_see_their_own_orders_only() {
+async fn customers_see_only_their_own_orders() {
     let service = Service::start().await;
     let (staff, ada, other) = (service.staff().await, service.customer().await, service.other_customer().await);
     let (hers, _) = (place(&ada, 3).await, place(&staff, 3).await);
@@ -99,7 +99,7 @@ async fn customers_see_their_own_orders_only() {
 }
 
 #[tokio::test]
-async fn a_cursor_belongs_to_its_list_and_cannot_be_made_up() {
+async fn a_cursor_belongs_to_its_list_and_cannot_be_forged() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let placed = place(&staff, 3).await;
@@ -124,13 +124,13 @@ async fn a_cursor_belongs_to_its_list_and_cannot_be_made_up() {
     }
     let path = format!("/v1/orders/{}/events?cursor={cursor}", placed[0]);
     staff.get(&path).await.status(400).problem("invalid_cursor");
-    // It outlives a restart.
+    // It is still valid after a restart.
     service.reopen().await;
     staff.get(&format!("/v1/orders?status=pending&cursor={cursor}")).await.ok();
 }
 
 #[tokio::test]
-async fn walking_while_orders_are_written_repeats_none_and_misses_none() {
+async fn paging_during_writes_repeats_and_misses_no_order() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let placed = place(&staff, 40).await;
@@ -140,7 +140,7 @@ async fn walking_while_orders_are_written_repeats_none_and_misses_none() {
         loop {
             let page = staff.get(&path).await.ok();
             seen.extend(ids(page["data"].as_array().unwrap()));
-            // Between two pages: new orders, and changes to those before and behind.
+            // Between two pages, orders are created, and orders before and after the cursor change.
             place(&staff, 3).await;
             turn += 1;
             staff.moves(&placed[turn], "confirm").await.ok();

@@ -20,7 +20,7 @@ async fn an_order_is_found_by_id_number_and_reference() {
 }
 
 #[tokio::test]
-async fn an_order_of_somebody_else_looks_like_none() {
+async fn the_order_of_another_customer_looks_like_none() {
     let service = Service::start().await;
     let (ada, other) = (service.customer().await, service.other_customer().await);
     let order = ada.places(with(order_of(&[("tea", 1, 100)]), "external_ref", "mine")).await.created();
@@ -41,7 +41,7 @@ async fn an_order_of_somebody_else_looks_like_none() {
 }
 
 #[tokio::test]
-async fn who_has_the_version_is_not_sent_it_again() {
+async fn if_none_match_with_the_current_version_gives_304() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let order = staff.places(with(order_of(&[("tea", 1, 100)]), "external_ref", "mine")).await.created();
@@ -63,7 +63,7 @@ async fn who_has_the_version_is_not_sent_it_again() {
 }
 
 #[tokio::test]
-async fn orders_are_there_after_a_restart() {
+async fn orders_survive_a_restart() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let order = staff.places(order_of(&[("tea", 2, 1250)])).await.created();

@@ -1,11 +1,11 @@
-//! `orders.place`, `confirm`, `fulfil` and `cancel`: the state machine, and what becomes of the money.
+//! `orders.place`, `confirm`, `fulfil` and `cancel`: the state machine and the refunds of a cancellation.
 
 use crate::support::{Answer, Client, Service, order_of, with};
 use serde_json::{Value, json};
 
 const ACTIONS: [&str; 4] = ["place", "confirm", "fulfil", "cancel"];
 
-/// An order in this status, made by the way that leads there.
+/// Creates an order and brings it to this status.
 async fn order_in(who: &Client, status: &str) -> String {
     let draft = with(order_of(&[("tea", 1, 1000)]), "draft", true);
     let id = who.places(draft).await.created().id();
@@ -30,7 +30,7 @@ async fn cancel(who: &Client, id: &str, body: Value) -> Answer {
 async fn every_status_with_every_action() {
     let service = Service::start().await;
     let staff = service.staff().await;
-    // What each action leads to; "=" changes nothing, "-" is impossible.
+    // The status that each action leads to; "=" changes nothing and "-" is refused.
     let table = [
         ("draft", ["pending", "-", "-", "cancelled"]),
         ("pending", ["=", "confirmed", "-", "cancelled"]),
@@ -64,7 +64,7 @@ async fn every_status_with_every_action() {
 }
 
 #[tokio::test]
-async fn each_step_leaves_its_time() {
+async fn each_transition_records_its_time() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let id = staff.places(with(order_of(&[("tea", 1, 1000)]), "draft", true)).await.created().id();
@@ -79,7 +79,7 @@ async fn each_step_leaves_its_time() {
 }
 
 #[tokio::test]
-async fn owners_place_and_cancel_their_own_until_it_is_confirmed() {
+async fn customers_place_and_cancel_their_orders_until_confirmation() {
     let service = Service::start().await;
     let (ada, staff) = (service.customer().await, service.staff().await);
     let draft = ada.places(with(order_of(&[("tea", 1, 1000)]), "draft", true)).await.created().id();
@@ -96,7 +96,7 @@ async fn owners_place_and_cancel_their_own_until_it_is_confirmed() {
 }
 
 #[tokio::test]
-async fn a_cancellation_decides_about_the_money_it_holds() {
+async fn a_cancellation_says_how_much_is_refunded() {
     let service = Service::start().await;
     let manager = service.manager().await;
     for (refund, refunded, status) in [
@@ -128,7 +128,7 @@ async fn a_cancellation_decides_about_the_money_it_holds() {
 }
 
 #[tokio::test]
-async fn a_cancellation_refunds_no_more_than_is_held() {
+async fn a_cancellation_refunds_at_most_what_is_held() {
     let service = Service::start().await;
     let manager = service.manager().await;
     let id = order_in(&manager, "pending").await;
@@ -140,14 +140,14 @@ async fn a_cancellation_refunds_no_more_than_is_held() {
         cancel(&manager, &id, json!({"refund": refund})).await.status(422).problem("validation_failed");
     }
     assert_eq!(cancel(&manager, &id, json!({"refund": "full"})).await.ok()["refunded_amount"], 500);
-    // The pending refund may still succeed, and then all is given back.
+    // The pending refund can still succeed; then everything is refunded.
     let pending = manager.walk(&format!("/v1/orders/{id}/transactions")).await[1]["id"].as_str().unwrap().to_owned();
     let resolved = manager.patch(&format!("/v1/transactions/{pending}"), json!({"status": "succeeded"})).await.ok();
     assert_eq!(resolved["order"]["payment_status"], "refunded");
 }
 
 #[tokio::test]
-async fn a_cancellation_that_refunds_needs_the_right_to_refund() {
+async fn a_cancellation_with_a_refund_needs_the_refund_permission() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let id = order_in(&staff, "pending").await;

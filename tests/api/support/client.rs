@@ -1,6 +1,10 @@
 //! Somebody who sends requests.
 
-use super::{answer::Answer, document, service::Shared};
+use super::{
+    answer::Answer,
+    document,
+    service::{Outcome, Shared},
+};
 use axum::{
     body::Body,
     extract::ConnectInfo,
@@ -188,6 +192,11 @@ impl Call {
         let body = body.collect().await.unwrap_or_else(|e| panic!("{line}: {e}")).to_bytes();
         let answer = Answer::new(line, parts.status, parts.headers, body);
         document::check(&method, uri.path(), &answer);
+        self.service.record(Outcome {
+            operation: document::operation_id(&method, uri.path()),
+            status: answer.code(),
+            problem: answer.problem_code().map(str::to_owned),
+        });
         answer
     }
 }

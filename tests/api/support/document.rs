@@ -2,7 +2,6 @@
 //! problem's code, its media type, its headers and its body, so that the document cannot drift from what is answered.
 
 use super::answer::Answer;
-use crate::notes::Notes;
 use axum::http::Method;
 use orderd::api::openapi;
 use serde_json::Value;
@@ -10,9 +9,6 @@ use std::sync::LazyLock;
 
 /// The document, as it is served.
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(openapi::json()).unwrap());
-
-/// What the tests meet.
-static NOTES: LazyLock<Notes> = LazyLock::new(|| Notes::of("api"));
 
 /// Headers that may be on any answer, and are the business of HTTP alone.
 const PLAIN: &[&str] = &["allow", "cache-control", "content-length", "content-type", "referrer-policy", "vary"];
@@ -26,13 +22,10 @@ pub fn resolved(value: &'static Value) -> &'static Value {
     }
 }
 
-/// Whether `answer` is one that the document knows of. What is no operation is not in it.
+/// Fails unless the document has `answer`. Paths that are no operation are not in it.
 #[track_caller]
 pub(super) fn check(method: &Method, path: &str, answer: &Answer) {
-    let operation = operation(method, path);
-    let id = operation.and_then(|operation| operation["operationId"].as_str());
-    NOTES.add(id, answer.code().into(), answer.problem_code());
-    let Some(operation) = operation else { return };
+    let Some(operation) = operation(method, path) else { return };
     let status = answer.code().to_string();
     let Some(response) = operation["responses"].get(&status) else {
         panic!("the document does not have this status: {answer}")
@@ -57,6 +50,11 @@ pub(super) fn check(method: &Method, path: &str, answer: &Answer) {
     {
         panic!("the document says otherwise: {fault}: {answer}");
     }
+}
+
+/// The `operationId` of a request; none where the path is no operation.
+pub(super) fn operation_id(method: &Method, path: &str) -> Option<&'static str> {
+    operation(method, path)?["operationId"].as_str()
 }
 
 fn operation(method: &Method, path: &str) -> Option<&'static Value> {

@@ -18,4 +18,4 @@ pub mod statements;
 pub use answer::Answer;
 pub use client::{Call, Client};
 pub use fixtures::{order_of, with};
-pub use service::{PASSWORD, Service};
+pub use service::{Outcome, PASSWORD, Service};

@@ -15,7 +15,7 @@ use orderd::{
 };
 use serde_json::json;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{
@@ -50,12 +50,27 @@ pub(super) struct Shared {
     time: Arc<AtomicI64>,
     starts: AtomicU64,
     pub(super) keys: AtomicU64,
+    outcomes: std::sync::Mutex<BTreeSet<Outcome>>,
+}
+
+/// How one request ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outcome {
+    /// The operation; none where the path is no operation.
+    pub operation: Option<&'static str>,
+    pub status: u16,
+    /// The code of the problem, if the response was one.
+    pub problem: Option<String>,
 }
 
 impl Shared {
     /// The router of now.
     pub(super) fn router(&self) -> Router {
         self.running.read().unwrap().as_ref().expect("the service is stopped").1.clone()
+    }
+
+    pub(super) fn record(&self, outcome: Outcome) {
+        self.outcomes.lock().unwrap().insert(outcome);
     }
 }
 
@@ -75,6 +90,7 @@ impl Service {
             time: Arc::new(AtomicI64::new(Timestamp::parse(START).unwrap().millis())),
             starts: AtomicU64::new(0),
             keys: AtomicU64::new(0),
+            outcomes: std::sync::Mutex::default(),
         });
         let settings = SETTINGS.iter().chain(settings).map(|&(key, value)| (key.to_owned(), value.to_owned()));
         let service = Self { shared, people: Mutex::default(), settings: settings.collect() };
@@ -150,6 +166,11 @@ impl Service {
     /// Lets this much time pass.
     pub fn pass(&self, time: Duration) {
         self.shared.time.store(self.now().plus(time).millis(), Ordering::Relaxed);
+    }
+
+    /// How the requests to this service have ended, each kind of outcome once.
+    pub fn outcomes(&self) -> BTreeSet<Outcome> {
+        self.shared.outcomes.lock().unwrap().clone()
     }
 
     /// Somebody without credentials.

@@ -1,27 +1,27 @@
-//! What the fixture holds: users, roles and keys, and some fifty orders of two months in every state, with payments and
+//! The content of the fixture: users, roles and keys, and fifty orders of two months in every state, with payments and
 //! refunds of every kind.
 
 use crate::support::{Client, Service, order_of, with};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// When everything has happened.
+/// The day after the last event.
 pub const DAY_AFTER: &str = "2026-07-06T00:00:00.000Z";
-/// Orders that have a number.
+/// The number of orders that have an order number.
 pub const NUMBERED: u64 = 47;
-/// The key of an order that can be sent again.
+/// The idempotency key of an order that can be sent again.
 pub const KEY: &str = "of-the-first-release";
 
-/// The trace that some payments belong to.
+/// The trace of some payments.
 const TRACE_PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// The body that goes with [`KEY`].
-pub fn keyed() -> Value {
+/// The body of the request with [`KEY`].
+pub fn order_with_key() -> Value {
     with(order_of(&[("keyed", 1, 700)]), "external_ref", "keyed")
 }
 
-/// Lets it all happen.
-pub async fn happens(service: &Service) {
+/// Writes everything through the API.
+pub async fn write(service: &Service) {
     let admin = service.admin().await;
     admin.put("/v1/roles/packer", json!({"permissions": ["orders:read", "orders:transition"]})).await;
     service.person("packer", "packer").await;
@@ -32,13 +32,13 @@ pub async fn happens(service: &Service) {
     service.analyst().await.get("/v1/users").await.status(403);
     for number in 0..50 {
         service.pass(Duration::from_secs(9 * 3600 + 1234));
-        one(service, number).await;
+        write_order(service, number).await;
     }
-    service.manager().await.post("/v1/orders", keyed()).key(KEY).await.created();
+    service.manager().await.post("/v1/orders", order_with_key()).key(KEY).await.created();
 }
 
-/// The order of this number, and what becomes of it.
-async fn one(service: &Service, number: u64) {
+/// Places order `number` and changes it in one of ten ways.
+async fn write_order(service: &Service, number: u64) {
     let (manager, ada) = (service.manager().await, service.customer().await);
     let owner = if number.is_multiple_of(3) { &manager } else { &ada };
     let order = owner.places(body(number)).await.created();
@@ -46,13 +46,13 @@ async fn one(service: &Service, number: u64) {
     match number % 10 {
         0 => draft(&manager, &id, number).await,
         1 => {}
-        2 => goes(&manager, &id, &["confirm"]).await,
+        2 => transition(&manager, &id, &["confirm"]).await,
         3 => {
             manager
                 .pays(&id, json!({"amount": total, "provider": "bank", "provider_ref": format!("p{number}")}))
                 .await
                 .created();
-            goes(&manager, &id, &["confirm", "fulfil"]).await;
+            transition(&manager, &id, &["confirm", "fulfil"]).await;
         }
         4 => {
             manager.pays(&id, json!({"amount": total / 2})).await.created();
@@ -80,7 +80,7 @@ async fn one(service: &Service, number: u64) {
     }
 }
 
-async fn goes(manager: &Client, id: &str, actions: &[&str]) {
+async fn transition(manager: &Client, id: &str, actions: &[&str]) {
     for action in actions {
         manager.moves(id, action).await.ok();
     }
@@ -88,8 +88,8 @@ async fn goes(manager: &Client, id: &str, actions: &[&str]) {
 
 async fn draft(manager: &Client, id: &str, number: u64) {
     match number {
-        0 => goes(manager, id, &["cancel"]).await,
-        10 => goes(manager, id, &["place", "confirm", "cancel"]).await,
+        0 => transition(manager, id, &["cancel"]).await,
+        10 => transition(manager, id, &["place", "confirm", "cancel"]).await,
         _ => {}
     }
 }

@@ -1,5 +1,5 @@
-//! Bodies: what is JSON is what `serde_json` says, less what our rules refuse, and nothing of it changes on the way. An
-//! order that passes its declaration is read by serde, and its price adds up.
+//! Bodies: our parser accepts what `serde_json` accepts, except what our rules refuse, and does not change any value. An
+//! order that passes the schema is read by serde, and its price adds up.
 
 #![no_main]
 
@@ -9,6 +9,7 @@ use orderd::{
         input::{json, schema},
         orders::{CreateOrder, PatchOrder},
     },
+    domain::money::MAX_AMOUNT,
     error::{Error, problem},
     service::orders::NewOrder,
 };
@@ -38,13 +39,13 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// What was read, if it was; it is never a fault of ours.
+/// The value if it was accepted. A refusal is never an internal error.
 fn known<T>(read: Result<T, Error>) -> Option<T> {
     read.inspect_err(|error| assert!(error.is(&problem::VALIDATION_FAILED) && !error.faults().is_empty(), "{error}"))
         .ok()
 }
 
-/// The rule that a document breaks which is JSON.
+/// The rule that a well-formed JSON document breaks.
 fn broken_rule(value: &Value, written: &[u8]) -> Option<&'static str> {
     if depth(value) > json::MAX_DEPTH {
         return Some("too deep");
@@ -52,7 +53,7 @@ fn broken_rule(value: &Value, written: &[u8]) -> Option<&'static str> {
     if has_nul(value) {
         return Some("NUL");
     }
-    // Of two members with one key the last stays, so that fewer are left than were written.
+    // serde_json keeps the last of two members with one key, so fewer members remain than were written.
     (members(value) != colons(written)).then_some("a key twice")
 }
 
@@ -82,7 +83,7 @@ fn members(value: &Value) -> usize {
     value.as_object().map_or(0, serde_json::Map::len) + inside(value).into_iter().map(members).sum::<usize>()
 }
 
-/// The colons outside of texts: one for each member.
+/// The number of colons outside of strings, one for each member.
 fn colons(written: &[u8]) -> usize {
     let (mut colons, mut in_text, mut escaped) = (0, false, false);
     for &byte in written {
@@ -97,7 +98,7 @@ fn colons(written: &[u8]) -> usize {
     colons
 }
 
-/// The same but for the spelling of numbers.
+/// Whether two documents are the same except for the spelling of numbers.
 fn same(ours: &Value, theirs: &Value) -> bool {
     match (ours, theirs) {
         (Value::Number(ours), Value::Number(theirs)) => {
@@ -127,6 +128,6 @@ fn adds_up(new: &NewOrder) {
     );
     let (_, lines): (Vec<_>, Vec<_>) = draft.lines.iter().cloned().unzip();
     let least = lines.iter().flat_map(|line| [line.tax_amount, line.total_amount - line.tax_amount]).min();
-    assert!(totals.total >= 0 && totals.total <= json::MAX_SAFE_INTEGER && least >= Some(0), "{new:?}");
+    assert!(totals.total >= 0 && totals.total <= MAX_AMOUNT && least >= Some(0), "{new:?}");
     assert!((1..=500).contains(&lines.len()) && draft.metadata.len() <= 50, "{new:?}");
 }

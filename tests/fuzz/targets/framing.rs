@@ -1,12 +1,12 @@
-//! The framing of requests on a connection: the pieces in which bytes come make no difference to what passes and what is
-//! refused, and whatever passes as a head is one.
+//! The framing of requests on a connection: the chunks in which bytes arrive do not affect what passes and what is refused,
+//! and everything that passes as a head is one.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use orderd::accept::framing::{Framing, Rest};
 
-/// What became of some bytes.
+/// The result of framing some bytes.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     passed: usize,
@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     let whole = outcome(data, data.len().max(1));
     let mut pieces = outcome(data, usize::from(size).max(1));
     if pieces.refused == Some("broken") {
-        // Of a body that turns out to be broken, what came before has passed.
+        // The part of a broken body that arrived earlier has already passed.
         assert!(pieces.passed >= whole.passed);
         pieces.passed = whole.passed;
     }

@@ -1,4 +1,4 @@
-//! The lines of an import: in whatever pieces they come, they are what stands between the line ends.
+//! The lines of an import: they do not depend on the chunks in which the body arrives.
 
 #![no_main]
 
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
         read
     });
     let mut written: Vec<_> = data.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
-    // Behind the last line end there is no line.
+    // There is no line after the last line end.
     written.pop_if(|last| last.is_empty());
     assert_eq!(read, (1..).zip(written).collect::<Vec<_>>(), "in pieces of {size}");
 });

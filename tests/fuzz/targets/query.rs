@@ -1,11 +1,14 @@
-//! The query of the list of orders: each parameter is there once, under a name that is known, and becomes part of the
-//! filter; written anew, in another order, it is the same filter.
+//! The query of the list of orders: each parameter is known, is sent once and becomes part of the filter. Written again in
+//! another order, it is the same filter.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use orderd::{
-    api::{input::query, orders::ListOrders},
+    api::{
+        input::{list::ListQuery, query},
+        orders::ListOrders,
+    },
     domain::listing::Filter,
     error::problem,
 };
@@ -13,26 +16,26 @@ use std::collections::BTreeMap;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(raw) = std::str::from_utf8(data) else { return };
-    let asked = match query::parse::<ListOrders>(raw) {
-        Ok(asked) => asked,
+    let query = match query::parse::<ListQuery<ListOrders>>(raw) {
+        Ok(query) => query,
         Err(error) => return assert!(error.is(&problem::INVALID_PARAMETER) && !error.faults().is_empty(), "{error}"),
     };
     let sent: BTreeMap<_, _> = form_urlencoded::parse(raw.as_bytes()).into_owned().collect();
     let pairs = raw.split('&').filter(|pair| !pair.is_empty());
     assert_eq!(sent.len(), pairs.count(), "a parameter was sent twice");
-    let Ok(filter) = asked.filter() else {
-        return assert!(sent.len() > 50, "a filter that passes its declaration is one");
+    let Ok(filter) = query.filter.filter() else {
+        return assert!(sent.len() > 50, "only too many entries of metadata are refused after the check");
     };
     for (name, text) in &sent {
         assert!(is_in(&filter, name, text), "{name}={text} is not in {filter:?}");
     }
     let mut again = form_urlencoded::Serializer::new(String::new());
     let again = again.extend_pairs(sent.iter().rev()).finish();
-    let again = query::parse::<ListOrders>(&again).unwrap_or_else(|error| panic!("{again}: {error}"));
-    assert_eq!(format!("{filter:?}"), format!("{:?}", again.filter().expect("it is the same")));
+    let again = query::parse::<ListQuery<ListOrders>>(&again).unwrap_or_else(|error| panic!("{again}: {error}"));
+    assert_eq!(format!("{filter:?}"), format!("{:?}", again.filter.filter().expect("the filter was accepted before")));
 });
 
-/// Whether a parameter has become part of the filter.
+/// Whether the parameter is part of the filter.
 fn is_in(filter: &Filter, name: &str, text: &str) -> bool {
     match name {
         "limit" | "cursor" | "count" | "sort" => true,

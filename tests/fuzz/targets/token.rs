@@ -1,5 +1,5 @@
-//! Access tokens: of all texts there are, one that was issued is accepted, and nothing that anybody makes of it.
-//! API keys, refresh and set-up tokens: none is taken for one of another kind, and none is read as something else.
+//! Access tokens: an issued token is accepted, and no alteration of it is. API keys, refresh tokens and set-up tokens: no
+//! secret parses as one of another kind, and none parses as another secret.
 
 #![no_main]
 
@@ -9,15 +9,15 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use keys::ring;
 use libfuzzer_sys::fuzz_target;
 use orderd::auth::{
-    secret::{Kind, Secret},
+    secret::{Secret, SecretKind},
     token::Tokens,
 };
 use orderd::domain::time::Timestamp;
 use std::sync::LazyLock;
 
-/// When everything happens.
+/// The present in all checks.
 const NOW: Timestamp = Timestamp::from_millis(1_795_403_651_123);
-/// Issued under the ring at [`NOW`].
+/// A token that was issued with this key ring at [`NOW`].
 const ISSUED: &str = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiIsImtpZCI6IjAxMjM0NTY3ODlhYmNkZWYifQ.eyJpc3MiOiJvcmRlcmQiLCJhdWQiOiJvcmRlcmQtYXBpIiwic3ViIjoidXNyXzAxMDQwZzIwODEwNDBnMjA4MTA0MGcyMDgxIiwic2lkIjoic2VzXzAyMDgxMDQwZzIwODEwNDBnMjA4MTA0MGcyIiwianRpIjoiMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAiLCJpYXQiOjE3OTU0MDM2NTEsIm5iZiI6MTc5NTQwMzY1MSwiZXhwIjoxNzk1NDA0NTUyfQ.xByMcItfn_nhDrYAXgUt8oi-GWhkPOamEfWK4OfY0cA";
 
 static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(TOKENS.verify(&text, NOW).is_ok(), text == ISSUED, "{text}");
 });
 
-/// The issued token after edits of three bytes each: where, what kind, and which character.
+/// The issued token after edits of three bytes each: position, kind of edit, and character.
 fn edited(edits: &[u8]) -> String {
     let mut text = ISSUED.as_bytes().to_vec();
     for edit in edits.as_chunks::<3>().0 {
@@ -46,14 +46,14 @@ fn edited(edits: &[u8]) -> String {
             0 => text.insert(at.min(text.len()), c),
             1 if at < text.len() => drop(text.remove(at)),
             2 if at < text.len() => text[at] = c,
-            // The very end, where base64 has bits to spare.
+            // The last character of base64 has unused bits.
             _ => drop(text.pop().map(|last| text.push(last ^ (c & 3)))),
         }
     }
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The issued token with a header, a payload or a signature of the fuzzer's.
+/// The issued token with its header, payload or signature replaced.
 fn with_part(part: &[u8]) -> String {
     let Some((&which, content)) = part.split_first() else { return String::new() };
     let mut parts: Vec<_> = ISSUED.split('.').map(str::to_owned).collect();
@@ -63,7 +63,7 @@ fn with_part(part: &[u8]) -> String {
 }
 
 fn secret(text: &str) {
-    let kinds = [Kind::ApiKey, Kind::RefreshToken, Kind::SetupToken];
+    let kinds = [SecretKind::ApiKey, SecretKind::RefreshToken, SecretKind::SetupToken];
     let read: Vec<_> = kinds.into_iter().filter_map(|kind| Some((kind, Secret::parse(kind, text)?))).collect();
     assert!(read.len() <= 1, "one secret of two kinds: {text}");
     for (kind, secret) in read {

@@ -1,4 +1,4 @@
-//! Values that stand in bodies, queries and paths: what is read and written again is read as the same.
+//! Values in bodies, queries and paths: a value that is written again reads as the same value.
 
 #![no_main]
 
@@ -18,7 +18,7 @@ fuzz_target!(|text: &str| {
         assert_eq!(time.stamp(), text);
     }
     if let Some(order) = OrderId::parse(text) {
-        assert_eq!(order.to_string(), text, "a second spelling of an identifier");
+        assert_eq!(order.to_string(), text, "an identifier has a second spelling");
         assert_eq!(UserId::parse(text), None);
     }
     if let Some(currency) = Currency::parse(text) {

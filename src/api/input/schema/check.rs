@@ -1,16 +1,20 @@
-//! The faults of a value, each with its place, a stable code and what would be right.
+//! Checks a value against a shape. Each fault has its place, a stable code and a description of what would be correct.
 
 use super::{Bounds, Format, MAX_FAULTS, Object, Shape, Text};
 use crate::{
-    domain::{calendar::Zone, money::Currency, time::Timestamp},
+    domain::{
+        calendar::{Zone, parse_date},
+        money::Currency,
+        time::Timestamp,
+    },
     error::Fault,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Number, Value};
 
-/// Characters of a client's key that a pointer repeats.
-const MAX_KEY_SHOWN: usize = 100;
-/// What a URI fragment cannot hold as it is (RFC 3986, section 3.5).
+/// How many characters of a client's key a pointer repeats.
+const MAX_KEY_LENGTH: usize = 100;
+/// Characters that are percent-encoded in a URI fragment (RFC 3986, section 3.5).
 const NOT_IN_FRAGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -27,7 +31,7 @@ const NOT_IN_FRAGMENT: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The way from the document to a value; it is spelt out only when there is a fault.
+/// The path from the document to a value. It becomes text only when there is a fault.
 #[derive(Clone, Copy)]
 enum Path<'a> {
     Document,
@@ -36,14 +40,14 @@ enum Path<'a> {
 }
 
 impl Path<'_> {
-    /// As a JSON pointer in URI-fragment form (RFC 6901, section 6).
+    /// The JSON pointer in URI-fragment form (RFC 6901, section 6).
     fn pointer(&self) -> String {
         match self {
             Self::Document => "#".to_owned(),
             Self::Element(parent, index) => format!("{}/{index}", parent.pointer()),
             Self::Member(parent, key) => {
-                let shown: String = key.chars().take(MAX_KEY_SHOWN).collect();
-                let escaped = shown.replace('~', "~0").replace('/', "~1");
+                let key: String = key.chars().take(MAX_KEY_LENGTH).collect();
+                let escaped = key.replace('~', "~0").replace('/', "~1");
                 format!("{}/{}", parent.pointer(), utf8_percent_encode(&escaped, NOT_IN_FRAGMENT))
             }
         }
@@ -66,7 +70,7 @@ impl Faults {
 }
 
 impl Shape {
-    /// Every fault of `value`, at most [`MAX_FAULTS`]; none if it has this shape.
+    /// The faults of `value`, at most [`MAX_FAULTS`]; none if it has this shape.
     pub(in crate::api) fn check(&self, value: &Value) -> Vec<Fault> {
         let mut faults = Faults::default();
         self.visit(value, Path::Document, &mut faults);
@@ -105,7 +109,7 @@ impl Shape {
         }
     }
 
-    /// Whether `value` is of the right JSON type, so that its faults are worth naming.
+    /// Whether `value` has the JSON type of this shape. If not, that is its only fault.
     fn takes(&self, value: &Value) -> bool {
         match self {
             Self::Anything => true,
@@ -119,7 +123,7 @@ impl Shape {
         }
     }
 
-    /// The name that JSON Schema has for the type; no two alternatives may share it.
+    /// The name of the JSON type in JSON Schema. Two alternatives must not share it.
     pub(super) fn json_type(&self) -> &'static str {
         match self {
             Self::Anything => "any",
@@ -133,7 +137,7 @@ impl Shape {
         }
     }
 
-    /// What would be right, after "must be".
+    /// Describes a correct value, to follow "must be".
     fn expected(&self) -> String {
         match self {
             Self::Anything => "a JSON value".to_owned(),
@@ -175,14 +179,14 @@ impl Object {
         }
     }
 
-    /// The declared field of this name.
+    /// The declared field with this name.
     pub(in crate::api) fn field(&self, name: &str) -> Option<&super::Field> {
         self.fields.binary_search_by(|field| field.name.as_str().cmp(name)).ok().map(|at| &self.fields[at])
     }
 }
 
 impl Text {
-    /// The first fault of `value`: its code, and what would be right, after "must".
+    /// The first fault of `value`: its code, and what would be correct, to follow "must".
     fn fault(&self, value: &str) -> Option<(&'static str, String)> {
         let length = value.chars().count();
         if length < self.length.min {
@@ -205,7 +209,7 @@ impl Text {
 impl Format {
     fn accepts(self, value: &str) -> bool {
         match self {
-            Self::Date => value.len() == 10 && Timestamp::parse(&format!("{value}T00:00:00Z")).is_some(),
+            Self::Date => parse_date(value).is_some(),
             Self::DateTime => Timestamp::parse(value).is_some(),
             Self::Currency => Currency::parse(value).is_some(),
             Self::Zone => Zone::parse(value).is_some(),
@@ -248,7 +252,7 @@ fn at_most(count: usize, what: &str) -> String {
 }
 
 fn integer(number: &Number, min: i64, max: i64, path: Path<'_>, faults: &mut Faults) {
-    // Whole numbers beyond i64 are beyond every bound; their exact value does not matter.
+    // An integer that does not fit an i64 exceeds every bound, so its exact value does not matter.
     let (value, beyond) = match (number.as_i64(), number.as_f64()) {
         (Some(value), _) => (value, false),
         (None, Some(value)) if value.fract() == 0.0 => (if value > 0.0 { i64::MAX } else { i64::MIN }, true),

@@ -1,5 +1,5 @@
-//! From a JSON Schema (the part of draft 2020-12 that our types use, without references) to a shape. A keyword that
-//! would not be checked is an error: nothing is promised that is not kept.
+//! Compiles a JSON Schema to a shape: the part of draft 2020-12 that the types here use, without references. A keyword that
+//! would not be checked is an error, so that the published schema never promises more than is checked.
 
 use super::{Bounds, Field, Format, Object, Others, Shape, Text};
 use regex_lite::Regex;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 type Schema = Map<String, Value>;
 
-/// Keywords that say nothing about which values are valid.
+/// Keywords that do not restrict values.
 const ANNOTATIONS: &[&str] =
     &["$schema", "title", "description", "default", "example", "examples", "deprecated", "writeOnly"];
 /// Keywords that are checked.
@@ -34,7 +34,7 @@ const CHECKED: &[&str] = &[
     "maximum",
 ];
 
-/// The shape that `schema` describes, or what about it is not supported and where.
+/// The shape that `schema` describes, or a message that says which part of it is not supported.
 pub(super) fn compile(schema: &Value) -> Result<Shape, String> {
     let Value::Object(schema) = schema else {
         return if *schema == Value::Bool(true) { Ok(Shape::Anything) } else { Err("false is not a shape".to_owned()) };
@@ -72,7 +72,7 @@ fn either(alternatives: &[Value]) -> Result<Shape, String> {
     alternatives_of(shapes.collect::<Result<_, _>>()?)
 }
 
-/// One shape for several; `None` stands for null. Lists of texts become one list.
+/// Combines several shapes; `None` stands for null. Lists of texts become one list.
 fn alternatives_of(shapes: Vec<Option<Shape>>) -> Result<Shape, String> {
     let mut nullable = false;
     let mut choices = Vec::new();
@@ -175,7 +175,7 @@ fn bounds(schema: &Schema, min: &str, max: &str) -> Result<Bounds, String> {
 }
 
 fn integer(schema: &Schema) -> Result<Shape, String> {
-    // The bounds of the Rust type hold too, or serde would refuse what was found to be valid.
+    // The bounds of the Rust type apply too; otherwise serde would refuse a value that passed the check.
     let (least, greatest) = match schema.get("format").and_then(Value::as_str) {
         Some("int8") => (i8::MIN.into(), i8::MAX.into()),
         Some("int16") => (i16::MIN.into(), i16::MAX.into()),

@@ -1,22 +1,22 @@
-//! Orders that change their places while a walk through a list goes on.
+//! Orders that move in a list while a client reads it page by page.
 //!
-//! A walk through a list that is ordered by something that changes would meet an order twice, or miss it, when the order
-//! moves. Such a walk therefore remembers the event that it began at: an order that has changed since is taken out of the
-//! run that it is in now, and put in where it was then, which the events tell.
+//! In a list sorted by a value that changes, an order that moves would appear twice or not at all. So a cursor holds
+//! the number of the last event when the first page was read. An order that has changed since is left out where it is
+//! now and listed where it was then, according to its events.
 
 use super::{
-    super::filter::{Conditions, of_reference, whose},
-    source::{Run, Source},
+    super::filter::{Conditions, of_reference, owner},
+    source::{IndexRange, Source},
 };
 use crate::{
     domain::listing::{Direction, Filter, Position, Sort, SortKey},
     error::Result,
-    store::{ReadTx, sql::rows},
+    store::{ReadTx, sql::sql_int},
 };
 use rusqlite::{params_from_iter, types::Value};
 use std::ops::Range;
 
-/// That an order comes after `after` and has not changed since the walk began.
+/// The condition that an order comes after `after` and has not changed since the first page.
 pub(super) fn unmoved_after(sort: Sort, after: Position) -> Conditions {
     let column = if sort.key == SortKey::Total { "o.total_amount" } else { "o.updated_at" };
     let mut conditions = beyond(column, sort.direction, after);
@@ -33,45 +33,42 @@ fn beyond(column: &str, direction: Direction, after: Position) -> Conditions {
     Conditions::of(&format!("({column}, o.seq) {sign} (?, ?)"), values)
 }
 
-/// Orders that have changed since the walk began, by what they were ordered by then. They are as many as there were
-/// changes, and sorted anew.
+/// The orders after `after` that have changed since the first page, with the value that they were sorted by then. There
+/// are at most as many as there were changes, and they are sorted here.
 pub(super) fn moved(
     tx: &ReadTx<'_>,
     filter: &Filter,
     span: &Range<i64>,
-    (sort, after): (Sort, Position),
+    sort: Sort,
+    after: Position,
     limit: usize,
 ) -> Result<Vec<(i64, i64)>> {
-    let then = match sort.key {
+    let value_then = match sort.key {
         SortKey::Total => "e.data ->> '$.total_amount'",
         SortKey::Created | SortKey::Updated => "e.occurred_at",
     };
     let of_order = if sort.key == SortKey::Total { "AND e.type GLOB 'order.*'" } else { "" };
     let was = format!(
-        "(SELECT {then} FROM events e WHERE e.order_seq = o.seq AND e.seq <= ? {of_order}
+        "(SELECT {value_then} FROM events e WHERE e.order_seq = o.seq AND e.seq <= ? {of_order}
           ORDER BY e.version DESC LIMIT 1)"
     );
     let from = "(SELECT DISTINCT order_seq FROM events WHERE seq > ?) m CROSS JOIN orders o ON o.seq = m.order_seq";
     let began = || Value::Integer(after.began);
-    let mut conditions = wanted(filter);
+    // The rows come from no index of orders, so every part of the filter is a condition.
+    let mut conditions = Source::Everything.residual(filter, &owner(filter));
     if let Some(reference) = &filter.external_ref {
         conditions.join(&of_reference(reference));
     }
-    conditions.join(&Run::new(from, Conditions::default()).within(span));
-    let way = if sort.direction == Direction::Ascending { "ASC" } else { "DESC" };
+    conditions.join(&IndexRange::new(from, Conditions::default()).within(span));
+    let direction = if sort.direction == Direction::Ascending { "ASC" } else { "DESC" };
     let beyond = beyond("o.was", sort.direction, after);
     let sql = format!(
         "SELECT o.was, o.seq FROM (SELECT {was} AS was, o.seq AS seq FROM {from} WHERE {}) o
-         WHERE o.was IS NOT NULL AND {} ORDER BY o.was {way}, o.seq {way} LIMIT ?",
+         WHERE o.was IS NOT NULL AND {} ORDER BY o.was {direction}, o.seq {direction} LIMIT ?",
         conditions.text(),
         beyond.text()
     );
     let values = [began(), began()].into_iter().chain(conditions.values).chain(beyond.values);
-    let values = values.chain([Value::Integer(rows(limit))]);
+    let values = values.chain([Value::Integer(sql_int(limit))]);
     tx.rows(&sql, params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))
-}
-
-/// The whole filter but the reference, for rows that come from no index of orders.
-fn wanted(filter: &Filter) -> Conditions {
-    Source::Everything.left(filter, &whose(filter))
 }

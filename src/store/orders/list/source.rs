@@ -1,125 +1,124 @@
-//! The index that a list is read from, and its runs: the parts of it that are in the order of the list.
+//! The index that a list is read from, and its ranges: the parts of the index that are in the order of the list.
 
-use super::super::filter::{Conditions, Whose, of_reference, of_sku, of_standing, of_user, remaining, standings};
+use super::super::{
+    blocks::{IN_SKU_BLOCK, IN_TOTAL_BLOCK, SKU_BLOCK_BITS, TOTAL_BLOCK_BITS},
+    filter::{Conditions, Owner, of_reference, of_sku, of_statuses, of_user, status_pairs, unindexed},
+};
 use crate::{
     domain::{
         id::UserId,
         listing::{Direction, Filter, Sort, SortKey},
     },
     error::Result,
-    store::{ReadTx, sql::rows},
+    store::{ReadTx, sql::sql_int},
 };
 use rusqlite::{params_from_iter, types::Value};
 use std::ops::Range;
 
-/// Orders of one block of `orders_by_total`, as a power of two.
-const TOTAL_BLOCK: u32 = 12;
-/// Orders of one block of `order_items_by_sku`, as a power of two.
-const SKU_BLOCK: u32 = 9;
-
 /// The index that a list is read from.
 pub(super) enum Source {
-    /// One order at most.
+    /// `orders_by_external_ref`: one order at most.
     Reference(String),
-    /// A user's orders; sorted anew for other orders than the default one, since one user's are few.
+    /// `orders_by_user`. One user's orders are few, and SQLite sorts them where another order than that of rows is
+    /// asked for.
     User(UserId),
-    /// Blocks of lines with an SKU.
+    /// `order_items_by_sku`: a range for each block of orders.
     Sku(String),
-    /// A run for each wanted pair of statuses.
-    Standing,
-    /// All orders as they were made.
+    /// `orders_by_status`: a range for each pair of status and payment status.
+    Statuses,
+    /// The table of orders.
     Everything,
-    /// All orders as they last changed.
+    /// `orders_by_update`.
     Update,
-    /// Blocks of orders by total.
+    /// `orders_by_total`: a range for each block of orders.
     Total,
 }
 
 impl Source {
-    pub(super) fn of(filter: &Filter, whose: &Whose, key: SortKey) -> Self {
-        match (filter, whose, key) {
+    pub(super) fn of(filter: &Filter, owner: &Owner, key: SortKey) -> Self {
+        match (filter, owner, key) {
             (Filter { external_ref: Some(reference), .. }, ..) => Self::Reference(reference.clone()),
-            (_, Whose::Of(user), _) => Self::User(*user),
+            (_, Owner::User(user), _) => Self::User(*user),
             (_, _, SortKey::Updated) => Self::Update,
             (_, _, SortKey::Total) => Self::Total,
             (Filter { sku: Some(sku), .. }, ..) => Self::Sku(sku.clone()),
             (Filter { statuses, payment_statuses, .. }, ..)
                 if !(statuses.is_empty() && payment_statuses.is_empty()) =>
             {
-                Self::Standing
+                Self::Statuses
             }
             _ => Self::Everything,
         }
     }
 
-    /// The parts of the filter that this index does not answer.
-    pub(super) fn left(&self, filter: &Filter, whose: &Whose) -> Conditions {
-        let mut left = remaining(filter);
-        if let Whose::Of(user) = whose
+    /// The conditions that this index does not answer.
+    pub(super) fn residual(&self, filter: &Filter, owner: &Owner) -> Conditions {
+        let mut residual = unindexed(filter);
+        if let Owner::User(user) = owner
             && !matches!(self, Self::User(_))
         {
-            left.join(&of_user(*user));
+            residual.join(&of_user(*user));
         }
         if let Some(sku) = &filter.sku
             && !matches!(self, Self::Sku(_))
         {
-            left.join(&of_sku(sku));
+            residual.join(&of_sku(sku));
         }
-        if !matches!(self, Self::Standing) {
-            left.join(&of_standing(filter));
+        if !matches!(self, Self::Statuses) {
+            residual.join(&of_statuses(filter));
         }
-        left
+        residual
     }
 
-    /// The runs that hold every order with a row in `span`, the first in `direction` first.
-    pub(super) fn runs(&self, filter: &Filter, span: &Range<i64>, direction: Direction) -> Vec<Run> {
+    /// The ranges that hold every order with a row in `span`, the first in `direction` first.
+    pub(super) fn ranges(&self, filter: &Filter, span: &Range<i64>, direction: Direction) -> Vec<IndexRange> {
         match self {
             Self::Reference(reference) => {
-                vec![Run::new("orders o INDEXED BY orders_by_external_ref", of_reference(reference))]
+                vec![IndexRange::new("orders o INDEXED BY orders_by_external_ref", of_reference(reference))]
             }
-            Self::User(user) => vec![Run::new("orders o INDEXED BY orders_by_user", of_user(*user))],
-            Self::Everything => vec![Run::new("orders o NOT INDEXED", Conditions::default())],
-            Self::Update => vec![Run::new("orders o INDEXED BY orders_by_update", Conditions::default())],
-            Self::Standing => standings(filter)
+            Self::User(user) => vec![IndexRange::new("orders o INDEXED BY orders_by_user", of_user(*user))],
+            Self::Everything => vec![IndexRange::new("orders o NOT INDEXED", Conditions::default())],
+            Self::Update => vec![IndexRange::new("orders o INDEXED BY orders_by_update", Conditions::default())],
+            Self::Statuses => status_pairs(filter)
                 .map(|(status, payment)| {
                     let names = [status.name(), payment.name()].map(|name| Value::Text(name.to_owned()));
                     let pair = Conditions::of("o.status = ? AND o.payment_status = ?", names);
-                    Run::new("orders o INDEXED BY orders_by_status", pair)
+                    IndexRange::new("orders o INDEXED BY orders_by_status", pair)
                 })
                 .collect(),
-            Self::Sku(sku) => blocks(span, SKU_BLOCK, direction)
+            Self::Sku(sku) => blocks(span, SKU_BLOCK_BITS, direction)
                 .map(|block| {
                     let values = [Value::Integer(block), Value::Text(sku.clone())];
-                    Run {
+                    IndexRange {
                         from: "order_items i INDEXED BY order_items_by_sku CROSS JOIN orders o ON o.seq = i.order_seq",
                         rows: Rows::Lines,
-                        conditions: Conditions::of(&format!("i.order_seq >> {SKU_BLOCK} = ? AND i.sku = ?"), values),
+                        conditions: Conditions::of(IN_SKU_BLOCK, values),
                     }
                 })
                 .collect(),
-            Self::Total => blocks(span, TOTAL_BLOCK, direction)
+            Self::Total => blocks(span, TOTAL_BLOCK_BITS, direction)
                 .map(|block| {
-                    let block = Conditions::of(&format!("o.seq >> {TOTAL_BLOCK} = ?"), [Value::Integer(block)]);
-                    Run::new("orders o INDEXED BY orders_by_total", block)
+                    let block = Conditions::of(IN_TOTAL_BLOCK, [Value::Integer(block)]);
+                    IndexRange::new("orders o INDEXED BY orders_by_total", block)
                 })
                 .collect(),
         }
     }
 }
 
-/// The blocks of 2^`power` rows that `span` touches.
-fn blocks(span: &Range<i64>, power: u32, direction: Direction) -> Box<dyn Iterator<Item = i64>> {
-    let blocks = span.start.max(0) >> power..((span.end - 1).max(-1) >> power) + 1;
+/// The blocks of 2^`bits` rows that `span` touches.
+fn blocks(span: &Range<i64>, bits: u32, direction: Direction) -> Box<dyn Iterator<Item = i64>> {
+    let blocks = span.start.max(0) >> bits..((span.end - 1).max(-1) >> bits) + 1;
     match direction {
         Direction::Ascending => Box::new(blocks),
         Direction::Descending => Box::new(blocks.rev()),
     }
 }
 
-/// What the rows of a run are.
+/// The rows in an index range.
 enum Rows {
     Orders,
-    /// Lines, of which an order may have several.
+    /// Lines of orders: an order may have several.
     Lines,
 }
 
@@ -146,40 +145,40 @@ impl Rows {
     }
 }
 
-/// A part of an index that is in order.
-pub(super) struct Run {
+/// A part of an index in the order of the list.
+pub(super) struct IndexRange {
     from: &'static str,
     rows: Rows,
     conditions: Conditions,
 }
 
-impl Run {
+impl IndexRange {
     pub(super) fn new(from: &'static str, conditions: Conditions) -> Self {
         Self { from, rows: Rows::Orders, conditions }
     }
 
-    /// At most `limit` rows of the run: what it is ordered by, and the order's row.
+    /// At most `limit` orders of the range: the value that each is sorted by, and its row.
     pub(super) fn read(&self, tx: &ReadTx<'_>, more: &Conditions, sort: Sort, limit: usize) -> Result<Vec<(i64, i64)>> {
         let (sql, values) = self.statement(more, sort, limit);
         tx.rows(&sql, params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     fn statement(&self, more: &Conditions, sort: Sort, limit: usize) -> (String, Vec<Value>) {
-        let (seq, way) = (self.rows.seq(), if sort.direction == Direction::Ascending { "ASC" } else { "DESC" });
+        let (seq, direction) = (self.rows.seq(), if sort.direction == Direction::Ascending { "ASC" } else { "DESC" });
         let (value, order) = match sort.key {
-            SortKey::Created => (seq, format!("{seq} {way}")),
-            SortKey::Updated => ("o.updated_at", format!("o.updated_at {way}, {seq} {way}")),
-            SortKey::Total => ("o.total_amount", format!("o.total_amount {way}, {seq} {way}")),
+            SortKey::Created => (seq, format!("{seq} {direction}")),
+            SortKey::Updated => ("o.updated_at", format!("o.updated_at {direction}, {seq} {direction}")),
+            SortKey::Total => ("o.total_amount", format!("o.total_amount {direction}, {seq} {direction}")),
         };
         let (mut conditions, from, group) = (self.conditions.clone(), self.from, self.rows.group());
         conditions.join(more);
         let sql =
             format!("SELECT {value}, {seq} FROM {from} WHERE {} {group} ORDER BY {order} LIMIT ?", conditions.text());
-        conditions.values.push(Value::Integer(rows(limit)));
+        conditions.values.push(Value::Integer(sql_int(limit)));
         (sql, conditions.values)
     }
 
-    /// How many orders are in the run.
+    /// The number of orders in the range.
     pub(super) fn count(&self, tx: &ReadTx<'_>, more: &Conditions) -> Result<i64> {
         let (mut conditions, from, count) = (self.conditions.clone(), self.from, self.rows.count());
         conditions.join(more);
@@ -187,7 +186,7 @@ impl Run {
         Ok(tx.row(&sql, params_from_iter(conditions.values), |row| row.get(0))?.unwrap_or(0))
     }
 
-    /// That a row of the run is in `span`.
+    /// The condition that a row of the range is in `span`.
     pub(super) fn within(&self, span: &Range<i64>) -> Conditions {
         let bounds = [Value::Integer(span.start), Value::Integer(span.end)];
         Conditions::of(&format!("{0} >= ? AND {0} < ?", self.rows.seq()), bounds)
@@ -199,31 +198,31 @@ mod tests {
     use super::*;
     use crate::{
         domain::{id::Identifier, order::OrderStatus, transaction::PaymentStatus},
-        store::sql::add_functions,
+        store::{schema::SCHEMA, sql::add_functions},
     };
     use rusqlite::Connection;
 
-    /// How SQLite reads the first run of a list, step by step.
+    /// The steps of SQLite's plan for the first range of a list.
     fn plan(filter: &Filter, key: SortKey) -> Vec<String> {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../../../../schema.sql")).unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
         add_functions(&connection).unwrap();
-        let whose = super::super::whose(filter);
-        let source = Source::of(filter, &whose, key);
+        let owner = super::super::owner(filter);
+        let source = Source::of(filter, &owner, key);
         let (span, direction) = (1..1_000_000, Direction::Descending);
-        let run = source.runs(filter, &span, direction).remove(0);
-        let mut more = run.within(&span);
-        more.join(&source.left(filter, &whose));
-        let (sql, values) = run.statement(&more, Sort { key, direction }, 51);
+        let range = source.ranges(filter, &span, direction).remove(0);
+        let mut more = range.within(&span);
+        more.join(&source.residual(filter, &owner));
+        let (sql, values) = range.statement(&more, Sort { key, direction }, 51);
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = statement.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
         steps.collect::<rusqlite::Result<_>>().unwrap()
     }
 
     #[test]
-    fn lists_are_read_from_an_index_in_its_own_order() {
+    fn lists_are_read_from_an_index_without_sorting() {
         let user = UserId::from_bytes([1; 16]);
-        let standing = Filter { statuses: vec![OrderStatus::Pending], ..Filter::default() };
+        let pending = Filter { statuses: vec![OrderStatus::Pending], ..Filter::default() };
         let paid = Filter { payment_statuses: vec![PaymentStatus::Paid], ..Filter::default() };
         let of_user = Filter { user_id: Some(user), statuses: vec![OrderStatus::Draft], ..Filter::default() };
         let sku = Filter { sku: Some("tea".to_owned()), total_min: Some(1), ..Filter::default() };
@@ -232,18 +231,14 @@ mod tests {
         for (filter, key, index) in [
             (Filter::default(), SortKey::Created, "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
             (text, SortKey::Created, "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-            (
-                standing.clone(),
-                SortKey::Created,
-                "orders_by_status (status=? AND payment_status=? AND seq>? AND seq<?)",
-            ),
+            (pending.clone(), SortKey::Created, "orders_by_status (status=? AND payment_status=? AND seq>? AND seq<?)"),
             (paid, SortKey::Created, "orders_by_status (status=? AND payment_status=? AND seq>? AND seq<?)"),
             (of_user, SortKey::Created, "orders_by_user (user_id=? AND seq>? AND seq<?)"),
             (sku, SortKey::Created, "order_items_by_sku (<expr>=? AND sku=? AND order_seq>? AND order_seq<?)"),
             (reference, SortKey::Updated, "orders_by_external_ref (external_ref=?"),
             (Filter::default(), SortKey::Updated, "orders_by_update"),
-            (standing.clone(), SortKey::Updated, "orders_by_update"),
-            (standing, SortKey::Total, "orders_by_total (<expr>=?)"),
+            (pending.clone(), SortKey::Updated, "orders_by_update"),
+            (pending, SortKey::Total, "orders_by_total (<expr>=?)"),
         ] {
             let steps = plan(&filter, key);
             assert!(steps[0].contains(index), "{filter:?}: {steps:?}");

@@ -1,0 +1,330 @@
+//! The type of parameters and body fields that are text and become a domain value. The domain's own parser reads them, and
+//! the schema describes what that parser accepts: a value that does not parse is an error and never "no value".
+
+use crate::domain::{
+    calendar::{Date, Zone, parse_date},
+    id::Identifier,
+    listing::{Direction, Sort, SortKey},
+    money::{Currency, TaxRate},
+    order::OrderStatus,
+    permission::Permission,
+    time::Timestamp,
+    transaction::{PaymentStatus, TransactionStatus},
+    user::UserStatus,
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use std::borrow::Cow;
+
+/// A value that clients write as text.
+pub trait FromText: Sized {
+    /// Under what name the OpenAPI document lists the schema. Without one the schema stands where it is used.
+    const COMPONENT: Option<&'static str> = None;
+
+    /// Reads the text; `None` if it is no such value.
+    fn from_text(text: &str) -> Option<Self>;
+
+    /// The schema of the texts that [`Self::from_text`] accepts.
+    fn schema() -> Schema;
+}
+
+/// A domain value, read from text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Parsed<T>(pub T);
+
+impl<'de, T: FromText> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        T::from_text(&text).map(Self).ok_or_else(|| D::Error::custom("text that its schema does not allow"))
+    }
+}
+
+impl<T: FromText> JsonSchema for Parsed<T> {
+    fn inline_schema() -> bool {
+        T::COMPONENT.is_none()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::COMPONENT.unwrap_or(std::any::type_name::<T>()).into()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        std::any::type_name::<T>().into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        T::schema()
+    }
+}
+
+impl<I: Identifier> FromText for I {
+    fn from_text(text: &str) -> Option<Self> {
+        I::parse(text)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": I::PATTERN})
+    }
+}
+
+impl FromText for Timestamp {
+    fn from_text(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
+}
+
+impl FromText for Date {
+    fn from_text(text: &str) -> Option<Self> {
+        parse_date(text)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "format": "date"})
+    }
+}
+
+impl FromText for Zone {
+    fn from_text(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "minLength": 1, "maxLength": 64, "format": "iana-time-zone"})
+    }
+}
+
+impl FromText for Currency {
+    fn from_text(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[A-Z]{3}$", "format": "iso-4217"})
+    }
+}
+
+impl FromText for TaxRate {
+    fn from_text(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": r"^(100(\.0{1,4})?|[1-9]?[0-9](\.[0-9]{1,4})?)$"})
+    }
+}
+
+/// The schema of one of these words.
+pub(crate) fn one_of(words: &[&str]) -> Schema {
+    json_schema!({"type": "string", "enum": words})
+}
+
+/// The schema of one of these words, as a component of the OpenAPI document.
+fn described(description: &str, words: &[&str]) -> Schema {
+    json_schema!({"type": "string", "enum": words, "description": description})
+}
+
+/// Enumerations of the domain of which every word is allowed.
+macro_rules! words {
+    ($($type:ident as $component:literal: $description:literal;)+) => {$(
+        impl FromText for $type {
+            const COMPONENT: Option<&'static str> = Some($component);
+
+            fn from_text(text: &str) -> Option<Self> {
+                Self::parse(text)
+            }
+
+            fn schema() -> Schema {
+                described($description, &Self::ALL.iter().map(|value| value.name()).collect::<Vec<_>>())
+            }
+        }
+    )+};
+}
+
+words! {
+    OrderStatus as "StatusName": "A status as a parameter.";
+    PaymentStatus as "PaymentStatusName": "A payment status as a parameter.";
+    TransactionStatus as "FinalStatus": "The status that a transaction is brought to; `pending` changes nothing.";
+    UserStatus as "Status": "Whether a user may act.";
+}
+
+impl FromText for Permission {
+    fn from_text(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn schema() -> Schema {
+        one_of(&Self::ALL.iter().map(|permission| permission.name()).collect::<Vec<_>>())
+    }
+}
+
+/// A permission that an API key can have. A key has no orders of its own, so permissions about those are not among them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyPermission(pub(crate) Permission);
+
+impl FromText for KeyPermission {
+    fn from_text(text: &str) -> Option<Self> {
+        Permission::parse(text).filter(|permission| !permission.is_own()).map(Self)
+    }
+
+    fn schema() -> Schema {
+        let allowed = Permission::ALL.iter().filter(|permission| !permission.is_own());
+        one_of(&allowed.map(|permission| permission.name()).collect::<Vec<_>>())
+    }
+}
+
+/// The status that a transaction is recorded with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InitialStatus(pub(crate) TransactionStatus);
+
+impl InitialStatus {
+    const ALLOWED: [TransactionStatus; 2] = [TransactionStatus::Succeeded, TransactionStatus::Pending];
+}
+
+impl FromText for InitialStatus {
+    const COMPONENT: Option<&'static str> = Some("InitialStatus");
+
+    fn from_text(text: &str) -> Option<Self> {
+        TransactionStatus::parse(text).filter(|status| Self::ALLOWED.contains(status)).map(Self)
+    }
+
+    fn schema() -> Schema {
+        described("The status that a transaction is recorded with.", &Self::ALLOWED.map(TransactionStatus::name))
+    }
+}
+
+/// What a list of orders can be sorted by; `-` puts the greatest first.
+const SORTS: [(&str, Sort); 6] = [
+    ("-created_at", sort(SortKey::Created, Direction::Descending)),
+    ("created_at", sort(SortKey::Created, Direction::Ascending)),
+    ("-total_amount", sort(SortKey::Total, Direction::Descending)),
+    ("total_amount", sort(SortKey::Total, Direction::Ascending)),
+    ("-updated_at", sort(SortKey::Updated, Direction::Descending)),
+    ("updated_at", sort(SortKey::Updated, Direction::Ascending)),
+];
+
+const fn sort(key: SortKey, direction: Direction) -> Sort {
+    Sort { key, direction }
+}
+
+impl FromText for Sort {
+    const COMPONENT: Option<&'static str> = Some("SortName");
+
+    fn from_text(text: &str) -> Option<Self> {
+        SORTS.iter().find(|(word, _)| *word == text).map(|(_, sort)| *sort)
+    }
+
+    fn schema() -> Schema {
+        described("An order of the list as a parameter.", &SORTS.map(|(word, _)| word))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::input::schema,
+        domain::id::{TransactionId, UserId},
+        error::problem,
+    };
+    use proptest::prelude::*;
+
+    /// A body of one field.
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[schemars(bound = "T: FromText")]
+    #[serde(bound = "T: FromText")]
+    struct Body<T> {
+        #[allow(dead_code, reason = "only whether it is read is of interest")]
+        field: Parsed<T>,
+    }
+
+    /// Whether a body with this text is accepted. A schema that allows more than the parser would be an internal error.
+    fn accepts<T: FromText + 'static>(text: &str) -> bool {
+        match schema::valid::<Body<T>>(serde_json::json!({"field": text})) {
+            Ok(_) => true,
+            Err(error) => {
+                assert!(error.is(&problem::VALIDATION_FAILED), "{text}: {error}");
+                false
+            }
+        }
+    }
+
+    /// The schema of `T` and its parser accept the same texts.
+    #[track_caller]
+    fn agree<T: FromText + 'static>(text: &str) {
+        assert_eq!(accepts::<T>(text), T::from_text(text).is_some(), "{text}");
+    }
+
+    fn all_agree(text: &str) {
+        agree::<UserId>(text);
+        agree::<TransactionId>(text);
+        agree::<Timestamp>(text);
+        agree::<Date>(text);
+        agree::<Zone>(text);
+        agree::<Currency>(text);
+        agree::<TaxRate>(text);
+        agree::<OrderStatus>(text);
+        agree::<Permission>(text);
+        agree::<KeyPermission>(text);
+        agree::<InitialStatus>(text);
+        agree::<Sort>(text);
+    }
+
+    #[test]
+    fn schemas_and_parsers_agree_on_what_almost_is_a_value() {
+        for text in [
+            "",
+            "usr_01h455vb4pex5vsknk084sn02q",
+            "usr_81h455vb4pex5vsknk084sn02q",
+            "usr_01h455vb4pex5vsknk084sn02q\n",
+            "txn_01h455vb4pex5vsknk084sn02q",
+            "2026-02-30T00:00:00Z",
+            "2026-02-28T00:00:00Z",
+            "2026-02-28T24:00:00Z",
+            "2026-06-30T23:59:60Z",
+            "2026-02-28 00:00:00Z",
+            "2026-02-28T00:00:00",
+            "9999-12-31T23:59:59.999999999+14:00",
+            "-000001-01-01T00:00:00Z",
+            "2026-02-30",
+            "2026-02-28",
+            "-02026-2-8",
+            "Europe/Berlin",
+            "europe/berlin",
+            "EUR",
+            "EUX",
+            "eur",
+            "100.0000",
+            "100.0001",
+            "07",
+            "8.875",
+            "pending",
+            "failed",
+            "orders:read",
+            "orders:read_own",
+            "-created_at",
+            "-created",
+        ] {
+            all_agree(text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn schemas_and_parsers_agree(
+            text in prop_oneof![
+                "\\PC*",
+                "(usr|txn)_[0-9a-hjkmnp-tv-z]{25,27}",
+                "[0-9]{4}-[0-1][0-9]-[0-3][0-9]([Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,10})?(Z|[+-][0-2][0-9]:[0-6][0-9]))?",
+                "[A-Z]{3}",
+                "[0-9]{1,3}(\\.[0-9]{1,5})?",
+            ]
+        ) {
+            all_agree(&text);
+        }
+    }
+}

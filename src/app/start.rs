@@ -1,0 +1,137 @@
+//! Builds the application: opens the database and the signing keys, and loads the access cache.
+
+use super::{App, Imports, Parts, access, backups::Backups, readiness::Readiness};
+use crate::{
+    auth::{
+        Cursors, Mac,
+        access::AccessCache,
+        password::{HashCost, PasswordHasher, PasswordRules},
+        rate_limit::{LoginDelays, RequestLimits},
+        secret,
+        token::{KeyRing, Tokens},
+    },
+    config::{Config, Durability},
+    domain::{id::Ids, time::Clock},
+    error::{Error, Result},
+    store::{Commits, OpenError, Options, Store, audit::RefusalBuffer},
+    telemetry::metrics::Metrics,
+};
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::{Semaphore, watch};
+
+/// Requests in progress at the same time: enough to fill the transactions of the writer, few enough that each ends
+/// soon.
+const REQUEST_PERMITS: usize = 512;
+/// The time limit of a long query if requests have no time limit.
+const QUERY_BUDGET: Duration = Duration::from_secs(10);
+/// Stands for a limit that is turned off.
+pub(super) const UNLIMITED: Duration = Duration::from_hours(24 * 365);
+
+/// What the application takes from its surroundings. Tests replace it to get the same results every time.
+pub struct Surroundings {
+    /// The only source of the current time.
+    pub clock: Clock,
+    /// The only source of identifiers.
+    pub ids: Ids,
+    /// The cost of hashing a password.
+    pub hash_cost: HashCost,
+    /// Threads that run at the same time.
+    pub cores: NonZeroUsize,
+}
+
+impl Surroundings {
+    /// The real clock, random identifiers and the cores of this machine.
+    pub fn system() -> Result<Self> {
+        Ok(Self {
+            clock: Clock::system(),
+            ids: Ids::seeded(secret::random_seed()?),
+            hash_cost: HashCost::default(),
+            cores: std::thread::available_parallelism().map_err(Error::internal)?,
+        })
+    }
+}
+
+/// Why the application could not be built.
+#[derive(Debug)]
+pub enum StartError {
+    /// The database cannot be opened.
+    Database(OpenError),
+    /// Any other reason, as one line for the operator.
+    Other(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(e) => e.fmt(f),
+            Self::Other(e) => f.write_str(e),
+        }
+    }
+}
+
+impl From<Error> for StartError {
+    fn from(e: Error) -> Self {
+        Self::Other(e.cause().map_or_else(|| e.to_string(), ToString::to_string))
+    }
+}
+
+impl App {
+    /// Opens the database and the signing keys, and loads the access cache.
+    pub fn open(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
+        let Surroundings { clock, ids, hash_cost, cores } = surroundings;
+        let ids = Arc::new(ids);
+        let timeout = or_if_zero(config.server.request_timeout, UNLIMITED);
+        let store = Store::open(&Options {
+            path: config.db.path.clone(),
+            commits: match config.db.durability {
+                Durability::Full => Commits::Synced,
+                Durability::Normal => Commits::Written,
+            },
+            request_timeout: timeout,
+            query_budget: or_if_zero(config.server.request_timeout, QUERY_BUDGET),
+            threads: cores.get(),
+            clock: clock.clone(),
+            ids: Arc::clone(&ids),
+        })
+        .map_err(StartError::Database)?;
+        let ring = KeyRing::load_or_create(&config.signing_key_file(), clock.now())?;
+        let app = Self(Arc::new(Parts {
+            tokens: Tokens::new(&ring)?,
+            cursors: Cursors::new(&ring),
+            fingerprints: Mac::new(&ring, b"fingerprint"),
+            backups: Backups::default(),
+            metrics: Metrics::new(clock.now()),
+            refusals: RefusalBuffer::default(),
+            hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
+            password_rules: PasswordRules { min_length: config.auth.password_min_length },
+            access: AccessCache::new(access::load(&store, clock.now())?),
+            login_delays: LoginDelays::new(config.limits.login_per_minute),
+            request_limits: RequestLimits::new(config.limits.requests_per_minute),
+            request_permits: Semaphore::new(REQUEST_PERMITS),
+            imports: Imports::default(),
+            readiness: Readiness::default(),
+            config,
+            store,
+            clock,
+            ids,
+            setup: Mutex::new(None),
+            draining: watch::Sender::new(false),
+        }));
+        Ok(app)
+    }
+}
+
+/// The cores that may hash passwords. One is left free, so that many log-ins at once do not stop orders.
+fn all_but_one(cores: NonZeroUsize) -> NonZeroUsize {
+    NonZeroUsize::new(cores.get() - 1).unwrap_or(cores)
+}
+
+/// The duration, or `otherwise` if it is zero, which turns a limit off.
+pub(super) fn or_if_zero(duration: Duration, otherwise: Duration) -> Duration {
+    if duration.is_zero() { otherwise } else { duration }
+}

@@ -1,0 +1,96 @@
+//! The entries of the access cache, and the identities that authentication makes of them.
+
+use crate::{
+    auth::secret::Digest,
+    domain::{
+        id::{KeyId, SessionId, UserId},
+        permission::PermissionSet,
+        time::Timestamp,
+    },
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicI64},
+};
+
+/// What authentication needs to know about a user.
+#[derive(Clone, Debug)]
+pub struct CachedUser {
+    /// The name of the user's role.
+    pub role: Arc<str>,
+    /// Whether the user may act at all.
+    pub active: bool,
+}
+
+/// What authentication needs to know about a session.
+#[derive(Clone, Copy, Debug)]
+pub struct CachedSession {
+    /// The user who logged in.
+    pub user: UserId,
+    /// The session is valid before this time.
+    pub expires_at: Timestamp,
+}
+
+/// What authentication needs to know about an API key.
+#[derive(Clone, Copy, Debug)]
+pub struct CachedKey {
+    /// Identifies the key, unlike its secret.
+    pub id: KeyId,
+    /// The user for whom the key acts.
+    pub owner: UserId,
+    /// The permissions that the key was given. It holds those of them that its owner holds too.
+    pub permissions: PermissionSet,
+    /// The key is valid before this time; `None` if it does not expire.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A session that has authenticated a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionIdentity {
+    /// The user who logged in.
+    pub user: UserId,
+    /// The session that the access token belongs to.
+    pub session: SessionId,
+    /// The user's current role.
+    pub role: Arc<str>,
+    /// The permissions of that role now.
+    pub permissions: PermissionSet,
+}
+
+/// An API key that has authenticated a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyIdentity {
+    /// The key that was sent.
+    pub key: KeyId,
+    /// The user for whom it acts.
+    pub owner: UserId,
+    /// The permissions of the key that its owner holds now.
+    pub permissions: PermissionSet,
+}
+
+/// An API key with the time of its last use, in milliseconds since the epoch; 0 before the first use since the start.
+pub struct KeyEntry {
+    pub(super) key: CachedKey,
+    pub(super) last_used: AtomicI64,
+    /// The last use that the database contains.
+    pub(super) saved_last_use: AtomicI64,
+}
+
+impl From<CachedKey> for KeyEntry {
+    fn from(key: CachedKey) -> Self {
+        Self { key, last_used: AtomicI64::new(0), saved_last_use: AtomicI64::new(0) }
+    }
+}
+
+/// Everything in the cache, as it is loaded at start.
+#[derive(Default)]
+pub struct Entries {
+    /// Users by identifier.
+    pub users: HashMap<UserId, CachedUser>,
+    /// Permissions of custom roles by name. Built-in roles need not be here.
+    pub roles: HashMap<Arc<str>, PermissionSet>,
+    /// Sessions by identifier.
+    pub sessions: HashMap<SessionId, CachedSession>,
+    /// API keys by the digest of their secret.
+    pub keys: HashMap<Digest, KeyEntry>,
+}

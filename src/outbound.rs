@@ -1,0 +1,22 @@
+//! Outbound requests: the one HTTP and HTTPS client. It bounds the time and the size of each exchange, connects to no
+//! private address unless it may, follows no redirect and uses no proxy. What is sent, and whether it is tried again, is
+//! decided by its callers.
+
+mod address;
+mod client;
+mod connect;
+mod error;
+mod tls;
+
+pub use address::is_public;
+pub use client::{Client, Limits, Response};
+pub use error::OutboundError;
+
+/// The addresses that a client may connect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// Those that anybody on the internet can reach: for URLs that users of the API name.
+    Public,
+    /// All of them: for URLs that the operator configures.
+    Any,
+}

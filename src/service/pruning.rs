@@ -1,0 +1,31 @@
+//! Deletes rows that have expired. The worker decides when.
+
+use crate::{
+    app::App,
+    error::Result,
+    store::{WriteTx, idempotency, sessions},
+};
+
+/// Rows deleted in one transaction, so that no request waits long for the writer.
+const BATCH: usize = 500;
+
+/// Deletes expired sessions.
+pub async fn prune_sessions(app: &App) -> Result<()> {
+    prune(app, "sessions.prune", |tx| sessions::prune(tx, tx.now(), BATCH)).await
+}
+
+/// Deletes idempotency keys that are older than their retention time.
+pub async fn prune_idempotency_keys(app: &App) -> Result<()> {
+    let retention = app.config.idempotency.retention;
+    prune(app, "idempotency.prune", move |tx| idempotency::prune(tx, tx.now().minus(retention), BATCH)).await
+}
+
+/// Deletes batch after batch, each in a transaction of its own, until one is not full.
+async fn prune(
+    app: &App,
+    name: &'static str,
+    delete: impl Fn(&WriteTx<'_>) -> Result<usize> + Copy + Send + 'static,
+) -> Result<()> {
+    while app.store.write(name, delete).await? >= BATCH {}
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Dimensions: the numbers by which the rollups know users, SKUs and pairs of statuses, and what each number stands
+//! for.
+
+use crate::{
+    domain::{id::UserId, order::OrderStatus, transaction::PaymentStatus},
+    error::Result,
+    store::{ReadTx, sql::IdBlob},
+};
+use rusqlite::{Connection, OptionalExtension};
+
+/// Room for payment statuses within each status.
+const PAYMENT_STATUSES: i64 = 16;
+
+/// The user who is a dimension of a report.
+pub struct UserLabel {
+    /// The user's identifier.
+    pub id: UserId,
+    /// The user's email address.
+    pub email: String,
+    /// The user's name.
+    pub name: String,
+}
+
+/// `users.seq` of a user; 0 for orders without a user.
+pub(super) fn of_user(connection: &Connection, user: Option<UserId>) -> rusqlite::Result<i64> {
+    let Some(user) = user else { return Ok(0) };
+    connection.prepare_cached("SELECT seq FROM users WHERE id = ?1")?.query_row([IdBlob(user)], |row| row.get(0))
+}
+
+/// `skus.seq` of a SKU. A SKU that has no number yet is given one.
+pub(super) fn of_item(connection: &Connection, sku: &str) -> rusqlite::Result<i64> {
+    let mut known = connection.prepare_cached("SELECT seq FROM skus WHERE sku = ?1")?;
+    match known.query_row([sku], |row| row.get(0)).optional()? {
+        Some(dimension) => Ok(dimension),
+        None => connection
+            .prepare_cached("INSERT INTO skus (sku) VALUES (?1) RETURNING seq")?
+            .query_row([sku], |row| row.get(0)),
+    }
+}
+
+/// The number of a pair of statuses. The numbers are stored: a new status gets a new one, and none is used again.
+pub(super) fn of_statuses(status: OrderStatus, payment_status: PaymentStatus) -> i64 {
+    let status = match status {
+        OrderStatus::Draft => 0,
+        OrderStatus::Pending => 1,
+        OrderStatus::Confirmed => 2,
+        OrderStatus::Fulfilled => 3,
+        OrderStatus::Cancelled => 4,
+    };
+    let payment_status = match payment_status {
+        PaymentStatus::Unpaid => 0,
+        PaymentStatus::PartiallyPaid => 1,
+        PaymentStatus::Paid => 2,
+        PaymentStatus::Overpaid => 3,
+        PaymentStatus::PartiallyRefunded => 4,
+        PaymentStatus::Refunded => 5,
+    };
+    status * PAYMENT_STATUSES + payment_status
+}
+
+/// The pair of statuses that a dimension of [`Rollup::Statuses`](super::Rollup::Statuses) stands for.
+pub fn statuses(dimension: i64) -> Option<(OrderStatus, PaymentStatus)> {
+    let all =
+        OrderStatus::ALL.iter().flat_map(|&status| PaymentStatus::ALL.iter().map(move |&payment| (status, payment)));
+    all.into_iter().find(|&(status, payment)| of_statuses(status, payment) == dimension)
+}
+
+/// The user that a dimension of [`Rollup::Users`](super::Rollup::Users) stands for.
+pub fn user_label(tx: &ReadTx<'_>, dimension: i64) -> Result<Option<UserLabel>> {
+    tx.row("SELECT id, email, name FROM users WHERE seq = ?1", [dimension], |row| {
+        Ok(UserLabel { id: row.get::<_, IdBlob<UserId>>(0)?.0, email: row.get(1)?, name: row.get(2)? })
+    })
+}
+
+/// The SKU that a dimension of [`Rollup::Items`](super::Rollup::Items) stands for.
+pub fn sku(tx: &ReadTx<'_>, dimension: i64) -> Result<Option<String>> {
+    tx.row("SELECT sku FROM skus WHERE seq = ?1", [dimension], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_statuses_has_its_own_dimension() {
+        let mut seen = std::collections::BTreeSet::new();
+        for &status in OrderStatus::ALL {
+            for &payment in PaymentStatus::ALL {
+                let dimension = of_statuses(status, payment);
+                assert!(seen.insert(dimension));
+                assert_eq!(statuses(dimension), Some((status, payment)));
+            }
+        }
+        assert_eq!(statuses(PAYMENT_STATUSES - 1), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! Rules that every order and transaction must satisfy, as statements that find the first row which does not.
+
+pub(super) struct Rule {
+    /// The name of the check.
+    pub(super) name: &'static str,
+    /// What a fault calls the row.
+    pub(super) row: &'static str,
+    /// Selects the number of the first wrong row, what is stored in it, and what the other rows say.
+    pub(super) sql: &'static str,
+}
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "order_versions",
+        row: "order row",
+        sql: "SELECT o.seq, o.version, count(e.seq) FROM orders o LEFT JOIN events e ON e.order_seq = o.seq GROUP BY o.seq
+         HAVING o.version <> count(e.seq) LIMIT 1",
+    },
+    Rule {
+        name: "order_numbers",
+        row: "order row",
+        sql: "SELECT seq, number, expected FROM (SELECT seq, number, row_number() OVER (ORDER BY number) AS expected FROM orders
+           WHERE number IS NOT NULL) WHERE number <> expected LIMIT 1",
+    },
+    // Orders placed in a range of time are found by binary search on their numbers.
+    Rule {
+        name: "placed_in_order",
+        row: "order number",
+        sql: "SELECT number, placed_at, before FROM (
+           SELECT number, placed_at, lag(placed_at) OVER (ORDER BY number) AS before FROM orders WHERE number IS NOT NULL)
+         WHERE placed_at < before LIMIT 1",
+    },
+    Rule {
+        name: "order_statuses",
+        row: "order row",
+        sql: "SELECT seq, status || ' and ' || payment_status, expected_status || ' and ' || expected_payment_status FROM (
+           SELECT seq, status, payment_status, confirmed_at, fulfilled_at, cancelled_at,
+             CASE WHEN cancelled_at IS NOT NULL THEN 'cancelled' WHEN fulfilled_at IS NOT NULL THEN 'fulfilled'
+               WHEN confirmed_at IS NOT NULL THEN 'confirmed' WHEN placed_at IS NOT NULL THEN 'pending'
+               ELSE 'draft' END AS expected_status,
+             CASE WHEN refunded_amount = paid_amount AND paid_amount > 0 THEN 'refunded'
+               WHEN refunded_amount > 0 THEN 'partially_refunded' WHEN paid_amount > total_amount THEN 'overpaid'
+               WHEN paid_amount = total_amount THEN 'paid' WHEN paid_amount > 0 THEN 'partially_paid'
+               ELSE 'unpaid' END AS expected_payment_status FROM orders)
+         WHERE status <> expected_status OR payment_status <> expected_payment_status LIMIT 1",
+    },
+    Rule {
+        name: "order_times",
+        row: "order row",
+        sql: "SELECT seq, concat_ws(' ', created_at, placed_at, confirmed_at, fulfilled_at, cancelled_at, updated_at),
+           'one after the other'
+         FROM orders WHERE (number IS NULL) <> (placed_at IS NULL) OR (confirmed_at IS NOT NULL AND placed_at IS NULL)
+           OR (fulfilled_at IS NOT NULL AND (confirmed_at IS NULL OR cancelled_at IS NOT NULL))
+           OR placed_at < created_at OR confirmed_at < placed_at OR fulfilled_at < confirmed_at
+           OR cancelled_at < coalesce(confirmed_at, placed_at, created_at)
+           OR updated_at < coalesce(cancelled_at, fulfilled_at, confirmed_at, placed_at, created_at) LIMIT 1",
+    },
+    Rule {
+        name: "refunds_of_orders",
+        row: "order row",
+        sql: "SELECT order_seq, refunds, payments FROM (
+           SELECT order_seq, sum(amount) FILTER (WHERE kind = 'refund' AND status IN ('succeeded', 'pending')) AS refunds,
+             coalesce(sum(amount) FILTER (WHERE kind = 'payment' AND status = 'succeeded'), 0) AS payments
+           FROM transactions GROUP BY order_seq) WHERE refunds > payments LIMIT 1",
+    },
+    Rule {
+        name: "refunds_of_payments",
+        row: "transaction row",
+        sql: "SELECT seq, refunds, payment FROM (
+           SELECT p.seq, iif(p.kind = 'payment' AND p.status = 'succeeded', p.amount, 0) AS payment,
+             (SELECT sum(r.amount) FROM transactions r WHERE r.order_seq = p.order_seq AND r.payment_seq = p.seq
+               AND r.status IN ('succeeded', 'pending')) AS refunds FROM transactions p)
+         WHERE refunds > payment LIMIT 1",
+    },
+    Rule {
+        name: "refunds_name_payments",
+        row: "transaction row",
+        sql: "SELECT r.seq, r.payment_seq, 'a payment of the same order' FROM transactions r
+         LEFT JOIN transactions p ON p.seq = r.payment_seq
+         WHERE r.payment_seq IS NOT NULL AND (p.order_seq, p.kind) IS NOT (r.order_seq, 'payment') LIMIT 1",
+    },
+    Rule {
+        name: "transaction_rows",
+        row: "transaction row",
+        sql: "SELECT seq, seq, expected FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS expected FROM transactions)
+         WHERE seq <> expected LIMIT 1",
+    },
+];

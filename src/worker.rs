@@ -1,0 +1,84 @@
+//! Work that no request waits for: a file per task. Each task runs on its own, so that a slow or failing one delays no
+//! other. A task decides when something is done; what is done is a use case of `service`.
+
+mod api_key_use;
+mod audit_notes;
+mod backups;
+mod pruning;
+mod signing_keys;
+mod supervisor;
+mod ticks;
+mod trace_export;
+
+pub use supervisor::Supervisor;
+
+use crate::{app::App, error::Result, telemetry::traces::FinishedSpans};
+use std::sync::Arc;
+use supervisor::Stop;
+
+/// Starts every task. Finished spans are there if traces are recorded.
+pub fn start(app: &App, spans: Option<FinishedSpans>) -> Supervisor {
+    let mut supervisor = Supervisor::new(Arc::clone(&app.metrics.worker_panics));
+    supervisor.start(audit_notes::NAME, on(app, audit_notes::run));
+    supervisor.start(api_key_use::NAME, on(app, api_key_use::run));
+    supervisor.start(signing_keys::NAME, on(app, signing_keys::run));
+    supervisor.start(pruning::ACCESS_FACTS, on(app, pruning::prune_access_facts));
+    supervisor.start(pruning::SESSIONS, on(app, pruning::prune_sessions));
+    supervisor.start(pruning::IDEMPOTENCY_KEYS, on(app, pruning::prune_idempotency_keys));
+    supervisor.start(backups::NAME, on(app, backups::run));
+    if let (Some(spans), Some(endpoint)) = (spans, &app.config.traces.otlp_endpoint) {
+        // Traces are exported once in a process, so nothing has set the counts before.
+        let _ = app.metrics.spans.set(spans.counts());
+        let export = trace_export::Export::shared(endpoint.clone(), spans);
+        supervisor.start(trace_export::NAME, move |stop| trace_export::run(Arc::clone(&export), stop));
+    }
+    supervisor
+}
+
+/// A task that works on the application.
+fn on<F, R: Fn(App, Stop) -> F>(app: &App, run: R) -> impl Fn(Stop) -> F + use<F, R> {
+    let app = app.clone();
+    move |stop| run(app.clone(), stop)
+}
+
+/// Logs a failure; the task tries again at its next tick.
+fn report(task: &'static str, outcome: Result<()>) {
+    if let Err(e) = outcome {
+        tracing::warn!(worker.task = task, error.cause = %e, "{task} failed and is tried again later: {e}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::Surroundings,
+        config::{Flag, Sources, load},
+    };
+    use std::time::{Duration, Instant};
+
+    #[tokio::test]
+    async fn every_task_is_counted_from_the_start_and_ends_soon_after_the_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("orders.db").display().to_string();
+        let sources = Sources { file: None, environment: vec![], flags: vec![Flag::new("--db", "db.path", &path)] };
+        let app = App::open(load(sources).unwrap().config, Surroundings::system().unwrap()).unwrap();
+        let worker = start(&app, None);
+        let mut names = vec![];
+        app.metrics.worker_panics.each(|name, _| names.push(name));
+        let expected = [
+            "access.prune",
+            "api_keys.keep_last_use",
+            "audit.write_notes",
+            "backups.make",
+            "idempotency.prune",
+            "sessions.prune",
+            "signing_keys.reload",
+        ];
+        assert_eq!(names, expected);
+        let begun = Instant::now();
+        worker.stop().await;
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        app.store.close().await;
+    }
+}

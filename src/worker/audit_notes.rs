@@ -1,0 +1,17 @@
+//! Writes refusals that were noted in memory to the audit trail.
+
+use super::{report, supervisor::Stop, ticks::Ticks};
+use crate::{app::App, service::audit};
+use std::time::Duration;
+
+pub(super) const NAME: &str = "audit.write_notes";
+const PERIOD: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(app: App, stop: Stop) {
+    let mut ticks = Ticks::every(PERIOD, stop);
+    while ticks.next().await {
+        report(NAME, audit::write_notes(&app).await);
+    }
+    // Requests have ended by now, so these are the last notes.
+    report(NAME, audit::write_notes(&app).await);
+}
