@@ -21,7 +21,7 @@ fn lines(answer: &Answer) -> Vec<Value> {
 
 const HEADER: &str = "id,number,status,payment_status,currency,prices_include_tax,user_id,external_ref,subtotal_amount,\
     order_discount_amount,discount_amount,fee_amount,tax_amount,total_amount,paid_amount,refunded_amount,\
-    balance_amount,note,version,created_by,created_at,updated_at,placed_at,confirmed_at,fulfilled_at,cancelled_at,\
+    credited_amount,credited_tax_amount,balance_amount,note,version,created_by,created_at,updated_at,placed_at,confirmed_at,fulfilled_at,cancelled_at,\
     cancel_reason,customer_name,customer_email";
 
 #[tokio::test]
