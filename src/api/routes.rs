@@ -32,7 +32,7 @@ use crate::{
         sessions::{Credentials, Me},
         views::{
             AuditView, DailyRow, EventView, KeyView, NewKeyView, OrderView, Page, Reconciliation, Report, RevenueRow,
-            RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
+            RoleView, SessionView, StatusRow, TaxRow, TopItemRow, TransactionView, UserView,
         },
     },
 };
@@ -338,6 +338,9 @@ fn reports() -> Vec<Operation> {
         ))
         .query::<analytics::TopItemsQuery>()
         .returns::<Report<TopItemRow>>(),
+        report(get("analytics.taxes", "/v1/analytics/taxes", "Get net amounts and taxes by rate", analytics::taxes))
+            .query::<analytics::TaxesQuery>()
+            .returns::<Report<TaxRow>>(),
     ];
     let reconcile = report(get(
         "analytics.reconcile",

@@ -1,8 +1,9 @@
 //! Payments and refunds: what they are, how their status may change, and what an order's money adds up to.
 
 use super::{
-    id::{OrderId, TransactionId},
+    id::{ItemId, OrderId, TransactionId},
     money::Currency,
+    pricing::TaxLine,
     string_enum::string_enum,
     time::Timestamp,
 };
@@ -21,16 +22,24 @@ pub enum Kind {
 pub enum TransactionStatus {
     /// Announced; counts against what can be refunded, but in no figure.
     Pending,
-    /// The money has moved. Final.
+    /// The money has moved.
     Succeeded,
     /// The money has not moved. Final.
     Failed,
     /// Withdrawn before it moved. Final.
     Voided,
+    /// Taken back after it had succeeded, because it was booked by mistake. Final.
+    Reversed,
 }
 
 string_enum!(Kind { Payment "payment", Refund "refund" });
-string_enum!(TransactionStatus { Pending "pending", Succeeded "succeeded", Failed "failed", Voided "voided" });
+string_enum!(TransactionStatus {
+    Pending "pending",
+    Succeeded "succeeded",
+    Failed "failed",
+    Voided "voided",
+    Reversed "reversed",
+});
 
 /// A payment or refund as it is recorded.
 #[derive(Clone, Debug)]
@@ -43,8 +52,12 @@ pub struct Transaction {
     pub kind: Kind,
     /// Where it stands.
     pub status: TransactionStatus,
-    /// Minor units, > 0.
+    /// Minor units, > 0; of a refund that credits something also 0.
     pub amount: i64,
+    /// How much less the order owes because of a refund, by rate.
+    pub credit_taxes: Vec<TaxLine>,
+    /// The goods that came back with a refund.
+    pub items: Vec<ReturnedItem>,
     /// The order's.
     pub currency: Currency,
     /// Who moves the money, such as `stripe`.
@@ -59,6 +72,30 @@ pub struct Transaction {
     pub occurred_at: Timestamp,
     /// When it was recorded here.
     pub recorded_at: Timestamp,
+    /// When it was taken back.
+    pub reversed_at: Option<Timestamp>,
+}
+
+/// Goods that came back with a refund, and their part of its credit. Amounts are minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct ReturnedItem {
+    pub item_id: ItemId,
+    pub quantity: i64,
+    pub credit_amount: i64,
+    pub credit_tax_amount: i64,
+}
+
+impl Transaction {
+    /// How much less the order owes because of it, in minor units.
+    pub fn credit_amount(&self) -> i64 {
+        self.credit_taxes.iter().map(TaxLine::total).sum()
+    }
+
+    /// Tax in the credit, in minor units.
+    pub fn credit_tax_amount(&self) -> i64 {
+        self.credit_taxes.iter().map(|line| line.tax_amount).sum()
+    }
 }
 
 /// Sums over transactions, of an order or of one payment, in minor units.

@@ -143,7 +143,7 @@ pub async fn resolve(
                     let document = serde_json::to_string(&document).map_err(Error::internal)?;
                     return Ok(Effect::new(Outcome::Unchanged, document));
                 }
-                if before.status != TransactionStatus::Pending {
+                if before.status != TransactionStatus::Pending || resolution.status == TransactionStatus::Reversed {
                     return Err(already_resolved(&before));
                 }
                 let after = Transaction {
@@ -151,7 +151,7 @@ pub async fn resolve(
                     occurred_at: resolution.occurred_at.unwrap_or(before.occurred_at),
                     ..before.clone()
                 };
-                transactions::resolve(tx, order.user_id, &after)?;
+                transactions::update(tx, &order, &before, &after)?;
                 audit::record(tx, &actor, "transactions.update", Some(&id), &audited(&order, &after))?;
                 let event = update_order(tx, &actor, &mut order, &after, EventType::updated)?;
                 Ok(Effect::of_event(Outcome::Changed, event))
@@ -267,6 +267,9 @@ fn assemble(tx: &WriteTx<'_>, order: &Order, new: &NewTransaction) -> Transactio
         reason: new.reason.clone(),
         occurred_at: new.occurred_at.unwrap_or_else(|| tx.now()),
         recorded_at: tx.now(),
+        credit_taxes: vec![],
+        items: vec![],
+        reversed_at: None,
     }
 }
 
@@ -278,7 +281,7 @@ fn book(
     transaction: &Transaction,
     action: &'static str,
 ) -> Result<Effect> {
-    transactions::insert(tx, order.seq, order.user_id, transaction)?;
+    transactions::insert(tx, order, transaction)?;
     audit::record(tx, actor, action, Some(&transaction.id), &audited(order, transaction))?;
     let event = update_order(tx, actor, order, transaction, EventType::recorded)?;
     Ok(Effect::of_event(Outcome::Created(Resource::Transaction(transaction.id)), event))

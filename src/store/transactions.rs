@@ -1,22 +1,28 @@
 //! Payments and refunds, and sums of their amounts.
 
+mod credit;
+
+pub(super) use credit::{parse_items, parse_taxes};
+
 use super::{
     ReadTx, WriteTx,
     sql::{Columns, IdBlob, sql_int},
 };
 use crate::{
     domain::{
-        id::{TransactionId, UserId},
+        id::TransactionId,
         order::Order,
-        rollup::of_transaction,
+        rollup::{self, OfOrder},
+        time::Timestamp,
         transaction::{Held, Kind, Transaction, TransactionStatus},
     },
     error::Result,
 };
 use rusqlite::{Row, named_params};
 
-const COLUMNS: &str = "t.id, o.id, t.kind, t.status, t.amount, o.currency, t.provider, t.provider_ref,
-    (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.reason, t.occurred_at, t.recorded_at
+const COLUMNS: &str = "t.id, o.id, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
+    t.provider_ref, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.reason, t.occurred_at,
+    t.recorded_at, t.reversed_at
     FROM transactions t JOIN orders o ON o.seq = t.order_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Transaction> {
@@ -30,6 +36,8 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
         kind: columns.parsed(Kind::parse)?,
         status: columns.parsed(TransactionStatus::parse)?,
         amount: columns.take()?,
+        credit_taxes: columns.parsed(parse_taxes)?,
+        items: columns.parsed_or_none(parse_items)?.unwrap_or_default(),
         currency: columns.currency()?,
         provider: columns.take()?,
         provider_ref: columns.take()?,
@@ -37,6 +45,7 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
         reason: columns.take()?,
         occurred_at: columns.instant()?,
         recorded_at: columns.instant()?,
+        reversed_at: columns.instant_or_none()?,
     })
 }
 
@@ -47,53 +56,79 @@ pub fn is_recorded(tx: &ReadTx<'_>, kind: Kind, provider: Option<&str>, provider
     Ok(found.is_some())
 }
 
-/// Inserts a transaction of the order in row `order_seq`, which belongs to `user_id`, and adds it to the rollups. The
-/// caller has checked that the provider's reference is not recorded yet.
-pub fn insert(tx: &WriteTx<'_>, order_seq: i64, user_id: Option<UserId>, transaction: &Transaction) -> Result<()> {
+/// Inserts a transaction of `order` and adds it to the rollups. The caller has checked that the provider's reference is
+/// not recorded yet.
+pub fn insert(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction) -> Result<()> {
     let seq = tx.with_counters(|counters| {
         counters.transaction += 1;
         counters.transaction
     });
     tx.execute(
         "INSERT INTO transactions (seq, id, order_seq, kind, status, amount, credit_amount, credit_tax_amount, credit_taxes,
-           provider, provider_ref, payment_seq, reason, occurred_at, recorded_at)
-         VALUES (:seq, :id, :order_seq, :kind, :status, :amount, 0, 0, '[]', :provider, :provider_ref,
-           (SELECT seq FROM transactions WHERE id = :payment_id), :reason, :occurred_at, :recorded_at)",
+           items, provider, provider_ref, payment_seq, reason, occurred_at, recorded_at, reversed_at)
+         VALUES (:seq, :id, :order_seq, :kind, :status, :amount, :credit_amount, :credit_tax_amount, :credit_taxes, :items,
+           :provider, :provider_ref, (SELECT seq FROM transactions WHERE id = :payment_id), :reason, :occurred_at,
+           :recorded_at, :reversed_at)",
         named_params! {
-            ":seq": seq, ":id": IdBlob(transaction.id), ":order_seq": order_seq, ":kind": transaction.kind.name(),
-            ":status": transaction.status.name(), ":amount": transaction.amount, ":provider": transaction.provider,
-            ":provider_ref": transaction.provider_ref, ":payment_id": transaction.payment_id.map(IdBlob),
-            ":reason": transaction.reason, ":occurred_at": transaction.occurred_at.millis(),
-            ":recorded_at": transaction.recorded_at.millis(),
+            ":seq": seq, ":id": IdBlob(transaction.id), ":order_seq": order.seq, ":kind": transaction.kind.name(),
+            ":status": transaction.status.name(), ":amount": transaction.amount,
+            ":credit_amount": transaction.credit_amount(), ":credit_tax_amount": transaction.credit_tax_amount(),
+            ":credit_taxes": credit::taxes(&transaction.credit_taxes), ":items": credit::items(&transaction.items),
+            ":provider": transaction.provider, ":provider_ref": transaction.provider_ref,
+            ":payment_id": transaction.payment_id.map(IdBlob), ":reason": transaction.reason,
+            ":occurred_at": transaction.occurred_at.millis(), ":recorded_at": transaction.recorded_at.millis(),
+            ":reversed_at": transaction.reversed_at.map(Timestamp::millis),
         },
     )?;
-    count(tx, transaction, user_id, 1);
+    count(tx, order, transaction, 1);
     Ok(())
 }
 
-/// Updates a pending transaction that was resolved, and adds it to the rollups.
-pub fn resolve(tx: &WriteTx<'_>, user_id: Option<UserId>, transaction: &Transaction) -> Result<()> {
+/// Replaces a transaction of `order` that was resolved or reversed, and adds the difference to the rollups.
+pub fn update(tx: &WriteTx<'_>, order: &Order, before: &Transaction, after: &Transaction) -> Result<()> {
     tx.execute(
-        "UPDATE transactions SET status = ?2, occurred_at = ?3 WHERE id = ?1",
-        (IdBlob(transaction.id), transaction.status.name(), transaction.occurred_at.millis()),
+        "UPDATE transactions SET status = :status, amount = :amount, credit_amount = :credit_amount,
+           credit_tax_amount = :credit_tax_amount, credit_taxes = :credit_taxes, items = :items, reason = :reason,
+           occurred_at = :occurred_at, reversed_at = :reversed_at
+         WHERE id = :id",
+        named_params! {
+            ":status": after.status.name(), ":amount": after.amount, ":credit_amount": after.credit_amount(),
+            ":credit_tax_amount": after.credit_tax_amount(), ":credit_taxes": credit::taxes(&after.credit_taxes),
+            ":items": credit::items(&after.items), ":reason": after.reason, ":occurred_at": after.occurred_at.millis(),
+            ":reversed_at": after.reversed_at.map(Timestamp::millis), ":id": IdBlob(after.id),
+        },
     )?;
-    count(tx, transaction, user_id, 1);
+    count(tx, order, before, -1);
+    count(tx, order, after, 1);
     Ok(())
 }
 
 /// Moves the transactions of an order in the rollups from its former user to the present one.
 pub fn move_to_user(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
     for (_, transaction) in of_order(tx, after.seq, i64::MAX, usize::MAX)? {
-        count(tx, &transaction, before.user_id, -1);
-        count(tx, &transaction, after.user_id, 1);
+        recount(tx, &transaction, before, after);
     }
     Ok(())
 }
 
-fn count(tx: &WriteTx<'_>, transaction: &Transaction, user_id: Option<UserId>, times: i64) {
-    if let Some(sale) = of_transaction(transaction, user_id) {
-        tx.count_sale(sale, times);
+/// Counts the reversed refunds of an order again that was cancelled: a credit that is reversed after the cancellation is
+/// cancelled when it is reversed.
+pub fn recount_after_cancellation(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
+    let sql = format!("SELECT {COLUMNS} WHERE t.order_seq = ?1 AND t.status = 'reversed' AND t.credit_amount > 0");
+    for transaction in tx.rows(&sql, [after.seq], read)? {
+        recount(tx, &transaction, before, after);
     }
+    Ok(())
+}
+
+fn recount(tx: &WriteTx<'_>, transaction: &Transaction, before: &Order, after: &Order) {
+    count(tx, before, transaction, -1);
+    count(tx, after, transaction, 1);
+}
+
+fn count(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction, times: i64) {
+    rollup::of_transaction(transaction, order.into()).for_each(|sale| tx.count_sale(sale, times));
+    rollup::taxes_of_transaction(transaction, order.into()).for_each(|sale| tx.count_tax(sale, times));
 }
 
 /// The transaction with this identifier.
@@ -110,20 +145,21 @@ pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> R
     })
 }
 
-/// A transaction with its row number and the user whose order it belongs to.
+/// A transaction with its row number and what the rollups need to know of its order.
 pub(super) struct TransactionRow {
     pub(super) seq: i64,
-    pub(super) user_id: Option<UserId>,
+    pub(super) order: OfOrder,
     pub(super) transaction: Transaction,
 }
 
 /// The transactions after row `seq`, in the order of their rows.
 pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<TransactionRow>> {
-    let sql = format!("SELECT t.seq, o.user_id, {COLUMNS} WHERE t.seq > ?1 ORDER BY t.seq LIMIT ?2");
+    let sql = format!("SELECT t.seq, o.user_id, o.cancelled_at, {COLUMNS} WHERE t.seq > ?1 ORDER BY t.seq LIMIT ?2");
     tx.rows(&sql, (seq, sql_int(limit)), |row| {
         let mut columns = Columns::of(row);
-        let (seq, user_id) = (columns.take()?, columns.id_or_none()?);
-        Ok(TransactionRow { seq, user_id, transaction: read_from(&mut columns)? })
+        let seq = columns.take()?;
+        let order = OfOrder { user_id: columns.id_or_none()?, cancelled_at: columns.instant_or_none()? };
+        Ok(TransactionRow { seq, order, transaction: read_from(&mut columns)? })
     })
 }
 

@@ -25,18 +25,37 @@ const MONTHS_BEYOND: usize = 62;
 /// The most days that tell their figures when pointed at.
 const POINTED_AT: usize = 400;
 
-/// What went back that day, whichever basis it is by.
-const fn back(row: &DailyRow) -> i128 {
-    row.refunded_amount + row.cancelled_amount
+/// A figure of a day, and its name.
+pub(super) struct Figure {
+    name: &'static str,
+    of: fn(&DailyRow) -> i128,
 }
 
-/// The panel of these days, where `word` says what became of what went back.
-pub(super) fn panel(currency: Currency, rows: &[&DailyRow], word: &str) -> Panel {
-    let low = rows.iter().map(|row| row.net_amount.min(-back(row))).min().unwrap_or(0).min(0);
-    let high = rows.iter().map(|row| row.gross_amount).max().unwrap_or(0).max(0);
-    let axis = Scale::over(low, high, PLOT);
-    let sum = |figure: fn(&DailyRow) -> i128| amount(rows.iter().map(|row| figure(row)).sum(), currency);
-    let sums = format!("gross {} · {word} {} · net {}", sum(|r| r.gross_amount), sum(back), sum(|r| r.net_amount));
+const GROSS: Figure = Figure { name: "gross", of: |row| row.gross_amount };
+const NET: Figure = Figure { name: "net", of: |row| row.net_amount };
+
+/// What is taken off the gross amount where money counts.
+pub(super) const REFUNDED: &[Figure] = &[Figure { name: "refunded", of: |row| row.refunded_amount }];
+/// What is taken off the gross amount where orders count.
+pub(super) const CREDITED_AND_CANCELLED: &[Figure] = &[
+    Figure { name: "credited", of: |row| row.credited_amount },
+    Figure { name: "cancelled", of: |row| row.cancelled_amount },
+];
+
+/// All figures that are told in words, in their order.
+fn told<'f>(taken_off: &'f [Figure]) -> impl Iterator<Item = &'f Figure> {
+    [&GROSS].into_iter().chain(taken_off).chain([&NET])
+}
+
+/// The panel of these days, with what is taken off their gross amounts as one bar.
+pub(super) fn panel(currency: Currency, rows: &[&DailyRow], taken_off: &[Figure]) -> Panel {
+    let back = |row: &DailyRow| taken_off.iter().map(|figure| (figure.of)(row)).sum::<i128>();
+    // What is reversed turns a bar around.
+    let values = || rows.iter().flat_map(|row| [row.gross_amount, row.net_amount, -back(row)]);
+    let axis = Scale::over(values().min().unwrap_or(0).min(0), values().max().unwrap_or(0).max(0), PLOT);
+    let sum = |figure: &Figure| amount(rows.iter().map(|row| (figure.of)(row)).sum(), currency);
+    let sums: Vec<_> = told(taken_off).map(|figure| format!("{} {}", figure.name, sum(figure))).collect();
+    let sums = sums.join(" · ");
     let drawing = html! {
         text class="currency" x=(MARGIN) y="170" { (currency) }
         text class="quiet end" x=(RIGHT) y="170" { (sums) }
@@ -52,7 +71,7 @@ pub(super) fn panel(currency: Currency, rows: &[&DailyRow], word: &str) -> Panel
             @let x = middle(i, rows.len());
             text class=(place_of(i, rows.len())) x=(x) y=(HEAD + PLOT + 220) { (rows[i].date.0) }
         }
-        @if rows.len() <= POINTED_AT { (pointed_at(currency, rows, word)) }
+        @if rows.len() <= POINTED_AT { (pointed_at(currency, rows, taken_off)) }
     };
     Panel { height: HEAD + PLOT + FOOT, words: format!("{currency}: {sums}."), drawing }
 }
@@ -111,16 +130,16 @@ fn place_of(i: usize, days: usize) -> &'static str {
 }
 
 /// An area over each day that tells its figures.
-fn pointed_at(currency: Currency, rows: &[&DailyRow], word: &str) -> Markup {
-    let shown = |value| amount(value, currency);
+fn pointed_at(currency: Currency, rows: &[&DailyRow], taken_off: &[Figure]) -> Markup {
+    let words = |row: &DailyRow| {
+        let words = told(taken_off).map(|figure| format!("{} {}", figure.name, amount((figure.of)(row), currency)));
+        words.collect::<Vec<_>>().join(", ")
+    };
     html! {
         @for (i, row) in rows.iter().enumerate() {
             rect class="hit" x=(begin(i, rows.len())) y=(HEAD) width=(begin(i + 1, rows.len()) - begin(i, rows.len()))
                 height=(PLOT) {
-                title {
-                    (row.date.0) ": gross " (shown(row.gross_amount)) ", " (word) " " (shown(back(row))) ", net "
-                    (shown(row.net_amount)) ", orders " (row.orders_placed)
-                }
+                title { (row.date.0) ": " (words(row)) ", orders " (row.orders_placed) }
             }
         }
     }

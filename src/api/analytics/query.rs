@@ -96,6 +96,11 @@ report_parameters! {
 }
 
 report_parameters! {
+    /// What to ask of taxes by rate.
+    TaxesQuery {}
+}
+
+report_parameters! {
     /// What to ask of top items.
     TopItemsQuery {
         /// How many items; more than 200 are lowered to 200, and it is 50 if left out.
@@ -130,6 +135,12 @@ impl RevenueQuery {
 }
 
 impl StatusQuery {
+    pub(super) fn question(&self, app: &App) -> Result<Question> {
+        question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), Basis::Booked)
+    }
+}
+
+impl TaxesQuery {
     pub(super) fn question(&self, app: &App) -> Result<Question> {
         question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), Basis::Booked)
     }

@@ -2,7 +2,12 @@
 
 use super::{AsText, PageInfo};
 use crate::domain::{
-    calendar::Date, id::UserId, money::Currency, order::OrderStatus, time::Timestamp, transaction::PaymentStatus,
+    calendar::Date,
+    id::UserId,
+    money::{Currency, TaxRate},
+    order::OrderStatus,
+    time::Timestamp,
+    transaction::PaymentStatus,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -44,12 +49,20 @@ pub struct DailyRow {
     pub gross_amount: i128,
     /// Refunds (cash).
     pub refunded_amount: i128,
-    /// Totals of the orders cancelled (booked).
+    /// How much less is owed because of refunds (booked).
+    pub credited_amount: i128,
+    /// What the orders cancelled came to: their totals less their credits (booked).
     pub cancelled_amount: i128,
-    /// What is left.
+    /// What is left: gross less refunded, credited and cancelled.
     pub net_amount: i128,
     /// Tax of the orders placed.
     pub tax_amount: i128,
+    /// Tax in the credits of refunds.
+    pub credited_tax_amount: i128,
+    /// Tax in what the orders cancelled came to.
+    pub cancelled_tax_amount: i128,
+    /// Tax that is left: tax less credited and cancelled tax.
+    pub net_tax_amount: i128,
     /// Mean total of the orders placed, rounded half away from zero; 0 without orders.
     pub average_order_amount: i128,
 }
@@ -71,13 +84,16 @@ pub struct RevenueRow {
     pub gross_amount: i128,
     /// Refunds (cash).
     pub refunded_amount: i128,
-    /// Totals of the orders cancelled (booked).
+    /// How much less is owed because of refunds (booked).
+    pub credited_amount: i128,
+    /// What the orders cancelled came to: their totals less their credits (booked).
     pub cancelled_amount: i128,
-    /// What is left.
+    /// What is left: gross less refunded, credited and cancelled.
     pub net_amount: i128,
 }
 
-/// What was sold of one SKU in one currency, in orders that were placed in the range and not cancelled.
+/// What was sold of one SKU in one currency, in orders that were placed in the range and not cancelled. Goods that came
+/// back are left out.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TopItemRow {
     /// Stock-keeping unit.
@@ -92,6 +108,20 @@ pub struct TopItemRow {
     pub orders: i128,
     /// The totals of its lines together, in minor units.
     pub total_amount: i128,
+}
+
+/// What orders came to at one tax rate in one currency: placed less credited and cancelled, each on its own day. Amounts
+/// are minor units.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TaxRow {
+    /// Percent; `null` for items and fees without a rate.
+    pub tax_rate: Option<AsText<TaxRate>>,
+    /// The currency.
+    pub currency: AsText<Currency>,
+    /// Amounts without tax.
+    pub net_amount: i128,
+    /// Tax on them; those of all rates together are the net tax of the days.
+    pub tax_amount: i128,
 }
 
 /// The orders placed in the range that have this status now.

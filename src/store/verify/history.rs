@@ -4,18 +4,17 @@
 //! forgotten. A column that is missing in an event was added to the schema later, and is compared from the order's next
 //! event on.
 
+mod column;
+
 use super::{Check, unreadable};
 use crate::{
-    domain::{
-        id::{Identifier, ItemId, OrderId, TransactionId, UserId},
-        money::TaxRate,
-        time::Timestamp,
-    },
+    domain::time::Timestamp,
     error::{Error, Result},
     store::{ReadTx, sql::store_error},
 };
-use rusqlite::{Row, types::ValueRef};
-use serde_json::{Map, Value};
+use column::as_json;
+use rusqlite::Row;
+use serde_json::{Map, Value, json};
 
 const ORDERS: &str = "SELECT * FROM orders ORDER BY seq";
 const EVENTS: &str = "SELECT type, occurred_at, data FROM events WHERE order_seq = ?1 ORDER BY version";
@@ -35,8 +34,6 @@ struct RowsOfOrder {
 
 /// Columns that locate a row and are not in documents.
 const KEY_COLUMNS: [&str; 4] = ["seq", "order_seq", "line", "payment_seq"];
-/// Columns with JSON text.
-const JSON_COLUMNS: [&str; 3] = ["fees", "customer", "metadata"];
 
 /// The first fault in each table.
 #[derive(Default)]
@@ -102,6 +99,9 @@ impl Expected {
             if kind.starts_with("order.") {
                 data.clone_into(&mut document);
                 last_transaction = None;
+                if kind == "order.cancelled" {
+                    transactions.iter_mut().for_each(drop_pending_credit);
+                }
             } else {
                 let mut transaction = parse(data)?;
                 let at: i64 = event.get(1).map_err(store_error)?;
@@ -117,6 +117,7 @@ impl Expected {
             }
             order.insert("updated_at".to_owned(), at.to_string().into());
         }
+        apply_credits(&mut order, &transactions);
         Ok(Self { order, transactions })
     }
 
@@ -142,6 +143,38 @@ fn apply(transactions: &mut Vec<Document>, kind: &str, transaction: Document) {
     match earlier.find(|earlier| earlier.get("id") == transaction.get("id")) {
         Some(earlier) => *earlier = transaction,
         None => transactions.push(transaction),
+    }
+}
+
+/// A pending refund of a cancelled order credits nothing.
+fn drop_pending_credit(transaction: &mut Document) {
+    if has_status(transaction, "pending") {
+        for (column, nothing) in
+            [("credit_amount", json!(0)), ("credit_tax_amount", json!(0)), ("credit_taxes", json!([]))]
+        {
+            transaction.entry(column).and_modify(|credit| *credit = nothing);
+        }
+    }
+}
+
+fn has_status(transaction: &Document, status: &str) -> bool {
+    transaction.get("status").is_some_and(|found| found == status)
+}
+
+/// Sets what the succeeded refunds of an order credited, and the goods that came back with them.
+fn apply_credits(order: &mut Document, transactions: &[Document]) {
+    if order.is_empty() {
+        return;
+    }
+    let succeeded = || transactions.iter().filter(|transaction| has_status(transaction, "succeeded"));
+    let sum = |member: &str| succeeded().filter_map(|transaction| transaction.get(member)?.as_i64()).sum::<i64>();
+    order.insert("credited_amount".to_owned(), sum("credit_amount").into());
+    order.insert("credited_tax_amount".to_owned(), sum("credit_tax_amount").into());
+    let returned = || succeeded().filter_map(|transaction| transaction.get("items")?.as_array()).flatten();
+    for item in order.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
+        let of_item = returned().filter(|part| part["item_id"] == item["id"]);
+        let quantity: i64 = of_item.filter_map(|part| part["quantity"].as_i64()).sum();
+        item["returned_quantity"] = quantity.into();
     }
 }
 
@@ -188,36 +221,4 @@ fn row_fault(table: &str, row: &Row<'_>, document: &Document) -> Result<Option<S
         }
     }
     Ok(None)
-}
-
-/// A column's value as it is in documents.
-fn as_json(table: &str, column: &str, value: ValueRef<'_>) -> Result<Value> {
-    Ok(match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(millis) if column.ends_with("_at") => Timestamp::from_millis(millis).to_string().into(),
-        ValueRef::Integer(flag) if column == "prices_include_tax" => (flag != 0).into(),
-        ValueRef::Integer(parts) if column == "tax_rate" => {
-            TaxRate::from_parts(parts).map(|rate| rate.to_string()).into()
-        }
-        ValueRef::Integer(number) => number.into(),
-        ValueRef::Real(number) => number.into(),
-        ValueRef::Text(_) => {
-            let text = value.as_str().map_err(Error::internal)?;
-            let document = if JSON_COLUMNS.contains(&column) { serde_json::from_str(text).ok() } else { None };
-            document.unwrap_or_else(|| text.into())
-        }
-        ValueRef::Blob(bytes) => match <[u8; 16]>::try_from(bytes) {
-            Ok(id) => identifier(table, column, id).into(),
-            Err(_) => format!("{} bytes", bytes.len()).into(),
-        },
-    })
-}
-
-fn identifier(table: &str, column: &str, id: [u8; 16]) -> String {
-    match (table, column) {
-        (_, "user_id") => UserId::from_bytes(id).to_string(),
-        ("orders", _) => OrderId::from_bytes(id).to_string(),
-        ("order_items", _) => ItemId::from_bytes(id).to_string(),
-        _ => TransactionId::from_bytes(id).to_string(),
-    }
 }

@@ -38,10 +38,11 @@ pub(super) const RULES: &[Rule] = &[
              CASE WHEN cancelled_at IS NOT NULL THEN 'cancelled' WHEN fulfilled_at IS NOT NULL THEN 'fulfilled'
                WHEN confirmed_at IS NOT NULL THEN 'confirmed' WHEN placed_at IS NOT NULL THEN 'pending'
                ELSE 'draft' END AS expected_status,
-             CASE WHEN refunded_amount = paid_amount AND paid_amount > 0 THEN 'refunded'
-               WHEN refunded_amount > 0 THEN 'partially_refunded' WHEN paid_amount > total_amount THEN 'overpaid'
-               WHEN paid_amount = total_amount THEN 'paid' WHEN paid_amount > 0 THEN 'partially_paid'
-               ELSE 'unpaid' END AS expected_payment_status FROM orders)
+             CASE WHEN paid_amount > 0 AND held = 0 THEN 'refunded' WHEN held > owed THEN 'overpaid'
+               WHEN held = owed AND refunded_amount > 0 AND credited_amount > 0 THEN 'partially_refunded'
+               WHEN held = owed THEN 'paid' WHEN held > 0 THEN 'partially_paid'
+               ELSE 'unpaid' END AS expected_payment_status
+           FROM (SELECT *, paid_amount - refunded_amount AS held, total_amount - credited_amount AS owed FROM orders))
          WHERE status <> expected_status OR payment_status <> expected_payment_status LIMIT 1",
     },
     Rule {
@@ -78,6 +79,17 @@ pub(super) const RULES: &[Rule] = &[
         sql: "SELECT r.seq, r.payment_seq, 'a payment of the same order' FROM transactions r
          LEFT JOIN transactions p ON p.seq = r.payment_seq
          WHERE r.payment_seq IS NOT NULL AND (p.order_seq, p.kind) IS NOT (r.order_seq, 'payment') LIMIT 1",
+    },
+    Rule {
+        name: "transaction_credits",
+        row: "transaction row",
+        sql: "SELECT seq, concat_ws(' ', credit_amount, credit_tax_amount), concat_ws(' ', total, tax) FROM (
+           SELECT seq, credit_amount, credit_tax_amount,
+             (SELECT coalesce(sum((c.value ->> 1) + (c.value ->> 2)), 0) FROM json_each(t.credit_taxes) c) AS total,
+             (SELECT coalesce(sum(c.value ->> 2), 0) FROM json_each(t.credit_taxes) c) AS tax,
+             (SELECT coalesce(sum(r.value ->> 2), 0) FROM json_each(t.items) r) AS goods
+           FROM transactions t WHERE credit_amount <> 0 OR credit_tax_amount <> 0 OR credit_taxes <> '[]' OR items NOT NULL)
+         WHERE (credit_amount, credit_tax_amount) <> (total, tax) OR goods NOT IN (0, credit_amount) LIMIT 1",
     },
     Rule {
         name: "transaction_rows",
