@@ -55,7 +55,7 @@ impl RefusalBuffer {
         waiting.push_if(allowed, entry);
     }
 
-    /// A lock for the time of writing. Who gets it finds every earlier entry written.
+    /// Locks the buffer for writing. Once a caller has the lock, every entry taken earlier is written.
     pub async fn writing(&self) -> sync::MutexGuard<'_, ()> {
         self.writing.lock().await
     }
