@@ -1,6 +1,6 @@
 //! Payments and refunds, and sums of their amounts.
 
-mod credits;
+pub(super) mod credits;
 
 use super::{
     ReadTx, WriteTx,
