@@ -15,7 +15,7 @@ use super::{
     operation::{CSV, JSON, SVG},
     output::{
         export::{self, Format, Part, Row, preferred},
-        reply,
+        list, reply,
     },
 };
 use crate::{
@@ -25,7 +25,6 @@ use crate::{
     error::{Error, Result},
     service::{
         analytics::{self, Rank},
-        page::PageRequest,
         views::{Reconciliation, Report},
     },
 };
@@ -37,8 +36,6 @@ use axum::{
 };
 use maud::Markup;
 
-/// More rows than any report has.
-const ALL: usize = usize::MAX / 2;
 /// A chart runs nothing, loads nothing, and has its styles in itself.
 const CHART_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
@@ -107,9 +104,12 @@ pub(super) async fn revenue_by_user(
     let (question, order) = (asked.question(&app)?, asked.order());
     if form == Form::Csv {
         page.refuse_paging()?;
-        let request = PageRequest::uncounted(None, ALL);
-        let all = analytics::revenue_by_user(&app, &actor, question.clone(), order, request).await?;
-        return answer(form, &analytics::report(&app, &question, all.entries, None), &uri, chart::revenue);
+        let export = analytics::export_revenue_by_user(&app, &actor, &question, order).await?;
+        let part = move |request| {
+            let (app, export) = (app.clone(), export.clone());
+            async move { export.part(&app, request).await }
+        };
+        return list::rows(Format::Csv, part).await;
     }
     let binding = format!("analytics.revenue_by_user {question:?} {order:?}");
     let request = page.request(&app, &binding, revenue_rank)?;

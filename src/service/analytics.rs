@@ -10,7 +10,7 @@ mod top_items;
 
 pub use daily::daily;
 pub use reconcile::reconcile;
-pub use revenue::{RevenueSort, revenue_by_user};
+pub use revenue::{RevenueExport, RevenueSort, export_revenue_by_user, revenue_by_user};
 pub use status::status_counts;
 pub use top_items::top_items;
 

@@ -15,6 +15,7 @@ use crate::{
         rollups::{self, Rank, Ranking, RankingQuery, Values},
     },
 };
+use std::sync::Arc;
 
 /// What the report orders its users by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +38,53 @@ pub async fn revenue_by_user(
 ) -> Result<Page<RevenueRow, Rank>> {
     actor.require(Permission::AnalyticsRead)?;
     let query = RankingQuery::users(question.bounds()?, question.currency, &weights(question.basis, order));
-    let select = move |ranking: &Ranking| {
-        let ranks = ranking.after(request.after).take(request.limit_and_one()).collect();
-        let total = || Ok(i64::try_from(ranking.count()).unwrap_or(i64::MAX));
-        request.page(ranks, |(rank, _)| *rank, total)
-    };
-    let finish = move |tx: &ReadTx<'_>, found: Result<Page<(Rank, Values), Rank>>| {
-        let found = found?;
-        let rows = found.entries.iter().map(|(rank, values)| row(tx, question.basis, rank, values));
-        let entries = rows.collect::<Result<_>>()?;
-        Ok(Page { entries, info: found.info })
-    };
+    let select = move |ranking: &Arc<Ranking>| page_of(ranking, request);
+    let finish = move |tx: &ReadTx<'_>, page: Result<RankPage>| rows(tx, question.basis, page?);
     app.store.scan_ranking("analytics.revenue_by_user", query, select, finish).await
+}
+
+/// All rows of revenue by user, in the order of the report. The amounts are those of one snapshot, however long the rows
+/// are read: the ranking stays as it is. Names and addresses are those at the time of reading.
+#[derive(Clone)]
+pub struct RevenueExport {
+    ranking: Arc<Ranking>,
+    basis: Basis,
+}
+
+/// Prepares an export of revenue by user.
+pub async fn export_revenue_by_user(
+    app: &App,
+    actor: &Actor,
+    question: &Question,
+    order: (RevenueSort, Direction),
+) -> Result<RevenueExport> {
+    actor.require(Permission::AnalyticsRead)?;
+    let basis = question.basis;
+    let query = RankingQuery::users(question.bounds()?, question.currency, &weights(basis, order));
+    let finish = move |_: &ReadTx<'_>, ranking| Ok(RevenueExport { ranking, basis });
+    app.store.scan_ranking("analytics.revenue_by_user", query, Arc::clone, finish).await
+}
+
+impl RevenueExport {
+    /// Reads one part of the rows.
+    pub async fn part(self, app: &App, request: PageRequest<Rank>) -> Result<Page<RevenueRow, Rank>> {
+        let Self { ranking, basis } = self;
+        let page = page_of(&ranking, request)?;
+        app.store.read("analytics.revenue_by_user", move |tx| rows(tx, basis, page)).await
+    }
+}
+
+type RankPage = Page<(Rank, Values), Rank>;
+
+fn page_of(ranking: &Ranking, request: PageRequest<Rank>) -> Result<RankPage> {
+    let ranks = ranking.after(request.after).take(request.limit_and_one()).collect();
+    let total = || Ok(i64::try_from(ranking.count()).unwrap_or(i64::MAX));
+    request.page(ranks, |(rank, _)| *rank, total)
+}
+
+fn rows(tx: &ReadTx<'_>, basis: Basis, page: RankPage) -> Result<Page<RevenueRow, Rank>> {
+    let rows = page.entries.iter().map(|(rank, values)| row(tx, basis, rank, values));
+    Ok(Page { entries: rows.collect::<Result<_>>()?, info: page.info })
 }
 
 /// How often each sum counts in what the report is ordered by, so that what comes first has the least.

@@ -66,6 +66,7 @@ pub struct Rank {
 }
 
 /// Dimensions in order, with their totals.
+#[derive(Clone)]
 pub struct Ranking {
     query: RankingQuery,
     totals: Totals,
@@ -82,8 +83,9 @@ impl Ranking {
         Ok(Self { query, totals, order, last_seq })
     }
 
-    /// Adds the log up to row `last_seq`; none if a part of that was folded and deleted.
-    fn brought_up_to(mut self, tx: &ReadTx<'_>, last_seq: i64) -> Result<Option<Self>> {
+    /// Adds the log up to row `last_seq`; none if a part of that was folded and deleted. A ranking that is also used
+    /// elsewhere stays as it is there: a copy is brought up to date.
+    fn brought_up_to(self: Arc<Self>, tx: &ReadTx<'_>, last_seq: i64) -> Result<Option<Arc<Self>>> {
         if self.last_seq == last_seq {
             return Ok(Some(self));
         }
@@ -91,22 +93,24 @@ impl Ranking {
         if !(deleted..last_seq).contains(&self.last_seq) {
             return Ok(None);
         }
-        let TotalsQuery { rollup, .. } = self.query.totals;
+        let mut ranking = Arc::unwrap_or_clone(self);
+        let TotalsQuery { rollup, .. } = ranking.query.totals;
         let mut changes = vec![];
-        each_in_log_after(tx, rollup, self.last_seq, |key, part| {
-            if self.query.totals.includes(key) {
+        each_in_log_after(tx, rollup, ranking.last_seq, |key, part| {
+            if ranking.query.totals.includes(key) {
                 changes.push((*key, *part));
             }
         })?;
         for (key, part) in changes {
-            if let Some(before) = self.rank(&key) {
-                self.order.remove(&before);
+            if let Some(before) = ranking.rank(&key) {
+                ranking.order.remove(&before);
             }
-            self.totals.add_logged(tx, rollup, &key, &part)?;
-            self.order.extend(self.rank(&key));
+            ranking.totals.add_logged(tx, rollup, &key, &part)?;
+            let after = ranking.rank(&key);
+            ranking.order.extend(after);
         }
-        self.last_seq = last_seq;
-        Ok(Some(self))
+        ranking.last_seq = last_seq;
+        Ok(Some(Arc::new(ranking)))
     }
 
     /// The current rank of the dimension of `key`; none if all its totals are 0.
@@ -134,7 +138,7 @@ impl Ranking {
 }
 
 /// A cached ranking; none while it has not been read. The lock is held while it is brought up to date and used.
-type Slot = Arc<Mutex<Option<Ranking>>>;
+type Slot = Arc<Mutex<Option<Arc<Ranking>>>>;
 
 struct Cached {
     query: RankingQuery,
@@ -150,8 +154,8 @@ pub struct Rankings {
 }
 
 impl Rankings {
-    /// Calls `select` with the ranking as it is in the snapshot of `tx`.
-    pub fn with<T>(&self, tx: &ReadTx<'_>, query: RankingQuery, select: impl FnOnce(&Ranking) -> T) -> Result<T> {
+    /// Calls `select` with the ranking as it is in the snapshot of `tx`. `select` may keep the ranking, which never changes.
+    pub fn with<T>(&self, tx: &ReadTx<'_>, query: RankingQuery, select: impl FnOnce(&Arc<Ranking>) -> T) -> Result<T> {
         let slot = self.slot(query);
         let mut ranking = lock(&slot);
         let last_seq = tx.row(LAST_SEQ, [], |row| row.get(0))?.unwrap_or(0);
@@ -160,7 +164,7 @@ impl Rankings {
             Some(ranking) => ranking.brought_up_to(tx, last_seq)?,
             None => None,
         };
-        let current = current.map_or_else(|| Ranking::read(tx, query, last_seq), Ok)?;
+        let current = current.map_or_else(|| Ranking::read(tx, query, last_seq).map(Arc::new), Ok)?;
         let (selected, bytes) = (select(&current), current.bytes());
         *ranking = Some(current);
         drop(ranking);
