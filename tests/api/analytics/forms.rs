@@ -1,4 +1,4 @@
-//! The other forms of reports: CSV and charts.
+//! Reports as CSV and as charts.
 
 use super::three_days;
 use crate::support::{Answer, Client, Service, order_of, with};
@@ -103,7 +103,7 @@ async fn a_long_csv_report_comes_in_parts_and_shows_one_snapshot() {
 }
 
 #[tokio::test]
-async fn pages_are_for_json_alone_and_the_form_depends_on_accept() {
+async fn only_json_has_pages_and_accept_chooses_the_form() {
     let (_service, analyst) = three_days().await;
     let path = format!("revenue-by-user?{DAYS}&limit=1");
     form(&analyst, &path, "text/csv").await.status(400).problem("invalid_parameter").faults(&[("limit", "conflict")]);
@@ -136,7 +136,7 @@ async fn a_chart_has_a_panel_for_each_currency_with_its_decimals() {
         assert!(chart.text().contains("<title id=\"title\">") && chart.text().ends_with("</svg>"), "{chart}");
     }
     let empty = form(&analyst, "top-items?from=2020-01-01&to=2020-01-02", "image/svg+xml").await.ok();
-    assert!(empty.text().contains("There is nothing in these days."), "{empty}");
+    assert!(empty.text().contains("No data for this period."), "{empty}");
 }
 
 #[tokio::test]
@@ -153,8 +153,8 @@ async fn text_in_charts_and_csv_does_nothing() {
 }
 
 #[tokio::test]
-#[allow(clippy::disallowed_methods, reason = "whoever runs the tests says whether to accept what is drawn now")]
-async fn a_chart_is_the_reviewed_one() {
+#[allow(clippy::disallowed_methods, reason = "an environment variable accepts the new chart")]
+async fn a_chart_equals_its_snapshot() {
     let (_service, analyst) = three_days().await;
     let chart = form(&analyst, &format!("status-counts?{DAYS}"), "image/svg+xml").await.ok();
     let now = chart.text().replace("><", ">\n<") + "\n";
@@ -162,5 +162,9 @@ async fn a_chart_is_the_reviewed_one() {
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&file, &now).unwrap();
     }
-    assert_eq!(now, std::fs::read_to_string(&file).unwrap_or_default(), "if that is meant, run with BLESS=1 and look");
+    assert_eq!(
+        now,
+        std::fs::read_to_string(&file).unwrap_or_default(),
+        "if the change is intended, run with BLESS=1 and review it"
+    );
 }
