@@ -130,13 +130,13 @@ enum Value {
 
 /// The fields of a `tracing` span, apart from those that place it in a trace.
 #[derive(Default)]
-struct SpanFields {
+struct RecordedFields {
     trace: Option<String>,
     parent: Option<String>,
     others: Vec<(&'static str, Value)>,
 }
 
-impl Visit for SpanFields {
+impl Visit for RecordedFields {
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.others.push((field.name(), Value::Number(value)));
     }
@@ -192,7 +192,7 @@ impl Recorder {
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorder {
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut fields = SpanFields::default();
+        let mut fields = RecordedFields::default();
         attributes.record(&mut fields);
         let name = attributes.metadata().name();
         let recorded = match fields.trace {
@@ -209,7 +209,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorder {
     fn on_record(&self, id: &Id, values: &span::Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         if let Some(recorded) = span.extensions_mut().get_mut::<Span>() {
-            let mut fields = SpanFields::default();
+            let mut fields = RecordedFields::default();
             values.record(&mut fields);
             recorded.fields.extend(fields.others);
         }

@@ -1,11 +1,11 @@
-//! Statements of the guide about the code are checked against the code: rules, problems, indexes, and the names of
-//! files and tests. `BLESS=1 cargo test --test api guide` writes the configuration reference.
+//! Statements of the guide about the code are checked against the code: rules, problems, indexes, and the names of files
+//! and tests. `BLESS=1 cargo test --test api guide` writes the configuration reference.
 
 use orderd::{
     auth::policy,
     config::{Key, Section, reference},
     domain::{
-        order::{OrderStatus, Step, Transition},
+        order::{OrderStatus, Transition, TransitionResult},
         permission::Permission,
     },
     error::ALL,
@@ -51,13 +51,13 @@ fn table<'a>(chapter: &'a str, head: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_guide_has_the_state_machine() {
+fn the_state_machine_matches_the_guide() {
     let names: Vec<_> = Transition::ALL.iter().map(|t| format!("`{}`", t.name())).collect();
     let row = |status: OrderStatus| {
-        let cells = Transition::ALL.iter().map(|&transition| match status.step(transition) {
-            Step::To(next) => format!("→ `{}`", next.name()),
-            Step::Already => "200, unchanged".to_owned(),
-            Step::Impossible => "409".to_owned(),
+        let cells = Transition::ALL.iter().map(|&transition| match status.after(transition) {
+            TransitionResult::To(next) => format!("→ `{}`", next.name()),
+            TransitionResult::AlreadyThere => "200, unchanged".to_owned(),
+            TransitionResult::NotAllowed => "409".to_owned(),
         });
         format!("| `{}` | {} |", status.name(), cells.collect::<Vec<_>>().join(" | "))
     };
@@ -66,7 +66,7 @@ fn the_guide_has_the_state_machine() {
 }
 
 #[test]
-fn the_guide_has_the_permissions_of_the_roles() {
+fn the_permissions_of_the_roles_match_the_guide() {
     let names: Vec<_> = policy::BUILT_IN.iter().map(|(role, _)| format!("`{role}`")).collect();
     let row = |permission: Permission| {
         let holds = policy::BUILT_IN.iter().map(|(_, set)| match (set.contains(permission), set.holds(permission)) {
@@ -101,7 +101,7 @@ fn generated_reference() -> String {
 }
 
 #[test]
-fn the_guide_has_the_configuration_reference() {
+fn the_configuration_matches_the_guide() {
     let chapter = fs::read_to_string(CONFIGURATION).unwrap();
     let (before, rest) = chapter.split_once("## Every key\n\n").unwrap();
     let (written, after) = rest.split_at(rest.find("\n## ").unwrap() + 1);
@@ -109,7 +109,10 @@ fn the_guide_has_the_configuration_reference() {
     if std::env::var_os("BLESS").is_some() {
         fs::write(CONFIGURATION, format!("{before}## Every key\n\n{expected}{after}")).unwrap();
     } else {
-        assert_eq!(written, expected, "if the change is intended, run with BLESS=1 and review it");
+        assert_eq!(
+            written, expected,
+            "the reference differs; if the change is intended, run with BLESS=1 and review it"
+        );
     }
 }
 
@@ -133,7 +136,7 @@ fn every_problem_is_in_the_guide() {
 }
 
 #[test]
-fn the_guide_explains_every_table_and_index() {
+fn every_table_and_index_is_in_the_guide() {
     let chapter = include_str!("../../assets/guide/03-database.md");
     let named = |line: &'static str| {
         let made = ["CREATE TABLE ", "CREATE INDEX ", "CREATE UNIQUE INDEX "];
@@ -147,7 +150,7 @@ fn the_guide_explains_every_table_and_index() {
 }
 
 #[test]
-fn files_and_tests_that_the_guide_names_exist() {
+fn named_files_and_tests_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut named, mut wrong) = (0, vec![]);
     for (text, words) in texts() {
@@ -170,5 +173,50 @@ fn files_and_tests_that_the_guide_names_exist() {
         }
     }
     assert!(named > 100, "{named}");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// The path of every test function below `folder`, such as `orders::create::a_test`.
+fn test_names(folder: &Path, module: &str) -> Vec<String> {
+    let mut names = vec![];
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let stem = entry.file_stem().unwrap().to_str().unwrap();
+        let module =
+            if ["main", "mod", "lib"].contains(&stem) { module.to_owned() } else { format!("{module}{stem}::") };
+        if entry.is_dir() {
+            names.extend(test_names(&entry, &module));
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&entry).unwrap();
+            let functions = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
+            names.extend(functions.map(|name| format!("{module}{name}")));
+        }
+    }
+    names
+}
+
+#[test]
+fn every_named_test_command_selects_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let of_folder = |folder: &str| test_names(&root.join(folder), "");
+    let names = [
+        ("--test api ", of_folder("tests/api")),
+        ("--test cli ", of_folder("tests/cli")),
+        ("--lib ", of_folder("src")),
+    ];
+    let (mut commands, mut wrong) = (0, vec![]);
+    for (text, words) in texts() {
+        for command in words.split('`').skip(1).step_by(2).filter_map(|code| code.split_once("cargo test ")) {
+            for (target, names) in &names {
+                let Some(filter) = command.1.strip_prefix(target).and_then(|rest| rest.split(' ').next()) else {
+                    continue;
+                };
+                commands += 1;
+                if !names.iter().any(|name| name.contains(filter)) {
+                    wrong.push(format!("{}: {filter}", text.display()));
+                }
+            }
+        }
+    }
+    assert!(commands > 15, "{commands}");
     assert_eq!(wrong, Vec::<String>::new());
 }

@@ -21,14 +21,14 @@ use std::{collections::BTreeSet, fs, path::Path};
 const MET_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("draining", "tests/api/admission.rs", "a_service_that_stops_takes_nothing_new_and_says_so"),
     ("internal", "tests/api/troubles.rs", "a_fault_of_ours_is_told_without_its_cause"),
-    ("invalid_header", "tests/cli/framing.rs", "heads_that_leave_the_end_open_are_refused_once"),
-    ("malformed_request", "tests/cli/framing.rs", "heads_that_leave_the_end_open_are_refused_once"),
-    ("outcome_unknown", "tests/cli/storage.rs", "after_a_failed_sync_no_change_is_answered_and_the_process_ends"),
+    ("invalid_header", "tests/cli/framing.rs", "heads_with_an_ambiguous_end_are_refused_once"),
+    ("malformed_request", "tests/cli/framing.rs", "heads_with_an_ambiguous_end_are_refused_once"),
+    ("outcome_unknown", "tests/cli/storage.rs", "after_a_failed_sync_no_write_is_acknowledged_and_the_process_ends"),
     ("overloaded", "tests/api/admission.rs", "who_cannot_be_served_in_time_is_told_so_without_any_work"),
     ("query_too_expensive", "tests/api/troubles.rs", "a_query_past_its_time_is_ended_and_says_so"),
     ("slow_body", "tests/api/troubles.rs", "a_body_that_does_not_come_is_given_up"),
-    ("slow_head", "tests/cli/framing.rs", "a_head_that_does_not_come_is_given_up"),
-    ("storage_full", "tests/cli/storage.rs", "a_full_disk_refuses_changes_names_itself_and_recovers_without_a_restart"),
+    ("slow_head", "tests/cli/framing.rs", "an_unfinished_head_is_refused_after_its_deadline"),
+    ("storage_full", "tests/cli/storage.rs", "a_full_disk_is_reported_and_the_server_recovers_without_a_restart"),
     ("timeout", "tests/api/troubles.rs", "a_request_past_its_time_limit_is_answered_for"),
 ];
 

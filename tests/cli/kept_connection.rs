@@ -55,10 +55,28 @@ impl KeptConnection {
                 return None;
             }
         }
+        if head.contains("\r\ntransfer-encoding: chunked\r\n") {
+            let mut body = String::new();
+            while let Some(chunk) = self.chunk() {
+                body += &chunk;
+            }
+            return Some((head, body));
+        }
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).unwrap();
         Some((head, String::from_utf8(body).unwrap()))
+    }
+
+    /// The next chunk of a chunked body; `None` after the last one.
+    fn chunk(&mut self) -> Option<String> {
+        let mut size = String::new();
+        self.0.read_line(&mut size).unwrap();
+        let size = usize::from_str_radix(size.trim_end(), 16).unwrap();
+        let mut chunk = vec![0; size + 2];
+        self.0.read_exact(&mut chunk).unwrap();
+        chunk.truncate(size);
+        (size > 0).then(|| String::from_utf8(chunk).unwrap())
     }
 
     pub fn get(&mut self, path: &str) -> Option<(String, String)> {

@@ -9,7 +9,7 @@ use crate::{
     support::{TestDir, cycles},
 };
 use serde_json::json;
-use std::{thread::sleep, time::Duration};
+use std::{io::Read, thread::sleep, time::Duration};
 
 /// The default of `limits.body_bytes`.
 const BODY_LIMIT: usize = 1_048_576;
@@ -192,4 +192,37 @@ fn a_client_that_waits_for_100_continue_is_answered_at_once_and_told_that_the_co
         let (head, _) = connection.response().unwrap();
         assert!(head.starts_with("HTTP/1.1 200 OK") && !says_close(&head), "{head}");
     }
+}
+
+#[test]
+fn an_import_that_ends_early_reads_its_body_and_the_next_request_is_answered() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
+    let admin = server.admin();
+    let key = json!({"name": "shop", "permissions": ["orders:create"]});
+    let key = admin.send("POST /v1/api-keys", &[], &key).unwrap().body;
+    let line = |reference: &str| {
+        let items = [json!({"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": 100})];
+        format!("{}\n", json!({"external_ref": reference, "currency": "EUR", "items": items}))
+    };
+    let (first, rest) = (line("first"), line("rest").repeat(3 * BODY_LIMIT / line("rest").len()));
+    let mut connection = KeptConnection::to(&server);
+    connection.send(&format!(
+        "POST /v1/orders/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n{first}",
+        key["secret"].as_str().unwrap(),
+        first.len() + rest.len()
+    ));
+    let mut found = 0;
+    while found != 200 {
+        found = admin.get("/v1/orders/ref/first").status;
+    }
+    let revoke = format!("DELETE /v1/api-keys/{}", key["id"].as_str().unwrap());
+    admin.open(&revoke, &[], "").unwrap().read_to_string(&mut String::new()).unwrap();
+    // The import ends with its next line, before the rest of the body is read.
+    connection.send(&rest);
+    let (head, body) = connection.response().unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK") && !says_close(&head), "{head}");
+    assert_eq!(body.lines().count(), 2, "{body}");
+    assert!(connection.get("/livez").unwrap().0.starts_with("HTTP/1.1 200 OK"));
 }

@@ -55,7 +55,7 @@ impl RefusalBuffer {
         waiting.push_if(allowed, entry);
     }
 
-    /// A lock for the time of writing. Who gets it finds every earlier entry written.
+    /// Locks the buffer for writing. Once a caller has the lock, every entry taken earlier is written.
     pub async fn writing(&self) -> sync::MutexGuard<'_, ()> {
         self.writing.lock().await
     }
@@ -135,7 +135,7 @@ impl TokenBucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::audit::Outcome;
+    use crate::domain::audit::AuditOutcome;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_403_651_123);
 
@@ -147,7 +147,7 @@ mod tests {
             address: None,
             request_id: "req".to_owned(),
             trace: None,
-            outcome: Outcome::Failure,
+            outcome: AuditOutcome::Failure,
             changes: changes.to_owned(),
         }
     }

@@ -164,8 +164,8 @@ impl IndexRange {
     }
 
     fn statement(&self, more: &Conditions, sort: Sort, limit: usize) -> (String, Vec<Value>) {
-        let (seq, direction) = (self.rows.seq(), if sort.1 == Direction::Ascending { "ASC" } else { "DESC" });
-        let (value, order) = match sort.0 {
+        let (seq, direction) = (self.rows.seq(), if sort.direction == Direction::Ascending { "ASC" } else { "DESC" });
+        let (value, order) = match sort.key {
             SortKey::Created => (seq, format!("{seq} {direction}")),
             SortKey::Updated => ("o.updated_at", format!("o.updated_at {direction}, {seq} {direction}")),
             SortKey::Total => ("o.total_amount", format!("o.total_amount {direction}, {seq} {direction}")),
@@ -213,7 +213,7 @@ mod tests {
         let range = source.ranges(filter, &span, direction).remove(0);
         let mut more = range.within(&span);
         more.join(&source.residual(filter, &owner));
-        let (sql, values) = range.statement(&more, (key, direction), 51);
+        let (sql, values) = range.statement(&more, Sort { key, direction }, 51);
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = statement.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
         steps.collect::<rusqlite::Result<_>>().unwrap()
