@@ -4,6 +4,8 @@ use crate::domain::permission::{Permission as P, PermissionSet};
 
 /// The longest role name, in characters.
 pub const MAX_ROLE_NAME: usize = 40;
+/// The regular expression of role names, for schemas. [`is_role_name`] accepts exactly what it matches.
+pub const ROLE_NAME_PATTERN: &str = "^[a-z][a-z0-9_-]{0,39}$";
 
 /// Every built-in role with its permissions. They cannot be changed.
 pub const BUILT_IN: &[(&str, PermissionSet)] = &[
@@ -47,7 +49,7 @@ pub fn built_in(name: &str) -> Option<PermissionSet> {
     BUILT_IN.iter().find(|(role, _)| *role == name).map(|&(_, permissions)| permissions)
 }
 
-/// Whether a custom role may have this name. It must match `[a-z][a-z0-9_-]{0,39}`.
+/// Whether a custom role may have this name.
 pub fn is_role_name(name: &str) -> bool {
     name.len() <= MAX_ROLE_NAME
         && name.starts_with(|c: char| c.is_ascii_lowercase())

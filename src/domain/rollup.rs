@@ -96,6 +96,17 @@ pub struct ItemSale {
     pub sums: ItemSums,
 }
 
+/// The rank of a dimension in a report. Ranks are sorted by value; the other fields decide between equal values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// The value that the report sorts by, smallest first.
+    pub value: i128,
+    /// The number of the user or SKU in the database.
+    pub dimension: i64,
+    /// The currency of the value.
+    pub currency: Currency,
+}
+
 /// What an order counts for; nothing before it is placed.
 pub fn of_order(order: &Order) -> impl Iterator<Item = Sale> {
     let sale = |at, sums| Sale { at, currency: order.currency, user_id: order.user_id, sums };

@@ -5,7 +5,6 @@ mod analytics;
 mod as_text;
 mod audit;
 mod event;
-mod idempotency;
 mod order;
 mod transaction;
 mod user;
@@ -17,7 +16,6 @@ pub use analytics::{
 pub use as_text::AsText;
 pub use audit::AuditView;
 pub use event::EventView;
-pub use idempotency::IdempotencyKeyView;
 pub use order::OrderView;
 pub use transaction::TransactionView;
 pub use user::UserView;

@@ -1,23 +1,23 @@
-//! API keys: what they may do, whose they are, and that they end at once.
+//! API keys: their permissions, their owners and their end.
 
 use crate::support::{Answer, Client, Service};
 use orderd::service::api_keys;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-async fn made(maker: &Client, permissions: &[&str]) -> Answer {
-    maker.post("/v1/api-keys", json!({"name": "export", "permissions": permissions})).await.status(201)
+async fn create_key(creator: &Client, permissions: &[&str]) -> Answer {
+    creator.post("/v1/api-keys", json!({"name": "export", "permissions": permissions})).await.status(201)
 }
 
-fn bearing(maker: &Client, made: &Answer) -> Client {
-    maker.bearing(made["secret"].as_str().unwrap())
+fn client_with(any: &Client, key: &Answer) -> Client {
+    any.bearing(key["secret"].as_str().unwrap())
 }
 
 #[tokio::test]
-async fn a_key_is_shown_once_and_then_by_its_prefix() {
+async fn a_secret_is_shown_once_and_later_only_its_prefix() {
     let service = Service::start().await;
     let admin = service.admin().await;
-    let key = made(&admin, &["orders:read", "analytics:read"]).await;
+    let key = create_key(&admin, &["orders:read", "analytics:read"]).await;
     let secret = key["secret"].as_str().unwrap().to_owned();
     assert!(secret.starts_with("ork_") && secret.starts_with(key["prefix"].as_str().unwrap()));
     let mut expected = key.json().clone();
@@ -30,7 +30,7 @@ async fn a_key_is_shown_once_and_then_by_its_prefix() {
     assert_eq!(listed["data"], json!([plain]));
     assert!(!listed.text().contains(&secret));
 
-    let program = bearing(&admin, &key);
+    let program = client_with(&admin, &key);
     service.pass(Duration::from_mins(1));
     let me = program.get("/v1/auth/me").await.ok();
     let mut used = plain.clone();
@@ -46,21 +46,21 @@ async fn a_key_is_shown_once_and_then_by_its_prefix() {
 }
 
 #[tokio::test]
-async fn when_a_key_was_used_survives_a_restart() {
+async fn the_last_use_of_a_key_survives_a_restart() {
     let service = Service::start().await;
     let admin = service.admin().await;
-    bearing(&admin, &made(&admin, &["orders:read"]).await).get("/v1/orders").await.ok();
+    client_with(&admin, &create_key(&admin, &["orders:read"]).await).get("/v1/orders").await.ok();
     api_keys::keep_last_use(&service.app()).await.unwrap();
     service.reopen().await;
     assert_eq!(admin.get("/v1/api-keys").await.ok()["data"][0]["last_used_at"], "2026-06-15T12:00:00.000Z");
 }
 
 #[tokio::test]
-async fn a_key_does_what_its_maker_still_may() {
+async fn a_key_may_do_only_what_its_owner_still_may() {
     let service = Service::start().await;
     let admin = service.admin().await;
     let second = service.person("second", "admin").await;
-    let program = bearing(&second, &made(&second, &["orders:read", "users:read"]).await);
+    let program = client_with(&second, &create_key(&second, &["orders:read", "users:read"]).await);
     program.get("/v1/users").await.ok();
     admin.patch(&format!("/v1/users/{}", second.id), json!({"role": "analyst"})).await.ok();
     program.get("/v1/users").await.status(403);
@@ -74,11 +74,11 @@ async fn a_key_does_what_its_maker_still_may() {
 }
 
 #[tokio::test]
-async fn keys_end_when_they_are_revoked_or_over() {
+async fn revoked_and_expired_keys_are_refused() {
     let service = Service::start().await;
     let admin = service.admin().await;
-    let key = made(&admin, &["orders:read"]).await;
-    let program = bearing(&admin, &key);
+    let key = create_key(&admin, &["orders:read"]).await;
+    let program = client_with(&admin, &key);
     admin.delete(&format!("/v1/api-keys/{}", key.id())).await.no_content();
     program.get("/v1/orders").await.status(401).problem("unauthenticated");
     admin.delete(&format!("/v1/api-keys/{}", key.id())).await.status(404);
@@ -88,39 +88,39 @@ async fn keys_end_when_they_are_revoked_or_over() {
     brief.status(422).faults(&[("#/expires_at", "too_small")]);
     let brief = admin.post("/v1/api-keys", body("2026-06-15T14:01:00+02:00")).await.status(201);
     assert_eq!(brief["expires_at"], "2026-06-15T12:01:00.000Z");
-    let program = bearing(&admin, &brief);
+    let program = client_with(&admin, &brief);
     program.get("/v1/orders").await.ok();
     service.pass(Duration::from_mins(1));
     program.get("/v1/orders").await.status(401);
 }
 
 #[tokio::test]
-async fn a_key_holds_no_more_than_whoever_makes_it() {
+async fn a_key_has_no_permission_that_its_creator_lacks() {
     let service = Service::start().await;
     let admin = service.admin().await;
     let body = |permissions: &[&str]| json!({"name": "k", "permissions": permissions});
-    admin.put("/v1/roles/maker", json!({"permissions": ["api_keys:write", "orders:read"]})).await.created();
-    let maker = service.person("maker", "maker").await;
-    maker.post("/v1/api-keys", body(&["users:read"])).await.status(403).problem("permission_not_held");
+    admin.put("/v1/roles/creator", json!({"permissions": ["api_keys:write", "orders:read"]})).await.created();
+    let creator = service.person("creator", "creator").await;
+    creator.post("/v1/api-keys", body(&["users:read"])).await.status(403).problem("permission_not_held");
     let own = admin.post("/v1/api-keys", body(&["orders:read", "orders:read_own"])).await.status(422);
     own.faults(&[("#/permissions/1", "invalid_value")]);
     admin.post("/v1/api-keys", body(&["orders:burn"])).await.status(422);
     service.manager().await.post("/v1/api-keys", body(&["orders:read"])).await.status(403).problem("forbidden");
 
-    let factory = bearing(&admin, &made(&admin, &["api_keys:write", "orders:read"]).await);
+    let factory = client_with(&admin, &create_key(&admin, &["api_keys:write", "orders:read"]).await);
     factory.post("/v1/api-keys", body(&["users:read"])).await.status(403).problem("permission_not_held");
     let child = factory.post("/v1/api-keys", body(&["orders:read"])).await.status(201);
     assert_eq!(child["created_by"], admin.id);
 }
 
 #[tokio::test]
-async fn a_key_acts_for_its_maker_where_nobody_may_act_on_themselves() {
+async fn a_key_counts_as_its_owner_where_users_may_not_change_themselves() {
     let service = Service::start().await;
     let admin = service.admin().await;
-    let program = bearing(&admin, &made(&admin, &["users:read", "users:write"]).await);
+    let program = client_with(&admin, &create_key(&admin, &["users:read", "users:write"]).await);
     let path = format!("/v1/users/{}", admin.id);
     program.patch(&path, json!({"role": "staff"})).await.status(403).problem("own_role_or_status");
-    // It lacks most of what an administrator holds, so it cannot make itself one by a password either.
+    // It lacks most permissions of an administrator, so it may not set the password of one either.
     let second = service.person("second", "admin").await;
     let body = json!({"password": "quite another private phrase"});
     program.patch(&format!("/v1/users/{}", second.id), body).await.status(403).problem("permission_not_held");
@@ -132,7 +132,7 @@ async fn keys_are_listed_newest_first() {
     let admin = service.admin().await;
     let mut ids: Vec<Value> = vec![];
     for _ in 0..3 {
-        ids.insert(0, made(&admin, &["orders:read"]).await["id"].clone());
+        ids.insert(0, create_key(&admin, &["orders:read"]).await["id"].clone());
     }
     let listed = admin.walk("/v1/api-keys?limit=1").await;
     assert_eq!(listed.iter().map(|key| key["id"].clone()).collect::<Vec<_>>(), ids);

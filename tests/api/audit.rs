@@ -1,4 +1,4 @@
-//! The audit trail: everything that concerns access or money is in it, and nothing secret is.
+//! The audit trail: it contains every change of access and money, and no secrets.
 
 use crate::support::{PASSWORD, Service, order_of};
 use orderd::store::{Store, audit};
@@ -10,7 +10,7 @@ fn actions(entries: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_deed_leaves_an_entry() {
+async fn every_change_of_access_or_money_is_recorded() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     let path = format!("/v1/users/{}", ada.id);
@@ -58,7 +58,7 @@ async fn every_deed_leaves_an_entry() {
 }
 
 #[tokio::test]
-async fn it_is_filtered_by_who_what_and_when() {
+async fn the_trail_is_filtered_by_actor_action_and_time() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     service.pass(Duration::from_hours(1));
@@ -83,12 +83,13 @@ async fn it_is_filtered_by_who_what_and_when() {
 }
 
 #[tokio::test]
-async fn failures_and_denials_are_in_it_and_cannot_fill_it() {
+async fn failures_and_denials_are_recorded_up_to_a_limit() {
     let service = Service::with(&[("limits.login_per_minute", "0")]).await;
     let (admin, ada) = (service.admin().await, service.customer().await);
-    let nobody = service.anonymous();
-    let attempt =
-        |email: String| nobody.post("/v1/auth/login", json!({"email": email, "password": "a wrong but long phrase"}));
+    let anonymous = service.anonymous();
+    let attempt = |email: String| {
+        anonymous.post("/v1/auth/login", json!({"email": email, "password": "a wrong but long phrase"}))
+    };
     attempt("customer@example.com".to_owned()).await.status(401);
     ada.get("/v1/users").await.status(403);
     let trail = admin.get("/v1/audit?limit=2").await.ok();
@@ -109,7 +110,7 @@ async fn failures_and_denials_are_in_it_and_cannot_fill_it() {
 }
 
 #[tokio::test]
-async fn a_changed_or_missing_entry_is_found() {
+async fn a_changed_or_missing_entry_is_detected() {
     let service = Service::start().await;
     service.customer().await;
     let verify = || service.app().store.read_blocking("test", audit::verify).unwrap();
@@ -117,9 +118,9 @@ async fn a_changed_or_missing_entry_is_found() {
     service.stop().await;
     let raw = rusqlite::Connection::open(service.path()).unwrap();
     raw.execute_batch("DROP TRIGGER audit_is_not_changed; DROP TRIGGER audit_is_not_deleted").unwrap();
-    raw.execute_batch("CREATE TABLE kept AS SELECT * FROM audit WHERE seq = 3").unwrap();
+    raw.execute_batch("CREATE TABLE original AS SELECT * FROM audit WHERE seq = 3").unwrap();
     let found = || Store::inspect(&service.path(), audit::verify).unwrap().unwrap();
-    let spoilt = [
+    let damages = [
         "occurred_at = occurred_at + 1",
         "actor = 'system'",
         "action = 'x'",
@@ -131,10 +132,10 @@ async fn a_changed_or_missing_entry_is_found() {
         "hash = zeroblob(32)",
         "id = zeroblob(16)",
     ];
-    for column in spoilt {
-        raw.execute_batch(&format!("UPDATE audit SET {column} WHERE seq = 3")).unwrap();
-        assert_eq!(found(), Some(3), "{column}");
-        raw.execute_batch("INSERT OR REPLACE INTO audit SELECT * FROM kept").unwrap();
+    for damage in damages {
+        raw.execute_batch(&format!("UPDATE audit SET {damage} WHERE seq = 3")).unwrap();
+        assert_eq!(found(), Some(3), "{damage}");
+        raw.execute_batch("INSERT OR REPLACE INTO audit SELECT * FROM original").unwrap();
         assert_eq!(found(), None);
     }
     raw.execute_batch("DELETE FROM audit WHERE seq = 2").unwrap();
@@ -142,7 +143,7 @@ async fn a_changed_or_missing_entry_is_found() {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_kept_or_said() {
+async fn no_secret_is_stored_or_shown() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     let key = admin.post("/v1/api-keys", json!({"name": "k", "permissions": ["orders:read"]})).await.status(201);

@@ -1,7 +1,8 @@
-//! Who may do what: every operation of the table, called by everybody, with its outcome in one reviewed text.
+//! The authorisation matrix: every operation of the table, called by every kind of caller, with the results in one reviewed
+//! snapshot.
 //!
-//! The order in the path belongs to the customer. After a change that is meant to be, run the test with `BLESS=1` in the
-//! environment and review the difference in `snapshots/authz.txt`.
+//! The order in the path belongs to the customer. After an intended change run the test with `BLESS=1` in the environment
+//! and review the difference in `snapshots/authz.txt`.
 
 use crate::support::{
     Answer, Call, Client, Outcome, PASSWORD, Service,
@@ -16,9 +17,9 @@ use orderd::api::{
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt::Write, path::Path};
 
-/// Beside the built-in roles: `clerk` has a custom role that reads orders, `key` is an API key of the administrator's that
-/// reads and makes orders.
-const PEOPLE: [&str; 9] = ["anonymous", "customer", "other", "staff", "analyst", "manager", "admin", "clerk", "key"];
+/// Beside the built-in roles, `clerk` has a custom role that may read orders, and `key` is an API key of the administrator
+/// that may read and create orders.
+const CALLERS: [&str; 9] = ["anonymous", "customer", "other", "staff", "analyst", "manager", "admin", "clerk", "key"];
 
 async fn person(service: &Service, name: &str) -> Client {
     match name {
@@ -27,15 +28,15 @@ async fn person(service: &Service, name: &str) -> Client {
         "other" => service.other_customer().await,
         "key" => {
             let body = json!({"name": "shop", "permissions": ["orders:read", "orders:create"]});
-            let made = service.admin().await.post("/v1/api-keys", body).await.created();
-            service.anonymous().bearing(made["secret"].as_str().unwrap())
+            let key = service.admin().await.post("/v1/api-keys", body).await.created();
+            service.anonymous().bearing(key["secret"].as_str().unwrap())
         }
         role => service.person(role, role).await,
     }
 }
 
-/// What one call is about. Everything is the customer's: an order in a state that lets the operation happen, money on
-/// it, a session; and a role and an API key of nobody in particular.
+/// The objects that a call refers to. The order, its payment and the session belong to the customer; the order is in a
+/// state in which the operation is possible. The role and the API key belong to none of the callers.
 struct Scene {
     service: Service,
     order: Answer,
@@ -66,7 +67,7 @@ async fn prepare(operation: &str) -> Scene {
     Scene { service, order, payment, session, key }
 }
 
-/// The path of `operation` in `scene`.
+/// The path of `operation` with the identifiers of `scene`.
 async fn path(operation: &Operation, scene: &Scene) -> String {
     let id = match operation.path.split('/').nth(2) {
         Some("users") => scene.service.customer().await.id,
@@ -78,12 +79,12 @@ async fn path(operation: &Operation, scene: &Scene) -> String {
     let names = [("{id}", id.as_str()), ("{session_id}", &scene.session), ("{number}", &number)];
     let more = [("{external_ref}", "ref"), ("{key}", "mine"), ("{name}", "clerk")];
     let path = names.into_iter().chain(more).fold(operation.path.to_owned(), |path, (name, is)| path.replace(name, is));
-    assert!(!path.contains('{'), "say here what {} is about", operation.path);
+    assert!(!path.contains('{'), "add the parameters of {} here", operation.path);
     let needs_days = operation.path.starts_with("/v1/analytics/") && operation.query.is_some();
     if needs_days { path + "?from=2026-06-15&to=2026-06-15" } else { path }
 }
 
-/// A body that the operation takes: the document's example, unless one is needed that fits the scene.
+/// A valid body: one that fits the scene where necessary, or else the example in the OpenAPI document.
 fn body(operation: &Operation, who: &Client) -> Option<Value> {
     let Body::Json { .. } = operation.body else { return None };
     Some(match operation.id {
@@ -130,37 +131,37 @@ pub(super) async fn outcomes_for_an_administrator(operation: &Operation) -> BTre
     scene.service.outcomes()
 }
 
-/// The outcomes of one operation, for each of [`PEOPLE`].
+/// The result of one operation for each of [`CALLERS`].
 async fn outcomes(operation: &Operation) -> Vec<String> {
     let mut outcomes = vec![];
     let (mut scene, mut changed) = (prepare(operation.id).await, false);
-    for name in PEOPLE {
+    for name in CALLERS {
         if changed {
-            // A new service after each change, so that none can spoil the next.
+            // A change could affect the next call, so that one gets a new service.
             scene = prepare(operation.id).await;
         }
         let who = person(&scene.service, name).await;
         if operation.path.ends_with("/{key}") {
-            // A key of the caller's own, where they may do anything that keeps one.
+            // Stores an idempotency key of the caller, if the caller may create orders.
             who.post("/v1/orders", order_of(&[("tea", 1, 1000)])).key("mine").await;
         }
         let answer = call(&who, operation, &scene).await.await;
         changed = operation.method != Method::GET && answer.code() < 300;
-        // What is refused for another reason (a second set-up, 409) is past authorisation, and reviewed as such.
+        // A request that is refused for another reason (409 for a second set-up) has passed authorisation. The review covers it.
         outcomes.push(if answer.code() < 300 { "ok".to_owned() } else { answer.code().to_string() });
     }
     outcomes
 }
 
 #[tokio::test]
-async fn the_matrix_is_the_reviewed_one() {
+async fn the_authorisation_matrix_is_the_reviewed_one() {
     let mut matrix = String::new();
     let row = |matrix: &mut String, cells: &[String]| {
         let (name, rest) = cells.split_first().unwrap();
         let rest: Vec<_> = rest.iter().map(|cell| format!("{cell:<10}")).collect();
         writeln!(matrix, "{}", format!("{name:<28}{}", rest.join("")).trim_end()).unwrap();
     };
-    row(&mut matrix, &[&["operation"], &PEOPLE[..]].concat().iter().map(ToString::to_string).collect::<Vec<_>>());
+    row(&mut matrix, &[&["operation"], &CALLERS[..]].concat().iter().map(ToString::to_string).collect::<Vec<_>>());
     for operation in routes::operations() {
         let cells = [vec![operation.id.to_owned()], outcomes(&operation).await].concat();
         row(&mut matrix, &cells);
@@ -171,13 +172,13 @@ async fn the_matrix_is_the_reviewed_one() {
     }
     let reviewed = std::fs::read_to_string(&file).unwrap_or_default();
     for (now, before) in matrix.lines().zip(reviewed.lines()) {
-        assert_eq!(now, before, "changed; if that is meant, run with BLESS=1 and review the difference");
+        assert_eq!(now, before, "if this change is intended, run with BLESS=1 and review the difference");
     }
-    assert_eq!(matrix.lines().count(), reviewed.lines().count(), "operations came or went:\n{matrix}");
+    assert_eq!(matrix.lines().count(), reviewed.lines().count(), "operations were added or removed:\n{matrix}");
 }
 
 #[test]
-fn what_anybody_may_do_is_a_short_list() {
+fn only_listed_operations_are_anonymous() {
     let operations = routes::operations();
     let anonymous = operations.iter().filter(|operation| operation.access == Access::Anonymous);
     let in_api: Vec<_> = anonymous.filter(|operation| operation.in_api()).map(|operation| operation.id).collect();

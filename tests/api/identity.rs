@@ -1,4 +1,4 @@
-//! Who one is: the first administrator, users, logging in, and tokens.
+//! Identity: the first administrator, users, log-in and access tokens.
 
 use crate::support::{PASSWORD, Service};
 use base64::Engine;
@@ -9,28 +9,28 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
-async fn the_holder_of_the_token_sets_up_once() {
+async fn the_holder_of_the_set_up_token_creates_the_first_administrator_once() {
     let service = Service::start().await;
-    let nobody = service.anonymous();
+    let anonymous = service.anonymous();
     let token = sessions::offer_setup(&service.app()).await.unwrap().unwrap().reveal().to_owned();
     let body = |token: &str, password: &str| json!({"token": token, "email": "Ada@Example.com", "name": "Ada", "password": password});
-    let wrong = nobody.post("/v1/setup", body(&token.replace(&token[8..12], "0000"), PASSWORD)).await.status(401);
+    let wrong = anonymous.post("/v1/setup", body(&token.replace(&token[8..12], "0000"), PASSWORD)).await.status(401);
     wrong.problem("invalid_setup_token");
-    nobody.post("/v1/setup", body("guess", PASSWORD)).await.status(401).problem("invalid_setup_token");
-    let weak = nobody.post("/v1/setup", body(&token, "short")).await.status(422).problem("validation_failed");
+    anonymous.post("/v1/setup", body("guess", PASSWORD)).await.status(401).problem("invalid_setup_token");
+    let weak = anonymous.post("/v1/setup", body(&token, "short")).await.status(422).problem("validation_failed");
     weak.faults(&[("#/password", "too_short")]);
-    let admin = nobody.post("/v1/setup", body(&token, PASSWORD)).await.created();
+    let admin = anonymous.post("/v1/setup", body(&token, PASSWORD)).await.created();
     let expected = json!({"id": admin.id(), "email": "ada@example.com", "name": "Ada", "role": "admin",
         "status": "active", "created_at": "2026-06-15T12:00:00.000Z", "updated_at": "2026-06-15T12:00:00.000Z"});
     assert_eq!(admin.json(), &expected);
-    nobody.post("/v1/setup", body(&token, PASSWORD)).await.status(409).problem("already_set_up");
-    nobody.post("/v1/setup", body("guess", PASSWORD)).await.status(409).problem("already_set_up");
+    anonymous.post("/v1/setup", body(&token, PASSWORD)).await.status(409).problem("already_set_up");
+    anonymous.post("/v1/setup", body("guess", PASSWORD)).await.status(409).problem("already_set_up");
     service.reopen().await;
-    assert!(sessions::offer_setup(&service.app()).await.unwrap().is_none(), "there is a user already");
+    assert!(sessions::offer_setup(&service.app()).await.unwrap().is_none(), "a user exists");
 }
 
 #[tokio::test]
-async fn the_set_up_token_is_good_for_a_day() {
+async fn the_set_up_token_is_valid_for_a_day() {
     let service = Service::start().await;
     let token = sessions::offer_setup(&service.app()).await.unwrap().unwrap().reveal().to_owned();
     service.pass(Duration::from_hours(24));
@@ -39,7 +39,7 @@ async fn the_set_up_token_is_good_for_a_day() {
 }
 
 #[tokio::test]
-async fn logging_in_gives_credentials() {
+async fn logging_in_returns_credentials() {
     let service = Service::with(&[("auth.access_ttl", "15m")]).await;
     let ada = service.customer().await;
     let session = &ada.session;
@@ -51,16 +51,16 @@ async fn logging_in_gives_credentials() {
     assert_eq!(me["user"], session["user"]);
     let permissions = json!(["orders:read_own", "orders:create_own", "orders:update_own", "orders:cancel_own"]);
     assert_eq!(me["permissions"], permissions);
-    // Addresses are compared as e-mail is: in lower case.
+    // E-mail addresses are compared in lower case.
     service.anonymous().log_in("CUSTOMER@example.com", PASSWORD).await.get("/v1/auth/me").await.ok();
 }
 
 #[tokio::test]
-async fn a_refused_log_in_says_nothing_about_why() {
+async fn a_refused_log_in_does_not_reveal_the_reason() {
     let service = Service::start().await;
     service.customer().await;
-    let nobody = service.anonymous();
-    let mut said = vec![];
+    let anonymous = service.anonymous();
+    let mut refusals = vec![];
     for (email, password) in [
         ("customer@example.com", "another long and private phrase"),
         ("nobody@example.com", PASSWORD),
@@ -68,44 +68,45 @@ async fn a_refused_log_in_says_nothing_about_why() {
         ("customer@example.com", ""),
     ] {
         let body = json!({"email": email, "password": password});
-        let call = nobody.post("/v1/auth/login", body).header("x-request-id", "same");
+        let call = anonymous.post("/v1/auth/login", body).header("x-request-id", "same");
         let answer = call.await;
         if password.is_empty() {
             answer.status(422);
         } else {
-            said.push(answer.status(401).problem("invalid_credentials").text().to_owned());
+            refusals.push(answer.status(401).problem("invalid_credentials").text().to_owned());
         }
     }
-    assert!(said.windows(2).all(|pair| pair[0] == pair[1]), "{said:?}");
+    assert!(refusals.windows(2).all(|pair| pair[0] == pair[1]), "{refusals:?}");
 }
 
 #[tokio::test]
-async fn after_five_failures_each_attempt_has_to_wait() {
+async fn after_five_failures_a_log_in_must_wait() {
     let service = Service::start().await;
     service.customer().await;
-    let nobody = service.anonymous();
-    let attempt =
-        |password: &str| nobody.post("/v1/auth/login", json!({"email": "customer@example.com", "password": password}));
+    let anonymous = service.anonymous();
+    let attempt = |password: &str| {
+        anonymous.post("/v1/auth/login", json!({"email": "customer@example.com", "password": password}))
+    };
     for _ in 0..5 {
         attempt("a wrong but long phrase").await.status(401);
     }
     let delayed = attempt(PASSWORD).await.status(429).problem("login_delayed");
     let wait: u64 = delayed.header("retry-after").parse().unwrap();
     assert!((1..=60).contains(&wait), "{delayed}");
-    // Others are not concerned, and an attempt inside the delay does not lengthen it.
+    // Other accounts are not delayed, and an attempt during the delay does not lengthen it.
     service.anonymous().log_in("admin@example.com", PASSWORD).await;
     service.pass(Duration::from_secs(wait));
     attempt(PASSWORD).await.ok();
 }
 
 #[tokio::test]
-async fn an_address_may_fail_a_number_of_times_a_minute() {
+async fn an_address_may_fail_a_limited_number_of_log_ins_a_minute() {
     let service = Service::with(&[("limits.login_per_minute", "3")]).await;
     service.customer().await;
-    let nobody = service.anonymous();
+    let anonymous = service.anonymous();
     let attempt = |i: usize, address: &str| {
         let body = json!({"email": format!("nobody{i}@example.com"), "password": PASSWORD});
-        nobody.post("/v1/auth/login", body).from(address)
+        anonymous.post("/v1/auth/login", body).from(address)
     };
     for i in 0..3 {
         attempt(i, "198.51.100.7").await.status(401);
@@ -118,7 +119,7 @@ async fn an_address_may_fail_a_number_of_times_a_minute() {
 }
 
 #[tokio::test]
-async fn an_access_token_ends() {
+async fn an_access_token_expires() {
     let service = Service::with(&[("auth.access_ttl", "15m")]).await;
     let ada = service.customer().await;
     service.pass(14 * MINUTE);
@@ -129,7 +130,7 @@ async fn an_access_token_ends() {
 }
 
 #[tokio::test]
-async fn tokens_survive_a_restart_but_not_tampering() {
+async fn tokens_survive_a_restart_and_altered_ones_are_refused() {
     let service = Service::start().await;
     let ada = service.customer().await;
     service.reopen().await;
@@ -162,7 +163,7 @@ async fn tokens_survive_a_restart_but_not_tampering() {
 }
 
 #[tokio::test]
-async fn users_are_made_by_who_may_and_seen_by_who_may() {
+async fn creating_and_reading_users_needs_permission() {
     let service = Service::start().await;
     let (admin, manager, ada) = (service.admin().await, service.manager().await, service.customer().await);
     let body = |email: &str, role: &str| json!({"email": email, "name": "Grace", "role": role, "password": "another long phrase"});

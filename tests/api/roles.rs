@@ -1,10 +1,10 @@
-//! Roles of the operator's own.
+//! Custom roles.
 
 use crate::support::Service;
 use serde_json::json;
 
 #[tokio::test]
-async fn built_in_roles_are_listed_with_ones_own_and_cannot_be_changed() {
+async fn built_in_roles_are_listed_and_cannot_be_changed() {
     let service = Service::start().await;
     let admin = service.admin().await;
     let put = admin.put("/v1/roles/night-shift", json!({"permissions": ["orders:transition", "orders:read"]})).await;
@@ -27,7 +27,7 @@ async fn built_in_roles_are_listed_with_ones_own_and_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn a_role_counts_at_once_for_everybody_who_has_it() {
+async fn a_changed_role_applies_at_once_to_all_its_users() {
     let service = Service::start().await;
     let admin = service.admin().await;
     let put = |permissions: &[&str]| admin.put("/v1/roles/night", json!({"permissions": permissions}));

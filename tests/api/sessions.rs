@@ -1,4 +1,4 @@
-//! Sessions: continuing, listing and ending them, and that each end is felt by the next request.
+//! Sessions: refreshing, listing and ending them. An ended session is refused from the next request on.
 
 use crate::support::{Client, PASSWORD, Service};
 use serde_json::json;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 const NEW_PASSWORD: &str = "quite another private phrase";
 
-/// What this refresh token gives.
-async fn refreshed(service: &Service, token: &str) -> crate::support::Answer {
+/// Exchanges a refresh token.
+async fn refresh(service: &Service, token: &str) -> crate::support::Answer {
     service.anonymous().post("/v1/auth/refresh", json!({"refresh_token": token})).await
 }
 
@@ -16,47 +16,47 @@ fn refresh_token(client: &Client) -> &str {
 }
 
 #[tokio::test]
-async fn a_refresh_token_gives_the_next_credentials_of_its_session() {
+async fn a_refresh_token_is_exchanged_for_the_next_credentials() {
     let service = Service::with(&[("auth.access_ttl", "15m")]).await;
     let ada = service.customer().await;
     service.pass(Duration::from_mins(20));
     ada.get("/v1/auth/me").await.status(401);
-    let next = refreshed(&service, refresh_token(&ada)).await.ok();
+    let next = refresh(&service, refresh_token(&ada)).await.ok();
     let plain = ["token_type", "expires_in", "refresh_expires_in", "user"].map(|member| next[member].clone());
     assert_eq!(plain, [json!("Bearer"), json!(900), json!(2_592_000), ada.session["user"].clone()]);
     assert_ne!(next["refresh_token"], ada.session["refresh_token"]);
     let ada = ada.bearing(next["access_token"].as_str().unwrap());
     ada.get("/v1/auth/me").await.ok();
-    let second = refreshed(&service, next["refresh_token"].as_str().unwrap()).await.ok();
+    let second = refresh(&service, next["refresh_token"].as_str().unwrap()).await.ok();
     assert_ne!(second["refresh_token"], next["refresh_token"]);
 }
 
 #[tokio::test]
-async fn the_same_token_gives_the_same_successor_for_ten_seconds() {
+async fn a_used_refresh_token_gets_the_same_successor_for_ten_seconds() {
     let service = Service::start().await;
     let ada = service.customer().await;
-    let first = refreshed(&service, refresh_token(&ada)).await.ok();
+    let first = refresh(&service, refresh_token(&ada)).await.ok();
     service.pass(Duration::from_secs(10));
     service.reopen().await;
-    let again = refreshed(&service, refresh_token(&ada)).await.ok();
+    let again = refresh(&service, refresh_token(&ada)).await.ok();
     assert_eq!(first["refresh_token"], again["refresh_token"]);
     service.pass(Duration::from_millis(1));
-    refreshed(&service, refresh_token(&ada)).await.status(401).problem("invalid_refresh_token");
-    refreshed(&service, first["refresh_token"].as_str().unwrap()).await.status(401);
+    refresh(&service, refresh_token(&ada)).await.status(401).problem("invalid_refresh_token");
+    refresh(&service, first["refresh_token"].as_str().unwrap()).await.status(401);
     ada.get("/v1/auth/me").await.status(401).problem("unauthenticated");
 }
 
 #[tokio::test]
-async fn a_token_used_long_ago_ends_its_session_and_no_other() {
+async fn reusing_an_old_refresh_token_ends_its_session_and_no_other() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     let elsewhere = service.anonymous().log_in("customer@example.com", PASSWORD).await;
     let mut token = refresh_token(&ada).to_owned();
     for _ in 0..3 {
-        token = refreshed(&service, &token).await.ok()["refresh_token"].as_str().unwrap().to_owned();
+        token = refresh(&service, &token).await.ok()["refresh_token"].as_str().unwrap().to_owned();
     }
-    refreshed(&service, refresh_token(&ada)).await.status(401).problem("invalid_refresh_token");
-    refreshed(&service, &token).await.status(401).problem("invalid_refresh_token");
+    refresh(&service, refresh_token(&ada)).await.status(401).problem("invalid_refresh_token");
+    refresh(&service, &token).await.status(401).problem("invalid_refresh_token");
     ada.get("/v1/auth/me").await.status(401);
     elsewhere.get("/v1/auth/me").await.ok();
     let trail = admin.get("/v1/audit?action=auth.refresh").await.ok();
@@ -65,25 +65,25 @@ async fn a_token_used_long_ago_ends_its_session_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_is_no_good_refresh_token_is_refused_in_one_way() {
+async fn all_invalid_refresh_tokens_are_refused_alike() {
     let service = Service::start().await;
     let ada = service.customer().await;
     for token in ["orr_guess", ada.token(), &refresh_token(&ada).to_uppercase(), "x"] {
-        refreshed(&service, token).await.status(401).problem("invalid_refresh_token");
+        refresh(&service, token).await.status(401).problem("invalid_refresh_token");
     }
     service.pass(Duration::from_hours(24 * 30));
-    refreshed(&service, refresh_token(&ada)).await.status(401).problem("invalid_refresh_token");
+    refresh(&service, refresh_token(&ada)).await.status(401).problem("invalid_refresh_token");
 }
 
 #[tokio::test]
-async fn logging_out_ends_the_session_now() {
+async fn logging_out_ends_the_session_at_once() {
     let service = Service::start().await;
     let ada = service.customer().await;
     let elsewhere = service.anonymous().log_in("customer@example.com", PASSWORD).await;
     ada.post("/v1/auth/logout", json!({})).await.no_content();
     ada.get("/v1/auth/me").await.status(401).problem("unauthenticated");
     ada.post("/v1/auth/logout", json!({})).await.status(401);
-    refreshed(&service, refresh_token(&ada)).await.status(401).problem("invalid_refresh_token");
+    refresh(&service, refresh_token(&ada)).await.status(401).problem("invalid_refresh_token");
     elsewhere.get("/v1/auth/me").await.ok();
     service.reopen().await;
     ada.get("/v1/auth/me").await.status(401);
@@ -108,15 +108,15 @@ async fn a_new_password_ends_the_other_sessions() {
     change(PASSWORD, NEW_PASSWORD).await.no_content();
     ada.get("/v1/auth/me").await.ok();
     elsewhere.get("/v1/auth/me").await.status(401);
-    refreshed(&service, refresh_token(&elsewhere)).await.status(401);
-    refreshed(&service, refresh_token(&ada)).await.ok();
-    let nobody = service.anonymous();
-    nobody.post("/v1/auth/login", json!({"email": "customer@example.com", "password": PASSWORD})).await.status(401);
-    nobody.log_in("customer@example.com", NEW_PASSWORD).await;
+    refresh(&service, refresh_token(&elsewhere)).await.status(401);
+    refresh(&service, refresh_token(&ada)).await.ok();
+    let anonymous = service.anonymous();
+    anonymous.post("/v1/auth/login", json!({"email": "customer@example.com", "password": PASSWORD})).await.status(401);
+    anonymous.log_in("customer@example.com", NEW_PASSWORD).await;
 }
 
 #[tokio::test]
-async fn guessing_the_present_password_is_slowed_down() {
+async fn guessing_the_current_password_is_delayed() {
     let service = Service::start().await;
     let ada = service.customer().await;
     let body = json!({"current_password": "a wrong but long phrase", "new_password": NEW_PASSWORD});
@@ -127,7 +127,7 @@ async fn guessing_the_present_password_is_slowed_down() {
 }
 
 #[tokio::test]
-async fn sessions_are_listed_and_ended_by_their_user_and_by_who_may_write_users() {
+async fn sessions_are_managed_by_their_user_and_by_whoever_may_write_users() {
     let service = Service::start().await;
     let (admin, manager, ada) = (service.admin().await, service.manager().await, service.customer().await);
     let path = format!("/v1/users/{}/sessions", ada.id);
@@ -165,7 +165,7 @@ async fn sessions_are_listed_and_ended_by_their_user_and_by_who_may_write_users(
 }
 
 #[tokio::test]
-async fn past_a_hundred_sessions_the_one_used_longest_ago_ends() {
+async fn beyond_a_hundred_sessions_the_least_recently_used_one_ends() {
     let service = Service::start().await;
     let (admin, first) = (service.admin().await, service.customer().await);
     let mut others = vec![];
@@ -175,16 +175,16 @@ async fn past_a_hundred_sessions_the_one_used_longest_ago_ends() {
     }
     service.pass(Duration::from_secs(1));
     let path = format!("/v1/users/{}/sessions?count=true&limit=200", first.id);
-    let refreshed_first = refreshed(&service, refresh_token(&first)).await.ok();
-    let first = first.bearing(refreshed_first["access_token"].as_str().unwrap());
+    let first_credentials = refresh(&service, refresh_token(&first)).await.ok();
+    let first = first.bearing(first_credentials["access_token"].as_str().unwrap());
     let listed = admin.get(&path).await.ok();
     assert_eq!(listed["page"]["total"], 100);
     others[0].get("/v1/auth/me").await.ok();
     let newest = service.anonymous().log_in("customer@example.com", PASSWORD).await;
     others[0].get("/v1/auth/me").await.status(401);
-    refreshed(&service, refresh_token(&others[0])).await.status(401);
-    for still in [&first, &others[1], &newest] {
-        still.get("/v1/auth/me").await.ok();
+    refresh(&service, refresh_token(&others[0])).await.status(401);
+    for active in [&first, &others[1], &newest] {
+        active.get("/v1/auth/me").await.ok();
     }
     admin.get("/v1/auth/me").await.ok();
     assert_eq!(admin.get(&path).await.ok()["page"]["total"], 100);
@@ -197,7 +197,7 @@ async fn past_a_hundred_sessions_the_one_used_longest_ago_ends() {
 }
 
 #[tokio::test]
-async fn a_password_that_changes_during_a_log_in_is_not_good_any_more() {
+async fn a_password_that_changes_during_a_log_in_is_refused() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     for round in 0..20 {

@@ -1,4 +1,4 @@
-//! Changing users: what people may change of themselves, what needs permission, and what nobody may.
+//! Changing users: what users may change themselves, what needs a permission, and what nobody may change.
 
 use crate::support::{Client, PASSWORD, Service};
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ fn path(of: &Client) -> String {
     format!("/v1/users/{}", of.id)
 }
 
-/// Somebody with a role of these permissions.
-async fn person_who_may(service: &Service, name: &str, permissions: &[&str]) -> Client {
+/// A user with a new role of this name with these permissions.
+async fn user_with_permissions(service: &Service, name: &str, permissions: &[&str]) -> Client {
     let admin = service.admin().await;
     let body = json!({"permissions": permissions});
     admin.put(&format!("/v1/roles/{name}"), body).await.created();
@@ -18,7 +18,7 @@ async fn person_who_may(service: &Service, name: &str, permissions: &[&str]) -> 
 }
 
 #[tokio::test]
-async fn everybody_changes_their_own_name_and_nothing_more() {
+async fn users_may_change_their_own_name_and_nothing_else() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     let changed = ada.patch(&path(&ada), json!({"name": "Ada Lovelace"})).await.ok();
@@ -38,7 +38,7 @@ async fn everybody_changes_their_own_name_and_nothing_more() {
 }
 
 #[tokio::test]
-async fn every_fault_of_a_patch_is_named() {
+async fn every_fault_of_a_patch_is_reported() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     let body = json!({"email": "nowhere", "role": "king", "password": "short"});
@@ -61,7 +61,7 @@ async fn every_fault_of_a_patch_is_named() {
 }
 
 #[tokio::test]
-async fn a_changed_role_counts_at_once_and_keeps_the_session() {
+async fn a_changed_role_applies_at_once_and_keeps_the_session() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     ada.get("/v1/users").await.status(403);
@@ -73,24 +73,24 @@ async fn a_changed_role_counts_at_once_and_keeps_the_session() {
 }
 
 #[tokio::test]
-async fn a_disabled_user_is_out_at_once_and_for_as_long() {
+async fn a_disabled_user_is_refused_at_once_and_must_log_in_again() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     admin.patch(&path(&ada), json!({"status": "disabled"})).await.ok();
     ada.get("/v1/auth/me").await.status(401).problem("unauthenticated");
-    let nobody = service.anonymous();
+    let anonymous = service.anonymous();
     let refresh = json!({"refresh_token": ada.session["refresh_token"]});
-    nobody.post("/v1/auth/refresh", refresh.clone()).await.status(401);
-    let login = || nobody.post("/v1/auth/login", json!({"email": "customer@example.com", "password": PASSWORD}));
+    anonymous.post("/v1/auth/refresh", refresh.clone()).await.status(401);
+    let login = || anonymous.post("/v1/auth/login", json!({"email": "customer@example.com", "password": PASSWORD}));
     login().await.status(401).problem("invalid_credentials");
     admin.patch(&path(&ada), json!({"status": "active"})).await.ok();
     ada.get("/v1/auth/me").await.status(401);
-    nobody.post("/v1/auth/refresh", refresh).await.status(401);
+    anonymous.post("/v1/auth/refresh", refresh).await.status(401);
     login().await.ok();
 }
 
 #[tokio::test]
-async fn a_password_set_for_somebody_ends_their_sessions() {
+async fn setting_the_password_of_a_user_ends_their_sessions() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     let answer = admin.patch(&path(&ada), json!({"password": NEW_PASSWORD})).await.ok();
@@ -100,11 +100,11 @@ async fn a_password_set_for_somebody_ends_their_sessions() {
 }
 
 #[tokio::test]
-async fn the_last_active_admin_stays() {
+async fn the_last_active_administrator_cannot_be_removed() {
     let service = Service::start().await;
     let admin = service.admin().await;
     let all = ["users:read", "users:write"];
-    let clerk = person_who_may(&service, "clerk", &all).await;
+    let clerk = user_with_permissions(&service, "clerk", &all).await;
     clerk.patch(&path(&admin), json!({"status": "disabled"})).await.status(409).problem("last_admin");
     admin.patch(&path(&admin), json!({"status": "disabled"})).await.status(403).problem("own_role_or_status");
     admin.patch(&path(&admin), json!({"role": "customer"})).await.status(403).problem("own_role_or_status");
@@ -115,11 +115,12 @@ async fn the_last_active_admin_stays() {
 }
 
 #[tokio::test]
-async fn nobody_hands_out_what_they_do_not_hold() {
+async fn nobody_grants_permissions_that_they_do_not_hold() {
     let service = Service::start().await;
     let (admin, staff) = (service.admin().await, service.staff().await);
     let clerk =
-        person_who_may(&service, "clerk", &["users:read", "users:write", "roles:write", "orders:read_own"]).await;
+        user_with_permissions(&service, "clerk", &["users:read", "users:write", "roles:write", "orders:read_own"])
+            .await;
     let new = |role: &str| json!({"email": "n@example.com", "name": "N", "role": role, "password": PASSWORD});
     clerk.post("/v1/users", new("admin")).await.status(403).problem("permission_not_held");
     clerk.patch(&path(&staff), json!({"role": "analyst"})).await.status(403).problem("permission_not_held");
@@ -130,7 +131,7 @@ async fn nobody_hands_out_what_they_do_not_hold() {
         .problem("permission_not_held");
     clerk.put("/v1/roles/reader", json!({"permissions": ["users:read", "orders:read_own"]})).await.created();
     clerk.post("/v1/users", new("reader")).await.created();
-    // Whoever could set somebody's password or address could act as them.
+    // Whoever sets the password or address of a user could log in as that user.
     for body in [json!({"password": NEW_PASSWORD}), json!({"email": "mine@example.com"})] {
         clerk.patch(&path(&admin), body.clone()).await.status(403).problem("permission_not_held");
         clerk.patch(&path(&staff), body).await.status(403).problem("permission_not_held");
@@ -139,7 +140,7 @@ async fn nobody_hands_out_what_they_do_not_hold() {
 }
 
 #[tokio::test]
-async fn a_change_sent_again_with_its_key_happens_once() {
+async fn a_change_repeated_with_its_key_happens_once() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     let first = admin.patch(&path(&ada), json!({"name": "Ada", "password": NEW_PASSWORD})).key("k").await.ok();
@@ -150,11 +151,11 @@ async fn a_change_sent_again_with_its_key_happens_once() {
     let other = admin.patch(&path(&ada), json!({"password": PASSWORD, "name": "Ada"})).key("k").await;
     other.status(422).problem("idempotency_key_reused");
     let nothing = admin.patch(&path(&ada), json!({"name": "Ada"})).await.ok();
-    assert_eq!(nothing.text(), first.text(), "nothing changed");
+    assert_eq!(nothing.text(), first.text(), "an unchanged user keeps its version");
 }
 
 #[tokio::test]
-async fn lists_count_when_asked() {
+async fn lists_are_counted_on_request() {
     let service = Service::start().await;
     let (admin, _, _) = (service.admin().await, service.staff().await, service.customer().await);
     assert_eq!(admin.get("/v1/users?limit=1").await.ok()["page"].get("total"), None::<&Value>);
@@ -163,26 +164,26 @@ async fn lists_count_when_asked() {
 }
 
 #[tokio::test]
-async fn an_outdated_hash_is_renewed_at_the_next_log_in() {
+async fn an_outdated_hash_is_replaced_at_the_next_log_in() {
     use argon2::PasswordHasher;
     use orderd::{domain::id::Identifier, store::users};
     let service = Service::start().await;
     let id = Identifier::parse(&service.customer().await.id).unwrap();
-    let present = || service.app().store.read_blocking("test", |tx| users::password_hash(tx, id)).unwrap().unwrap();
+    let stored_hash = || service.app().store.read_blocking("test", |tx| users::password_hash(tx, id)).unwrap().unwrap();
     let params = argon2::Params::new(8, 1, 1, None).unwrap();
     let old = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x10, params);
     let old = old.hash_password(PASSWORD.as_bytes()).unwrap().to_string();
     let stored = old.clone();
     service.app().store.write("test", move |tx| users::set_password(tx, id, &stored)).await.unwrap();
     service.anonymous().log_in("customer@example.com", PASSWORD).await;
-    let renewed = present();
-    assert!(old.contains("v=16") && renewed.contains("v=19"), "{old} {renewed}");
+    let new_hash = stored_hash();
+    assert!(old.contains("v=16") && new_hash.contains("v=19"), "{old} {new_hash}");
     service.anonymous().log_in("customer@example.com", PASSWORD).await;
-    assert_eq!(present(), renewed);
+    assert_eq!(stored_hash(), new_hash);
 }
 
 #[tokio::test]
-async fn lists_of_who_may_do_what_are_exported_too() {
+async fn lists_of_users_roles_keys_and_audit_entries_are_exported() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     let key = json!({"name": "=1+1", "permissions": ["orders:read", "users:read"]});
@@ -202,7 +203,7 @@ async fn lists_of_who_may_do_what_are_exported_too() {
 }
 
 #[tokio::test]
-async fn an_orders_history_and_money_are_counted_too() {
+async fn the_events_and_transactions_of_an_order_are_counted_on_request() {
     let service = Service::start().await;
     let admin = service.admin().await;
     let order = admin.places(crate::support::order_of(&[("tea", 2, 1250)])).await.created().id();

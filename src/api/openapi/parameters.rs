@@ -5,6 +5,7 @@ use crate::{
         input::entity_tag,
         operation::{Idempotency, Operation, Versioning},
     },
+    auth::policy::{MAX_ROLE_NAME, ROLE_NAME_PATTERN},
     domain::id::{Identifier, KeyId, OrderId, SessionId, TransactionId, UserId},
 };
 use schemars::SchemaGenerator;
@@ -31,7 +32,7 @@ fn path_parameter(path: &str, name: &str) -> Value {
             ("The order's external reference.", json!({"type": "string", "minLength": 1, "maxLength": 255}))
         }
         ("key", _) => ("The idempotency key, as the client sent it.", text(1, 255, "^[!-~]*$")),
-        ("name", _) => ("The role.", text(1, 40, "^[a-z][a-z0-9_-]{0,39}$")),
+        ("name", _) => ("The role.", text(1, MAX_ROLE_NAME, ROLE_NAME_PATTERN)),
         _ => ("The identifier.", json!({"type": "string", "minLength": 1})),
     };
     json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})

@@ -1,10 +1,13 @@
 //! Sessions, roles and API keys, as clients see them.
 
 use super::AsText;
-use crate::domain::{
-    id::{KeyId, SessionId, UserId},
-    permission::Permission,
-    time::Timestamp,
+use crate::{
+    auth::policy::ROLE_NAME_PATTERN,
+    domain::{
+        id::{KeyId, SessionId, UserId},
+        permission::Permission,
+        time::Timestamp,
+    },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -34,7 +37,7 @@ pub struct SessionView {
 #[schemars(rename = "Role")]
 pub struct RoleView {
     /// The name of the role.
-    #[schemars(regex(pattern = "^[a-z][a-z0-9_-]{0,39}$"))]
+    #[schemars(regex(pattern = ROLE_NAME_PATTERN))]
     pub name: String,
     /// The permissions of the role.
     pub permissions: Vec<AsText<Permission>>,

@@ -1,7 +1,7 @@
 //! Domain values as text in a document, with the schema of that text.
 
 use crate::domain::{
-    audit::Outcome,
+    audit::AuditOutcome,
     event::EventType,
     id::{AuditId, EventId, Identifier, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId},
     money::Currency,
@@ -67,7 +67,17 @@ macro_rules! words {
 }
 
 identifiers!(AuditId, EventId, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId);
-words!(EventType, Kind, OrderStatus, Outcome, PaymentStatus, Permission, TransactionStatus, Transition, UserStatus);
+words!(
+    EventType,
+    Kind,
+    OrderStatus,
+    AuditOutcome,
+    PaymentStatus,
+    Permission,
+    TransactionStatus,
+    Transition,
+    UserStatus
+);
 
 impl Text for Timestamp {
     fn schema() -> Schema {

@@ -1,7 +1,7 @@
 //! An entry of the audit trail as clients see it.
 
 use super::AsText;
-use crate::domain::{audit::Outcome, id::AuditId, time::Timestamp, trace::TraceId};
+use crate::domain::{audit::AuditOutcome, id::AuditId, time::Timestamp, trace::TraceId};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ pub struct AuditView {
     #[schemars(with = "AsText<TraceId>")]
     pub trace_id: Option<AsText<TraceId>>,
     /// How it ended.
-    pub outcome: AsText<Outcome>,
+    pub outcome: AsText<AuditOutcome>,
     /// What changed, without secrets.
     pub changes: Map<String, Value>,
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         money::Currency,
-        rollup::{ItemSums, Sums},
+        rollup::{ItemSums, Rank, Sums},
     },
     error::Result,
     store::ReadTx,
@@ -40,17 +40,6 @@ impl RankingQuery {
 /// Weights are small numbers such as 1 and −1.
 fn as_weights(values: &Values) -> Weights {
     std::array::from_fn(|i| i64::try_from(values[i]).unwrap_or_default())
-}
-
-/// The position of a dimension in a ranking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank {
-    /// The weighted sum of the dimension's totals.
-    pub value: i128,
-    /// The dimension: a user or a SKU.
-    pub dimension: i64,
-    /// The currency.
-    pub currency: Currency,
 }
 
 /// Dimensions in order, with their totals.

@@ -164,8 +164,8 @@ impl IndexRange {
     }
 
     fn statement(&self, more: &Conditions, sort: Sort, limit: usize) -> (String, Vec<Value>) {
-        let (seq, direction) = (self.rows.seq(), if sort.1 == Direction::Ascending { "ASC" } else { "DESC" });
-        let (value, order) = match sort.0 {
+        let (seq, direction) = (self.rows.seq(), if sort.direction == Direction::Ascending { "ASC" } else { "DESC" });
+        let (value, order) = match sort.key {
             SortKey::Created => (seq, format!("{seq} {direction}")),
             SortKey::Updated => ("o.updated_at", format!("o.updated_at {direction}, {seq} {direction}")),
             SortKey::Total => ("o.total_amount", format!("o.total_amount {direction}, {seq} {direction}")),

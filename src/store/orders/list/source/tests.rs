@@ -18,7 +18,7 @@ fn plan(filter: &Filter, key: SortKey) -> Vec<String> {
     let range = source.ranges(filter, &span, direction).remove(0);
     let mut more = range.within(&span);
     more.join(&source.residual(filter, &owner));
-    let (sql, values) = range.statement(&more, (key, direction), 51);
+    let (sql, values) = range.statement(&more, Sort { key, direction }, 51);
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let steps = statement.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
     steps.collect::<rusqlite::Result<_>>().unwrap()
