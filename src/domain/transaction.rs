@@ -11,9 +11,9 @@ use super::{
 /// The direction in which money goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// From the customer.
+    /// Money from the customer.
     Payment,
-    /// To the customer.
+    /// Money to the customer.
     Refund,
 }
 
@@ -119,16 +119,16 @@ impl Transaction {
 /// Sums over the transactions of an order, or over a payment and its refunds, in minor units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Succeeded payments.
+    /// The sum of succeeded payments.
     pub paid: i64,
-    /// Succeeded refunds.
+    /// The sum of succeeded refunds.
     pub refunded: i64,
-    /// Pending refunds.
+    /// The sum of pending refunds.
     pub pending_refunds: i64,
 }
 
 impl Held {
-    /// What can still be refunded.
+    /// The amount that can still be refunded.
     pub fn refundable(self) -> i64 {
         self.paid - self.refunded - self.pending_refunds
     }
