@@ -229,7 +229,7 @@ CREATE TABLE transactions (
                     CHECK (credit_amount >= 0 AND (kind = 'refund' OR credit_amount = 0)),
   credit_tax_amount INTEGER NOT NULL CONSTRAINT credit_includes_its_tax
                     CHECK (credit_tax_amount BETWEEN 0 AND credit_amount),
-  credit_taxes TEXT NOT NULL,                                         -- JSON; src/store/transactions/credit.rs has the forms
+  credit_taxes TEXT NOT NULL,                                         -- JSON; src/store/transactions/credits.rs has the forms
   items        TEXT,                                                  -- JSON: the goods that came back
   provider     TEXT,
   provider_ref TEXT,

@@ -1,7 +1,9 @@
 //! Orders: their contents, the state machine of their status, and what can be changed in each status.
 
+mod money;
 mod parts;
 
+pub use money::TooMuchPaid;
 pub use parts::{Item, NetAndTax, OrderFee, OrderTax, Returns};
 
 use super::{

@@ -1,9 +1,9 @@
-//! What an order or a transaction counts for in the figures, and when. A change counts as taking the old one out and
-//! putting the new one in, so that no kind of change can be forgotten.
+//! What an order or a transaction adds to the rollups, and at which time. A change subtracts the old order and adds the new
+//! one, so that no kind of change can be forgotten.
 //!
-//! What happened on a day stays on that day. A cancellation takes back what the order still came to: its total less its
-//! credits. If one of these credits is reversed later, the order comes to more, and that is cancelled on the day of the
-//! reversal: the day of the cancellation keeps its amounts.
+//! What is undone counts against the day on which it is undone, so that no earlier day changes. A cancellation takes back
+//! what the order comes to then: its total less its credits. If one of these credits is reversed later, the order would come
+//! to more; this is cancelled on the day of the reversal.
 
 #[cfg(test)]
 mod tests;
@@ -16,25 +16,25 @@ use super::{
     transaction::{Kind, PaymentStatus, Transaction, TransactionStatus},
 };
 
-/// Sums over orders and transactions, in orders and in minor units. Amounts have 53 bits, and no number of them is too
-/// many.
+/// Sums over orders and transactions: numbers of orders, and amounts in minor units. An amount has 53 bits, so no number of
+/// them overflows a sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Orders placed.
+    /// The number of orders placed.
     pub orders_placed: i128,
-    /// Orders cancelled after placing.
+    /// The number of orders cancelled after they were placed.
     pub orders_cancelled: i128,
-    /// Present totals of the orders placed.
+    /// The present totals of the orders placed.
     pub booked: i128,
-    /// Tax in these totals.
+    /// The present tax of the orders placed.
     pub tax: i128,
-    /// Credits of succeeded refunds.
+    /// The credits of succeeded refunds.
     pub credited: i128,
-    /// Tax in these credits.
+    /// The tax in these credits.
     pub credited_tax: i128,
-    /// What the orders cancelled after placing came to: their totals less their credits.
+    /// The totals of the orders cancelled after they were placed, less their credits.
     pub cancelled: i128,
-    /// Tax in that.
+    /// The tax in these amounts.
     pub cancelled_tax: i128,
     /// Succeeded payments.
     pub paid: i128,
@@ -43,36 +43,36 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds `other`, `times` of it: 1 to put in, −1 to take out.
-    pub fn add(&mut self, other: &Self, times: i64) {
-        let times = i128::from(times);
-        self.orders_placed += other.orders_placed * times;
-        self.orders_cancelled += other.orders_cancelled * times;
-        self.booked += other.booked * times;
-        self.tax += other.tax * times;
-        self.credited += other.credited * times;
-        self.credited_tax += other.credited_tax * times;
-        self.cancelled += other.cancelled * times;
-        self.cancelled_tax += other.cancelled_tax * times;
-        self.paid += other.paid * times;
-        self.refunded += other.refunded * times;
+    /// Adds `other` if `sign` is 1, subtracts it if `sign` is −1.
+    pub fn add(&mut self, other: &Self, sign: i64) {
+        let sign = i128::from(sign);
+        self.orders_placed += other.orders_placed * sign;
+        self.orders_cancelled += other.orders_cancelled * sign;
+        self.booked += other.booked * sign;
+        self.tax += other.tax * sign;
+        self.credited += other.credited * sign;
+        self.credited_tax += other.credited_tax * sign;
+        self.cancelled += other.cancelled * sign;
+        self.cancelled_tax += other.cancelled_tax * sign;
+        self.paid += other.paid * sign;
+        self.refunded += other.refunded * sign;
     }
 }
 
-/// What something counts for at one instant.
+/// What an order or a transaction adds to the sums at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sale {
-    /// When it counts.
+    /// When it counts: when the order was placed or cancelled, or the money moved.
     pub at: Timestamp,
-    /// In which currency.
+    /// The currency of the amounts.
     pub currency: Currency,
-    /// For whom, if for anybody.
+    /// The owner of the order.
     pub user_id: Option<UserId>,
-    /// How much.
+    /// What it adds.
     pub sums: Sums,
 }
 
-/// Net amounts and taxes at one rate, less what was credited and cancelled of them.
+/// Sums by tax rate of the orders placed, less what was credited and cancelled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaxSums {
     /// Amounts without tax.
@@ -81,55 +81,51 @@ pub struct TaxSums {
     pub tax: i128,
 }
 
-/// What something counts for at one instant and one tax rate.
+/// What an order or a transaction adds to the sums of one tax rate at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaxSale {
-    /// When it counts.
+    /// When it counts, as in [`Sale`].
     pub at: Timestamp,
-    /// In which currency.
+    /// The currency of the amounts.
     pub currency: Currency,
-    /// At which rate; none for items and fees without a rate.
+    /// `None` for items and fees without a rate.
     pub rate: Option<TaxRate>,
-    /// How much.
+    /// What it adds.
     pub sums: TaxSums,
 }
 
-/// An order by its present status, counted when it was placed.
+/// An order in the counts by status. It counts at the time at which it was placed, with its present status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct StatusEntry {
-    /// When the order was placed.
     pub at: Timestamp,
-    /// Its currency.
     pub currency: Currency,
-    /// Its status.
     pub status: OrderStatus,
-    /// Its payment status.
     pub payment_status: PaymentStatus,
-    /// Its total.
     pub total: i64,
 }
 
 /// Sums over the lines of orders, without the goods that came back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ItemSums {
-    /// Pieces.
+    /// The number of pieces.
     pub quantity: i128,
-    /// Orders that have such a line.
+    /// The number of orders that have such a line.
     pub orders: i128,
-    /// Totals of the lines.
+    /// The totals of the lines.
     pub total: i128,
 }
 
-/// What a line of an order counts for.
+/// What a line of an order adds to the sums of its SKU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemSale {
     /// When the order was placed.
     pub at: Timestamp,
-    /// What was sold.
+    /// The SKU of the line.
     pub sku: String,
-    /// In which currency.
+    /// The currency of the total.
     pub currency: Currency,
-    /// How much.
+    /// What it adds.
     pub sums: ItemSums,
 }
 
@@ -144,7 +140,7 @@ pub struct Rank {
     pub currency: Currency,
 }
 
-/// What an order counts for; nothing before it is placed.
+/// What an order adds to the sums. A draft adds nothing.
 pub fn of_order(order: &Order) -> impl Iterator<Item = Sale> {
     let sale = |at, sums| Sale { at, currency: order.currency, user_id: order.user_id, sums };
     let (total, tax) = (order.totals.total, order.totals.tax);
@@ -153,11 +149,10 @@ pub fn of_order(order: &Order) -> impl Iterator<Item = Sale> {
         sale(at, sums)
     });
     let cancelled = cancelled_at(order).map(|at| {
-        let (cancelled, cancelled_tax) = (total - order.credited_amount, tax - order.credited_tax_amount);
         let sums = Sums {
             orders_cancelled: 1,
-            cancelled: cancelled.into(),
-            cancelled_tax: cancelled_tax.into(),
+            cancelled: (total - order.credited_amount).into(),
+            cancelled_tax: (tax - order.credited_tax_amount).into(),
             ..Sums::default()
         };
         sale(at, sums)
@@ -165,12 +160,12 @@ pub fn of_order(order: &Order) -> impl Iterator<Item = Sale> {
     placed.into_iter().chain(cancelled)
 }
 
-/// When an order that had been placed was cancelled.
+/// When the order was cancelled, if it had been placed.
 fn cancelled_at(order: &Order) -> Option<Timestamp> {
     order.placed_at.and(order.cancelled_at)
 }
 
-/// What an order counts for by tax rate; nothing before it is placed.
+/// What an order adds to the sums by tax rate. A draft adds nothing.
 pub fn taxes_of_order(order: &Order) -> impl Iterator<Item = TaxSale> {
     let sale = |at, tax: &OrderTax, net: i64, amount: i64| {
         let sums = TaxSums { net: net.into(), tax: amount.into() };
@@ -188,32 +183,32 @@ pub fn taxes_of_order(order: &Order) -> impl Iterator<Item = TaxSale> {
     placed.chain(cancelled)
 }
 
-/// Whether the lines of an order count as sold: from when it is placed until it is cancelled.
+/// Whether the lines of an order count as sold: it was placed and is not cancelled.
 pub fn sells(order: &Order) -> bool {
     order.placed_at.is_some() && order.status != OrderStatus::Cancelled
 }
 
-/// What the lines of an order count for. Lines of which everything came back count for nothing, and an order with two
-/// lines of one SKU counts once for it.
+/// What the lines of an order add to the sums by SKU. Two lines with one SKU count as one order. A line of which all goods
+/// came back adds nothing.
 pub fn of_items(order: &Order) -> impl Iterator<Item = ItemSale> {
     let at = order.placed_at.filter(|_| sells(order));
     let sale = move |at, (i, item): (usize, &Item)| {
         let sku = &item.line.sku;
-        let is_first = order.items[..i].iter().all(|earlier| earlier.line.sku != *sku || left(earlier) == 0);
-        let sums = ItemSums { quantity: left(item).into(), orders: is_first.into(), total: total_left(item) };
+        let is_first = order.items[..i].iter().all(|earlier| earlier.line.sku != *sku || kept(earlier) == 0);
+        let sums = ItemSums { quantity: kept(item).into(), orders: is_first.into(), total: kept_total(item) };
         ItemSale { at, sku: sku.clone(), currency: order.currency, sums }
     };
-    let sold = move |at| order.items.iter().enumerate().filter(|(_, item)| left(item) > 0).map(move |i| sale(at, i));
+    let sold = move |at| order.items.iter().enumerate().filter(|(_, item)| kept(item) > 0).map(move |i| sale(at, i));
     at.into_iter().flat_map(sold)
 }
 
-/// Pieces of a line that did not come back.
-fn left(item: &Item) -> i64 {
+/// The number of pieces of a line that did not come back.
+fn kept(item: &Item) -> i64 {
     item.line.quantity - item.returns.quantity
 }
 
 /// The total of a line without the share of the goods that came back.
-fn total_left(item: &Item) -> i128 {
+fn kept_total(item: &Item) -> i128 {
     let total = i128::from(item.totals.total_amount);
     match item.returns.quantity {
         0 => total,
@@ -221,7 +216,7 @@ fn total_left(item: &Item) -> i128 {
     }
 }
 
-/// Where an order stands; nowhere before it is placed.
+/// The entry of an order in the counts by status. A draft has none.
 pub fn status_entry(order: &Order) -> Option<StatusEntry> {
     order.placed_at.map(|at| StatusEntry {
         at,
@@ -232,60 +227,62 @@ pub fn status_entry(order: &Order) -> Option<StatusEntry> {
     })
 }
 
-/// What the figures of a transaction need to know of its order.
+/// What the sums of a transaction depend on besides the transaction: some of its order.
 #[derive(Clone, Copy, Debug)]
-pub struct OfOrder {
-    /// Whose order it is, if anybody's.
+#[allow(missing_docs, reason = "the names say it")]
+pub struct OrderContext {
     pub user_id: Option<UserId>,
-    /// When the order was cancelled.
     pub cancelled_at: Option<Timestamp>,
 }
 
-impl From<&Order> for OfOrder {
+impl From<&Order> for OrderContext {
     fn from(order: &Order) -> Self {
         Self { user_id: order.user_id, cancelled_at: order.cancelled_at }
     }
 }
 
-/// How often a transaction counts at one instant: 1 where it happened, −1 where it was taken back.
+/// An instant at which a transaction counts.
 struct Moment {
     at: Timestamp,
-    /// For its money and its credit.
-    itself: i64,
-    /// For what the cancellation of its order took back, where its credit belongs to that.
-    cancelled: i64,
+    /// 1 if its money and credit count then, −1 if they are taken back, 0 if neither.
+    sign: i64,
+    /// The same for its credit as a part of what the cancellation of its order took back.
+    cancelled_sign: i64,
 }
 
-/// The instants at which a transaction counts; none before it has succeeded.
+/// A succeeded transaction counts when the money moved. One that was reversed is taken back at the time of the reversal.
+///
+/// A cancellation takes back the total less the present credits. A credit that was reversed is not among these. If it was
+/// reversed after the cancellation, it was still among them then: it is taken off the time of the cancellation, and is
+/// cancelled at the time of the reversal.
 fn moments(transaction: &Transaction, cancelled_at: Option<Timestamp>) -> impl Iterator<Item = Moment> {
     let has_moved = matches!(transaction.status, TransactionStatus::Succeeded | TransactionStatus::Reversed);
-    let booked = Moment { at: transaction.occurred_at, itself: 1, cancelled: 0 };
-    // The present credits of the order, which its cancellation left out, no longer have a reversed one. So the day of an
-    // earlier cancellation counts too much by it, which belongs to the day of the reversal.
+    let moved = has_moved.then_some(Moment { at: transaction.occurred_at, sign: 1, cancelled_sign: 0 });
     let reversed_at = transaction.reversed_at;
     let cancelled_before = cancelled_at.filter(|cancelled| reversed_at.is_some_and(|reversed| reversed >= *cancelled));
-    let reversed = reversed_at.map(|at| Moment { at, itself: -1, cancelled: cancelled_before.is_some().into() });
-    let moved_on = cancelled_before.map(|at| Moment { at, itself: 0, cancelled: -1 });
-    [has_moved.then_some(booked), reversed, moved_on].into_iter().flatten()
+    let cancelled_sign = cancelled_before.map_or(0, |_| 1);
+    let reversed = reversed_at.map(|at| Moment { at, sign: -1, cancelled_sign });
+    let taken_off = cancelled_before.map(|at| Moment { at, sign: 0, cancelled_sign: -1 });
+    [moved, reversed, taken_off].into_iter().flatten()
 }
 
-/// What a transaction counts for; nothing before it has succeeded.
-pub fn of_transaction(transaction: &Transaction, order: OfOrder) -> impl Iterator<Item = Sale> {
-    let (credit, credit_tax) = (i128::from(transaction.credit_amount()), i128::from(transaction.credit_tax_amount()));
-    let amount = i128::from(transaction.amount);
+/// What a transaction adds to the sums.
+pub fn of_transaction(transaction: &Transaction, order: OrderContext) -> impl Iterator<Item = Sale> {
+    let [amount, credit, credit_tax] =
+        [transaction.amount, transaction.credit_amount(), transaction.credit_tax_amount()].map(i128::from);
     let (paid, refunded) = match transaction.kind {
         Kind::Payment => (amount, 0),
         Kind::Refund => (0, amount),
     };
-    let sale = move |Moment { at, itself, cancelled }| {
-        let (itself, cancelled) = (i128::from(itself), i128::from(cancelled));
+    let sale = move |Moment { at, sign, cancelled_sign }| {
+        let [sign, cancelled_sign] = [sign, cancelled_sign].map(i128::from);
         let sums = Sums {
-            paid: paid * itself,
-            refunded: refunded * itself,
-            credited: credit * itself,
-            credited_tax: credit_tax * itself,
-            cancelled: credit * cancelled,
-            cancelled_tax: credit_tax * cancelled,
+            paid: paid * sign,
+            refunded: refunded * sign,
+            credited: credit * sign,
+            credited_tax: credit_tax * sign,
+            cancelled: credit * cancelled_sign,
+            cancelled_tax: credit_tax * cancelled_sign,
             ..Sums::default()
         };
         Sale { at, currency: transaction.currency, user_id: order.user_id, sums }
@@ -293,13 +290,14 @@ pub fn of_transaction(transaction: &Transaction, order: OfOrder) -> impl Iterato
     moments(transaction, order.cancelled_at).map(sale).filter(|sale| sale.sums != Sums::default())
 }
 
-/// What the credit of a transaction takes away by tax rate; nothing before it has succeeded.
-pub fn taxes_of_transaction(transaction: &Transaction, order: OfOrder) -> impl Iterator<Item = TaxSale> {
-    moments(transaction, order.cancelled_at).flat_map(move |Moment { at, itself, cancelled }| {
-        let times = -i128::from(itself + cancelled);
-        let credited = transaction.credit_taxes.iter().filter(move |_| times != 0);
+/// What the credit of a transaction adds to the sums by tax rate.
+pub fn taxes_of_transaction(transaction: &Transaction, order: OrderContext) -> impl Iterator<Item = TaxSale> {
+    moments(transaction, order.cancelled_at).flat_map(move |Moment { at, sign, cancelled_sign }| {
+        // What is credited or cancelled is less for the tax office.
+        let sign = -i128::from(sign + cancelled_sign);
+        let credited = transaction.credit_taxes.iter().filter(move |_| sign != 0);
         credited.map(move |line| {
-            let sums = TaxSums { net: times * i128::from(line.net_amount), tax: times * i128::from(line.tax_amount) };
+            let sums = TaxSums { net: sign * i128::from(line.net_amount), tax: sign * i128::from(line.tax_amount) };
             TaxSale { at, currency: transaction.currency, rate: line.rate, sums }
         })
     })

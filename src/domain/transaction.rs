@@ -1,4 +1,4 @@
-//! Payments and refunds: what they are, how their status may change, and what an order's money adds up to.
+//! Payments and refunds: what they are, how their status may change, and what an order's payments add up to.
 
 use super::{
     id::{ItemId, OrderId, TransactionId},
@@ -8,27 +8,27 @@ use super::{
     time::Timestamp,
 };
 
-/// Which way the money goes.
+/// The direction in which money goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// From the customer.
+    /// Money from the customer.
     Payment,
-    /// To the customer.
+    /// Money to the customer.
     Refund,
 }
 
-/// Where a transaction stands.
+/// The status of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionStatus {
-    /// Announced; counts against what can be refunded, but in no figure.
+    /// The money will move. A pending refund reserves money, credit and goods; no figure counts it.
     Pending,
-    /// The money has moved.
+    /// The money moved.
     Succeeded,
-    /// The money has not moved. Final.
+    /// The money did not move. Final.
     Failed,
-    /// Withdrawn before it moved. Final.
+    /// Withdrawn before the money moved. Final.
     Voided,
-    /// Taken back after it had succeeded, because it was booked by mistake. Final.
+    /// It succeeded, but was recorded by mistake. Final.
     Reversed,
 }
 
@@ -41,95 +41,113 @@ string_enum!(TransactionStatus {
     Reversed "reversed",
 });
 
-/// A payment or refund as it is recorded.
+impl TransactionStatus {
+    /// The statuses that can follow this one.
+    pub const fn next(self) -> &'static [Self] {
+        match self {
+            Self::Pending => &[Self::Succeeded, Self::Failed, Self::Voided],
+            Self::Succeeded => &[Self::Reversed],
+            Self::Failed | Self::Voided | Self::Reversed => &[],
+        }
+    }
+}
+
+/// A stored payment or refund. Amounts are minor units.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it where there is no comment")]
 pub struct Transaction {
-    /// Its identifier.
     pub id: TransactionId,
-    /// The order that it belongs to.
     pub order_id: OrderId,
-    /// Which way the money goes.
+    pub order_number: Option<i64>,
     pub kind: Kind,
-    /// Where it stands.
     pub status: TransactionStatus,
-    /// Minor units, > 0; of a refund that credits something also 0.
+    /// Money that moves. 0 only for a refund that credits without paying anything back.
     pub amount: i64,
-    /// How much less the order owes because of a refund, by rate.
+    /// For a refund: how much less the order owes, by rate in the order of the order's taxes.
     pub credit_taxes: Vec<TaxLine>,
-    /// The goods that came back with a refund.
+    /// For a refund: the goods that came back.
     pub items: Vec<ReturnedItem>,
     /// The order's.
     pub currency: Currency,
-    /// Who moves the money, such as `stripe`.
+    /// The company that moves the money, such as `stripe`.
     pub provider: Option<String>,
-    /// The provider's own identifier; unique with provider and kind.
+    /// The provider's identifier of the transaction.
     pub provider_ref: Option<String>,
-    /// For a refund: the payment that it gives back.
+    /// For a refund: the payment that it refunds.
     pub payment_id: Option<TransactionId>,
-    /// Why, for people.
+    /// For people.
     pub reason: Option<String>,
-    /// When the money moved, according to whoever recorded it.
+    /// When the money moved, according to the caller.
     pub occurred_at: Timestamp,
-    /// When it was recorded here.
     pub recorded_at: Timestamp,
-    /// When it was taken back.
+    /// When the transaction stopped counting, if it was reversed.
     pub reversed_at: Option<Timestamp>,
 }
 
-/// Goods that came back with a refund, and their part of its credit. Amounts are minor units.
+/// Goods of a line that came back with a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub struct ReturnedItem {
+    /// The line.
     pub item_id: ItemId,
+    /// At least 1.
     pub quantity: i64,
+    /// The part of the refund's credit that is for these goods.
     pub credit_amount: i64,
+    /// Tax in that part.
     pub credit_tax_amount: i64,
 }
 
 impl Transaction {
-    /// How much less the order owes because of it, in minor units.
+    /// How much less the order owes.
     pub fn credit_amount(&self) -> i64 {
         self.credit_taxes.iter().map(TaxLine::total).sum()
     }
 
-    /// Tax in the credit, in minor units.
+    /// Tax in the credit.
     pub fn credit_tax_amount(&self) -> i64 {
         self.credit_taxes.iter().map(|line| line.tax_amount).sum()
     }
+
+    /// The refund without its credit. The goods still come back.
+    #[must_use]
+    pub fn without_credit(&self) -> Self {
+        let uncredited = |item: &ReturnedItem| ReturnedItem { credit_amount: 0, credit_tax_amount: 0, ..*item };
+        Self { credit_taxes: vec![], items: self.items.iter().map(uncredited).collect(), ..self.clone() }
+    }
 }
 
-/// Sums over transactions, of an order or of one payment, in minor units.
+/// Sums over the transactions of an order, or over a payment and its refunds, in minor units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Succeeded payments.
+    /// The sum of succeeded payments.
     pub paid: i64,
-    /// Succeeded refunds.
+    /// The sum of succeeded refunds.
     pub refunded: i64,
-    /// Pending refunds.
+    /// The sum of pending refunds.
     pub pending_refunds: i64,
 }
 
 impl Held {
-    /// What can still be refunded.
+    /// The amount that can still be refunded.
     pub fn refundable(self) -> i64 {
         self.paid - self.refunded - self.pending_refunds
     }
 }
 
-/// How the payments of an order stand, derived from three sums.
+/// How the payments of an order stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PaymentStatus {
-    /// Nothing was paid.
+    /// No money is held, and some is owed.
     Unpaid,
-    /// Less than the total was paid.
+    /// Less is held than is owed.
     PartiallyPaid,
-    /// Exactly the total was paid.
+    /// As much is held as is owed.
     Paid,
-    /// More than the total was paid.
+    /// More is held than is owed.
     Overpaid,
-    /// Some of what was paid was refunded.
+    /// As much is held as is owed, after refunds that credited something.
     PartiallyRefunded,
-    /// All of what was paid was refunded.
+    /// All that was paid was refunded.
     Refunded,
 }
 

@@ -42,6 +42,7 @@ pub enum Field {
     Item(usize, ItemField),
     Metadata,
     NewPassword,
+    OccurredAt,
     OrderDiscountAmount,
     Password,
     PaymentId,

@@ -1,8 +1,6 @@
 //! Payments and refunds, and sums of their amounts.
 
-mod credit;
-
-pub(super) use credit::{parse_items, parse_taxes};
+pub(super) mod credits;
 
 use super::{
     ReadTx, WriteTx,
@@ -12,7 +10,7 @@ use crate::{
     domain::{
         id::TransactionId,
         order::Order,
-        rollup::{self, OfOrder},
+        rollup::{self, OrderContext},
         time::Timestamp,
         transaction::{Held, Kind, Transaction, TransactionStatus},
     },
@@ -20,10 +18,9 @@ use crate::{
 };
 use rusqlite::{Row, named_params};
 
-const COLUMNS: &str = "t.id, o.id, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
-    t.provider_ref, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.reason, t.occurred_at,
-    t.recorded_at, t.reversed_at
-    FROM transactions t JOIN orders o ON o.seq = t.order_seq";
+const COLUMNS: &str = "t.id, o.id, o.number, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
+    t.provider_ref, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.reason, t.occurred_at, t.recorded_at,
+    t.reversed_at FROM transactions t JOIN orders o ON o.seq = t.order_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Transaction> {
     read_from(&mut Columns::of(row))
@@ -33,11 +30,12 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
     Ok(Transaction {
         id: columns.id()?,
         order_id: columns.id()?,
+        order_number: columns.take()?,
         kind: columns.parsed(Kind::parse)?,
         status: columns.parsed(TransactionStatus::parse)?,
         amount: columns.take()?,
-        credit_taxes: columns.parsed(parse_taxes)?,
-        items: columns.parsed_or_none(parse_items)?.unwrap_or_default(),
+        credit_taxes: columns.parsed(credits::parse_taxes)?,
+        items: columns.parsed_or_none(credits::parse_items)?.unwrap_or_default(),
         currency: columns.currency()?,
         provider: columns.take()?,
         provider_ref: columns.take()?,
@@ -49,11 +47,13 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
     })
 }
 
-/// Whether a transaction of this kind with this reference of this provider is recorded.
-pub fn is_recorded(tx: &ReadTx<'_>, kind: Kind, provider: Option<&str>, provider_ref: &str) -> Result<bool> {
-    let sql = "SELECT 1 FROM transactions WHERE provider_ref = ?1 AND coalesce(provider, '') = ?2 AND kind = ?3";
-    let found = tx.row(sql, (provider_ref, provider.unwrap_or_default(), kind.name()), |_| Ok(()))?;
-    Ok(found.is_some())
+/// The transaction of this kind with this reference of this provider that is pending or succeeded.
+pub fn by_provider_ref(tx: &ReadTx<'_>, kind: Kind, provider: &str, provider_ref: &str) -> Result<Option<Transaction>> {
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE t.provider_ref = ?1 AND t.provider = ?2 AND t.kind = ?3
+           AND (t.status = 'pending' OR t.status = 'succeeded')"
+    );
+    tx.row(&sql, (provider_ref, provider, kind.name()), read)
 }
 
 /// Inserts a transaction of `order` and adds it to the rollups. The caller has checked that the provider's reference is
@@ -66,14 +66,14 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction) -> Res
     tx.execute(
         "INSERT INTO transactions (seq, id, order_seq, kind, status, amount, credit_amount, credit_tax_amount, credit_taxes,
            items, provider, provider_ref, payment_seq, reason, occurred_at, recorded_at, reversed_at)
-         VALUES (:seq, :id, :order_seq, :kind, :status, :amount, :credit_amount, :credit_tax_amount, :credit_taxes, :items,
-           :provider, :provider_ref, (SELECT seq FROM transactions WHERE id = :payment_id), :reason, :occurred_at,
+         VALUES (:seq, :id, :order_seq, :kind, :status, :amount, :credit_amount, :credit_tax_amount, :credit_taxes,
+           :items, :provider, :provider_ref, (SELECT seq FROM transactions WHERE id = :payment_id), :reason, :occurred_at,
            :recorded_at, :reversed_at)",
         named_params! {
             ":seq": seq, ":id": IdBlob(transaction.id), ":order_seq": order.seq, ":kind": transaction.kind.name(),
             ":status": transaction.status.name(), ":amount": transaction.amount,
             ":credit_amount": transaction.credit_amount(), ":credit_tax_amount": transaction.credit_tax_amount(),
-            ":credit_taxes": credit::taxes(&transaction.credit_taxes), ":items": credit::items(&transaction.items),
+            ":credit_taxes": credits::taxes(&transaction.credit_taxes), ":items": credits::items(&transaction.items),
             ":provider": transaction.provider, ":provider_ref": transaction.provider_ref,
             ":payment_id": transaction.payment_id.map(IdBlob), ":reason": transaction.reason,
             ":occurred_at": transaction.occurred_at.millis(), ":recorded_at": transaction.recorded_at.millis(),
@@ -84,18 +84,18 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction) -> Res
     Ok(())
 }
 
-/// Replaces a transaction of `order` that was resolved or reversed, and adds the difference to the rollups.
+/// Replaces a transaction of `order` by its new state, in the rollups too.
 pub fn update(tx: &WriteTx<'_>, order: &Order, before: &Transaction, after: &Transaction) -> Result<()> {
     tx.execute(
         "UPDATE transactions SET status = :status, amount = :amount, credit_amount = :credit_amount,
            credit_tax_amount = :credit_tax_amount, credit_taxes = :credit_taxes, items = :items, reason = :reason,
-           occurred_at = :occurred_at, reversed_at = :reversed_at
-         WHERE id = :id",
+           occurred_at = :occurred_at, reversed_at = :reversed_at WHERE id = :id",
         named_params! {
-            ":status": after.status.name(), ":amount": after.amount, ":credit_amount": after.credit_amount(),
-            ":credit_tax_amount": after.credit_tax_amount(), ":credit_taxes": credit::taxes(&after.credit_taxes),
-            ":items": credit::items(&after.items), ":reason": after.reason, ":occurred_at": after.occurred_at.millis(),
-            ":reversed_at": after.reversed_at.map(Timestamp::millis), ":id": IdBlob(after.id),
+            ":id": IdBlob(after.id), ":status": after.status.name(), ":amount": after.amount,
+            ":credit_amount": after.credit_amount(), ":credit_tax_amount": after.credit_tax_amount(),
+            ":credit_taxes": credits::taxes(&after.credit_taxes), ":items": credits::items(&after.items),
+            ":reason": after.reason, ":occurred_at": after.occurred_at.millis(),
+            ":reversed_at": after.reversed_at.map(Timestamp::millis),
         },
     )?;
     count(tx, order, before, -1);
@@ -111,8 +111,7 @@ pub fn move_to_user(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<(
     Ok(())
 }
 
-/// Counts the reversed refunds of an order again that was cancelled: a credit that is reversed after the cancellation is
-/// cancelled when it is reversed.
+/// Counts the reversed refunds of a cancelled order again: the time of the cancellation decides where their credits count.
 pub fn recount_after_cancellation(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
     let sql = format!("SELECT {COLUMNS} WHERE t.order_seq = ?1 AND t.status = 'reversed' AND t.credit_amount > 0");
     for transaction in tx.rows(&sql, [after.seq], read)? {
@@ -145,10 +144,10 @@ pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> R
     })
 }
 
-/// A transaction with its row number and what the rollups need to know of its order.
+/// A transaction with its row number and what its sums depend on of its order.
 pub(super) struct TransactionRow {
     pub(super) seq: i64,
-    pub(super) order: OfOrder,
+    pub(super) order: OrderContext,
     pub(super) transaction: Transaction,
 }
 
@@ -158,9 +157,17 @@ pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Trans
     tx.rows(&sql, (seq, sql_int(limit)), |row| {
         let mut columns = Columns::of(row);
         let seq = columns.take()?;
-        let order = OfOrder { user_id: columns.id_or_none()?, cancelled_at: columns.instant_or_none()? };
+        let order = OrderContext { user_id: columns.id_or_none()?, cancelled_at: columns.instant_or_none()? };
         Ok(TransactionRow { seq, order, transaction: read_from(&mut columns)? })
     })
+}
+
+/// The pending refunds of an order.
+pub fn pending_refunds(tx: &ReadTx<'_>, order_seq: i64) -> Result<Vec<Transaction>> {
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE t.order_seq = ?1 AND t.kind = 'refund' AND t.status = 'pending' ORDER BY t.seq"
+    );
+    tx.rows(&sql, [order_seq], read)
 }
 
 /// The number of transactions of an order.

@@ -53,6 +53,7 @@ fn pointer(field: Field) -> Cow<'static, str> {
         Field::Item(index, field) => return format!("#/items/{index}/{}", item_member(field)).into(),
         Field::Metadata => "#/metadata",
         Field::NewPassword => "#/new_password",
+        Field::OccurredAt => "#/occurred_at",
         Field::OrderDiscountAmount => "#/order_discount_amount",
         Field::Password => "#/password",
         Field::PaymentId => "#/payment_id",

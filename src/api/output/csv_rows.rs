@@ -118,9 +118,12 @@ impl Row for TransactionRow {
     const COLUMNS: &'static [&'static str] = &[
         "id",
         "order_id",
+        "order_number",
         "kind",
         "status",
         "amount",
+        "credit_amount",
+        "credit_tax_amount",
         "currency",
         "provider",
         "provider_ref",
@@ -128,6 +131,7 @@ impl Row for TransactionRow {
         "reason",
         "occurred_at",
         "recorded_at",
+        "reversed_at",
     ];
 
     fn cells(&self) -> Vec<Cell<'_>> {
@@ -135,9 +139,12 @@ impl Row for TransactionRow {
         vec![
             shown(&transaction.id),
             shown(&transaction.order_id),
+            transaction.order_number.map_or(Cell::Empty, Cell::Number),
             shown(&transaction.kind),
             shown(&transaction.status),
             Cell::Number(transaction.amount),
+            Cell::Number(transaction.credit_amount),
+            Cell::Number(transaction.credit_tax_amount),
             shown(&transaction.currency),
             text(transaction.provider),
             text(transaction.provider_ref),
@@ -145,6 +152,7 @@ impl Row for TransactionRow {
             text(transaction.reason),
             shown(&transaction.occurred_at),
             shown(&transaction.recorded_at),
+            shown_or_empty(transaction.reversed_at.as_ref()),
         ]
     }
 }

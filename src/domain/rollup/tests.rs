@@ -2,7 +2,6 @@ use super::*;
 use crate::domain::{
     credit::{RefundRequest, Return},
     id::{Identifier, ItemId, OrderId, TransactionId},
-    order::NetAndTax,
     pricing::{Cart, Line, Tax, TaxLine, Totals, price},
     transaction::{Held, ReturnedItem},
 };
@@ -76,6 +75,7 @@ impl Books {
         let transaction = Transaction {
             id: TransactionId::from_bytes([0; 16]),
             order_id: self.order.id,
+            order_number: self.order.number,
             kind,
             status: TransactionStatus::Succeeded,
             amount,
@@ -94,9 +94,14 @@ impl Books {
         self.transactions.last_mut().unwrap()
     }
 
+    /// Adds the last transaction to what the order shows.
+    fn put_last(&mut self) {
+        self.order.put_transaction(None, self.transactions.last().unwrap()).unwrap();
+    }
+
     fn pay(&mut self, amount: i64, day: i64) {
         self.book(Kind::Payment, amount, day);
-        self.order.paid_amount += amount;
+        self.put_last();
     }
 
     /// Refunds and credits by the rules, if there is anything to give back.
@@ -114,7 +119,7 @@ impl Books {
         let items = terms.returns.iter().map(item).collect();
         let refund = self.book(Kind::Refund, terms.amount, day);
         (refund.credit_taxes, refund.items) = (terms.taxes, items);
-        self.apply(self.transactions.len() - 1, 1);
+        self.put_last();
     }
 
     fn returns(&mut self, line: usize, quantity: i64, day: i64) {
@@ -122,34 +127,12 @@ impl Books {
     }
 
     fn reverse(&mut self, index: usize, day: i64) {
-        let transaction = &mut self.transactions[index];
-        if transaction.status == TransactionStatus::Succeeded {
-            transaction.status = TransactionStatus::Reversed;
-            transaction.reversed_at = Some(at(day));
-            self.apply(index, -1);
-        }
-    }
-
-    /// Adds a refund to what its order shows, or takes it out.
-    fn apply(&mut self, index: usize, times: i64) {
-        let Transaction { kind, amount, credit_taxes, items, .. } = &self.transactions[index];
-        match kind {
-            Kind::Payment => self.order.paid_amount += times * amount,
-            Kind::Refund => self.order.refunded_amount += times * amount,
-        }
-        for TaxLine { rate, net_amount, tax_amount } in credit_taxes {
-            let tax = self.order.taxes.iter_mut().find(|tax| tax.rate() == *rate).unwrap();
-            let NetAndTax { net_amount: net, tax_amount: in_it } = &mut tax.credited;
-            *net += times * net_amount;
-            *in_it += times * tax_amount;
-            self.order.credited_amount += times * (net_amount + tax_amount);
-            self.order.credited_tax_amount += times * tax_amount;
-        }
-        for part in items {
-            let returns = &mut self.order.items.iter_mut().find(|item| item.id == part.item_id).unwrap().returns;
-            returns.quantity += times * part.quantity;
-            returns.credited_amount += times * part.credit_amount;
-            returns.credited_tax_amount += times * part.credit_tax_amount;
+        let before = self.transactions[index].clone();
+        if before.status == TransactionStatus::Succeeded {
+            let after =
+                Transaction { status: TransactionStatus::Reversed, reversed_at: Some(at(day)), ..before.clone() };
+            self.order.put_transaction(Some(&before), &after).unwrap();
+            self.transactions[index] = after;
         }
     }
 
@@ -161,7 +144,7 @@ impl Books {
 
     /// The sums of each day with any.
     fn days(&self) -> BTreeMap<i64, Sums> {
-        let of_transactions = self.transactions.iter().flat_map(|one| of_transaction(one, OfOrder::from(&self.order)));
+        let of_transactions = self.transactions.iter().flat_map(|one| of_transaction(one, OrderContext::from(&self.order)));
         let mut days: BTreeMap<i64, Sums> = BTreeMap::new();
         for sale in of_order(&self.order).chain(of_transactions) {
             days.entry(sale.at.seconds() / 86_400).or_default().add(&sale.sums, 1);
@@ -172,7 +155,7 @@ impl Books {
 
     /// The sums of each day and rate with any.
     fn taxes(&self) -> BTreeMap<(i64, Option<TaxRate>), TaxSums> {
-        let order = OfOrder::from(&self.order);
+        let order = OrderContext::from(&self.order);
         let of_transactions = self.transactions.iter().flat_map(|one| taxes_of_transaction(one, order));
         let mut taxes: BTreeMap<_, TaxSums> = BTreeMap::new();
         for sale in taxes_of_order(&self.order).chain(of_transactions) {

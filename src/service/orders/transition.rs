@@ -140,7 +140,13 @@ fn enter(tx: &WriteTx<'_>, actor: &Actor, before: &Order, change: StatusChange) 
     }
     after.enter(change.status, tx.now());
     after.updated_at = tx.now();
+    if change.status == OrderStatus::Cancelled {
+        transactions::drop_pending_credits(tx, &mut after)?;
+    }
     orders::update(tx, before, &after)?;
+    if change.status == OrderStatus::Cancelled {
+        rows::recount_after_cancellation(tx, before, &after)?;
+    }
     let event = history::record(tx, actor, EventType::of(change.transition), &after, &OrderView::from(&after))?;
     Ok((after, event))
 }

@@ -4,16 +4,19 @@
 //! forgotten. A column that is missing in an event was added to the schema later, and is compared from the order's next
 //! event on.
 
-mod column;
-
 use super::{Check, unreadable};
 use crate::{
-    domain::time::Timestamp,
+    domain::{
+        id::{Identifier, ItemId, OrderId, TransactionId, UserId},
+        money::TaxRate,
+        pricing::TaxLine,
+        time::Timestamp,
+        transaction::ReturnedItem,
+    },
     error::{Error, Result},
-    store::{ReadTx, sql::store_error},
+    store::{ReadTx, sql::store_error, transactions::credits},
 };
-use column::as_json;
-use rusqlite::Row;
+use rusqlite::{Row, types::ValueRef};
 use serde_json::{Map, Value, json};
 
 const ORDERS: &str = "SELECT * FROM orders ORDER BY seq";
@@ -34,6 +37,8 @@ struct RowsOfOrder {
 
 /// Columns that locate a row and are not in documents.
 const KEY_COLUMNS: [&str; 4] = ["seq", "order_seq", "line", "payment_seq"];
+/// Columns with JSON text.
+const JSON_COLUMNS: [&str; 3] = ["fees", "customer", "metadata"];
 
 /// The first fault in each table.
 #[derive(Default)]
@@ -100,7 +105,7 @@ impl Expected {
                 data.clone_into(&mut document);
                 last_transaction = None;
                 if kind == "order.cancelled" {
-                    transactions.iter_mut().for_each(drop_pending_credit);
+                    drop_pending_credits(&mut transactions);
                 }
             } else {
                 let mut transaction = parse(data)?;
@@ -112,12 +117,12 @@ impl Expected {
         }
         let mut order = parse(&document)?;
         if let Some((changed, at)) = last_transaction {
-            for column in ["version", "payment_status", "paid_amount", "refunded_amount"] {
+            for column in ["version", "payment_status", "paid_amount", "refunded_amount", "credited_amount"] {
                 order.insert(column.to_owned(), changed[column].clone());
             }
             order.insert("updated_at".to_owned(), at.to_string().into());
+            count_returns(&mut order, &transactions);
         }
-        apply_credits(&mut order, &transactions);
         Ok(Self { order, transactions })
     }
 
@@ -146,35 +151,27 @@ fn apply(transactions: &mut Vec<Document>, kind: &str, transaction: Document) {
     }
 }
 
-/// A pending refund of a cancelled order credits nothing.
-fn drop_pending_credit(transaction: &mut Document) {
-    if has_status(transaction, "pending") {
-        for (column, nothing) in
-            [("credit_amount", json!(0)), ("credit_tax_amount", json!(0)), ("credit_taxes", json!([]))]
-        {
-            transaction.entry(column).and_modify(|credit| *credit = nothing);
+/// A cancelled order owes nothing, so its pending refunds credit nothing. They have no event of their own for that.
+fn drop_pending_credits(transactions: &mut [Document]) {
+    for transaction in transactions {
+        if transaction["kind"] == "refund" && transaction["status"] == "pending" {
+            for column in ["credit_amount", "credit_tax_amount"] {
+                transaction.insert(column.to_owned(), 0.into());
+            }
+            transaction.insert("credit_taxes".to_owned(), Value::Array(vec![]));
         }
     }
 }
 
-fn has_status(transaction: &Document, status: &str) -> bool {
-    transaction.get("status").is_some_and(|found| found == status)
-}
-
-/// Sets what the succeeded refunds of an order credited, and the goods that came back with them.
-fn apply_credits(order: &mut Document, transactions: &[Document]) {
-    if order.is_empty() {
-        return;
-    }
-    let succeeded = || transactions.iter().filter(|transaction| has_status(transaction, "succeeded"));
-    let sum = |member: &str| succeeded().filter_map(|transaction| transaction.get(member)?.as_i64()).sum::<i64>();
-    order.insert("credited_amount".to_owned(), sum("credit_amount").into());
-    order.insert("credited_tax_amount".to_owned(), sum("credit_tax_amount").into());
-    let returned = || succeeded().filter_map(|transaction| transaction.get("items")?.as_array()).flatten();
+/// Sets what the order shows of its succeeded refunds, since events of refunds do not repeat all of it.
+fn count_returns(order: &mut Document, transactions: &[Document]) {
+    let refunds = || transactions.iter().filter(|t| t["kind"] == "refund" && t["status"] == "succeeded");
+    let tax: i64 = refunds().filter_map(|refund| refund["credit_tax_amount"].as_i64()).sum();
+    order.insert("credited_tax_amount".to_owned(), tax.into());
     for item in order.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
-        let of_item = returned().filter(|part| part["item_id"] == item["id"]);
-        let quantity: i64 = of_item.filter_map(|part| part["quantity"].as_i64()).sum();
-        item["returned_quantity"] = quantity.into();
+        let returned = refunds().filter_map(|refund| refund["items"].as_array()).flatten();
+        let of_item = returned.filter(|part| part["item_id"] == item["id"]);
+        item["returned_quantity"] = of_item.filter_map(|part| part["quantity"].as_i64()).sum::<i64>().into();
     }
 }
 
@@ -221,4 +218,56 @@ fn row_fault(table: &str, row: &Row<'_>, document: &Document) -> Result<Option<S
         }
     }
     Ok(None)
+}
+
+/// A column's value as it is in documents.
+fn as_json(table: &str, column: &str, value: ValueRef<'_>) -> Result<Value> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(millis) if column.ends_with("_at") => Timestamp::from_millis(millis).to_string().into(),
+        ValueRef::Integer(flag) if column == "prices_include_tax" => (flag != 0).into(),
+        ValueRef::Integer(parts) if column == "tax_rate" => {
+            TaxRate::from_parts(parts).map(|rate| rate.to_string()).into()
+        }
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => number.into(),
+        ValueRef::Text(_) => {
+            let text = value.as_str().map_err(Error::internal)?;
+            match (table, column) {
+                ("transactions", "credit_taxes") => {
+                    return Ok(credits::parse_taxes(text).map_or_else(|| text.into(), taxes));
+                }
+                ("transactions", "items") => return Ok(credits::parse_items(text).map_or_else(|| text.into(), returns)),
+                _ => {}
+            }
+            let document = if JSON_COLUMNS.contains(&column) { serde_json::from_str(text).ok() } else { None };
+            document.unwrap_or_else(|| text.into())
+        }
+        ValueRef::Blob(bytes) => match <[u8; 16]>::try_from(bytes) {
+            Ok(id) => identifier(table, column, id).into(),
+            Err(_) => format!("{} bytes", bytes.len()).into(),
+        },
+    })
+}
+
+fn taxes(lines: Vec<TaxLine>) -> Value {
+    let line = |line: TaxLine| {
+        json!({"tax_rate": line.rate.map(|rate| rate.to_string()), "net_amount": line.net_amount,
+            "tax_amount": line.tax_amount})
+    };
+    lines.into_iter().map(line).collect()
+}
+
+fn returns(items: Vec<ReturnedItem>) -> Value {
+    let item = |item: ReturnedItem| json!({"item_id": item.item_id.to_string(), "quantity": item.quantity});
+    items.into_iter().map(item).collect()
+}
+
+fn identifier(table: &str, column: &str, id: [u8; 16]) -> String {
+    match (table, column) {
+        (_, "user_id") => UserId::from_bytes(id).to_string(),
+        ("orders", _) => OrderId::from_bytes(id).to_string(),
+        ("order_items", _) => ItemId::from_bytes(id).to_string(),
+        _ => TransactionId::from_bytes(id).to_string(),
+    }
 }

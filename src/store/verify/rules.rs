@@ -65,6 +65,16 @@ pub(super) const RULES: &[Rule] = &[
            FROM transactions GROUP BY order_seq) WHERE refunds > payments LIMIT 1",
     },
     Rule {
+        name: "credits_of_refunds",
+        row: "transaction row",
+        sql: "SELECT seq, credit_amount || ' and ' || credit_tax_amount, credit || ' and ' || tax FROM (
+           SELECT seq, credit_amount, credit_tax_amount,
+             (SELECT coalesce(sum((c.value ->> 1) + (c.value ->> 2)), 0) FROM json_each(credit_taxes) c) AS credit,
+             (SELECT coalesce(sum(c.value ->> 2), 0) FROM json_each(credit_taxes) c) AS tax
+           FROM transactions WHERE kind = 'refund')
+         WHERE credit_amount <> credit OR credit_tax_amount <> tax LIMIT 1",
+    },
+    Rule {
         name: "refunds_of_payments",
         row: "transaction row",
         sql: "SELECT seq, refunds, payment FROM (
@@ -79,17 +89,6 @@ pub(super) const RULES: &[Rule] = &[
         sql: "SELECT r.seq, r.payment_seq, 'a payment of the same order' FROM transactions r
          LEFT JOIN transactions p ON p.seq = r.payment_seq
          WHERE r.payment_seq IS NOT NULL AND (p.order_seq, p.kind) IS NOT (r.order_seq, 'payment') LIMIT 1",
-    },
-    Rule {
-        name: "transaction_credits",
-        row: "transaction row",
-        sql: "SELECT seq, concat_ws(' ', credit_amount, credit_tax_amount), concat_ws(' ', total, tax) FROM (
-           SELECT seq, credit_amount, credit_tax_amount,
-             (SELECT coalesce(sum((c.value ->> 1) + (c.value ->> 2)), 0) FROM json_each(t.credit_taxes) c) AS total,
-             (SELECT coalesce(sum(c.value ->> 2), 0) FROM json_each(t.credit_taxes) c) AS tax,
-             (SELECT coalesce(sum(r.value ->> 2), 0) FROM json_each(t.items) r) AS goods
-           FROM transactions t WHERE credit_amount <> 0 OR credit_tax_amount <> 0 OR credit_taxes <> '[]' OR items NOT NULL)
-         WHERE (credit_amount, credit_tax_amount) <> (total, tax) OR goods NOT IN (0, credit_amount) LIMIT 1",
     },
     Rule {
         name: "transaction_rows",

