@@ -243,9 +243,9 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(AB
 
 -- ── Idempotency ────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- For each request that took effect: its key and its response, written in the transaction of the effect. The body of
--- the response is the data of `event_seq`, or `body` if the request made no event. The oldest rows are pruned first, by
--- rowid.
+-- A request that took effect, under the key that it was sent with; written in the transaction of its effect. A repetition
+-- is answered from this row: status and `Location` follow from `outcome` and `resource`, `ETag` from `version`, and the
+-- body is the data of `event_seq`, or `body` if the request recorded no event. The oldest rows are pruned first, by rowid.
 CREATE TABLE idempotency_keys (
   seq         INTEGER PRIMARY KEY,
   principal   BLOB NOT NULL,                                          -- the user or API key that sent the request
@@ -253,13 +253,15 @@ CREATE TABLE idempotency_keys (
   fingerprint BLOB NOT NULL,                                          -- SHA-256 of method, path and body
   method      TEXT NOT NULL,
   path        TEXT NOT NULL,
-  status      INTEGER NOT NULL,
-  location    TEXT,
-  etag        INTEGER,
+  outcome     TEXT NOT NULL CONSTRAINT request_outcome_is_known
+              CHECK (outcome = 'created' OR outcome = 'changed' OR outcome = 'unchanged'),
+  resource    TEXT,                                                   -- identifier of what was created
+  version     INTEGER,                                                -- of the order in the body
   event_seq   INTEGER REFERENCES events (seq),
   body        TEXT,
   request_id  TEXT NOT NULL,
   created_at  INTEGER NOT NULL,
+  CONSTRAINT a_created_resource_is_named CHECK ((outcome = 'created') = (resource IS NOT NULL)),
   CONSTRAINT the_response_has_one_body CHECK ((event_seq IS NULL) <> (body IS NULL))
 ) STRICT;
 -- The look-up at the start of every request with a key; also enforces that a key is used once.

@@ -17,7 +17,7 @@ use orderd::{
         time::{Clock, Timestamp},
     },
     service::{
-        analytics::{self, Basis, Question, RevenueSort},
+        analytics::{self, Basis, Question, RevenueKey, RevenueSort},
         page::PageRequest,
     },
 };
@@ -99,7 +99,7 @@ async fn ask(app: &App, name: &str, question: &Question) -> Outcome<Duration> {
         "status-counts" => drop(analytics::status_counts(app, &actor, question).await?),
         "top-items" => drop(analytics::top_items(app, &actor, question, PAGE).await?),
         _ => {
-            let order = (RevenueSort::Net, Direction::Descending);
+            let order = RevenueSort { key: RevenueKey::Net, direction: Direction::Descending };
             drop(analytics::revenue_by_user(app, &actor, question, order, PageRequest::uncounted(None, PAGE)).await?);
         }
     }

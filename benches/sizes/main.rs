@@ -13,12 +13,12 @@ mod shop;
 use orderd::{
     app::App,
     domain::{
-        listing::{Direction, Filter, SortKey},
+        listing::{Direction, Filter, OrderQuery, Sort, SortKey},
         time::Clock,
     },
     service::{
         demo::{self, Plan},
-        orders::{self, Named},
+        orders::{self, OrderName},
         page::PageRequest,
     },
 };
@@ -95,7 +95,7 @@ async fn read(app: &App, size: usize) -> Outcome<(f64, f64)> {
     let (mut random, mut times, actor) = (fastrand::Rng::with_seed(1), vec![], shop::system());
     let begun = Instant::now();
     for _ in 0..READS {
-        let number = Named::Number(random.i64(1..=i64::try_from(size)?));
+        let number = OrderName::Number(random.i64(1..=i64::try_from(size)?));
         let begun = Instant::now();
         orders::get(app, &actor, &number).await?;
         times.push(begun.elapsed());
@@ -108,10 +108,10 @@ async fn read(app: &App, size: usize) -> Outcome<(f64, f64)> {
 async fn walk(app: &App) -> Outcome<(f64, f64)> {
     let (mut times, mut after) = (vec![], None);
     while times.len() < PAGES {
-        let sort = (SortKey::Created, Direction::Descending);
+        let sort = Sort { key: SortKey::Created, direction: Direction::Descending };
+        let query = OrderQuery { filter: Filter::default(), sort };
         let begun = Instant::now();
-        let page =
-            orders::list(app, &shop::system(), (Filter::default(), sort), PageRequest::uncounted(after, PAGE)).await?;
+        let page = orders::list(app, &shop::system(), query, PageRequest::uncounted(after, PAGE)).await?;
         times.push(begun.elapsed());
         after = page.info.next;
         if after.is_none() {

@@ -21,10 +21,10 @@ use super::{
 use crate::{
     app::App,
     auth::{Actor, Cursor},
-    domain::money::Currency,
+    domain::{money::Currency, rollup::Rank},
     error::{Error, Result},
     service::{
-        analytics::{self, Rank},
+        analytics,
         page::PageRequest,
         views::{Reconciliation, Report},
     },

@@ -1,20 +1,50 @@
-//! Idempotency keys over HTTP: whether a request whose answer was lost took effect.
+//! Idempotency keys over HTTP: whether a request took effect whose response was lost.
 
-use super::input::extract::Segments;
+use super::{input::extract::Segments, output::reply};
 use crate::{
     app::App,
     auth::Actor,
+    domain::time::Timestamp,
     error::{Error, Result},
-    service::{idempotency, views::IdempotencyKeyView},
+    service::{idempotency, views::AsText},
 };
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-/// What became of one of the caller's keys.
+/// A request that took effect under a key.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "IdempotencyKey")]
+pub struct IdempotencyKeyView {
+    /// The key.
+    key: String,
+    /// The request's HTTP method.
+    method: String,
+    /// The request's path.
+    path: String,
+    /// The status that it was answered with.
+    #[schemars(range(min = 200, max = 299))]
+    status: u16,
+    /// When it took effect.
+    created_at: AsText<Timestamp>,
+    /// Where what it made can be read, if it made something.
+    resource: Option<String>,
+}
+
+/// What the caller's request with this key did.
 pub(super) async fn get(
     State(app): State<App>,
     actor: Actor,
     Segments(mut path): Segments,
 ) -> Result<Json<IdempotencyKeyView>> {
     let key = path.remove("key").ok_or_else(Error::absent)?;
-    idempotency::look_up(&app, &actor, &key).await.map(Json)
+    let used = idempotency::find(&app, &actor, &key).await?;
+    Ok(Json(IdempotencyKeyView {
+        key,
+        method: used.method,
+        path: used.path,
+        status: reply::status(used.outcome).as_u16(),
+        created_at: AsText(used.created_at),
+        resource: used.outcome.resource().map(reply::path),
+    }))
 }

@@ -21,8 +21,8 @@ use crate::{
     },
     error::{Error, Result},
     service::{
-        idempotency::Reply,
-        orders::{self, IfMatch, Named},
+        idempotency::Effect,
+        orders::{self, ExpectedVersion, OrderName, Target},
     },
 };
 use axum::{extract::State, http::HeaderMap, response::Response};
@@ -41,7 +41,7 @@ pub(super) async fn create(
     State(app): State<App>,
     actor: Actor,
     Valid { body, attempt }: Valid<CreateOrder>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let new = body.into_order()?;
     orders::create(&app, actor, attempt, new).await
 }
@@ -53,7 +53,7 @@ pub(super) async fn get(
     PathId(id): PathId<OrderId>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    one(&app, &actor, &Named::Id(id), &headers).await
+    one(&app, &actor, &OrderName::Id(id), &headers).await
 }
 
 /// An order by its number.
@@ -65,7 +65,7 @@ pub(super) async fn get_by_number(
 ) -> Result<Response> {
     let digits = path.get("number").filter(|text| text.bytes().all(|c| c.is_ascii_digit()));
     let number = digits.and_then(|text| text.parse().ok()).ok_or_else(Error::absent)?;
-    one(&app, &actor, &Named::Number(number), &headers).await
+    one(&app, &actor, &OrderName::Number(number), &headers).await
 }
 
 /// An order by the caller's own reference.
@@ -76,10 +76,10 @@ pub(super) async fn get_by_ref(
     headers: HeaderMap,
 ) -> Result<Response> {
     let reference = path.remove("external_ref").ok_or_else(Error::absent)?;
-    one(&app, &actor, &Named::ExternalRef(reference), &headers).await
+    one(&app, &actor, &OrderName::ExternalRef(reference), &headers).await
 }
 
-async fn one(app: &App, actor: &Actor, named: &Named, headers: &HeaderMap) -> Result<Response> {
-    let (version, document) = orders::get(app, actor, named).await?;
-    Ok(reply::versioned(document, version, headers))
+async fn one(app: &App, actor: &Actor, name: &OrderName, headers: &HeaderMap) -> Result<Response> {
+    let order = orders::get(app, actor, name).await?;
+    Ok(reply::versioned(order.json, order.version, headers))
 }

@@ -31,8 +31,8 @@ use crate::{
     service::{
         sessions::{Credentials, Me},
         views::{
-            AuditView, DailyRow, EventView, IdempotencyKeyView, KeyView, NewKeyView, OrderView, Page, Reconciliation,
-            Report, RevenueRow, RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
+            AuditView, DailyRow, EventView, KeyView, NewKeyView, OrderView, Page, Reconciliation, Report, RevenueRow,
+            RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
         },
     },
 };
@@ -261,7 +261,7 @@ fn events_and_idempotency_keys() -> Vec<Operation> {
             idempotency::get,
         )
         .signed_in()
-        .returns::<IdempotencyKeyView>(),
+        .returns::<idempotency::IdempotencyKeyView>(),
     ]
 }
 

@@ -7,7 +7,7 @@ use super::{
         list::ListRequest,
         parsed::{InitialStatus, Parsed},
     },
-    output::{csv_rows::TransactionRow, list},
+    output::{csv_rows::TransactionRow, list, reply},
 };
 use crate::{
     app::App,
@@ -19,8 +19,8 @@ use crate::{
     },
     error::{Error, Fault, Result},
     service::{
-        idempotency::Reply,
-        transactions::{self, NewTransaction},
+        idempotency::Effect,
+        transactions::{self, NewTransaction, Resolution},
     },
 };
 use axum::{extract::State, response::Response};
@@ -111,7 +111,7 @@ pub(super) async fn pay(
     actor: Actor,
     PathId(id): PathId<OrderId>,
     Valid { body, attempt }: Valid<CreatePayment>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let new = NewTransaction {
         kind: Kind::Payment,
         status: initial(body.status),
@@ -131,7 +131,7 @@ pub(super) async fn refund(
     actor: Actor,
     PathId(id): PathId<OrderId>,
     Valid { body, attempt }: Valid<CreateRefund>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let new = NewTransaction {
         kind: Kind::Refund,
         status: initial(body.status),
@@ -151,9 +151,9 @@ pub(super) async fn resolve(
     actor: Actor,
     PathId(id): PathId<TransactionId>,
     Valid { body, attempt }: Valid<ResolveTransaction>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let occurred_at = plausible(app.clock.now(), body.occurred_at)?;
-    transactions::resolve(&app, actor, attempt, id, (body.status.0, occurred_at)).await
+    transactions::resolve(&app, actor, attempt, id, Resolution { status: body.status.0, occurred_at }).await
 }
 
 /// Lists an order's payments and refunds, newest first.
@@ -170,6 +170,6 @@ pub(super) async fn of_order(
 }
 
 /// Reads a payment or refund.
-pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId<TransactionId>) -> Result<Reply> {
-    transactions::get(&app, &actor, id).await.map(|document| Reply::new(200, document))
+pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId<TransactionId>) -> Result<Response> {
+    transactions::get(&app, &actor, id).await.map(reply::json)
 }

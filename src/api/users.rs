@@ -14,7 +14,7 @@ use crate::{
     domain::{id::UserId, user::UserStatus},
     error::Result,
     service::{
-        idempotency::Reply,
+        idempotency::Effect,
         users::{self, ChangeUser, NewUser},
         views::UserView,
     },
@@ -50,7 +50,7 @@ pub(super) async fn create(
     State(app): State<App>,
     actor: Actor,
     Valid { body, attempt }: Valid<CreateUser>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let new = NewUser { email: body.email, name: body.name, role: body.role, password: body.password.into() };
     users::create(&app, actor, attempt, new).await
 }
@@ -98,7 +98,7 @@ pub(super) async fn update(
     actor: Actor,
     PathId(id): PathId<UserId>,
     Valid { body, attempt }: Valid<PatchUser>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let change = ChangeUser {
         email: body.email,
         name: body.name,

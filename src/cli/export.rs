@@ -97,7 +97,7 @@ fn write_all(
     let mut after = None;
     loop {
         let request = PageRequest::uncounted(after, BATCH);
-        let page = read_database(database, |tx| orders::part(tx, &export.filter, export.sort, &request))?;
+        let page = read_database(database, |tx| orders::page(tx, &export.query, &request))?;
         output.write_all(&export.encode(page.entries, after)?).map_err(&failed)?;
         if page.info.next.is_none() {
             return output.flush().map_err(&failed);

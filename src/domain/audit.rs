@@ -1,10 +1,10 @@
-//! The audit trail: how an audited action can end, and which entries a list of the trail has.
+//! The audit trail: how an audited action can end, and which entries a list holds.
 
 use super::{string_enum::string_enum, time::Timestamp};
 
 /// How an audited action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AuditOutcome {
     /// It was done.
     Success,
     /// It was tried and failed.
@@ -13,17 +13,17 @@ pub enum Outcome {
     Denied,
 }
 
-string_enum!(Outcome { Success "success", Failure "failure", Denied "denied" });
+string_enum!(AuditOutcome { Success "success", Failure "failure", Denied "denied" });
 
-/// Which entries of the audit trail to list: those that match every part that is given.
+/// A filter of audit entries. An entry passes if it meets every condition; an absent condition is met by all.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
-    /// The actor's identifier, `system` or `anonymous`.
+    /// This actor acted.
     pub actor: Option<String>,
-    /// An operation id.
+    /// The action was this operation.
     pub action: Option<String>,
-    /// Recorded then or later.
+    /// It was recorded at this time or later.
     pub from: Option<Timestamp>,
-    /// Recorded before then.
+    /// It was recorded before this time.
     pub to: Option<Timestamp>,
 }

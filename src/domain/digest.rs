@@ -1,9 +1,8 @@
-//! SHA-256 (FIPS 180-4) over several parts, each preceded by its length so that no two lists of parts
-//! look alike; or over bytes as they come.
+//! SHA-256 (FIPS 180-4) of a list of parts, of a stream of bytes, or of a text.
 
 use sha2::{Digest, Sha256};
 
-/// The digest of `parts`.
+/// The digest of `parts`. Each part is preceded by its length, so that different lists have different digests.
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
@@ -13,23 +12,23 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The digest of bytes that come one piece after the other, as `sha256sum` has it.
+/// The digest of a stream of bytes; equal to the output of `sha256sum`.
 #[derive(Default)]
 pub struct Running(Sha256);
 
 impl Running {
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest of all bytes.
+    /// The digest of all bytes so far.
     pub fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }
 }
 
-/// The SHA-256 of `text` in hexadecimal, as `sha256sum` prints it.
+/// The digest of `text` in hexadecimal; equal to the output of `sha256sum`.
 pub fn hex_sha256(text: &str) -> String {
     use std::fmt::Write;
     Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {

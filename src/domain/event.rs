@@ -1,11 +1,11 @@
-//! The kinds of events: together, in order, they are the history of everything that happened.
+//! The types of events. The events, in order, are the complete history of all orders.
 
 use super::{order::Transition, string_enum::string_enum, transaction::Kind};
 
-/// What happened.
+/// The type of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventType {
-    /// An order was made, as a draft or placed at once.
+    /// An order was created, as a draft or placed at once.
     OrderCreated,
     /// An order was changed.
     OrderUpdated,
@@ -41,7 +41,7 @@ string_enum!(EventType {
 });
 
 impl EventType {
-    /// The event of a transition.
+    /// The type for a transition.
     pub const fn of(transition: Transition) -> Self {
         match transition {
             Transition::Place => Self::OrderPlaced,
@@ -51,7 +51,7 @@ impl EventType {
         }
     }
 
-    /// The event of a new payment or refund.
+    /// The type for a new payment or refund.
     pub const fn recorded(kind: Kind) -> Self {
         match kind {
             Kind::Payment => Self::PaymentRecorded,
@@ -59,7 +59,7 @@ impl EventType {
         }
     }
 
-    /// The event of a pending payment or refund that was resolved.
+    /// The type for a pending payment or refund that was resolved.
     pub const fn updated(kind: Kind) -> Self {
         match kind {
             Kind::Payment => Self::PaymentUpdated,

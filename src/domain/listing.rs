@@ -1,72 +1,89 @@
-//! Which orders a list holds, in which order, and a place in it. How they are found is the store's matter.
+//! Lists of orders: what a list holds, how it is sorted, and a position in it. How the store finds the rows is not known
+//! here.
 
 use super::{id::UserId, money::Currency, order::OrderStatus, time::Timestamp, transaction::PaymentStatus};
 use std::collections::BTreeMap;
 
-/// Which orders are wanted: those that every part allows. Part by part, empty and none mean any.
+/// A filter of orders. An order passes if it meets every condition; an empty or absent condition is met by all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In one of these statuses.
+    /// Its status is one of these.
     pub statuses: Vec<OrderStatus>,
-    /// With payments that stand in one of these ways.
+    /// Its payment status is one of these.
     pub payment_statuses: Vec<PaymentStatus>,
-    /// Whose.
+    /// It belongs to this user.
     pub user_id: Option<UserId>,
-    /// The caller who may see orders of their own only; a caller who is no user has none.
+    /// For a caller who may see only their own orders: it belongs to this user. `Some(None)` is a caller who is no user
+    /// and sees no orders.
     pub visible_to: Option<Option<UserId>>,
-    /// In this currency.
+    /// It is in this currency.
     pub currency: Option<Currency>,
-    /// With this reference.
+    /// It has this reference.
     pub external_ref: Option<String>,
-    /// With a line of this SKU.
+    /// One of its lines has this SKU.
     pub sku: Option<String>,
-    /// Of this total at least.
+    /// Its total is at least this, in minor units.
     pub total_min: Option<i64>,
-    /// Of this total at most.
+    /// Its total is at most this, in minor units.
     pub total_max: Option<i64>,
-    /// Made then or later.
+    /// It was created at this time or later.
     pub created_from: Option<Timestamp>,
-    /// Made before then.
+    /// It was created before this time.
     pub created_to: Option<Timestamp>,
-    /// Last changed then or later.
+    /// It was last changed at this time or later.
     pub updated_from: Option<Timestamp>,
-    /// With these entries.
+    /// Its metadata has all these entries.
     pub metadata: BTreeMap<String, String>,
-    /// With this text, in whatever case, in an item's name, the reference, or the customer's name or e-mail address; or
-    /// of this number.
+    /// This text is its number, or is part of an item's name, the reference, or the customer's name or e-mail address.
+    /// Case does not matter.
     pub text: Option<String>,
 }
 
-/// What a list is ordered by; orders that are equal in that are in the order in which they were made.
+/// The value that a list is sorted by. Orders with equal values are sorted by when they were created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortKey {
-    /// When they were made.
+    /// The time of creation.
     Created,
-    /// When they last changed.
+    /// The time of the last change.
     Updated,
-    /// What they come to.
+    /// The total.
     Total,
 }
 
-/// Which end of a list comes first.
+/// The direction of a sort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// The least.
+    /// The smallest value comes first.
     Ascending,
-    /// The greatest.
+    /// The largest value comes first.
     Descending,
 }
 
-/// The order of a list.
-pub type Sort = (SortKey, Direction);
+/// How a list is sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sort {
+    /// By which value.
+    pub key: SortKey,
+    /// Which end comes first.
+    pub direction: Direction,
+}
 
-/// A place in a list: right after the order in row `seq`.
+/// Which orders a list holds, and in which order.
+#[derive(Clone, Debug)]
+pub struct OrderQuery {
+    /// Which orders.
+    pub filter: Filter,
+    /// In which order.
+    pub sort: Sort,
+}
+
+/// A position in a list: right after the order in row `seq`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// What the list is ordered by, as the order had it when the walk through the list began.
+    /// The value that the list is sorted by, as that order had it when the walk through the list began.
     pub value: i64,
-    /// The order's row.
+    /// The row of that order.
     pub seq: i64,
-    /// The last event when the walk began. Orders that have changed since stay at the places that they had.
+    /// The last event before the walk began. Orders that changed since then keep their positions in this walk.
     pub began: i64,
 }

@@ -1,20 +1,21 @@
-//! Money in whole minor units, currencies of ISO 4217, and tax on amounts. No conversion, no floating point.
+//! Amounts in whole minor units, currencies of ISO 4217, and tax rates. There is no conversion between currencies and no
+//! floating point.
 
 use std::fmt;
 
-/// The largest magnitude of an amount: the largest integer that every JSON reader keeps exact (RFC 8259, section 6).
+/// The largest amount: the largest integer that every JSON reader reads exactly (RFC 8259, section 6).
 pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
 
-/// A sum of intermediate results as an amount, if it is within `0..=MAX_AMOUNT`.
+/// `value` as an amount, if it is in `0..=MAX_AMOUNT`.
 pub fn amount(value: i128) -> Option<i64> {
     i64::try_from(value).ok().filter(|v| (0..=MAX_AMOUNT).contains(v))
 }
 
-/// `dividend / divisor` rounded half away from zero; `divisor` > 0.
+/// `dividend / divisor`, rounded half away from zero. `divisor` must be positive.
 pub fn divide_rounded(dividend: i128, divisor: i128) -> i128 {
     let half = divisor / 2;
     let magnitude = (dividend.abs() + half) / divisor;
-    // With an odd divisor, adding its half rounded down never reaches a tie, and there is none to round.
+    // An odd divisor has no ties, so it does not matter that its half is rounded down.
     magnitude * dividend.signum()
 }
 
@@ -23,14 +24,14 @@ pub fn divide_rounded(dividend: i128, divisor: i128) -> i128 {
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// The currency with this upper-case alphabetic code.
+    /// The currency with this alphabetic code in upper case.
     pub fn parse(code: &str) -> Option<Self> {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
         let known = bytes.iter().all(u8::is_ascii_uppercase) && iso_currency::Currency::from_code(code).is_some();
         known.then_some(Self(bytes))
     }
 
-    /// The currency that was stored under this code: it was known when it was stored.
+    /// The currency with this code from the database. It is not looked up again: it was checked before it was stored.
     pub fn stored(code: &str) -> Option<Self> {
         code.as_bytes().try_into().ok().map(Self)
     }
@@ -40,7 +41,7 @@ impl Currency {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Digits after the decimal point (JPY 0, EUR 2, KWD 3); 0 for units that have none, such as gold.
+    /// Digits after the decimal point (JPY 0, EUR 2, KWD 3). 0 for codes without minor units, such as gold.
     pub fn exponent(self) -> u16 {
         iso_currency::Currency::from_code(self.code()).and_then(iso_currency::Currency::exponent).unwrap_or(0)
     }
@@ -58,15 +59,15 @@ impl fmt::Debug for Currency {
     }
 }
 
-/// A tax rate in percent, 0 to 100 with at most four decimals, kept as it was written.
+/// A tax rate in percent, 0 to 100 with at most four decimals. It keeps the spelling of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaxRate {
     text: String,
-    /// Ten-thousandths of a percent.
+    /// The rate in ten-thousandths of a percent.
     parts: i64,
 }
 
-/// Ten-thousandths of a percent in the whole: 100 × 10,000.
+/// 100 percent in ten-thousandths of a percent.
 const PARTS_OF_WHOLE: i128 = 1_000_000;
 
 impl TaxRate {
@@ -82,7 +83,7 @@ impl TaxRate {
         (i128::from(parts) <= PARTS_OF_WHOLE).then(|| Self { text: text.to_owned(), parts })
     }
 
-    /// As it was written.
+    /// The rate as the caller wrote it.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_outside_the_form_are_refused() {
+    fn malformed_rates_are_refused() {
         for rate in ["", ".", "1.", ".5", "100.0001", "101", "1.23456", "-1", "+1", "1e2", "08", "1,5", " 1"] {
             assert_eq!(TaxRate::parse(rate), None, "{rate}");
         }
@@ -126,17 +127,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn division_is_the_nearest_integer(dividend in -1_000_000_000_i128..1_000_000_000, divisor in 1_i128..10_000) {
+        fn division_rounds_to_the_nearest_integer(dividend in -1_000_000_000_i128..1_000_000_000, divisor in 1_i128..10_000) {
             let quotient = divide_rounded(dividend, divisor);
             let error = (dividend - quotient * divisor).abs() * 2;
             prop_assert!(error <= divisor);
             if error == divisor {
-                prop_assert!((quotient * divisor).abs() > dividend.abs(), "a tie goes away from zero");
+                prop_assert!((quotient * divisor).abs() > dividend.abs(), "a tie is rounded away from zero");
             }
         }
 
         #[test]
-        fn tax_is_within_half_a_unit_and_never_falls(net in 0_i64..1_000_000_000, parts in 0_i64..=1_000_000) {
+        fn tax_is_exact_to_half_a_unit_and_grows_with_the_net(net in 0_i64..1_000_000_000, parts in 0_i64..=1_000_000) {
             let rate = TaxRate::parse(&format!("{}.{:04}", parts / 10_000, parts % 10_000)).unwrap();
             let (tax, exact) = (rate.of(net), i128::from(net) * i128::from(parts));
             prop_assert!((tax * PARTS_OF_WHOLE - exact).abs() * 2 <= PARTS_OF_WHOLE);

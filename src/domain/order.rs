@@ -1,4 +1,4 @@
-//! An order: what it holds, the states of its life, and which change is possible in which.
+//! Orders: their contents, the state machine of their status, and what can be changed in each status.
 
 use super::{
     id::{ItemId, OrderId, UserId},
@@ -10,21 +10,21 @@ use super::{
 };
 use std::collections::BTreeMap;
 
-/// The most entries that `metadata` may have.
+/// The maximum number of entries in `metadata`.
 pub const MAX_METADATA: usize = 50;
 
-/// Where an order stands.
+/// The status of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OrderStatus {
-    /// Being put together: no number, in no figure.
+    /// Not yet placed: it has no number and does not count in reports.
     Draft,
-    /// Placed: numbered, counted, still changeable.
+    /// Placed: it has a number, counts in reports and can still be changed.
     Pending,
-    /// Accepted: what was ordered is fixed.
+    /// Accepted: its items and amounts are fixed.
     Confirmed,
     /// Delivered. Final.
     Fulfilled,
-    /// Called off. Final.
+    /// Cancelled. Final.
     Cancelled,
 }
 
@@ -36,93 +36,90 @@ string_enum!(OrderStatus {
     Cancelled "cancelled",
 });
 
-/// What can be done to an order's status.
+/// An action that changes an order's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Transition {
-    /// Make a draft an order.
     Place,
-    /// Accept it.
     Confirm,
-    /// Deliver it.
     Fulfil,
-    /// Call it off.
     Cancel,
 }
 
 string_enum!(Transition { Place "place", Confirm "confirm", Fulfil "fulfil", Cancel "cancel" });
 
-/// What a transition does in a status.
+/// What a transition does to an order in some status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum TransitionResult {
     /// It leads to this status.
     To(OrderStatus),
-    /// It has happened already: nothing changes.
-    Already,
-    /// It cannot be done.
-    Impossible,
+    /// The order is in that status already: nothing changes.
+    AlreadyThere,
+    /// It is not allowed.
+    NotAllowed,
 }
 
 impl OrderStatus {
-    /// The state machine: every status with every transition.
-    pub const fn step(self, transition: Transition) -> Step {
+    /// The result of `transition` in this status.
+    pub const fn after(self, transition: Transition) -> TransitionResult {
         use OrderStatus::{Cancelled, Confirmed, Draft, Fulfilled, Pending};
         match (self, transition) {
-            (Draft, Transition::Place) => Step::To(Pending),
-            (Pending, Transition::Confirm) => Step::To(Confirmed),
-            (Confirmed, Transition::Fulfil) => Step::To(Fulfilled),
-            (Draft | Pending | Confirmed, Transition::Cancel) => Step::To(Cancelled),
+            (Draft, Transition::Place) => TransitionResult::To(Pending),
+            (Pending, Transition::Confirm) => TransitionResult::To(Confirmed),
+            (Confirmed, Transition::Fulfil) => TransitionResult::To(Fulfilled),
+            (Draft | Pending | Confirmed, Transition::Cancel) => TransitionResult::To(Cancelled),
             (Pending, Transition::Place)
             | (Confirmed, Transition::Confirm)
             | (Fulfilled, Transition::Fulfil)
-            | (Cancelled, Transition::Cancel) => Step::Already,
+            | (Cancelled, Transition::Cancel) => TransitionResult::AlreadyThere,
             (Draft, Transition::Confirm | Transition::Fulfil)
             | (Pending, Transition::Fulfil)
             | (Confirmed, Transition::Place)
             | (Fulfilled, Transition::Place | Transition::Confirm | Transition::Cancel)
-            | (Cancelled, Transition::Place | Transition::Confirm | Transition::Fulfil) => Step::Impossible,
+            | (Cancelled, Transition::Place | Transition::Confirm | Transition::Fulfil) => TransitionResult::NotAllowed,
         }
     }
 
-    /// The transitions that lead to another status.
+    /// The transitions that are allowed in this status and lead to another one.
     pub fn allowed_transitions(self) -> impl Iterator<Item = Transition> {
-        Transition::ALL.iter().copied().filter(move |&t| matches!(self.step(t), Step::To(_)))
+        Transition::ALL.iter().copied().filter(move |&t| matches!(self.after(t), TransitionResult::To(_)))
     }
 
-    /// Whether items, fees, discount and reference can still be changed.
+    /// Whether items, fees, discount and reference can be changed in this status.
     pub const fn changeable(self) -> bool {
         matches!(self, Self::Draft | Self::Pending)
     }
 }
 
-/// Who the order is for, as far as the caller said.
+/// The customer of an order, as far as the caller named them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Customer {
-    /// Full name.
+    /// The full name.
     pub name: Option<String>,
-    /// E-mail address; not verified.
+    /// The e-mail address. Any text: it is not checked.
     pub email: Option<String>,
-    /// Telephone number, as given.
+    /// The telephone number. Any text.
     pub phone: Option<String>,
-    /// Postal address, as given.
+    /// The postal address. Any text.
     pub address: Option<String>,
 }
 
-/// What a caller decides about an order, valid in itself and priced.
+/// The part of an order that the caller decides, checked and priced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderDraft {
     /// The currency of every amount.
     pub currency: Currency,
-    /// What is ordered, with what each line comes to.
+    /// The lines, each with its totals.
     pub lines: Vec<(Line, LineTotals)>,
-    /// Charged beside the lines.
+    /// Charges besides the lines.
     pub fees: Vec<Fee>,
-    /// Taken off the whole, in minor units.
+    /// The discount on the whole order, in minor units.
     pub order_discount_amount: i64,
-    /// What it all comes to.
+    /// The totals of the order.
     pub totals: Totals,
     /// The caller's own identifier, unique among all orders.
     pub external_ref: Option<String>,
-    /// Who it is for.
+    /// The customer.
     pub customer: Option<Customer>,
     /// Free text.
     pub note: Option<String>,
@@ -130,82 +127,67 @@ pub struct OrderDraft {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// A line of an order that exists.
+/// A line of a stored order.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Item {
-    /// Its identifier.
     pub id: ItemId,
-    /// What is ordered.
     pub line: Line,
-    /// What it comes to.
     pub totals: LineTotals,
 }
 
-/// An order that exists.
+/// A stored order. Amounts are minor units.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it where there is no comment")]
 pub struct Order {
-    /// The row that everything belonging to it refers to; never leaves the service.
+    /// Its row in the database. Never shown to clients.
     pub seq: i64,
-    /// Its identifier.
     pub id: OrderId,
-    /// Gap-free number, given when it is placed.
+    /// Numbers have no gaps. A draft has none.
     pub number: Option<i64>,
-    /// Where it stands.
     pub status: OrderStatus,
-    /// How its payments stand.
     pub payment_status: PaymentStatus,
     /// The currency of every amount.
     pub currency: Currency,
-    /// Whose order it is, if anybody's.
+    /// The owner. An order made by an API key may have none.
     pub user_id: Option<UserId>,
-    /// The caller's own identifier.
+    /// The caller's own identifier, unique among all orders.
     pub external_ref: Option<String>,
-    /// What is ordered.
     pub items: Vec<Item>,
-    /// Charged beside the items.
+    /// Charges besides the items.
     pub fees: Vec<Fee>,
-    /// Taken off the whole.
+    /// The discount on the whole order.
     pub order_discount_amount: i64,
-    /// What it all comes to.
     pub totals: Totals,
-    /// Σ succeeded payments.
+    /// The sum of succeeded payments.
     pub paid_amount: i64,
-    /// Σ succeeded refunds.
+    /// The sum of succeeded refunds.
     pub refunded_amount: i64,
-    /// Who it is for.
     pub customer: Option<Customer>,
-    /// Free text.
     pub note: Option<String>,
     /// The caller's own data.
     pub metadata: BTreeMap<String, String>,
-    /// The number of its events; the `ETag`.
+    /// The number of its events, so that each change has a version of its own.
     pub version: i64,
-    /// Who made it: a user's or key's identifier, or `system`.
+    /// The identifier of the user or API key, or `system`.
     pub created_by: String,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
-    /// When it was placed.
     pub placed_at: Option<Timestamp>,
-    /// When it was confirmed.
     pub confirmed_at: Option<Timestamp>,
-    /// When it was fulfilled.
     pub fulfilled_at: Option<Timestamp>,
-    /// When it was cancelled.
     pub cancelled_at: Option<Timestamp>,
-    /// Why it was cancelled.
     pub cancel_reason: Option<String>,
 }
 
 impl Order {
-    /// What is still owed; negative when money is to be given back. A cancelled order owes nothing.
+    /// The amount still to be paid; negative if money is to be paid back. For a cancelled order nothing is to be paid.
     pub fn balance_amount(&self) -> i64 {
-        let owed = if self.status == OrderStatus::Cancelled { 0 } else { self.totals.total };
-        owed - (self.paid_amount - self.refunded_amount)
+        let due = if self.status == OrderStatus::Cancelled { 0 } else { self.totals.total };
+        due - (self.paid_amount - self.refunded_amount)
     }
 
-    /// Moves to `status`, and remembers when.
+    /// Sets the status and the time at which it was reached.
     pub fn enter(&mut self, status: OrderStatus, now: Timestamp) {
         self.status = status;
         match status {
@@ -217,8 +199,8 @@ impl Order {
         }
     }
 
-    /// Derives the payment status anew, after the total or what was paid has changed.
-    pub fn settle_payment_status(&mut self) {
+    /// Derives the payment status again. Call it after the total, payments or refunds change.
+    pub fn update_payment_status(&mut self) {
         self.payment_status = PaymentStatus::derive(self.totals.total, self.paid_amount, self.refunded_amount);
     }
 }
@@ -228,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_allows_what_leads_on_from_it() {
+    fn a_status_lists_the_transitions_that_leave_it() {
         let allowed = |status: OrderStatus| status.allowed_transitions().map(Transition::name).collect::<Vec<_>>();
         assert_eq!(allowed(OrderStatus::Draft), ["place", "cancel"]);
         assert_eq!(allowed(OrderStatus::Pending), ["confirm", "cancel"]);
@@ -238,12 +220,16 @@ mod tests {
     }
 
     #[test]
-    fn a_transition_never_leads_back() {
+    fn a_transition_never_leads_to_an_earlier_status() {
         for &status in OrderStatus::ALL {
             for &transition in Transition::ALL {
-                if let Step::To(next) = status.step(transition) {
+                if let TransitionResult::To(next) = status.after(transition) {
                     assert!(next > status, "{status:?} {transition:?}");
-                    assert_eq!(next.step(transition), Step::Already, "sent again, it changes nothing");
+                    assert_eq!(
+                        next.after(transition),
+                        TransitionResult::AlreadyThere,
+                        "a repeated transition changes nothing"
+                    );
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What an order costs: every total is computed here, from lines, fees and discounts, in exact integers.
+//! Pricing: computes every total of an order from its lines, fees and discounts, in exact integers.
 
 use super::money::{TaxRate, amount};
 use crate::error::{Fault, Field, ItemField};
@@ -6,63 +6,66 @@ use crate::error::{Fault, Field, ItemField};
 /// How a line is taxed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tax {
-    /// By a rate on the net amount, rounded per line.
+    /// By a rate on the net amount of the line, rounded per line.
     Rate(TaxRate),
-    /// By an amount that the caller computed, in minor units; 0 for a line that is not taxed.
+    /// By an amount that the caller computed, in minor units. 0 for an untaxed line.
     Amount(i64),
 }
 
-/// A line of an order as it is asked for.
+/// A line of an order, before it is priced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Stock-keeping unit.
     pub sku: String,
-    /// What the customer sees.
+    /// The name that the customer sees.
     pub name: String,
-    /// How many, ≥ 1.
+    /// At least 1.
     pub quantity: i64,
-    /// Price of one, in minor units.
+    /// The price of one piece, in minor units.
     pub unit_amount: i64,
-    /// Taken off the line, in minor units.
+    /// The discount on the whole line, in minor units.
     pub discount_amount: i64,
     /// How the line is taxed.
     pub tax: Tax,
 }
 
-/// Something charged beside the lines, such as shipping.
+/// A charge besides the lines, such as shipping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fee {
-    /// What the customer sees.
+    /// The name that the customer sees.
     pub name: String,
-    /// Minor units, ≥ 0.
+    /// Minor units, 0 or more.
     pub amount: i64,
 }
 
-/// What a line comes to, in minor units.
+/// The totals of a line, in minor units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineTotals {
     /// Tax on the net amount.
     pub tax_amount: i64,
-    /// Net amount and tax.
+    /// Net amount plus tax.
     pub total_amount: i64,
 }
 
-/// What an order comes to, in minor units.
+/// The totals of an order, in minor units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Σ quantity × unit.
+    /// The sum of quantity × unit amount.
     pub subtotal: i64,
-    /// Line discounts and the order's own.
+    /// The discounts on lines plus the discount on the whole order.
     pub discount: i64,
-    /// Σ fees.
+    /// The sum of fees.
     pub fee: i64,
-    /// Σ line tax.
+    /// The sum of the tax on lines.
     pub tax: i64,
     /// subtotal − discount + fee + tax.
     pub total: i64,
 }
 
-/// The price of `lines` with `fees` and a discount on the whole, or every reason why there is none.
+/// Prices `lines` with `fees` and a discount on the whole order.
+///
+/// # Errors
+/// Every fault that prevents it.
 pub fn price(lines: &[Line], fees: &[Fee], order_discount: i64) -> Result<(Vec<LineTotals>, Totals), Vec<Fault>> {
     let mut faults = vec![];
     let mut priced = Vec::with_capacity(lines.len());
@@ -95,7 +98,7 @@ pub fn price(lines: &[Line], fees: &[Fee], order_discount: i64) -> Result<(Vec<L
     Ok((priced, Totals { subtotal, discount, fee, tax, total }))
 }
 
-/// Totals of one line, or the field at fault, the fault's code and what would be right.
+/// The totals of one line; or the field at fault, the code of the fault and what would be correct.
 fn price_line(line: &Line) -> Result<LineTotals, (ItemField, &'static str, String)> {
     let too_large = |field| (field, "too_large", "the line's total must be at most 9007199254740991".to_owned());
     let gross = amount(i128::from(line.quantity) * i128::from(line.unit_amount))

@@ -1,4 +1,4 @@
-//! Enumerations that clients and the database write as words.
+//! A macro for enumerations that are written as words in JSON and in the database.
 
 macro_rules! string_enum {
     ($type:ident { $($variant:ident $name:literal),+ $(,)? }) => {
@@ -9,15 +9,15 @@ macro_rules! string_enum {
         }
 
         impl $type {
-            /// Every value, in the order of its life.
+            /// Every value, in order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// As clients and the database write it.
+            /// The word for this value in JSON and in the database.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }
 
-            /// The value of this name.
+            /// The value with this name.
             pub fn parse(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.name() == name)
             }

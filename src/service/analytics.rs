@@ -1,6 +1,5 @@
-//! Figures: reports on what was ordered and paid, from summaries that are kept with every change; and whether those
-//! agree with the rows. What a report shows is one consistent snapshot: everything that was answered before the question
-//! is in it.
+//! Reports on orders and payments, read from the rollups, which every change keeps up to date; and the check that rollups
+//! and rows agree. A report is one consistent snapshot that includes every change acknowledged before the request.
 
 mod daily;
 mod reconcile;
@@ -10,12 +9,9 @@ mod top_items;
 
 pub use daily::daily;
 pub use reconcile::reconcile;
-pub use revenue::{RevenueSort, revenue_by_user};
+pub use revenue::{RevenueKey, RevenueSort, revenue_by_user};
 pub use status::status_counts;
 pub use top_items::top_items;
-
-/// The place of a row in revenue by user.
-pub use crate::store::rollups::Rank;
 
 use super::views::{AsText, PageInfo, Report};
 use crate::{
@@ -24,17 +20,17 @@ use crate::{
     error::{Error, Result},
 };
 
-/// What counts.
+/// What a report counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// Money that moved, when it moved.
+    /// Payments and refunds, at the time when the money moved.
     Cash,
-    /// Orders that were placed, when they were placed.
+    /// Placed orders, at the time when they were placed.
     Booked,
 }
 
 impl Basis {
-    /// As clients write it.
+    /// The word for it in JSON and queries.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cash => "cash",
@@ -43,14 +39,14 @@ impl Basis {
     }
 }
 
-/// What is asked: which days, in which currency (any, if none is named), by which basis.
+/// What a report is to cover.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The days.
+    #[allow(missing_docs, reason = "the names say it")]
     pub days: Days,
-    /// The only currency, if one is named.
+    /// The only currency to report on, or none for all.
     pub currency: Option<Currency>,
-    /// What counts.
+    #[allow(missing_docs, reason = "the names say it")]
     pub basis: Basis,
 }
 
@@ -59,7 +55,7 @@ impl Question {
         self.currency.is_none_or(|only| only == currency)
     }
 
-    /// When the range begins and ends, in seconds since the epoch.
+    /// The start and the end of the range, in seconds since the epoch.
     fn bounds(&self) -> Result<(i64, i64)> {
         self.days.bounds().ok_or_else(beyond_the_calendar)
     }
@@ -69,7 +65,7 @@ fn beyond_the_calendar() -> Error {
     Error::internal("a day beyond the calendar")
 }
 
-/// The answer to `question` that these rows are.
+/// The report with these rows.
 pub fn report<R>(app: &App, question: &Question, data: Vec<R>, page: Option<PageInfo>) -> Report<R> {
     Report {
         basis: question.basis.name(),
@@ -82,7 +78,7 @@ pub fn report<R>(app: &App, question: &Question, data: Vec<R>, page: Option<Page
     }
 }
 
-/// Gross, refunded, cancelled and net, by basis.
+/// The amounts of a row, by basis.
 struct Amounts {
     gross: i128,
     refunded: i128,

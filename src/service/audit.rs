@@ -1,8 +1,9 @@
-//! The audit trail: recording what concerns access or money, and reading it.
+//! The audit trail: recording actions that concern access or money, and reading them.
 //!
-//! A deed is recorded in the transaction that does it. What was refused has no transaction: it is noted in memory and
-//! written a moment later, many notes at once, so that a stranger can neither tell from the time of an answer whether
-//! anything was written, nor make this service write at will. How much of it is kept is limited for the same reason.
+//! An action is recorded in the transaction that carries it out. A refused request has no transaction: its entry is kept
+//! in memory and written a moment later, together with others. So the time of a response does not show whether an entry
+//! was written, and a stranger cannot make this service write at will. The number of such entries in memory is limited
+//! for the same reason.
 
 use super::{
     page::{Page, PageRequest},
@@ -12,7 +13,7 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
-        audit::{AuditFilter, Outcome},
+        audit::{AuditFilter, AuditOutcome},
         permission::Permission,
     },
     error::{Result, problem},
@@ -24,7 +25,7 @@ use crate::{
 use serde_json::Value;
 use std::{fmt::Display, net::IpAddr, sync::Arc};
 
-/// Records that `actor` did `action` (an operation id) to `target`, in the transaction of the deed. `changes` is an
+/// Records that `actor` carried out `action` (an operation id) on `target`, in the same transaction. `changes` is a JSON
 /// object without secrets.
 pub(super) fn record(
     tx: &WriteTx<'_>,
@@ -33,26 +34,26 @@ pub(super) fn record(
     target: Option<&dyn Display>,
     changes: &Value,
 ) -> Result<()> {
-    record_as(tx, actor, action, target, (Outcome::Success, changes))
+    record_as(tx, actor, action, target, AuditOutcome::Success, changes)
 }
 
-/// Records what `actor` tried, in the transaction of what came of it.
+/// [`record`] with another outcome.
 pub(super) fn record_as(
     tx: &WriteTx<'_>,
     actor: &Actor,
     action: &'static str,
     target: Option<&dyn Display>,
-    (outcome, changes): (Outcome, &Value),
+    outcome: AuditOutcome,
+    changes: &Value,
 ) -> Result<()> {
     audit::append(tx, entry(actor, action, target, outcome, changes))
 }
 
-/// What `actor` tried, and how it ended.
 pub(super) fn entry(
     actor: &Actor,
     action: &'static str,
     target: Option<&dyn Display>,
-    outcome: Outcome,
+    outcome: AuditOutcome,
     changes: &Value,
 ) -> NewEntry {
     NewEntry {
@@ -67,13 +68,13 @@ pub(super) fn entry(
     }
 }
 
-/// Notes that `actor` was not permitted to do `action`.
+/// Notes that `actor` was refused `action` with the problem `code`. The entry is written later.
 pub fn denied(app: &App, actor: &Actor, action: &'static str, code: &str) {
-    let note = entry(actor, action, None, Outcome::Denied, &serde_json::json!({"code": code}));
+    let note = entry(actor, action, None, AuditOutcome::Denied, &serde_json::json!({"code": code}));
     app.refusals.denied(note, app.clock.now());
 }
 
-/// Writes what was noted. What could not be written, for want of room perhaps, is noted still.
+/// Writes the entries that are kept in memory. If that fails, for lack of space perhaps, they stay in memory.
 pub async fn write_notes(app: &App) -> Result<()> {
     let _in_order = app.refusals.writing().await;
     let notes = Arc::new(app.refusals.take());
@@ -83,14 +84,17 @@ pub async fn write_notes(app: &App) -> Result<()> {
     let written = Arc::clone(&notes);
     let append = move |tx: &WriteTx<'_>| written.iter().try_for_each(|note| audit::append(tx, note.clone()));
     let outcome = app.store.write("audit.write_notes", append).await;
-    // After an unknown outcome they may be written already.
+    // If the outcome is unknown they may be on disk, and must not be written twice.
     if outcome.as_ref().is_err_and(|e| !e.is(&problem::OUTCOME_UNKNOWN)) {
         app.refusals.put_back(&notes);
     }
     outcome
 }
 
-/// Entries by row, newest first.
+/// A page of the entries that pass `filter`, newest first, keyed by row.
+///
+/// # Errors
+/// `FORBIDDEN` without `audit:read`.
 pub async fn list(
     app: &App,
     actor: &Actor,
@@ -98,7 +102,7 @@ pub async fn list(
     request: PageRequest<i64>,
 ) -> Result<Page<AuditView, i64>> {
     actor.require(Permission::AuditRead)?;
-    // Reading goes on while nothing can be written; housekeeping tries again, and reports it.
+    // A failure must not prevent reading. Housekeeping tries again and reports it.
     let _ = write_notes(app).await;
     app.store
         .scan("audit.list", move |tx| {
@@ -121,7 +125,7 @@ impl From<Entry> for AuditView {
             request_id: entry.what.request_id,
             trace_id: entry.what.trace.map(AsText),
             outcome: AsText(entry.what.outcome),
-            // This module wrote it, as an object.
+            // `entry` wrote it, as a JSON object.
             changes: serde_json::from_str(&entry.what.changes).unwrap_or_default(),
         }
     }

@@ -1,4 +1,4 @@
-//! Reading events.
+//! Reading events: all of them in order, or those of one order.
 
 use super::{
     orders::readable_order,
@@ -14,8 +14,8 @@ use crate::{
 };
 use std::time::Duration;
 
-/// The whole history, oldest first. The key of an event is its `seq`. If there is nothing yet after that of the last
-/// one, waits this long for something.
+/// A page of all events, oldest first, keyed by `seq`. If there is none after `request.after`, waits up to `wait` for the
+/// next one.
 pub async fn list(app: &App, actor: &Actor, request: PageRequest<i64>, wait: Duration) -> Result<Page<EventView, i64>> {
     actor.require(Permission::OrdersRead)?;
     tokio::select! {
@@ -26,7 +26,7 @@ pub async fn list(app: &App, actor: &Actor, request: PageRequest<i64>, wait: Dur
     app.store.read("events.list", |tx| page(tx, &request)).await
 }
 
-/// A part of the whole history for an export: longer than a page, and read beside those.
+/// A part of an export of all events: like a page, but longer, and read among the long queries.
 pub async fn export(app: &App, actor: &Actor, request: PageRequest<i64>) -> Result<Page<EventView, i64>> {
     actor.require(Permission::OrdersRead)?;
     app.store.scan("events.export", move |tx| page(tx, &request)).await
@@ -37,7 +37,10 @@ fn page(tx: &ReadTx<'_>, request: &PageRequest<i64>) -> Result<Page<EventView, i
     request.page(views(found)?, |event| event.seq, || events::last(tx))
 }
 
-/// The history of an order, oldest first, if the actor may read it. The key of an event is its version.
+/// A page of the events of an order, oldest first, keyed by version.
+///
+/// # Errors
+/// `NOT_FOUND` if there is no order that the actor may read.
 pub async fn of_order(
     app: &App,
     actor: &Actor,

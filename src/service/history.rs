@@ -1,4 +1,4 @@
-//! Recording what happened to orders.
+//! Recording events: the history of an order.
 
 use crate::{
     auth::Actor,
@@ -11,13 +11,13 @@ use crate::{
 };
 use serde::Serialize;
 
-/// An event that was recorded, and the document that went into it.
+/// A recorded event and its document.
 pub(super) struct Recorded {
     pub(super) seq: i64,
     pub(super) document: String,
 }
 
-/// Records that `kind` happened to `order`, whose version is the new one already.
+/// Appends an event of type `kind` with `document` as its data. `order` has its new version already.
 pub(super) fn record(
     tx: &WriteTx<'_>,
     actor: &Actor,

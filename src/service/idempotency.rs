@@ -1,11 +1,13 @@
-//! Exactly once: a request that comes with a key takes effect in the transaction that keeps the key, and is answered
-//! from there when it comes again. An answer is kept as it was given, so this is the one place in which use cases know that
-//! answers have statuses, places and tags.
+//! Idempotency: a request with a key takes effect once, and every repetition gets the same answer.
+//!
+//! The key is stored in the transaction of the effect. It stores what happened and the document that shows it, not an
+//! HTTP response: `api` derives the response from these, for the first answer as for each repetition.
 
-use super::{history::Recorded, views::IdempotencyKeyView};
+use super::history::Recorded;
 use crate::{
     app::App,
     auth::Actor,
+    domain::{outcome::Outcome, time::Timestamp},
     error::{Error, Result, problem},
     store::{
         ReadTx, WriteTx, events,
@@ -14,124 +16,131 @@ use crate::{
 };
 use std::time::Duration;
 
-/// What identifies a request that may come again.
+/// What identifies a request that may be sent again. `api` says what method and path are; here they are only stored.
 #[derive(Clone, Debug)]
 pub struct IdempotentRequest {
-    /// The `Idempotency-Key`, if one was sent.
+    /// None if the request has no key, so that it takes effect each time it is sent.
     pub key: Option<String>,
     /// SHA-256 of method, path and body, independent of key order and white space.
     pub fingerprint: [u8; 32],
-    /// HTTP method.
+    #[allow(missing_docs, reason = "see above")]
     pub method: String,
-    /// Path as it was requested.
+    #[allow(missing_docs, reason = "see above")]
     pub path: String,
-    /// How long a key is kept. An older one counts as free even while it is still there.
+    /// How long a key is kept. An older key counts as free, even while it is still stored.
     pub retention: Duration,
 }
 
-/// The answer to a request that changed something.
+/// What a request did, and the document that shows the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// HTTP status, 2xx.
-    pub status: u16,
-    /// A JSON document.
-    pub body: String,
-    /// Where what was made can be read.
-    pub location: Option<String>,
-    /// The version of the order.
-    pub etag: Option<i64>,
-    /// For an answer that is given again: the request that took effect.
+pub struct Effect {
+    /// What it did.
+    pub outcome: Outcome,
+    /// The resource as JSON.
+    pub document: String,
+    /// The version of the order, if the document shows an order.
+    pub version: Option<i64>,
+    /// For a repeated request: the identifier of the request that took effect.
     pub original_request_id: Option<String>,
-    /// The event whose document this is, if it is one's: then a reference to that is kept in place of a copy.
+    /// The event that has the same document. The key then refers to the event in place of a copy.
     event: Option<i64>,
 }
 
-impl Reply {
-    /// An answer of this status with this document.
-    pub fn new(status: u16, body: String) -> Self {
-        Self { status, body, location: None, etag: None, original_request_id: None, event: None }
+impl Effect {
+    /// An effect that recorded no event.
+    pub(super) fn new(outcome: Outcome, document: String) -> Self {
+        Self { outcome, document, version: None, original_request_id: None, event: None }
     }
 
-    /// An answer of this status with the document of this event.
-    pub(super) fn of_event(status: u16, event: Recorded) -> Self {
-        Self { event: Some(event.seq), ..Self::new(status, event.document) }
+    /// An effect that recorded `event` and answers with the event's document.
+    pub(super) fn of_event(outcome: Outcome, event: Recorded) -> Self {
+        Self { event: Some(event.seq), ..Self::new(outcome, event.document) }
     }
 
-    /// With the place where what was made can be read.
+    /// The same with the order's version.
     #[must_use]
-    pub fn at(self, location: String) -> Self {
-        Self { location: Some(location), ..self }
-    }
-
-    /// With the version of the order.
-    #[must_use]
-    pub fn version(self, version: i64) -> Self {
-        Self { etag: Some(version), ..self }
+    pub(super) fn at_version(self, version: i64) -> Self {
+        Self { version: Some(version), ..self }
     }
 }
 
 impl IdempotentRequest {
-    /// One that does not come again.
+    /// A request without a key.
     pub fn once() -> Self {
         Self { key: None, fingerprint: [0; 32], method: String::new(), path: String::new(), retention: Duration::ZERO }
     }
 
-    /// Takes `effect` and keeps its answer under the key, in the same transaction; or gives the answer of the request that
-    /// took effect under this key before.
+    /// Runs `work` and stores its effect under the key; or returns the effect that is stored under the key already.
     ///
     /// # Errors
-    /// Those of `effect`; `IDEMPOTENCY_KEY_REUSED` if what took effect under this key was another request.
-    pub fn run(&self, tx: &WriteTx<'_>, actor: &Actor, effect: impl FnOnce() -> Result<Reply>) -> Result<Reply> {
-        if let Some(reply) = self.replay(tx, actor)? {
-            return Ok(reply);
+    /// Those of `work`; `IDEMPOTENCY_KEY_REUSED` if another request took effect under this key.
+    pub fn run(&self, tx: &WriteTx<'_>, actor: &Actor, work: impl FnOnce() -> Result<Effect>) -> Result<Effect> {
+        if let Some(effect) = self.replay(tx, actor)? {
+            return Ok(effect);
         }
-        let reply = effect()?;
-        self.settle(tx, actor, &reply)?;
-        Ok(reply)
+        let effect = work()?;
+        self.remember(tx, actor, &effect)?;
+        Ok(effect)
     }
 
-    fn replay(&self, tx: &WriteTx<'_>, actor: &Actor) -> Result<Option<Reply>> {
+    fn replay(&self, tx: &WriteTx<'_>, actor: &Actor) -> Result<Option<Effect>> {
         let Some(key) = &self.key else { return Ok(None) };
         let since = tx.now().minus(self.retention);
-        let Some(settled) = idempotency::find(tx, &actor.principal.scope(), key, since)? else { return Ok(None) };
-        if settled.fingerprint != self.fingerprint {
+        let Some(stored) = idempotency::find(tx, &actor.principal.scope(), key, since)? else { return Ok(None) };
+        if stored.fingerprint != self.fingerprint {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REUSED));
         }
-        let body = match settled.body {
+        let document = match stored.body {
             ResponseBody::Event(seq) => events::data(tx, seq)?,
-            ResponseBody::Text(body) => body,
+            ResponseBody::Text(document) => document,
         };
-        Ok(Some(Reply {
-            status: settled.status,
-            body,
-            location: settled.location,
-            etag: settled.etag,
-            original_request_id: Some(settled.request_id),
+        Ok(Some(Effect {
+            outcome: stored.outcome,
+            document,
+            version: stored.version,
+            original_request_id: Some(stored.request_id),
             event: None,
         }))
     }
 
-    fn settle(&self, tx: &WriteTx<'_>, actor: &Actor, reply: &Reply) -> Result<()> {
+    fn remember(&self, tx: &WriteTx<'_>, actor: &Actor, effect: &Effect) -> Result<()> {
         let Some(key) = &self.key else { return Ok(()) };
-        let settled = StoredResponse {
+        let text = || ResponseBody::Text(effect.document.clone());
+        let response = StoredResponse {
             fingerprint: self.fingerprint,
             method: self.method.clone(),
             path: self.path.clone(),
-            status: reply.status,
-            location: reply.location.clone(),
-            etag: reply.etag,
-            body: reply.event.map_or_else(|| ResponseBody::Text(reply.body.clone()), ResponseBody::Event),
+            outcome: effect.outcome,
+            version: effect.version,
+            body: effect.event.map_or_else(text, ResponseBody::Event),
             request_id: actor.request_id.to_string(),
             created_at: tx.now(),
         };
-        idempotency::insert(tx, &actor.principal.scope(), key, &settled)
+        idempotency::insert(tx, &actor.principal.scope(), key, &response)
     }
 }
 
-/// What became of the caller's own `key`.
-pub async fn look_up(app: &App, actor: &Actor, key: &str) -> Result<IdempotencyKeyView> {
+/// A key under which a request took effect.
+#[derive(Clone, Debug)]
+pub struct UsedKey {
+    /// The method of the request.
+    pub method: String,
+    /// The path of the request.
+    pub path: String,
+    /// What the request did.
+    pub outcome: Outcome,
+    /// When the request took effect.
+    pub created_at: Timestamp,
+}
+
+/// What the actor's request with this key did.
+///
+/// # Errors
+/// `NOT_FOUND` if no request took effect under the key, or its retention is over.
+pub async fn find(app: &App, actor: &Actor, key: &str) -> Result<UsedKey> {
     let since = app.clock.now().minus(app.config.idempotency.retention);
     let find = |tx: &ReadTx<'_>| idempotency::find(tx, &actor.principal.scope(), key, since);
-    let settled = app.store.read("idempotency_keys.get", find).await?.ok_or_else(Error::absent)?;
-    Ok(IdempotencyKeyView::new(key.to_owned(), settled))
+    let stored = app.store.read("idempotency_keys.get", find).await?.ok_or_else(Error::absent)?;
+    let StoredResponse { method, path, outcome, created_at, .. } = stored;
+    Ok(UsedKey { method, path, outcome, created_at })
 }

@@ -1,4 +1,5 @@
-//! The page of metrics: what was counted here, in the store and by the hasher, and what can be looked up at once.
+//! The page of metrics: the counters of this process, the store and the password hasher, and values that are cheap to
+//! read. It queries nothing.
 
 use crate::{
     app::App,
@@ -7,7 +8,7 @@ use crate::{
 };
 use std::sync::atomic::Ordering::Relaxed;
 
-/// All metrics, as Prometheus reads them.
+/// All metrics in the text format of Prometheus.
 pub fn page(app: &App) -> String {
     let mut page = Page::default();
     process(app, &mut page);
@@ -91,7 +92,7 @@ fn worker(app: &App, page: &mut Page) {
     app.metrics.worker_panics.each(|task, count| family.value(&[task], count.load(Relaxed)));
 }
 
-/// Seconds since 1970, with the milliseconds behind the point.
+/// Seconds since 1970, with milliseconds as decimals.
 fn seconds(at: Timestamp) -> String {
     format!("{}.{:03}", at.seconds(), at.millis().rem_euclid(1000))
 }

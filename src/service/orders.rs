@@ -1,19 +1,19 @@
-//! Orders: placing, reading, changing, and moving through their states.
+//! Orders: creating, reading, changing and cancelling them, and moving them through their statuses.
 
 mod change;
 mod create;
 mod import;
 mod transition;
 
-pub use change::{Change, ChangeOrder, change};
+pub use change::{Change, ChangeCustomer, ChangeOrder, change};
 pub(super) use create::insert;
 pub use create::{NewOrder, create};
 pub use import::{Imported, import};
-pub(super) use transition::moved;
-pub use transition::{Refund, cancel, transition};
+pub(super) use transition::advance;
+pub use transition::{Cancellation, Refund, cancel, transition};
 
 use super::{
-    idempotency::Reply,
+    idempotency::Effect,
     page::{Page, PageRequest},
     views::OrderView,
 };
@@ -22,8 +22,9 @@ use crate::{
     auth::Actor,
     domain::{
         id::{OrderId, UserId},
-        listing::{Filter, Position, Sort},
+        listing::{Filter, OrderQuery, Position},
         order::Order,
+        outcome::Outcome,
         permission::Permission,
     },
     error::{Error, Result, problem},
@@ -33,9 +34,9 @@ use crate::{
     },
 };
 
-/// How a caller names an order.
+/// The ways to name an order.
 #[derive(Clone, Debug)]
-pub enum Named {
+pub enum OrderName {
     /// By its identifier.
     Id(OrderId),
     /// By its number.
@@ -44,158 +45,173 @@ pub enum Named {
     ExternalRef(String),
 }
 
-/// Which versions of an order a change is meant for (RFC 9110, section 13.1.1).
+/// The version of an order that a change is meant for.
 #[derive(Clone, Debug)]
-pub enum IfMatch {
-    /// The caller does not say, and need not.
-    Absent,
-    /// The caller does not say, and has to.
+pub enum ExpectedVersion {
+    /// The caller names none, and need not.
+    Unspecified,
+    /// The caller names none, but must.
     Missing,
-    /// Any that exists.
+    /// Any version.
     Any,
-    /// One of these; a weak or foreign tag is none of them.
-    Versions(Vec<i64>),
+    /// One of these. An empty list matches no version.
+    OneOf(Vec<i64>),
 }
 
-impl IfMatch {
-    /// Refuses a change that is meant for another version of `order`.
+impl ExpectedVersion {
+    /// Refuses a change that is meant for another version than that of `order`.
     fn check(&self, order: &Order) -> Result<()> {
         match self {
             Self::Missing => Err(Error::new(&problem::IF_MATCH_REQUIRED)),
-            Self::Versions(versions) if !versions.contains(&order.version) => {
-                Err(Error::new(&problem::VERSION_MISMATCH)
-                    .detail(format!("The present version is {}.", order.version))
-                    .member("current_version", order.version))
-            }
+            Self::OneOf(versions) if !versions.contains(&order.version) => Err(Error::new(&problem::VERSION_MISMATCH)
+                .detail(format!("The present version is {}.", order.version))
+                .member("current_version", order.version)),
             _ => Ok(()),
         }
     }
 }
 
-/// The order of this name, if the actor may read it.
-pub async fn get(app: &App, actor: &Actor, named: &Named) -> Result<(i64, String)> {
+/// The order that a change is meant for.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The order.
+    pub id: OrderId,
+    /// The version that it must have.
+    pub version: ExpectedVersion,
+}
+
+/// An order as a JSON document.
+pub struct OrderDocument {
+    /// The version of the order.
+    pub version: i64,
+    /// The order as JSON.
+    pub json: String,
+}
+
+/// The order of this name.
+///
+/// # Errors
+/// `NOT_FOUND` if there is none that the actor may read.
+pub async fn get(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderDocument> {
     app.store
         .read("orders.get", |tx| {
-            let kept = find(tx, named)?.filter(|kept| readable(actor, kept.user_id)).ok_or_else(Error::absent)?;
-            Ok((kept.version, document_of(tx, kept)?))
+            let stored = find(tx, name)?.filter(|stored| Access::READ.allows(actor, stored.user_id));
+            let stored = stored.ok_or_else(Error::absent)?;
+            Ok(OrderDocument { version: stored.version, json: document_of(tx, stored)? })
         })
         .await
 }
 
-fn find(tx: &ReadTx<'_>, named: &Named) -> Result<Option<StoredDocument>> {
-    match named {
-        Named::Id(id) => orders::document_by_id(tx, *id),
-        Named::Number(number) => orders::document_by_number(tx, *number),
-        Named::ExternalRef(reference) => orders::document_by_external_ref(tx, reference),
+fn find(tx: &ReadTx<'_>, name: &OrderName) -> Result<Option<StoredDocument>> {
+    match name {
+        OrderName::Id(id) => orders::document_by_id(tx, *id),
+        OrderName::Number(number) => orders::document_by_number(tx, *number),
+        OrderName::ExternalRef(reference) => orders::document_by_external_ref(tx, reference),
     }
 }
 
-fn document_of(tx: &ReadTx<'_>, kept: StoredDocument) -> Result<String> {
-    match kept.document {
+fn document_of(tx: &ReadTx<'_>, stored: StoredDocument) -> Result<String> {
+    match stored.document {
         Some(document) => Ok(document),
-        None => document(&orders::by_seq(tx, kept.seq)?.ok_or_else(Error::absent)?),
+        None => document(&orders::by_seq(tx, stored.seq)?.ok_or_else(Error::absent)?),
     }
 }
 
-/// The documents of the orders of a list that the actor may read. The key of one is its place in the list.
+/// A page of the orders that the actor may read, as JSON documents.
 pub async fn list(
     app: &App,
     actor: &Actor,
-    (filter, sort): (Filter, Sort),
+    query: OrderQuery,
     request: PageRequest<Position>,
 ) -> Result<Page<String, Position>> {
-    let filter = limited_to_own(actor, filter);
-    if request.count || orders::is_scan(&filter, sort) {
-        app.store.scan("orders.list", move |tx| page(tx, &filter, sort, &request, listed)).await
+    let query = limited_to_own(actor, query);
+    if request.count || orders::is_scan(&query.filter, query.sort) {
+        app.store.scan("orders.list", move |tx| page_of(tx, &query, &request, listed)).await
     } else {
-        app.store.read("orders.list", |tx| page(tx, &filter, sort, &request, listed)).await
+        app.store.read("orders.list", |tx| page_of(tx, &query, &request, listed)).await
     }
 }
 
 fn listed(tx: &ReadTx<'_>, seq: i64) -> Result<Option<String>> {
-    orders::document_by_seq(tx, seq)?.map(|kept| document_of(tx, kept)).transpose()
+    orders::document_by_seq(tx, seq)?.map(|stored| document_of(tx, stored)).transpose()
 }
 
-/// A part of a list for an export: longer than a page, and read beside those.
+/// A part of an export: like a page, but longer, and read among the long queries.
 pub async fn export(
     app: &App,
     actor: &Actor,
-    (filter, sort): (Filter, Sort),
+    query: OrderQuery,
     request: PageRequest<Position>,
 ) -> Result<Page<Order, Position>> {
-    let filter = limited_to_own(actor, filter);
-    app.store.scan("orders.export", move |tx| part(tx, &filter, sort, &request)).await
+    let query = limited_to_own(actor, query);
+    app.store.scan("orders.export", move |tx| page(tx, &query, &request)).await
 }
 
-/// A part of a list on one snapshot, for whoever may read all orders.
-pub fn part(
-    tx: &ReadTx<'_>,
-    filter: &Filter,
-    sort: Sort,
-    request: &PageRequest<Position>,
-) -> Result<Page<Order, Position>> {
-    page(tx, filter, sort, request, orders::by_seq)
+/// A page of all orders on one snapshot, without a check of permissions.
+pub fn page(tx: &ReadTx<'_>, query: &OrderQuery, request: &PageRequest<Position>) -> Result<Page<Order, Position>> {
+    page_of(tx, query, request, orders::by_seq)
 }
 
-fn page<T>(
+fn page_of<T>(
     tx: &ReadTx<'_>,
-    filter: &Filter,
-    sort: Sort,
+    query: &OrderQuery,
     request: &PageRequest<Position>,
     read: impl Fn(&ReadTx<'_>, i64) -> Result<Option<T>>,
 ) -> Result<Page<T, Position>> {
-    let found = orders::page(tx, filter, sort, request.after, request.limit_and_one(), read)?;
+    let OrderQuery { filter, sort } = query;
+    let found = orders::page(tx, filter, *sort, request.after, request.limit_and_one(), read)?;
     let found = request.page(found, |(position, _)| *position, || orders::count(tx, filter))?;
     Ok(found.map(|(_, order)| order))
 }
 
-fn limited_to_own(actor: &Actor, filter: Filter) -> Filter {
+fn limited_to_own(actor: &Actor, query: OrderQuery) -> OrderQuery {
     let visible_to = if actor.may(Permission::OrdersRead) { None } else { Some(actor.user_id()) };
-    Filter { visible_to, ..filter }
+    OrderQuery { filter: Filter { visible_to, ..query.filter }, ..query }
 }
 
-/// What somebody needs for doing something to an order.
-struct Right {
-    /// Whosever the order is.
+/// The two permissions for one action on orders.
+struct Access {
+    /// Allows the action on every order.
     any: Permission,
-    /// With an order of their own.
+    /// Allows the action on the actor's own orders.
     own: Permission,
 }
 
-impl Right {
+impl Access {
     const READ: Self = Self { any: Permission::OrdersRead, own: Permission::OrdersReadOwn };
     const UPDATE: Self = Self { any: Permission::OrdersUpdate, own: Permission::OrdersUpdateOwn };
     const PLACE: Self = Self { any: Permission::OrdersTransition, own: Permission::OrdersCreateOwn };
-    const MOVE: Self = Self { any: Permission::OrdersTransition, own: Permission::OrdersTransition };
+    const TRANSITION: Self = Self { any: Permission::OrdersTransition, own: Permission::OrdersTransition };
     const CANCEL: Self = Self { any: Permission::OrdersCancel, own: Permission::OrdersCancelOwn };
 
-    /// Whether `actor` has it over an order of `owner`.
-    fn is_held(&self, actor: &Actor, owner: Option<UserId>) -> bool {
-        let theirs = owner.is_some() && owner == actor.user_id();
-        actor.may(self.any) || (theirs && actor.may(self.own))
+    /// Whether `actor` may do it to an order of `owner`.
+    fn allows(&self, actor: &Actor, owner: Option<UserId>) -> bool {
+        let is_own = owner.is_some() && owner == actor.user_id();
+        actor.may(self.any) || (is_own && actor.may(self.own))
+    }
+
+    /// The order `id`.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` if there is none, or the actor may not do this to it: other people's orders must not show.
+    fn find(&self, tx: &ReadTx<'_>, actor: &Actor, id: OrderId) -> Result<Order> {
+        orders::by_id(tx, id)?.filter(|order| self.allows(actor, order.user_id)).ok_or_else(Error::absent)
     }
 }
 
-/// Whether `actor` may read an order of `owner`.
-fn readable(actor: &Actor, owner: Option<UserId>) -> bool {
-    Right::READ.is_held(actor, owner)
-}
-
-/// The order of this identifier, if `actor` may read it; somebody else's looks like none.
+/// The order `id`.
+///
+/// # Errors
+/// `NOT_FOUND` if there is none that the actor may read.
 pub(super) fn readable_order(tx: &ReadTx<'_>, actor: &Actor, id: OrderId) -> Result<Order> {
-    permitted(tx, actor, id, &Right::READ)
-}
-
-/// The order to which `actor` wants to do something, if they may do that; somebody else's looks like none.
-fn permitted(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, right: &Right) -> Result<Order> {
-    orders::by_id(tx, id)?.filter(|order| right.is_held(actor, order.user_id)).ok_or_else(Error::absent)
+    Access::READ.find(tx, actor, id)
 }
 
 fn document(order: &Order) -> Result<String> {
     serde_json::to_string(&OrderView::from(order)).map_err(Error::internal)
 }
 
-/// The answer that shows `order` as it is.
-fn shown(order: &Order) -> Result<Reply> {
-    Ok(Reply::new(200, document(order)?).version(order.version))
+/// An effect that shows `order` as it is now.
+fn effect(outcome: Outcome, order: &Order) -> Result<Effect> {
+    Ok(Effect::new(outcome, document(order)?).at_version(order.version))
 }

@@ -1,10 +1,12 @@
-//! Payments and refunds: recording them, resolving pending ones, and what an order comes to by them. Refunds never
-//! exceed payments, whatever races: every check and its effect are one transaction of the single writer.
+//! Payments and refunds: recording them, resolving pending ones, and keeping the sums of their order.
+//!
+//! Refunds never exceed payments, also when requests race: each check runs in the transaction of its effect, and there is
+//! one writer.
 
 use super::{
     audit,
     history::{self, Recorded},
-    idempotency::{IdempotentRequest, Reply},
+    idempotency::{Effect, IdempotentRequest},
     orders::readable_order,
     page::{Page, PageRequest},
     views::TransactionView,
@@ -15,7 +17,9 @@ use crate::{
     domain::{
         event::EventType,
         id::{OrderId, TransactionId},
+        money::{MAX_AMOUNT, amount},
         order::{Order, OrderStatus},
+        outcome::{Outcome, Resource},
         permission::Permission,
         time::Timestamp,
         transaction::{Kind, Transaction, TransactionStatus},
@@ -27,26 +31,26 @@ use crate::{
 /// A payment or refund to be recorded.
 #[derive(Clone, Debug)]
 pub struct NewTransaction {
-    /// Which way the money goes.
+    /// Payment or refund.
     pub kind: Kind,
     /// Pending or succeeded.
     pub status: TransactionStatus,
-    /// Minor units, > 0.
+    /// Minor units, more than 0.
     pub amount: i64,
-    /// Who moves the money.
+    /// The company that moves the money, such as `stripe`.
     pub provider: Option<String>,
-    /// The provider's own identifier.
+    /// The provider's identifier of the transaction.
     pub provider_ref: Option<String>,
-    /// For a refund: the payment that it gives back.
+    /// For a refund: the payment that it refunds.
     pub payment_id: Option<TransactionId>,
-    /// Why.
+    /// For people.
     pub reason: Option<String>,
-    /// When the money moved; now, if the caller does not say.
+    /// When the money moved. None means now.
     pub occurred_at: Option<Timestamp>,
 }
 
 impl NewTransaction {
-    /// Money that has just moved, of which nothing else is known.
+    /// A transaction that succeeds now, without further details.
     pub(super) fn succeeded(kind: Kind, amount: i64) -> Self {
         Self {
             kind,
@@ -61,7 +65,16 @@ impl NewTransaction {
     }
 }
 
-/// The permission that recording and resolving needs.
+/// How a pending transaction ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolution {
+    /// Its new status.
+    pub status: TransactionStatus,
+    /// When the money moved. None keeps the time that was recorded.
+    pub occurred_at: Option<Timestamp>,
+}
+
+/// The permission for recording and resolving transactions of this kind.
 const fn permission(kind: Kind) -> Permission {
     match kind {
         Kind::Payment => Permission::PaymentsWrite,
@@ -70,23 +83,26 @@ const fn permission(kind: Kind) -> Permission {
 }
 
 /// Records a payment or refund of an order.
+///
+/// # Errors
+/// `FORBIDDEN`; `NOT_FOUND`; `DUPLICATE_TRANSACTION`; `ORDER_NOT_PLACED`; `ORDER_CANCELLED` for a payment;
+/// `REFUND_EXCEEDS_PAID`; `VALIDATION_FAILED`; those of [`IdempotentRequest::run`].
 pub async fn record(
     app: &App,
     actor: Actor,
-    attempt: IdempotentRequest,
+    request: IdempotentRequest,
     id: OrderId,
     new: NewTransaction,
-) -> Result<Reply> {
+) -> Result<Effect> {
     actor.require(permission(new.kind))?;
     app.store
         .write(operation(new.kind), move |tx| {
             let mut order = orders::by_id(tx, id)?.ok_or_else(Error::absent)?;
-            attempt.run(tx, &actor, || add(tx, &actor, &mut order, &new))
+            request.run(tx, &actor, || add(tx, &actor, &mut order, &new))
         })
         .await
 }
 
-/// The name of recording one of this kind.
 const fn operation(kind: Kind) -> &'static str {
     match kind {
         Kind::Payment => "payments.create",
@@ -94,11 +110,11 @@ const fn operation(kind: Kind) -> &'static str {
     }
 }
 
-/// Records a payment or refund of `order`, which then shows it.
-pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewTransaction) -> Result<Reply> {
-    // A provider's message that comes again is told so, whatever has become of the order since.
+/// Records a payment or refund of `order` and updates `order`.
+pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewTransaction) -> Result<Effect> {
+    // Before the other checks: a provider that repeats a message must hear that it is known, whatever the order's status.
     refuse_duplicate(tx, new)?;
-    refuse_state(order, new.kind)?;
+    refuse_status(order, new.kind)?;
     if new.kind == Kind::Refund {
         refuse_excess(tx, order, new)?;
     }
@@ -106,41 +122,55 @@ pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewT
 }
 
 /// Resolves a pending transaction.
+///
+/// # Errors
+/// `NOT_FOUND`; `FORBIDDEN`; `INVALID_TRANSITION` if it was resolved otherwise; those of [`IdempotentRequest::run`].
 pub async fn resolve(
     app: &App,
     actor: Actor,
-    attempt: IdempotentRequest,
+    request: IdempotentRequest,
     id: TransactionId,
-    (status, occurred_at): (TransactionStatus, Option<Timestamp>),
-) -> Result<Reply> {
+    resolution: Resolution,
+) -> Result<Effect> {
     app.store
         .write("transactions.update", move |tx| {
-            let mut transaction = transactions::by_id(tx, id)?.ok_or_else(Error::absent)?;
-            actor.require(permission(transaction.kind))?;
-            attempt.run(tx, &actor, || {
-                let mut order = orders::by_id(tx, transaction.order_id)?.ok_or_else(Error::absent)?;
-                if transaction.status == status {
-                    let body = TransactionView::with_order(&transaction, &order);
-                    return Ok(Reply::new(200, serde_json::to_string(&body).map_err(Error::internal)?));
+            let before = transactions::by_id(tx, id)?.ok_or_else(Error::absent)?;
+            actor.require(permission(before.kind))?;
+            request.run(tx, &actor, || {
+                let mut order = orders::by_id(tx, before.order_id)?.ok_or_else(Error::absent)?;
+                if before.status == resolution.status {
+                    let document = TransactionView::with_order(&before, &order);
+                    let document = serde_json::to_string(&document).map_err(Error::internal)?;
+                    return Ok(Effect::new(Outcome::Unchanged, document));
                 }
-                if transaction.status != TransactionStatus::Pending {
-                    return Err(Error::new(&problem::INVALID_TRANSITION)
-                        .detail(format!("A transaction that is {} stays so.", transaction.status))
-                        .member("current_status", transaction.status.name())
-                        .member("allowed_transitions", Vec::<String>::new()));
+                if before.status != TransactionStatus::Pending {
+                    return Err(already_resolved(&before));
                 }
-                transaction.status = status;
-                transaction.occurred_at = occurred_at.unwrap_or(transaction.occurred_at);
-                transactions::resolve(tx, order.user_id, &transaction)?;
-                audit::record(tx, &actor, "transactions.update", Some(&id), &audited(&order, &transaction))?;
-                let event = account(tx, &actor, &mut order, &transaction, EventType::updated)?;
-                Ok(Reply::of_event(200, event))
+                let after = Transaction {
+                    status: resolution.status,
+                    occurred_at: resolution.occurred_at.unwrap_or(before.occurred_at),
+                    ..before.clone()
+                };
+                transactions::resolve(tx, order.user_id, &after)?;
+                audit::record(tx, &actor, "transactions.update", Some(&id), &audited(&order, &after))?;
+                let event = update_order(tx, &actor, &mut order, &after, EventType::updated)?;
+                Ok(Effect::of_event(Outcome::Changed, event))
             })
         })
         .await
 }
 
-/// The transaction of this identifier, if the actor may read its order.
+fn already_resolved(transaction: &Transaction) -> Error {
+    Error::new(&problem::INVALID_TRANSITION)
+        .detail(format!("A transaction that is {} stays so.", transaction.status))
+        .member("current_status", transaction.status.name())
+        .member("allowed_transitions", Vec::<String>::new())
+}
+
+/// The transaction as JSON.
+///
+/// # Errors
+/// `NOT_FOUND` if there is none, or the actor may not read its order.
 pub async fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> {
     app.store
         .read("transactions.get", |tx| {
@@ -151,7 +181,10 @@ pub async fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> 
         .await
 }
 
-/// An order's transactions, newest first, if the actor may read the order. The key of one is its row.
+/// A page of the order's transactions, newest first, keyed by row.
+///
+/// # Errors
+/// `NOT_FOUND` if there is no order that the actor may read.
 pub async fn of_order(
     app: &App,
     actor: &Actor,
@@ -167,7 +200,7 @@ pub async fn of_order(
     Ok(found.await?.map(|(_, transaction)| transaction))
 }
 
-/// Books what goes back when `order` is cancelled; the caller has made sure that it is held.
+/// Records the refund for the cancellation of `order`. The caller has checked that the order holds this amount.
 pub(super) fn refund_on_cancellation(
     tx: &WriteTx<'_>,
     actor: &Actor,
@@ -179,7 +212,7 @@ pub(super) fn refund_on_cancellation(
     book(tx, actor, order, &assemble(tx, order, &new), "orders.cancel").map(drop)
 }
 
-/// A refund of `amount` where only `most` is left.
+/// The error for a refund of `amount` when at most `most` can be refunded.
 pub(super) fn exceeds(field: Field, amount: i64, most: i64) -> Error {
     Error::new(&problem::REFUND_EXCEEDS_PAID)
         .detail(format!("{most} is left to refund; {amount} was asked for."))
@@ -192,7 +225,7 @@ fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
     if recorded { Err(Error::new(&problem::DUPLICATE_TRANSACTION)) } else { Ok(()) }
 }
 
-fn refuse_state(order: &Order, kind: Kind) -> Result<()> {
+fn refuse_status(order: &Order, kind: Kind) -> Result<()> {
     match (order.status, kind) {
         (OrderStatus::Draft, _) => Err(Error::new(&problem::ORDER_NOT_PLACED)),
         (OrderStatus::Cancelled, Kind::Payment) => Err(Error::new(&problem::ORDER_CANCELLED)),
@@ -237,20 +270,21 @@ fn assemble(tx: &WriteTx<'_>, order: &Order, new: &NewTransaction) -> Transactio
     }
 }
 
+/// Inserts `transaction`, with its audit entry and event, and updates `order`.
 fn book(
     tx: &WriteTx<'_>,
     actor: &Actor,
     order: &mut Order,
     transaction: &Transaction,
     action: &'static str,
-) -> Result<Reply> {
+) -> Result<Effect> {
     transactions::insert(tx, order.seq, order.user_id, transaction)?;
     audit::record(tx, actor, action, Some(&transaction.id), &audited(order, transaction))?;
-    let event = account(tx, actor, order, transaction, EventType::recorded)?;
-    Ok(Reply::of_event(201, event).at(format!("/v1/transactions/{}", transaction.id)))
+    let event = update_order(tx, actor, order, transaction, EventType::recorded)?;
+    Ok(Effect::of_event(Outcome::Created(Resource::Transaction(transaction.id)), event))
 }
 
-/// A transaction as the audit trail shows it.
+/// What the audit trail shows of a transaction.
 fn audited(order: &Order, transaction: &Transaction) -> serde_json::Value {
     serde_json::json!({
         "order_id": order.id.to_string(), "kind": transaction.kind.name(), "status": transaction.status.name(),
@@ -258,8 +292,8 @@ fn audited(order: &Order, transaction: &Transaction) -> serde_json::Value {
     })
 }
 
-/// Brings the order up to date with its transactions and records what happened.
-fn account(
+/// Adds `transaction` to the sums of `order`, stores the order and records the event.
+fn update_order(
     tx: &WriteTx<'_>,
     actor: &Actor,
     order: &mut Order,
@@ -269,10 +303,10 @@ fn account(
     let before = order.clone();
     if transaction.status == TransactionStatus::Succeeded {
         match transaction.kind {
-            Kind::Payment => order.paid_amount = within_bounds(order.paid_amount, transaction.amount)?,
+            Kind::Payment => order.paid_amount = add_payment(order.paid_amount, transaction.amount)?,
             Kind::Refund => order.refunded_amount += transaction.amount,
         }
-        order.settle_payment_status();
+        order.update_payment_status();
     }
     order.version += 1;
     order.updated_at = tx.now();
@@ -281,10 +315,10 @@ fn account(
     history::record(tx, actor, event(transaction.kind), order, &document)
 }
 
-/// Amounts are exact integers for every reader, sums of them included.
-fn within_bounds(paid: i64, amount: i64) -> Result<i64> {
-    crate::domain::money::amount(i128::from(paid) + i128::from(amount)).ok_or_else(|| {
-        let most = crate::domain::money::MAX_AMOUNT - paid;
+/// The sum of payments, which like every amount is at most [`MAX_AMOUNT`].
+fn add_payment(paid: i64, payment: i64) -> Result<i64> {
+    amount(i128::from(paid) + i128::from(payment)).ok_or_else(|| {
+        let most = MAX_AMOUNT - paid;
         Error::invalid(vec![Fault::new(Field::Amount, "too_large", format!("must be at most {most}"))])
     })
 }

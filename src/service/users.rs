@@ -6,7 +6,7 @@ pub use change::{ChangeUser, change};
 
 use super::{
     audit,
-    idempotency::{IdempotentRequest, Reply},
+    idempotency::{Effect, IdempotentRequest},
     page::{Page, PageRequest},
     roles,
     views::UserView,
@@ -20,6 +20,7 @@ use crate::{
     },
     domain::{
         id::UserId,
+        outcome::{Outcome, Resource},
         permission::Permission,
         user::{Email, User, UserStatus},
     },
@@ -90,7 +91,7 @@ fn unknown_role() -> Fault {
 }
 
 /// Creates a user. The actor must hold all permissions of the user's role.
-pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: NewUser) -> Result<Reply> {
+pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: NewUser) -> Result<Effect> {
     actor.require(Permission::UsersWrite)?;
     let valid = validate(app, &new)?;
     actor.require_to_hold(app.access.role(&new.role).unwrap_or_default())?;
@@ -101,7 +102,7 @@ pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: Ne
             request.run(tx, &actor, || {
                 require_grantable(tx, &actor, &draft.role)?;
                 let user = insert(tx, &shared, &actor, &draft, "users.create")?;
-                Ok(Reply::new(201, document(&user)?).at(format!("/v1/users/{}", user.id)))
+                Ok(Effect::new(Outcome::Created(Resource::User(user.id)), document(&user)?))
             })
         })
         .await

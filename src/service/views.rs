@@ -1,11 +1,10 @@
-//! What leaves the service: documents as clients see them, each field listed, with the schema that describes it.
+//! The JSON documents that clients see. Each lists its fields and describes itself by a schema, from which OpenAPI is made.
 
 mod access;
 mod analytics;
 mod as_text;
 mod audit;
 mod event;
-mod idempotency;
 mod order;
 mod transaction;
 mod user;
@@ -17,7 +16,6 @@ pub use analytics::{
 pub use as_text::AsText;
 pub use audit::AuditView;
 pub use event::EventView;
-pub use idempotency::IdempotencyKeyView;
 pub use order::OrderView;
 pub use transaction::TransactionView;
 pub use user::UserView;

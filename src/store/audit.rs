@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::{AuditFilter, Outcome},
+        audit::{AuditFilter, AuditOutcome},
         digest::sha256,
         id::{AuditId, Identifier},
         time::Timestamp,
@@ -37,7 +37,7 @@ pub struct NewEntry {
     /// The trace that the client sent with the request.
     pub trace: Option<TraceId>,
     /// The outcome.
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
     /// The changes: a JSON object without secrets.
     pub changes: String,
 }
@@ -114,7 +114,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
             address: columns.take()?,
             request_id: columns.take()?,
             trace: columns.take()?,
-            outcome: columns.parsed(Outcome::parse)?,
+            outcome: columns.parsed(AuditOutcome::parse)?,
             changes: columns.take()?,
         },
     })

@@ -4,7 +4,13 @@ use super::{
     ReadTx, WriteTx,
     sql::{Columns, sql_int},
 };
-use crate::{domain::time::Timestamp, error::Result};
+use crate::{
+    domain::{
+        outcome::{Outcome, Resource},
+        time::Timestamp,
+    },
+    error::Result,
+};
 use rusqlite::params;
 
 /// A request that took effect, and its response.
@@ -16,12 +22,10 @@ pub struct StoredResponse {
     pub method: String,
     /// The path of the request.
     pub path: String,
-    /// The status of the response.
-    pub status: u16,
-    /// The `Location` of the response.
-    pub location: Option<String>,
-    /// The `ETag` of the response: the order's version.
-    pub etag: Option<i64>,
+    /// What the request did.
+    pub outcome: Outcome,
+    /// The version of the order in the body, if the body shows an order.
+    pub version: Option<i64>,
     /// The body of the response.
     pub body: ResponseBody,
     /// The identifier of the request.
@@ -41,17 +45,18 @@ pub enum ResponseBody {
 
 /// The response stored under `key` of `principal` at `since` or later.
 pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> Result<Option<StoredResponse>> {
-    let sql = "SELECT fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at
+    let sql = "SELECT fingerprint, method, path, resource, outcome, version, event_seq, body, request_id, created_at
                FROM idempotency_keys WHERE principal = ?1 AND key = ?2 AND created_at >= ?3";
     tx.row(sql, (principal, key, since.millis()), |row| {
         let mut columns = Columns::of(row);
+        let (fingerprint, method, path) = (columns.take()?, columns.take()?, columns.take()?);
+        let resource = columns.take::<Option<String>>()?.as_deref().and_then(Resource::parse);
         Ok(StoredResponse {
-            fingerprint: columns.take()?,
-            method: columns.take()?,
-            path: columns.take()?,
-            status: columns.take()?,
-            location: columns.take()?,
-            etag: columns.take()?,
+            fingerprint,
+            method,
+            path,
+            outcome: columns.parsed(|name| Outcome::parse(name, resource))?,
+            version: columns.take()?,
             body: match (columns.take::<Option<i64>>()?, columns.take::<Option<String>>()?) {
                 (Some(event), _) => ResponseBody::Event(event),
                 (None, body) => ResponseBody::Text(body.unwrap_or_default()),
@@ -70,7 +75,7 @@ pub fn insert(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredRe
     };
     tx.execute(
         "INSERT OR REPLACE INTO idempotency_keys
-           (principal, key, fingerprint, method, path, status, location, etag, event_seq, body, request_id, created_at)
+           (principal, key, fingerprint, method, path, resource, outcome, version, event_seq, body, request_id, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             principal,
@@ -78,9 +83,9 @@ pub fn insert(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredRe
             response.fingerprint,
             response.method,
             response.path,
-            response.status,
-            response.location,
-            response.etag,
+            response.outcome.resource().map(|resource| resource.to_string()),
+            response.outcome.name(),
+            response.version,
             event,
             body,
             response.request_id,

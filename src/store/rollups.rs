@@ -4,6 +4,7 @@
 //! added to the sums in `rollups`. A report adds the sums of the buckets in its range and the entries of the log that
 //! are not folded yet. What an order or a payment counts for is decided in `domain::rollup`, not here.
 
+mod cache;
 mod changes;
 mod codec;
 mod dimension;
@@ -11,19 +12,19 @@ mod log;
 mod ranking;
 mod totals;
 
+pub(super) use cache::Rankings;
 pub(super) use changes::{Changes, Length};
 pub(super) use codec::{EntryKey, Part};
 pub use codec::{Rollup, Values};
 pub use dimension::{UserLabel, sku, statuses, user_label};
 pub(super) use log::RollupLog;
-pub(super) use ranking::Rankings;
-pub use ranking::{Rank, Ranking, RankingQuery};
+pub use ranking::{Ranking, RankingQuery};
 pub use totals::{Totals, TotalsQuery};
 
 use super::{ReadTx, sql::invalid_column};
 use crate::{
     domain::{
-        calendar::{Run, SPANS},
+        calendar::{BucketRange, SPANS},
         money::Currency,
         rollup::{ItemSums, Sums},
     },
@@ -71,7 +72,7 @@ pub fn item_sums(&[quantity, orders, total, ..]: &Values) -> ItemSums {
 }
 
 /// Calls `visit` with the sums of orders and money for each bucket of `run` and each currency. The log is not included.
-pub fn each_sales_bucket(tx: &ReadTx<'_>, run: Run, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
+pub fn each_sales_bucket(tx: &ReadTx<'_>, run: BucketRange, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
     each_in_buckets(tx, Rollup::Sales, run, |key, part| {
         visit(key.bucket, key.currency, &sale_sums(&part.map(i128::from)));
     })
@@ -100,7 +101,7 @@ pub(super) fn bucket_key(rollup: Rollup, span: i64, bucket: i64) -> i64 {
 pub(super) fn each_in_buckets(
     tx: &ReadTx<'_>,
     rollup: Rollup,
-    run: Run,
+    run: BucketRange,
     mut visit: impl FnMut(&EntryKey, &Part),
 ) -> Result<()> {
     tx.each(

@@ -5,7 +5,7 @@ use orderd::{
     auth::policy,
     config::{Key, Section, reference},
     domain::{
-        order::{OrderStatus, Step, Transition},
+        order::{OrderStatus, Transition, TransitionResult},
         permission::Permission,
     },
     error::ALL,
@@ -54,10 +54,10 @@ fn table<'a>(chapter: &'a str, head: &str) -> Vec<&'a str> {
 fn the_state_machine_matches_the_guide() {
     let names: Vec<_> = Transition::ALL.iter().map(|t| format!("`{}`", t.name())).collect();
     let row = |status: OrderStatus| {
-        let cells = Transition::ALL.iter().map(|&transition| match status.step(transition) {
-            Step::To(next) => format!("→ `{}`", next.name()),
-            Step::Already => "200, unchanged".to_owned(),
-            Step::Impossible => "409".to_owned(),
+        let cells = Transition::ALL.iter().map(|&transition| match status.after(transition) {
+            TransitionResult::To(next) => format!("→ `{}`", next.name()),
+            TransitionResult::AlreadyThere => "200, unchanged".to_owned(),
+            TransitionResult::NotAllowed => "409".to_owned(),
         });
         format!("| `{}` | {} |", status.name(), cells.collect::<Vec<_>>().join(" | "))
     };

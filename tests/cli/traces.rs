@@ -6,6 +6,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     sync::{Arc, Mutex},
@@ -152,25 +153,32 @@ fn a_request_and_its_write_are_spans_of_the_callers_trace() {
     assert!(lines.iter().any(|line| line["trace.id"] == "1".repeat(32)), "{log}");
 }
 
-#[test]
-fn a_collector_may_speak_tls_if_its_certificate_is_trusted() {
+/// The log of a server that was stopped after it had something to send to a collector with TLS, and the names of the spans
+/// that the collector received.
+fn export_with(roots: &[(&str, &str)]) -> (String, Vec<Value>) {
     let (dir, collector) = (TestDir::new(), Collector::start_with_tls());
     dir.write("roots.pem", CERTIFICATE.0);
+    fs::create_dir(dir.path().join("empty")).unwrap();
     let arguments = format!("--set traces.otlp_endpoint={}", collector.endpoint);
-    let server = Server::start(&dir, &[ADMIN[0], ADMIN[1], ("SSL_CERT_FILE", "roots.pem")], &arguments);
+    let server = Server::start(&dir, &[&ADMIN, roots].concat(), &arguments);
     server.admin();
     assert_eq!(server.stop().0, Some(0));
-    assert!(collector.spans().iter().any(|span| span["name"] == "request auth.login"));
+    let names = collector.spans().into_iter().map(|span| span["name"].clone()).collect();
+    (fs::read_to_string(dir.path().join("log")).unwrap(), names)
+}
 
-    let (dir, collector) = (TestDir::new(), Collector::start_with_tls());
-    let arguments = format!("--set traces.otlp_endpoint={}", collector.endpoint);
-    let server = Server::start(&dir, &ADMIN, &arguments);
-    server.admin();
-    let log = dir.path().join("log");
-    assert_eq!(server.stop().0, Some(0));
-    let log = std::fs::read_to_string(log).unwrap();
-    assert!(log.contains("traces cannot be sent") && log.contains("TLS: "), "{log}");
-    assert!(collector.spans().is_empty());
+#[test]
+fn a_collector_may_speak_tls_if_its_certificate_is_trusted() {
+    let (log, names) = export_with(&[("SSL_CERT_FILE", "roots.pem")]);
+    assert!(names.contains(&json!("request auth.login")), "{log}");
+    // The roots of the machine, and those of Mozilla where it has none.
+    for roots in [&[][..], &[("SSL_CERT_DIR", "empty")]] {
+        let (log, names) = export_with(roots);
+        assert!(names.is_empty() && log.contains("traces cannot be sent") && log.contains("TLS: "), "{log}");
+    }
+    // No other roots take the place of a file that cannot be read.
+    let (log, names) = export_with(&[("SSL_CERT_FILE", "missing.pem")]);
+    assert!(names.is_empty() && log.contains("the root certificates cannot be read"), "{log}");
 }
 
 #[test]

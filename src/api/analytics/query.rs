@@ -4,12 +4,12 @@ use crate::{
     api::input::list::PageSize,
     app::App,
     domain::{
-        calendar::{Date, Days, LAST_DAY, Zone, furthest, parse_date},
+        calendar::{Date, Days, LAST_DAY, Zone, last_day_from, parse_date},
         listing::Direction,
         money::Currency,
     },
     error::{Error, Fault, Result, problem},
-    service::analytics::{Basis, Question, RevenueSort},
+    service::analytics::{Basis, Question, RevenueKey, RevenueSort},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -116,15 +116,16 @@ impl RevenueQuery {
         question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), basis)
     }
 
-    pub(super) fn order(&self) -> (RevenueSort, Direction) {
-        match self.sort.unwrap_or(SortName::NetDescending) {
-            SortName::NetDescending => (RevenueSort::Net, Direction::Descending),
-            SortName::NetAscending => (RevenueSort::Net, Direction::Ascending),
-            SortName::GrossDescending => (RevenueSort::Gross, Direction::Descending),
-            SortName::GrossAscending => (RevenueSort::Gross, Direction::Ascending),
-            SortName::OrdersDescending => (RevenueSort::Orders, Direction::Descending),
-            SortName::OrdersAscending => (RevenueSort::Orders, Direction::Ascending),
-        }
+    pub(super) fn order(&self) -> RevenueSort {
+        let (key, direction) = match self.sort.unwrap_or(SortName::NetDescending) {
+            SortName::NetDescending => (RevenueKey::Net, Direction::Descending),
+            SortName::NetAscending => (RevenueKey::Net, Direction::Ascending),
+            SortName::GrossDescending => (RevenueKey::Gross, Direction::Descending),
+            SortName::GrossAscending => (RevenueKey::Gross, Direction::Ascending),
+            SortName::OrdersDescending => (RevenueKey::Orders, Direction::Descending),
+            SortName::OrdersAscending => (RevenueKey::Orders, Direction::Ascending),
+        };
+        RevenueSort { key, direction }
     }
 }
 
@@ -167,7 +168,7 @@ fn range(from: Option<Date>, to: Option<Date>) -> Result<(Date, Date)> {
         (None, _) => fault("from", "invalid_format", "must be a date such as 2026-11-23"),
         (_, None) => fault("to", "invalid_format", "must be a date such as 2026-11-23"),
         (Some(from), Some(to)) if to < from => fault("to", "too_small", "must not be before from"),
-        (Some(from), Some(to)) if to > furthest(from) => {
+        (Some(from), Some(to)) if to > last_day_from(from) => {
             fault("to", "too_large", "must be at most ten years after from")
         }
         (_, Some(to)) if to > LAST_DAY => fault("to", "too_large", "must be at most 9998-12-31"),

@@ -14,7 +14,7 @@ use crate::{
     auth::{Actor, Mac},
     domain::{digest::sha256, id::Identifier},
     error::{Error, Result, problem},
-    service::{idempotency::IdempotentRequest, orders::IfMatch, sessions::Source},
+    service::{idempotency::IdempotentRequest, orders::ExpectedVersion, sessions::Source},
 };
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
@@ -91,12 +91,12 @@ impl<T: JsonSchema + DeserializeOwned + Send + 'static> FromRequestParts<App> fo
     }
 }
 
-impl FromRequestParts<App> for IfMatch {
+impl FromRequestParts<App> for ExpectedVersion {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let required = app.config.idempotency.require_if_match;
-        let absent = if required { Self::Missing } else { Self::Absent };
+        let absent = if required { Self::Missing } else { Self::Unspecified };
         if_match(&parts.headers).map(|sent| sent.unwrap_or(absent))
     }
 }
@@ -105,11 +105,11 @@ impl FromRequestParts<App> for IfMatch {
 ///
 /// # Errors
 /// `invalid_header` if it is malformed.
-pub fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>> {
+pub fn if_match(headers: &HeaderMap) -> Result<Option<ExpectedVersion>> {
     let tags = EntityTags::of(headers, &header::IF_MATCH, "If-Match")?;
     Ok(tags.map(|tags| match tags {
-        EntityTags::Any => IfMatch::Any,
-        EntityTags::Listed(tags) => IfMatch::Versions(tags.iter().filter_map(|tag| version_of(tag)).collect()),
+        EntityTags::Any => ExpectedVersion::Any,
+        EntityTags::Listed(tags) => ExpectedVersion::OneOf(tags.iter().filter_map(|tag| version_of(tag)).collect()),
     }))
 }
 
@@ -164,8 +164,8 @@ mod tests {
     fn if_match_names_versions() {
         assert!(if_match(&HeaderMap::new()).unwrap().is_none());
         let sent = |value| HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_static(value))]);
-        assert!(matches!(if_match(&sent("*")), Ok(Some(IfMatch::Any))));
-        let Ok(Some(IfMatch::Versions(versions))) = if_match(&sent("\"3\", W/\"4\", \"x\", \"06\"")) else {
+        assert!(matches!(if_match(&sent("*")), Ok(Some(ExpectedVersion::Any))));
+        let Ok(Some(ExpectedVersion::OneOf(versions))) = if_match(&sent("\"3\", W/\"4\", \"x\", \"06\"")) else {
             panic!("it is a list of tags")
         };
         assert_eq!(versions, [3, 4]);

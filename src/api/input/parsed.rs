@@ -198,13 +198,17 @@ impl FromText for InitialStatus {
 
 /// What a list of orders can be sorted by; `-` puts the greatest first.
 const SORTS: [(&str, Sort); 6] = [
-    ("-created_at", (SortKey::Created, Direction::Descending)),
-    ("created_at", (SortKey::Created, Direction::Ascending)),
-    ("-total_amount", (SortKey::Total, Direction::Descending)),
-    ("total_amount", (SortKey::Total, Direction::Ascending)),
-    ("-updated_at", (SortKey::Updated, Direction::Descending)),
-    ("updated_at", (SortKey::Updated, Direction::Ascending)),
+    ("-created_at", sort(SortKey::Created, Direction::Descending)),
+    ("created_at", sort(SortKey::Created, Direction::Ascending)),
+    ("-total_amount", sort(SortKey::Total, Direction::Descending)),
+    ("total_amount", sort(SortKey::Total, Direction::Ascending)),
+    ("-updated_at", sort(SortKey::Updated, Direction::Descending)),
+    ("updated_at", sort(SortKey::Updated, Direction::Ascending)),
 ];
+
+const fn sort(key: SortKey, direction: Direction) -> Sort {
+    Sort { key, direction }
+}
 
 impl FromText for Sort {
     const COMPONENT: Option<&'static str> = Some("SortName");

@@ -11,7 +11,7 @@ use crate::{
         },
     },
     domain::{
-        listing::{Filter, Position, Sort},
+        listing::{OrderQuery, Position},
         order::Order,
     },
 };
@@ -20,10 +20,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Which orders to export, in which order and format.
 pub struct Export {
-    /// Which orders.
-    pub filter: Filter,
-    /// In which order.
-    pub sort: Sort,
+    /// Which orders, and in which order.
+    pub query: OrderQuery,
     format: Format,
 }
 
@@ -49,7 +47,8 @@ impl Export {
         let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
         let query: ListQuery<ListOrders> = query::parse(&pairs.collect::<Vec<_>>().join("&"))?;
         query.page.refuse_paging()?;
-        Ok(Self { sort: query.filter.sort(), filter: query.filter.filter()?, format })
+        let sort = query.filter.sort();
+        Ok(Self { query: OrderQuery { sort, filter: query.filter.filter()? }, format })
     }
 
     /// The bytes of these orders, which follow `after` in the list. Before the first ones comes the header of the format.

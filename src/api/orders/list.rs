@@ -7,7 +7,7 @@ use crate::{
         output::{csv_rows::OrderRow, export::Format, list},
     },
     domain::{
-        listing::{Direction, Filter, Sort, SortKey},
+        listing::{Direction, Filter, OrderQuery, Sort, SortKey},
         money::Currency,
         order::MAX_METADATA,
         time::Timestamp,
@@ -62,7 +62,7 @@ pub struct ListOrders {
 
 impl ListOrders {
     pub(super) fn sort(&self) -> Sort {
-        self.sort.map_or((SortKey::Created, Direction::Descending), |sort| sort.0)
+        self.sort.map_or(Sort { key: SortKey::Created, direction: Direction::Descending }, |sort| sort.0)
     }
 
     /// The filter that the parameters describe.
@@ -112,13 +112,14 @@ pub(in crate::api) async fn list(
     let filter = filter.filter()?;
     let binding = format!("orders.list {filter:?} {sort:?}");
     if options.format == Format::Page {
-        let find =
-            |app, actor, page| async move { orders::list(&app, &actor, (filter, sort), page).await?.try_map(document) };
+        let find = |app, actor, page| async move {
+            orders::list(&app, &actor, OrderQuery { filter, sort }, page).await?.try_map(document)
+        };
         return list::page(app, actor, options, binding, find).await;
     }
     let find = move |app, actor, page| {
         let filter = filter.clone();
-        async move { Ok(orders::export(&app, &actor, (filter, sort), page).await?.map(OrderRow)) }
+        async move { Ok(orders::export(&app, &actor, OrderQuery { filter, sort }, page).await?.map(OrderRow)) }
     };
     list::all(app, actor, options, find).await
 }

@@ -1,12 +1,12 @@
 //! Changes of an order by a merge patch (RFC 7396).
 
 use super::body::{FeeBody, ItemBody, MetadataValue, lines};
-use super::{Actor, App, IfMatch, OrderId, PathId, Reply, Result, Valid, orders};
+use super::{Actor, App, Effect, ExpectedVersion, OrderId, PathId, Result, Target, Valid, orders};
 use crate::{
     api::input::integer::Amount,
     domain::pricing::Fee,
     error::Error,
-    service::orders::{Change, ChangeOrder},
+    service::orders::{Change, ChangeCustomer, ChangeOrder},
 };
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -60,6 +60,12 @@ struct PatchCustomer {
     address: Change<String>,
 }
 
+impl From<PatchCustomer> for ChangeCustomer {
+    fn from(PatchCustomer { name, email, phone, address }: PatchCustomer) -> Self {
+        Self { name, email, phone, address }
+    }
+}
+
 impl PatchOrder {
     /// The change that the patch describes.
     ///
@@ -81,7 +87,7 @@ impl PatchOrder {
             external_ref: self.external_ref,
             note: self.note,
             metadata: self.metadata.map(entries),
-            customer: self.customer.map(|c| [c.name, c.email, c.phone, c.address]),
+            customer: self.customer.map(ChangeCustomer::from),
         })
     }
 }
@@ -91,9 +97,9 @@ pub(in crate::api) async fn update(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    if_match: IfMatch,
+    version: ExpectedVersion,
     Valid { body, attempt }: Valid<PatchOrder>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let patch = body.into_change()?;
-    orders::change(&app, actor, attempt, (id, if_match), patch).await
+    orders::change(&app, actor, attempt, Target { id, version }, patch).await
 }

@@ -1,7 +1,11 @@
 //! The transitions of an order over HTTP.
 
-use super::{Actor, App, IfMatch, OrderId, PathId, Reply, Result, Valid, orders};
-use crate::{api::input::integer::Amount, domain::order::Transition, service::orders::Refund};
+use super::{Actor, App, Effect, ExpectedVersion, OrderId, PathId, Result, Target, Valid, orders};
+use crate::{
+    api::input::integer::Amount,
+    domain::order::Transition,
+    service::orders::{Cancellation, Refund},
+};
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,10 +21,10 @@ pub(in crate::api) async fn moves(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    if_match: IfMatch,
+    version: ExpectedVersion,
     Valid { attempt, .. }: Valid<NoFields>,
-) -> Result<Reply> {
-    orders::transition(&app, actor, attempt, (id, if_match), transition).await
+) -> Result<Effect> {
+    orders::transition(&app, actor, attempt, Target { id, version }, transition).await
 }
 
 /// Why an order is cancelled, and what happens to the money that it holds.
@@ -56,13 +60,13 @@ pub(in crate::api) async fn cancel(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    if_match: IfMatch,
+    version: ExpectedVersion,
     Valid { body, attempt }: Valid<CancelOrder>,
-) -> Result<Reply> {
+) -> Result<Effect> {
     let refund = body.refund.map(|refund| match refund {
         RefundBody::Word(RefundWord::Full) => Refund::Full,
         RefundBody::Word(RefundWord::None) => Refund::None,
         RefundBody::Amount(amount) => Refund::Amount(amount.get()),
     });
-    orders::cancel(&app, actor, attempt, (id, if_match), (body.reason, refund)).await
+    orders::cancel(&app, actor, attempt, Target { id, version }, Cancellation { reason: body.reason, refund }).await
 }

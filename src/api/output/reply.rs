@@ -1,6 +1,10 @@
 //! How the answers of use cases become HTTP responses.
 
-use crate::{api::input::entity_tag::EntityTags, service::idempotency::Reply};
+use crate::{
+    api::input::entity_tag::EntityTags,
+    domain::outcome::{Outcome, Resource},
+    service::idempotency::Effect,
+};
 use axum::{
     Json,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
@@ -8,24 +12,46 @@ use axum::{
 };
 use serde::Serialize;
 
-impl IntoResponse for Reply {
+impl IntoResponse for Effect {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
-        let mut response = (status, [(header::CONTENT_TYPE, "application/json")], self.body).into_response();
+        let json = [(header::CONTENT_TYPE, "application/json")];
+        let mut response = (status(self.outcome), json, self.document).into_response();
         let headers = response.headers_mut();
         let mut set = |name: header::HeaderName, value: Option<String>| {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
                 headers.insert(name, value);
             }
         };
-        set(header::LOCATION, self.location);
-        set(header::ETAG, self.etag.map(tag));
+        set(header::LOCATION, self.outcome.resource().map(path));
+        set(header::ETAG, self.version.map(tag));
         if self.original_request_id.is_some() {
             set(header::HeaderName::from_static("idempotent-replayed"), Some("true".to_owned()));
         }
         set(header::HeaderName::from_static("original-request-id"), self.original_request_id);
         response
     }
+}
+
+/// The status that tells a client what its request did.
+pub(crate) const fn status(outcome: Outcome) -> StatusCode {
+    match outcome {
+        Outcome::Created(_) => StatusCode::CREATED,
+        Outcome::Changed | Outcome::Unchanged => StatusCode::OK,
+    }
+}
+
+/// The path at which `resource` can be read.
+pub(crate) fn path(resource: Resource) -> String {
+    match resource {
+        Resource::Order(id) => format!("/v1/orders/{id}"),
+        Resource::Transaction(id) => format!("/v1/transactions/{id}"),
+        Resource::User(id) => format!("/v1/users/{id}"),
+    }
+}
+
+/// Answers with a JSON document that is serialized already.
+pub(crate) fn json(document: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
 
 /// The entity tag of a version.

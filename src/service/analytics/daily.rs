@@ -1,4 +1,4 @@
-//! The daily summary.
+//! The daily report.
 
 use super::{super::views::DailyRow, Amounts, Basis, Question, beyond_the_calendar};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// A row for every day and every currency that has a figure in the range.
+/// One row for each day and each currency that occurs in the range.
 pub async fn daily(app: &App, actor: &Actor, question: Question) -> Result<Vec<DailyRow>> {
     actor.require(Permission::AnalyticsRead)?;
     app.store.scan("analytics.daily", move |tx| rows(tx, &question)).await
@@ -36,32 +36,32 @@ fn rows(tx: &ReadTx<'_>, question: &Question) -> Result<Vec<DailyRow>> {
     Ok(rows.map(|(date, currency, sums)| daily_row(date, currency, &sums, question.basis)).collect())
 }
 
-/// The sums of each currency on each of the days that these instants begin and end.
+/// The sums of each currency for each day. `edges` are the start of each day and the end of the last one.
 fn by_day(tx: &ReadTx<'_>, question: &Question, edges: &[i64]) -> Result<BTreeMap<Currency, Vec<Sums>>> {
     let days = edges.len() - 1;
     let mut sums: BTreeMap<Currency, Vec<Sums>> = BTreeMap::new();
-    let mut add = |day: usize, currency, part: &Sums, times| {
+    let mut add = |day: usize, currency, part: &Sums, sign| {
         if question.wants(currency) {
-            sums.entry(currency).or_insert_with(|| vec![Sums::default(); days])[day].add(part, times);
+            sums.entry(currency).or_insert_with(|| vec![Sums::default(); days])[day].add(part, sign);
         }
     };
-    // A local day is the day in UTC between the midnights that are nearest to its ends, and what lies between each of
-    // those and the end itself: what one day has more there, the day beside it has less.
+    // A local day is a day in UTC plus or minus the hours between each of its ends and the nearest midnight in UTC. These
+    // hours are added to one day and subtracted from its neighbour.
     let midnights: Vec<i64> = edges.iter().map(|edge| nearest_midnight(*edge)).collect();
-    if let Some(run) = days_between(edges[0], edges[days]) {
-        rollups::each_sales_bucket(tx, run, |bucket, currency, part| {
+    if let Some(range) = days_between(edges[0], edges[days]) {
+        rollups::each_sales_bucket(tx, range, |bucket, currency, part| {
             let day = midnights.partition_point(|midnight| *midnight <= bucket) - 1;
             add(day, currency, part, 1);
         })?;
     }
     for (i, edge) in edges.iter().enumerate() {
-        for run in from_midnight(*edge) {
-            rollups::each_sales_bucket(tx, run, |_, currency, part| {
+        for range in from_midnight(*edge) {
+            rollups::each_sales_bucket(tx, range, |_, currency, part| {
                 if i > 0 {
-                    add(i - 1, currency, part, run.times);
+                    add(i - 1, currency, part, range.sign);
                 }
                 if i < days {
-                    add(i, currency, part, -run.times);
+                    add(i, currency, part, -range.sign);
                 }
             })?;
         }

@@ -1,4 +1,4 @@
-//! Stored figures against the rows that they count.
+//! Reconciliation: compares the rollups with sums recomputed from the rows.
 
 use super::super::views::{AsText, Reconciliation, ReconciliationCheck, ReconciliationSide};
 use crate::{
@@ -9,7 +9,10 @@ use crate::{
     store::reconcile::{self, Comparison, Side},
 };
 
-/// Every stored figure against a recomputation from the rows.
+/// Compares every rollup with a recomputation from the rows.
+///
+/// # Errors
+/// `FORBIDDEN` without `analytics:read`; `QUERY_TOO_EXPENSIVE`.
 pub async fn reconcile(app: &App, actor: &Actor) -> Result<Reconciliation> {
     actor.require(Permission::AnalyticsRead)?;
     let comparisons = app.store.scan("analytics.reconcile", reconcile::all).await?;

@@ -4,7 +4,11 @@ use super::{super::views::RevenueRow, Amounts, Basis, Question};
 use crate::{
     app::App,
     auth::Actor,
-    domain::{listing::Direction, permission::Permission, rollup::Sums},
+    domain::{
+        listing::Direction,
+        permission::Permission,
+        rollup::{Rank, Sums},
+    },
     error::Result,
     service::{
         page::{Page, PageRequest},
@@ -12,57 +16,66 @@ use crate::{
     },
     store::{
         ReadTx,
-        rollups::{self, Rank, Ranking, RankingQuery, Values},
+        rollups::{self, Ranking, RankingQuery, Values},
     },
 };
 
-/// What the report orders its users by.
+/// The value that revenue by user is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RevenueSort {
-    /// What is left.
+pub enum RevenueKey {
+    /// The net amount.
     Net,
-    /// What came in.
+    /// The gross amount.
     Gross,
-    /// How many orders.
+    /// The number of orders.
     Orders,
 }
 
-/// A page of revenue by user; rows with the same figure are in the order of their users and currencies.
+/// How revenue by user is sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevenueSort {
+    /// By which value.
+    pub key: RevenueKey,
+    /// Which end comes first.
+    pub direction: Direction,
+}
+
+/// A page of revenue by user. Rows with equal values are sorted by user and currency.
+///
+/// # Errors
+/// `FORBIDDEN` without `analytics:read`; `QUERY_TOO_EXPENSIVE`.
 pub async fn revenue_by_user(
     app: &App,
     actor: &Actor,
     question: Question,
-    order: (RevenueSort, Direction),
+    sort: RevenueSort,
     request: PageRequest<Rank>,
 ) -> Result<Page<RevenueRow, Rank>> {
     actor.require(Permission::AnalyticsRead)?;
-    let query = RankingQuery::users(question.bounds()?, question.currency, &weights(question.basis, order));
+    let query = RankingQuery::users(question.bounds()?, question.currency, &weights(question.basis, sort));
     let select = move |ranking: &Ranking| {
         let ranks = ranking.after(request.after).take(request.limit_and_one()).collect();
         let total = || Ok(i64::try_from(ranking.count()).unwrap_or(i64::MAX));
         request.page(ranks, |(rank, _)| *rank, total)
     };
     let finish = move |tx: &ReadTx<'_>, found: Result<Page<(Rank, Values), Rank>>| {
-        let found = found?;
-        let rows = found.entries.iter().map(|(rank, values)| row(tx, question.basis, rank, values));
-        let entries = rows.collect::<Result<_>>()?;
-        Ok(Page { entries, info: found.info })
+        found?.try_map(|(rank, values)| row(tx, question.basis, &rank, &values))
     };
     app.store.scan_ranking("analytics.revenue_by_user", query, select, finish).await
 }
 
-/// How often each sum counts in what the report is ordered by, so that what comes first has the least.
-fn weights(basis: Basis, (sort, direction): (RevenueSort, Direction)) -> Sums {
+/// The weight of each sum in the value that the report is sorted by. The row that comes first has the smallest value.
+fn weights(basis: Basis, RevenueSort { key, direction }: RevenueSort) -> Sums {
     let nothing = Sums::default();
     let gross = match basis {
         Basis::Cash => Sums { paid: 1, ..nothing },
         Basis::Booked => Sums { booked: 1, ..nothing },
     };
-    let weights = match (sort, basis) {
-        (RevenueSort::Orders, _) => Sums { orders_placed: 1, ..nothing },
-        (RevenueSort::Gross, _) => gross,
-        (RevenueSort::Net, Basis::Cash) => Sums { refunded: -1, ..gross },
-        (RevenueSort::Net, Basis::Booked) => Sums { cancelled: -1, ..gross },
+    let weights = match (key, basis) {
+        (RevenueKey::Orders, _) => Sums { orders_placed: 1, ..nothing },
+        (RevenueKey::Gross, _) => gross,
+        (RevenueKey::Net, Basis::Cash) => Sums { refunded: -1, ..gross },
+        (RevenueKey::Net, Basis::Booked) => Sums { cancelled: -1, ..gross },
     };
     let mut signed = nothing;
     signed.add(&weights, if direction == Direction::Ascending { 1 } else { -1 });

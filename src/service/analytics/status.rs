@@ -1,4 +1,4 @@
-//! Status counts.
+//! Counts of orders by status.
 
 use super::{super::views::StatusRow, Question};
 use crate::{
@@ -13,7 +13,10 @@ use crate::{
     },
 };
 
-/// The orders placed in the range, by their present statuses.
+/// The orders placed in the range, counted by their present status and payment status.
+///
+/// # Errors
+/// `FORBIDDEN` without `analytics:read`; `QUERY_TOO_EXPENSIVE`.
 pub async fn status_counts(app: &App, actor: &Actor, question: Question) -> Result<Vec<StatusRow>> {
     actor.require(Permission::AnalyticsRead)?;
     app.store.scan("analytics.status_counts", move |tx| rows(tx, &question)).await

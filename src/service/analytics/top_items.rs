@@ -1,19 +1,26 @@
-//! Top items.
+//! The items with the highest totals.
 
 use super::{super::views::TopItemRow, Question};
 use crate::{
     app::App,
     auth::Actor,
-    domain::{money::Currency, permission::Permission, rollup::ItemSums},
+    domain::{
+        money::Currency,
+        permission::Permission,
+        rollup::{ItemSums, Rank},
+    },
     error::{Error, Result},
     service::views::AsText,
     store::{
         ReadTx, item_names,
-        rollups::{self, Rank, Ranking, RankingQuery, Values},
+        rollups::{self, Ranking, RankingQuery, Values},
     },
 };
 
-/// What brought in the most, at most `limit` rows.
+/// The items with the highest totals in the range, at most `limit` rows.
+///
+/// # Errors
+/// `FORBIDDEN` without `analytics:read`; `QUERY_TOO_EXPENSIVE`.
 pub async fn top_items(app: &App, actor: &Actor, question: Question, limit: usize) -> Result<Vec<TopItemRow>> {
     actor.require(Permission::AnalyticsRead)?;
     let range = question.bounds()?;
@@ -45,20 +52,21 @@ fn rows(
     first(tx, candidates, limit)?.into_iter().map(row).collect()
 }
 
-/// What was sold of a SKU in one currency.
+/// The sums of a SKU in one currency.
 struct Sold {
     sku: String,
     currency: Currency,
     sums: ItemSums,
 }
 
-/// What may be among the first `limit`: also what brought in as much as the last that fits.
+/// The first `limit` of the ranking, and those with the same value as the last of them: the sort by SKU decides which of
+/// these are shown.
 fn candidates(ranking: &Ranking, limit: usize) -> Vec<(Rank, Values)> {
     let last = ranking.after(None).nth(limit.saturating_sub(1)).map(|(rank, _)| rank.value);
     ranking.after(None).take_while(|(rank, _)| last.is_none_or(|last| rank.value <= last)).collect()
 }
 
-/// The first `limit`; those that brought in as much are in the order of their SKUs and currencies.
+/// The first `limit` candidates. Those with equal totals are sorted by SKU and currency.
 fn first(tx: &ReadTx<'_>, candidates: Vec<(Rank, Values)>, limit: usize) -> Result<Vec<Sold>> {
     let named = |(Rank { dimension, currency, .. }, values): (Rank, Values)| {
         let sku = rollups::sku(tx, dimension)?.ok_or_else(|| Error::internal("a SKU without a name"))?;

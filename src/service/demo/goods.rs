@@ -1,4 +1,4 @@
-//! What is bought, where and for how much: markets with their currencies and taxes, a catalogue, and baskets.
+//! Demo orders: markets with their currencies and taxes, a catalogue of goods, and the contents of an order.
 
 use crate::{
     domain::{
@@ -12,21 +12,21 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Where people buy.
+/// A country that orders come from.
 pub(super) struct Market {
     currency: Currency,
     rate: TaxRate,
-    /// Its minor units for a hundred cents of the catalogue.
+    /// Minor units of its currency for a hundred cents in the catalogue.
     factor: i64,
+    /// The fee for shipping, in minor units.
     shipping: i64,
-    /// Hours before UTC.
+    /// Hours ahead of UTC.
     pub(super) offset_hours: i64,
 }
 
-/// Which of [`markets`] an order comes from, in tenths.
+/// The index in [`markets`] of each tenth of the orders.
 pub(super) const SHARES: [usize; 10] = [0, 0, 0, 0, 0, 1, 1, 1, 1, 2];
 
-/// Every market.
 pub(super) fn markets() -> Result<Vec<Market>> {
     let described = [("EUR", "19", 100, 499, 1), ("USD", "8.875", 110, 599, -6), ("JPY", "10", 160, 800, 9)];
     let market = |(code, rate, factor, shipping, offset_hours)| {
@@ -37,7 +37,7 @@ pub(super) fn markets() -> Result<Vec<Market>> {
     described.into_iter().map(market).collect()
 }
 
-/// SKU, name and price in cents of what is sold by weight, …
+/// Goods sold by weight: SKU, name, and price of 250 g in cents.
 const BY_WEIGHT: [(&str, &str, i64); 20] = [
     ("TEA-SEN", "Sencha", 1250),
     ("TEA-ASS", "Assam", 820),
@@ -60,9 +60,9 @@ const BY_WEIGHT: [(&str, &str, i64); 20] = [
     ("TEA-GEN", "Genmaicha", 1010),
     ("COF-BRA", "Santos", 890),
 ];
-/// … in these sizes, with the price in percent, …
+/// Their sizes in grams, and the price of each in percent of the price of 250 g.
 const SIZES: [(&str, i64); 4] = [("250", 100), ("100", 48), ("500", 185), ("1000", 340)];
-/// … and of what is sold by the piece, …
+/// Goods sold by the piece: SKU, name and price in cents.
 const BY_PIECE: [(&str, &str, i64); 12] = [
     ("FIL-PAP", "Paper filters", 490),
     ("CUP-POR", "Porcelain cups", 1890),
@@ -77,15 +77,19 @@ const BY_PIECE: [(&str, &str, i64); 12] = [
     ("DRI-POU", "Pour-over dripper", 1990),
     ("CAR-GLA", "Glass carafe", 2790),
 ];
-/// … in these colours.
+/// Their colours.
 const COLOURS: [&str; 5] = ["black", "white", "blue", "green", "red"];
 
-/// An order of somebody: with an account, or of a guest who leaves a name.
-pub(super) fn order(
-    random: &mut fastrand::Rng,
-    market: &Market,
-    buyer: (Option<UserId>, Option<Customer>),
-) -> Result<NewOrder> {
+/// The customer of an order.
+pub(super) enum Buyer {
+    /// A customer with an account.
+    Account(UserId),
+    /// A guest who gives a name.
+    Guest(Customer),
+}
+
+/// A random order of `buyer`.
+pub(super) fn order(random: &mut fastrand::Rng, market: &Market, buyer: Buyer) -> Result<NewOrder> {
     let count = 1 + [54, 81, 93].iter().filter(|&&most| random.u8(0..100) >= most).count();
     let lines: Vec<Line> = (0..count).map(|_| line(random, market)).collect();
     let goods: i64 = lines.iter().map(|line| line.quantity * line.unit_amount - line.discount_amount).sum();
@@ -94,7 +98,10 @@ pub(super) fn order(
     let voucher = if random.u8(0..100) < 6 { goods / 20 } else { 0 };
     let (line_totals, totals) = price(&lines, &fees, voucher).map_err(Error::invalid)?;
     let channel = ["web", "web", "app", "shop", "phone"][random.usize(0..5)];
-    let (user_id, customer) = buyer;
+    let (user_id, customer) = match buyer {
+        Buyer::Account(id) => (Some(id), None),
+        Buyer::Guest(customer) => (None, Some(customer)),
+    };
     Ok(NewOrder {
         draft: OrderDraft {
             currency: market.currency,
@@ -128,7 +135,7 @@ fn line(random: &mut fastrand::Rng, market: &Market) -> Line {
     Line { sku, name, quantity, unit_amount, discount_amount, tax: Tax::Rate(market.rate.clone()) }
 }
 
-/// One of `count`, the first ones more often than the last: the smaller of two.
+/// A random index below `count`; small ones are more frequent, because it is the smaller of two.
 pub(super) fn favourite(random: &mut fastrand::Rng, count: usize) -> usize {
     random.usize(0..count).min(random.usize(0..count))
 }

@@ -1,4 +1,4 @@
-//! Who buys: invented people, each known by a number.
+//! Demo customers: invented people, each identified by a number.
 
 const FIRST: [&str; 32] = [
     "Ada", "Ben", "Chiyo", "Dana", "Emil", "Farah", "Goran", "Hana", "Ivo", "June", "Kenji", "Lena", "Marco", "Nora",
@@ -11,7 +11,7 @@ const LAST: [&str; 31] = [
     "Ziegler", "Archer", "Baker", "Cole", "Drake", "Ellis",
 ];
 
-/// The name and the address of person `number`; no two have the same address.
+/// The name and the e-mail address of person `number`. No two people have the same address.
 pub(super) fn person(number: usize) -> (String, String) {
     let (first, last) = (FIRST[number % FIRST.len()], LAST[number % LAST.len()]);
     let address = format!("{}.{}.{number}@example.com", first.to_lowercase(), last.to_lowercase());

@@ -3,20 +3,20 @@
 use super::{
     super::{
         history,
-        idempotency::{IdempotentRequest, Reply},
+        idempotency::{Effect, IdempotentRequest},
         views::OrderView,
     },
-    IfMatch, Right,
+    Access, Target,
     create::duplicate_reference,
-    permitted, shown,
+    effect,
 };
 use crate::{
     app::App,
     auth::Actor,
     domain::{
         event::EventType,
-        id::OrderId,
         order::{Customer, Item, MAX_METADATA, Order},
+        outcome::Outcome,
         pricing::{Fee, Line, price},
     },
     error::{Error, Fault, Field, Result, problem},
@@ -25,27 +25,27 @@ use crate::{
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
-/// What a patch does to one field.
+/// What a merge patch does to one field.
 #[derive(Clone, Debug, Default)]
 pub enum Change<T> {
-    /// Nothing: the field was absent.
+    /// The field is absent: its value stays.
     #[default]
     Keep,
-    /// It takes the value away: the field was null.
+    /// The field is null: its value is removed.
     Clear,
-    /// It gives it this value.
+    /// The field gets this value.
     Set(T),
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
-    /// A field that is there: null or a value. Absent fields are left to `#[serde(default)]`.
+    /// Reads a field that is present. An absent one becomes [`Change::Keep`] by `#[serde(default)]`.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(|value| value.map_or(Self::Clear, Self::Set))
     }
 }
 
 impl<T> Change<T> {
-    /// The same change of a value in another form.
+    /// The same change with its value converted.
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Change<U> {
         match self {
             Self::Keep => Change::Keep,
@@ -68,38 +68,52 @@ impl<T: Clone> Change<T> {
 /// A merge patch of an order.
 #[derive(Clone, Debug, Default)]
 pub struct ChangeOrder {
-    /// Replaces the lines.
+    /// Replaces all lines.
     pub lines: Option<Vec<Line>>,
-    /// Replaces the fees.
+    /// Replaces all fees.
     pub fees: Change<Vec<Fee>>,
-    /// Replaces the discount on the whole; cleared, it is 0.
+    /// Replaces the discount on the whole order. [`Change::Clear`] sets it to 0.
     pub order_discount_amount: Change<i64>,
     /// Replaces the reference.
     pub external_ref: Change<String>,
     /// Replaces the note.
     pub note: Change<String>,
-    /// Merged by key.
+    /// Merged by key; a key without a value is removed.
     pub metadata: Change<BTreeMap<String, Option<String>>>,
-    /// Merged by key: name, e-mail, phone, address.
-    pub customer: Change<[Change<String>; 4]>,
+    /// Merged by field.
+    pub customer: Change<ChangeCustomer>,
+}
+
+/// A merge patch of an order's customer.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct ChangeCustomer {
+    pub name: Change<String>,
+    pub email: Change<String>,
+    pub phone: Change<String>,
+    pub address: Change<String>,
 }
 
 /// Changes an order.
+///
+/// # Errors
+/// `NOT_FOUND`; `VERSION_MISMATCH`; `VALIDATION_FAILED` if the order cannot be priced; `ORDER_FROZEN`;
+/// `DUPLICATE_EXTERNAL_REF`; those of [`IdempotentRequest::run`].
 pub async fn change(
     app: &App,
     actor: Actor,
-    attempt: IdempotentRequest,
-    (id, if_match): (OrderId, IfMatch),
+    request: IdempotentRequest,
+    target: Target,
     patch: ChangeOrder,
-) -> Result<Reply> {
+) -> Result<Effect> {
     app.store
         .write("orders.update", move |tx| {
-            let before = permitted(tx, &actor, id, &Right::UPDATE)?;
-            attempt.run(tx, &actor, || {
-                if_match.check(&before)?;
+            let before = Access::UPDATE.find(tx, &actor, target.id)?;
+            request.run(tx, &actor, || {
+                target.version.check(&before)?;
                 let mut after = patched(tx, &before, &patch)?;
                 if after == before {
-                    return shown(&before);
+                    return effect(Outcome::Unchanged, &before);
                 }
                 refuse_taken_reference(tx, &actor, &before, &after)?;
                 after.version += 1;
@@ -109,13 +123,13 @@ pub async fn change(
                     orders::replace_items(tx, &after)?;
                 }
                 let event = history::record(tx, &actor, EventType::OrderUpdated, &after, &OrderView::from(&after))?;
-                Ok(Reply::of_event(200, event).version(after.version))
+                Ok(Effect::of_event(Outcome::Changed, event).at_version(after.version))
             })
         })
         .await
 }
 
-/// The order as the patch would have it, or why it cannot be so.
+/// The order with `patch` applied and priced again.
 fn patched(tx: &WriteTx<'_>, before: &Order, patch: &ChangeOrder) -> Result<Order> {
     let mut after = before.clone();
     patch.external_ref.apply(&mut after.external_ref);
@@ -133,9 +147,9 @@ fn patched(tx: &WriteTx<'_>, before: &Order, patch: &ChangeOrder) -> Result<Orde
         Change::Set(amount) => after.order_discount_amount = amount,
     }
     reprice(tx, before, &mut after, patch.lines.as_deref())?;
-    let bound = (&before.items, &before.fees, before.order_discount_amount, &before.external_ref)
+    let frozen_fields_change = (&before.items, &before.fees, before.order_discount_amount, &before.external_ref)
         != (&after.items, &after.fees, after.order_discount_amount, &after.external_ref);
-    if bound && !before.status.changeable() {
+    if frozen_fields_change && !before.status.changeable() {
         return Err(Error::new(&problem::ORDER_FROZEN).member("current_status", before.status.name()));
     }
     Ok(after)
@@ -151,7 +165,7 @@ fn reprice(tx: &WriteTx<'_>, before: &Order, after: &mut Order, lines: Option<&[
         after.items = lines.iter().zip(totals).map(item).collect();
     }
     after.totals = sums;
-    after.settle_payment_status();
+    after.update_payment_status();
     Ok(())
 }
 
@@ -178,16 +192,16 @@ fn merge_metadata(
     Ok(())
 }
 
-fn merge_customer(customer: &mut Option<Customer>, patch: &Change<[Change<String>; 4]>) {
+fn merge_customer(customer: &mut Option<Customer>, patch: &Change<ChangeCustomer>) {
     match patch {
         Change::Keep => {}
         Change::Clear => *customer = None,
-        Change::Set([name, email, phone, address]) => {
+        Change::Set(patch) => {
             let merged = customer.get_or_insert_default();
-            name.apply(&mut merged.name);
-            email.apply(&mut merged.email);
-            phone.apply(&mut merged.phone);
-            address.apply(&mut merged.address);
+            patch.name.apply(&mut merged.name);
+            patch.email.apply(&mut merged.email);
+            patch.phone.apply(&mut merged.phone);
+            patch.address.apply(&mut merged.address);
         }
     }
 }

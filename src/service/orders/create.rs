@@ -1,9 +1,12 @@
-//! Making an order.
+//! Creating an order.
 
-use super::super::{
-    history::{self, Recorded},
-    idempotency::{IdempotentRequest, Reply},
-    views::OrderView,
+use super::{
+    super::{
+        history::{self, Recorded},
+        idempotency::{Effect, IdempotentRequest},
+        views::OrderView,
+    },
+    Access,
 };
 use crate::{
     app::App,
@@ -12,6 +15,7 @@ use crate::{
         event::EventType,
         id::UserId,
         order::{Item, Order, OrderDraft, OrderStatus},
+        outcome::{Outcome, Resource},
         permission::Permission,
         transaction::PaymentStatus,
     },
@@ -19,31 +23,36 @@ use crate::{
     store::{WriteTx, orders, users},
 };
 
-/// An order to be made.
+/// An order to be created.
 #[derive(Clone, Debug)]
 pub struct NewOrder {
-    /// What it holds.
+    /// Its contents.
     pub draft: OrderDraft,
-    /// For whom, if the caller says.
+    /// The owner, if the caller names one; otherwise the caller.
     pub user_id: Option<UserId>,
-    /// The status that it begins with: draft or pending.
+    /// Its first status: draft or pending.
     pub status: OrderStatus,
 }
 
-/// Makes an order. The same key always yields the same order.
-pub async fn create(app: &App, actor: Actor, attempt: IdempotentRequest, new: NewOrder) -> Result<Reply> {
+/// Creates an order. The same key always yields the same order.
+///
+/// # Errors
+/// `FORBIDDEN` if the actor may not create orders for this owner; `VALIDATION_FAILED` if the owner does not exist;
+/// `DUPLICATE_EXTERNAL_REF`; those of [`IdempotentRequest::run`].
+pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: NewOrder) -> Result<Effect> {
     let owner = owner(&actor, new.user_id)?;
     app.store
         .write("orders.create", move |tx| {
-            attempt.run(tx, &actor, || {
+            request.run(tx, &actor, || {
                 let Inserted { order, event } = insert(tx, &actor, owner, &new)?;
-                Ok(Reply::of_event(201, event).at(format!("/v1/orders/{}", order.id)).version(order.version))
+                let created = Outcome::Created(Resource::Order(order.id));
+                Ok(Effect::of_event(created, event).at_version(order.version))
             })
         })
         .await
 }
 
-/// Whose the order will be: on somebody's behalf only with the wide permission.
+/// The owner of an order that `actor` creates. To create one for somebody else takes `orders:create`.
 pub(super) fn owner(actor: &Actor, wanted: Option<UserId>) -> Result<Option<UserId>> {
     match wanted {
         Some(user) if actor.user_id() != Some(user) => {
@@ -54,20 +63,20 @@ pub(super) fn owner(actor: &Actor, wanted: Option<UserId>) -> Result<Option<User
     }
 }
 
-/// An order that was made, and the event that tells of it.
+/// An order that was inserted, and the event that records it.
 pub(in crate::service) struct Inserted {
     pub(in crate::service) order: Order,
     event: Recorded,
 }
 
-/// Makes an order.
+/// Inserts an order and records the event.
 pub(in crate::service) fn insert(
     tx: &WriteTx<'_>,
     actor: &Actor,
     owner: Option<UserId>,
     new: &NewOrder,
 ) -> Result<Inserted> {
-    // Users are never deleted, so a caller who was let in exists.
+    // The actor's own user needs no check: users are never deleted.
     if let Some(user) = owner
         && owner != actor.user_id()
         && users::by_id(tx, user)?.is_none()
@@ -85,10 +94,10 @@ pub(in crate::service) fn insert(
     Ok(Inserted { order, event })
 }
 
-/// The refusal of a reference that `existing` has; who may read that order is told which it is.
+/// The error for a reference that `existing` has already. It names that order only to those who may read it.
 pub(super) fn duplicate_reference(actor: &Actor, existing: &Order) -> Error {
     let error = Error::new(&problem::DUPLICATE_EXTERNAL_REF);
-    if super::readable(actor, existing.user_id) {
+    if Access::READ.allows(actor, existing.user_id) {
         error.member("existing_order_id", existing.id.to_string())
     } else {
         error

@@ -1,93 +1,117 @@
-//! Moving an order through its states, and what that does to the money it holds.
+//! Moving an order to its next status, and refunding the money that a cancelled order holds.
 
 use super::{
     super::{
         history::{self, Recorded},
-        idempotency::{IdempotentRequest, Reply},
+        idempotency::{Effect, IdempotentRequest},
         transactions,
         views::OrderView,
     },
-    IfMatch, Right, permitted, shown,
+    Access, Target, effect,
 };
 use crate::{
     app::App,
     auth::Actor,
     domain::{
         event::EventType,
-        id::OrderId,
-        order::{Order, OrderStatus, Step, Transition},
+        order::{Order, OrderStatus, Transition, TransitionResult},
+        outcome::Outcome,
         permission::Permission,
         transaction::Held,
     },
     error::{Error, Fault, Field, Result, problem},
-    store::{ReadTx, WriteTx, orders, transactions as rows},
+    store::{WriteTx, orders, transactions as rows},
 };
 
-/// What happens to the money that a cancelled order holds.
+/// How much of the money that a cancelled order holds is refunded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refund {
-    /// All of it goes back.
+    /// All of it.
     Full,
-    /// It stays.
+    /// None of it.
     None,
-    /// This much goes back, in minor units.
+    /// This amount, in minor units.
     Amount(i64),
 }
 
+/// Why an order is cancelled, and what is refunded.
+#[derive(Clone, Debug)]
+pub struct Cancellation {
+    /// For people.
+    pub reason: Option<String>,
+    /// Required if the order holds money.
+    pub refund: Option<Refund>,
+}
+
 /// Places, confirms or fulfils an order.
+///
+/// # Errors
+/// `NOT_FOUND`; `VERSION_MISMATCH`; `INVALID_TRANSITION`; those of [`IdempotentRequest::run`].
 pub async fn transition(
     app: &App,
     actor: Actor,
-    attempt: IdempotentRequest,
-    (id, if_match): (OrderId, IfMatch),
+    request: IdempotentRequest,
+    target: Target,
     transition: Transition,
-) -> Result<Reply> {
+) -> Result<Effect> {
     app.store
         .write(operation(transition), move |tx| {
-            let before = visible(tx, &actor, id, transition)?;
-            attempt.run(tx, &actor, || {
-                if_match.check(&before)?;
-                let Some(next) = next_status(&before, transition)? else { return shown(&before) };
-                let (after, event) = enter(tx, &actor, &before, (transition, next), None)?;
-                Ok(Reply::of_event(200, event).version(after.version))
+            let before = access(transition).find(tx, &actor, target.id)?;
+            request.run(tx, &actor, || {
+                target.version.check(&before)?;
+                let Some(status) = next_status(&before, transition)? else {
+                    return effect(Outcome::Unchanged, &before);
+                };
+                let change = StatusChange { transition, status, reason: None };
+                let (after, event) = enter(tx, &actor, &before, change)?;
+                Ok(Effect::of_event(Outcome::Changed, event).at_version(after.version))
             })
         })
         .await
 }
 
-/// Cancels an order and books what goes back, in one transaction.
+/// Cancels an order and records the refund, in one transaction.
+///
+/// # Errors
+/// Those of [`transition`]; `FORBIDDEN` if money would be refunded and the actor may not; `REFUND_DECISION_REQUIRED`;
+/// `REFUND_EXCEEDS_PAID`.
 pub async fn cancel(
     app: &App,
     actor: Actor,
-    attempt: IdempotentRequest,
-    (id, if_match): (OrderId, IfMatch),
-    (reason, refund): (Option<String>, Option<Refund>),
-) -> Result<Reply> {
+    request: IdempotentRequest,
+    target: Target,
+    cancellation: Cancellation,
+) -> Result<Effect> {
+    let Cancellation { reason, refund } = cancellation;
     app.store
         .write("orders.cancel", move |tx| {
-            let before = visible(tx, &actor, id, Transition::Cancel)?;
-            attempt.run(tx, &actor, || {
-                if_match.check(&before)?;
-                let Some(next) = next_status(&before, Transition::Cancel)? else { return shown(&before) };
+            let before = Access::CANCEL.find(tx, &actor, target.id)?;
+            request.run(tx, &actor, || {
+                target.version.check(&before)?;
+                let Some(status) = next_status(&before, Transition::Cancel)? else {
+                    return effect(Outcome::Unchanged, &before);
+                };
                 refuse_owner_after_confirmation(&actor, &before)?;
                 let held = rows::held_by_order(tx, before.seq)?;
-                if gives_back(held, refund) {
+                if asks_for_money(held, refund) {
                     actor.require(Permission::RefundsWrite)?;
                 }
-                let amount = decide(held, refund)?;
-                let (mut after, event) = enter(tx, &actor, &before, (Transition::Cancel, next), reason.clone())?;
+                let amount = refund_amount(held, refund)?;
+                let change = StatusChange { transition: Transition::Cancel, status, reason: reason.clone() };
+                let (mut after, event) = enter(tx, &actor, &before, change)?;
                 if amount == 0 {
-                    return Ok(Reply::of_event(200, event).version(after.version));
+                    return Ok(Effect::of_event(Outcome::Changed, event).at_version(after.version));
                 }
                 transactions::refund_on_cancellation(tx, &actor, &mut after, amount, reason.clone())?;
-                shown(&after)
+                effect(Outcome::Changed, &after)
             })
         })
         .await
 }
 
-/// Moves `order`, for `reason` if it is called off, and says how it stands then. Money that it holds stays.
-pub(in crate::service) fn moved(
+/// Moves `order` to the status that `transition` leads to, and returns it as it is then. `reason` is for cancellations.
+/// Refunds nothing.
+pub(in crate::service) fn advance(
     tx: &WriteTx<'_>,
     actor: &Actor,
     order: &Order,
@@ -95,23 +119,29 @@ pub(in crate::service) fn moved(
     reason: Option<String>,
 ) -> Result<Order> {
     match next_status(order, transition)? {
-        Some(next) => enter(tx, actor, order, (transition, next), reason).map(|(after, _)| after),
+        Some(status) => enter(tx, actor, order, StatusChange { transition, status, reason }).map(|(after, _)| after),
         None => Ok(order.clone()),
     }
 }
 
-/// The order in its next status, for `reason` if it is called off, and the event that tells of it.
-fn enter(
-    tx: &WriteTx<'_>,
-    actor: &Actor,
-    before: &Order,
-    (transition, next): (Transition, OrderStatus),
+struct StatusChange {
+    transition: Transition,
+    /// The status that the transition leads to.
+    status: OrderStatus,
+    /// Why the order is cancelled, if it is.
     reason: Option<String>,
-) -> Result<(Order, Recorded)> {
-    let mut after = Order { cancel_reason: reason, ..before.clone() };
-    advance(tx, &mut after, next);
+}
+
+/// Stores the order in its next status. Returns it with the event that records the change.
+fn enter(tx: &WriteTx<'_>, actor: &Actor, before: &Order, change: StatusChange) -> Result<(Order, Recorded)> {
+    let mut after = Order { cancel_reason: change.reason, version: before.version + 1, ..before.clone() };
+    if change.status == OrderStatus::Pending {
+        after.number = Some(orders::next_number(tx));
+    }
+    after.enter(change.status, tx.now());
+    after.updated_at = tx.now();
     orders::update(tx, before, &after)?;
-    let event = history::record(tx, actor, EventType::of(transition), &after, &OrderView::from(&after))?;
+    let event = history::record(tx, actor, EventType::of(change.transition), &after, &OrderView::from(&after))?;
     Ok((after, event))
 }
 
@@ -124,51 +154,41 @@ const fn operation(transition: Transition) -> &'static str {
     }
 }
 
-fn visible(tx: &ReadTx<'_>, actor: &Actor, id: OrderId, transition: Transition) -> Result<Order> {
-    let right = match transition {
-        Transition::Place => Right::PLACE,
-        Transition::Confirm | Transition::Fulfil => Right::MOVE,
-        Transition::Cancel => Right::CANCEL,
-    };
-    permitted(tx, actor, id, &right)
-}
-
-/// The status that `transition` leads to; none if it has happened already.
-fn next_status(order: &Order, transition: Transition) -> Result<Option<OrderStatus>> {
-    match order.status.step(transition) {
-        Step::To(status) => Ok(Some(status)),
-        Step::Already => Ok(None),
-        Step::Impossible => Err(impossible(order, transition.name())),
+const fn access(transition: Transition) -> Access {
+    match transition {
+        Transition::Place => Access::PLACE,
+        Transition::Confirm | Transition::Fulfil => Access::TRANSITION,
+        Transition::Cancel => Access::CANCEL,
     }
 }
 
-fn impossible(order: &Order, what: &str) -> Error {
+/// The status that `transition` leads to; none if the order has it already.
+fn next_status(order: &Order, transition: Transition) -> Result<Option<OrderStatus>> {
+    match order.status.after(transition) {
+        TransitionResult::To(status) => Ok(Some(status)),
+        TransitionResult::AlreadyThere => Ok(None),
+        TransitionResult::NotAllowed => Err(not_allowed(order, transition.name())),
+    }
+}
+
+fn not_allowed(order: &Order, action: &str) -> Error {
     let allowed: Vec<_> = order.status.allowed_transitions().map(Transition::name).collect();
     Error::new(&problem::INVALID_TRANSITION)
-        .detail(format!("An order that is {} cannot {what}.", order.status))
+        .detail(format!("An order that is {} cannot {action}.", order.status))
         .member("current_status", order.status.name())
         .member("allowed_transitions", allowed)
 }
 
-/// Customers call off what nobody has begun to work on.
+/// Customers may cancel their own orders until these are confirmed.
 fn refuse_owner_after_confirmation(actor: &Actor, order: &Order) -> Result<()> {
     if !actor.may(Permission::OrdersCancel) && !order.status.changeable() {
-        return Err(impossible(order, "be cancelled by its owner"));
+        return Err(not_allowed(order, "be cancelled by its owner"));
     }
     Ok(())
 }
 
-fn advance(tx: &WriteTx<'_>, order: &mut Order, next: OrderStatus) {
-    if next == OrderStatus::Pending {
-        order.number = Some(orders::next_number(tx));
-    }
-    order.enter(next, tx.now());
-    order.version += 1;
-    order.updated_at = tx.now();
-}
-
-/// Whether this decision lets money go back, or tries to.
-fn gives_back(held: Held, refund: Option<Refund>) -> bool {
+/// Whether this decision would refund money, if it is allowed at all.
+fn asks_for_money(held: Held, refund: Option<Refund>) -> bool {
     match refund {
         None | Some(Refund::None) => false,
         Some(Refund::Full) => held.refundable() > 0,
@@ -176,8 +196,8 @@ fn gives_back(held: Held, refund: Option<Refund>) -> bool {
     }
 }
 
-/// How much goes back.
-fn decide(held: Held, refund: Option<Refund>) -> Result<i64> {
+/// The amount to refund, in minor units.
+fn refund_amount(held: Held, refund: Option<Refund>) -> Result<i64> {
     let most = held.refundable();
     match refund {
         None if most > 0 => Err(Error::new(&problem::REFUND_DECISION_REQUIRED)
@@ -195,15 +215,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decision_is_asked_for_only_while_money_is_held() {
+    fn a_decision_is_required_only_while_money_is_held() {
         let nothing = Held::default();
         let held = Held { paid: 100, refunded: 30, pending_refunds: 20 };
-        assert_eq!(decide(nothing, None).unwrap(), 0);
-        assert_eq!(decide(nothing, Some(Refund::Full)).unwrap(), 0);
-        assert!(decide(held, None).unwrap_err().is(&problem::REFUND_DECISION_REQUIRED));
-        assert_eq!(decide(held, Some(Refund::Full)).unwrap(), 50);
-        assert_eq!(decide(held, Some(Refund::None)).unwrap(), 0);
-        assert_eq!(decide(held, Some(Refund::Amount(50))).unwrap(), 50);
-        assert!(decide(held, Some(Refund::Amount(51))).unwrap_err().is(&problem::REFUND_EXCEEDS_PAID));
+        assert_eq!(refund_amount(nothing, None).unwrap(), 0);
+        assert_eq!(refund_amount(nothing, Some(Refund::Full)).unwrap(), 0);
+        assert!(refund_amount(held, None).unwrap_err().is(&problem::REFUND_DECISION_REQUIRED));
+        assert_eq!(refund_amount(held, Some(Refund::Full)).unwrap(), 50);
+        assert_eq!(refund_amount(held, Some(Refund::None)).unwrap(), 0);
+        assert_eq!(refund_amount(held, Some(Refund::Amount(50))).unwrap(), 50);
+        assert!(refund_amount(held, Some(Refund::Amount(51))).unwrap_err().is(&problem::REFUND_EXCEEDS_PAID));
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         secret::{Secret, SecretKind},
     },
     domain::{
-        audit::Outcome,
+        audit::AuditOutcome,
         id::{SessionId, UserId},
         user::{Email, User, UserStatus},
     },
@@ -79,7 +79,7 @@ fn active(user: Option<&User>) -> Option<&User> {
 /// Adds a failed log-in to the audit trail, without the typed e-mail address, because people type passwords there.
 fn record_failure(app: &App, source: &Source, user: Option<UserId>, refusal: &Error) {
     let changes = json!({"code": refusal.problem().code});
-    let mut note = entry(&source.actor(Principal::System), "auth.login", None, Outcome::Failure, &changes);
+    let mut note = entry(&source.actor(Principal::System), "auth.login", None, AuditOutcome::Failure, &changes);
     "anonymous".clone_into(&mut note.actor);
     note.target = user.map(|id| id.to_string());
     match user {

@@ -11,7 +11,7 @@ use crate::{
         secret::{Secret, SecretKind, same_digest},
     },
     domain::{
-        audit::Outcome as AuditOutcome,
+        audit::AuditOutcome,
         time::Timestamp,
         user::{User, UserStatus},
     },
@@ -105,7 +105,7 @@ fn end(tx: &WriteTx<'_>, app: &App, source: &Source, session: &Session) -> Resul
     sessions::end(tx, id)?;
     let actor = source.actor(Principal::User { id: session.user_id, session: Some(id) });
     let changes = json!({"reason": "a refresh token was used again", "session_ended": true});
-    audit::record_as(tx, &actor, "auth.refresh", Some(&id), (AuditOutcome::Denied, &changes))?;
+    audit::record_as(tx, &actor, "auth.refresh", Some(&id), AuditOutcome::Denied, &changes)?;
     let app = app.clone();
     tx.after_commit(move || app.access.end_session(id));
     Ok(())

@@ -10,13 +10,14 @@ use crate::{
     },
     domain::{
         id::UserId,
+        outcome::Outcome,
         permission::Permission,
         user::{Email, User, UserStatus},
     },
     error::{Error, Field, Result, problem},
     service::{
         audit,
-        idempotency::{IdempotentRequest, Reply},
+        idempotency::{Effect, IdempotentRequest},
         roles, sessions,
     },
     store::{ReadTx, WriteTx, users},
@@ -49,7 +50,7 @@ pub async fn change(
     request: IdempotentRequest,
     id: UserId,
     change: ChangeUser,
-) -> Result<Reply> {
+) -> Result<Effect> {
     require_permitted(&actor, id, &change)?;
     let found = app.store.read("users.update", |tx| {
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
@@ -78,7 +79,7 @@ pub async fn change(
                 require_admin_left(tx, &before, &after)?;
                 let password_hash = password_hash.as_deref();
                 let after = save(tx, &shared, &actor, Update { before: &before, after, password_hash })?;
-                Ok(Reply::new(200, document(&after)?))
+                Ok(Effect::new(Outcome::Changed, document(&after)?))
             })
         })
         .await

@@ -1,7 +1,7 @@
-//! Domain values as text in a document, with the schema of that text.
+//! Domain values as text in a JSON document, with the schema of that text.
 
 use crate::domain::{
-    audit::Outcome,
+    audit::AuditOutcome,
     event::EventType,
     id::{AuditId, EventId, Identifier, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId},
     money::Currency,
@@ -16,7 +16,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use std::{borrow::Cow, fmt::Display};
 
-/// A value of the domain, shown in the one way that it is written.
+/// A domain value that a document shows as its [`Display`] text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AsText<T>(pub T);
 
@@ -26,7 +26,7 @@ impl<T: Display> Serialize for AsText<T> {
     }
 }
 
-/// What the text of a domain value looks like.
+/// The schema of the text of a domain value.
 trait Text {
     fn schema() -> Schema;
 }
@@ -67,7 +67,17 @@ macro_rules! words {
 }
 
 identifiers!(AuditId, EventId, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId);
-words!(EventType, Kind, OrderStatus, Outcome, PaymentStatus, Permission, TransactionStatus, Transition, UserStatus);
+words!(
+    EventType,
+    Kind,
+    OrderStatus,
+    AuditOutcome,
+    PaymentStatus,
+    Permission,
+    TransactionStatus,
+    Transition,
+    UserStatus
+);
 
 impl Text for Timestamp {
     fn schema() -> Schema {

@@ -135,7 +135,7 @@ impl TokenBucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::audit::Outcome;
+    use crate::domain::audit::AuditOutcome;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_403_651_123);
 
@@ -147,7 +147,7 @@ mod tests {
             address: None,
             request_id: "req".to_owned(),
             trace: None,
-            outcome: Outcome::Failure,
+            outcome: AuditOutcome::Failure,
             changes: changes.to_owned(),
         }
     }

@@ -27,11 +27,11 @@ use std::ops::Range;
 /// [`Store::scan`](crate::store::Store::scan).
 pub fn is_scan(filter: &Filter, sort: Sort) -> bool {
     let owner = owner(filter);
-    let source = Source::of(filter, &owner, sort.0);
+    let source = Source::of(filter, &owner, sort.key);
     match source {
         Source::Reference(_) => false,
         Source::Everything | Source::User(_) | Source::Statuses => {
-            sort.0 != SortKey::Created || !source.residual(filter, &owner).is_empty()
+            sort.key != SortKey::Created || !source.residual(filter, &owner).is_empty()
         }
         Source::Sku(_) | Source::Update | Source::Total => true,
     }
@@ -50,24 +50,28 @@ pub fn page<T>(
     if matches!(owner, Owner::NoOne) {
         return Ok(vec![]);
     }
-    let source = Source::of(filter, &owner, sort.0);
+    let source = Source::of(filter, &owner, sort.key);
     let mut span = span(tx, filter)?;
     let mut residual = source.residual(filter, &owner);
     let mut found = vec![];
     let began = match after {
         Some(position) => position.began,
-        None => last_event(tx, sort.0)?,
+        None => last_event(tx, sort.key)?,
     };
     match (sort, after) {
         (_, None) => {}
-        ((SortKey::Created, Direction::Descending), Some(after)) => span.end = span.end.min(after.seq),
-        ((SortKey::Created, Direction::Ascending), Some(after)) => span.start = span.start.max(after.seq + 1),
+        (Sort { key: SortKey::Created, direction: Direction::Descending }, Some(after)) => {
+            span.end = span.end.min(after.seq)
+        }
+        (Sort { key: SortKey::Created, direction: Direction::Ascending }, Some(after)) => {
+            span.start = span.start.max(after.seq + 1)
+        }
         (_, Some(after)) => {
             found = moved(tx, filter, &span, sort, after, limit)?;
             residual.join(&unmoved_after(sort, after));
         }
     }
-    for range in source.ranges(filter, &span, sort.1) {
+    for range in source.ranges(filter, &span, sort.direction) {
         let mut conditions = range.within(&span);
         conditions.join(&residual);
         found.extend(range.read(tx, &conditions, sort, limit)?);
@@ -75,9 +79,9 @@ pub fn page<T>(
         if matches!(source, Source::Sku(_)) && found.len() >= limit {
             break;
         }
-        sort_and_truncate(&mut found, sort.1, limit);
+        sort_and_truncate(&mut found, sort.direction, limit);
     }
-    sort_and_truncate(&mut found, sort.1, limit);
+    sort_and_truncate(&mut found, sort.direction, limit);
     let entry = |(value, seq)| match read(tx, seq)? {
         Some(order) => Ok((Position { value, seq, began }, order)),
         None => Err(Error::internal(format!("order row {seq} vanished within a snapshot"))),

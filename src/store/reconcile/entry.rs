@@ -2,7 +2,7 @@
 
 use super::definitions::StoredSums;
 use crate::{
-    domain::{calendar::Run, money::Currency},
+    domain::{calendar::BucketRange, money::Currency},
     error::Result,
     store::{
         ReadTx,
@@ -42,7 +42,7 @@ impl StoredSums {
             Self::Rows(sql) => return each_row(tx, sql, visit),
             Self::Rollup(rollup) => rollup,
         };
-        let all = Run { span, first: i64::MIN, last: i64::MAX, times: 1 };
+        let all = BucketRange { span, first: i64::MIN, last: i64::MAX, sign: 1 };
         rollups::each_in_buckets(tx, rollup, all, |key, part| {
             visit(&Entry::of(key, &part.map(i128::from)[..rollup.width()]));
         })?;

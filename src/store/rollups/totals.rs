@@ -138,7 +138,7 @@ impl Totals {
         for run in cover(query.range.0, query.range.1) {
             each_in_buckets(tx, query.rollup, run, |key, part| {
                 if query.includes_currency(key.currency) {
-                    all_known &= totals.add(key, part, run.times).is_some();
+                    all_known &= totals.add(key, part, run.sign).is_some();
                 }
             })?;
         }

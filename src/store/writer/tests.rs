@@ -3,7 +3,7 @@
 
 use crate::{
     domain::{
-        audit::{AuditFilter, Outcome},
+        audit::{AuditFilter, AuditOutcome},
         id::Ids,
         time::{Clock, Timestamp},
     },
@@ -39,7 +39,7 @@ fn append(tx: &WriteTx<'_>, actor: &str) -> Result<()> {
         address: None,
         request_id: "req".to_owned(),
         trace: None,
-        outcome: Outcome::Success,
+        outcome: AuditOutcome::Success,
         changes: "{}".to_owned(),
     };
     audit::append(tx, what)

@@ -9,7 +9,7 @@ use orderd::{
     api::input::{extract::if_match, idempotency_key::idempotency_key},
     domain::trace::TraceParent,
     error::problem,
-    service::orders::IfMatch,
+    service::orders::ExpectedVersion,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -66,9 +66,9 @@ fn tags(headers: &HeaderMap) {
     let all = String::from_utf8_lossy(&lines.join(&b","[..])).into_owned();
     match if_match(headers) {
         Err(error) => assert!(error.is(&problem::INVALID_HEADER), "{error}"),
-        Ok(None | Some(IfMatch::Missing | IfMatch::Absent)) => panic!("it was sent"),
-        Ok(Some(IfMatch::Any)) => assert_eq!(all.trim(), "*"),
-        Ok(Some(IfMatch::Versions(versions))) => {
+        Ok(None | Some(ExpectedVersion::Missing | ExpectedVersion::Unspecified)) => panic!("it was sent"),
+        Ok(Some(ExpectedVersion::Any)) => assert_eq!(all.trim(), "*"),
+        Ok(Some(ExpectedVersion::OneOf(versions))) => {
             assert!(all.matches('"').count() >= 2 * versions.len().max(1), "{all}: {versions:?}");
             assert!(versions.iter().all(|version| all.contains(&format!("\"{version}\""))), "{all}: {versions:?}");
         }

@@ -18,8 +18,8 @@ use std::ops::Range;
 
 /// The condition that an order comes after `after` and has not changed since the first page.
 pub(super) fn unmoved_after(sort: Sort, after: Position) -> Conditions {
-    let column = if sort.0 == SortKey::Total { "o.total_amount" } else { "o.updated_at" };
-    let mut conditions = beyond(column, sort.1, after);
+    let column = if sort.key == SortKey::Total { "o.total_amount" } else { "o.updated_at" };
+    let mut conditions = beyond(column, sort.direction, after);
     conditions.and(
         "NOT EXISTS (SELECT 1 FROM events e WHERE e.order_seq = o.seq AND e.version = o.version AND e.seq > ?)",
         [Value::Integer(after.began)],
@@ -43,11 +43,11 @@ pub(super) fn moved(
     after: Position,
     limit: usize,
 ) -> Result<Vec<(i64, i64)>> {
-    let value_then = match sort.0 {
+    let value_then = match sort.key {
         SortKey::Total => "e.data ->> '$.total_amount'",
         SortKey::Created | SortKey::Updated => "e.occurred_at",
     };
-    let of_order = if sort.0 == SortKey::Total { "AND e.type GLOB 'order.*'" } else { "" };
+    let of_order = if sort.key == SortKey::Total { "AND e.type GLOB 'order.*'" } else { "" };
     let was = format!(
         "(SELECT {value_then} FROM events e WHERE e.order_seq = o.seq AND e.seq <= ? {of_order}
           ORDER BY e.version DESC LIMIT 1)"
@@ -60,8 +60,8 @@ pub(super) fn moved(
         conditions.join(&of_reference(reference));
     }
     conditions.join(&IndexRange::new(from, Conditions::default()).within(span));
-    let direction = if sort.1 == Direction::Ascending { "ASC" } else { "DESC" };
-    let beyond = beyond("o.was", sort.1, after);
+    let direction = if sort.direction == Direction::Ascending { "ASC" } else { "DESC" };
+    let beyond = beyond("o.was", sort.direction, after);
     let sql = format!(
         "SELECT o.was, o.seq FROM (SELECT {was} AS was, o.seq AS seq FROM {from} WHERE {}) o
          WHERE o.was IS NOT NULL AND {} ORDER BY o.was {direction}, o.seq {direction} LIMIT ?",
