@@ -147,7 +147,7 @@ impl Store {
         &self,
         name: &'static str,
         query: RankingQuery,
-        select: impl FnOnce(&Ranking) -> S + Send + 'static,
+        select: impl FnOnce(&Arc<Ranking>) -> S + Send + 'static,
         finish: impl FnOnce(&ReadTx<'_>, S) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let rankings = Arc::clone(&self.0.rankings);

@@ -1,4 +1,4 @@
-//! What can be asked of figures: the parameters of each report, and the question that they put.
+//! The query parameters of each report, and the [`Question`] that they make.
 
 use crate::{
     api::input::list::PageSize,
@@ -14,7 +14,7 @@ use crate::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What counts.
+/// What counts as revenue.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum BasisName {
@@ -31,7 +31,7 @@ impl From<BasisName> for Basis {
     }
 }
 
-/// What to order revenue by.
+/// The order of revenue by user.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 enum SortName {
     #[serde(rename = "-net_amount")]
@@ -48,7 +48,7 @@ enum SortName {
     OrdersAscending,
 }
 
-/// Declares the parameters of a report: which days, where and in which currency, and some of its own.
+/// Declares the parameters of a report: the days, the time zone, the currency, and the parameters of this report only.
 macro_rules! report_parameters {
     ($(#[$about:meta])* $name:ident { $($own:tt)* }) => {
         $(#[$about])*
@@ -61,10 +61,10 @@ macro_rules! report_parameters {
             /// The last day, included; at most ten years after the first.
             #[schemars(extend("format" = "date"))]
             to: String,
-            /// IANA time zone of the days; `reporting.timezone` if left out.
+            /// IANA time zone of the days. The default is the setting `reporting.timezone`.
             #[schemars(length(min = 1, max = 64), extend("format" = "iana-time-zone"))]
             tz: Option<String>,
-            /// This currency alone.
+            /// Only this currency.
             #[schemars(regex(pattern = r"^[A-Z]{3}$"), extend("format" = "iso-4217"))]
             currency: Option<String>,
             $($own)*
@@ -73,7 +73,7 @@ macro_rules! report_parameters {
 }
 
 report_parameters! {
-    /// What to ask of the daily summary.
+    /// The parameters of the daily summary.
     DailyQuery {
         /// Money that moved (`cash`, the default) or orders that were placed (`booked`).
         basis: Option<BasisName>,
@@ -81,24 +81,24 @@ report_parameters! {
 }
 
 report_parameters! {
-    /// What to ask of revenue by user.
+    /// The parameters of revenue by user.
     RevenueQuery {
         /// Money that moved (`cash`, the default) or orders that were placed (`booked`).
         basis: Option<BasisName>,
-        /// What to order by; `-net_amount` if left out.
+        /// The order of the rows. The default is `-net_amount`.
         sort: Option<SortName>,
     }
 }
 
 report_parameters! {
-    /// What to ask of status counts.
+    /// The parameters of status counts.
     StatusQuery {}
 }
 
 report_parameters! {
-    /// What to ask of top items.
+    /// The parameters of top items.
     TopItemsQuery {
-        /// How many items; more than 200 are lowered to 200, and it is 50 if left out.
+        /// The number of items. The default is 50, and more than 200 is lowered to 200.
         limit: Option<PageSize>,
     }
 }
@@ -145,7 +145,7 @@ impl TopItemsQuery {
     }
 }
 
-/// The question that the parameters put, each of which is valid by itself.
+/// Combines the parameters. Each has been checked against its schema, so only the range of days can still be invalid.
 fn question(
     app: &App,
     (from, to): (&str, &str),

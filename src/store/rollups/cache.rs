@@ -14,7 +14,7 @@ const MAX_CACHED: usize = 64;
 const MAX_CACHED_BYTES: usize = 96 * 1024 * 1024;
 
 /// A cached ranking; none while it has not been read. The lock is held while it is brought up to date and used.
-type Slot = Arc<Mutex<Option<Ranking>>>;
+type Slot = Arc<Mutex<Option<Arc<Ranking>>>>;
 
 struct Cached {
     query: RankingQuery,
@@ -30,8 +30,9 @@ pub struct Rankings {
 }
 
 impl Rankings {
-    /// Calls `select` with the ranking as it is in the snapshot of `tx`.
-    pub fn with<T>(&self, tx: &ReadTx<'_>, query: RankingQuery, select: impl FnOnce(&Ranking) -> T) -> Result<T> {
+    /// Calls `select` with the ranking as it is in the snapshot of `tx`. `select` may keep the ranking, which never
+    /// changes.
+    pub fn with<T>(&self, tx: &ReadTx<'_>, query: RankingQuery, select: impl FnOnce(&Arc<Ranking>) -> T) -> Result<T> {
         let slot = self.slot(query);
         let mut ranking = lock(&slot);
         let last_seq = tx.row(LAST_SEQ, [], |row| row.get(0))?.unwrap_or(0);
@@ -40,7 +41,7 @@ impl Rankings {
             Some(ranking) => ranking.brought_up_to(tx, last_seq)?,
             None => None,
         };
-        let current = current.map_or_else(|| Ranking::read(tx, query, last_seq), Ok)?;
+        let current = current.map_or_else(|| Ranking::read(tx, query, last_seq).map(Arc::new), Ok)?;
         let (selected, bytes) = (select(&current), current.bytes());
         *ranking = Some(current);
         drop(ranking);

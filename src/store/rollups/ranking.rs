@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     store::ReadTx,
 };
-use std::{collections::BTreeSet, ops::Bound};
+use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 
 /// Which totals to rank, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,7 @@ fn as_weights(values: &Values) -> Weights {
 }
 
 /// Dimensions in order, with their totals.
+#[derive(Clone)]
 pub struct Ranking {
     query: RankingQuery,
     totals: Totals,
@@ -59,8 +60,9 @@ impl Ranking {
         Ok(Self { query, totals, order, last_seq })
     }
 
-    /// Adds the log up to row `last_seq`; none if a part of that was folded and deleted.
-    pub(super) fn brought_up_to(mut self, tx: &ReadTx<'_>, last_seq: i64) -> Result<Option<Self>> {
+    /// Adds the log up to row `last_seq`; none if a part of that was folded and deleted. A ranking that is also used
+    /// elsewhere stays as it is there: a copy is brought up to date.
+    pub(super) fn brought_up_to(self: Arc<Self>, tx: &ReadTx<'_>, last_seq: i64) -> Result<Option<Arc<Self>>> {
         if self.last_seq == last_seq {
             return Ok(Some(self));
         }
@@ -68,22 +70,24 @@ impl Ranking {
         if !(deleted..last_seq).contains(&self.last_seq) {
             return Ok(None);
         }
-        let TotalsQuery { rollup, .. } = self.query.totals;
+        let mut ranking = Arc::unwrap_or_clone(self);
+        let TotalsQuery { rollup, .. } = ranking.query.totals;
         let mut changes = vec![];
-        each_in_log_after(tx, rollup, self.last_seq, |key, part| {
-            if self.query.totals.includes(key) {
+        each_in_log_after(tx, rollup, ranking.last_seq, |key, part| {
+            if ranking.query.totals.includes(key) {
                 changes.push((*key, *part));
             }
         })?;
         for (key, part) in changes {
-            if let Some(before) = self.rank(&key) {
-                self.order.remove(&before);
+            if let Some(before) = ranking.rank(&key) {
+                ranking.order.remove(&before);
             }
-            self.totals.add_logged(tx, rollup, &key, &part)?;
-            self.order.extend(self.rank(&key));
+            ranking.totals.add_logged(tx, rollup, &key, &part)?;
+            let after = ranking.rank(&key);
+            ranking.order.extend(after);
         }
-        self.last_seq = last_seq;
-        Ok(Some(self))
+        ranking.last_seq = last_seq;
+        Ok(Some(Arc::new(ranking)))
     }
 
     /// The current rank of the dimension of `key`; none if all its totals are 0.
