@@ -10,7 +10,7 @@ async fn service_and_connection() -> (Service, Connection) {
     let manager = service.manager().await;
     let body = with(order_of(&[("tea", 1, 1000)]), "external_ref", "r1");
     let order = manager.post("/v1/orders", body).key("k1").await.created().id();
-    manager.pays(&order, json!({"amount": 1000, "provider_ref": "p1"})).await.created();
+    manager.pays(&order, json!({"amount": 1000, "provider": "bank", "provider_ref": "p1"})).await.created();
     let connection = Connection::open(service.path()).unwrap();
     connection.pragma_update(None, "foreign_keys", true).unwrap();
     (service, connection)
