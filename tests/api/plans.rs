@@ -44,7 +44,8 @@ async fn call_every_operation(service: &Service) {
     body["external_ref"] = "r1".into();
     body["metadata"] = json!({"colour": "red"});
     let order = ada.places(body).await.created().id();
-    let payment = manager.pays(&order, json!({"amount": 100, "provider": "bank", "provider_ref": "p1"})).await.created().id();
+    let payment =
+        manager.pays(&order, json!({"amount": 100, "provider": "bank", "provider_ref": "p1"})).await.created().id();
     let pending = manager.pays(&order, json!({"amount": 100, "status": "pending"})).await.created().id();
     manager.patch(&format!("/v1/transactions/{pending}"), json!({"status": "succeeded"})).await.ok();
     let items = order_of(&[("pot", 1, 900)])["items"].clone();
