@@ -110,7 +110,7 @@ pub(super) async fn pay(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    Valid { body, attempt }: Valid<CreatePayment>,
+    Valid { body, request }: Valid<CreatePayment>,
 ) -> Result<Effect> {
     let new = NewTransaction {
         kind: Kind::Payment,
@@ -122,7 +122,7 @@ pub(super) async fn pay(
         reason: body.reason,
         occurred_at: plausible(app.clock.now(), body.occurred_at)?,
     };
-    transactions::record(&app, actor, attempt, id, new).await
+    transactions::record(&app, actor, request, id, new).await
 }
 
 /// Records a refund.
@@ -130,7 +130,7 @@ pub(super) async fn refund(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    Valid { body, attempt }: Valid<CreateRefund>,
+    Valid { body, request }: Valid<CreateRefund>,
 ) -> Result<Effect> {
     let new = NewTransaction {
         kind: Kind::Refund,
@@ -142,7 +142,7 @@ pub(super) async fn refund(
         reason: body.reason,
         occurred_at: plausible(app.clock.now(), body.occurred_at)?,
     };
-    transactions::record(&app, actor, attempt, id, new).await
+    transactions::record(&app, actor, request, id, new).await
 }
 
 /// Resolves a pending payment or refund.
@@ -150,10 +150,10 @@ pub(super) async fn resolve(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<TransactionId>,
-    Valid { body, attempt }: Valid<ResolveTransaction>,
+    Valid { body, request }: Valid<ResolveTransaction>,
 ) -> Result<Effect> {
     let occurred_at = plausible(app.clock.now(), body.occurred_at)?;
-    transactions::resolve(&app, actor, attempt, id, Resolution { status: body.status.0, occurred_at }).await
+    transactions::resolve(&app, actor, request, id, Resolution { status: body.status.0, occurred_at }).await
 }
 
 /// Lists an order's payments and refunds, newest first.
