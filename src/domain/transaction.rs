@@ -1,4 +1,4 @@
-//! Payments and refunds: what they are, how their status may change, and what an order's money adds up to.
+//! Payments and refunds: their statuses, the amount that can be refunded, and the payment status of an order.
 
 use super::{
     id::{OrderId, TransactionId},
@@ -7,79 +7,76 @@ use super::{
     time::Timestamp,
 };
 
-/// Which way the money goes.
+/// Payment or refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// From the customer.
+    /// Money from the customer.
     Payment,
-    /// To the customer.
+    /// Money to the customer.
     Refund,
 }
 
-/// Where a transaction stands.
+/// The status of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionStatus {
-    /// Announced; counts against what can be refunded, but in no figure.
+    /// Announced. A pending refund reduces the refundable amount. Not in reports.
     Pending,
     /// The money has moved. Final.
     Succeeded,
     /// The money has not moved. Final.
     Failed,
-    /// Withdrawn before it moved. Final.
+    /// Withdrawn before the money moved. Final.
     Voided,
 }
 
 string_enum!(Kind { Payment "payment", Refund "refund" });
 string_enum!(TransactionStatus { Pending "pending", Succeeded "succeeded", Failed "failed", Voided "voided" });
 
-/// A payment or refund as it is recorded.
+/// A recorded payment or refund.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it where there is no comment")]
 pub struct Transaction {
-    /// Its identifier.
     pub id: TransactionId,
-    /// The order that it belongs to.
     pub order_id: OrderId,
-    /// Which way the money goes.
     pub kind: Kind,
-    /// Where it stands.
     pub status: TransactionStatus,
-    /// Minor units, > 0.
+    /// Minor units, more than 0.
     pub amount: i64,
-    /// The order's.
+    /// The currency of the order.
     pub currency: Currency,
-    /// Who moves the money, such as `stripe`.
+    /// The company that moves the money, such as `stripe`.
     pub provider: Option<String>,
-    /// The provider's own identifier; unique with provider and kind.
+    /// The provider's identifier of the transaction. Unique together with provider and kind.
     pub provider_ref: Option<String>,
-    /// For a refund: the payment that it gives back.
+    /// For a refund: the payment that it refunds.
     pub payment_id: Option<TransactionId>,
-    /// Why, for people.
+    /// For people.
     pub reason: Option<String>,
-    /// When the money moved, according to whoever recorded it.
+    /// When the money moved, according to the caller.
     pub occurred_at: Timestamp,
-    /// When it was recorded here.
+    /// When the transaction was recorded here.
     pub recorded_at: Timestamp,
 }
 
-/// Sums over transactions, of an order or of one payment, in minor units.
+/// Sums over the transactions of an order, or of one payment and its refunds, in minor units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Succeeded payments.
+    /// The sum of succeeded payments.
     pub paid: i64,
-    /// Succeeded refunds.
+    /// The sum of succeeded refunds.
     pub refunded: i64,
-    /// Pending refunds.
+    /// The sum of pending refunds.
     pub pending_refunds: i64,
 }
 
 impl Held {
-    /// What can still be refunded.
+    /// The amount that can still be refunded.
     pub fn refundable(self) -> i64 {
         self.paid - self.refunded - self.pending_refunds
     }
 }
 
-/// How the payments of an order stand, derived from three sums.
+/// The payment status of an order, derived from its total, payments and refunds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PaymentStatus {
     /// Nothing was paid.
@@ -106,7 +103,7 @@ string_enum!(PaymentStatus {
 });
 
 impl PaymentStatus {
-    /// The first that holds, from the most settled to the least. An order that costs nothing is paid.
+    /// The first status whose condition holds. An order with a total of 0 is paid.
     pub fn derive(total: i64, paid: i64, refunded: i64) -> Self {
         if refunded == paid && paid > 0 {
             Self::Refunded
@@ -130,7 +127,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn payment_status_is_the_first_rule_that_holds() {
+    fn the_first_rule_that_holds_decides_the_payment_status() {
         use PaymentStatus::*;
         for (total, paid, refunded, status) in [
             (100, 0, 0, Unpaid),
@@ -149,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn payment_status_says_what_the_sums_say(total in 0_i64..50, paid in 0_i64..60, share in 0_i64..=60) {
+        fn the_payment_status_fits_the_sums(total in 0_i64..50, paid in 0_i64..60, share in 0_i64..=60) {
             use PaymentStatus::*;
             let refunded = share.min(paid);
             let status = PaymentStatus::derive(total, paid, refunded);
@@ -162,7 +159,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_refundable_can_be_refunded_and_no_more(paid in 0_i64..1000, parts in prop::collection::vec(1_i64..400, 0..8)) {
+        fn the_refundable_amount_can_be_refunded_and_no_more(paid in 0_i64..1000, parts in prop::collection::vec(1_i64..400, 0..8)) {
             let mut held = Held { paid, ..Held::default() };
             for (i, part) in parts.into_iter().enumerate() {
                 if part <= held.refundable() {

@@ -1,4 +1,4 @@
-//! What leaves the service: documents as clients see them, each field listed, with the schema that describes it.
+//! The JSON documents that clients see. Each lists its fields and describes itself by a schema, from which OpenAPI is made.
 
 mod access;
 mod analytics;

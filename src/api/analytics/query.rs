@@ -1,4 +1,4 @@
-//! The parameters of each report, and the question that they ask.
+//! The query parameters of each report, and the [`Question`] that they make.
 
 use crate::{
     api::input::{
@@ -27,7 +27,7 @@ impl FromText for Basis {
     }
 
     fn schema() -> Schema {
-        described("What a report counts.", &BASES.map(Basis::name))
+        described("What counts as revenue.", &BASES.map(Basis::name))
     }
 }
 
@@ -49,11 +49,11 @@ impl FromText for RevenueSort {
     }
 
     fn schema() -> Schema {
-        described("What revenue is sorted by.", &SORTS.map(|(word, ..)| word))
+        described("The order of revenue by user.", &SORTS.map(|(word, ..)| word))
     }
 }
 
-/// Declares the parameters of a report: the days, their time zone, the currency, and further ones.
+/// Declares the parameters of a report: the days, the time zone, the currency, and the parameters of this report only.
 macro_rules! report_parameters {
     ($(#[$about:meta])* $name:ident { $($own:tt)* }) => {
         $(#[$about])*
@@ -64,9 +64,9 @@ macro_rules! report_parameters {
             from: Parsed<Date>,
             /// The last day, included; at most ten years after the first.
             to: Parsed<Date>,
-            /// IANA time zone of the days; `reporting.timezone` if left out.
+            /// IANA time zone of the days. The default is the setting `reporting.timezone`.
             tz: Option<Parsed<Zone>>,
-            /// This currency alone.
+            /// Only this currency.
             currency: Option<Parsed<Currency>>,
             $($own)*
         }
@@ -97,7 +97,7 @@ report_parameters! {
     RevenueQuery {
         /// Money that moved (`cash`, the default) or orders that were placed (`booked`).
         basis: Option<Parsed<Basis>>,
-        /// What to order by; `-net_amount` if left out.
+        /// The order of the rows. The default is `-net_amount`.
         sort: Option<Parsed<RevenueSort>>,
     }
 }
@@ -110,7 +110,7 @@ report_parameters! {
 report_parameters! {
     /// The parameters of top items.
     TopItemsQuery {
-        /// How many items; more than 200 are lowered to 200, and it is 50 if left out.
+        /// The number of items. The default is 50, and more than 200 is lowered to 200.
         limit: Option<PageSize>,
     }
 }

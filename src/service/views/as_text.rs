@@ -1,4 +1,4 @@
-//! Domain values as text in a document, with the schema of that text.
+//! Domain values as text in a JSON document, with the schema of that text.
 
 use crate::domain::{
     audit::AuditOutcome,
@@ -16,7 +16,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use std::{borrow::Cow, fmt::Display};
 
-/// A value of the domain, shown in the one way that it is written.
+/// A domain value that a document shows as its [`Display`] text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AsText<T>(pub T);
 
@@ -26,7 +26,7 @@ impl<T: Display> Serialize for AsText<T> {
     }
 }
 
-/// What the text of a domain value looks like.
+/// The schema of the text of a domain value.
 trait Text {
     fn schema() -> Schema;
 }

@@ -1,4 +1,4 @@
-//! An order as clients see it.
+//! The JSON document of an order.
 
 use super::AsText;
 use crate::domain::{
@@ -17,59 +17,59 @@ use std::collections::BTreeMap;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Order")]
 pub struct OrderView<'a> {
-    /// Its identifier.
+    /// Identifier of the order.
     pub id: AsText<OrderId>,
-    /// Gap-free number; a draft has none.
+    /// Number of the order. Numbers have no gaps; a draft has none.
     #[schemars(range(min = 1))]
     pub number: Option<i64>,
-    /// Where it stands.
+    /// Status of the order.
     pub status: AsText<OrderStatus>,
-    /// How its payments stand.
+    /// Payment status of the order.
     pub payment_status: AsText<PaymentStatus>,
-    /// The currency of every amount.
+    /// Currency of every amount.
     pub currency: AsText<Currency>,
-    /// Whose order it is.
+    /// The user that the order belongs to.
     pub user_id: Option<AsText<UserId>>,
-    /// The caller's own identifier, unique among all orders.
+    /// Your own identifier, unique among all orders.
     pub external_ref: Option<&'a str>,
-    /// What is ordered.
+    /// The items ordered.
     pub items: Vec<ItemView<'a>>,
-    /// Charged beside the items.
+    /// Charges besides the items, such as shipping.
     pub fees: Vec<FeeView<'a>>,
-    /// Σ quantity × unit, in minor units.
+    /// Sum of quantity × unit amount, in minor units.
     pub subtotal_amount: i64,
-    /// Taken off the whole.
+    /// Discount on the whole order.
     pub order_discount_amount: i64,
-    /// Line discounts and the order's own.
+    /// Discounts on items plus the discount on the whole order.
     pub discount_amount: i64,
-    /// Σ fees.
+    /// Sum of the fees.
     pub fee_amount: i64,
-    /// Σ line tax.
+    /// Sum of the tax on items.
     pub tax_amount: i64,
-    /// subtotal − discount + fees + tax.
+    /// Subtotal − discounts + fees + tax.
     pub total_amount: i64,
-    /// Σ succeeded payments.
+    /// Sum of succeeded payments.
     pub paid_amount: i64,
-    /// Σ succeeded refunds.
+    /// Sum of succeeded refunds.
     pub refunded_amount: i64,
-    /// What is still owed; negative when money is to be given back.
+    /// Amount still to be paid. Negative if money is to be paid back; for a cancelled order nothing is to be paid.
     pub balance_amount: i64,
-    /// Who it is for.
+    /// The customer.
     pub customer: Option<CustomerView<'a>>,
     /// Free text.
     pub note: Option<&'a str>,
-    /// The caller's own data.
+    /// Your own data.
     pub metadata: &'a BTreeMap<String, String>,
-    /// The number of its events; also the `ETag`.
+    /// Version of the order, which is the number of its events; also the `ETag`.
     #[schemars(range(min = 1))]
     pub version: i64,
-    /// What can be done to its status now.
+    /// Transitions that the present status allows.
     pub allowed_transitions: Vec<AsText<Transition>>,
-    /// Who made it: a user, an API key or `system`.
+    /// Identifier of the user or API key that created it, or `system`.
     pub created_by: &'a str,
-    /// When it was made.
+    /// When it was created.
     pub created_at: AsText<Timestamp>,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: AsText<Timestamp>,
     /// When it was placed.
     pub placed_at: Option<AsText<Timestamp>>,
@@ -87,37 +87,37 @@ pub struct OrderView<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Item")]
 pub struct ItemView<'a> {
-    /// Its identifier.
+    /// Identifier of the item.
     pub id: AsText<ItemId>,
     /// Stock-keeping unit.
     pub sku: &'a str,
-    /// What the customer sees.
+    /// Name that the customer sees.
     pub name: &'a str,
-    /// How many.
+    /// Number of pieces.
     pub quantity: i64,
-    /// Price of one, in minor units.
+    /// Price of one piece, in minor units.
     pub unit_amount: i64,
-    /// Taken off the line.
+    /// Discount on the whole line.
     pub discount_amount: i64,
-    /// Percent, where the tax came of a rate.
+    /// Tax rate in percent, if the tax is computed from a rate.
     pub tax_rate: Option<&'a str>,
     /// Tax on the net amount.
     pub tax_amount: i64,
-    /// Net amount and tax.
+    /// Net amount plus tax.
     pub total_amount: i64,
 }
 
-/// Something charged beside the items.
+/// A charge besides the items, such as shipping.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Fee")]
 pub struct FeeView<'a> {
-    /// What the customer sees.
+    /// Name that the customer sees.
     pub name: &'a str,
     /// Minor units.
     pub amount: i64,
 }
 
-/// Who an order is for.
+/// The customer of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Customer")]
 pub struct CustomerView<'a> {

@@ -1,4 +1,4 @@
-//! A payment or refund as clients see it.
+//! The JSON document of a payment or refund.
 
 use super::AsText;
 use crate::domain::{
@@ -15,50 +15,50 @@ use serde::Serialize;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Transaction")]
 pub struct TransactionView<'a> {
-    /// Its identifier.
+    /// Identifier of the transaction.
     pub id: AsText<TransactionId>,
-    /// The order that it belongs to.
+    /// Identifier of its order.
     pub order_id: AsText<OrderId>,
-    /// Which way the money goes.
+    /// Payment or refund.
     pub kind: AsText<Kind>,
-    /// Where it stands.
+    /// Status of the transaction.
     pub status: AsText<TransactionStatus>,
-    /// Minor units.
+    /// Amount in minor units.
     #[schemars(range(min = 1))]
     pub amount: i64,
-    /// The order's currency.
+    /// Currency of the order.
     pub currency: AsText<Currency>,
-    /// Who moves the money.
+    /// The company that moves the money.
     pub provider: Option<&'a str>,
-    /// The provider's own identifier.
+    /// The provider's identifier of the transaction.
     pub provider_ref: Option<&'a str>,
-    /// For a refund: the payment that it gives back.
+    /// For a refund: the payment that it refunds.
     pub payment_id: Option<AsText<TransactionId>>,
-    /// Why.
+    /// Reason, for people.
     pub reason: Option<&'a str>,
     /// When the money moved.
     pub occurred_at: AsText<Timestamp>,
     /// When it was recorded here.
     pub recorded_at: AsText<Timestamp>,
-    /// What the order has come to, in answers to a change.
+    /// The order after this change. Only in responses to a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderMoney>,
 }
 
-/// What an order has come to.
+/// The money of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct OrderMoney {
-    /// The order.
+    /// Identifier of the order.
     pub id: AsText<OrderId>,
-    /// Its version.
+    /// Version of the order.
     pub version: i64,
-    /// How its payments stand.
+    /// Payment status of the order.
     pub payment_status: AsText<PaymentStatus>,
-    /// Σ succeeded payments.
+    /// Sum of succeeded payments.
     pub paid_amount: i64,
-    /// Σ succeeded refunds.
+    /// Sum of succeeded refunds.
     pub refunded_amount: i64,
-    /// What is still owed.
+    /// Amount still to be paid. Negative if money is to be paid back.
     pub balance_amount: i64,
 }
 
@@ -83,7 +83,7 @@ impl<'a> From<&'a Transaction> for TransactionView<'a> {
 }
 
 impl<'a> TransactionView<'a> {
-    /// The transaction with what its order has come to.
+    /// The transaction together with the money of its order.
     pub fn with_order(transaction: &'a Transaction, order: &Order) -> Self {
         let money = OrderMoney {
             id: AsText(order.id),
