@@ -87,9 +87,9 @@ pub enum PaymentStatus {
     Paid,
     /// More than the total was paid.
     Overpaid,
-    /// Some of what was paid was refunded.
+    /// A part of the payments was refunded.
     PartiallyRefunded,
-    /// All of what was paid was refunded.
+    /// All payments were refunded.
     Refunded,
 }
 
