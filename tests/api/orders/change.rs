@@ -96,7 +96,7 @@ async fn a_confirmed_order_is_edited_by_staff_only_and_a_fulfilled_one_by_nobody
 async fn an_order_of_nobody_is_given_to_a_user_once() {
     let service = Service::start().await;
     let (staff, ada, bob) = (service.staff().await, service.customer().await, service.other_customer().await);
-    let guest = service.api_key(&["orders:create"]).await.places(order_of(&[("tea", 1, 1)])).await.created().id();
+    let guest = service.program(&["orders:create"]).await.places(order_of(&[("tea", 1, 1)])).await.created().id();
     patch(&ada, &guest, json!({"user_id": ada.id})).await.status(404).problem("not_found");
     patch(&staff, &guest, json!({"user_id": null})).await.status(422).problem("validation_failed");
     let unknown = patch(&staff, &guest, json!({"user_id": "usr_01h455vb4pex5vsknk084sn02q"})).await.status(422);
