@@ -173,8 +173,11 @@ async fn revenue_by_user_keeps_currencies_apart() {
         analyst.walk(&path).await.iter().map(row).collect::<Vec<_>>()
     };
     let named = |rows: &[(&str, [i64; 6])]| rows.iter().map(|(n, f)| ((*n).to_owned(), *f)).collect::<Vec<_>>();
-    let cash =
-        [("customer EUR", [2, 2600, 400, 0, 0, 2200]), ("staff EUR", [1, 0, 0, 0, 0, 0]), ("staff JPY", [1, 0, 0, 0, 0, 0])];
+    let cash = [
+        ("customer EUR", [2, 2600, 400, 0, 0, 2200]),
+        ("staff EUR", [1, 0, 0, 0, 0, 0]),
+        ("staff JPY", [1, 0, 0, 0, 0, 0]),
+    ];
     assert_eq!(revenue("basis=cash&sort=-gross_amount&limit=1").await, named(&cash));
     let booked = [
         ("staff JPY", [1, 3000, 0, 0, 0, 3000]),

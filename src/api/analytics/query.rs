@@ -145,7 +145,7 @@ impl StatusQuery {
 
 impl TaxesQuery {
     pub(super) fn question(&self, app: &App) -> Result<Question> {
-        question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), Basis::Booked)
+        self.question_of(app, Basis::Booked)
     }
 }
 

@@ -144,7 +144,8 @@ impl Books {
 
     /// The sums of each day with any.
     fn days(&self) -> BTreeMap<i64, Sums> {
-        let of_transactions = self.transactions.iter().flat_map(|one| of_transaction(one, OrderContext::from(&self.order)));
+        let of_transactions =
+            self.transactions.iter().flat_map(|one| of_transaction(one, OrderContext::from(&self.order)));
         let mut days: BTreeMap<i64, Sums> = BTreeMap::new();
         for sale in of_order(&self.order).chain(of_transactions) {
             days.entry(sale.at.seconds() / 86_400).or_default().add(&sale.sums, 1);

@@ -78,15 +78,16 @@ async fn returned_goods_are_credited_and_are_not_sold() {
     service.at("2026-06-17T08:00:00Z");
     manager.refunds(id(&order), goods(&order, 1)).await.created();
     let top = async || analyst.get(&format!("/v1/analytics/top-items?{DAYS}")).await.ok()["data"].clone();
-    let bags = |quantity: i64, total: i64| {
-        json!([{"sku": "bag", "name": "bag", "currency": "EUR", "quantity": quantity, "orders": 1, "total_amount": total}])
-    };
+    let bags = |quantity: i64, total: i64| json!([{"sku": "bag", "name": "bag", "currency": "EUR", "quantity": quantity, "orders": 1, "total_amount": total}]);
     assert_eq!(top().await, bags(2, 2380));
     let credited = daily(&analyst, "from=2026-06-17&to=2026-06-17&basis=booked").await;
     assert_eq!(credited, rows(&[("2026-06-17 EUR", [0, 0, 0, 0, 1190, 0, -1190, 0, 190, 0, -190, 0])]));
     let revenue = analyst.get(&format!("/v1/analytics/revenue-by-user?{DAYS}&basis=booked")).await.ok();
     let row = &revenue["data"][0];
-    assert_eq!((&row["gross_amount"], &row["credited_amount"], &row["net_amount"]), (&json!(3570), &json!(1190), &json!(2380)));
+    assert_eq!(
+        (&row["gross_amount"], &row["credited_amount"], &row["net_amount"]),
+        (&json!(3570), &json!(1190), &json!(2380))
+    );
     let refund = manager.refunds(id(&order), goods(&order, 2)).await.created().id();
     assert_eq!(top().await, json!([]), "a row with quantity 0 is left out");
     reverse(&manager, &refund).await;
@@ -194,9 +195,7 @@ async fn taxes_are_listed_by_currency_and_rate() {
     mixed["fees"] = json!([{"name": "Shipping", "amount": 500, "tax_rate": "19.00"}]);
     manager.places(mixed).await.created();
     manager.places(with(order_of(&[("tea", 1, 9)]), "draft", true)).await.created();
-    let row = |rate: Value, currency: &str, net: i64, tax: i64| {
-        json!({"tax_rate": rate, "currency": currency, "net_amount": net, "tax_amount": tax})
-    };
+    let row = |rate: Value, currency: &str, net: i64, tax: i64| json!({"tax_rate": rate, "currency": currency, "net_amount": net, "tax_amount": tax});
     let expected = json!([
         row(json!("19"), "EUR", 3000, 570),
         row(json!("7"), "EUR", 2500, 175),

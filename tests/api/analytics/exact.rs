@@ -193,7 +193,8 @@ async fn sums_beyond_64_bits_are_exact() {
     assert!(sum > i128::from(i64::MAX));
     // First with some of the orders in the log, then with all of them in the sums.
     for _ in 0..2 {
-        for report in ["daily?basis=booked&", "revenue-by-user?basis=booked&", "status-counts?", "top-items?", "taxes?"] {
+        for report in ["daily?basis=booked&", "revenue-by-user?basis=booked&", "status-counts?", "top-items?", "taxes?"]
+        {
             let path = format!("/v1/analytics/{report}from=2026-06-01&to=2026-06-30");
             let answer = manager.get(&path).await.ok();
             assert!(answer.text().contains(&format!("_amount\":{sum}")), "{report}: {}", answer.text());

@@ -133,7 +133,9 @@ fn sums<K: Ord>(facts: &Facts, range: &Range<'_>, basis: &str, key: impl Fn(Date
             add(&order["cancelled_at"], order, Sums { gone: 1, cancelled, cancelled_tax, ..Sums::default() });
         }
     }
-    for (transaction, order) in facts.placed().flat_map(|fact| fact.moved().map(|transaction| (transaction, &fact.order))) {
+    for (transaction, order) in
+        facts.placed().flat_map(|fact| fact.moved().map(|transaction| (transaction, &fact.order)))
+    {
         let amount = number(transaction, "amount") * cash;
         let (credit, tax) = (number(transaction, "credit_amount") * booked, number(transaction, "credit_tax_amount"));
         let paid = i64::from(transaction["kind"] == "payment");
@@ -237,7 +239,8 @@ pub fn taxes(facts: &Facts, range: &Range<'_>) -> Vec<Value> {
         for line in taxes.as_array().unwrap().iter().filter(|_| range.day(instant).is_some()) {
             let rate = line["tax_rate"].as_str().map_or(-1.0, |rate| rate.parse::<f64>().unwrap());
             #[allow(clippy::cast_possible_truncation, reason = "rates have at most four decimals")]
-            let key = (text(order, "currency").to_owned(), -(rate * 10_000.0).round() as i64, line["tax_rate"].to_string());
+            let key =
+                (text(order, "currency").to_owned(), -(rate * 10_000.0).round() as i64, line["tax_rate"].to_string());
             let [net, tax] = sums.entry(key).or_default();
             *net += sign * number(line, "net_amount");
             *tax += sign * number(line, "tax_amount");

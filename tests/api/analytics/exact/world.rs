@@ -97,7 +97,7 @@ impl World {
             }
             5 => self.shop.patch(&path, json!({"user_id": self.buyers[self.random.usize(..2)]})).await,
             6 => self.refund(&order, json!({"amount": amount / 3 + 1})).await,
-            7 => self.refund(&order, json!({"amount": self.random.i64(0..2), "credit_amount": amount / 5})).await,
+            7 => self.refund(&order, json!({"amount": amount % 2, "credit_amount": amount / 5})).await,
             8 | 9 => match self.return_of(&path).await {
                 Some(items) => self.refund(&order, json!({"items": items})).await,
                 None => return,
