@@ -317,7 +317,7 @@ const OTHER_TRANSACTIONS: &[&str] = &[
     "access.load",
     "api_keys.find",
     "api_keys.keep_last_use",
-    "audit.write_notes",
+    "audit.write_refusals",
     "backup.watermark",
     "demo.accounts",
     "demo.empty",
