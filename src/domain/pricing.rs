@@ -1,6 +1,6 @@
 //! Pricing: computes every total of an order from its lines, fees and discounts, in exact integers.
 
-use super::money::{TaxRate, amount};
+use super::money::{MAX_AMOUNT, TaxRate, amount};
 use crate::error::{Fault, Field, ItemField};
 
 /// How a line is taxed.
@@ -93,14 +93,14 @@ pub fn price(lines: &[Line], fees: &[Fee], order_discount: i64) -> Result<(Vec<L
     }
     let sums = [subtotal, discount, fee, tax, total].map(amount);
     let [Some(subtotal), Some(discount), Some(fee), Some(tax), Some(total)] = sums else {
-        return Err(vec![Fault::new(Field::Items, "too_large", "the totals must be at most 9007199254740991")]);
+        return Err(vec![Fault::new(Field::Items, "too_large", format!("the totals must be at most {MAX_AMOUNT}"))]);
     };
     Ok((priced, Totals { subtotal, discount, fee, tax, total }))
 }
 
 /// The totals of one line; or the field at fault, the code of the fault and what would be correct.
 fn price_line(line: &Line) -> Result<LineTotals, (ItemField, &'static str, String)> {
-    let too_large = |field| (field, "too_large", "the line's total must be at most 9007199254740991".to_owned());
+    let too_large = |field| (field, "too_large", format!("the line's total must be at most {MAX_AMOUNT}"));
     let gross = amount(i128::from(line.quantity) * i128::from(line.unit_amount))
         .ok_or_else(|| too_large(ItemField::UnitAmount))?;
     let net = gross - line.discount_amount;
