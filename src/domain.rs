@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod base32;
 pub mod calendar;
+pub mod credit;
 pub mod digest;
 pub mod event;
 pub mod id;

@@ -1,209 +1,249 @@
-//! Pricing: computes every total of an order from its lines, fees and discounts, in exact integers.
+//! Prices: every total of an order is computed here, in exact integers, from its lines, fees and discounts. It does not
+//! know what was paid or given back.
 
-use super::money::{MAX_AMOUNT, TaxRate, amount};
-use crate::error::{Fault, Field, ItemField};
+use super::money::{MAX_AMOUNT, TaxRate, allocate, amount};
+use crate::error::{Fault, FeeField, Field, ItemField};
+use std::collections::BTreeMap;
 
-/// How a line is taxed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How a line or fee is taxed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tax {
-    /// By a rate on the net amount of the line, rounded per line.
+    /// By a rate, rounded for each line or fee.
     Rate(TaxRate),
-    /// By an amount that the caller computed, in minor units. 0 for an untaxed line.
+    /// By an amount in minor units that the caller computed; 0 where there is no tax.
     Amount(i64),
 }
 
-/// A line of an order, before it is priced.
+impl Tax {
+    /// The rate under which it is listed in `taxes`.
+    pub fn rate(self) -> Option<TaxRate> {
+        match self {
+            Self::Rate(rate) => Some(rate),
+            Self::Amount(_) => None,
+        }
+    }
+}
+
+/// A line of an order as the caller asks for it. Amounts are minor units, ≥ 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Stock-keeping unit.
     pub sku: String,
-    /// The name that the customer sees.
+    /// What the customer sees.
     pub name: String,
     /// At least 1.
     pub quantity: i64,
-    /// The price of one piece, in minor units.
+    /// Price of one.
     pub unit_amount: i64,
-    /// The discount on the whole line, in minor units.
+    /// Discount on the line.
     pub discount_amount: i64,
     /// How the line is taxed.
     pub tax: Tax,
 }
 
-/// A charge besides the lines, such as shipping.
+/// A charge beside the lines, such as shipping. Order discounts do not apply to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fee {
-    /// The name that the customer sees.
+    /// What the customer sees.
     pub name: String,
-    /// Minor units, 0 or more.
+    /// Minor units, ≥ 0.
     pub amount: i64,
+    /// How the fee is taxed.
+    pub tax: Tax,
 }
 
-/// The totals of a line, in minor units.
+/// Computed amounts of a line, in minor units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineTotals {
-    /// Tax on the net amount.
+    /// The line's share of the order's discount.
+    pub allocated_discount_amount: i64,
+    /// Tax of the line.
     pub tax_amount: i64,
-    /// Net amount plus tax.
+    /// Net amount and tax.
     pub total_amount: i64,
 }
 
-/// The totals of an order, in minor units.
+/// Computed amounts of a fee, in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeeTotals {
+    /// Tax of the fee.
+    pub tax_amount: i64,
+    /// Net amount and tax.
+    pub total_amount: i64,
+}
+
+/// Net amount and tax at one rate, in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaxLine {
+    /// `None` for lines and fees without a rate.
+    pub rate: Option<TaxRate>,
+    /// Amount without tax.
+    pub net_amount: i64,
+    /// Tax on it.
+    pub tax_amount: i64,
+}
+
+impl TaxLine {
+    /// Net amount and tax.
+    pub fn total(&self) -> i64 {
+        self.net_amount + self.tax_amount
+    }
+}
+
+/// Sums over an order, in minor units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// The sum of quantity × unit amount.
+    /// Σ quantity × unit.
     pub subtotal: i64,
-    /// The discounts on lines plus the discount on the whole order.
+    /// Σ line discounts + order discount.
     pub discount: i64,
-    /// The sum of fees.
+    /// Σ fee amounts.
     pub fee: i64,
-    /// The sum of the tax on lines.
+    /// Σ tax of lines and fees.
     pub tax: i64,
-    /// subtotal − discount + fee + tax.
+    /// Σ totals of lines and fees.
     pub total: i64,
 }
 
-/// Prices `lines` with `fees` and a discount on the whole order.
-///
-/// # Errors
-/// Every fault that prevents it.
-pub fn price(lines: &[Line], fees: &[Fee], order_discount: i64) -> Result<(Vec<LineTotals>, Totals), Vec<Fault>> {
+/// What the caller asks to be priced.
+#[derive(Clone, Copy, Debug)]
+pub struct Cart<'c> {
+    /// Whether unit amounts and fees include tax.
+    pub prices_include_tax: bool,
+    /// At least one.
+    pub lines: &'c [Line],
+    /// Charges beside the lines.
+    pub fees: &'c [Fee],
+    /// Discount on the order, minor units.
+    pub order_discount: i64,
+}
+
+/// Every computed amount of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Priced {
+    /// One for each line.
+    pub lines: Vec<LineTotals>,
+    /// One for each fee.
+    pub fees: Vec<FeeTotals>,
+    /// By rate: the highest first, `None` last, without those whose net and tax are 0.
+    pub taxes: Vec<TaxLine>,
+    /// Sums over the order.
+    pub totals: Totals,
+}
+
+/// Prices a cart in four steps: the order discount is allocated to the lines, each line and fee gets its tax, and all are
+/// summed up. Answers with every fault if there is no price.
+pub fn price(cart: &Cart<'_>) -> Result<Priced, Vec<Fault>> {
+    let weights = discounted(cart.lines)?;
+    let most = weights.iter().map(|weight| i128::from(*weight)).sum::<i128>();
+    if i128::from(cart.order_discount) > most {
+        return Err(vec![too_large(Field::OrderDiscountAmount, amount(most))]);
+    }
+    let allocated = allocate(cart.order_discount, &weights);
+    let bases = weights.iter().zip(&allocated).map(|(weight, allocated)| weight - allocated);
+
+    let split = if cart.prices_include_tax { take_tax_out } else { add_tax };
     let mut faults = vec![];
-    let mut priced = Vec::with_capacity(lines.len());
-    let (mut subtotal, mut discount, mut tax) = (0_i128, i128::from(order_discount), 0_i128);
-    for (i, line) in lines.iter().enumerate() {
-        match price_line(line) {
-            Ok(totals) => {
-                tax += i128::from(totals.tax_amount);
-                priced.push(totals);
-            }
-            Err((field, code, detail)) => faults.push(Fault::new(Field::Item(i, field), code, detail)),
+    let mut taxes = BTreeMap::new();
+    let mut taxed = |base, tax, field| match split(base, tax) {
+        Ok(parts) => {
+            let (net, sum): &mut (i128, i128) = taxes.entry(tax.rate()).or_default();
+            *net += i128::from(parts.net);
+            *sum += i128::from(parts.tax);
+            parts
         }
-        subtotal += i128::from(line.quantity) * i128::from(line.unit_amount);
-        discount += i128::from(line.discount_amount);
+        Err(most) => {
+            faults.push(too_large(field, most));
+            Parts::default()
+        }
+    };
+    let mut lines = Vec::with_capacity(cart.lines.len());
+    for (i, (line, base)) in cart.lines.iter().zip(bases).enumerate() {
+        let field = if line.tax.rate().is_some() { ItemField::UnitAmount } else { ItemField::TaxAmount };
+        let parts = taxed(base, line.tax, Field::Item(i, field));
+        lines.push(LineTotals {
+            allocated_discount_amount: allocated[i],
+            tax_amount: parts.tax,
+            total_amount: parts.net + parts.tax,
+        });
+    }
+    let mut fees = Vec::with_capacity(cart.fees.len());
+    for (i, fee) in cart.fees.iter().enumerate() {
+        let parts = taxed(fee.amount, fee.tax, Field::Fee(i, FeeField::TaxAmount));
+        fees.push(FeeTotals { tax_amount: parts.tax, total_amount: parts.net + parts.tax });
     }
     if !faults.is_empty() {
         return Err(faults);
     }
-    let fee: i128 = fees.iter().map(|fee| i128::from(fee.amount)).sum();
-    let total = subtotal - discount + fee + tax;
-    if total < 0 {
-        let most = i128::from(order_discount) + total;
-        let detail = format!("must be at most {most}, or the total would be negative");
-        return Err(vec![Fault::new(Field::OrderDiscountAmount, "too_large", detail)]);
-    }
-    let sums = [subtotal, discount, fee, tax, total].map(amount);
-    let [Some(subtotal), Some(discount), Some(fee), Some(tax), Some(total)] = sums else {
-        return Err(vec![Fault::new(Field::Items, "too_large", format!("the totals must be at most {MAX_AMOUNT}"))]);
-    };
-    Ok((priced, Totals { subtotal, discount, fee, tax, total }))
+    let totals = totals(cart, &lines, &fees).ok_or_else(|| vec![too_large(Field::Items, None)])?;
+    // They are parts of the total, which is within bounds.
+    let narrowed = |value: i128| i64::try_from(value).expect("a part of the total");
+    let taxes = taxes.into_iter().rev().filter(|(_, sums)| *sums != (0, 0));
+    let taxes = taxes.map(|(rate, (net, tax))| TaxLine { rate, net_amount: narrowed(net), tax_amount: narrowed(tax) });
+    Ok(Priced { lines, fees, taxes: taxes.collect(), totals })
 }
 
-/// The totals of one line; or the field at fault, the code of the fault and what would be correct.
-fn price_line(line: &Line) -> Result<LineTotals, (ItemField, &'static str, String)> {
-    let too_large = |field| (field, "too_large", format!("the line's total must be at most {MAX_AMOUNT}"));
-    let gross = amount(i128::from(line.quantity) * i128::from(line.unit_amount))
-        .ok_or_else(|| too_large(ItemField::UnitAmount))?;
-    let net = gross - line.discount_amount;
-    if net < 0 {
-        return Err((ItemField::DiscountAmount, "too_large", format!("must be at most {gross}")));
+/// Quantity × unit − discount of each line, or every line that has none.
+fn discounted(lines: &[Line]) -> Result<Vec<i64>, Vec<Fault>> {
+    let (mut amounts, mut faults) = (Vec::with_capacity(lines.len()), vec![]);
+    for (i, line) in lines.iter().enumerate() {
+        let fault = |field, most| too_large(Field::Item(i, field), most);
+        match amount(i128::from(line.quantity) * i128::from(line.unit_amount)) {
+            None => faults.push(fault(ItemField::UnitAmount, None)),
+            Some(gross) if line.discount_amount > gross => faults.push(fault(ItemField::DiscountAmount, Some(gross))),
+            Some(gross) => amounts.push(gross - line.discount_amount),
+        }
     }
-    let tax = match &line.tax {
-        Tax::Rate(rate) => rate.of(net),
-        Tax::Amount(tax) => i128::from(*tax),
+    if faults.is_empty() { Ok(amounts) } else { Err(faults) }
+}
+
+/// The fault of a field that may be `most` at most. `None`: a total leaves the range of exact integers.
+fn too_large(field: Field, most: Option<i64>) -> Fault {
+    let detail = match most {
+        Some(most) => format!("must be at most {most}"),
+        None => format!("the totals must be at most {MAX_AMOUNT}"),
     };
-    let total = amount(i128::from(net) + tax).ok_or_else(|| too_large(ItemField::UnitAmount))?;
-    Ok(LineTotals { tax_amount: total - net, total_amount: total })
+    Fault::new(field, "too_large", detail)
+}
+
+#[derive(Default)]
+struct Parts {
+    net: i64,
+    tax: i64,
+}
+
+/// Net amount and tax of a base without tax, or the most that a given tax may be.
+fn add_tax(base: i64, tax: Tax) -> Result<Parts, Option<i64>> {
+    let tax = match tax {
+        Tax::Rate(rate) => rate.on(base),
+        Tax::Amount(tax) => tax,
+    };
+    amount(i128::from(base) + i128::from(tax)).ok_or(None)?;
+    Ok(Parts { net: base, tax })
+}
+
+/// Net amount and tax of a base that includes tax, or the most that a given tax may be.
+fn take_tax_out(base: i64, tax: Tax) -> Result<Parts, Option<i64>> {
+    match tax {
+        Tax::Rate(rate) => Ok(rate.included_in(base)),
+        Tax::Amount(tax) if tax > base => Err(Some(base)),
+        Tax::Amount(tax) => Ok(tax),
+    }
+    .map(|tax| Parts { net: base - tax, tax })
+}
+
+/// The order's sums; none if one leaves the range of exact integers.
+fn totals(cart: &Cart<'_>, lines: &[LineTotals], fees: &[FeeTotals]) -> Option<Totals> {
+    let sum = |amounts: &mut dyn Iterator<Item = i64>| amount(amounts.map(i128::from).sum());
+    Some(Totals {
+        // Each line is within bounds by itself.
+        subtotal: sum(&mut cart.lines.iter().map(|line| line.quantity * line.unit_amount))?,
+        discount: sum(&mut cart.lines.iter().map(|line| line.discount_amount).chain([cart.order_discount]))?,
+        fee: sum(&mut cart.fees.iter().map(|fee| fee.amount))?,
+        tax: sum(&mut lines.iter().map(|line| line.tax_amount).chain(fees.iter().map(|fee| fee.tax_amount)))?,
+        total: sum(&mut lines.iter().map(|line| line.total_amount).chain(fees.iter().map(|fee| fee.total_amount)))?,
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn line(quantity: i64, unit_amount: i64, discount_amount: i64, tax: Tax) -> Line {
-        Line { sku: "S".into(), name: "N".into(), quantity, unit_amount, discount_amount, tax }
-    }
-
-    fn rate(text: &str) -> Tax {
-        Tax::Rate(TaxRate::parse(text).unwrap())
-    }
-
-    #[test]
-    fn tax_by_rate_is_rounded_for_each_line() {
-        let (lines, totals) = price(&[line(2, 1250, 0, rate("8.875"))], &[], 0).unwrap();
-        assert_eq!(lines, [LineTotals { tax_amount: 222, total_amount: 2722 }]);
-        assert_eq!(totals, Totals { subtotal: 2500, discount: 0, fee: 0, tax: 222, total: 2722 });
-    }
-
-    #[test]
-    fn fees_discounts_and_given_tax_add_up() {
-        let fees = [Fee { name: "Shipping".into(), amount: 499 }, Fee { name: "Wrap".into(), amount: 1 }];
-        let (_, totals) = price(&[line(3, 100, 50, Tax::Amount(20)), line(1, 10, 10, rate("19"))], &fees, 60).unwrap();
-        assert_eq!(totals, Totals { subtotal: 310, discount: 120, fee: 500, tax: 20, total: 710 });
-    }
-
-    #[test]
-    fn every_line_at_fault_is_named() {
-        let lines = [line(1, 5, 6, Tax::Amount(0)), line(1, 5, 5, Tax::Amount(0)), line(2, 5, 11, Tax::Amount(0))];
-        let discount_of = |i, most| {
-            Fault::new(Field::Item(i, ItemField::DiscountAmount), "too_large", format!("must be at most {most}"))
-        };
-        assert_eq!(price(&lines, &[], 0).unwrap_err(), [discount_of(0, 5), discount_of(2, 10)]);
-    }
-
-    #[test]
-    fn totals_beyond_exact_integers_and_below_zero_are_refused() {
-        assert!(
-            price(&[line(1_000_000, super::super::money::MAX_AMOUNT / 1_000_000, 0, Tax::Amount(0))], &[], 0)
-                .is_ok_and(|(_, t)| t.total > 0)
-        );
-        assert!(price(&[line(1_000_000, super::super::money::MAX_AMOUNT, 0, Tax::Amount(0))], &[], 0).is_err());
-        let half = super::super::money::MAX_AMOUNT / 2 + 1;
-        assert!(price(&[line(1, half, 0, Tax::Amount(0)), line(1, half, 0, Tax::Amount(0))], &[], 0).is_err());
-        let faults = price(&[line(1, 100, 0, Tax::Amount(0))], &[], 101).unwrap_err();
-        assert_eq!(faults[0].detail, "must be at most 100, or the total would be negative");
-    }
-
-    proptest! {
-        #[test]
-        fn the_total_is_the_sum_of_its_parts(
-            lines in prop::collection::vec((1_i64..1000, 0_i64..1_000_000, 0_i64..100, 0_i64..=1_000_000), 1..20),
-            fees in prop::collection::vec(0_i64..10_000, 0..3),
-        ) {
-            let lines: Vec<_> = lines
-                .into_iter()
-                .map(|(quantity, unit, discount, parts)| {
-                    let percent = format!("{}.{:04}", parts / 10_000, parts % 10_000);
-                    line(quantity, unit, discount.min(quantity * unit), rate(&percent))
-                })
-                .collect();
-            let fees: Vec<_> = fees.into_iter().map(|amount| Fee { name: "f".into(), amount }).collect();
-            let (priced, totals) = price(&lines, &fees, 0).unwrap();
-            let fee_sum: i64 = fees.iter().map(|f| f.amount).sum();
-            prop_assert_eq!(totals.total, priced.iter().map(|l| l.total_amount).sum::<i64>() + fee_sum);
-            prop_assert_eq!(totals.total, totals.subtotal - totals.discount + totals.fee + totals.tax);
-            for (line, priced) in lines.iter().zip(&priced) {
-                let net = line.quantity * line.unit_amount - line.discount_amount;
-                prop_assert!((0..=net).contains(&priced.tax_amount), "no rate is above 100 %");
-            }
-        }
-
-        #[test]
-        fn the_most_that_can_be_taken_off_is_named(
-            units in prop::collection::vec(0_i64..10_000, 1..5), fee in 0_i64..500, discount in 0_i64..60_000,
-        ) {
-            let lines: Vec<_> = units.iter().map(|&unit| line(1, unit, 0, rate("7.5"))).collect();
-            let fees = [Fee { name: "f".into(), amount: fee }];
-            let (_, whole) = price(&lines, &fees, 0).unwrap();
-            match price(&lines, &fees, discount) {
-                Ok((_, totals)) => prop_assert_eq!(totals.total, whole.total - discount),
-                Err(faults) => {
-                    prop_assert!(discount > whole.total);
-                    let named = format!("at most {},", whole.total);
-                    prop_assert!(faults[0].detail.contains(&named));
-                    prop_assert_eq!(price(&lines, &fees, whole.total).unwrap().1.total, 0);
-                }
-            }
-        }
-    }
-}
+mod tests;

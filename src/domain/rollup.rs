@@ -153,16 +153,18 @@ pub fn status_entry(order: &Order) -> Option<StatusEntry> {
     })
 }
 
-/// What a transaction of an order of `user_id` adds to the sums. It adds nothing unless it succeeded.
-pub fn of_transaction(transaction: &Transaction, user_id: Option<UserId>) -> Option<Sale> {
-    let sums = match transaction.kind {
-        Kind::Payment => Sums { paid: transaction.amount.into(), ..Sums::default() },
-        Kind::Refund => Sums { refunded: transaction.amount.into(), ..Sums::default() },
+/// What a transaction of an order of `user_id` counts for: a succeeded one when the money moved; one that was reversed is
+/// taken away again at the time of the reversal, so that no earlier day changes.
+pub fn of_transaction(transaction: &Transaction, user_id: Option<UserId>) -> impl Iterator<Item = Sale> {
+    let counts = matches!(transaction.status, TransactionStatus::Succeeded | TransactionStatus::Reversed);
+    let sale = move |at, amount: i64| {
+        let sums = match transaction.kind {
+            Kind::Payment => Sums { paid: amount.into(), ..Sums::default() },
+            Kind::Refund => Sums { refunded: amount.into(), ..Sums::default() },
+        };
+        Sale { at, currency: transaction.currency, user_id, sums }
     };
-    (transaction.status == TransactionStatus::Succeeded).then_some(Sale {
-        at: transaction.occurred_at,
-        currency: transaction.currency,
-        user_id,
-        sums,
-    })
+    let done = counts.then(|| sale(transaction.occurred_at, transaction.amount));
+    let undone = transaction.reversed_at.map(|at| sale(at, -transaction.amount));
+    done.into_iter().chain(undone)
 }

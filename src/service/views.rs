@@ -16,7 +16,7 @@ pub use analytics::{
 pub use as_text::AsText;
 pub use audit::AuditView;
 pub use event::EventView;
-pub use order::OrderView;
+pub use order::{OrderView, TaxView};
 pub use transaction::TransactionView;
 pub use user::UserView;
 

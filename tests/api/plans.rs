@@ -22,6 +22,10 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("'one after the other'", VERIFIES),
     ("expected_status || ' and ' || expected_payment_status", VERIFIES),
     ("WHERE seq <> expected", VERIFIES),
+    ("WHERE credit_amount <> credit OR", VERIFIES),
+    ("WHERE credited_amount <> credit OR", VERIFIES),
+    ("WHERE (cn, ct, rn, rt)", VERIFIES),
+    ("WHERE (returned, reserved, credit, tax)", VERIFIES),
     ("FROM rollup_folds", "has four rows, one for each rollup"),
     ("INTO rollup_folds", "inserts those four rows, once"),
     ("pragma_", "runs once, at the start, and reads no table"),
@@ -44,12 +48,13 @@ async fn call_every_operation(service: &Service) {
     body["external_ref"] = "r1".into();
     body["metadata"] = json!({"colour": "red"});
     let order = ada.places(body).await.created().id();
-    let payment = manager.pays(&order, json!({"amount": 100, "provider_ref": "p1"})).await.created().id();
+    let payment =
+        manager.pays(&order, json!({"amount": 100, "provider": "bank", "provider_ref": "p1"})).await.created().id();
     let pending = manager.pays(&order, json!({"amount": 100, "status": "pending"})).await.created().id();
     manager.patch(&format!("/v1/transactions/{pending}"), json!({"status": "succeeded"})).await.ok();
-    manager.refunds(&order, json!({"amount": 10, "payment_id": payment})).await.created();
     let items = order_of(&[("pot", 1, 900)])["items"].clone();
     manager.patch(&format!("/v1/orders/{order}"), json!({"items": items, "external_ref": "r2"})).await.ok();
+    manager.refunds(&order, json!({"amount": 10, "payment_id": payment})).await.created();
     let days = "from=2026-06-01&to=2026-06-30";
     for path in [
         format!("/v1/orders/{order}"),
@@ -133,7 +138,9 @@ async fn reconciling_reads_everything_once_and_sorts_nothing() {
         // Each part reads only one table from end to end.
         let parts = steps.split(|step| step.contains("UNION") || step.contains("LEFT-MOST"));
         for part in parts {
-            assert!(part.iter().filter(|step| step.starts_with("SCAN ")).count() <= 1, "{sql}: {steps:?}");
+            // The fees of an order are JSON, which is read by a virtual table.
+            let tables = part.iter().filter(|step| step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE"));
+            assert!(tables.count() <= 1, "{sql}: {steps:?}");
         }
     }
 }

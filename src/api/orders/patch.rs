@@ -1,14 +1,15 @@
 //! Changes of an order by a merge patch (RFC 7396).
 
-use super::body::{FeeBody, ItemBody, MetadataValue, lines};
+use super::body::{FeeBody, ItemBody, MetadataValue, fees, lines};
 use crate::{
     api::input::{
         extract::{PathId, Valid},
         integer::Amount,
+        parsed::Parsed,
     },
     app::App,
     auth::Actor,
-    domain::{id::OrderId, pricing::Fee},
+    domain::id::{OrderId, UserId},
     error::{Error, Result},
     service::{
         idempotency::Effect,
@@ -34,6 +35,12 @@ pub struct PatchOrder {
     /// Deducted from the whole order, in minor units; null means 0.
     #[schemars(with = "Option<Amount>")]
     order_discount_amount: Change<Amount>,
+    /// Whether unit amounts and fees include tax.
+    #[schemars(with = "bool")]
+    prices_include_tax: Option<bool>,
+    /// Gives an order without a user to one, once; needs `orders:update`.
+    #[schemars(with = "Parsed<UserId>")]
+    user_id: Option<Parsed<UserId>>,
     /// Your own identifier, unique among all orders.
     #[schemars(length(min = 1, max = 255), with = "Option<String>")]
     external_ref: Change<String>,
@@ -81,6 +88,7 @@ impl PatchOrder {
     pub fn into_change(self) -> Result<ChangeOrder> {
         let mut faults = vec![];
         let lines = self.items.map(|items| lines(items, &mut faults));
+        let fees = self.fees.map(|list| fees(list, &mut faults));
         if !faults.is_empty() {
             return Err(Error::invalid(faults));
         }
@@ -89,8 +97,10 @@ impl PatchOrder {
         };
         Ok(ChangeOrder {
             lines,
-            fees: self.fees.map(|fees| fees.into_iter().map(Fee::from).collect()),
+            fees,
             order_discount_amount: self.order_discount_amount.map(Amount::get),
+            prices_include_tax: self.prices_include_tax,
+            user_id: self.user_id.map(|id| id.0),
             external_ref: self.external_ref,
             note: self.note,
             metadata: self.metadata.map(entries),

@@ -4,7 +4,7 @@ use crate::domain::{
     audit::AuditOutcome,
     event::EventType,
     id::{AuditId, EventId, Identifier, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId},
-    money::Currency,
+    money::{Currency, TaxRate},
     order::{OrderStatus, Transition},
     permission::Permission,
     time::Timestamp,
@@ -94,6 +94,12 @@ impl Text for TraceId {
 impl Text for crate::domain::calendar::Date {
     fn schema() -> Schema {
         json_schema!({"type": "string", "format": "date"})
+    }
+}
+
+impl Text for TaxRate {
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": r"^(0|[1-9][0-9]{0,2})(\.[0-9]{0,3}[1-9])?$"})
     }
 }
 

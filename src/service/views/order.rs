@@ -3,9 +3,9 @@
 use super::AsText;
 use crate::domain::{
     id::{ItemId, OrderId, UserId},
-    money::Currency,
-    order::{Customer, Item, Order, OrderStatus, Transition},
-    pricing::{Fee, Tax},
+    money::{Currency, TaxRate},
+    order::{Customer, Item, Order, OrderFee, OrderStatus, Transition},
+    pricing::TaxLine,
     time::Timestamp,
     transaction::PaymentStatus,
 };
@@ -28,6 +28,8 @@ pub struct OrderView<'a> {
     pub payment_status: AsText<PaymentStatus>,
     /// Currency of every amount.
     pub currency: AsText<Currency>,
+    /// Whether unit amounts and fees include tax.
+    pub prices_include_tax: bool,
     /// The user that the order belongs to.
     pub user_id: Option<AsText<UserId>>,
     /// Your own identifier, unique among all orders.
@@ -44,15 +46,22 @@ pub struct OrderView<'a> {
     pub discount_amount: i64,
     /// Sum of the fees.
     pub fee_amount: i64,
-    /// Sum of the tax on items.
+    /// Σ tax of items and fees.
     pub tax_amount: i64,
-    /// Subtotal − discounts + fees + tax.
+    /// Net amount and tax by rate over items and fees: the highest rate first, those without a rate last.
+    pub taxes: Vec<TaxView>,
+    /// Σ totals of items and fees.
     pub total_amount: i64,
     /// Sum of succeeded payments.
     pub paid_amount: i64,
     /// Sum of succeeded refunds.
     pub refunded_amount: i64,
-    /// Amount still to be paid. Negative if money is to be paid back; for a cancelled order nothing is to be paid.
+    /// How much less is owed because of succeeded refunds.
+    pub credited_amount: i64,
+    /// Tax in the credited amount.
+    pub credited_tax_amount: i64,
+    /// total − credited − (paid − refunded), of a cancelled order −(paid − refunded): what is still owed; negative when
+    /// money is held that is not owed.
     pub balance_amount: i64,
     /// The customer.
     pub customer: Option<CustomerView<'a>>,
@@ -95,12 +104,16 @@ pub struct ItemView<'a> {
     pub name: &'a str,
     /// Number of pieces.
     pub quantity: i64,
-    /// Price of one piece, in minor units.
+    /// How many of them came back with succeeded refunds.
+    pub returned_quantity: i64,
+    /// Price of one, in minor units.
     pub unit_amount: i64,
     /// Discount on the whole line.
     pub discount_amount: i64,
-    /// Tax rate in percent, if the tax is computed from a rate.
-    pub tax_rate: Option<&'a str>,
+    /// The line's share of the order's discount.
+    pub allocated_discount_amount: i64,
+    /// Percent, where the tax came of a rate.
+    pub tax_rate: Option<AsText<TaxRate>>,
     /// Tax on the net amount.
     pub tax_amount: i64,
     /// Net amount plus tax.
@@ -115,6 +128,30 @@ pub struct FeeView<'a> {
     pub name: &'a str,
     /// Minor units.
     pub amount: i64,
+    /// Percent, where the tax came of a rate.
+    pub tax_rate: Option<AsText<TaxRate>>,
+    /// Tax on the net amount.
+    pub tax_amount: i64,
+    /// Net amount and tax.
+    pub total_amount: i64,
+}
+
+/// Net amount and tax at one rate, in minor units.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Tax")]
+pub struct TaxView {
+    /// Percent; `null` for items and fees without a rate.
+    pub tax_rate: Option<AsText<TaxRate>>,
+    /// Amount without tax.
+    pub net_amount: i64,
+    /// Tax on it.
+    pub tax_amount: i64,
+}
+
+impl From<TaxLine> for TaxView {
+    fn from(line: TaxLine) -> Self {
+        Self { tax_rate: line.rate.map(AsText), net_amount: line.net_amount, tax_amount: line.tax_amount }
+    }
 }
 
 /// The customer of an order.
@@ -139,6 +176,7 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             status: AsText(order.status),
             payment_status: AsText(order.payment_status),
             currency: AsText(order.currency),
+            prices_include_tax: order.prices_include_tax,
             user_id: order.user_id.map(AsText),
             external_ref: order.external_ref.as_deref(),
             items: order.items.iter().map(ItemView::from).collect(),
@@ -148,9 +186,12 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             discount_amount: order.totals.discount,
             fee_amount: order.totals.fee,
             tax_amount: order.totals.tax,
+            taxes: order.taxes.iter().map(|tax| tax.whole.into()).collect(),
             total_amount: order.totals.total,
             paid_amount: order.paid_amount,
             refunded_amount: order.refunded_amount,
+            credited_amount: order.credited_amount,
+            credited_tax_amount: order.credited_tax_amount,
             balance_amount: order.balance_amount(),
             customer: order.customer.as_ref().map(CustomerView::from),
             note: order.note.as_deref(),
@@ -170,24 +211,32 @@ impl<'a> From<&'a Order> for OrderView<'a> {
 }
 
 impl<'a> From<&'a Item> for ItemView<'a> {
-    fn from(Item { id, line, totals }: &'a Item) -> Self {
+    fn from(Item { id, line, totals, returns }: &'a Item) -> Self {
         Self {
             id: AsText(*id),
             sku: &line.sku,
             name: &line.name,
             quantity: line.quantity,
+            returned_quantity: returns.quantity,
             unit_amount: line.unit_amount,
             discount_amount: line.discount_amount,
-            tax_rate: if let Tax::Rate(rate) = &line.tax { Some(rate.text()) } else { None },
+            allocated_discount_amount: totals.allocated_discount_amount,
+            tax_rate: line.tax.rate().map(AsText),
             tax_amount: totals.tax_amount,
             total_amount: totals.total_amount,
         }
     }
 }
 
-impl<'a> From<&'a Fee> for FeeView<'a> {
-    fn from(fee: &'a Fee) -> Self {
-        Self { name: &fee.name, amount: fee.amount }
+impl<'a> From<&'a OrderFee> for FeeView<'a> {
+    fn from(OrderFee { fee, totals }: &'a OrderFee) -> Self {
+        Self {
+            name: &fee.name,
+            amount: fee.amount,
+            tax_rate: fee.tax.rate().map(AsText),
+            tax_amount: totals.tax_amount,
+            total_amount: totals.total_amount,
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! The JSON document of a payment or refund.
 
-use super::AsText;
+use super::{AsText, TaxView};
 use crate::domain::{
-    id::{OrderId, TransactionId},
+    id::{ItemId, OrderId, TransactionId},
     money::Currency,
     order::Order,
     time::Timestamp,
-    transaction::{Kind, PaymentStatus, Transaction, TransactionStatus},
+    transaction::{Kind, PaymentStatus, ReturnedItem, Transaction, TransactionStatus},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,14 +19,25 @@ pub struct TransactionView<'a> {
     pub id: AsText<TransactionId>,
     /// Identifier of its order.
     pub order_id: AsText<OrderId>,
+    /// Its number.
+    #[schemars(range(min = 1))]
+    pub order_number: Option<i64>,
     /// Payment or refund.
     pub kind: AsText<Kind>,
     /// Status of the transaction.
     pub status: AsText<TransactionStatus>,
-    /// Amount in minor units.
-    #[schemars(range(min = 1))]
+    /// Minor units.
+    #[schemars(range(min = 0))]
     pub amount: i64,
-    /// Currency of the order.
+    /// For a refund: how much less the order owes, minor units.
+    pub credit_amount: i64,
+    /// Tax in the credit.
+    pub credit_tax_amount: i64,
+    /// The credit by rate.
+    pub credit_taxes: Vec<TaxView>,
+    /// The goods that came back with the refund.
+    pub items: Option<Vec<ReturnView>>,
+    /// The order's currency.
     pub currency: AsText<Currency>,
     /// The company that moves the money.
     pub provider: Option<&'a str>,
@@ -40,9 +51,29 @@ pub struct TransactionView<'a> {
     pub occurred_at: AsText<Timestamp>,
     /// When it was recorded here.
     pub recorded_at: AsText<Timestamp>,
+    /// When it stopped counting, if it was reversed.
+    pub reversed_at: Option<AsText<Timestamp>>,
     /// The order after this change. Only in responses to a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderMoney>,
+}
+
+/// Goods that came back.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Return")]
+pub struct ReturnView {
+    /// The item.
+    pub item_id: AsText<ItemId>,
+    /// How many.
+    #[schemars(range(min = 1))]
+    pub quantity: i64,
+}
+
+impl ReturnView {
+    fn list(items: &[ReturnedItem]) -> Option<Vec<Self>> {
+        let view = |item: &ReturnedItem| Self { item_id: AsText(item.item_id), quantity: item.quantity };
+        (!items.is_empty()).then(|| items.iter().map(view).collect())
+    }
 }
 
 /// The money of an order.
@@ -58,7 +89,9 @@ pub struct OrderMoney {
     pub paid_amount: i64,
     /// Sum of succeeded refunds.
     pub refunded_amount: i64,
-    /// Amount still to be paid. Negative if money is to be paid back.
+    /// How much less is owed because of succeeded refunds.
+    pub credited_amount: i64,
+    /// What is still owed.
     pub balance_amount: i64,
 }
 
@@ -67,9 +100,14 @@ impl<'a> From<&'a Transaction> for TransactionView<'a> {
         Self {
             id: AsText(transaction.id),
             order_id: AsText(transaction.order_id),
+            order_number: transaction.order_number,
             kind: AsText(transaction.kind),
             status: AsText(transaction.status),
             amount: transaction.amount,
+            credit_amount: transaction.credit_amount(),
+            credit_tax_amount: transaction.credit_tax_amount(),
+            credit_taxes: transaction.credit_taxes.iter().copied().map(TaxView::from).collect(),
+            items: ReturnView::list(&transaction.items),
             currency: AsText(transaction.currency),
             provider: transaction.provider.as_deref(),
             provider_ref: transaction.provider_ref.as_deref(),
@@ -77,6 +115,7 @@ impl<'a> From<&'a Transaction> for TransactionView<'a> {
             reason: transaction.reason.as_deref(),
             occurred_at: AsText(transaction.occurred_at),
             recorded_at: AsText(transaction.recorded_at),
+            reversed_at: transaction.reversed_at.map(AsText),
             order: None,
         }
     }
@@ -91,6 +130,7 @@ impl<'a> TransactionView<'a> {
             payment_status: AsText(order.payment_status),
             paid_amount: order.paid_amount,
             refunded_amount: order.refunded_amount,
+            credited_amount: order.credited_amount,
             balance_amount: order.balance_amount(),
         };
         Self { order: Some(money), ..Self::from(transaction) }

@@ -88,7 +88,7 @@ fn count_transactions(tx: &ReadTx<'_>, log: &mut RollupLog) -> Result<()> {
         let Some(newest) = found.last() else { return Ok(()) };
         last = newest.seq;
         let mut changes = Changes::default();
-        let sales = found.iter().filter_map(|row| of_transaction(&row.transaction, row.user_id));
+        let sales = found.iter().flat_map(|row| of_transaction(&row.transaction, row.user_id));
         sales.for_each(|sale| changes.count_sale(sale, 1));
         append(tx, log, &changes)?;
     }

@@ -220,6 +220,13 @@ impl Service {
         self.person("other", "customer").await
     }
 
+    /// A program with an API key of the administrator's that has these permissions.
+    pub async fn program(&self, permissions: &[&str]) -> Client {
+        let body = json!({"name": "program", "permissions": permissions});
+        let key = self.admin().await.post("/v1/api-keys", body).await.created();
+        self.anonymous().bearing(key["secret"].as_str().expect("a secret"))
+    }
+
     /// The user `<name>@example.com` with this role. The administrator creates it on first use.
     pub async fn person(&self, name: &str, role: &str) -> Client {
         let admin = self.admin().await;
