@@ -22,8 +22,9 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("'one after the other'", VERIFIES),
     ("expected_status || ' and ' || expected_payment_status", VERIFIES),
     ("WHERE seq <> expected", VERIFIES),
-    ("FROM rollup_folds", "has four rows, one for each rollup"),
-    ("INTO rollup_folds", "inserts those four rows, once"),
+    ("WHERE credit_amount <> credit OR", VERIFIES),
+    ("FROM rollup_folds", "has five rows, one for each rollup"),
+    ("INTO rollup_folds", "inserts those five rows, once"),
     ("pragma_", "runs once, at the start, and reads no table"),
     ("sqlite_schema", "runs once, at the start, and reads no table that grows"),
     ("SELECT 1 FROM users LIMIT 1", "stops at the first row"),
@@ -135,7 +136,9 @@ async fn reconciling_reads_everything_once_and_sorts_nothing() {
         // Each part reads only one table from end to end.
         let parts = steps.split(|step| step.contains("UNION") || step.contains("LEFT-MOST"));
         for part in parts {
-            assert!(part.iter().filter(|step| step.starts_with("SCAN ")).count() <= 1, "{sql}: {steps:?}");
+            // Fees, credits and returned goods are JSON, which is read by a virtual table.
+            let tables = part.iter().filter(|step| step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE"));
+            assert!(tables.count() <= 1, "{sql}: {steps:?}");
         }
     }
 }
