@@ -20,3 +20,4 @@ pub mod trace;
 pub mod transaction;
 pub mod url;
 pub mod user;
+pub mod webhook;

@@ -112,6 +112,12 @@ problems! {
     DUPLICATE_EXTERNAL_REF Conflict "duplicate_external_ref" "The external reference is in use"
         { "Another order has this external_ref." }
         { "Use that order, or send another reference." }
+    WEBHOOK_DISABLED Conflict "webhook_disabled" "The webhook endpoint is disabled"
+        { "Nothing is sent to a disabled endpoint." }
+        { "Set its status to `active` first. `disabled_reason` tells why the server has disabled it." }
+    TOO_MANY_WEBHOOKS Conflict "too_many_webhooks" "There are too many webhook endpoints"
+        { "Fifty endpoints is the most that this service has." }
+        { "Delete one that is not needed any more, or let one endpoint pass events on to several receivers." }
     VERSION_MISMATCH VersionMismatch "version_mismatch" "The order has changed since it was read"
         { "The version in If-Match is not the current one." }
         { "Read the order again, decide again, and send the new version." }

@@ -45,6 +45,7 @@ pub enum Field {
     Refund,
     Role,
     RoleName,
+    Url,
     UserId,
 }
 

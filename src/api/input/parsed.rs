@@ -3,6 +3,7 @@
 
 use crate::domain::{
     calendar::{Date, Zone, parse_date},
+    event::EventType,
     id::Identifier,
     listing::{Direction, Sort, SortKey},
     money::{Currency, TaxRate},
@@ -11,6 +12,7 @@ use crate::domain::{
     time::Timestamp,
     transaction::{PaymentStatus, TransactionStatus},
     user::UserStatus,
+    webhook::{DeliveryStatus, WebhookStatus},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -149,6 +151,9 @@ words! {
     PaymentStatus as "PaymentStatusName": "A payment status as a parameter.";
     TransactionStatus as "FinalStatus": "The status that a transaction is brought to; `pending` changes nothing.";
     UserStatus as "Status": "Whether a user may act.";
+    EventType as "EventTypeName": "A type of event.";
+    WebhookStatus as "WebhookStatusName": "Whether events are sent to an endpoint.";
+    DeliveryStatus as "DeliveryStatusName": "A status of a delivery as a parameter.";
 }
 
 impl FromText for Permission {

@@ -11,7 +11,8 @@ use std::sync::LazyLock;
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(openapi::json()).unwrap());
 
 /// Headers that may be on any answer, and are the business of HTTP alone.
-const PLAIN: &[&str] = &["allow", "cache-control", "content-length", "content-type", "referrer-policy", "vary"];
+const PLAIN: &[&str] =
+    &["allow", "cache-control", "content-length", "content-type", "referrer-policy", "vary", "x-accel-buffering"];
 const SECURITY: &[&str] = &["content-security-policy", "strict-transport-security", "x-content-type-options"];
 
 /// What is at this place, `$ref` followed.
