@@ -96,7 +96,9 @@ CREATE TABLE orders (
   currency              TEXT NOT NULL CONSTRAINT currency_has_three_letters CHECK (length(currency) = 3),
   user_id               BLOB REFERENCES users (id),
   external_ref          TEXT,
-  fees                  TEXT NOT NULL,                                -- JSON array of {name, amount}
+  prices_include_tax    INTEGER NOT NULL CONSTRAINT prices_include_tax_is_a_flag
+                        CHECK (prices_include_tax IN (0, 1)),
+  fees                  TEXT NOT NULL,                                -- JSON array; src/store/orders/row.rs has the form
   subtotal_amount       INTEGER NOT NULL CONSTRAINT subtotal_is_not_negative CHECK (subtotal_amount >= 0),
   order_discount_amount INTEGER NOT NULL,
   discount_amount       INTEGER NOT NULL CONSTRAINT discount_includes_the_order_discount
@@ -108,6 +110,10 @@ CREATE TABLE orders (
   paid_amount           INTEGER NOT NULL,
   refunded_amount       INTEGER NOT NULL CONSTRAINT refunds_never_exceed_payments
                         CHECK (refunded_amount BETWEEN 0 AND paid_amount),
+  credited_amount       INTEGER NOT NULL CONSTRAINT credits_never_exceed_the_total  -- by succeeded refunds
+                        CHECK (credited_amount BETWEEN 0 AND total_amount),
+  credited_tax_amount   INTEGER NOT NULL CONSTRAINT credited_tax_never_exceeds_the_tax
+                        CHECK (credited_tax_amount BETWEEN 0 AND min(tax_amount, credited_amount)),
   customer              TEXT,                                         -- JSON object {name, email, phone, address}
   note                  TEXT,
   metadata              TEXT NOT NULL,                                -- JSON object of strings
@@ -121,7 +127,7 @@ CREATE TABLE orders (
   cancelled_at          INTEGER,
   cancel_reason         TEXT,
   CONSTRAINT total_is_the_sum_of_its_parts
-    CHECK (total_amount = subtotal_amount - discount_amount + fee_amount + tax_amount),
+    CHECK (total_amount = subtotal_amount - discount_amount + fee_amount + iif(prices_include_tax, 0, tax_amount)),
   CONSTRAINT placed_orders_have_numbers CHECK ((number IS NULL) = (placed_at IS NULL)),
   CONSTRAINT drafts_are_not_placed CHECK (status <> 'draft' OR placed_at IS NULL),
   CONSTRAINT live_orders_are_placed CHECK (status = 'draft' OR status = 'cancelled' OR placed_at IS NOT NULL),
@@ -145,21 +151,62 @@ CREATE INDEX orders_by_total ON orders (seq >> 12, total_amount, seq);
 -- sort=updated_at: each would cost every order one entry or more. They are tested row by row on the rows that the other
 -- filters leave, as a long query with a time limit.
 
+-- Net amount and tax of an order by rate, and what refunds credited of both: the sums against which every credit is
+-- checked. The rows of an order are written before its items.
+CREATE TABLE order_taxes (
+  order_seq           INTEGER NOT NULL REFERENCES orders (seq),
+  tax_rate            INTEGER NOT NULL,                               -- ten-thousandths of a percent; -1 without a rate
+  net_amount          INTEGER NOT NULL,
+  tax_amount          INTEGER NOT NULL,
+  credited_net_amount INTEGER NOT NULL CHECK (credited_net_amount >= 0),  -- by succeeded refunds
+  credited_tax_amount INTEGER NOT NULL CHECK (credited_tax_amount >= 0),
+  reserved_net_amount INTEGER NOT NULL CHECK (reserved_net_amount >= 0),  -- by pending refunds
+  reserved_tax_amount INTEGER NOT NULL CHECK (reserved_tax_amount >= 0),
+  CONSTRAINT credits_never_exceed_the_net_amount CHECK (credited_net_amount + reserved_net_amount <= net_amount),
+  CONSTRAINT credits_never_exceed_the_tax CHECK (credited_tax_amount + reserved_tax_amount <= tax_amount),
+  PRIMARY KEY (order_seq, tax_rate)
+) STRICT, WITHOUT ROWID;
+
+-- The items of an order are written from the last to the first.
 CREATE TABLE order_items (
-  order_seq       INTEGER NOT NULL REFERENCES orders (seq),
-  line            INTEGER NOT NULL,                                   -- from 0
-  id              BLOB NOT NULL CONSTRAINT item_id_is_a_uuid CHECK (length(id) = 16),
-  sku             TEXT NOT NULL,
-  name            TEXT NOT NULL,
-  quantity        INTEGER NOT NULL CONSTRAINT quantity_is_positive CHECK (quantity >= 1),
-  unit_amount     INTEGER NOT NULL CONSTRAINT unit_is_not_negative CHECK (unit_amount >= 0),
-  discount_amount INTEGER NOT NULL CONSTRAINT line_discount_is_not_negative CHECK (discount_amount >= 0),
-  tax_rate        TEXT,                                               -- percent, as the client wrote it
-  tax_amount      INTEGER NOT NULL CONSTRAINT line_tax_is_not_negative CHECK (tax_amount >= 0),
-  total_amount    INTEGER NOT NULL CONSTRAINT line_total_is_the_sum_of_its_parts
-                  CHECK (total_amount = quantity * unit_amount - discount_amount + tax_amount),
+  order_seq                 INTEGER NOT NULL REFERENCES orders (seq),
+  line                      INTEGER NOT NULL,                         -- from 0
+  id                        BLOB NOT NULL CONSTRAINT item_id_is_a_uuid CHECK (length(id) = 16),
+  sku                       TEXT NOT NULL,
+  name                      TEXT NOT NULL,
+  quantity                  INTEGER NOT NULL CONSTRAINT quantity_is_positive CHECK (quantity >= 1),
+  returned_quantity         INTEGER NOT NULL CHECK (returned_quantity >= 0),  -- by succeeded refunds
+  reserved_quantity         INTEGER NOT NULL CHECK (reserved_quantity >= 0),  -- by pending refunds
+  unit_amount               INTEGER NOT NULL CONSTRAINT unit_is_not_negative CHECK (unit_amount >= 0),
+  discount_amount           INTEGER NOT NULL CONSTRAINT line_discount_is_not_negative CHECK (discount_amount >= 0),
+  allocated_discount_amount INTEGER NOT NULL CONSTRAINT share_of_the_order_discount_is_not_negative
+                            CHECK (allocated_discount_amount >= 0),
+  tax_rate                  INTEGER,                                  -- ten-thousandths of a percent
+  tax_amount                INTEGER NOT NULL CONSTRAINT line_tax_is_not_negative CHECK (tax_amount >= 0),
+  total_amount              INTEGER NOT NULL CONSTRAINT line_total_is_the_sum_of_its_parts CHECK (
+    total_amount - (quantity * unit_amount - discount_amount - allocated_discount_amount) IN (0, tax_amount)),
+  credited_amount           INTEGER NOT NULL,                         -- for goods that came back, by refunds that
+  credited_tax_amount       INTEGER NOT NULL,                         -- succeeded or are pending
+  CONSTRAINT no_more_comes_back_than_was_ordered CHECK (returned_quantity + reserved_quantity <= quantity),
+  CONSTRAINT goods_are_credited_at_most_in_full CHECK (
+    credited_amount BETWEEN 0 AND total_amount AND credited_tax_amount BETWEEN 0 AND min(tax_amount, credited_amount)),
   PRIMARY KEY (order_seq, line)
 ) STRICT, WITHOUT ROWID;
+-- The first item is written last. Then the parts of the order have to add up to it.
+CREATE TRIGGER parts_of_an_order_add_up AFTER INSERT ON order_items WHEN new.line = 0
+BEGIN
+  SELECT raise(ABORT, 'the items and taxes of an order do not add up to it')
+  FROM orders o,
+    (SELECT sum(quantity * unit_amount) AS subtotal, sum(discount_amount) AS discount,
+       sum(allocated_discount_amount) AS allocated, sum(tax_amount) AS tax
+     FROM order_items WHERE order_seq = new.order_seq) i,
+    (SELECT coalesce(sum(tax_amount), 0) AS tax, coalesce(sum(net_amount + tax_amount), 0) AS total
+     FROM order_taxes WHERE order_seq = new.order_seq) t
+  WHERE o.seq = new.order_seq
+    AND (i.subtotal <> o.subtotal_amount OR i.allocated <> o.order_discount_amount
+      OR i.discount + i.allocated <> o.discount_amount OR i.tax > o.tax_amount
+      OR t.tax <> o.tax_amount OR t.total <> o.total_amount);
+END;
 -- The filter `sku`, and the names in the report on items. SKUs are sorted within blocks of 512 orders, and a look-up
 -- walks the blocks. New lines land in the newest block, so that a batch of orders changes a few pages and not one for
 -- each line.
@@ -174,26 +221,44 @@ CREATE TABLE transactions (
   order_seq    INTEGER NOT NULL REFERENCES orders (seq),
   kind         TEXT NOT NULL CONSTRAINT kind_is_known CHECK (kind = 'payment' OR kind = 'refund'),
   status       TEXT NOT NULL CONSTRAINT transaction_status_is_known
-               CHECK (status = 'pending' OR status = 'succeeded' OR status = 'failed' OR status = 'voided'),
-  amount       INTEGER NOT NULL CONSTRAINT amount_is_positive CHECK (amount > 0),
+               CHECK (status = 'pending' OR status = 'succeeded' OR status = 'failed' OR status = 'voided'
+                      OR status = 'reversed'),
+  amount       INTEGER NOT NULL CONSTRAINT amount_is_not_negative CHECK (amount >= 0),
+  -- How much less the order owes because of a refund, and the tax in that.
+  credit_amount     INTEGER NOT NULL CONSTRAINT only_refunds_credit
+                    CHECK (credit_amount >= 0 AND (kind = 'refund' OR credit_amount = 0)),
+  credit_tax_amount INTEGER NOT NULL CONSTRAINT credit_includes_its_tax
+                    CHECK (credit_tax_amount BETWEEN 0 AND credit_amount),
+  credit_taxes TEXT NOT NULL,                                         -- JSON; src/store/transactions.rs has the forms
+  items        TEXT,                                                  -- JSON: the goods that came back
   provider     TEXT,
   provider_ref TEXT,
   payment_seq  INTEGER REFERENCES transactions (seq) CONSTRAINT only_refunds_name_payments
                CHECK (payment_seq IS NULL OR kind = 'refund'),
   reason       TEXT,
   occurred_at  INTEGER NOT NULL,
-  recorded_at  INTEGER NOT NULL
+  recorded_at  INTEGER NOT NULL,
+  reversed_at  INTEGER CONSTRAINT reversed_transactions_have_a_time
+               CHECK ((status = 'reversed') = (reversed_at IS NOT NULL)),
+  CONSTRAINT payments_are_of_money CHECK (amount > 0 OR kind = 'refund')
 ) STRICT;
 -- An order's transactions, oldest first; the sums against which every refund is checked.
 CREATE INDEX transactions_by_order ON transactions (order_seq, seq);
--- Enforces that a provider's transaction is recorded once.
-CREATE UNIQUE INDEX transactions_by_provider_ref ON transactions (provider_ref, coalesce(provider, ''), kind)
-  WHERE provider_ref IS NOT NULL;
--- A transaction is never deleted, and never changes once it is resolved.
+-- Enforces that a provider's transaction is recorded once. One that failed, was voided or was reversed frees its reference.
+CREATE UNIQUE INDEX transactions_by_provider_ref ON transactions (provider_ref, provider, kind)
+  WHERE provider_ref IS NOT NULL AND provider IS NOT NULL AND (status = 'pending' OR status = 'succeeded');
+-- A transaction is never deleted. A pending one is resolved: a payment for its amount or less, a refund for its amount. A
+-- succeeded one can be reversed, and keeps what it was.
 CREATE TRIGGER transactions_are_kept BEFORE DELETE ON transactions
 BEGIN SELECT raise(ABORT, 'transactions are never deleted'); END;
 CREATE TRIGGER resolved_transactions_stay BEFORE UPDATE ON transactions
-WHEN old.status <> 'pending' OR old.amount <> new.amount OR old.order_seq <> new.order_seq OR old.kind <> new.kind
+WHEN old.order_seq <> new.order_seq OR old.kind <> new.kind OR CASE old.status
+  WHEN 'pending' THEN new.status = 'reversed' OR new.amount > old.amount
+    OR (new.amount < old.amount AND old.kind = 'refund') OR new.credit_amount NOT IN (0, old.credit_amount)
+  WHEN 'succeeded' THEN new.status <> 'reversed' OR new.amount <> old.amount OR new.occurred_at <> old.occurred_at
+    OR new.credit_amount <> old.credit_amount OR new.credit_tax_amount <> old.credit_tax_amount
+    OR new.credit_taxes <> old.credit_taxes OR new.items IS NOT old.items
+  ELSE 1 END
 BEGIN SELECT raise(ABORT, 'a resolved transaction does not change'); END;
 
 -- ── History ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,10 @@
-//! The rules: pure, synchronous, without I/O. Knows no HTTP, no SQL, no async, no serde.
+//! The rules of orders, money and days: pure and synchronous, without I/O. They know no HTTP, SQL, async or serde, and
+//! report faults by field ([`crate::error::Field`]).
 
 pub mod audit;
 pub mod base32;
 pub mod calendar;
+pub mod credit;
 pub mod digest;
 pub mod event;
 pub mod id;

@@ -6,7 +6,7 @@ mod fault;
 mod kind;
 
 pub use catalogue::{ALL, problem};
-pub use fault::{Fault, FaultLocation, Field, ItemField};
+pub use fault::{Fault, FaultLocation, FeeField, Field, ItemField};
 pub use kind::{Category, Problem, Retry};
 
 use std::{error::Error as StdError, fmt, time::Duration};

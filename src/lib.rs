@@ -24,8 +24,8 @@
 //!    a pool of connections that cannot write.
 //! 5. `api/output` turns the result or the error into a response. `api/observation.rs` records it in log, metrics and trace.
 //!
-//! The name of an operation, such as `orders.create`, is also the name of its transaction, its metric label, its log field
-//! and its audit action. A search for it shows the whole life of a request.
+//! The name of an operation, such as `orders.create`, is also the name of its transaction, its metric label, its log
+//! field and its audit action. A search for it shows the whole life of a request.
 //!
 //! # The rooms
 //!
@@ -67,7 +67,8 @@
 //! 9. SQL and SQLite's types stay in [`store`], and HTTP statuses in [`api`]; the cause of an error stays in the log.
 //! 10. The router, the checks and the OpenAPI document come from one table, and schemas from one declaration.
 //!
-//! The manual is in `assets/guide/` and is served at `/guide`. It explains the reasons, the alternatives and the operation.
+//! The manual is in `assets/guide/` and is served at `/guide`. It explains the reasons, the alternatives and the
+//! operation.
 
 pub mod accept;
 pub mod api;

@@ -1,5 +1,5 @@
-//! The use cases: check, then one named transaction, then the value of the reply. They know who is calling and what the
-//! rules are, and nothing of SQL; of HTTP nothing but what an answer that is kept has to say (`exactly_once.rs`).
+//! The use cases. Each checks permissions, runs one named transaction that applies the rules of [`crate::domain`], and
+//! returns what happened. They contain no SQL, and no statuses, headers or paths: `api` chooses those.
 
 pub mod access;
 pub mod analytics;

@@ -120,6 +120,7 @@ impl Store {
 
     /// Resolves when everything that readers see at this moment is durable, so that it may be shown to clients. The
     /// writer syncs each commit before readers see it, so there is nothing to wait for.
+    #[allow(clippy::unused_self, reason = "how durable a commit is depends on the store")]
     fn until_durable(&self) -> std::future::Ready<()> {
         std::future::ready(())
     }
@@ -148,7 +149,7 @@ impl Store {
         &self,
         name: &'static str,
         query: RankingQuery,
-        select: impl FnOnce(&Ranking) -> S + Send + 'static,
+        select: impl FnOnce(&Arc<Ranking>) -> S + Send + 'static,
         finish: impl FnOnce(&ReadTx<'_>, S) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let rankings = Arc::clone(&self.0.rankings);

@@ -2,7 +2,7 @@
 //! other. A task decides when something is done; what is done is a use case of `service`.
 
 mod api_key_use;
-mod audit_notes;
+mod audit_refusals;
 mod backups;
 mod pruning;
 mod signing_keys;
@@ -17,10 +17,10 @@ use crate::{app::App, error::Result, telemetry::traces::FinishedSpans};
 use std::sync::Arc;
 use supervisor::Stop;
 
-/// Starts every task. Finished spans are there if traces are recorded.
-pub fn start(app: &App, spans: Option<FinishedSpans>) -> Supervisor {
+/// Starts every task but the export of traces. They use the database, so stop them before it is closed.
+pub fn start(app: &App) -> Supervisor {
     let mut supervisor = Supervisor::new(Arc::clone(&app.metrics.worker_panics));
-    supervisor.start(audit_notes::NAME, on(app, audit_notes::run));
+    supervisor.start(audit_refusals::NAME, on(app, audit_refusals::run));
     supervisor.start(api_key_use::NAME, on(app, api_key_use::run));
     supervisor.start(signing_keys::NAME, on(app, signing_keys::run));
     supervisor.start(pruning::ACCESS_FACTS, on(app, pruning::prune_access_facts));
@@ -29,6 +29,13 @@ pub fn start(app: &App, spans: Option<FinishedSpans>) -> Supervisor {
     supervisor.start(pruning::DELIVERIES, on(app, pruning::prune_deliveries));
     supervisor.start(webhooks::NAME, on(app, webhooks::run));
     supervisor.start(backups::NAME, on(app, backups::run));
+    supervisor
+}
+
+/// Starts the export of traces. Stop it after the database is closed: the span of a write, and with it that of its request,
+/// may end a moment after the response.
+pub fn start_trace_export(app: &App, spans: Option<FinishedSpans>) -> Supervisor {
+    let mut supervisor = Supervisor::new(Arc::clone(&app.metrics.worker_panics));
     if let (Some(spans), Some(endpoint)) = (spans, &app.config.traces.otlp_endpoint) {
         // Traces are exported once in a process, so nothing has set the counts before.
         let _ = app.metrics.spans.set(spans.counts());
@@ -66,13 +73,13 @@ mod tests {
         let path = folder.path().join("orders.db").display().to_string();
         let sources = Sources { file: None, environment: vec![], flags: vec![Flag::new("--db", "db.path", &path)] };
         let app = App::open(load(sources).unwrap().config, Surroundings::system().unwrap()).unwrap();
-        let worker = start(&app, None);
+        let worker = start(&app);
         let mut names = vec![];
         app.metrics.worker_panics.each(|name, _| names.push(name));
         let expected = [
             "access.prune",
             "api_keys.keep_last_use",
-            "audit.write_notes",
+            "audit.write_refusals",
             "backups.make",
             "idempotency.prune",
             "sessions.prune",

@@ -8,7 +8,7 @@ use orderd::{
     domain::{
         money::{Currency, TaxRate},
         order::{OrderDraft, OrderStatus},
-        pricing::{Line, Tax, price},
+        pricing::{Cart, Line, Tax, price},
     },
     service::{
         idempotency::IdempotentRequest,
@@ -96,16 +96,18 @@ pub fn order() -> Outcome<NewOrder> {
         quantity: 2,
         unit_amount: 1250,
         discount_amount: 0,
-        tax: Tax::Rate(rate.clone()),
+        tax: Tax::Rate(rate),
     };
     let lines: Vec<_> = (0..LINES).map(line).collect();
-    let (line_totals, totals) = price(&lines, &[], 0).map_err(orderd::error::Error::invalid)?;
+    let cart = Cart { prices_include_tax: false, lines: &lines, fees: &[], order_discount: 0 };
+    let priced = price(&cart).map_err(orderd::error::Error::invalid)?;
     let draft = OrderDraft {
         currency: Currency::parse("EUR").ok_or("a currency")?,
-        lines: lines.into_iter().zip(line_totals).collect(),
+        prices_include_tax: false,
+        lines,
         fees: vec![],
         order_discount_amount: 0,
-        totals,
+        priced,
         external_ref: None,
         customer: None,
         note: None,

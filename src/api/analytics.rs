@@ -1,4 +1,4 @@
-//! Figures over HTTP: each report as JSON, as CSV, or as a chart.
+//! The reports over HTTP: each as JSON, CSV or a chart. The figures come from `service::analytics`.
 
 mod bars;
 mod chart;
@@ -15,7 +15,7 @@ use super::{
     operation::{CSV, JSON, SVG},
     output::{
         export::{self, Format, Part, Row, preferred},
-        reply,
+        list, reply,
     },
 };
 use crate::{
@@ -25,7 +25,6 @@ use crate::{
     error::{Error, Result},
     service::{
         analytics,
-        page::PageRequest,
         views::{Reconciliation, Report},
     },
 };
@@ -37,19 +36,14 @@ use axum::{
 };
 use maud::Markup;
 
-/// More rows than any report has.
-const ALL: usize = usize::MAX / 2;
-/// A chart runs nothing, loads nothing, and has its styles in itself.
+/// A chart contains its own styles, runs no scripts and loads nothing.
 const CHART_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-/// The form in which a client would like a report.
+/// The form of a report that the client prefers, from the `Accept` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// The document, in JSON.
-    Document,
-    /// All rows, comma-separated.
+    Json,
     Csv,
-    /// A drawing.
     Chart,
 }
 
@@ -60,15 +54,15 @@ impl FromRequestParts<App> for Form {
         Ok(match preferred(&parts.headers, &[JSON, CSV, SVG]) {
             CSV => Self::Csv,
             SVG => Self::Chart,
-            _ => Self::Document,
+            _ => Self::Json,
         })
     }
 }
 
-/// A report in the form that was asked for.
-fn answer<R: Row>(form: Form, report: &Report<R>, uri: &Uri, draw: fn(&Report<R>) -> Markup) -> Result<Response> {
+/// Responds with a report in the requested form.
+fn respond<R: Row>(form: Form, report: &Report<R>, uri: &Uri, draw: fn(&Report<R>) -> Markup) -> Result<Response> {
     Ok(match form {
-        Form::Document => {
+        Form::Json => {
             let next = report.page.as_ref().and_then(|page| page.next.clone());
             reply::linked(report, uri, next.map(|next| ("cursor", next)))
         }
@@ -83,42 +77,45 @@ fn answer<R: Row>(form: Form, report: &Report<R>, uri: &Uri, draw: fn(&Report<R>
     })
 }
 
-/// Figures a day.
+/// One row for each day and currency. The range limits the rows, so the report is built in memory.
 pub(super) async fn daily(
     State(app): State<App>,
     actor: Actor,
-    Parameters(asked): Parameters<DailyQuery>,
+    Parameters(query): Parameters<DailyQuery>,
     form: Form,
     uri: Uri,
 ) -> Result<Response> {
-    let question = asked.question(&app)?;
+    let question = query.question(&app)?;
     let rows = analytics::daily(&app, &actor, question.clone()).await?;
-    answer(form, &analytics::report(&app, &question, rows, None), &uri, chart::daily)
+    respond(form, &analytics::report(&app, &question, rows, None), &uri, chart::daily)
 }
 
-/// Figures a user.
+/// One row for each user and currency. There can be very many, so the CSV form is streamed.
 pub(super) async fn revenue_by_user(
     State(app): State<App>,
     actor: Actor,
-    Parameters(ListQuery { filter: asked, page }): Parameters<ListQuery<RevenueQuery>>,
+    Parameters(ListQuery { filter: query, page }): Parameters<ListQuery<RevenueQuery>>,
     form: Form,
     uri: Uri,
 ) -> Result<Response> {
-    let (question, order) = (asked.question(&app)?, asked.order());
+    let (question, order) = (query.question(&app)?, query.order());
     if form == Form::Csv {
         page.refuse_paging()?;
-        let request = PageRequest::uncounted(None, ALL);
-        let all = analytics::revenue_by_user(&app, &actor, question.clone(), order, request).await?;
-        return answer(form, &analytics::report(&app, &question, all.entries, None), &uri, chart::revenue);
+        let export = analytics::export_revenue_by_user(&app, &actor, &question, order).await?;
+        let part = move |request| {
+            let (app, export) = (app.clone(), export.clone());
+            async move { export.part(&app, request).await }
+        };
+        return list::rows(Format::Csv, part).await;
     }
     let binding = format!("analytics.revenue_by_user {question:?} {order:?}");
     let request = page.request(&app, &binding, revenue_rank)?;
     let found = analytics::revenue_by_user(&app, &actor, question.clone(), order, request).await?;
     let page = found.map_key(|rank| app.cursors.seal(&revenue_cursor(rank), &binding));
-    answer(form, &analytics::report(&app, &question, page.entries, Some(page.info)), &uri, chart::revenue)
+    respond(form, &analytics::report(&app, &question, page.entries, Some(page.info)), &uri, chart::revenue)
 }
 
-/// The bits of a rank's value that are in the second of its two numbers in a cursor; one has too few.
+/// A cursor holds a rank's value as two numbers, because one has too few bits. This many bits are in the second.
 const LOW_BITS: u32 = 62;
 
 fn revenue_cursor(rank: Rank) -> Cursor {
@@ -136,33 +133,33 @@ fn revenue_rank(cursor: &Cursor) -> Option<Rank> {
     Some(Rank { value, dimension, currency })
 }
 
-/// How many orders stand where.
+/// The number of orders by status, payment status and currency.
 pub(super) async fn status_counts(
     State(app): State<App>,
     actor: Actor,
-    Parameters(asked): Parameters<StatusQuery>,
+    Parameters(query): Parameters<StatusQuery>,
     form: Form,
     uri: Uri,
 ) -> Result<Response> {
-    let question = asked.question(&app)?;
+    let question = query.question(&app)?;
     let rows = analytics::status_counts(&app, &actor, question.clone()).await?;
-    answer(form, &analytics::report(&app, &question, rows, None), &uri, chart::statuses)
+    respond(form, &analytics::report(&app, &question, rows, None), &uri, chart::statuses)
 }
 
-/// What brought in the most.
+/// The items with the highest revenue.
 pub(super) async fn top_items(
     State(app): State<App>,
     actor: Actor,
-    Parameters(asked): Parameters<TopItemsQuery>,
+    Parameters(query): Parameters<TopItemsQuery>,
     form: Form,
     uri: Uri,
 ) -> Result<Response> {
-    let question = asked.question(&app)?;
-    let rows = analytics::top_items(&app, &actor, question.clone(), asked.limit()).await?;
-    answer(form, &analytics::report(&app, &question, rows, None), &uri, chart::top_items)
+    let question = query.question(&app)?;
+    let rows = analytics::top_items(&app, &actor, question.clone(), query.limit()).await?;
+    respond(form, &analytics::report(&app, &question, rows, None), &uri, chart::top_items)
 }
 
-/// Stored figures against the rows.
+/// Compares stored figures with a recomputation from the rows.
 pub(super) async fn reconcile(State(app): State<App>, actor: Actor) -> Result<Json<Reconciliation>> {
     analytics::reconcile(&app, &actor).await.map(Json)
 }

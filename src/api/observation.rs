@@ -1,5 +1,5 @@
-//! Records each request when it ends: one log line, its metrics and its span in a trace. A request whose client disconnects
-//! before the response is recorded as abandoned.
+//! Records each request when it ends: one log line, its metrics and its span in a trace. A request whose client
+//! disconnects before the response is recorded as abandoned.
 
 use super::context::{Context, Trace};
 use crate::{

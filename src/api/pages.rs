@@ -1,7 +1,7 @@
-//! Pages for people: the start page, the API reference, the meaning of each problem, and the guide. All of it is in the
-//! binary and works with no internet. It is public and shows nothing of the data; a console is not here.
+//! Pages for people: the start page, the API reference, the problems and the guide. They are part of the binary, need
+//! no internet, and are public. They show no data; the console is not here.
 
-#![allow(clippy::unused_async, reason = "axum takes asynchronous handlers alone")]
+#![allow(clippy::unused_async, reason = "axum requires handlers to be async")]
 
 mod files;
 mod guide;
@@ -17,14 +17,14 @@ use maud::{DOCTYPE, Markup, html};
 
 pub use files::file;
 
-/// Pages take their looks from this server and run no scripts.
+/// Pages load styles from this server only and run no scripts.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// The API reference runs scripts of this server alone, which set styles in line and ask this server alone.
+/// The API reference runs scripts from this server only. They set inline styles and send requests to this server only.
 const CSP_WITH_SCRIPTS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `/`: what this is, and where to go.
+/// `/`: the start page.
 pub async fn start() -> Response {
     page(
         "orderd",
@@ -34,22 +34,22 @@ pub async fn start() -> Response {
                 h1 { "orderd" }
                 p.lead { "Orders, payments and exact analytics: one static binary, one SQLite file." }
                 ul.cards {
-                    (card("/docs", "API reference", "Every operation, with its fields, bounds, answers and problems. Try them from the page."))
-                    (card("/guide", "Guide", "How it works, how to run it, and why it was built this way."))
-                    (card("/problems", "Problems", "What each error means, and what to do about it."))
-                    (card("/openapi.json", "openapi.json", "The API for generators and other programs, as OpenAPI 3.1."))
-                    (card("/version", "Version", "What is running here."))
+                    (card("/docs", "API reference", "Every operation with its fields, limits, responses and problems. You can send requests from the page."))
+                    (card("/guide", "Guide", "How it works, how to run it, and why it is built this way."))
+                    (card("/problems", "Problems", "What each error means and what to do about it."))
+                    (card("/openapi.json", "openapi.json", "The API as OpenAPI 3.1, for code generators and other programs."))
+                    (card("/version", "Version", "The version of this server."))
                 }
             }
         },
     )
 }
 
-fn card(address: &str, name: &str, words: &str) -> Markup {
-    html! { li { a href=(address) { strong { (name) } span { (words) } } } }
+fn card(address: &str, name: &str, description: &str) -> Markup {
+    html! { li { a href=(address) { strong { (name) } span { (description) } } } }
 }
 
-/// `/docs`: the API reference, by Swagger UI.
+/// `/docs`: the API reference, shown by Swagger UI.
 pub async fn docs() -> Response {
     page(
         "API reference",
@@ -57,7 +57,7 @@ pub async fn docs() -> Response {
         &html! {
             link rel="stylesheet" href="/assets/docs/swagger-ui.css";
             div id="reference" {
-                noscript { p { "The reference needs JavaScript; " a href="/openapi.json" { "openapi.json" } " does not." } }
+                noscript { p { "This page needs JavaScript. Without it, read " a href="/openapi.json" { "openapi.json" } "." } }
             }
             script src="/assets/docs/swagger-ui-bundle.js" {}
             script src="/assets/docs/start.js" {}
@@ -65,7 +65,7 @@ pub async fn docs() -> Response {
     )
 }
 
-/// `/problems`: every kind of problem.
+/// `/problems`: the list of all problems.
 pub async fn problems() -> Response {
     page(
         "Problems",
@@ -73,8 +73,8 @@ pub async fn problems() -> Response {
         &html! {
             main {
                 h1 { "Problems" }
-                p { "Every error is a problem detail (RFC 9457). Its " code { "code" } " never changes; its " code { "type" }
-                    " leads to a page here." }
+                p { "Every error is a problem detail (RFC 9457). Its " code { "code" } " never changes. Its " code { "type" }
+                    " is the address of a page in this list." }
                 table {
                     thead { tr { th { "Status" } th { "Code" } th { "What happened" } } }
                     tbody {
@@ -92,10 +92,10 @@ pub async fn problems() -> Response {
     )
 }
 
-/// `/problems/{slug}`: what a problem means and what to do.
+/// `/problems/{slug}`: the meaning of a problem and what to do about it.
 ///
 /// # Errors
-/// `not_found` for a slug that no problem has.
+/// `not_found` if no problem has this slug.
 pub async fn problem(Path(slug): Path<String>) -> Result<Response> {
     let problem: &Problem = ALL.iter().find(|problem| problem.slug() == slug).ok_or_else(Error::absent)?;
     let status = status(problem.category);
@@ -109,7 +109,7 @@ pub async fn problem(Path(slug): Path<String>) -> Result<Response> {
                 dl {
                     dt { "Code" } dd { code { (problem.code) } }
                     dt { "Status" } dd { (status.as_u16()) " " (status.canonical_reason().unwrap_or_default()) }
-                    dt { "Worth repeating as it is" } dd { @if problem.retryable() { "yes" } @else { "no" } }
+                    dt { "Retry without a change" } dd { @if problem.retryable() { "yes" } @else { "no" } }
                 }
                 h2 { "What it means" }
                 (guide::render(problem.meaning))
@@ -120,7 +120,7 @@ pub async fn problem(Path(slug): Path<String>) -> Result<Response> {
     ))
 }
 
-/// `/guide`: the chapters.
+/// `/guide`: the list of chapters.
 pub async fn guide() -> Response {
     page(
         "Guide",
@@ -134,10 +134,10 @@ pub async fn guide() -> Response {
     )
 }
 
-/// `/guide/{page}`: a chapter.
+/// `/guide/{page}`: one chapter.
 ///
 /// # Errors
-/// `not_found` for a page that is not there.
+/// `not_found` if there is no such chapter.
 pub async fn guide_page(Path(slug): Path<String>) -> Result<Response> {
     let chapter = guide::chapters().iter().find(|chapter| chapter.slug == slug).ok_or_else(Error::absent)?;
     Ok(page(
@@ -154,7 +154,7 @@ pub async fn guide_page(Path(slug): Path<String>) -> Result<Response> {
     ))
 }
 
-/// A whole page with its headers.
+/// A complete page with its headers.
 fn page(title: &str, policy: &'static str, body: &Markup) -> Response {
     let markup = html! {
         (DOCTYPE)
@@ -194,7 +194,7 @@ mod tests {
     use http_body_util::BodyExt;
     use tower::ServiceExt;
 
-    async fn ask(address: &str) -> (u16, axum::http::HeaderMap, String) {
+    async fn fetch(address: &str) -> (u16, axum::http::HeaderMap, String) {
         let routes: Router = Router::new()
             .route("/", get(start))
             .route("/docs", get(docs))
@@ -210,31 +210,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_local_address_on_the_pages_answers() {
+    async fn every_local_link_on_the_pages_works() {
         let elsewhere = ["/openapi.json", "/version"];
-        let mut waiting: Vec<String> = vec!["/".to_owned()];
+        let mut queue: Vec<String> = vec!["/".to_owned()];
         let mut seen = std::collections::BTreeSet::new();
-        while let Some(address) = waiting.pop() {
+        while let Some(address) = queue.pop() {
             if elsewhere.contains(&address.as_str()) || !seen.insert(address.clone()) {
                 continue;
             }
-            let (status, headers, body) = ask(&address).await;
+            let (status, headers, body) = fetch(&address).await;
             assert_eq!(status, 200, "{address}");
             if !headers["content-type"].to_str().unwrap().starts_with("text/html") {
                 continue;
             }
             let parts =
                 body.split(['"', '#']).filter(|part| part.starts_with('/') && !part.contains(char::is_whitespace));
-            waiting.extend(parts.map(str::to_owned));
+            queue.extend(parts.map(str::to_owned));
         }
         assert!(seen.len() > ALL.len() + 8, "{seen:?}");
         assert!(seen.contains("/assets/docs/swagger-ui-bundle.js"));
     }
 
     #[tokio::test]
-    async fn pages_run_nothing_that_is_not_ours() {
+    async fn pages_run_only_scripts_of_this_server() {
         for address in ["/", "/docs", "/problems", "/problems/not-found", "/guide", "/guide/architecture"] {
-            let (_, headers, body) = ask(address).await;
+            let (_, headers, body) = fetch(address).await;
             let policy = headers["content-security-policy"].to_str().unwrap();
             assert!(policy.starts_with("default-src 'none'; "), "{address}");
             assert_eq!(policy.contains("script-src 'self';"), address == "/docs", "{address}");
@@ -243,12 +243,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_problem_has_its_page_and_others_have_none() {
-        let (_, _, body) = ask("/problems/outcome-unknown").await;
+    async fn only_known_problems_and_chapters_have_pages() {
+        let (_, _, body) = fetch("/problems/outcome-unknown").await;
         assert!(body.contains("<dd>503 Service Unavailable</dd>"), "{body}");
         assert!(body.contains("<dd>yes</dd>"), "{body}");
         for address in ["/problems/outcome_unknown", "/problems/x", "/guide/x", "/guide/01-architecture"] {
-            assert_eq!(ask(address).await.0, 404, "{address}");
+            assert_eq!(fetch(address).await.0, 404, "{address}");
         }
     }
 }

@@ -331,14 +331,20 @@ fn payments_and_refunds() -> Vec<Operation> {
             .idempotency(Required)
             .body::<transactions::CreatePayment>()
             .creates::<TransactionView<'_>>()
-            .problems(&[&problem::ORDER_NOT_PLACED, &problem::ORDER_CANCELLED, &problem::DUPLICATE_TRANSACTION])
+            .problems(&[&problem::ORDER_NOT_PLACED, &problem::DUPLICATE_TRANSACTION])
             .read_by("transactions.get"),
         post("refunds.create", "/v1/orders/{id}/refunds", "Record a refund", transactions::refund)
             .requires(&[RefundsWrite])
             .idempotency(Required)
             .body::<transactions::CreateRefund>()
             .creates::<TransactionView<'_>>()
-            .problems(&[&problem::ORDER_NOT_PLACED, &problem::DUPLICATE_TRANSACTION, &problem::REFUND_EXCEEDS_PAID])
+            .problems(&[
+                &problem::ORDER_NOT_PLACED,
+                &problem::DUPLICATE_TRANSACTION,
+                &problem::REFUND_EXCEEDS_PAID,
+                &problem::CREDIT_EXCEEDS_TOTAL,
+                &problem::RETURN_EXCEEDS_QUANTITY,
+            ])
             .read_by("transactions.get"),
         get(
             "transactions.list",
@@ -356,14 +362,14 @@ fn payments_and_refunds() -> Vec<Operation> {
         patch(
             "transactions.update",
             "/v1/transactions/{id}",
-            "Resolve a pending payment or refund",
+            "Resolve or reverse a payment or refund",
             transactions::resolve,
         )
         .requires(&[PaymentsWrite, RefundsWrite])
         .idempotency(Optional)
         .merge_patch::<transactions::ResolveTransaction>()
         .returns::<TransactionView<'_>>()
-        .problems(&[&problem::INVALID_TRANSITION]),
+        .problems(&[&problem::INVALID_TRANSITION, &problem::REFUND_EXCEEDS_PAID]),
     ]
 }
 

@@ -3,7 +3,7 @@
 use super::{
     input::{
         extract::{PathId, Valid},
-        integer::PositiveAmount,
+        integer::{Amount, PositiveAmount},
         list::ListRequest,
         parsed::{InitialStatus, Parsed},
     },
@@ -13,14 +13,14 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
-        id::{OrderId, TransactionId},
+        id::{ItemId, OrderId, TransactionId},
         time::Timestamp,
         transaction::{Kind, TransactionStatus},
     },
     error::{Error, Fault, Result},
     service::{
         idempotency::Effect,
-        transactions::{self, NewTransaction, Resolution},
+        transactions::{self, NewReturn, NewTransaction, Resolution},
     },
 };
 use axum::{extract::State, response::Response};
@@ -60,8 +60,15 @@ pub(super) struct CreatePayment {
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"amount": 500, "reason": "One item was damaged"}))]
 pub(super) struct CreateRefund {
-    /// The amount, in minor units of the order's currency.
-    amount: PositiveAmount,
+    /// Money that goes back, in minor units of the order's currency. May be left out with `items`: then it is their
+    /// credit, at most what can be refunded. 0 for a credit without money.
+    amount: Option<Amount>,
+    /// How much less the order owes, in minor units. If left out: the total of `items`, or without them the amount less
+    /// what was overpaid; at most what is left to credit. 0 if the money is still owed, as after a chargeback.
+    credit_amount: Option<Amount>,
+    /// Goods that came back.
+    #[schemars(length(min = 1, max = 500))]
+    items: Option<Vec<ReturnBody>>,
     /// `succeeded` if left out.
     status: Option<Parsed<InitialStatus>>,
     /// The payment provider.
@@ -79,15 +86,38 @@ pub(super) struct CreateRefund {
     occurred_at: Option<Parsed<Timestamp>>,
 }
 
-/// The outcome of a pending transaction.
+/// Goods that came back.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewReturn")]
+pub(super) struct ReturnBody {
+    /// The item.
+    item_id: Parsed<ItemId>,
+    /// How many came back.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    quantity: i64,
+}
+
+/// The outcome of a pending transaction, or the reversal of one that succeeded.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"status": "succeeded"}))]
 pub(super) struct ResolveTransaction {
     /// The new status.
     status: Parsed<TransactionStatus>,
-    /// When the money moved, from 2000-01-01 to 24 hours ahead.
+    /// The amount of a pending payment that succeeds for less, in minor units.
+    amount: Option<PositiveAmount>,
+    /// Replaces the reason.
+    #[schemars(length(max = 1000))]
+    reason: Option<String>,
+    /// When the money moved, or when a reversed transaction stops counting; from 2000-01-01 to 24 hours ahead.
     occurred_at: Option<Parsed<Timestamp>>,
+}
+
+impl From<ReturnBody> for NewReturn {
+    fn from(body: ReturnBody) -> Self {
+        Self { item_id: body.item_id.0, quantity: body.quantity }
+    }
 }
 
 /// The status that a transaction is recorded with, which is `succeeded` unless the body says otherwise.
@@ -110,19 +140,21 @@ pub(super) async fn pay(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    Valid { body, attempt }: Valid<CreatePayment>,
+    Valid { body, request }: Valid<CreatePayment>,
 ) -> Result<Effect> {
     let new = NewTransaction {
         kind: Kind::Payment,
         status: initial(body.status),
-        amount: body.amount.get(),
+        amount: Some(body.amount.get()),
+        credit_amount: None,
+        returns: vec![],
         provider: body.provider,
         provider_ref: body.provider_ref,
         payment_id: None,
         reason: body.reason,
         occurred_at: plausible(app.clock.now(), body.occurred_at)?,
     };
-    transactions::record(&app, actor, attempt, id, new).await
+    transactions::record(&app, actor, request, id, new).await
 }
 
 /// Records a refund.
@@ -130,30 +162,37 @@ pub(super) async fn refund(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    Valid { body, attempt }: Valid<CreateRefund>,
+    Valid { body, request }: Valid<CreateRefund>,
 ) -> Result<Effect> {
     let new = NewTransaction {
         kind: Kind::Refund,
         status: initial(body.status),
-        amount: body.amount.get(),
+        amount: body.amount.map(Amount::get),
+        credit_amount: body.credit_amount.map(Amount::get),
+        returns: body.items.into_iter().flatten().map(NewReturn::from).collect(),
         provider: body.provider,
         provider_ref: body.provider_ref,
         payment_id: body.payment_id.map(|id| id.0),
         reason: body.reason,
         occurred_at: plausible(app.clock.now(), body.occurred_at)?,
     };
-    transactions::record(&app, actor, attempt, id, new).await
+    transactions::record(&app, actor, request, id, new).await
 }
 
-/// Resolves a pending payment or refund.
+/// Resolves a pending payment or refund, or reverses one that succeeded.
 pub(super) async fn resolve(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<TransactionId>,
-    Valid { body, attempt }: Valid<ResolveTransaction>,
+    Valid { body, request }: Valid<ResolveTransaction>,
 ) -> Result<Effect> {
-    let occurred_at = plausible(app.clock.now(), body.occurred_at)?;
-    transactions::resolve(&app, actor, attempt, id, Resolution { status: body.status.0, occurred_at }).await
+    let resolution = Resolution {
+        status: body.status.0,
+        amount: body.amount.map(PositiveAmount::get),
+        reason: body.reason,
+        occurred_at: plausible(app.clock.now(), body.occurred_at)?,
+    };
+    transactions::resolve(&app, actor, request, id, resolution).await
 }
 
 /// Lists an order's payments and refunds, newest first.

@@ -112,12 +112,14 @@ async fn run(
         }
         supervisor::stopping();
     };
-    let worker = worker::start(&app, spans);
+    let (worker, trace_export) = (worker::start(&app), worker::start_trace_export(&app, spans));
     let Connections { listener, certificate } = connections;
     accept::serve(app.clone(), api::router(app.clone()), listener, certificate, stop).await;
-    // After the last request, so that its audit notes and spans are written too.
+    // After the last request, so that its audit entries are written too.
     worker.stop().await;
     app.store.close().await;
+    // After the last write, so that its span is sent too.
+    trace_export.stop().await;
     if app.store.has_failed() {
         return Err(Failure::failed(format!(
             "{}: storage failed; restart the server to recover",

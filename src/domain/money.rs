@@ -1,21 +1,20 @@
-//! Amounts in whole minor units, currencies of ISO 4217, and tax rates. There is no conversion between currencies and no
-//! floating point.
+//! Money in whole minor units, currencies of ISO 4217, and tax on amounts. No conversion, no floating point.
 
 use std::fmt;
 
-/// The largest amount: the largest integer that every JSON reader reads exactly (RFC 8259, section 6).
+/// The largest magnitude of an amount: the largest integer that every JSON reader keeps exact (RFC 8259, section 6).
 pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
 
-/// `value` as an amount, if it is in `0..=MAX_AMOUNT`.
+/// A sum of intermediate results as an amount, if it is within `0..=MAX_AMOUNT`.
 pub fn amount(value: i128) -> Option<i64> {
     i64::try_from(value).ok().filter(|v| (0..=MAX_AMOUNT).contains(v))
 }
 
-/// `dividend / divisor`, rounded half away from zero. `divisor` must be positive.
+/// `dividend / divisor` rounded half away from zero; `divisor` > 0.
 pub fn divide_rounded(dividend: i128, divisor: i128) -> i128 {
     let half = divisor / 2;
     let magnitude = (dividend.abs() + half) / divisor;
-    // An odd divisor has no ties, so it does not matter that its half is rounded down.
+    // With an odd divisor, adding its half rounded down never reaches a tie, and there is none to round.
     magnitude * dividend.signum()
 }
 
@@ -24,14 +23,14 @@ pub fn divide_rounded(dividend: i128, divisor: i128) -> i128 {
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// The currency with this alphabetic code in upper case.
+    /// The currency with this upper-case alphabetic code.
     pub fn parse(code: &str) -> Option<Self> {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
         let known = bytes.iter().all(u8::is_ascii_uppercase) && iso_currency::Currency::from_code(code).is_some();
         known.then_some(Self(bytes))
     }
 
-    /// The currency with this code from the database. It is not looked up again: it was checked before it was stored.
+    /// The currency that was stored under this code: it was known when it was stored.
     pub fn stored(code: &str) -> Option<Self> {
         code.as_bytes().try_into().ok().map(Self)
     }
@@ -41,7 +40,7 @@ impl Currency {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Digits after the decimal point (JPY 0, EUR 2, KWD 3). 0 for codes without minor units, such as gold.
+    /// Digits after the decimal point (JPY 0, EUR 2, KWD 3); 0 for units that have none, such as gold.
     pub fn exponent(self) -> u16 {
         iso_currency::Currency::from_code(self.code()).and_then(iso_currency::Currency::exponent).unwrap_or(0)
     }
@@ -59,19 +58,18 @@ impl fmt::Debug for Currency {
     }
 }
 
-/// A tax rate in percent, 0 to 100 with at most four decimals. It keeps the spelling of the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A tax rate in percent, 0 to 100 with at most four decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaxRate {
-    text: String,
-    /// The rate in ten-thousandths of a percent.
+    /// Ten-thousandths of a percent.
     parts: i64,
 }
 
-/// 100 percent in ten-thousandths of a percent.
-const PARTS_OF_WHOLE: i128 = 1_000_000;
+/// Ten-thousandths of a percent in the whole: 100 × 10,000.
+const PARTS_OF_WHOLE: i64 = 1_000_000;
 
 impl TaxRate {
-    /// Reads a decimal such as `8.875`.
+    /// Parses a decimal such as `8.875`. `19`, `19.0` and `19.00` are the same rate.
     pub fn parse(text: &str) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|c| c.is_ascii_digit());
@@ -79,19 +77,62 @@ impl TaxRate {
         if !digits(whole, 3) || !digits(fraction, 4) || leading_zero {
             return None;
         }
-        let parts = whole.parse::<i64>().ok()? * 10_000 + format!("{fraction:0<4}").parse::<i64>().ok()?;
-        (i128::from(parts) <= PARTS_OF_WHOLE).then(|| Self { text: text.to_owned(), parts })
+        Self::from_parts(whole.parse::<i64>().ok()? * 10_000 + format!("{fraction:0<4}").parse::<i64>().ok()?)
     }
 
-    /// The rate as the caller wrote it.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// The rate of so many ten-thousandths of a percent.
+    pub fn from_parts(parts: i64) -> Option<Self> {
+        (0..=PARTS_OF_WHOLE).contains(&parts).then_some(Self { parts })
     }
 
-    /// The tax on `net` minor units, rounded half away from zero.
-    pub fn of(&self, net: i64) -> i128 {
-        divide_rounded(i128::from(net) * i128::from(self.parts), PARTS_OF_WHOLE)
+    /// Ten-thousandths of a percent: 190,000 for 19 %.
+    pub const fn parts(self) -> i64 {
+        self.parts
     }
+
+    /// The tax that is added to `net` minor units, rounded half away from zero.
+    pub fn on(self, net: i64) -> i64 {
+        self.share(net, PARTS_OF_WHOLE)
+    }
+
+    /// The tax that `gross` minor units include, rounded half away from zero.
+    pub fn included_in(self, gross: i64) -> i64 {
+        self.share(gross, PARTS_OF_WHOLE + self.parts)
+    }
+
+    fn share(self, amount: i64, of: i64) -> i64 {
+        let tax = divide_rounded(i128::from(amount) * i128::from(self.parts), of.into());
+        i64::try_from(tax).expect("a tax is at most the amount")
+    }
+}
+
+/// In percent, without trailing zeros: `19`, `8.875`.
+impl fmt::Display for TaxRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.parts / 10_000, self.parts % 10_000);
+        if fraction == 0 {
+            return write!(f, "{whole}");
+        }
+        write!(f, "{whole}.{}", format!("{fraction:04}").trim_end_matches('0'))
+    }
+}
+
+/// Splits `amount` in proportion to `weights` by the largest remainder; of equal remainders the earlier weight gets the
+/// unit. The parts add up to `amount`. Needs `0 ≤ amount ≤ Σ weights`; then no part exceeds its weight.
+pub fn allocate(amount: i64, weights: &[i64]) -> Vec<i64> {
+    let whole: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();
+    if whole == 0 {
+        return vec![0; weights.len()];
+    }
+    debug_assert!((0..=whole).contains(&amount.into()));
+    let product = |weight: i64| i128::from(amount) * i128::from(weight);
+    let narrowed = |part: i128| i64::try_from(part).expect("a part is at most the amount");
+    let mut parts: Vec<i64> = weights.iter().map(|&weight| narrowed(product(weight) / whole)).collect();
+    let left = usize::try_from(amount - parts.iter().sum::<i64>()).expect("parts are rounded down");
+    let mut by_remainder: Vec<usize> = (0..weights.len()).collect();
+    by_remainder.sort_by_key(|&i| std::cmp::Reverse(product(weights[i]) % whole));
+    by_remainder.into_iter().take(left).for_each(|i| parts[i] += 1);
+    parts
 }
 
 #[cfg(test)]
@@ -114,12 +155,40 @@ mod tests {
         for (rate, net, tax) in
             [("8.875", 2500, 222), ("50", 1, 1), ("25", 2, 1), ("24.9999", 2, 0), ("0", 999, 0), ("100", 7, 7)]
         {
-            assert_eq!(TaxRate::parse(rate).unwrap().of(net), tax, "{rate} % of {net}");
+            assert_eq!(TaxRate::parse(rate).unwrap().on(net), tax, "{rate} % on {net}");
         }
     }
 
     #[test]
-    fn malformed_rates_are_refused() {
+    fn tax_is_taken_out_of_a_price_that_includes_it() {
+        for (rate, gross, tax) in [("20", 10_470, 1745), ("21", 1489, 258), ("100", 1, 1), ("0", 999, 0), ("19", 0, 0)]
+        {
+            assert_eq!(TaxRate::parse(rate).unwrap().included_in(gross), tax, "{rate} % in {gross}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_number_and_is_shown_without_trailing_zeros() {
+        for (text, shown) in
+            [("19", "19"), ("19.0", "19"), ("19.00", "19"), ("8.8750", "8.875"), ("0.05", "0.05"), ("0", "0")]
+        {
+            let rate = TaxRate::parse(text).unwrap();
+            assert_eq!(rate.to_string(), shown);
+            assert_eq!(TaxRate::from_parts(rate.parts()), Some(rate));
+        }
+        assert_eq!(TaxRate::from_parts(1_000_001), None);
+    }
+
+    #[test]
+    fn the_largest_remainder_gets_the_unit_and_of_equal_ones_the_earlier() {
+        assert_eq!(allocate(100, &[1, 1, 1].map(|w| w * 100)), [34, 33, 33]);
+        assert_eq!(allocate(5, &[3, 0, 4]), [2, 0, 3]);
+        assert_eq!(allocate(0, &[0, 0]), [0, 0]);
+        assert_eq!(allocate(1, &[1, 3]), [0, 1]);
+    }
+
+    #[test]
+    fn rates_outside_the_form_are_refused() {
         for rate in ["", ".", "1.", ".5", "100.0001", "101", "1.23456", "-1", "+1", "1e2", "08", "1,5", " 1"] {
             assert_eq!(TaxRate::parse(rate), None, "{rate}");
         }
@@ -127,22 +196,35 @@ mod tests {
 
     proptest! {
         #[test]
-        fn division_rounds_to_the_nearest_integer(dividend in -1_000_000_000_i128..1_000_000_000, divisor in 1_i128..10_000) {
+        fn division_is_the_nearest_integer(dividend in -1_000_000_000_i128..1_000_000_000, divisor in 1_i128..10_000) {
             let quotient = divide_rounded(dividend, divisor);
             let error = (dividend - quotient * divisor).abs() * 2;
             prop_assert!(error <= divisor);
             if error == divisor {
-                prop_assert!((quotient * divisor).abs() > dividend.abs(), "a tie is rounded away from zero");
+                prop_assert!((quotient * divisor).abs() > dividend.abs(), "a tie goes away from zero");
             }
         }
 
         #[test]
-        fn tax_is_exact_to_half_a_unit_and_grows_with_the_net(net in 0_i64..1_000_000_000, parts in 0_i64..=1_000_000) {
-            let rate = TaxRate::parse(&format!("{}.{:04}", parts / 10_000, parts % 10_000)).unwrap();
-            let (tax, exact) = (rate.of(net), i128::from(net) * i128::from(parts));
-            prop_assert!((tax * PARTS_OF_WHOLE - exact).abs() * 2 <= PARTS_OF_WHOLE);
-            prop_assert!(rate.of(net + 1) >= tax);
-            prop_assert!(tax <= i128::from(net));
+        fn tax_is_within_half_a_unit_and_never_falls(amount in 0_i64..1_000_000_000, parts in 0_i64..=1_000_000) {
+            let rate = TaxRate::from_parts(parts).unwrap();
+            for (tax, next, of) in [
+                (rate.on(amount), rate.on(amount + 1), PARTS_OF_WHOLE),
+                (rate.included_in(amount), rate.included_in(amount + 1), PARTS_OF_WHOLE + parts),
+            ] {
+                let exact = i128::from(amount) * i128::from(parts);
+                prop_assert!((i128::from(tax) * i128::from(of) - exact).abs() * 2 <= i128::from(of));
+                prop_assert!(next >= tax);
+                prop_assert!((0..=amount).contains(&tax));
+            }
+        }
+
+        #[test]
+        fn parts_add_up_and_stay_within_their_weights(weights in prop::collection::vec(0_i64..1_000_000, 1..12), share in 0_u8..=100) {
+            let amount = weights.iter().sum::<i64>() * i64::from(share) / 100;
+            let parts = allocate(amount, &weights);
+            prop_assert_eq!(parts.iter().sum::<i64>(), amount);
+            prop_assert!(parts.iter().zip(&weights).all(|(part, weight)| (0..=*weight).contains(part)));
         }
     }
 }

@@ -1,12 +1,19 @@
 //! Orders: their contents, the state machine of their status, and what can be changed in each status.
 
+mod money;
+mod parts;
+
+pub use money::TooMuchPaid;
+pub use parts::{Item, NetAndTax, OrderFee, OrderTax, Returns};
+
 use super::{
+    credit::{CreditLine, Credits},
     id::{ItemId, OrderId, UserId},
     money::Currency,
-    pricing::{Fee, Line, LineTotals, Totals},
+    pricing::{Fee, Line, Priced, TaxLine, Totals},
     string_enum::string_enum,
     time::Timestamp,
-    transaction::PaymentStatus,
+    transaction::{Held, PaymentStatus, PaymentSums},
 };
 use std::collections::BTreeMap;
 
@@ -59,6 +66,17 @@ pub enum TransitionResult {
     NotAllowed,
 }
 
+/// Who may change what an order is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Editors {
+    /// Whoever may change the order.
+    Everyone,
+    /// Whoever may change all orders.
+    Staff,
+    /// Nobody.
+    Nobody,
+}
+
 impl OrderStatus {
     /// The result of `transition` in this status.
     pub const fn after(self, transition: Transition) -> TransitionResult {
@@ -85,9 +103,13 @@ impl OrderStatus {
         Transition::ALL.iter().copied().filter(move |&t| matches!(self.after(t), TransitionResult::To(_)))
     }
 
-    /// Whether items, fees, discount and reference can be changed in this status.
-    pub const fn changeable(self) -> bool {
-        matches!(self, Self::Draft | Self::Pending)
+    /// Whether items, fees, discounts and the reference can be changed in this status, by whom.
+    pub const fn editable_by(self) -> Editors {
+        match self {
+            Self::Draft | Self::Pending => Editors::Everyone,
+            Self::Confirmed => Editors::Staff,
+            Self::Fulfilled | Self::Cancelled => Editors::Nobody,
+        }
     }
 }
 
@@ -109,14 +131,16 @@ pub struct Customer {
 pub struct OrderDraft {
     /// The currency of every amount.
     pub currency: Currency,
-    /// The lines, each with its totals.
-    pub lines: Vec<(Line, LineTotals)>,
+    /// Whether unit amounts and fees include tax.
+    pub prices_include_tax: bool,
+    /// What is ordered.
+    pub lines: Vec<Line>,
     /// Charges besides the lines.
     pub fees: Vec<Fee>,
     /// The discount on the whole order, in minor units.
     pub order_discount_amount: i64,
-    /// The totals of the order.
-    pub totals: Totals,
+    /// The computed amounts of all of these.
+    pub priced: Priced,
     /// The caller's own identifier, unique among all orders.
     pub external_ref: Option<String>,
     /// The customer.
@@ -125,15 +149,6 @@ pub struct OrderDraft {
     pub note: Option<String>,
     /// The caller's own data.
     pub metadata: BTreeMap<String, String>,
-}
-
-/// A line of a stored order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Item {
-    pub id: ItemId,
-    pub line: Line,
-    pub totals: LineTotals,
 }
 
 /// A stored order. Amounts are minor units.
@@ -154,8 +169,12 @@ pub struct Order {
     /// The caller's own identifier, unique among all orders.
     pub external_ref: Option<String>,
     pub items: Vec<Item>,
+    /// Whether unit amounts and fees include tax.
+    pub prices_include_tax: bool,
     /// Charges besides the items.
-    pub fees: Vec<Fee>,
+    pub fees: Vec<OrderFee>,
+    /// By rate, the highest first, `None` last.
+    pub taxes: Vec<OrderTax>,
     /// The discount on the whole order.
     pub order_discount_amount: i64,
     pub totals: Totals,
@@ -163,6 +182,10 @@ pub struct Order {
     pub paid_amount: i64,
     /// The sum of succeeded refunds.
     pub refunded_amount: i64,
+    /// How much less the order owes because of succeeded refunds.
+    pub credited_amount: i64,
+    /// Tax in that.
+    pub credited_tax_amount: i64,
     pub customer: Option<Customer>,
     pub note: Option<String>,
     /// The caller's own data.
@@ -181,10 +204,34 @@ pub struct Order {
 }
 
 impl Order {
-    /// The amount still to be paid; negative if money is to be paid back. For a cancelled order nothing is to be paid.
+    /// The amount still to be paid; negative if money is held that is not owed. A cancelled order owes nothing.
     pub fn balance_amount(&self) -> i64 {
-        let due = if self.status == OrderStatus::Cancelled { 0 } else { self.totals.total };
-        due - (self.paid_amount - self.refunded_amount)
+        let owed = if self.status == OrderStatus::Cancelled { 0 } else { self.totals.total - self.credited_amount };
+        owed - (self.paid_amount - self.refunded_amount)
+    }
+
+    /// What its refunds may still credit. `held` are the sums of its transactions.
+    pub fn credits(&self, held: Held) -> Credits {
+        let rate = |item: &Item| self.taxes.iter().position(|tax| tax.rate() == item.line.tax.rate());
+        let line = |item: &Item| CreditLine {
+            // An item whose net amount and tax are 0 may have no entry in `taxes`; then there is nothing to credit.
+            rate: rate(item),
+            quantity: item.line.quantity,
+            total_amount: item.totals.total_amount,
+            tax_amount: item.totals.tax_amount,
+            returned_quantity: item.returns.quantity + item.returns.reserved_quantity,
+            credited_amount: item.returns.credited_amount,
+            credited_tax_amount: item.returns.credited_tax_amount,
+        };
+        let left: Vec<_> = self.taxes.iter().map(OrderTax::left).collect();
+        let owed: i64 = left.iter().map(TaxLine::total).sum();
+        Credits {
+            lines: self.items.iter().map(line).collect(),
+            left,
+            overpaid: (held.refundable() - owed).max(0),
+            refundable: held.refundable(),
+            is_cancelled: self.status == OrderStatus::Cancelled,
+        }
     }
 
     /// Sets the status and the time at which it was reached.
@@ -199,9 +246,30 @@ impl Order {
         }
     }
 
-    /// Derives the payment status again. Call it after the total, payments or refunds change.
+    /// Whether refunds credited something or took goods back, pending ones included.
+    pub fn has_credits(&self) -> bool {
+        let is_returned = |item: &Item| item.returns.quantity + item.returns.reserved_quantity > 0;
+        self.items.iter().any(is_returned) || self.taxes.iter().any(|tax| tax.left() != tax.whole)
+    }
+
+    /// Gives an order without credits these items and fees, and the amounts that were computed for them.
+    pub fn set_price(&mut self, items: Vec<(ItemId, Line)>, fees: Vec<Fee>, priced: &Priced) {
+        let item = |((id, line), &totals)| Item { id, line, totals, returns: Returns::default() };
+        self.items = items.into_iter().zip(&priced.lines).map(item).collect();
+        self.fees = fees.into_iter().zip(&priced.fees).map(|(fee, &totals)| OrderFee { fee, totals }).collect();
+        self.taxes = priced.taxes.iter().copied().map(OrderTax::uncredited).collect();
+        self.totals = priced.totals;
+        self.update_payment_status();
+    }
+
+    /// Derives the payment status again. Call it after the total, payments, refunds or credits change.
     pub fn update_payment_status(&mut self) {
-        self.payment_status = PaymentStatus::derive(self.totals.total, self.paid_amount, self.refunded_amount);
+        self.payment_status = PaymentStatus::derive(&PaymentSums {
+            total: self.totals.total,
+            paid: self.paid_amount,
+            refunded: self.refunded_amount,
+            credited: self.credited_amount,
+        });
     }
 }
 

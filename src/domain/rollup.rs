@@ -1,5 +1,5 @@
-//! What an order or a transaction counts for in the figures, and when. A change counts as taking the old one out and
-//! putting the new one in, so that no kind of change can be forgotten.
+//! What an order or a transaction adds to the rollups, and at which time. A change subtracts the old order and adds the new
+//! one, so that no kind of change can be forgotten.
 
 use super::{
     id::UserId,
@@ -10,19 +10,19 @@ use super::{
     transaction::{Kind, PaymentStatus, Transaction, TransactionStatus},
 };
 
-/// Sums over orders and transactions, in orders and in minor units. Amounts have 53 bits, and no number of them is too
-/// many.
+/// Sums over orders and transactions: numbers of orders, and amounts in minor units. An amount has 53 bits, so no number of
+/// them overflows a sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Orders placed.
+    /// The number of orders placed.
     pub orders_placed: i128,
-    /// Orders cancelled after placing.
+    /// The number of orders cancelled after they were placed.
     pub orders_cancelled: i128,
-    /// Present totals of the orders placed.
+    /// The present totals of the orders placed.
     pub booked: i128,
-    /// Tax of the orders placed.
+    /// The present tax of the orders placed.
     pub tax: i128,
-    /// Totals of the orders cancelled after placing.
+    /// The totals of the orders cancelled after they were placed.
     pub cancelled: i128,
     /// Succeeded payments.
     pub paid: i128,
@@ -31,68 +31,64 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds `other`, `times` of it: 1 to put in, −1 to take out.
-    pub fn add(&mut self, other: &Self, times: i64) {
-        let times = i128::from(times);
-        self.orders_placed += other.orders_placed * times;
-        self.orders_cancelled += other.orders_cancelled * times;
-        self.booked += other.booked * times;
-        self.tax += other.tax * times;
-        self.cancelled += other.cancelled * times;
-        self.paid += other.paid * times;
-        self.refunded += other.refunded * times;
+    /// Adds `other` if `sign` is 1, subtracts it if `sign` is −1.
+    pub fn add(&mut self, other: &Self, sign: i64) {
+        let sign = i128::from(sign);
+        self.orders_placed += other.orders_placed * sign;
+        self.orders_cancelled += other.orders_cancelled * sign;
+        self.booked += other.booked * sign;
+        self.tax += other.tax * sign;
+        self.cancelled += other.cancelled * sign;
+        self.paid += other.paid * sign;
+        self.refunded += other.refunded * sign;
     }
 }
 
-/// What something counts for at one instant.
+/// What an order or a transaction adds to the sums at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sale {
-    /// When it counts.
+    /// When it counts: when the order was placed or cancelled, or the money moved.
     pub at: Timestamp,
-    /// In which currency.
+    /// The currency of the amounts.
     pub currency: Currency,
-    /// For whom, if for anybody.
+    /// The owner of the order.
     pub user_id: Option<UserId>,
-    /// How much.
+    /// What it adds.
     pub sums: Sums,
 }
 
-/// An order by its present status, counted when it was placed.
+/// An order in the counts by status. It counts at the time at which it was placed, with its present status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct StatusEntry {
-    /// When the order was placed.
     pub at: Timestamp,
-    /// Its currency.
     pub currency: Currency,
-    /// Its status.
     pub status: OrderStatus,
-    /// Its payment status.
     pub payment_status: PaymentStatus,
-    /// Its total.
     pub total: i64,
 }
 
 /// Sums over the lines of orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ItemSums {
-    /// Pieces.
+    /// The number of pieces.
     pub quantity: i128,
-    /// Orders that have such a line.
+    /// The number of orders that have such a line.
     pub orders: i128,
-    /// Totals of the lines.
+    /// The totals of the lines.
     pub total: i128,
 }
 
-/// What a line of an order counts for.
+/// What a line of an order adds to the sums of its SKU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemSale {
     /// When the order was placed.
     pub at: Timestamp,
-    /// What was sold.
+    /// The SKU of the line.
     pub sku: String,
-    /// In which currency.
+    /// The currency of the total.
     pub currency: Currency,
-    /// How much.
+    /// What it adds.
     pub sums: ItemSums,
 }
 
@@ -107,7 +103,7 @@ pub struct Rank {
     pub currency: Currency,
 }
 
-/// What an order counts for; nothing before it is placed.
+/// What an order adds to the sums. A draft adds nothing.
 pub fn of_order(order: &Order) -> impl Iterator<Item = Sale> {
     let sale = |at, sums| Sale { at, currency: order.currency, user_id: order.user_id, sums };
     let placed = order.placed_at.map(|at| {
@@ -128,12 +124,12 @@ pub fn of_order(order: &Order) -> impl Iterator<Item = Sale> {
     placed.into_iter().chain(cancelled)
 }
 
-/// Whether the lines of an order count as sold: from when it is placed until it is cancelled.
+/// Whether the lines of an order count as sold: it was placed and is not cancelled.
 pub fn sells(order: &Order) -> bool {
     order.placed_at.is_some() && order.status != OrderStatus::Cancelled
 }
 
-/// What the lines of an order count for. An order with two lines of one SKU counts once for it.
+/// What the lines of an order add to the sums by SKU. Two lines with one SKU count as one order.
 pub fn of_items(order: &Order) -> impl Iterator<Item = ItemSale> {
     let at = order.placed_at.filter(|_| sells(order));
     let sale = move |at, (i, item): (usize, &Item)| {
@@ -146,7 +142,7 @@ pub fn of_items(order: &Order) -> impl Iterator<Item = ItemSale> {
     at.into_iter().flat_map(move |at| order.items.iter().enumerate().map(move |line| sale(at, line)))
 }
 
-/// Where an order stands; nowhere before it is placed.
+/// The entry of an order in the counts by status. A draft has none.
 pub fn status_entry(order: &Order) -> Option<StatusEntry> {
     order.placed_at.map(|at| StatusEntry {
         at,
@@ -157,16 +153,18 @@ pub fn status_entry(order: &Order) -> Option<StatusEntry> {
     })
 }
 
-/// What a transaction of `user_id`'s order counts for; nothing before it has succeeded.
-pub fn of_transaction(transaction: &Transaction, user_id: Option<UserId>) -> Option<Sale> {
-    let sums = match transaction.kind {
-        Kind::Payment => Sums { paid: transaction.amount.into(), ..Sums::default() },
-        Kind::Refund => Sums { refunded: transaction.amount.into(), ..Sums::default() },
+/// What a transaction of an order of `user_id` counts for: a succeeded one when the money moved; one that was reversed is
+/// taken away again at the time of the reversal, so that no earlier day changes.
+pub fn of_transaction(transaction: &Transaction, user_id: Option<UserId>) -> impl Iterator<Item = Sale> {
+    let counts = matches!(transaction.status, TransactionStatus::Succeeded | TransactionStatus::Reversed);
+    let sale = move |at, amount: i64| {
+        let sums = match transaction.kind {
+            Kind::Payment => Sums { paid: amount.into(), ..Sums::default() },
+            Kind::Refund => Sums { refunded: amount.into(), ..Sums::default() },
+        };
+        Sale { at, currency: transaction.currency, user_id, sums }
     };
-    (transaction.status == TransactionStatus::Succeeded).then_some(Sale {
-        at: transaction.occurred_at,
-        currency: transaction.currency,
-        user_id,
-        sums,
-    })
+    let done = counts.then(|| sale(transaction.occurred_at, transaction.amount));
+    let undone = transaction.reversed_at.map(|at| sale(at, -transaction.amount));
+    done.into_iter().chain(undone)
 }

@@ -34,9 +34,9 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// Reads an RFC 3339 date-time with an offset or `Z`; finer fractions are cut to milliseconds.
+    /// Reads an RFC 3339 date-time with an offset or `Z`. Digits after milliseconds are ignored.
     pub fn parse(text: &str) -> Option<Self> {
-        // jiff accepts a space for the T; RFC 3339 leaves that to agreement, and here it is not agreed.
+        // jiff accepts a space in place of the T. RFC 3339 allows that only by agreement, and this API does not.
         if text.as_bytes().get(10).is_none_or(|c| !c.eq_ignore_ascii_case(&b'T')) {
             return None;
         }
@@ -51,7 +51,7 @@ impl Timestamp {
         Some(Self(time.timestamp().as_millisecond()))
     }
 
-    /// As it stands in names of files: RFC 3339 without its dashes and colons, such as `20261123T031411.123Z`.
+    /// The form for names of files: RFC 3339 without dashes and colons, such as `20261123T031411.123Z`.
     pub fn stamp(self) -> String {
         self.to_string().replace(['-', ':'], "")
     }
@@ -87,53 +87,53 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where the time comes from: the system, or a hand that a test holds.
+/// The clock: the one of the system, or one that a test or the demo sets.
 #[derive(Clone)]
 pub struct Clock(Arc<Source>);
 
 enum Source {
     System(Steady),
-    Told(Box<dyn Fn() -> Timestamp + Send + Sync>),
+    Given(Box<dyn Fn() -> Timestamp + Send + Sync>),
 }
 
 impl Clock {
-    /// The system's clock, made steady: it never goes back and never stands still.
+    /// The system's clock, corrected so that it never goes back and never stands still.
     pub fn system() -> Self {
         Self(Arc::new(Source::System(Steady { origin: Instant::now(), offset: AtomicI64::new(i64::MIN) })))
     }
 
-    /// A clock that says whatever `tell` says.
-    pub fn from_fn(tell: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Source::Told(Box::new(tell))))
+    /// A clock that shows what `now` returns.
+    pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Source::Given(Box::new(now))))
     }
 
-    /// The present instant.
+    /// The present time.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
             Source::System(steady) => steady.at(time_of_day(), steady.origin.elapsed()),
-            Source::Told(tell) => tell(),
+            Source::Given(now) => now(),
         }
     }
 
-    /// Goes on from `last`, which is known to have been, if the system's clock has been set back since.
-    pub fn go_on_from(&self, last: Timestamp) {
+    /// Continues from `last`, a time that this program recorded earlier, if the system's clock shows an earlier time.
+    pub fn continue_from(&self, last: Timestamp) {
         if let Source::System(steady) = &*self.0 {
             steady.at(last.0.saturating_mul(1000), steady.origin.elapsed());
         }
     }
 }
 
-/// Time that passes at the pace of the monotonic clock, from the latest time of day that was ever seen. When the system's
-/// clock is set forward it follows; when that is set back it goes on at its pace. So what is written stays in the order
-/// of its times, what has expired stays expired, and what is yet to expire does so.
+/// A clock that runs at the pace of the monotonic clock, from the latest time of day that was seen. It follows when the
+/// system's clock is set forward, and keeps its pace when that is set back. So rows stay in the order of their times,
+/// expired tokens stay expired, and valid ones expire on time.
 struct Steady {
     origin: Instant,
-    /// Microseconds from the monotonic clock to the time of day: the most that was seen.
+    /// The largest difference that was seen between the time of day and the monotonic clock, in microseconds.
     offset: AtomicI64,
 }
 
 impl Steady {
-    /// The instant at which the system says that it is `time_of_day` (in microseconds), `elapsed` after the origin.
+    /// The time to show when the system shows `time_of_day` (in microseconds) and `elapsed` has passed since the origin.
     fn at(&self, time_of_day: i64, elapsed: Duration) -> Timestamp {
         let elapsed = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
         let seen = time_of_day.saturating_sub(elapsed);
@@ -142,7 +142,7 @@ impl Steady {
     }
 }
 
-/// Microseconds since the epoch, as the system has it.
+/// The time of day of the system in microseconds since the epoch.
 fn time_of_day() -> i64 {
     #[allow(clippy::disallowed_methods, reason = "the one place where the time of day is read")]
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -154,13 +154,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_with_exactly_three_fractional_digits() {
+    fn a_timestamp_has_exactly_three_fractional_digits() {
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_millis(1_795_403_651_123).to_string(), "2026-11-23T03:14:11.123Z");
     }
 
     #[test]
-    fn stamps_of_files_are_read_back() {
+    fn a_stamp_is_read_back() {
         let instant = Timestamp::from_millis(1_795_403_651_123);
         assert_eq!(instant.stamp(), "20261123T031411.123Z");
         assert_eq!(Timestamp::from_stamp("20261123T031411.123Z"), Some(instant));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_rfc_3339_and_nothing_else() {
+    fn only_rfc_3339_is_read() {
         let instant = Timestamp::from_millis(1_795_403_651_123);
         assert_eq!(Timestamp::parse("2026-11-23T03:14:11.123Z"), Some(instant));
         assert_eq!(Timestamp::parse("2026-11-23T04:14:11.123999+01:00"), Some(instant));
@@ -180,13 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn time_never_goes_back_and_never_stands_still() {
+    fn the_clock_never_goes_back_and_never_stands_still() {
         const SECOND: i64 = 1_000_000;
         const DAY: i64 = 86_400 * SECOND;
         let steady = Steady { origin: Instant::now(), offset: AtomicI64::new(i64::MIN) };
         let now = 20_000 * DAY;
         let mut last = i64::MIN;
-        for (second, told, expected) in [
+        for (second, system, expected) in [
             (0, now, now),
             (1, now + SECOND, now + SECOND),
             (2, now - DAY, now + 2 * SECOND),
@@ -195,7 +195,7 @@ mod tests {
             (5, now + 5 * SECOND, now + 30 * DAY + SECOND),
             (9, now + 9 * SECOND, now + 30 * DAY + 5 * SECOND),
         ] {
-            let at = steady.at(told, Duration::from_secs(second));
+            let at = steady.at(system, Duration::from_secs(second));
             assert_eq!(at.millis(), expected / 1000, "after {second} s");
             assert!(at.millis() > last);
             last = at.millis();
@@ -203,12 +203,12 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_clock_goes_on_from_what_is_known_to_have_been() {
+    fn the_clock_continues_from_a_recorded_time() {
         let clock = Clock::system();
         let later = clock.now().plus(Duration::from_hours(24));
-        clock.go_on_from(later);
+        clock.continue_from(later);
         assert!(clock.now() >= later && clock.now() < later.plus(Duration::from_hours(1)));
-        clock.go_on_from(Timestamp::from_millis(0));
+        clock.continue_from(Timestamp::from_millis(0));
         assert!(clock.now() >= later);
     }
 }

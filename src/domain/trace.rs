@@ -1,5 +1,5 @@
-//! Where a request stands in the trace of a larger deed: W3C Trace Context, as the header `traceparent` carries it. How
-//! traces are kept or sent is not decided here.
+//! W3C Trace Context: the identifiers of traces and spans, and the format of `traceparent`. How spans are recorded and
+//! exported is not decided here.
 
 use super::id::{Identifier, RequestId};
 use std::{
@@ -7,29 +7,29 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// The target of the spans that traces are made of. They have the level `trace`, so that they cost nothing while nobody
-/// records them.
+/// The `tracing` target of the spans that are exported. They have the level `trace`, so that they cost nothing while no
+/// exporter is set up.
 pub const TARGET: &str = "orderd::span";
 
-/// The one flag that level 1 of the standard defines: the caller records this trace.
+/// The flag `sampled`, the only one that level 1 of the standard defines.
 const SAMPLED: u8 = 1;
 
-/// The identifier of a whole trace; never zero.
+/// The identifier of a trace. Never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceId(u128);
 
 impl TraceId {
-    /// A new trace, named after the identifier of the request that begins it.
+    /// The identifier of a new trace: that of the request that starts it.
     pub fn of(request: RequestId) -> Self {
         Self::from_bytes(*request.bytes())
     }
 
-    /// The trace of these bytes.
+    /// From 16 bytes, most significant first.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// Its bytes, as they travel.
+    /// As 16 bytes, most significant first.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
@@ -41,7 +41,7 @@ impl fmt::Display for TraceId {
     }
 }
 
-/// The identifier of one step in a trace; never zero.
+/// The identifier of a span. Never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpanId(u64);
 
@@ -55,31 +55,31 @@ impl fmt::Display for SpanId {
 pub struct SpanIds(Mutex<fastrand::Rng>);
 
 impl SpanIds {
-    /// A source whose identifiers depend on `seed` alone.
+    /// A source whose identifiers depend only on `seed`.
     pub fn seeded(seed: u64) -> Self {
         Self(Mutex::new(fastrand::Rng::with_seed(seed)))
     }
 
-    /// The next one.
+    /// The next identifier.
     pub fn next(&self) -> SpanId {
         SpanId(self.0.lock().unwrap_or_else(PoisonError::into_inner).u64(1..))
     }
 }
 
-/// What a caller says about the trace that its request belongs to.
+/// The position of a request in its caller's trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceParent {
-    /// The trace.
+    /// The trace that the request belongs to.
     pub trace: TraceId,
-    /// The caller's step in it.
+    /// The caller's span.
     pub span: SpanId,
     /// Whether the caller records the trace.
     pub sampled: bool,
 }
 
 impl TraceParent {
-    /// Reads a `traceparent`. Later versions are read as far as this one is known, which is what the standard asks for;
-    /// anything malformed is as good as absent.
+    /// Reads a `traceparent`. As the standard requires, later versions are read by the rules of version 00 and their
+    /// additions are ignored. `None` if it is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let (known, rest) = text.split_at_checked(55)?;
         let mut parts = known.split('-');
@@ -110,24 +110,24 @@ mod tests {
     const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     #[test]
-    fn a_trace_parent_is_read_and_written() {
+    fn a_trace_parent_is_read() {
         let parent = TraceParent::parse(GOOD).unwrap();
         assert_eq!(parent.trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(parent.span.to_string(), "00f067aa0ba902b7");
         assert!(parent.sampled);
         assert!(!TraceParent::parse(&GOOD.replace("-01", "-00")).unwrap().sampled);
-        assert!(TraceParent::parse(&GOOD.replace("-01", "-ff")).unwrap().sampled, "other flags are not ours");
+        assert!(TraceParent::parse(&GOOD.replace("-01", "-ff")).unwrap().sampled, "other flags are ignored");
     }
 
     #[test]
-    fn later_versions_are_read_as_far_as_they_are_known() {
+    fn the_known_part_of_later_versions_is_read() {
         assert!(TraceParent::parse(&format!("cc{}", &GOOD[2..])).is_some());
         assert!(TraceParent::parse(&format!("cc{}-what-the-future-holds", &GOOD[2..])).is_some());
         assert!(TraceParent::parse(&format!("cc{}.what", &GOOD[2..])).is_none());
     }
 
     #[test]
-    fn what_is_malformed_is_absent() {
+    fn a_malformed_trace_parent_is_ignored() {
         let upper = GOOD.to_uppercase();
         let zero_trace = GOOD.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32));
         let zero_span = GOOD.replace("00f067aa0ba902b7", &"0".repeat(16));

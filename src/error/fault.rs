@@ -31,14 +31,18 @@ pub enum FaultLocation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     Amount,
+    CreditAmount,
     CurrentPassword,
     Email,
     ExpiresAt,
+    /// A field of the fee at this index, from 0.
+    Fee(usize, FeeField),
     Items,
     /// A field of the item at this index, from 0.
     Item(usize, ItemField),
     Metadata,
     NewPassword,
+    OccurredAt,
     OrderDiscountAmount,
     Password,
     PaymentId,
@@ -54,7 +58,17 @@ pub enum Field {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemField {
     DiscountAmount,
+    ItemId,
+    Quantity,
+    TaxAmount,
     UnitAmount,
+}
+
+/// The fields of a fee that rules can find at fault.
+#[allow(missing_docs, reason = "a field is named here as callers name it")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeeField {
+    TaxAmount,
 }
 
 impl Fault {

@@ -9,7 +9,7 @@ mod top_items;
 
 pub use daily::daily;
 pub use reconcile::reconcile;
-pub use revenue::{RevenueKey, RevenueSort, revenue_by_user};
+pub use revenue::{RevenueExport, RevenueKey, RevenueSort, export_revenue_by_user, revenue_by_user};
 pub use status::status_counts;
 pub use top_items::top_items;
 

@@ -15,16 +15,16 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
+        credit::{CreditFault, RefundRequest, RefundTerms, Return, ReturnedGoods},
         event::EventType,
-        id::{OrderId, TransactionId},
-        money::{MAX_AMOUNT, amount},
-        order::{Order, OrderStatus},
+        id::{ItemId, OrderId, TransactionId},
+        order::{Order, TooMuchPaid},
         outcome::{Outcome, Resource},
         permission::Permission,
         time::Timestamp,
-        transaction::{Kind, Transaction, TransactionStatus},
+        transaction::{Held, Kind, ReturnedItem, Transaction, TransactionStatus},
     },
-    error::{Error, Fault, Field, Result, problem},
+    error::{Error, Fault, Field, ItemField, Result, problem},
     store::{ReadTx, WriteTx, orders, transactions},
 };
 
@@ -35,8 +35,12 @@ pub struct NewTransaction {
     pub kind: Kind,
     /// Pending or succeeded.
     pub status: TransactionStatus,
-    /// Minor units, more than 0.
-    pub amount: i64,
+    /// Minor units. A refund of goods may leave it out: then it is their credit, as far as that can be refunded.
+    pub amount: Option<i64>,
+    /// For a refund: how much less the order owes, in minor units. None means that it is computed.
+    pub credit_amount: Option<i64>,
+    /// For a refund: the goods that came back.
+    pub returns: Vec<NewReturn>,
     /// The company that moves the money, such as `stripe`.
     pub provider: Option<String>,
     /// The provider's identifier of the transaction.
@@ -49,13 +53,24 @@ pub struct NewTransaction {
     pub occurred_at: Option<Timestamp>,
 }
 
+/// Goods that came back with a refund.
+#[derive(Clone, Copy, Debug)]
+pub struct NewReturn {
+    /// The item.
+    pub item_id: ItemId,
+    /// At least 1.
+    pub quantity: i64,
+}
+
 impl NewTransaction {
     /// A transaction that succeeds now, without further details.
     pub(super) fn succeeded(kind: Kind, amount: i64) -> Self {
         Self {
             kind,
             status: TransactionStatus::Succeeded,
-            amount,
+            amount: Some(amount),
+            credit_amount: None,
+            returns: vec![],
             provider: None,
             provider_ref: None,
             payment_id: None,
@@ -65,12 +80,17 @@ impl NewTransaction {
     }
 }
 
-/// How a pending transaction ended.
-#[derive(Clone, Copy, Debug)]
+/// A change of a transaction's status.
+#[derive(Clone, Debug)]
 pub struct Resolution {
     /// Its new status.
     pub status: TransactionStatus,
-    /// When the money moved. None keeps the time that was recorded.
+    /// The amount of a pending payment that succeeds for less, in minor units.
+    pub amount: Option<i64>,
+    /// Replaces the reason.
+    pub reason: Option<String>,
+    /// When the money moved, or when a reversed transaction stops counting. None keeps the time that was recorded; for a
+    /// reversal it means now.
     pub occurred_at: Option<Timestamp>,
 }
 
@@ -85,8 +105,8 @@ const fn permission(kind: Kind) -> Permission {
 /// Records a payment or refund of an order.
 ///
 /// # Errors
-/// `FORBIDDEN`; `NOT_FOUND`; `DUPLICATE_TRANSACTION`; `ORDER_NOT_PLACED`; `ORDER_CANCELLED` for a payment;
-/// `REFUND_EXCEEDS_PAID`; `VALIDATION_FAILED`; those of [`IdempotentRequest::run`].
+/// `FORBIDDEN`; `NOT_FOUND`; `DUPLICATE_TRANSACTION`; `ORDER_NOT_PLACED`; `REFUND_EXCEEDS_PAID`;
+/// `CREDIT_EXCEEDS_TOTAL`; `RETURN_EXCEEDS_QUANTITY`; `VALIDATION_FAILED`; those of [`IdempotentRequest::run`].
 pub async fn record(
     app: &App,
     actor: Actor,
@@ -114,17 +134,21 @@ const fn operation(kind: Kind) -> &'static str {
 pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewTransaction) -> Result<Effect> {
     // Before the other checks: a provider that repeats a message must hear that it is known, whatever the order's status.
     refuse_duplicate(tx, new)?;
-    refuse_status(order, new.kind)?;
-    if new.kind == Kind::Refund {
-        refuse_excess(tx, order, new)?;
+    if order.placed_at.is_none() {
+        return Err(Error::new(&problem::ORDER_NOT_PLACED));
     }
-    book(tx, actor, order, &assemble(tx, order, new), operation(new.kind))
+    let terms = match new.kind {
+        Kind::Payment => RefundTerms { amount: new.amount.unwrap_or_default(), ..RefundTerms::default() },
+        Kind::Refund => refund_terms(tx, order, new)?,
+    };
+    book(tx, actor, order, &assemble(tx, order, new, terms), operation(new.kind))
 }
 
-/// Resolves a pending transaction.
+/// Changes the status of a transaction: resolves a pending one, or reverses one that was recorded by mistake.
 ///
 /// # Errors
-/// `NOT_FOUND`; `FORBIDDEN`; `INVALID_TRANSITION` if it was resolved otherwise; those of [`IdempotentRequest::run`].
+/// `NOT_FOUND`; `FORBIDDEN`; `INVALID_TRANSITION`; `VALIDATION_FAILED`; `REFUND_EXCEEDS_PAID` if refunds still need the
+/// payment; those of [`IdempotentRequest::run`].
 pub async fn resolve(
     app: &App,
     actor: Actor,
@@ -143,28 +167,73 @@ pub async fn resolve(
                     let document = serde_json::to_string(&document).map_err(Error::internal)?;
                     return Ok(Effect::new(Outcome::Unchanged, document));
                 }
-                if before.status != TransactionStatus::Pending {
-                    return Err(already_resolved(&before));
+                let after = resolved(tx, &before, &resolution)?;
+                if after.status == TransactionStatus::Reversed && after.kind == Kind::Payment {
+                    refuse_needed_payment(tx, &order, &before)?;
                 }
-                let after = Transaction {
-                    status: resolution.status,
-                    occurred_at: resolution.occurred_at.unwrap_or(before.occurred_at),
-                    ..before.clone()
-                };
-                transactions::resolve(tx, order.user_id, &after)?;
+                transactions::update(tx, &order, &before, &after)?;
                 audit::record(tx, &actor, "transactions.update", Some(&id), &audited(&order, &after))?;
-                let event = update_order(tx, &actor, &mut order, &after, EventType::updated)?;
+                let event = update_order(tx, &actor, &mut order, Some(&before), &after)?;
                 Ok(Effect::of_event(Outcome::Changed, event))
             })
         })
         .await
 }
 
-fn already_resolved(transaction: &Transaction) -> Error {
+/// The transaction after the change of its status.
+fn resolved(tx: &WriteTx<'_>, before: &Transaction, resolution: &Resolution) -> Result<Transaction> {
+    if !before.status.next().contains(&resolution.status) {
+        return Err(not_allowed(before, resolution.status));
+    }
+    let mut after = Transaction { status: resolution.status, ..before.clone() };
+    if let Some(reason) = &resolution.reason {
+        after.reason = Some(reason.clone());
+    }
+    if let Some(amount) = resolution.amount {
+        after.amount = captured_amount(before, resolution.status, amount)?;
+    }
+    if after.status == TransactionStatus::Reversed {
+        let at = resolution.occurred_at.unwrap_or_else(|| tx.now().max(before.occurred_at));
+        if at < before.occurred_at {
+            let detail = format!("must be {} or later, when the money moved", before.occurred_at);
+            return Err(Error::invalid(vec![Fault::new(Field::OccurredAt, "out_of_range", detail)]));
+        }
+        after.reversed_at = Some(at);
+    } else if let Some(at) = resolution.occurred_at {
+        after.occurred_at = at;
+    }
+    Ok(after)
+}
+
+/// The amount of a pending payment that succeeds for less.
+fn captured_amount(before: &Transaction, status: TransactionStatus, amount: i64) -> Result<i64> {
+    let fault = |code, detail| Err(Error::invalid(vec![Fault::new(Field::Amount, code, detail)]));
+    if (before.kind, status) != (Kind::Payment, TransactionStatus::Succeeded) {
+        return fault("unexpected", "can be sent only when a pending payment succeeds".to_owned());
+    }
+    if amount > before.amount {
+        return fault("too_large", format!("must be at most {}, the amount of the pending payment", before.amount));
+    }
+    Ok(amount)
+}
+
+/// Refuses to reverse a payment whose money was refunded, or is to be refunded.
+fn refuse_needed_payment(tx: &ReadTx<'_>, order: &Order, payment: &Transaction) -> Result<()> {
+    let of_payment = transactions::held_by_payment(tx, payment)?;
+    let most = transactions::held_by_order(tx, order.seq)?.refundable();
+    if most < payment.amount || of_payment.refundable() < payment.amount {
+        return Err(Error::new(&problem::REFUND_EXCEEDS_PAID)
+            .detail("Refunds need the money of this payment. Reverse or void them first."));
+    }
+    Ok(())
+}
+
+fn not_allowed(transaction: &Transaction, status: TransactionStatus) -> Error {
+    let allowed: Vec<_> = transaction.status.next().iter().map(|status| status.name()).collect();
     Error::new(&problem::INVALID_TRANSITION)
-        .detail(format!("A transaction that is {} stays so.", transaction.status))
+        .detail(format!("A transaction that is {} cannot become {status}.", transaction.status))
         .member("current_status", transaction.status.name())
-        .member("allowed_transitions", Vec::<String>::new())
+        .member("allowed_transitions", allowed)
 }
 
 /// The transaction as JSON.
@@ -209,7 +278,8 @@ pub(super) fn refund_on_cancellation(
     reason: Option<String>,
 ) -> Result<()> {
     let new = NewTransaction { reason, ..NewTransaction::succeeded(Kind::Refund, amount) };
-    book(tx, actor, order, &assemble(tx, order, &new), "orders.cancel").map(drop)
+    let terms = refund_terms(tx, order, &new)?;
+    book(tx, actor, order, &assemble(tx, order, &new, terms), "orders.cancel").map(drop)
 }
 
 /// The error for a refund of `amount` when at most `most` can be refunded.
@@ -219,47 +289,111 @@ pub(super) fn exceeds(field: Field, amount: i64, most: i64) -> Error {
         .with_faults(vec![Fault::new(field, "too_large", format!("must be at most {most}"))])
 }
 
-fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
-    let Some(reference) = &new.provider_ref else { return Ok(()) };
-    let recorded = transactions::is_recorded(tx, new.kind, new.provider.as_deref(), reference)?;
-    if recorded { Err(Error::new(&problem::DUPLICATE_TRANSACTION)) } else { Ok(()) }
-}
-
-fn refuse_status(order: &Order, kind: Kind) -> Result<()> {
-    match (order.status, kind) {
-        (OrderStatus::Draft, _) => Err(Error::new(&problem::ORDER_NOT_PLACED)),
-        (OrderStatus::Cancelled, Kind::Payment) => Err(Error::new(&problem::ORDER_CANCELLED)),
-        _ => Ok(()),
-    }
-}
-
-fn refuse_excess(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Result<()> {
-    let mut most = transactions::held_by_order(tx, order.seq)?.refundable();
-    if let Some(id) = new.payment_id {
-        let payment = transactions::by_id(tx, id)?.filter(|payment| {
-            payment.order_id == order.id
-                && payment.kind == Kind::Payment
-                && payment.status == TransactionStatus::Succeeded
-        });
-        let Some(payment) = payment else {
-            let detail = "must be a succeeded payment of this order";
-            return Err(Error::invalid(vec![Fault::new(Field::PaymentId, "unknown", detail)]));
-        };
-        most = most.min(transactions::held_by_payment(tx, &payment)?.refundable());
-    }
-    if new.amount > most {
-        return Err(exceeds(Field::Amount, new.amount, most));
+/// Sets the credits of the pending refunds of an order to 0 when it is cancelled: from then on it owes nothing.
+pub(super) fn drop_pending_credits(tx: &WriteTx<'_>, order: &mut Order) -> Result<()> {
+    for before in transactions::pending_refunds(tx, order.seq)? {
+        let after = before.without_credit();
+        transactions::update(tx, order, &before, &after)?;
+        put(order, Some(&before), &after)?;
     }
     Ok(())
 }
 
-fn assemble(tx: &WriteTx<'_>, order: &Order, new: &NewTransaction) -> Transaction {
+fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
+    let (Some(provider), Some(reference)) = (&new.provider, &new.provider_ref) else { return Ok(()) };
+    match transactions::by_provider_ref(tx, new.kind, provider, reference)? {
+        Some(existing) => Err(Error::new(&problem::DUPLICATE_TRANSACTION)
+            .member("existing_transaction_id", existing.id.to_string())
+            .member("existing_order_id", existing.order_id.to_string())),
+        None => Ok(()),
+    }
+}
+
+/// How much money goes back with a refund, and how much less the order owes.
+fn refund_terms(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Result<RefundTerms> {
+    let returns = returns(order, &new.returns)?;
+    let credits = order.credits(transactions::held_by_order(tx, order.seq)?);
+    let request = RefundRequest { amount: new.amount, credit_amount: new.credit_amount, returns: &returns };
+    let terms = credits.refund(&request).map_err(|faults| refused(&faults, new))?;
+    let mut most = credits.refundable;
+    if let Some(id) = new.payment_id {
+        most = most.min(payment_of(tx, order, id)?.refundable());
+    }
+    if terms.amount > most {
+        return Err(exceeds(Field::Amount, terms.amount, most));
+    }
+    Ok(terms)
+}
+
+/// The goods that came back, by the position of their items.
+fn returns(order: &Order, returns: &[NewReturn]) -> Result<Vec<Return>> {
+    let (mut found, mut faults) = (Vec::with_capacity(returns.len()), vec![]);
+    for (index, part) in returns.iter().enumerate() {
+        match order.items.iter().position(|item| item.id == part.item_id) {
+            Some(line) => found.push(Return { line, quantity: part.quantity }),
+            None => {
+                let field = Field::Item(index, ItemField::ItemId);
+                faults.push(Fault::new(field, "unknown", "must be the id of an item of this order"));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(found) } else { Err(Error::invalid(faults)) }
+}
+
+/// The error for a refund that cannot be credited.
+fn refused(faults: &[CreditFault], new: &NewTransaction) -> Error {
+    let fault = |fault: &CreditFault| match *fault {
+        CreditFault::ReturnExceedsQuantity { index, most } => {
+            let detail = format!("must be at most {most}: no more is left to return");
+            Fault::new(Field::Item(index, ItemField::Quantity), "too_large", detail)
+        }
+        CreditFault::CreditExceedsTotal { most } => {
+            let field = if new.credit_amount.is_some() { Field::CreditAmount } else { Field::Items };
+            Fault::new(field, "too_large", format!("the credit must be at most {most}"))
+        }
+        CreditFault::AmountRequired => Fault::new(Field::Amount, "required", "must be sent unless items are"),
+        CreditFault::NothingGoesBack => {
+            Fault::new(Field::Amount, "too_small", "must be more than 0 unless the refund credits something")
+        }
+    };
+    let problem = match faults[0] {
+        CreditFault::ReturnExceedsQuantity { .. } => &problem::RETURN_EXCEEDS_QUANTITY,
+        CreditFault::CreditExceedsTotal { .. } => &problem::CREDIT_EXCEEDS_TOTAL,
+        CreditFault::AmountRequired | CreditFault::NothingGoesBack => &problem::VALIDATION_FAILED,
+    };
+    Error::new(problem).with_faults(faults.iter().map(fault).collect())
+}
+
+/// The sums over a succeeded payment of `order` and its refunds.
+fn payment_of(tx: &ReadTx<'_>, order: &Order, id: TransactionId) -> Result<Held> {
+    let payment = transactions::by_id(tx, id)?.filter(|payment| {
+        payment.order_id == order.id && payment.kind == Kind::Payment && payment.status == TransactionStatus::Succeeded
+    });
+    match payment {
+        Some(payment) => transactions::held_by_payment(tx, &payment),
+        None => {
+            let detail = "must be a succeeded payment of this order";
+            Err(Error::invalid(vec![Fault::new(Field::PaymentId, "unknown", detail)]))
+        }
+    }
+}
+
+fn assemble(tx: &WriteTx<'_>, order: &Order, new: &NewTransaction, terms: RefundTerms) -> Transaction {
+    let returned = |part: &ReturnedGoods| ReturnedItem {
+        item_id: order.items[part.line].id,
+        quantity: part.quantity,
+        credit_amount: part.credit_amount,
+        credit_tax_amount: part.credit_tax_amount,
+    };
     Transaction {
         id: tx.new_id(),
         order_id: order.id,
+        order_number: order.number,
         kind: new.kind,
         status: new.status,
-        amount: new.amount,
+        amount: terms.amount,
+        items: terms.returns.iter().map(returned).collect(),
+        credit_taxes: terms.taxes,
         currency: order.currency,
         provider: new.provider.clone(),
         provider_ref: new.provider_ref.clone(),
@@ -267,6 +401,7 @@ fn assemble(tx: &WriteTx<'_>, order: &Order, new: &NewTransaction) -> Transactio
         reason: new.reason.clone(),
         occurred_at: new.occurred_at.unwrap_or_else(|| tx.now()),
         recorded_at: tx.now(),
+        reversed_at: None,
     }
 }
 
@@ -278,9 +413,9 @@ fn book(
     transaction: &Transaction,
     action: &'static str,
 ) -> Result<Effect> {
-    transactions::insert(tx, order.seq, order.user_id, transaction)?;
+    transactions::insert(tx, order, transaction)?;
     audit::record(tx, actor, action, Some(&transaction.id), &audited(order, transaction))?;
-    let event = update_order(tx, actor, order, transaction, EventType::recorded)?;
+    let event = update_order(tx, actor, order, None, transaction)?;
     Ok(Effect::of_event(Outcome::Created(Resource::Transaction(transaction.id)), event))
 }
 
@@ -288,37 +423,30 @@ fn book(
 fn audited(order: &Order, transaction: &Transaction) -> serde_json::Value {
     serde_json::json!({
         "order_id": order.id.to_string(), "kind": transaction.kind.name(), "status": transaction.status.name(),
-        "amount": transaction.amount, "currency": transaction.currency.to_string(),
+        "amount": transaction.amount, "credit_amount": transaction.credit_amount(), "currency": transaction.currency.to_string(),
     })
 }
 
-/// Adds `transaction` to the sums of `order`, stores the order and records the event.
+/// Takes a transaction over into the sums of `order`, stores the order and records the event.
 fn update_order(
     tx: &WriteTx<'_>,
     actor: &Actor,
     order: &mut Order,
-    transaction: &Transaction,
-    event: impl FnOnce(Kind) -> EventType,
+    before: Option<&Transaction>,
+    after: &Transaction,
 ) -> Result<Recorded> {
-    let before = order.clone();
-    if transaction.status == TransactionStatus::Succeeded {
-        match transaction.kind {
-            Kind::Payment => order.paid_amount = add_payment(order.paid_amount, transaction.amount)?,
-            Kind::Refund => order.refunded_amount += transaction.amount,
-        }
-        order.update_payment_status();
-    }
+    let order_before = order.clone();
+    put(order, before, after)?;
     order.version += 1;
     order.updated_at = tx.now();
-    orders::update(tx, &before, order)?;
-    let document = TransactionView::with_order(transaction, order);
-    history::record(tx, actor, event(transaction.kind), order, &document)
+    orders::update(tx, &order_before, order)?;
+    let event = if before.is_some() { EventType::updated(after.kind) } else { EventType::recorded(after.kind) };
+    let document = TransactionView::with_order(after, order);
+    history::record(tx, actor, event, order, &document)
 }
 
-/// The sum of payments, which like every amount is at most [`MAX_AMOUNT`].
-fn add_payment(paid: i64, payment: i64) -> Result<i64> {
-    amount(i128::from(paid) + i128::from(payment)).ok_or_else(|| {
-        let most = MAX_AMOUNT - paid;
+fn put(order: &mut Order, before: Option<&Transaction>, after: &Transaction) -> Result<()> {
+    order.put_transaction(before, after).map_err(|TooMuchPaid(most)| {
         Error::invalid(vec![Fault::new(Field::Amount, "too_large", format!("must be at most {most}"))])
     })
 }

@@ -1,4 +1,4 @@
-//! What leaves the service: documents as clients see them, each field listed, with the schema that describes it.
+//! The JSON documents that clients see. Each lists its fields and describes itself by a schema, from which OpenAPI is made.
 
 mod access;
 mod analytics;
@@ -17,7 +17,7 @@ pub use analytics::{
 pub use as_text::AsText;
 pub use audit::AuditView;
 pub use event::EventView;
-pub use order::OrderView;
+pub use order::{OrderView, TaxView};
 pub use transaction::TransactionView;
 pub use user::UserView;
 pub use webhook::{AttemptView, DeliveryView, NewWebhookView, ReplayView, WebhookView};

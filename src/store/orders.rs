@@ -38,24 +38,28 @@ pub fn next_number(tx: &WriteTx<'_>) -> i64 {
     })
 }
 
-/// Inserts an order with its items and adds it to the rollups.
+/// Inserts an order with its items and taxes and adds it to the rollups.
 ///
 /// # Errors
 /// `DUPLICATE_EXTERNAL_REF` if another order has its reference.
 pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     columns::insert(tx, order).map_err(duplicate_reference)?;
-    row::insert_items(tx, order)?;
+    row::insert_parts(tx, order)?;
     count_order(tx, order, 1);
     count_items(tx, order, 1);
     Ok(())
 }
 
-/// Replaces `before` by `after`, without the items, and adds the difference to the rollups.
+/// Replaces `before` by `after`, and adds the difference to the rollups.
 ///
 /// # Errors
 /// `DUPLICATE_EXTERNAL_REF` if another order has its reference.
 pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
     columns::update(tx, after).map_err(duplicate_reference)?;
+    if (&before.items, &before.taxes) != (&after.items, &after.taxes) {
+        row::delete_parts(tx, after.seq)?;
+        row::insert_parts(tx, after)?;
+    }
     count_order(tx, before, -1);
     count_order(tx, after, 1);
     if before.items != after.items || rollup::sells(before) != rollup::sells(after) {
@@ -63,12 +67,6 @@ pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
         count_items(tx, after, 1);
     }
     Ok(())
-}
-
-/// Replaces the items of an order by its current ones.
-pub fn replace_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
-    tx.execute("DELETE FROM order_items WHERE order_seq = ?1", [order.seq])?;
-    row::insert_items(tx, order)
 }
 
 fn duplicate_reference(e: rusqlite::Error) -> Error {
@@ -110,13 +108,13 @@ pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Order
     let sql = concat!(columns::select!(), " WHERE seq > ?1 ORDER BY seq LIMIT ?2");
     let mut found = tx.rows(sql, (seq, sql_int(limit)), columns::read)?;
     for order in &mut found {
-        order.items = row::items(tx, order.seq)?;
+        row::read_parts(tx, order)?;
     }
     Ok(found)
 }
 
 fn one(tx: &ReadTx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Option<Order>> {
     let Some(mut order) = tx.row(sql, params, columns::read)? else { return Ok(None) };
-    order.items = row::items(tx, order.seq)?;
+    row::read_parts(tx, &mut order)?;
     Ok(Some(order))
 }

@@ -4,6 +4,7 @@
 //! added to the sums in `rollups`. A report adds the sums of the buckets in its range and the entries of the log that
 //! are not folded yet. What an order or a payment counts for is decided in `domain::rollup`, not here.
 
+mod cache;
 mod changes;
 mod codec;
 mod dimension;
@@ -11,12 +12,12 @@ mod log;
 mod ranking;
 mod totals;
 
+pub(super) use cache::Rankings;
 pub(super) use changes::{Changes, Length};
 pub(super) use codec::{EntryKey, Part};
 pub use codec::{Rollup, Values};
 pub use dimension::{UserLabel, sku, statuses, user_label};
 pub(super) use log::RollupLog;
-pub(super) use ranking::Rankings;
 pub use ranking::{Ranking, RankingQuery};
 pub use totals::{Totals, TotalsQuery};
 

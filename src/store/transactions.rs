@@ -1,5 +1,7 @@
 //! Payments and refunds, and sums of their amounts.
 
+pub(super) mod credits;
+
 use super::{
     ReadTx, WriteTx,
     sql::{Columns, IdBlob, sql_int},
@@ -7,16 +9,18 @@ use super::{
 use crate::{
     domain::{
         id::{TransactionId, UserId},
+        order::Order,
         rollup::of_transaction,
+        time::Timestamp,
         transaction::{Held, Kind, Transaction, TransactionStatus},
     },
     error::Result,
 };
 use rusqlite::{Row, named_params};
 
-const COLUMNS: &str = "t.id, o.id, t.kind, t.status, t.amount, o.currency, t.provider, t.provider_ref,
-    (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.reason, t.occurred_at, t.recorded_at
-    FROM transactions t JOIN orders o ON o.seq = t.order_seq";
+const COLUMNS: &str = "t.id, o.id, o.number, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
+    t.provider_ref, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.reason, t.occurred_at, t.recorded_at,
+    t.reversed_at FROM transactions t JOIN orders o ON o.seq = t.order_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Transaction> {
     read_from(&mut Columns::of(row))
@@ -26,9 +30,12 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
     Ok(Transaction {
         id: columns.id()?,
         order_id: columns.id()?,
+        order_number: columns.take()?,
         kind: columns.parsed(Kind::parse)?,
         status: columns.parsed(TransactionStatus::parse)?,
         amount: columns.take()?,
+        credit_taxes: columns.parsed(credits::parse_taxes)?,
+        items: columns.parsed_or_none(credits::parse_items)?.unwrap_or_default(),
         currency: columns.currency()?,
         provider: columns.take()?,
         provider_ref: columns.take()?,
@@ -36,53 +43,78 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
         reason: columns.take()?,
         occurred_at: columns.instant()?,
         recorded_at: columns.instant()?,
+        reversed_at: columns.instant_or_none()?,
     })
 }
 
-/// Whether a transaction of this kind with this reference of this provider is recorded.
-pub fn is_recorded(tx: &ReadTx<'_>, kind: Kind, provider: Option<&str>, provider_ref: &str) -> Result<bool> {
-    let sql = "SELECT 1 FROM transactions WHERE provider_ref = ?1 AND coalesce(provider, '') = ?2 AND kind = ?3";
-    let found = tx.row(sql, (provider_ref, provider.unwrap_or_default(), kind.name()), |_| Ok(()))?;
-    Ok(found.is_some())
+/// The transaction of this kind with this reference of this provider that is pending or succeeded.
+pub fn by_provider_ref(tx: &ReadTx<'_>, kind: Kind, provider: &str, provider_ref: &str) -> Result<Option<Transaction>> {
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE t.provider_ref = ?1 AND t.provider = ?2 AND t.kind = ?3
+           AND (t.status = 'pending' OR t.status = 'succeeded')"
+    );
+    tx.row(&sql, (provider_ref, provider, kind.name()), read)
 }
 
-/// Inserts a transaction of the order in row `order_seq`, which belongs to `user_id`, and adds it to the rollups. The
-/// caller has checked that the provider's reference is not recorded yet.
-pub fn insert(tx: &WriteTx<'_>, order_seq: i64, user_id: Option<UserId>, transaction: &Transaction) -> Result<()> {
+/// Inserts a transaction of `order` and adds it to the rollups. The caller has checked that the provider's reference is
+/// not recorded yet.
+pub fn insert(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction) -> Result<()> {
     let seq = tx.with_counters(|counters| {
         counters.transaction += 1;
         counters.transaction
     });
     tx.execute(
-        "INSERT INTO transactions (seq, id, order_seq, kind, status, amount, provider, provider_ref, payment_seq,
-           reason, occurred_at, recorded_at)
-         VALUES (:seq, :id, :order_seq, :kind, :status, :amount, :provider, :provider_ref,
-           (SELECT seq FROM transactions WHERE id = :payment_id), :reason, :occurred_at, :recorded_at)",
+        "INSERT INTO transactions (seq, id, order_seq, kind, status, amount, credit_amount, credit_tax_amount, credit_taxes,
+           items, provider, provider_ref, payment_seq, reason, occurred_at, recorded_at, reversed_at)
+         VALUES (:seq, :id, :order_seq, :kind, :status, :amount, :credit_amount, :credit_tax_amount, :credit_taxes,
+           :items, :provider, :provider_ref, (SELECT seq FROM transactions WHERE id = :payment_id), :reason, :occurred_at,
+           :recorded_at, :reversed_at)",
         named_params! {
-            ":seq": seq, ":id": IdBlob(transaction.id), ":order_seq": order_seq, ":kind": transaction.kind.name(),
-            ":status": transaction.status.name(), ":amount": transaction.amount, ":provider": transaction.provider,
-            ":provider_ref": transaction.provider_ref, ":payment_id": transaction.payment_id.map(IdBlob),
-            ":reason": transaction.reason, ":occurred_at": transaction.occurred_at.millis(),
-            ":recorded_at": transaction.recorded_at.millis(),
+            ":seq": seq, ":id": IdBlob(transaction.id), ":order_seq": order.seq, ":kind": transaction.kind.name(),
+            ":status": transaction.status.name(), ":amount": transaction.amount,
+            ":credit_amount": transaction.credit_amount(), ":credit_tax_amount": transaction.credit_tax_amount(),
+            ":credit_taxes": credits::taxes(&transaction.credit_taxes), ":items": credits::items(&transaction.items),
+            ":provider": transaction.provider, ":provider_ref": transaction.provider_ref,
+            ":payment_id": transaction.payment_id.map(IdBlob), ":reason": transaction.reason,
+            ":occurred_at": transaction.occurred_at.millis(), ":recorded_at": transaction.recorded_at.millis(),
+            ":reversed_at": transaction.reversed_at.map(Timestamp::millis),
         },
     )?;
-    count(tx, transaction, user_id);
+    count(tx, transaction, order.user_id, 1);
     Ok(())
 }
 
-/// Updates a pending transaction that was resolved, and adds it to the rollups.
-pub fn resolve(tx: &WriteTx<'_>, user_id: Option<UserId>, transaction: &Transaction) -> Result<()> {
+/// Replaces a transaction of `order` by its new state, in the rollups too.
+pub fn update(tx: &WriteTx<'_>, order: &Order, before: &Transaction, after: &Transaction) -> Result<()> {
     tx.execute(
-        "UPDATE transactions SET status = ?2, occurred_at = ?3 WHERE id = ?1",
-        (IdBlob(transaction.id), transaction.status.name(), transaction.occurred_at.millis()),
+        "UPDATE transactions SET status = :status, amount = :amount, credit_amount = :credit_amount,
+           credit_tax_amount = :credit_tax_amount, credit_taxes = :credit_taxes, items = :items, reason = :reason,
+           occurred_at = :occurred_at, reversed_at = :reversed_at WHERE id = :id",
+        named_params! {
+            ":id": IdBlob(after.id), ":status": after.status.name(), ":amount": after.amount,
+            ":credit_amount": after.credit_amount(), ":credit_tax_amount": after.credit_tax_amount(),
+            ":credit_taxes": credits::taxes(&after.credit_taxes), ":items": credits::items(&after.items),
+            ":reason": after.reason, ":occurred_at": after.occurred_at.millis(),
+            ":reversed_at": after.reversed_at.map(Timestamp::millis),
+        },
     )?;
-    count(tx, transaction, user_id);
+    count(tx, before, order.user_id, -1);
+    count(tx, after, order.user_id, 1);
     Ok(())
 }
 
-fn count(tx: &WriteTx<'_>, transaction: &Transaction, user_id: Option<UserId>) {
-    if let Some(sale) = of_transaction(transaction, user_id) {
-        tx.count_sale(sale, 1);
+/// Moves the transactions of an order in the rollups from its former user to the present one.
+pub fn move_to_user(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
+    for (_, transaction) in of_order(tx, after.seq, i64::MAX, usize::MAX)? {
+        count(tx, &transaction, before.user_id, -1);
+        count(tx, &transaction, after.user_id, 1);
+    }
+    Ok(())
+}
+
+fn count(tx: &WriteTx<'_>, transaction: &Transaction, user_id: Option<UserId>, times: i64) {
+    for sale in of_transaction(transaction, user_id) {
+        tx.count_sale(sale, times);
     }
 }
 
@@ -115,6 +147,14 @@ pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Trans
         let (seq, user_id) = (columns.take()?, columns.id_or_none()?);
         Ok(TransactionRow { seq, user_id, transaction: read_from(&mut columns)? })
     })
+}
+
+/// The pending refunds of an order.
+pub fn pending_refunds(tx: &ReadTx<'_>, order_seq: i64) -> Result<Vec<Transaction>> {
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE t.order_seq = ?1 AND t.kind = 'refund' AND t.status = 'pending' ORDER BY t.seq"
+    );
+    tx.rows(&sql, [order_seq], read)
 }
 
 /// The number of transactions of an order.

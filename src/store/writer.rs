@@ -49,7 +49,7 @@ impl Writer {
                 last.record = %counters.time,
                 "the clock is behind the last record: time continues from {}", counters.time
             );
-            options.clock.go_on_from(counters.time);
+            options.clock.continue_from(counters.time);
         }
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let (fail, failed) = watch::channel(false);

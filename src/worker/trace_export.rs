@@ -80,6 +80,6 @@ pub(super) async fn run(export: Arc<Mutex<Export>>, stop: Stop) {
     while ticks.next().await {
         export.send_all().await;
     }
-    // Requests have ended by now, so these are the last spans.
+    // The database is closed by now, so these are the last spans.
     export.send_all().await;
 }

@@ -1,9 +1,9 @@
-//! Who is turned away before any work is done: while the service stops, and when it has too much to do.
+//! Requests that are refused before any work is done: during shutdown and under overload.
 
 use crate::support::{Service, order_of};
 
 #[tokio::test]
-async fn a_service_that_stops_takes_nothing_new_and_says_so() {
+async fn a_stopping_service_refuses_new_requests() {
     let service = Service::start().await;
     let staff = service.staff().await;
     service.app().drain();
@@ -17,7 +17,7 @@ async fn a_service_that_stops_takes_nothing_new_and_says_so() {
 }
 
 #[tokio::test]
-async fn who_cannot_be_served_in_time_is_told_so_without_any_work() {
+async fn a_request_that_gets_no_permit_in_time_is_refused_and_can_be_retried() {
     let service = Service::start().await;
     let (staff, app) = (service.staff().await, service.app());
     let all = app

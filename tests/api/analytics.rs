@@ -1,4 +1,4 @@
-//! Figures, against numbers computed by hand.
+//! Reports, compared with numbers computed by hand.
 
 mod exact;
 mod forms;
@@ -6,13 +6,13 @@ mod forms;
 use crate::support::{Client, Service, order_of, with};
 use serde_json::{Value, json};
 
-/// Three days of trade: every figure below is computed from this by hand.
+/// Three days of trade. Every expected number below is computed from them by hand.
 ///
 /// | day | what |
 /// |---|---|
-/// | 16 June | ada places A: 1000 EUR + tax 100; pays all of it; staff place B: 500 EUR for nobody; staff place J: 3000 JPY |
+/// | 16 June | ada places A: 1000 EUR + tax 100; pays all of it; staff place B: 500 EUR; staff place J: 3000 JPY |
 /// | 17 June | ada places C: 2001 EUR; pays 1500 |
-/// | 18 June | A: 400 refunded; C cancelled, nothing refunded; a draft, which is in no figure |
+/// | 18 June | A: 400 refunded; C cancelled, nothing refunded; a draft, which no report includes |
 async fn three_days() -> (Service, Client) {
     let service = Service::start().await;
     let (ada, staff, manager) = (service.customer().await, service.staff().await, service.manager().await);
@@ -35,7 +35,7 @@ async fn three_days() -> (Service, Client) {
     (service, analyst)
 }
 
-/// Every figure of a daily row.
+/// The numbers of a daily row.
 const FIGURES: [&str; 8] = [
     "orders_placed",
     "orders_cancelled",
@@ -61,7 +61,7 @@ fn rows(rows: &[(&str, [i64; 8])]) -> Vec<(String, [i64; 8])> {
 }
 
 #[tokio::test]
-async fn days_by_the_money_that_moved() {
+async fn the_daily_summary_on_the_cash_basis() {
     let (_service, analyst) = three_days().await;
     let expected = [
         ("2026-06-15 EUR", [0, 0, 0, 0, 0, 0, 0, 0]),
@@ -78,7 +78,7 @@ async fn days_by_the_money_that_moved() {
 }
 
 #[tokio::test]
-async fn days_by_the_orders_that_were_placed() {
+async fn the_daily_summary_on_the_booked_basis() {
     let (_service, analyst) = three_days().await;
     let found = daily(&analyst, "from=2026-06-16&to=2026-06-18&basis=booked&currency=EUR").await;
     let expected = [
@@ -89,7 +89,7 @@ async fn days_by_the_orders_that_were_placed() {
     assert_eq!(found, rows(&expected));
     let other = daily(&analyst, "from=2026-06-18&to=2026-06-18&basis=booked&currency=KWD").await;
     assert_eq!(other, rows(&[("2026-06-18 KWD", [0; 8])]));
-    assert!(daily(&analyst, "from=2026-06-01&to=2026-06-02").await.is_empty(), "no currency has a figure there");
+    assert!(daily(&analyst, "from=2026-06-01&to=2026-06-02").await.is_empty(), "no currency has data on these days");
 }
 
 #[tokio::test]
@@ -117,20 +117,20 @@ async fn a_refund_today_changes_no_earlier_day() {
 }
 
 #[tokio::test]
-async fn money_counts_when_it_moved_however_late_that_is_told() {
+async fn money_counts_on_the_day_it_moved_even_if_recorded_later() {
     let (service, analyst) = three_days().await;
     let manager = service.manager().await;
     let order = manager.get("/v1/orders/number/2").await.ok().id();
     let body = json!({"amount": 500, "status": "pending", "occurred_at": "2026-06-10T08:00:00Z"});
     let pending = manager.pays(&order, body).await.created().id();
-    assert!(daily(&analyst, "from=2026-06-10&to=2026-06-10").await.is_empty(), "pending money is in no figure");
+    assert!(daily(&analyst, "from=2026-06-10&to=2026-06-10").await.is_empty(), "pending money does not count");
     manager.patch(&format!("/v1/transactions/{pending}"), json!({"status": "succeeded"})).await.ok();
     let found = daily(&analyst, "from=2026-06-10&to=2026-06-10").await;
     assert_eq!(found, rows(&[("2026-06-10 EUR", [0, 0, 500, 0, 0, 500, 0, 0])]));
 }
 
 #[tokio::test]
-async fn a_change_to_an_order_shows_on_the_day_it_was_placed() {
+async fn a_changed_order_counts_on_the_day_it_was_placed() {
     let (service, analyst) = three_days().await;
     let staff = service.staff().await;
     let order = staff.get("/v1/orders/number/2").await.ok().id();
@@ -141,7 +141,7 @@ async fn a_change_to_an_order_shows_on_the_day_it_was_placed() {
 }
 
 #[tokio::test]
-async fn an_order_is_in_the_figures_as_soon_as_it_is_answered_and_after_a_restart() {
+async fn an_answered_order_is_in_the_reports_at_once_and_after_a_restart() {
     let service = Service::start().await;
     let (staff, analyst) = (service.staff().await, service.analyst().await);
     for placed in 1..=20 {
@@ -154,7 +154,7 @@ async fn an_order_is_in_the_figures_as_soon_as_it_is_answered_and_after_a_restar
 }
 
 #[tokio::test]
-async fn revenue_by_user_adds_up_each_currency_alone() {
+async fn revenue_by_user_keeps_currencies_apart() {
     let (service, analyst) = three_days().await;
     let (ada, staff) = (service.customer().await, service.staff().await);
     let revenue = async |query: &str| {
@@ -187,7 +187,7 @@ async fn revenue_by_user_adds_up_each_currency_alone() {
 }
 
 #[tokio::test]
-async fn status_counts_show_where_orders_stand_now() {
+async fn status_counts_show_current_statuses() {
     let (_service, analyst) = three_days().await;
     let report = analyst.get("/v1/analytics/status-counts?from=2026-06-16&to=2026-06-18").await.ok();
     let row = |status: &str, payment_status: &str, currency: &str, orders: i64, total: i64| {
@@ -210,7 +210,7 @@ async fn status_counts_show_where_orders_stand_now() {
 }
 
 #[tokio::test]
-async fn every_report_says_what_it_shows() {
+async fn every_report_states_its_period_and_basis() {
     let (_service, analyst) = three_days().await;
     let report = analyst.get("/v1/analytics/daily?from=2026-06-16&to=2026-06-17&basis=booked").await.ok();
     let mut head = report.json().clone();
@@ -226,7 +226,7 @@ async fn every_report_says_what_it_shows() {
 }
 
 #[tokio::test]
-async fn top_items_are_what_was_sold_and_not_cancelled() {
+async fn top_items_leave_out_cancelled_orders_and_drafts() {
     let (service, analyst) = three_days().await;
     let top = async |query: &str| {
         let report = analyst.get(&format!("/v1/analytics/top-items?{query}")).await.ok();
@@ -242,7 +242,7 @@ async fn top_items_are_what_was_sold_and_not_cancelled() {
     assert_eq!(top("from=2026-06-16&to=2026-06-18").await, json!([yen, tea, cup]));
     assert_eq!(top("from=2026-06-16&to=2026-06-18&currency=EUR&limit=1").await, json!([tea]));
     assert_eq!(top("from=2026-06-17&to=2026-06-18").await, json!([]), "cancelled orders and drafts are left out");
-    // Half past five in Kathmandu is a quarter to midnight the day before in UTC.
+    // Midnight in Kathmandu is a quarter past six in the evening of the day before in UTC.
     assert_eq!(top("from=2026-06-17&to=2026-06-17&tz=Asia/Kathmandu").await, json!([yen]));
     let staff = service.staff().await;
     let mut again = order_of(&[("cup", 2, 500), ("cup", 1, 400)]);
@@ -259,7 +259,7 @@ async fn top_items_are_what_was_sold_and_not_cancelled() {
 }
 
 #[tokio::test]
-async fn revenue_is_counted_and_orders_of_nobody_are_one_row() {
+async fn revenue_can_be_counted_and_orders_without_user_are_one_row() {
     let service = Service::start().await;
     let (admin, analyst) = (service.admin().await, service.analyst().await);
     let body = json!({"name": "shop", "permissions": ["orders:create"]});
@@ -278,7 +278,7 @@ async fn revenue_is_counted_and_orders_of_nobody_are_one_row() {
 }
 
 #[tokio::test]
-async fn bad_questions_are_refused() {
+async fn invalid_parameters_are_refused() {
     let service = Service::start().await;
     let analyst = service.analyst().await;
     for (query, place, code) in [

@@ -1,4 +1,4 @@
-//! Whose address counts: the peer's, unless it is a proxy that is trusted.
+//! The client address is that of the peer, unless the peer is a trusted proxy.
 
 use crate::support::{PASSWORD, Service};
 use serde_json::json;
@@ -15,20 +15,20 @@ async fn address_of_session(service: &Service, peer: &str, forwarded: &str) -> S
 }
 
 #[tokio::test]
-async fn nobody_is_believed_by_default() {
+async fn no_proxy_is_trusted_by_default() {
     let service = Service::start().await;
     assert_eq!(address_of_session(&service, "203.0.113.9", "198.51.100.7").await, "203.0.113.9");
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_is_believed_and_nobody_before_it() {
+async fn a_trusted_proxy_sets_the_address_and_earlier_entries_do_not() {
     let service = Service::with(&[("server.trusted_proxies", "10.0.0.0/8")]).await;
     assert_eq!(address_of_session(&service, "10.0.0.1", "192.0.2.66, 198.51.100.7").await, "198.51.100.7");
     assert_eq!(address_of_session(&service, "203.0.113.9", "198.51.100.7").await, "203.0.113.9");
 }
 
 #[tokio::test]
-async fn failed_log_ins_are_counted_by_client_and_not_by_proxy() {
+async fn failed_log_ins_count_against_the_client_and_not_the_proxy() {
     let service = Service::with(&[("server.trusted_proxies", "10.0.0.0/8"), ("limits.login_per_minute", "2")]).await;
     service.admin().await;
     let attempt = |i: u8, client: &str| {
@@ -40,6 +40,6 @@ async fn failed_log_ins_are_counted_by_client_and_not_by_proxy() {
     }
     attempt(2, "198.51.100.7").await.status(429).problem("rate_limited");
     attempt(3, "198.51.100.8").await.status(401);
-    // What a client writes into the header itself does not help it.
+    // Entries that the client adds to the header itself have no effect.
     attempt(4, "198.51.100.9, 198.51.100.7").await.status(429);
 }

@@ -1,4 +1,4 @@
-//! Pages of other origins: closed by default, open to those that are configured.
+//! Cross-origin requests: refused by default, allowed for the configured origins.
 
 use crate::support::{Answer, Client, Service};
 use axum::http::Method;
@@ -10,12 +10,12 @@ async fn preflight(client: &Client, origin: &str) -> Answer {
     call.header("access-control-request-method", "POST").header("access-control-request-headers", "authorization").await
 }
 
-async fn open_to_the_shop() -> Service {
+async fn service_with_shop_origin() -> Service {
     Service::with(&[("server.cors_origins", "https://shop.example,http://localhost:3000")]).await
 }
 
 #[tokio::test]
-async fn nobody_is_let_in_by_default() {
+async fn no_origin_is_allowed_by_default() {
     let service = Service::start().await;
     let answer = preflight(&service.anonymous(), SHOP).await.status(405);
     assert!(answer.header_names().all(|name| !name.starts_with("access-control-")), "{answer}");
@@ -24,8 +24,8 @@ async fn nobody_is_let_in_by_default() {
 }
 
 #[tokio::test]
-async fn a_configured_origin_may_ask_send_and_read() {
-    let service = open_to_the_shop().await;
+async fn a_configured_origin_may_send_requests_and_read_responses() {
+    let service = service_with_shop_origin().await;
     let answer = preflight(&service.anonymous(), SHOP).await.status(204);
     assert_eq!(answer.header("access-control-allow-origin"), SHOP);
     assert!(answer.header("access-control-allow-methods").contains("PATCH"), "{answer}");
@@ -45,8 +45,8 @@ async fn a_configured_origin_may_ask_send_and_read() {
 }
 
 #[tokio::test]
-async fn any_other_origin_is_not() {
-    let service = open_to_the_shop().await;
+async fn other_origins_are_not_allowed() {
+    let service = service_with_shop_origin().await;
     let staff = service.staff().await;
     for origin in ["https://shop.example.evil", "http://shop.example", "https://shop.example:8443", "null", "*", ""] {
         let asked = preflight(&staff, origin).await.status(405);

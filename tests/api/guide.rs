@@ -1,5 +1,5 @@
-//! What the guide states about the code is held to the code: rules, problems, indexes, and the names of files and
-//! tests. The reference of the configuration is written by `BLESS=1 cargo test --test api guide`.
+//! Statements of the guide about the code are checked against the code: rules, problems, indexes, and the names of files
+//! and tests. `BLESS=1 cargo test --test api guide` writes the configuration reference.
 
 use orderd::{
     auth::policy,
@@ -20,9 +20,9 @@ const ARCHITECTURE: &str = include_str!("../../assets/guide/01-architecture.md")
 const ORDERS: &str = include_str!("../../assets/guide/06-orders.md");
 const ACCESS: &str = include_str!("../../assets/guide/07-access.md");
 
-/// The numbered sentences under this head.
+/// The numbered sentences under this heading.
 fn numbered(text: &str, head: &str) -> Vec<String> {
-    let (_, after) = text.split_once(head).unwrap_or_else(|| panic!("there is no {head}"));
+    let (_, after) = text.split_once(head).unwrap_or_else(|| panic!("no heading {head}"));
     let mut sentences: Vec<String> = vec![];
     for line in after.lines().map(|line| line.trim_start_matches("//! ").trim_end()) {
         if line.starts_with(&format!("{}. ", sentences.len() + 1)) {
@@ -44,7 +44,7 @@ fn the_invariants_equal_those_of_the_source() {
     assert_eq!((written.len(), written), (10, numbered(&source, "# The invariants")));
 }
 
-/// The rows of the table under this head.
+/// The rows of the table with this header row.
 fn table<'a>(chapter: &'a str, head: &str) -> Vec<&'a str> {
     let (_, after) = chapter.split_once(head).unwrap_or_else(|| panic!("the guide has no table {head}"));
     after.lines().skip(2).take_while(|line| line.starts_with('|')).collect()
@@ -100,8 +100,8 @@ fn the_permissions_of_the_roles_match_the_guide() {
 
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/guide/04-configuration.md");
 
-/// The chapter's section about every key, generated from the code.
-fn reference_in_words() -> String {
+/// The configuration reference, generated from the code.
+fn generated_reference() -> String {
     let row = |key: &Key| {
         let Key { name, variable, takes, default, meaning } = key;
         format!("| `{name}`, `{variable}` | {takes} | `{default}` | {meaning} |\n")
@@ -119,7 +119,7 @@ fn the_configuration_matches_the_guide() {
     let chapter = fs::read_to_string(CONFIGURATION).unwrap();
     let (before, rest) = chapter.split_once("## Every key\n\n").unwrap();
     let (written, after) = rest.split_at(rest.find("\n## ").unwrap() + 1);
-    let expected = reference_in_words();
+    let expected = generated_reference();
     if std::env::var_os("BLESS").is_some() {
         fs::write(CONFIGURATION, format!("{before}## Every key\n\n{expected}{after}")).unwrap();
     } else {
@@ -130,7 +130,7 @@ fn the_configuration_matches_the_guide() {
     }
 }
 
-/// The manual and the README: each file and its text.
+/// The chapters and the README: each file and its text.
 fn texts() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let chapters = fs::read_dir(root.join("assets/guide")).unwrap().map(|entry| entry.unwrap().path());
@@ -175,13 +175,13 @@ fn named_files_and_tests_exist() {
                 continue;
             }
             named += 1;
-            let is_there = match test {
+            let exists = match test {
                 None => root.join(file).exists(),
                 Some(test) => {
                     fs::read_to_string(root.join(file)).is_ok_and(|code| code.contains(&format!("fn {test}(")))
                 }
             };
-            if !is_there {
+            if !exists {
                 wrong.push(format!("{}: {name}", text.display()));
             }
         }

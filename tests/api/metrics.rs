@@ -1,6 +1,6 @@
-//! What `/metrics` counts, and who may read it. Dashboards, alerts and the guide are held to the table of metrics.
+//! `/metrics`: its values, who may read it, and that dashboards, alerts and the guide agree with the table of metrics.
 
-#![allow(clippy::float_cmp, reason = "what is compared are whole numbers")]
+#![allow(clippy::float_cmp, reason = "the compared values are whole numbers")]
 
 use crate::support::{Client, PASSWORD, Service, order_of};
 use orderd::app::backups::Good;
@@ -12,7 +12,7 @@ const GUIDE: &str = include_str!("../../assets/guide/11-monitoring.md");
 const DASHBOARD: &str = include_str!("../../assets/operations/grafana.json");
 const ALERTS: &str = include_str!("../../assets/operations/alerts.yml");
 
-/// Every sample of the page, by its name and labels as they are written.
+/// Every sample of the page by its name with labels.
 async fn scrape(who: &Client) -> BTreeMap<String, f64> {
     let answer = who.get("/metrics").await.ok();
     assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
@@ -21,7 +21,7 @@ async fn scrape(who: &Client) -> BTreeMap<String, f64> {
     samples.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
 }
 
-/// By how much each sample has grown; those that have not are left out.
+/// The increase of each sample that has increased.
 fn growth(before: &BTreeMap<String, f64>, after: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
     let by = |name: &String, value: f64| value - before.get(name).copied().unwrap_or(0.0);
     after.iter().map(|(name, value)| (name.clone(), by(name, *value))).filter(|(_, by)| *by != 0.0).collect()
@@ -54,7 +54,7 @@ async fn requests_orders_and_refusals_are_counted_exactly() {
         ("http_requests_total{operation=\"none\",status=\"404\"}", 1.0),
         ("http_requests_total{operation=\"auth.login\",status=\"200\"}", 1.0),
         ("http_requests_total{operation=\"auth.login\",status=\"401\"}", 1.0),
-        // The scrape itself is counted by the next one.
+        // A scrape is counted after its response, so the next scrape shows it.
         ("http_requests_total{operation=\"system.metrics\",status=\"200\"}", 1.0),
         ("http_request_duration_seconds_count{operation=\"orders.create\"}", 2.0),
         ("http_request_duration_seconds_bucket{operation=\"orders.create\",le=\"+Inf\"}", 2.0),
@@ -88,7 +88,7 @@ async fn requests_orders_and_refusals_are_counted_exactly() {
 }
 
 #[tokio::test]
-async fn what_was_undone_is_not_counted() {
+async fn rolled_back_changes_are_not_counted() {
     let service = Service::start().await;
     let admin = service.admin().await;
     let body = json!({"currency": "EUR", "external_ref": "same", "items": order_of(&[("tea", 1, 1000)])["items"]});
@@ -104,7 +104,7 @@ async fn what_was_undone_is_not_counted() {
 }
 
 #[tokio::test]
-async fn labels_do_not_grow_with_what_clients_send() {
+async fn clients_cannot_create_new_label_values() {
     let service = Service::start().await;
     let admin = service.admin().await;
     scrape(&admin).await;
@@ -121,7 +121,7 @@ async fn labels_do_not_grow_with_what_clients_send() {
 }
 
 #[tokio::test]
-async fn anybody_reads_them_where_the_configuration_says_so_and_a_key_otherwise() {
+async fn metrics_need_a_key_unless_they_are_public() {
     let service = Service::start().await;
     service.anonymous().get("/metrics").await.problem("unauthenticated");
     let admin = service.admin().await;
@@ -138,7 +138,7 @@ async fn every_metric_of_the_table_is_on_the_page_and_in_the_guide() {
     let admin = service.admin().await;
     scrape(&admin).await;
     let page = scrape(&admin).await;
-    assert!(!page.contains_key(LAST_BACKUP.name), "there is none yet");
+    assert!(!page.contains_key(LAST_BACKUP.name), "there is no backup yet");
     let (path, now) = (service.path(), service.now());
     service.app().backups.succeeded(Good { path, bytes: 1, made_at: now, current_at: now });
     // Tests of the API run no background tasks.
@@ -152,10 +152,10 @@ async fn every_metric_of_the_table_is_on_the_page_and_in_the_guide() {
     let expected: Vec<_> = ALL.iter().map(row).map(|row| row.replace("|  |", "| |")).collect();
     let (_, table) = GUIDE.split_once("| metric | type | labels | tells |\n").expect("the guide has no such table");
     let written: Vec<_> = table.lines().skip(1).take_while(|line| line.starts_with('|')).collect();
-    assert_eq!(written, expected, "the table of the guide has to be:\n{}", expected.join("\n"));
+    assert_eq!(written, expected, "the table in the guide must be:\n{}", expected.join("\n"));
 }
 
-/// The family of a sample: its name without labels and without what a histogram adds.
+/// The family of a sample: its name without labels and without the suffix of a histogram.
 fn family_of(sample: &str) -> String {
     let name = sample.split('{').next().unwrap();
     let known = |name: &str| ALL.iter().any(|family| family.name == name);
@@ -163,14 +163,14 @@ fn family_of(sample: &str) -> String {
     ends.into_iter().find(|name| known(name)).unwrap_or(name).to_owned()
 }
 
-/// The names of metrics in `text`.
+/// The names of the metrics in `text`.
 fn metrics_in(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     words.filter(|word| word.starts_with("orderd_") || word.starts_with("process_")).map(family_of).collect()
 }
 
 #[test]
-fn dashboards_and_alerts_name_metrics_that_there_are() {
+fn dashboards_and_alerts_use_only_existing_metrics() {
     let known: BTreeSet<_> = ALL.iter().map(|family| family.name.to_owned()).collect();
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
@@ -185,7 +185,7 @@ fn dashboards_and_alerts_name_metrics_that_there_are() {
 }
 
 #[test]
-fn every_alert_has_its_paragraph_in_the_guide() {
+fn every_alert_has_a_section_in_the_guide() {
     let alerts: Vec<_> = ALERTS.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(!alerts.is_empty());
     for alert in &alerts {

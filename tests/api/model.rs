@@ -1,8 +1,8 @@
-//! Thousands of random requests of several people, some at the same time, held against a simple model of the rules; and
-//! in the end every invariant, recomputed from the rows.
+//! Thousands of random requests by several users, some concurrent, checked against a simple model of the rules. At the end
+//! every invariant is recomputed from exports and reports.
 //!
-//! `ORDERD_MODEL_REQUESTS` says how many requests, `ORDERD_MODEL_SEED` which ones (1 if it does not say, so that a run can be
-//! repeated); the test prints both.
+//! `ORDERD_MODEL_REQUESTS` sets the number of requests and `ORDERD_MODEL_SEED` the seed, which is 1 by default. The test
+//! prints both, so that a run can be repeated.
 
 mod money;
 mod orders;
@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 use world::{Person, Role, World, assert_contains};
 
-#[allow(clippy::disallowed_methods, reason = "how much to test is for whoever runs the tests to say")]
+#[allow(clippy::disallowed_methods, reason = "the number of requests is set by whoever runs the tests")]
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|e| panic!("{name}: {e}")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_service_does_what_the_model_says() {
+async fn the_service_agrees_with_the_model() {
     let requests = setting("ORDERD_MODEL_REQUESTS").unwrap_or(1_500);
     let seed = setting("ORDERD_MODEL_SEED").unwrap_or(1);
     println!("ORDERD_MODEL_SEED={seed} ORDERD_MODEL_REQUESTS={requests}");
@@ -36,19 +36,19 @@ async fn the_service_does_what_the_model_says() {
     ];
     let mut world = World::new(seed, people, service.now().millis());
     let (mut done, mut restarts) = (0, 0);
-    // Some three weeks in all, within the life of an access token; a batch is four requests on the average.
+    // All requests span about three weeks, within the life of an access token. A batch has four requests on average.
     let pace = 8 * 20 * 86_400_000 / requests;
     while done < requests {
         service.pass(Duration::from_millis(world.random.u64(0..pace)));
         world.now = service.now().millis();
-        let mut deeds = world.batch();
-        let calls: Vec<_> = deeds
+        let mut steps = world.batch();
+        let calls: Vec<_> = steps
             .iter_mut()
-            .map(|deed| std::mem::replace(&mut deed.call, service.anonymous().get("/")).into_future())
+            .map(|step| std::mem::replace(&mut step.call, service.anonymous().get("/")).into_future())
             .collect();
         let answers = join_all(calls).await;
-        for (deed, answer) in deeds.into_iter().zip(answers) {
-            world.learn(deed, &answer);
+        for (step, answer) in steps.into_iter().zip(answers) {
+            world.check(step, &answer);
             done += 1;
         }
         if done / 700 > restarts {
@@ -60,7 +60,7 @@ async fn the_service_does_what_the_model_says() {
     check_orders(&manager, &world.orders).await;
     check_events(&manager, &world.orders).await;
     check_money(&manager, &world.orders).await;
-    check_figures(&manager, &world).await;
+    check_reports(&manager, &world).await;
 }
 
 async fn export(who: &Client, path: &str) -> Vec<Value> {
@@ -75,7 +75,7 @@ async fn check_orders(manager: &Client, orders: &[Order]) {
     let mut numbers = vec![];
     for order in orders {
         let found = by_id[order.id.as_str()];
-        assert_contains(found, &order.shown(), &found.to_string());
+        assert_contains(found, &order.document(), &found.to_string());
         assert_eq!(found["number"].as_i64(), order.number);
         numbers.extend(order.number);
     }
@@ -92,7 +92,7 @@ async fn check_events(manager: &Client, orders: &[Order]) {
     }
     assert_eq!(versions.len(), orders.len());
     for order in orders {
-        assert_eq!(versions[&order.id], (1..=order.version).collect::<Vec<_>>(), "an event a version");
+        assert_eq!(versions[&order.id], (1..=order.version).collect::<Vec<_>>(), "one event for each version");
     }
 }
 
@@ -103,9 +103,9 @@ async fn check_money(manager: &Client, orders: &[Order]) {
         found.reverse();
         assert_eq!(found.len(), order.money.len());
         for (at, found) in found.iter().enumerate() {
-            let mut shown = order.shown_money(at);
-            shown.remove("order");
-            assert_contains(found, &shown, &found.to_string());
+            let mut document = order.transaction_document(at);
+            document.remove("order");
+            assert_contains(found, &document, &found.to_string());
             if order.money[at].payment {
                 assert!(order.refundable(Some(at)) >= 0 || order.money[at].status != "succeeded");
             }
@@ -113,45 +113,45 @@ async fn check_money(manager: &Client, orders: &[Order]) {
     }
 }
 
-/// Placed, cancelled, gross, refunded, cancelled amount and tax of a day and currency.
+/// The sums of one day and currency: orders placed and cancelled; gross, refunded, cancelled and tax amounts.
 type Sums = [i128; 6];
 
-async fn check_figures(manager: &Client, world: &World) {
+async fn check_reports(manager: &Client, world: &World) {
     let last = time(world.now + 3 * 86_400_000);
     let range = format!("from=2026-06-10&to={}", &last[..10]);
     for basis in ["cash", "booked"] {
         let mut days: BTreeMap<(String, &str), Sums> = BTreeMap::new();
         for order in &world.orders {
-            count(order, basis, &mut |at, figure, amount| {
-                days.entry((time(at)[..10].to_owned(), order.currency)).or_default()[figure] += amount;
+            count(order, basis, &mut |at, sum, amount| {
+                days.entry((time(at)[..10].to_owned(), order.currency)).or_default()[sum] += amount;
             });
         }
         let report = manager.get(&format!("/v1/analytics/daily?{range}&basis={basis}")).await.ok();
-        let figures =
+        let names =
             ["orders_placed", "orders_cancelled", "gross_amount", "refunded_amount", "cancelled_amount", "tax_amount"];
         for row in report["data"].as_array().unwrap() {
             let day = (row["date"].as_str().unwrap().to_owned(), row["currency"].as_str().unwrap());
-            let found = figures.map(|figure| i128::from(row[figure].as_i64().unwrap()));
+            let found = names.map(|name| i128::from(row[name].as_i64().unwrap()));
             assert_eq!(found, days.remove(&day).unwrap_or_default(), "{basis} {day:?}");
         }
         assert!(days.is_empty(), "{basis}: missing {days:?}");
     }
-    let mut standing: BTreeMap<(&str, &str, &str), (i64, i128)> = BTreeMap::new();
+    let mut by_status: BTreeMap<(&str, &str, &str), (i64, i128)> = BTreeMap::new();
     for order in world.orders.iter().filter(|order| order.placed.is_some()) {
-        let sums = standing.entry((order.status, order.payment_status(), order.currency)).or_default();
+        let sums = by_status.entry((order.status, order.payment_status(), order.currency)).or_default();
         *sums = (sums.0 + 1, sums.1 + order.total());
     }
     let report = manager.get(&format!("/v1/analytics/status-counts?{range}")).await.ok();
     for row in report["data"].as_array().unwrap() {
         let [status, payment, currency] =
             ["status", "payment_status", "currency"].map(|name| row[name].as_str().unwrap());
-        let expected = standing.remove(&(status, payment, currency)).unwrap_or_default();
+        let expected = by_status.remove(&(status, payment, currency)).unwrap_or_default();
         assert_eq!(
             (&row["orders"], row["total_amount"].as_i64().map(i128::from)),
             (&json!(expected.0), Some(expected.1))
         );
     }
-    assert!(standing.is_empty(), "missing {standing:?}");
+    assert!(by_status.is_empty(), "missing {by_status:?}");
 }
 
 fn count(order: &Order, basis: &str, add: &mut impl FnMut(i64, usize, i128)) {

@@ -1,5 +1,5 @@
-//! The served document: sound in itself, and about everything that is answered. That answers are what it says is
-//! checked on every answer of every test, in `support/document.rs`.
+//! The served OpenAPI document: it is consistent and complete. `support/document.rs` checks every response of every
+//! test against it.
 
 use crate::support::{
     Service,
@@ -13,13 +13,13 @@ use orderd::api::{
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Calls `visit` with every value of the document and its place.
-fn walk(value: &'static Value, place: &str, visit: &mut impl FnMut(&str, &'static Value)) {
-    visit(place, value);
+/// Calls `visit` with every value of the document and its JSON pointer.
+fn walk(value: &'static Value, pointer: &str, visit: &mut impl FnMut(&str, &'static Value)) {
+    visit(pointer, value);
     match value {
-        Value::Object(members) => members.iter().for_each(|(name, v)| walk(v, &format!("{place}/{name}"), visit)),
+        Value::Object(members) => members.iter().for_each(|(name, v)| walk(v, &format!("{pointer}/{name}"), visit)),
         Value::Array(elements) => {
-            elements.iter().enumerate().for_each(|(i, v)| walk(v, &format!("{place}/{i}"), visit));
+            elements.iter().enumerate().for_each(|(i, v)| walk(v, &format!("{pointer}/{i}"), visit));
         }
         _ => {}
     }
@@ -33,34 +33,34 @@ fn documented() -> BTreeMap<&'static str, &'static Value> {
 }
 
 #[tokio::test]
-async fn it_is_served_to_anybody() {
+async fn the_document_is_public() {
     let answer = Service::start().await.anonymous().get("/openapi.json").await.ok();
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!((&answer["openapi"], answer.json()), (&json!("3.1.0"), &*DOCUMENT));
 }
 
 #[test]
-fn every_reference_leads_somewhere_and_everything_is_referred_to() {
+fn every_reference_resolves_and_every_component_is_used() {
     let mut targets = BTreeSet::new();
-    walk(&DOCUMENT, "", &mut |place, value| {
+    walk(&DOCUMENT, "", &mut |pointer, value| {
         if let Some(target) = value.get("$ref").and_then(Value::as_str) {
-            assert!(DOCUMENT.pointer(target.trim_start_matches('#')).is_some(), "{place}: {target}");
+            assert!(DOCUMENT.pointer(target.trim_start_matches('#')).is_some(), "{pointer}: {target}");
             targets.insert(target);
         }
     });
     for kind in ["schemas", "responses", "parameters", "headers"] {
         for name in DOCUMENT["components"][kind].as_object().unwrap().keys() {
-            let place = format!("#/components/{kind}/{name}");
-            assert!(targets.contains(place.as_str()), "nothing refers to {place}");
+            let pointer = format!("#/components/{kind}/{name}");
+            assert!(targets.contains(pointer.as_str()), "nothing refers to {pointer}");
         }
     }
 }
 
 #[test]
-fn every_operation_of_the_table_is_there_once() {
+fn every_operation_of_the_table_is_documented_once() {
     let operations = routes::operations();
     let names: BTreeSet<_> = operations.iter().map(|operation| operation.id).collect();
-    assert_eq!(names.len(), operations.len(), "two operations have one identifier");
+    assert_eq!(names.len(), operations.len(), "two operations have the same identifier");
     let documented = documented();
     assert_eq!(documented.keys().copied().collect::<BTreeSet<_>>(), names);
     for operation in operations {
@@ -90,36 +90,36 @@ fn every_parameter_of_a_path_is_declared() {
 }
 
 #[test]
-fn bodies_are_closed() {
+fn request_bodies_are_closed() {
     for (id, operation) in documented() {
         let content = operation["requestBody"]["content"].as_object();
         for (media_type, content) in
             content.into_iter().flatten().filter(|(media_type, _)| media_type.ends_with("json"))
         {
             let mut open = vec![];
-            closed(&content["schema"], "#", &mut open);
-            assert!(open.is_empty(), "{id} {media_type} takes anything at {open:?}");
+            find_open(&content["schema"], "#", &mut open);
+            assert!(open.is_empty(), "{id} {media_type} accepts unknown members at {open:?}");
         }
     }
 }
 
-/// Notes where objects may have members that are not described.
-fn closed(schema: &'static Value, place: &str, open: &mut Vec<String>) {
+/// Collects the objects that accept undescribed members.
+fn find_open(schema: &'static Value, pointer: &str, open: &mut Vec<String>) {
     let schema = resolved(schema);
     if schema.get("properties").is_some() && schema["additionalProperties"] != false {
-        open.push(place.to_owned());
+        open.push(pointer.to_owned());
     }
     for (name, member) in schema["properties"].as_object().into_iter().flatten() {
-        closed(member, &format!("{place}/{name}"), open);
+        find_open(member, &format!("{pointer}/{name}"), open);
     }
     let inner = schema["anyOf"].as_array().into_iter().flatten().chain(schema.get("items"));
-    inner.for_each(|inner| closed(inner, place, open));
+    inner.for_each(|inner| find_open(inner, pointer, open));
 }
 
 #[test]
-fn examples_are_what_they_are_examples_of() {
+fn examples_match_their_schemas() {
     let mut examples = 0;
-    walk(&DOCUMENT, "", &mut |place, value| {
+    walk(&DOCUMENT, "", &mut |pointer, value| {
         let listed =
             value.get("examples").and_then(Value::as_array).into_iter().flatten().map(|example| (value, example));
         let named = value.get("examples").and_then(Value::as_object).into_iter().flat_map(serde_json::Map::values);
@@ -127,7 +127,7 @@ fn examples_are_what_they_are_examples_of() {
         for (schema, example) in listed.chain(named) {
             examples += 1;
             if let Err(fault) = fits(schema, example, "#") {
-                panic!("{place}: {fault}");
+                panic!("{pointer}: {fault}");
             }
         }
     });
@@ -135,7 +135,7 @@ fn examples_are_what_they_are_examples_of() {
 }
 
 #[tokio::test]
-async fn headers_and_lists_of_values_are_taken_exactly_as_described() {
+async fn headers_and_lists_are_accepted_exactly_as_described() {
     let admin = Service::start().await.admin().await;
     let described = |name: &str, value: &str| {
         fits(&DOCUMENT["components"]["parameters"][name]["schema"], &value.into(), "#").is_ok()
@@ -172,7 +172,7 @@ async fn headers_and_lists_of_values_are_taken_exactly_as_described() {
 }
 
 #[test]
-fn every_field_of_a_body_is_bounded() {
+fn every_field_of_a_request_body_is_bounded() {
     let mut unbounded = vec![];
     for (id, operation) in documented() {
         let Some(schema) = operation["requestBody"]["content"]["application/json"].get("schema") else { continue };
@@ -181,8 +181,8 @@ fn every_field_of_a_body_is_bounded() {
     assert!(unbounded.is_empty(), "{unbounded:#?}");
 }
 
-/// Notes texts without a longest, integers without a largest and lists without a most.
-fn unbounded_fields(schema: &'static Value, place: &str, unbounded: &mut Vec<String>) {
+/// Collects strings, integers and lists without an upper bound.
+fn unbounded_fields(schema: &'static Value, pointer: &str, unbounded: &mut Vec<String>) {
     let schema = resolved(schema);
     let is =
         |name: &str| schema["type"] == name || schema["type"].as_array().is_some_and(|all| all.contains(&name.into()));
@@ -191,22 +191,22 @@ fn unbounded_fields(schema: &'static Value, place: &str, unbounded: &mut Vec<Str
         || (is("integer") && !any(&["maximum", "enum"]))
         || (is("array") && !any(&["maxItems"]));
     if missing {
-        unbounded.push(place.to_owned());
+        unbounded.push(pointer.to_owned());
     }
     for (name, member) in schema["properties"].as_object().into_iter().flatten() {
-        unbounded_fields(member, &format!("{place}/{name}"), unbounded);
+        unbounded_fields(member, &format!("{pointer}/{name}"), unbounded);
     }
     let inner = schema["anyOf"].as_array().into_iter().flatten().chain(schema.get("items"));
-    inner.for_each(|inner| unbounded_fields(inner, place, unbounded));
+    inner.for_each(|inner| unbounded_fields(inner, pointer, unbounded));
 }
 
 #[test]
-fn links_lead_to_operations_that_read_what_was_made() {
+fn links_name_the_operations_that_read_the_created_resource() {
     let documented = documented();
     for operation in routes::operations().iter().filter(|operation| operation.location) {
         let status = operation.status.to_string();
         let links = documented[operation.id]["responses"][&status]["links"].as_object();
-        let links = links.unwrap_or_else(|| panic!("{} makes something and links to nothing", operation.id));
+        let links = links.unwrap_or_else(|| panic!("{} creates a resource and has no link to it", operation.id));
         for link in links.values() {
             let target = documented[link["operationId"].as_str().unwrap()];
             for parameter in link["parameters"].as_object().unwrap().keys() {

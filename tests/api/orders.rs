@@ -7,5 +7,6 @@ mod filters;
 mod history;
 mod import;
 mod list;
+mod prices;
 mod read;
 mod transition;

@@ -1,35 +1,38 @@
-//! The schema by itself: what the program would have to do wrong for a bad row is refused by the file too.
+//! The schema alone: the database refuses invalid rows even if the program were to write them.
 
 use crate::support::{Service, order_of, with};
 use rusqlite::{Connection, params};
 use serde_json::json;
 
-/// A service with an order and a payment of 1000, and a connection of our own to its file.
-async fn scene() -> (Service, Connection) {
+/// A service with an order and a payment of 1000, and a separate connection to its database.
+async fn service_and_connection() -> (Service, Connection) {
     let service = Service::start().await;
     let manager = service.manager().await;
     let body = with(order_of(&[("tea", 1, 1000)]), "external_ref", "r1");
     let order = manager.post("/v1/orders", body).key("k1").await.created().id();
-    manager.pays(&order, json!({"amount": 1000, "provider_ref": "p1"})).await.created();
+    manager.pays(&order, json!({"amount": 1000, "provider": "bank", "provider_ref": "p1"})).await.created();
     let connection = Connection::open(service.path()).unwrap();
     connection.pragma_update(None, "foreign_keys", true).unwrap();
     (service, connection)
 }
 
 #[tokio::test]
-async fn named_constraints_refuse_bad_rows() {
-    let (_service, connection) = scene().await;
+async fn named_constraints_refuse_invalid_rows() {
+    let (_service, connection) = service_and_connection().await;
     for (sql, constraint) in [
         ("UPDATE orders SET refunded_amount = 1001", "refunds_never_exceed_payments"),
         ("UPDATE orders SET refunded_amount = -1", "refunds_never_exceed_payments"),
         ("UPDATE orders SET total_amount = 999", "total_is_the_sum_of_its_parts"),
-        ("UPDATE orders SET subtotal_amount = 9007199254740992, total_amount = 9007199254740992", "total_is_exact"),
+        (
+            "UPDATE orders SET subtotal_amount = 9007199254740992, total_amount = 9007199254740992",
+            "total_is_an_exact_json_number",
+        ),
         ("UPDATE orders SET status = 'lost'", "order_status_is_known"),
         ("UPDATE orders SET payment_status = 'lost'", "payment_status_is_known"),
         ("UPDATE orders SET status = 'draft'", "drafts_are_not_placed"),
         ("UPDATE orders SET number = NULL", "placed_orders_have_numbers"),
         ("UPDATE orders SET number = NULL, placed_at = NULL", "live_orders_are_placed"),
-        ("UPDATE orders SET status = 'cancelled'", "cancelled_orders_say_when"),
+        ("UPDATE orders SET status = 'cancelled'", "cancelled_orders_have_a_time"),
         ("UPDATE orders SET currency = 'EURO'", "currency_has_three_letters"),
         ("UPDATE orders SET id = x'00'", "order_id_is_a_uuid"),
         ("UPDATE order_items SET quantity = 0, total_amount = 0", "quantity_is_positive"),
@@ -45,8 +48,8 @@ async fn named_constraints_refuse_bad_rows() {
 }
 
 #[tokio::test]
-async fn numbers_references_and_keys_are_used_once() {
-    let (service, connection) = scene().await;
+async fn numbers_references_and_keys_are_unique() {
+    let (service, connection) = service_and_connection().await;
     let manager = service.manager().await;
     manager.post("/v1/orders", order_of(&[("tea", 1, 1000)])).key("k2").await.created();
     for (sql, index) in [
@@ -55,8 +58,9 @@ async fn numbers_references_and_keys_are_used_once() {
         ("UPDATE idempotency_keys SET key = 'k1', principal = x'00'", "idempotency_keys"),
         ("UPDATE users SET email = 'a@b.c'", "users.email"),
         (
-            "INSERT INTO transactions SELECT seq + 1, randomblob(16), order_seq, kind, status, amount, provider,
-               provider_ref, payment_seq, reason, occurred_at, recorded_at FROM transactions",
+            "INSERT INTO transactions SELECT seq + 1, randomblob(16), order_seq, kind, status, amount, credit_amount,
+               credit_tax_amount, credit_taxes, items, provider, provider_ref, payment_seq, reason, occurred_at,
+               recorded_at, reversed_at FROM transactions",
             "transactions_by_provider_ref",
         ),
     ] {
@@ -66,8 +70,8 @@ async fn numbers_references_and_keys_are_used_once() {
 }
 
 #[tokio::test]
-async fn history_is_never_changed() {
-    let (_service, connection) = scene().await;
+async fn history_cannot_be_changed() {
+    let (_service, connection) = service_and_connection().await;
     for (sql, said) in [
         ("UPDATE events SET data = '{}'", "events are append-only"),
         ("DELETE FROM events", "events are append-only"),
@@ -86,8 +90,8 @@ async fn history_is_never_changed() {
 }
 
 #[tokio::test]
-async fn every_table_is_strict_and_the_file_says_whose_it_is() {
-    let (_service, connection) = scene().await;
+async fn every_table_is_strict_and_the_file_is_marked_as_ours() {
+    let (_service, connection) = service_and_connection().await;
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(number("PRAGMA application_id"), 0x6f72_6464);
     assert!(number("PRAGMA user_version") >= 1);
@@ -101,9 +105,9 @@ async fn every_table_is_strict_and_the_file_says_whose_it_is() {
 }
 
 #[tokio::test]
-async fn the_file_and_its_companions_are_private() {
+async fn the_database_and_its_side_files_are_private() {
     use std::os::unix::fs::PermissionsExt;
-    let (service, _connection) = scene().await;
+    let (service, _connection) = service_and_connection().await;
     let mut names = vec![];
     for entry in std::fs::read_dir(service.folder()).unwrap() {
         let entry = entry.unwrap();

@@ -1,22 +1,22 @@
-//! Probes: they tell the truth, and what is wrong.
+//! The probes `/livez` and `/readyz`.
 
 use crate::support::{Answer, Service};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The names of the checks that hold, or do not.
+/// The names of the checks with this result.
 fn checks(answer: &Answer, ok: bool) -> Vec<&str> {
     let list = answer["checks"].as_array().unwrap().iter();
     list.filter(|check| check["ok"] == ok).map(|check| check["name"].as_str().unwrap()).collect()
 }
 
-/// What fails, as a probe that is not successful says it.
-async fn failing(service: &Service) -> Answer {
+/// The response of a service that is not ready.
+async fn not_ready(service: &Service) -> Answer {
     service.anonymous().get("/readyz").await.status(503).problem("not_ready")
 }
 
 #[tokio::test]
-async fn a_service_that_can_serve_is_ready() {
+async fn a_working_service_is_ready() {
     let service = Service::start().await;
     let ready = service.anonymous().get("/readyz").await.ok();
     assert_eq!((&ready["status"], &ready["durability"]), (&json!("ok"), &json!("normal")));
@@ -26,10 +26,10 @@ async fn a_service_that_can_serve_is_ready() {
 }
 
 #[tokio::test]
-async fn a_service_that_stops_is_alive_and_not_ready() {
+async fn a_stopping_service_is_alive_and_not_ready() {
     let service = Service::start().await;
     service.app().drain();
-    let answer = failing(&service).await;
+    let answer = not_ready(&service).await;
     assert_eq!(checks(&answer, false), ["accepting"]);
     assert_eq!(answer["detail"], "accepting: the service is stopping");
     assert!(!answer.header("retry-after").is_empty());
@@ -37,13 +37,13 @@ async fn a_service_that_stops_is_alive_and_not_ready() {
 }
 
 #[tokio::test]
-async fn who_asks_at_once_shares_an_answer_for_a_second_but_not_that_it_stops() {
+async fn a_readiness_result_is_reused_for_a_second_except_for_shutdown() {
     let service = Service::start().await;
     let commits = || service.app().store.gauges().commits.read().count;
     let before = commits();
     let nobody = service.anonymous();
-    let asking: Vec<_> = (0..50).map(|_| tokio::spawn(nobody.get("/readyz").into_future())).collect();
-    for answer in asking {
+    let requests: Vec<_> = (0..50).map(|_| tokio::spawn(nobody.get("/readyz").into_future())).collect();
+    for answer in requests {
         answer.await.unwrap().ok();
     }
     assert_eq!(commits() - before, 1);
@@ -51,27 +51,27 @@ async fn who_asks_at_once_shares_an_answer_for_a_second_but_not_that_it_stops() 
     service.app().store.close().await;
     nobody.get("/readyz").await.ok();
     service.pass(Duration::from_millis(1));
-    assert_eq!(checks(&failing(&service).await, false), ["writer"]);
+    assert_eq!(checks(&not_ready(&service).await, false), ["writer"]);
     let service = Service::start().await;
     service.anonymous().get("/readyz").await.ok();
     service.app().drain();
-    assert_eq!(checks(&failing(&service).await, false), ["accepting"]);
+    assert_eq!(checks(&not_ready(&service).await, false), ["accepting"]);
 }
 
 #[tokio::test]
-async fn a_writer_that_has_stopped_is_named() {
+async fn a_stopped_writer_is_named() {
     let service = Service::start().await;
     service.app().store.close().await;
-    let answer = failing(&service).await;
+    let answer = not_ready(&service).await;
     assert_eq!(checks(&answer, false), ["writer"]);
     assert_eq!(answer["checks"][0]["detail"], "the writer does not answer");
     assert_eq!(answer["checks"][1].get("detail"), None::<&Value>);
 }
 
 #[tokio::test]
-async fn a_schema_that_another_program_has_changed_is_named() {
+async fn a_schema_changed_by_another_program_is_named() {
     let service = Service::start().await;
     let other = rusqlite::Connection::open(service.path()).unwrap();
     other.pragma_update(None, "user_version", 999).unwrap();
-    assert_eq!(checks(&failing(&service).await, false), ["schema"]);
+    assert_eq!(checks(&not_ready(&service).await, false), ["schema"]);
 }

@@ -1,4 +1,4 @@
-//! The trace of a request in what it leaves behind: events and audit entries name it where somebody else knows it too.
+//! Events and audit entries record the trace of their request if the caller or a collector knows it too.
 
 use crate::support::{Service, order_of};
 use axum::http::Method;
@@ -10,7 +10,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 const ANOTHER: &str = "00-11111111111111111111111111111111-00f067aa0ba902b7-01";
 
-/// The trace of each entry of a page; null where the entry has no such field.
+/// The trace of each entry of a page; null if the entry has none.
 fn traces(page: &Value) -> Vec<Value> {
     let entries = page["data"].as_array().unwrap();
     let of = |entry: &Value| entry.get("trace_id").inspect(|id| assert!(id.is_string(), "{entry}")).cloned();
@@ -18,7 +18,7 @@ fn traces(page: &Value) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn events_and_audit_entries_name_the_callers_trace_and_no_other() {
+async fn events_and_audit_entries_record_only_the_trace_of_the_caller() {
     let service = Service::start().await;
     let (admin, staff) = (service.admin().await, service.staff().await);
     let order = staff.post("/v1/orders", order_of(&[("tea", 1, 1000)])).key("one").header("traceparent", PARENT);
@@ -41,7 +41,7 @@ async fn events_and_audit_entries_name_the_callers_trace_and_no_other() {
 }
 
 #[tokio::test]
-async fn who_has_no_credentials_or_no_permission_has_a_trace_too() {
+async fn refused_requests_record_their_trace_too() {
     let service = Service::start().await;
     let (admin, ada) = (service.admin().await, service.customer().await);
     let wrong = json!({"email": "customer@example.com", "password": "a wrong but long phrase"});
@@ -52,7 +52,7 @@ async fn who_has_no_credentials_or_no_permission_has_a_trace_too() {
 }
 
 #[tokio::test]
-async fn a_trace_that_begins_here_is_named_where_a_collector_knows_it() {
+async fn a_new_trace_is_recorded_if_a_collector_is_configured() {
     let service = Service::with(&[("traces.otlp_endpoint", "http://127.0.0.1:9/v1/traces")]).await;
     let admin = service.admin().await;
     admin.places(order_of(&[("tea", 1, 1000)])).await.created();
@@ -65,7 +65,7 @@ async fn a_trace_that_begins_here_is_named_where_a_collector_knows_it() {
 }
 
 #[tokio::test]
-async fn exports_have_it_where_lines_may_differ() {
+async fn ndjson_exports_have_the_trace_and_csv_exports_do_not() {
     let service = Service::start().await;
     let admin = service.admin().await;
     let key = json!({"name": "k", "permissions": ["orders:read"]});
@@ -78,7 +78,7 @@ async fn exports_have_it_where_lines_may_differ() {
 }
 
 #[tokio::test]
-async fn a_changed_trace_is_found() {
+async fn verify_finds_a_changed_trace() {
     for (table, check) in [("events", "event_chain"), ("audit", "audit_chain")] {
         for change in ["randomblob(16)", "NULL"] {
             let service = Service::start().await;

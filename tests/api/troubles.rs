@@ -1,4 +1,4 @@
-//! What clients are told when something goes wrong that is not a matter of what they ask.
+//! Responses to failures that the request did not cause: slow bodies, time limits, expensive queries, internal errors.
 
 use crate::support::{Service, order_of, with};
 use axum::body::{Body, Bytes};
@@ -8,12 +8,12 @@ use std::{convert::Infallible, sync::mpsc, time::Duration};
 use tokio::{runtime, task, time};
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_given_up() {
+async fn a_body_that_does_not_arrive_gives_408() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let never = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
     let call = staff.post("/v1/orders", json!({})).body("application/json", never).key("slow");
-    // All else is done: what is waited for are 30 seconds, which pass at once.
+    // With the clock paused, the 30 seconds pass as soon as nothing else is left to do.
     time::pause();
     let answer = call.await.status(408).problem("slow_body");
     assert_eq!(answer["retryable"], true);
@@ -22,12 +22,12 @@ async fn a_body_that_does_not_come_is_given_up() {
 }
 
 #[test]
-fn a_request_past_its_time_limit_is_answered_for() {
+fn a_request_past_its_time_limit_gives_a_timeout() {
     let one_thread = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
     one_thread.block_on(async {
         let service = Service::start().await;
         let admin = service.admin().await;
-        // The one thread that could do the work is busy.
+        // The only thread that could do the work is busy.
         let (done, busy) = mpsc::channel::<()>();
         let busy = task::spawn_blocking(move || busy.recv());
         time::pause();
@@ -44,7 +44,7 @@ fn a_request_past_its_time_limit_is_answered_for() {
 }
 
 #[tokio::test]
-async fn a_query_past_its_time_is_ended_and_says_so() {
+async fn a_query_past_its_time_limit_is_interrupted() {
     let service = Service::start().await;
     let admin = service.admin().await;
     let order = |i: i32| with(order_of(&[("tea", 1, 100), ("mug", 2, 900)]), "external_ref", i.to_string()).to_string();
@@ -53,14 +53,14 @@ async fn a_query_past_its_time_is_ended_and_says_so() {
     assert_eq!(import.text().matches("created").count(), lines.len());
     admin.get("/v1/analytics/reconcile").await.ok();
     service.stop().await;
-    // Comparing all figures with all rows takes many times as long.
+    // Comparing all rollups with all rows takes many times as long as 1 ms.
     service.open_with(&[("server.request_timeout", "1ms")]);
     let answer = admin.get("/v1/analytics/reconcile").await.status(503).problem("query_too_expensive");
     assert_eq!(answer["retryable"], true);
 }
 
 #[tokio::test]
-async fn a_fault_of_ours_is_told_without_its_cause() {
+async fn an_internal_error_does_not_reveal_its_cause() {
     let service = Service::start().await;
     let admin = service.admin().await;
     let other = rusqlite::Connection::open(service.path()).unwrap();

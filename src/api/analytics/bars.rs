@@ -1,4 +1,4 @@
-//! Panels of bars that lie below one another, each with its label and a note.
+//! Panels of horizontal bars, each with a label and a note.
 
 use super::{
     panel::{CHARACTER, MARGIN, Panel, WIDTH, width},
@@ -7,37 +7,37 @@ use super::{
 use crate::domain::money::Currency;
 use maud::{Markup, html};
 
-/// From a bar to the next.
+/// The distance between the tops of two bars.
 const ROW: i64 = 270;
 /// The height of a bar.
-const THICK: i64 = 160;
-/// Above the first bar: the currency's name.
+const BAR_HEIGHT: i64 = 160;
+/// The space above the first bar, for the name of the currency.
 const HEAD: i64 = 380;
-/// Below the last bar: the axis.
+/// The space below the last bar, for the axis.
 const FOOT: i64 = 480;
-/// Where bars begin; labels end before that.
+/// Where bars begin. Labels are to the left.
 const LEFT: i64 = 2_600;
-/// Where the longest bar ends; notes begin after that.
+/// Where the longest bar ends. Notes are to the right.
 const RIGHT: i64 = 6_900;
 
-/// Half of the widest mark at zero, which what is measured stands before.
+/// Half the width of the widest label at zero. The unit of the axis is to the left of it.
 const HALF_A_MARK: i64 = 300;
 
-/// A bar, its parts in the order in which they are drawn.
+/// One bar. Its segments are drawn in this order.
 pub(super) struct Bar {
     pub(super) label: String,
     pub(super) segments: Vec<Segment>,
     pub(super) note: String,
 }
 
-/// A part of a bar.
+/// One part of a bar.
 pub(super) struct Segment {
     pub(super) style: &'static str,
     pub(super) value: i128,
     pub(super) words: String,
 }
 
-/// Bars of amounts, the parts of each on top of one another from zero.
+/// Bars of amounts. The segments of a bar overlap: each begins at zero.
 pub(super) fn overlaid(currency: Currency, bars: &[Bar]) -> Panel {
     let values = || bars.iter().flat_map(|bar| &bar.segments).map(|segment| segment.value);
     let axis = Scale::over(values().min().unwrap_or(0).min(0), values().max().unwrap_or(0).max(0), RIGHT - LEFT);
@@ -47,7 +47,7 @@ pub(super) fn overlaid(currency: Currency, bars: &[Bar]) -> Panel {
     })
 }
 
-/// Bars of counts, the parts of each one after another.
+/// Bars of counts. The segments of a bar follow one another.
 pub(super) fn stacked(currency: Currency, bars: &[Bar]) -> Panel {
     let longest = bars.iter().map(|bar| bar.segments.iter().map(|segment| segment.value).sum()).max().unwrap_or(0);
     let axis = Scale::over(0, longest, RIGHT - LEFT);
@@ -101,14 +101,14 @@ fn parts_of(parts: &[(i128, &Segment)], axis: &Scale, top: i64) -> Markup {
         @for (begin, segment) in parts {
             @let ends = (axis.at(*begin), axis.at(begin + segment.value));
             rect class=(segment.style) x=(LEFT + ends.0.min(ends.1)) y=(top) width=((ends.1 - ends.0).abs())
-                height=(THICK) rx="20" {
+                height=(BAR_HEIGHT) rx="20" {
                 title { (segment.words) }
             }
         }
     }
 }
 
-/// As much of a label as there is room for.
+/// The label, cut off where there is no room for more.
 fn shortened(label: &str) -> String {
     let room = LEFT - MARGIN - 120;
     if width(label) <= room {

@@ -1,6 +1,6 @@
-//! Reports as drawings (SVG): one panel for each currency, since currencies are never added together nor measured by
-//! the same axis. Lengths are tenths of a pixel, so that integers are fine enough. Colours follow the reader's scheme,
-//! light or dark; nothing in a drawing is loaded or run.
+//! Reports as SVG charts. Each currency has a panel of its own, because amounts in different currencies have no common
+//! axis. Lengths are tenths of a pixel, so that integers are precise enough. Colours follow the reader's light or dark
+//! scheme. A chart loads nothing and runs no scripts.
 
 use super::{
     bars::{self, Bar, Segment},
@@ -15,11 +15,11 @@ use crate::{
 use maud::{Markup, PreEscaped, html};
 use std::collections::BTreeMap;
 
-/// Where the first panel begins.
+/// The space above the first panel, for the title and the legend.
 const TOP: i64 = 1_260;
-/// What a drawing without panels takes beside its head.
+/// The height of the space for the message in a chart without panels.
 const EMPTY: i64 = 900;
-/// The space between an entry of the legend and the next, beside its text.
+/// The width of a legend entry in addition to its text.
 const LEGEND_GAP: i64 = 420;
 const STYLE: &str = "
   svg { color-scheme: light dark; font: 120px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif;
@@ -41,7 +41,7 @@ const STYLE: &str = "
   .s4 { fill: var(--s4); } .s5 { fill: var(--s5); }
 ";
 
-/// A report with its panels, one below another. `legend` has a style and a word for each thing that is drawn.
+/// Draws the panels of a report below one another. `legend` gives the style and the name of each series.
 fn framed<R>(report: &Report<R>, title: &str, legend: &[(&str, &str)], panels: &[Panel]) -> Markup {
     let mut tops = vec![TOP];
     tops.extend(panels.iter().scan(TOP, |top, panel| {
@@ -53,7 +53,7 @@ fn framed<R>(report: &Report<R>, title: &str, legend: &[(&str, &str)], panels: &
     let range = format!("{} to {} · {} · {basis}", report.from.0, report.to.0, report.tz);
     let mut words: Vec<_> = panels.iter().map(|panel| panel.words.as_str()).collect();
     if panels.is_empty() {
-        words.push("There is nothing in these days.");
+        words.push("No data for this period.");
     }
     html! {
         svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title words" width=(WIDTH / 10)
@@ -65,7 +65,7 @@ fn framed<R>(report: &Report<R>, title: &str, legend: &[(&str, &str)], panels: &
             text class="title" x=(MARGIN) y="400" { (title) }
             text class="quiet" x=(MARGIN) y="620" { (range) }
             @if panels.is_empty() {
-                text class="quiet middle" x=(WIDTH / 2) y=(TOP + EMPTY / 3) { "There is nothing in these days." }
+                text class="quiet middle" x=(WIDTH / 2) y=(TOP + EMPTY / 3) { "No data for this period." }
             } @else {
                 (legend_of(legend))
             }
@@ -87,7 +87,7 @@ fn legend_of(entries: &[(&str, &str)]) -> Markup {
     }
 }
 
-/// Text that XML can hold and that stays in its place: without control characters and changes of direction.
+/// Text without the characters that XML forbids or that change the direction of the text around them.
 pub(super) fn plain(text: &str) -> String {
     let unfit = |c: char| {
         c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
@@ -95,7 +95,7 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if unfit(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// The rows of each currency, in the order of the report.
+/// Groups the rows by currency and keeps their order.
 fn by_currency<R>(rows: &[R], currency: impl Fn(&R) -> Currency) -> BTreeMap<Currency, Vec<&R>> {
     let mut panels: BTreeMap<Currency, Vec<&R>> = BTreeMap::new();
     for row in rows {
@@ -104,18 +104,18 @@ fn by_currency<R>(rows: &[R], currency: impl Fn(&R) -> Currency) -> BTreeMap<Cur
     panels
 }
 
-/// The daily summary: what came in, what went back, and what is left.
+/// The daily summary: gross amounts, deductions and net amounts.
 pub(super) fn daily(report: &Report<DailyRow>) -> Markup {
     let panels = by_currency(&report.data, |row| row.currency.0);
-    let back = if report.basis == "cash" { "refunded" } else { "cancelled" };
-    let panels: Vec<_> = panels.iter().map(|(currency, rows)| days::panel(*currency, rows, back)).collect();
-    framed(report, "Revenue by day", &[("a", "gross"), ("b", back), ("c", "net")], &panels)
+    let deductions = if report.basis == "cash" { "refunded" } else { "cancelled" };
+    let panels: Vec<_> = panels.iter().map(|(currency, rows)| days::panel(*currency, rows, deductions)).collect();
+    framed(report, "Revenue by day", &[("a", "gross"), ("b", deductions), ("c", "net")], &panels)
 }
 
-/// Revenue by user: gross, and what is left of it.
+/// Revenue by user: gross and net amounts.
 pub(super) fn revenue(report: &Report<RevenueRow>) -> Markup {
     let bar = |currency: Currency, row: &RevenueRow| {
-        let label = row.name.as_deref().or(row.email.as_deref()).unwrap_or("nobody");
+        let label = row.name.as_deref().or(row.email.as_deref()).unwrap_or("no user");
         let details = format!("gross {}", amount(row.gross_amount, currency));
         Bar {
             label: plain(label),
@@ -138,19 +138,19 @@ pub(super) fn revenue(report: &Report<RevenueRow>) -> Markup {
     framed(report, "Revenue by user", &[("soft", "gross"), ("a", "net")], &panels)
 }
 
-/// Status counts: orders of each status, parted by how their payments stand.
+/// Status counts: the orders of each status, divided by payment status.
 pub(super) fn statuses(report: &Report<StatusRow>) -> Markup {
     let styles = ["s0", "s1", "s2", "s3", "s4", "s5"];
     let style = |payment: PaymentStatus| {
-        let place = PaymentStatus::ALL.iter().position(|&known| known == payment).unwrap_or(0);
-        styles[place % styles.len()]
+        let index = PaymentStatus::ALL.iter().position(|&known| known == payment).unwrap_or(0);
+        styles[index % styles.len()]
     };
     let bar = |currency: Currency, status: OrderStatus, rows: &[&StatusRow]| {
         let of_status: Vec<_> = rows.iter().filter(|row| row.status.0 == status).collect();
         let segment = |row: &&&StatusRow| Segment {
             style: style(row.payment_status.0),
             value: row.orders,
-            words: format!("{}: {}", worded(row.payment_status.0.name()), orders(row.orders)),
+            words: format!("{}: {}", in_words(row.payment_status.0.name()), orders(row.orders)),
         };
         let count = of_status.iter().map(|row| row.orders).sum();
         let total = of_status.iter().map(|row| row.total_amount).sum();
@@ -162,12 +162,12 @@ pub(super) fn statuses(report: &Report<StatusRow>) -> Markup {
         bars::stacked(*currency, &bars.into_iter().filter(|bar| !bar.segments.is_empty()).collect::<Vec<_>>())
     };
     let panels: Vec<_> = by_currency(&report.data, |row| row.currency.0).iter().map(panel).collect();
-    let words: Vec<_> = PaymentStatus::ALL.iter().map(|payment| (style(*payment), worded(payment.name()))).collect();
+    let words: Vec<_> = PaymentStatus::ALL.iter().map(|payment| (style(*payment), in_words(payment.name()))).collect();
     let legend: Vec<_> = words.iter().map(|(style, word)| (*style, word.as_str())).collect();
     framed(report, "Orders by status", &legend, &panels)
 }
 
-/// Top items, by what they brought in.
+/// Top items by revenue.
 pub(super) fn top_items(report: &Report<TopItemRow>) -> Markup {
     let bar = |currency: Currency, row: &TopItemRow| {
         let total = amount(row.total_amount, currency);
@@ -180,14 +180,14 @@ pub(super) fn top_items(report: &Report<TopItemRow>) -> Markup {
         bars::overlaid(*currency, &bars)
     };
     let panels: Vec<_> = by_currency(&report.data, |row| row.currency.0).iter().map(panel).collect();
-    framed(report, "Top items", &[("a", "total of the lines; beside it the pieces sold")], &panels)
+    framed(report, "Top items", &[("a", "total amount, with the quantity beside it")], &panels)
 }
 
 fn orders(count: i128) -> String {
     if count == 1 { "1 order".to_owned() } else { format!("{} orders", Scale::count(count)) }
 }
 
-/// A word of the API as one writes it: `partially_paid` is `partially paid`.
-fn worded(name: &str) -> String {
+/// A name of the API in words: `partially_paid` becomes `partially paid`.
+fn in_words(name: &str) -> String {
     name.replace('_', " ")
 }

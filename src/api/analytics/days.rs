@@ -1,5 +1,5 @@
-//! The panel of one currency in the daily summary: a bar up for what came in, a bar down for what went back, and a line
-//! for what is left.
+//! The panel of one currency in the daily summary: bars up for gross amounts, bars down for refunds or cancellations,
+//! and a line for net amounts.
 
 use super::{
     panel::{MARGIN, Panel, WIDTH},
@@ -9,34 +9,35 @@ use crate::{domain::money::Currency, service::views::DailyRow};
 use maud::{Markup, html};
 use std::fmt::Write;
 
-/// Above the plot: the currency and its sums.
+/// The space above the plot, for the currency and its sums.
 const HEAD: i64 = 330;
 /// The height of the plot.
 const PLOT: i64 = 2_000;
-/// Below the plot: the dates.
+/// The space below the plot, for the dates.
 const FOOT: i64 = 620;
-/// Where the days begin; amounts are written before that.
+/// Where the plot begins. Amounts are to the left.
 const LEFT: i64 = 1_300;
 const RIGHT: i64 = WIDTH - MARGIN;
-/// The most dates that are written.
-const DATES: usize = 8;
-/// Of more days than this the months are marked.
-const MONTHS_BEYOND: usize = 62;
-/// The most days that tell their figures when pointed at.
-const POINTED_AT: usize = 400;
+/// The maximum number of date labels.
+const MAX_DATES: usize = 8;
+/// A longer range is labelled by months and has no dots on its line.
+const MAX_DAYS_WITH_DATES: usize = 62;
+/// A longer range has no tooltips.
+const MAX_DAYS_WITH_TOOLTIPS: usize = 400;
 
-/// What went back that day, whichever basis it is by.
-const fn back(row: &DailyRow) -> i128 {
+/// The amount that is subtracted from gross: refunds on the cash basis, cancellations on the booked basis.
+const fn deductions(row: &DailyRow) -> i128 {
     row.refunded_amount + row.cancelled_amount
 }
 
-/// The panel of these days, where `word` says what became of what went back.
+/// The panel of these days. `word` names the deductions.
 pub(super) fn panel(currency: Currency, rows: &[&DailyRow], word: &str) -> Panel {
-    let low = rows.iter().map(|row| row.net_amount.min(-back(row))).min().unwrap_or(0).min(0);
+    let low = rows.iter().map(|row| row.net_amount.min(-deductions(row))).min().unwrap_or(0).min(0);
     let high = rows.iter().map(|row| row.gross_amount).max().unwrap_or(0).max(0);
     let axis = Scale::over(low, high, PLOT);
     let sum = |figure: fn(&DailyRow) -> i128| amount(rows.iter().map(|row| figure(row)).sum(), currency);
-    let sums = format!("gross {} · {word} {} · net {}", sum(|r| r.gross_amount), sum(back), sum(|r| r.net_amount));
+    let sums =
+        format!("gross {} · {word} {} · net {}", sum(|r| r.gross_amount), sum(deductions), sum(|r| r.net_amount));
     let drawing = html! {
         text class="currency" x=(MARGIN) y="170" { (currency) }
         text class="quiet end" x=(RIGHT) y="170" { (sums) }
@@ -46,13 +47,13 @@ pub(super) fn panel(currency: Currency, rows: &[&DailyRow], word: &str) -> Panel
             text class="quiet end" x=(LEFT - 100) y=(y + 42) { (axis.amount(value, currency)) }
         }
         path class="a" d=(bars(&axis, rows, |row| row.gross_amount)) {}
-        path class="b" d=(bars(&axis, rows, |row| -back(row))) {}
+        path class="b" d=(bars(&axis, rows, |row| -deductions(row))) {}
         (net(&axis, rows))
         @for i in dates(rows) {
             @let x = middle(i, rows.len());
-            text class=(place_of(i, rows.len())) x=(x) y=(HEAD + PLOT + 220) { (rows[i].date.0) }
+            text class=(style_of_date(i, rows.len())) x=(x) y=(HEAD + PLOT + 220) { (rows[i].date.0) }
         }
-        @if rows.len() <= POINTED_AT { (pointed_at(currency, rows, word)) }
+        @if rows.len() <= MAX_DAYS_WITH_TOOLTIPS { (tooltips(currency, rows, word)) }
     };
     Panel { height: HEAD + PLOT + FOOT, words: format!("{currency}: {sums}."), drawing }
 }
@@ -61,7 +62,7 @@ fn height_of(axis: &Scale, value: i128) -> i64 {
     HEAD + PLOT - axis.at(value)
 }
 
-/// Where day `i` of `days` begins.
+/// The horizontal position where day `i` of `days` begins.
 fn begin(i: usize, days: usize) -> i64 {
     let (i, days) = (i64::try_from(i).unwrap_or(0), i64::try_from(days).unwrap_or(1));
     LEFT + (RIGHT - LEFT) * i / days.max(1)
@@ -71,7 +72,7 @@ fn middle(i: usize, days: usize) -> i64 {
     i64::midpoint(begin(i, days), begin(i + 1, days))
 }
 
-/// A bar from zero for each day, all in one path.
+/// The bars of all days as one path.
 fn bars(axis: &Scale, rows: &[&DailyRow], value: impl Fn(&DailyRow) -> i128) -> String {
     let zero = height_of(axis, 0);
     let mut path = String::new();
@@ -79,7 +80,7 @@ fn bars(axis: &Scale, rows: &[&DailyRow], value: impl Fn(&DailyRow) -> i128) -> 
         let (from, to) = (begin(i, rows.len()), begin(i + 1, rows.len()));
         let gap = (to - from) / 8;
         let top = height_of(axis, value(row));
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(path, "M{} {zero}V{top}H{}V{zero}Z", from + gap, to - gap);
     }
     path
@@ -91,34 +92,34 @@ fn net(axis: &Scale, rows: &[&DailyRow]) -> Markup {
     let line: Vec<_> = points.iter().map(|(x, y)| format!("{x},{y}")).collect();
     html! {
         polyline class="net" points=(line.join(" ")) {}
-        @if rows.len() <= MONTHS_BEYOND {
+        @if rows.len() <= MAX_DAYS_WITH_DATES {
             @for (x, y) in points { circle class="c" cx=(x) cy=(y) r="28" {} }
         }
     }
 }
 
-/// The days whose dates are written: some of them, or some first days of months.
+/// The indices of the days with a date label: at most [`MAX_DATES`], and only first days of months in a long range.
 fn dates(rows: &[&DailyRow]) -> Vec<usize> {
-    let first_of_month = |i: &usize| rows.len() <= MONTHS_BEYOND || rows[*i].date.0.day() == 1;
+    let first_of_month = |i: &usize| rows.len() <= MAX_DAYS_WITH_DATES || rows[*i].date.0.day() == 1;
     let days: Vec<_> = (0..rows.len()).filter(first_of_month).collect();
-    let every = days.len().div_ceil(DATES).max(1);
+    let every = days.len().div_ceil(MAX_DATES).max(1);
     days.into_iter().step_by(every).collect()
 }
 
-/// The last date stays inside the drawing.
-fn place_of(i: usize, days: usize) -> &'static str {
+/// The style of a date label. One near the right edge is right-aligned, so that it stays inside the drawing.
+fn style_of_date(i: usize, days: usize) -> &'static str {
     if RIGHT - middle(i, days) < 350 { "quiet end" } else { "quiet middle" }
 }
 
-/// An area over each day that tells its figures.
-fn pointed_at(currency: Currency, rows: &[&DailyRow], word: &str) -> Markup {
+/// An invisible area over each day whose tooltip shows the figures.
+fn tooltips(currency: Currency, rows: &[&DailyRow], word: &str) -> Markup {
     let shown = |value| amount(value, currency);
     html! {
         @for (i, row) in rows.iter().enumerate() {
             rect class="hit" x=(begin(i, rows.len())) y=(HEAD) width=(begin(i + 1, rows.len()) - begin(i, rows.len()))
                 height=(PLOT) {
                 title {
-                    (row.date.0) ": gross " (shown(row.gross_amount)) ", " (word) " " (shown(back(row))) ", net "
+                    (row.date.0) ": gross " (shown(row.gross_amount)) ", " (word) " " (shown(deductions(row))) ", net "
                     (shown(row.net_amount)) ", orders " (row.orders_placed)
                 }
             }

@@ -1,23 +1,23 @@
-//! What drawings are put together from, and how wide they and their labels are. Lengths are tenths of a pixel.
+//! The parts of a chart and the measures that they share. Lengths are tenths of a pixel.
 
 use maud::Markup;
 
-/// The width of every drawing.
+/// The width of every chart.
 pub(super) const WIDTH: i64 = 9_600;
-/// The space left at both sides.
+/// The margin on both sides.
 pub(super) const MARGIN: i64 = 240;
-/// About how wide a character of a label is.
+/// The approximate width of a character.
 pub(super) const CHARACTER: i64 = 66;
 
-/// A part of a drawing that is as high as it says.
+/// One part of a chart.
 pub(super) struct Panel {
     pub(super) height: i64,
-    /// What it says in words, for those who do not see it.
+    /// The content in words, for readers who cannot see the drawing.
     pub(super) words: String,
     pub(super) drawing: Markup,
 }
 
-/// About how wide a label is.
+/// The approximate width of a label. Wide characters, such as Chinese ones, count twice.
 pub(super) fn width(label: &str) -> i64 {
     label.chars().map(|c| if c < '\u{2e80}' { CHARACTER } else { 2 * CHARACTER }).sum()
 }

@@ -1,12 +1,12 @@
-//! Axes and numbers of charts, in integers: where a value stands, which values are marked, and how amounts are written
-//! with as many decimals as their currency has.
+//! Axes and numbers of charts, in integer arithmetic: the position of a value, the values with a mark, and amounts with
+//! the decimals of their currency.
 
 use crate::domain::money::Currency;
 
-/// About how many values an axis marks.
+/// The approximate number of marks on an axis.
 const MARKS: i128 = 5;
 
-/// An axis over some values, its ends rounded to values that are marked.
+/// An axis. Both ends are rounded to marked values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scale {
     low: i128,
@@ -16,7 +16,7 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// An axis of this length over the values from `low` (at most 0) to `high` (at least 0).
+    /// An axis of this length for the values from `low` (at most 0) to `high` (at least 0).
     pub(super) fn over(low: i128, high: i128, length: i64) -> Self {
         let step = step(high - low);
         let below = low.div_euclid(step) * step;
@@ -24,31 +24,32 @@ impl Scale {
         Self { low: below, high: above.max(below + step), step, length }
     }
 
-    /// How far along the axis `value` is.
+    /// The distance of `value` from the start of the axis.
     pub(super) fn at(&self, value: i128) -> i64 {
         let along = (value - self.low) * i128::from(self.length) / (self.high - self.low);
         i64::try_from(along).unwrap_or(self.length)
     }
 
-    /// The values that are marked.
+    /// The marked values.
     pub(super) fn marks(&self) -> impl Iterator<Item = i128> {
         let (low, step) = (self.low, self.step);
         (0..=(self.high - self.low) / step).map(move |i| low + i * step)
     }
 
-    /// A marked value as a count.
+    /// Formats a value as a count.
     pub(super) fn count(value: i128) -> String {
         grouped(value.unsigned_abs(), value < 0)
     }
 
-    /// A marked value as an amount, without decimals where all of them are whole units.
+    /// Formats a marked value as an amount, without decimals if all marks are whole units.
     pub(super) fn amount(&self, value: i128, currency: Currency) -> String {
         let unit = 10_i128.pow(currency.exponent().into());
         if self.step % unit == 0 { Self::count(value / unit) } else { amount(value, currency) }
     }
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that divides `range` into few steps.
+/// The distance between marks: the smallest of 1, 2 and 5 times a power of ten that divides `range` into at most
+/// [`MARKS`] steps.
 fn step(range: i128) -> i128 {
     let mut power = 1;
     loop {
@@ -59,7 +60,7 @@ fn step(range: i128) -> i128 {
     }
 }
 
-/// Minor units in the currency's own form, such as `1,234.50`.
+/// Formats minor units in the form of their currency, such as `1,234.50`.
 pub(super) fn amount(minor: i128, currency: Currency) -> String {
     let exponent = usize::from(currency.exponent());
     let unit = 10_u128.pow(currency.exponent().into());
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn axes_begin_and_end_at_round_values() {
+    fn an_axis_begins_and_ends_at_round_values() {
         let axis = Scale::over(-130, 1040, 100);
         assert_eq!(axis.marks().collect::<Vec<_>>(), [-500, 0, 500, 1000, 1500]);
         assert_eq!((axis.at(-500), axis.at(0), axis.at(1500)), (0, 25, 100));
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_is_too_large() {
+    fn large_values_fit_on_an_axis() {
         for high in [i128::from(i64::MAX) * 1_000_000, i128::from(i64::MAX), 9_007_199_254_740_991] {
             let axis = Scale::over(0, high, 100);
             assert!(axis.marks().count() <= 12 && axis.at(high) <= 100, "{axis:?}");

@@ -1,4 +1,4 @@
-//! The rows of reports as lines of CSV: their fields in the order of the document.
+//! The CSV columns of each report, in the order of the fields in JSON.
 
 use crate::{
     api::output::{

@@ -1,7 +1,7 @@
 //! Where a fault is, as HTTP clients see it: a JSON pointer, a query parameter or a header. Rules name a field instead,
 //! and this is the one place that translates it.
 
-use crate::error::{Fault, FaultLocation, Field, ItemField};
+use crate::error::{Fault, FaultLocation, FeeField, Field, ItemField};
 use std::borrow::Cow;
 
 /// A member of the body, as a JSON pointer in URI-fragment form (RFC 6901, section 6).
@@ -44,14 +44,16 @@ pub(crate) fn place(fault: &Fault) -> (&'static str, Cow<'_, str>) {
 fn pointer(field: Field) -> Cow<'static, str> {
     let pointer = match field {
         Field::Amount => "#/amount",
+        Field::CreditAmount => "#/credit_amount",
         Field::CurrentPassword => "#/current_password",
         Field::Email => "#/email",
         Field::ExpiresAt => "#/expires_at",
+        Field::Fee(index, FeeField::TaxAmount) => return format!("#/fees/{index}/tax_amount").into(),
         Field::Items => "#/items",
-        Field::Item(index, ItemField::DiscountAmount) => return format!("#/items/{index}/discount_amount").into(),
-        Field::Item(index, ItemField::UnitAmount) => return format!("#/items/{index}/unit_amount").into(),
+        Field::Item(index, field) => return format!("#/items/{index}/{}", item_member(field)).into(),
         Field::Metadata => "#/metadata",
         Field::NewPassword => "#/new_password",
+        Field::OccurredAt => "#/occurred_at",
         Field::OrderDiscountAmount => "#/order_discount_amount",
         Field::Password => "#/password",
         Field::PaymentId => "#/payment_id",
@@ -62,6 +64,16 @@ fn pointer(field: Field) -> Cow<'static, str> {
         Field::UserId => "#/user_id",
     };
     pointer.into()
+}
+
+const fn item_member(field: ItemField) -> &'static str {
+    match field {
+        ItemField::DiscountAmount => "discount_amount",
+        ItemField::ItemId => "item_id",
+        ItemField::Quantity => "quantity",
+        ItemField::TaxAmount => "tax_amount",
+        ItemField::UnitAmount => "unit_amount",
+    }
 }
 
 #[cfg(test)]

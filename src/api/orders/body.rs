@@ -6,7 +6,7 @@ use crate::{
         id::UserId,
         money::{Currency, TaxRate},
         order::{Customer, OrderDraft, OrderStatus},
-        pricing::{Fee, Line, Tax, price},
+        pricing::{Cart, Fee, Line, Tax, price},
     },
     error::{Error, Fault, Result},
     service::orders::NewOrder,
@@ -30,6 +30,8 @@ pub struct CreateOrder {
     fees: Option<Vec<FeeBody>>,
     /// Deducted from the whole order, in minor units.
     order_discount_amount: Option<Amount>,
+    /// Whether unit amounts and fees include tax; `false` if left out.
+    prices_include_tax: Option<bool>,
     /// The user whose order it is; needs `orders:create`.
     user_id: Option<Parsed<UserId>>,
     /// Your own identifier, unique among all orders.
@@ -86,6 +88,10 @@ pub(in crate::api) struct FeeBody {
     name: String,
     /// The amount, in minor units.
     amount: Amount,
+    /// Percent, 0 to 100 with at most four decimals; not together with `tax_amount`.
+    tax_rate: Option<Parsed<TaxRate>>,
+    /// Tax on the fee, in minor units; not together with `tax_rate`.
+    tax_amount: Option<Amount>,
 }
 
 /// The customer of an order.
@@ -122,18 +128,21 @@ impl CreateOrder {
     pub fn into_order(self) -> Result<NewOrder> {
         let mut faults = vec![];
         let lines = lines(self.items, &mut faults);
-        let fees: Vec<Fee> = self.fees.into_iter().flatten().map(Fee::from).collect();
+        let fees = fees(self.fees.unwrap_or_default(), &mut faults);
         let order_discount_amount = self.order_discount_amount.map_or(0, Amount::get);
-        let priced = price(&lines, &fees, order_discount_amount).map_err(|more| faults.extend(more));
-        let (Ok((line_totals, totals)), true) = (priced, faults.is_empty()) else {
+        let prices_include_tax = self.prices_include_tax == Some(true);
+        let cart = Cart { prices_include_tax, lines: &lines, fees: &fees, order_discount: order_discount_amount };
+        let priced = price(&cart).map_err(|more| faults.extend(more));
+        let (Ok(priced), true) = (priced, faults.is_empty()) else {
             return Err(Error::invalid(faults));
         };
         let draft = OrderDraft {
             currency: self.currency.0,
-            lines: lines.into_iter().zip(line_totals).collect(),
+            prices_include_tax,
+            lines,
             fees,
             order_discount_amount,
-            totals,
+            priced,
             external_ref: self.external_ref,
             customer: self.customer.map(Customer::from),
             note: self.note,
@@ -147,15 +156,7 @@ impl CreateOrder {
 /// The lines for the domain. A line with two kinds of tax is added to `faults`.
 pub(super) fn lines(items: Vec<ItemBody>, faults: &mut Vec<Fault>) -> Vec<Line> {
     let lines = items.into_iter().enumerate().map(|(i, item)| {
-        let tax = match (item.tax_rate, item.tax_amount) {
-            (Some(_), Some(_)) => {
-                let detail = "must not be sent together with tax_rate";
-                faults.push(Fault::body(format!("#/items/{i}/tax_amount"), "conflict", detail));
-                Tax::Amount(0)
-            }
-            (Some(rate), None) => Tax::Rate(rate.0),
-            (None, amount) => Tax::Amount(amount.map_or(0, Amount::get)),
-        };
+        let tax = tax(item.tax_rate, item.tax_amount, || format!("#/items/{i}/tax_amount"), faults);
         Line {
             sku: item.sku,
             name: item.name,
@@ -168,9 +169,28 @@ pub(super) fn lines(items: Vec<ItemBody>, faults: &mut Vec<Fault>) -> Vec<Line> 
     lines.collect()
 }
 
-impl From<FeeBody> for Fee {
-    fn from(fee: FeeBody) -> Self {
-        Self { name: fee.name, amount: fee.amount.get() }
+/// The fees for the domain. A fee with two kinds of tax is added to `faults`.
+pub(super) fn fees(fees: Vec<FeeBody>, faults: &mut Vec<Fault>) -> Vec<Fee> {
+    let fees = fees.into_iter().enumerate().map(|(i, fee)| {
+        let tax = tax(fee.tax_rate, fee.tax_amount, || format!("#/fees/{i}/tax_amount"), faults);
+        Fee { name: fee.name, amount: fee.amount.get(), tax }
+    });
+    fees.collect()
+}
+
+fn tax(
+    rate: Option<Parsed<TaxRate>>,
+    amount: Option<Amount>,
+    pointer: impl FnOnce() -> String,
+    faults: &mut Vec<Fault>,
+) -> Tax {
+    match (rate, amount) {
+        (Some(_), Some(_)) => {
+            faults.push(Fault::body(pointer(), "conflict", "must not be sent together with tax_rate"));
+            Tax::Amount(0)
+        }
+        (Some(rate), None) => Tax::Rate(rate.0),
+        (None, amount) => Tax::Amount(amount.map_or(0, Amount::get)),
     }
 }
 

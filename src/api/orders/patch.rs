@@ -1,12 +1,20 @@
 //! Changes of an order by a merge patch (RFC 7396).
 
-use super::body::{FeeBody, ItemBody, MetadataValue, lines};
-use super::{Actor, App, Effect, ExpectedVersion, OrderId, PathId, Result, Target, Valid, orders};
+use super::body::{FeeBody, ItemBody, MetadataValue, fees, lines};
 use crate::{
-    api::input::integer::Amount,
-    domain::pricing::Fee,
-    error::Error,
-    service::orders::{Change, ChangeCustomer, ChangeOrder},
+    api::input::{
+        extract::{PathId, Valid},
+        integer::Amount,
+        parsed::Parsed,
+    },
+    app::App,
+    auth::Actor,
+    domain::id::{OrderId, UserId},
+    error::{Error, Result},
+    service::{
+        idempotency::Effect,
+        orders::{self, Change, ChangeCustomer, ChangeOrder, ExpectedVersion, Target},
+    },
 };
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -27,6 +35,12 @@ pub struct PatchOrder {
     /// Deducted from the whole order, in minor units; null means 0.
     #[schemars(with = "Option<Amount>")]
     order_discount_amount: Change<Amount>,
+    /// Whether unit amounts and fees include tax.
+    #[schemars(with = "bool")]
+    prices_include_tax: Option<bool>,
+    /// Gives an order without a user to one, once; needs `orders:update`.
+    #[schemars(with = "Parsed<UserId>")]
+    user_id: Option<Parsed<UserId>>,
     /// Your own identifier, unique among all orders.
     #[schemars(length(min = 1, max = 255), with = "Option<String>")]
     external_ref: Change<String>,
@@ -74,6 +88,7 @@ impl PatchOrder {
     pub fn into_change(self) -> Result<ChangeOrder> {
         let mut faults = vec![];
         let lines = self.items.map(|items| lines(items, &mut faults));
+        let fees = self.fees.map(|list| fees(list, &mut faults));
         if !faults.is_empty() {
             return Err(Error::invalid(faults));
         }
@@ -82,8 +97,10 @@ impl PatchOrder {
         };
         Ok(ChangeOrder {
             lines,
-            fees: self.fees.map(|fees| fees.into_iter().map(Fee::from).collect()),
+            fees,
             order_discount_amount: self.order_discount_amount.map(Amount::get),
+            prices_include_tax: self.prices_include_tax,
+            user_id: self.user_id.map(|id| id.0),
             external_ref: self.external_ref,
             note: self.note,
             metadata: self.metadata.map(entries),
@@ -98,8 +115,8 @@ pub(in crate::api) async fn update(
     actor: Actor,
     PathId(id): PathId<OrderId>,
     version: ExpectedVersion,
-    Valid { body, attempt }: Valid<PatchOrder>,
+    Valid { body, request }: Valid<PatchOrder>,
 ) -> Result<Effect> {
     let patch = body.into_change()?;
-    orders::change(&app, actor, attempt, Target { id, version }, patch).await
+    orders::change(&app, actor, request, Target { id, version }, patch).await
 }

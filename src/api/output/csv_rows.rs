@@ -40,6 +40,7 @@ impl Row for OrderRow {
         "status",
         "payment_status",
         "currency",
+        "prices_include_tax",
         "user_id",
         "external_ref",
         "subtotal_amount",
@@ -50,6 +51,8 @@ impl Row for OrderRow {
         "total_amount",
         "paid_amount",
         "refunded_amount",
+        "credited_amount",
+        "credited_tax_amount",
         "balance_amount",
         "note",
         "version",
@@ -73,6 +76,7 @@ impl Row for OrderRow {
             shown(&order.status),
             shown(&order.payment_status),
             shown(&order.currency),
+            boolean(order.prices_include_tax),
             shown_or_empty(order.user_id.as_ref()),
             text(order.external_ref),
             Cell::Number(order.subtotal_amount),
@@ -83,6 +87,8 @@ impl Row for OrderRow {
             Cell::Number(order.total_amount),
             Cell::Number(order.paid_amount),
             Cell::Number(order.refunded_amount),
+            Cell::Number(order.credited_amount),
+            Cell::Number(order.credited_tax_amount),
             Cell::Number(order.balance_amount),
             text(order.note),
             Cell::Number(order.version),
@@ -113,9 +119,12 @@ impl Row for TransactionRow {
     const COLUMNS: &'static [&'static str] = &[
         "id",
         "order_id",
+        "order_number",
         "kind",
         "status",
         "amount",
+        "credit_amount",
+        "credit_tax_amount",
         "currency",
         "provider",
         "provider_ref",
@@ -123,6 +132,7 @@ impl Row for TransactionRow {
         "reason",
         "occurred_at",
         "recorded_at",
+        "reversed_at",
     ];
 
     fn cells(&self) -> Vec<Cell<'_>> {
@@ -130,9 +140,12 @@ impl Row for TransactionRow {
         vec![
             shown(&transaction.id),
             shown(&transaction.order_id),
+            transaction.order_number.map_or(Cell::Empty, Cell::Number),
             shown(&transaction.kind),
             shown(&transaction.status),
             Cell::Number(transaction.amount),
+            Cell::Number(transaction.credit_amount),
+            Cell::Number(transaction.credit_tax_amount),
             shown(&transaction.currency),
             text(transaction.provider),
             text(transaction.provider_ref),
@@ -140,6 +153,7 @@ impl Row for TransactionRow {
             text(transaction.reason),
             shown(&transaction.occurred_at),
             shown(&transaction.recorded_at),
+            shown_or_empty(transaction.reversed_at.as_ref()),
         ]
     }
 }

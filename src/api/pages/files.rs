@@ -1,4 +1,4 @@
-//! The static files of the pages, out of the binary.
+//! The static files of the pages. They are part of the binary.
 
 use crate::error::{Error, Result};
 use axum::{
@@ -9,18 +9,18 @@ use axum::{
 use rust_embed::RustEmbed;
 use std::fmt::Write;
 
-/// Everything under `assets/`.
+/// All files under `assets/`. Only style sheets and scripts are served as files.
 #[derive(RustEmbed)]
 #[folder = "assets/"]
 pub(super) struct Assets;
 
-/// Bytes of a file's SHA-256 that make its entity tag.
+/// The bytes of a file's SHA-256 that form its entity tag.
 const TAG_BYTES: usize = 16;
 
-/// `/assets/{*path}`: a style sheet or script; nothing else is to be had here.
+/// `/assets/{*path}`: a style sheet or script.
 ///
 /// # Errors
-/// `not_found` for a file that is not there, or is of another kind.
+/// `not_found` if there is no such file or it is of another type.
 pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Result<Response> {
     let media = match path.rsplit_once('.') {
         Some((_, "css")) => "text/css; charset=utf-8",
@@ -33,7 +33,7 @@ pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Result<Respon
     let unchanged = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
     let common = [
         (header::ETAG, tag.as_str()),
-        // An hour saves the bulk of the requests, and a new version is seen soon enough.
+        // One hour avoids most requests, and a new version is still seen soon.
         (header::CACHE_CONTROL, "public, max-age=3600"),
     ];
     if unchanged {
@@ -56,28 +56,28 @@ mod tests {
     use super::*;
     use crate::error::problem;
 
-    async fn ask(path: &str, tag: Option<&str>) -> Result<Response> {
+    async fn fetch(path: &str, tag: Option<&str>) -> Result<Response> {
         let tag = tag.map(|tag| (header::IF_NONE_MATCH, tag.parse().unwrap()));
         file(Path(path.to_owned()), tag.into_iter().collect()).await
     }
 
     #[tokio::test]
-    async fn a_file_is_sent_once() {
-        let first = ask("style.css", None).await.unwrap();
+    async fn a_known_entity_tag_gives_304() {
+        let first = fetch("style.css", None).await.unwrap();
         assert_eq!(first.headers()["content-type"], "text/css; charset=utf-8");
         let tag = first.headers()["etag"].to_str().unwrap();
         assert_eq!(tag.len(), 34);
-        assert_eq!(ask("style.css", Some(tag)).await.unwrap().status(), 304);
-        assert_eq!(ask("style.css", Some(&format!("\"x\", W/{tag}"))).await.unwrap().status(), 304);
-        assert_eq!(ask("style.css", Some("\"x\"")).await.unwrap().status(), 200);
+        assert_eq!(fetch("style.css", Some(tag)).await.unwrap().status(), 304);
+        assert_eq!(fetch("style.css", Some(&format!("\"x\", W/{tag}"))).await.unwrap().status(), 304);
+        assert_eq!(fetch("style.css", Some("\"x\"")).await.unwrap().status(), 200);
     }
 
     #[tokio::test]
-    async fn only_style_sheets_and_scripts_are_to_be_had() {
+    async fn only_style_sheets_and_scripts_are_served() {
         for path in
             ["guide/01-architecture.md", "docs/LICENSE", "x.css", "../Cargo.toml", "../src/x.js", "/etc/x.js", ""]
         {
-            assert!(ask(path, None).await.unwrap_err().is(&problem::NOT_FOUND), "{path}");
+            assert!(fetch(path, None).await.unwrap_err().is(&problem::NOT_FOUND), "{path}");
         }
     }
 }

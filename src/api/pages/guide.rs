@@ -1,5 +1,5 @@
-//! The guide: the Markdown files of `assets/guide/`, in the order of their names. `02-money.md` is the page `money`,
-//! and a link to the file in another chapter leads to that page.
+//! The guide: the Markdown files of `assets/guide/`, in the order of their names. The file `02-money.md` is the page
+//! `money`, and a link to the file in another chapter becomes a link to the page.
 
 use super::files::Assets;
 use maud::{Markup, PreEscaped, html as markup};
@@ -8,11 +8,11 @@ use std::sync::LazyLock;
 
 /// One page of the guide.
 pub(super) struct Chapter {
-    /// The file's name without number and extension.
+    /// The file name without its number and extension.
     pub(super) slug: String,
-    /// The first heading.
+    /// The text of the first heading.
     pub(super) title: String,
-    /// Ready to be shown.
+    /// The chapter as HTML.
     pub(super) text: Markup,
 }
 
@@ -23,7 +23,7 @@ impl Chapter {
         Self { title, text: render(markdown), slug }
     }
 
-    /// A link to the chapter, with its title.
+    /// A link with the title of the chapter.
     pub(super) fn link(&self) -> Markup {
         markup! { a href={ "/guide/" (self.slug) } { (self.title) } }
     }
@@ -31,7 +31,7 @@ impl Chapter {
 
 const CHANGELOG: &str = include_str!("../../../CHANGELOG.md");
 
-/// All chapters in order, and the changelog behind them.
+/// All chapters in order, followed by the changelog.
 pub(super) fn chapters() -> &'static [Chapter] {
     static CHAPTERS: LazyLock<Vec<Chapter>> = LazyLock::new(|| {
         let mut names: Vec<_> = Assets::iter().filter(|name| name.starts_with("guide/")).collect();
@@ -54,7 +54,8 @@ fn slug_of(name: &str) -> &str {
     }
 }
 
-/// Markdown (`CommonMark` with tables) as HTML. Only for text that is part of the program: HTML in it is kept.
+/// Converts Markdown (`CommonMark` with tables) to HTML. The text must be part of the program, because HTML in it is
+/// not escaped.
 pub(super) fn render(markdown: &str) -> Markup {
     let mut events: Vec<_> =
         Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).collect();
@@ -71,7 +72,7 @@ pub(super) fn render(markdown: &str) -> Markup {
     PreEscaped(text)
 }
 
-/// What the heading that `events` start with, if they do, is called in addresses.
+/// The anchor of the heading at the start of `events`, if there is one.
 fn anchor_of(events: &[Event<'_>]) -> Option<String> {
     let [Event::Start(Tag::Heading { .. }), inside @ ..] = events else { return None };
     let inside = inside.iter().take_while(|event| !matches!(event, Event::End(TagEnd::Heading(_))));
@@ -84,7 +85,7 @@ fn anchor_of(events: &[Event<'_>]) -> Option<String> {
     Some(parts.join("-"))
 }
 
-/// Where a link of a chapter leads when it is read here: `02-money.md#yen` is `/guide/money#yen`.
+/// The address on this server of a link in a chapter: `02-money.md#yen` becomes `/guide/money#yen`.
 fn page_address(target: &CowStr<'_>) -> String {
     let (file, anchor) = target.split_at(target.find('#').unwrap_or(target.len()));
     match file.strip_suffix(".md") {
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chapters_come_in_the_order_of_their_files() {
+    fn chapters_are_in_the_order_of_their_files() {
         let first = &chapters()[0];
         assert_eq!((first.slug.as_str(), first.title.as_str()), ("architecture", "Architecture"));
         assert_eq!(chapters().last().map(|last| last.slug.as_str()), Some("changelog"));
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn headings_have_anchors_and_files_become_pages() {
+    fn headings_get_anchors_and_links_to_files_become_links_to_pages() {
         let text = render(
             "## The `ETag`, again\n\n[yen](02-money.md#yen) [site](https://example.org/x.md)\n\n|a|\n|-|\n|b|\n",
         )

@@ -19,6 +19,7 @@ use crate::{
         rollups::{self, Ranking, RankingQuery, Values},
     },
 };
+use std::sync::Arc;
 
 /// The value that revenue by user is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,15 +54,52 @@ pub async fn revenue_by_user(
 ) -> Result<Page<RevenueRow, Rank>> {
     actor.require(Permission::AnalyticsRead)?;
     let query = RankingQuery::users(question.bounds()?, question.currency, &weights(question.basis, sort));
-    let select = move |ranking: &Ranking| {
-        let ranks = ranking.after(request.after).take(request.limit_and_one()).collect();
-        let total = || Ok(i64::try_from(ranking.count()).unwrap_or(i64::MAX));
-        request.page(ranks, |(rank, _)| *rank, total)
-    };
-    let finish = move |tx: &ReadTx<'_>, found: Result<Page<(Rank, Values), Rank>>| {
-        found?.try_map(|(rank, values)| row(tx, question.basis, &rank, &values))
-    };
+    let select = move |ranking: &Arc<Ranking>| page_of(ranking, request);
+    let finish = move |tx: &ReadTx<'_>, page: Result<RankPage>| rows(tx, question.basis, page?);
     app.store.scan_ranking("analytics.revenue_by_user", query, select, finish).await
+}
+
+/// All rows of revenue by user, in the order of the report. The amounts are those of one snapshot, however long the rows
+/// are read: the ranking stays as it is. Names and addresses are those at the time of reading.
+#[derive(Clone)]
+pub struct RevenueExport {
+    ranking: Arc<Ranking>,
+    basis: Basis,
+}
+
+/// Prepares an export of revenue by user.
+pub async fn export_revenue_by_user(
+    app: &App,
+    actor: &Actor,
+    question: &Question,
+    sort: RevenueSort,
+) -> Result<RevenueExport> {
+    actor.require(Permission::AnalyticsRead)?;
+    let basis = question.basis;
+    let query = RankingQuery::users(question.bounds()?, question.currency, &weights(basis, sort));
+    let finish = move |_: &ReadTx<'_>, ranking| Ok(RevenueExport { ranking, basis });
+    app.store.scan_ranking("analytics.revenue_by_user", query, Arc::clone, finish).await
+}
+
+impl RevenueExport {
+    /// Reads one part of the rows.
+    pub async fn part(self, app: &App, request: PageRequest<Rank>) -> Result<Page<RevenueRow, Rank>> {
+        let Self { ranking, basis } = self;
+        let page = page_of(&ranking, request)?;
+        app.store.read("analytics.revenue_by_user", move |tx| rows(tx, basis, page)).await
+    }
+}
+
+type RankPage = Page<(Rank, Values), Rank>;
+
+fn page_of(ranking: &Ranking, request: PageRequest<Rank>) -> Result<RankPage> {
+    let ranks = ranking.after(request.after).take(request.limit_and_one()).collect();
+    let total = || Ok(i64::try_from(ranking.count()).unwrap_or(i64::MAX));
+    request.page(ranks, |(rank, _)| *rank, total)
+}
+
+fn rows(tx: &ReadTx<'_>, basis: Basis, page: RankPage) -> Result<Page<RevenueRow, Rank>> {
+    page.try_map(|(rank, values)| row(tx, basis, &rank, &values))
 }
 
 /// The weight of each sum in the value that the report is sorted by. The row that comes first has the smallest value.

@@ -16,6 +16,7 @@ use crate::{
         rollups::{self, Ranking, RankingQuery, Values},
     },
 };
+use std::sync::Arc;
 
 /// The items with the highest totals in the range, at most `limit` rows.
 ///
@@ -26,7 +27,7 @@ pub async fn top_items(app: &App, actor: &Actor, question: Question, limit: usiz
     let range = question.bounds()?;
     let by_total = ItemSums { total: -1, ..ItemSums::default() };
     let query = RankingQuery::items(range, question.currency, &by_total);
-    let select = move |ranking: &Ranking| candidates(ranking, limit);
+    let select = move |ranking: &Arc<Ranking>| candidates(ranking, limit);
     let finish = move |tx: &ReadTx<'_>, candidates| rows(tx, range, candidates, limit);
     app.store.scan_ranking("analytics.top_items", query, select, finish).await
 }

@@ -5,7 +5,7 @@ use crate::{
         id::UserId,
         money::{Currency, TaxRate},
         order::{Customer, OrderDraft, OrderStatus},
-        pricing::{Fee, Line, Tax, price},
+        pricing::{Cart, Fee, Line, Tax, price},
     },
     error::{Error, Result},
     service::orders::NewOrder,
@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 /// A country that orders come from.
 pub(super) struct Market {
     currency: Currency,
+    /// Whether its prices include tax.
+    prices_include_tax: bool,
     rate: TaxRate,
     /// Minor units of its currency for a hundred cents in the catalogue.
     factor: i64,
@@ -28,11 +30,12 @@ pub(super) struct Market {
 pub(super) const SHARES: [usize; 10] = [0, 0, 0, 0, 0, 1, 1, 1, 1, 2];
 
 pub(super) fn markets() -> Result<Vec<Market>> {
-    let described = [("EUR", "19", 100, 499, 1), ("USD", "8.875", 110, 599, -6), ("JPY", "10", 160, 800, 9)];
-    let market = |(code, rate, factor, shipping, offset_hours)| {
+    let described =
+        [("EUR", true, "19", 100, 499, 1), ("USD", false, "8.875", 110, 599, -6), ("JPY", true, "10", 160, 800, 9)];
+    let market = |(code, prices_include_tax, rate, factor, shipping, offset_hours)| {
         let (currency, rate) = (Currency::parse(code), TaxRate::parse(rate));
         let (currency, rate) = currency.zip(rate).ok_or_else(|| Error::internal("a demo market"))?;
-        Ok(Market { currency, rate, factor, shipping, offset_hours })
+        Ok(Market { currency, prices_include_tax, rate, factor, shipping, offset_hours })
     };
     described.into_iter().map(market).collect()
 }
@@ -94,9 +97,15 @@ pub(super) fn order(random: &mut fastrand::Rng, market: &Market, buyer: Buyer) -
     let lines: Vec<Line> = (0..count).map(|_| line(random, market)).collect();
     let goods: i64 = lines.iter().map(|line| line.quantity * line.unit_amount - line.discount_amount).sum();
     let free_shipping = goods > 10 * market.shipping;
-    let fees = if free_shipping { vec![] } else { vec![Fee { name: "Shipping".into(), amount: market.shipping }] };
+    let fees = if free_shipping {
+        vec![]
+    } else {
+        vec![Fee { name: "Shipping".into(), amount: market.shipping, tax: Tax::Rate(market.rate) }]
+    };
     let voucher = if random.u8(0..100) < 6 { goods / 20 } else { 0 };
-    let (line_totals, totals) = price(&lines, &fees, voucher).map_err(Error::invalid)?;
+    let prices_include_tax = market.prices_include_tax;
+    let cart = Cart { prices_include_tax, lines: &lines, fees: &fees, order_discount: voucher };
+    let priced = price(&cart).map_err(Error::invalid)?;
     let channel = ["web", "web", "app", "shop", "phone"][random.usize(0..5)];
     let (user_id, customer) = match buyer {
         Buyer::Account(id) => (Some(id), None),
@@ -105,10 +114,11 @@ pub(super) fn order(random: &mut fastrand::Rng, market: &Market, buyer: Buyer) -
     Ok(NewOrder {
         draft: OrderDraft {
             currency: market.currency,
-            lines: lines.into_iter().zip(line_totals).collect(),
+            prices_include_tax,
+            lines,
             fees,
             order_discount_amount: voucher,
-            totals,
+            priced,
             external_ref: None,
             customer,
             note: None,
@@ -132,7 +142,7 @@ fn line(random: &mut fastrand::Rng, market: &Market) -> Line {
     let unit_amount = cents * market.factor / 100;
     let quantity = [1, 1, 1, 1, 1, 1, 1, 2, 2, 3][random.usize(0..10)];
     let discount_amount = if random.u8(0..10) == 0 { quantity * unit_amount / 10 } else { 0 };
-    Line { sku, name, quantity, unit_amount, discount_amount, tax: Tax::Rate(market.rate.clone()) }
+    Line { sku, name, quantity, unit_amount, discount_amount, tax: Tax::Rate(market.rate) }
 }
 
 /// A random index below `count`; small ones are more frequent, because it is the smaller of two.

@@ -82,7 +82,7 @@ impl Story {
         self.placed += 1;
         let new = goods::order(&mut self.random, &self.markets[market], buyer)?;
         let mut life = Life { random: &mut self.random, at, steps: vec![] };
-        life.unfold(new.draft.totals.total);
+        life.unfold(new.draft.priced.totals.total);
         let mut steps = life.steps;
         steps.retain(|(at, _)| *at < self.until);
         let count = steps.len();

@@ -15,12 +15,14 @@ use crate::{
     auth::Actor,
     domain::{
         event::EventType,
-        order::{Customer, Item, MAX_METADATA, Order},
+        id::UserId,
+        order::{Customer, Editors, MAX_METADATA, Order},
         outcome::Outcome,
-        pricing::{Fee, Line, price},
+        permission::Permission,
+        pricing::{Cart, Fee, Line, price},
     },
     error::{Error, Fault, Field, Result, problem},
-    store::{WriteTx, orders},
+    store::{WriteTx, orders, transactions, users},
 };
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -75,6 +77,10 @@ pub struct ChangeOrder {
     pub fees: Change<Vec<Fee>>,
     /// Replaces the discount on the whole order. [`Change::Clear`] sets it to 0.
     pub order_discount_amount: Change<i64>,
+    /// Replaces whether prices include tax.
+    pub prices_include_tax: Option<bool>,
+    /// The user who gets an order that has none.
+    pub user_id: Option<UserId>,
     /// Replaces the reference.
     pub external_ref: Change<String>,
     /// Replaces the note.
@@ -112,7 +118,7 @@ pub async fn change(
             let before = Access::UPDATE.find(tx, &actor, target.id)?;
             request.run(tx, &actor, || {
                 target.version.check(&before)?;
-                let mut after = patched(tx, &before, &patch)?;
+                let mut after = patched(tx, &actor, &before, &patch)?;
                 if after == before {
                     return effect(Outcome::Unchanged, &before);
                 }
@@ -120,8 +126,8 @@ pub async fn change(
                 after.version += 1;
                 after.updated_at = tx.now();
                 orders::update(tx, &before, &after)?;
-                if after.items != before.items {
-                    orders::replace_items(tx, &after)?;
+                if after.user_id != before.user_id {
+                    transactions::move_to_user(tx, &before, &after)?;
                 }
                 let event = history::record(tx, &actor, EventType::OrderUpdated, &after, &OrderView::from(&after))?;
                 Ok(Effect::of_event(Outcome::Changed, event).at_version(after.version))
@@ -131,43 +137,87 @@ pub async fn change(
 }
 
 /// The order with `patch` applied and priced again.
-fn patched(tx: &WriteTx<'_>, before: &Order, patch: &ChangeOrder) -> Result<Order> {
+fn patched(tx: &WriteTx<'_>, actor: &Actor, before: &Order, patch: &ChangeOrder) -> Result<Order> {
     let mut after = before.clone();
     patch.external_ref.apply(&mut after.external_ref);
     patch.note.apply(&mut after.note);
     merge_metadata(&mut after.metadata, &patch.metadata)?;
     merge_customer(&mut after.customer, &patch.customer);
-    match &patch.fees {
-        Change::Keep => {}
-        Change::Clear => after.fees.clear(),
-        Change::Set(fees) => after.fees.clone_from(fees),
-    }
-    match patch.order_discount_amount {
-        Change::Keep => {}
-        Change::Clear => after.order_discount_amount = 0,
-        Change::Set(amount) => after.order_discount_amount = amount,
-    }
-    reprice(tx, before, &mut after, patch.lines.as_deref())?;
-    let frozen_fields_change = (&before.items, &before.fees, before.order_discount_amount, &before.external_ref)
-        != (&after.items, &after.fees, after.order_discount_amount, &after.external_ref);
-    if frozen_fields_change && !before.status.changeable() {
-        return Err(Error::new(&problem::ORDER_FROZEN).member("current_status", before.status.name()));
+    give_to_user(tx, actor, &mut after, patch.user_id)?;
+    let is_repriced = reprice(tx, &mut after, patch)?;
+    if is_repriced || after.external_ref != before.external_ref {
+        refuse_frozen(actor, before)?;
     }
     Ok(after)
 }
 
-fn reprice(tx: &WriteTx<'_>, before: &Order, after: &mut Order, lines: Option<&[Line]>) -> Result<()> {
-    let present: Vec<Line> = before.items.iter().map(|item| item.line.clone()).collect();
-    let lines = lines.unwrap_or(&present);
-    let (totals, sums) = price(lines, &after.fees, after.order_discount_amount).map_err(Error::invalid)?;
-    let same = totals.iter().eq(before.items.iter().map(|item| &item.totals)) && lines == present;
-    if !same {
-        let item = |(line, totals): (&Line, _)| Item { id: tx.new_id(), line: line.clone(), totals };
-        after.items = lines.iter().zip(totals).map(item).collect();
+/// Gives an order that has no user to `user`.
+fn give_to_user(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, user: Option<UserId>) -> Result<()> {
+    let Some(user) = user.filter(|user| order.user_id != Some(*user)) else { return Ok(()) };
+    actor.require(Permission::OrdersUpdate)?;
+    if order.user_id.is_some() {
+        return Err(Error::new(&problem::ORDER_FROZEN)
+            .detail("The order belongs to another user already.")
+            .member("current_status", order.status.name()));
     }
-    after.totals = sums;
-    after.update_payment_status();
+    if users::by_id(tx, user)?.is_none() {
+        return Err(Error::invalid(vec![Fault::new(Field::UserId, "unknown", "must be an existing user")]));
+    }
+    order.user_id = Some(user);
     Ok(())
+}
+
+/// Prices the order again if the patch changes what its price is made of, and tells whether it does. Unchanged lines keep
+/// their identifiers.
+fn reprice(tx: &WriteTx<'_>, order: &mut Order, patch: &ChangeOrder) -> Result<bool> {
+    let present_lines: Vec<Line> = order.items.iter().map(|item| item.line.clone()).collect();
+    let present_fees: Vec<Fee> = order.fees.iter().map(|fee| fee.fee.clone()).collect();
+    let lines = patch.lines.as_ref().unwrap_or(&present_lines);
+    let fees = match &patch.fees {
+        Change::Keep => &present_fees,
+        Change::Clear => &vec![],
+        Change::Set(fees) => fees,
+    };
+    let order_discount = match patch.order_discount_amount {
+        Change::Keep => order.order_discount_amount,
+        Change::Clear => 0,
+        Change::Set(amount) => amount,
+    };
+    let prices_include_tax = patch.prices_include_tax.unwrap_or(order.prices_include_tax);
+    if (lines, fees) == (&present_lines, &present_fees)
+        && (order_discount, prices_include_tax) == (order.order_discount_amount, order.prices_include_tax)
+    {
+        return Ok(false);
+    }
+    let priced = price(&Cart { prices_include_tax, lines, fees, order_discount }).map_err(Error::invalid)?;
+    let ids: Vec<_> = if *lines == present_lines {
+        order.items.iter().map(|item| item.id).collect()
+    } else {
+        lines.iter().map(|_| tx.new_id()).collect()
+    };
+    order.prices_include_tax = prices_include_tax;
+    order.order_discount_amount = order_discount;
+    order.set_price(ids.into_iter().zip(lines.iter().cloned()).collect(), fees.clone(), &priced);
+    Ok(true)
+}
+
+/// Refuses to change what an order is made of when its status or its credits do not allow it.
+fn refuse_frozen(actor: &Actor, order: &Order) -> Result<()> {
+    let is_editable = match order.status.editable_by() {
+        Editors::Everyone => true,
+        Editors::Staff => actor.may(Permission::OrdersUpdate),
+        Editors::Nobody => false,
+    };
+    let reason = if order.has_credits() {
+        "Refunds credited parts of the order."
+    } else if !is_editable {
+        "Its status does not allow it."
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(&problem::ORDER_FROZEN)
+        .detail(format!("Items, fees, discounts, prices_include_tax and external_ref cannot change. {reason}"))
+        .member("current_status", order.status.name()))
 }
 
 fn merge_metadata(

@@ -14,9 +14,10 @@ use crate::{
     domain::{
         event::EventType,
         id::UserId,
-        order::{Item, Order, OrderDraft, OrderStatus},
+        order::{Order, OrderDraft, OrderStatus},
         outcome::{Outcome, Resource},
         permission::Permission,
+        pricing::Totals,
         transaction::PaymentStatus,
     },
     error::{Error, Fault, Field, Result, problem},
@@ -107,21 +108,25 @@ pub(super) fn duplicate_reference(actor: &Actor, existing: &Order) -> Error {
 fn assemble(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder) -> Order {
     let (draft, now) = (&new.draft, tx.now());
     let placed = new.status == OrderStatus::Pending;
-    Order {
+    let mut order = Order {
         seq: orders::next_seq(tx),
         id: tx.new_id(),
         number: placed.then(|| orders::next_number(tx)),
         status: new.status,
-        payment_status: PaymentStatus::derive(draft.totals.total, 0, 0),
+        payment_status: PaymentStatus::Unpaid,
         currency: draft.currency,
         user_id: owner,
         external_ref: draft.external_ref.clone(),
-        items: items(tx, draft),
-        fees: draft.fees.clone(),
+        prices_include_tax: draft.prices_include_tax,
+        items: vec![],
+        fees: vec![],
+        taxes: vec![],
         order_discount_amount: draft.order_discount_amount,
-        totals: draft.totals,
+        totals: Totals::default(),
         paid_amount: 0,
         refunded_amount: 0,
+        credited_amount: 0,
+        credited_tax_amount: 0,
         customer: draft.customer.clone(),
         note: draft.note.clone(),
         metadata: draft.metadata.clone(),
@@ -134,10 +139,8 @@ fn assemble(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrd
         fulfilled_at: None,
         cancelled_at: None,
         cancel_reason: None,
-    }
-}
-
-fn items(tx: &WriteTx<'_>, draft: &OrderDraft) -> Vec<Item> {
-    let item = |(line, totals): &(_, _)| Item { id: tx.new_id(), line: Clone::clone(line), totals: *totals };
-    draft.lines.iter().map(item).collect()
+    };
+    let items = draft.lines.iter().map(|line| (tx.new_id(), line.clone())).collect();
+    order.set_price(items, draft.fees.clone(), &draft.priced);
+    order
 }

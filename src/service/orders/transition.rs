@@ -14,7 +14,7 @@ use crate::{
     auth::Actor,
     domain::{
         event::EventType,
-        order::{Order, OrderStatus, Transition, TransitionResult},
+        order::{Editors, Order, OrderStatus, Transition, TransitionResult},
         outcome::Outcome,
         permission::Permission,
         transaction::Held,
@@ -140,6 +140,9 @@ fn enter(tx: &WriteTx<'_>, actor: &Actor, before: &Order, change: StatusChange) 
     }
     after.enter(change.status, tx.now());
     after.updated_at = tx.now();
+    if change.status == OrderStatus::Cancelled {
+        transactions::drop_pending_credits(tx, &mut after)?;
+    }
     orders::update(tx, before, &after)?;
     let event = history::record(tx, actor, EventType::of(change.transition), &after, &OrderView::from(&after))?;
     Ok((after, event))
@@ -181,7 +184,7 @@ fn not_allowed(order: &Order, action: &str) -> Error {
 
 /// Customers may cancel their own orders until these are confirmed.
 fn refuse_owner_after_confirmation(actor: &Actor, order: &Order) -> Result<()> {
-    if !actor.may(Permission::OrdersCancel) && !order.status.changeable() {
+    if !actor.may(Permission::OrdersCancel) && order.status.editable_by() != Editors::Everyone {
         return Err(not_allowed(order, "be cancelled by its owner"));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Figures as clients see them.
+//! The JSON documents of reports.
 
 use super::{AsText, PageInfo};
 use crate::domain::{
@@ -8,137 +8,137 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The answer to a question about figures.
+/// A report.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Report<R> {
-    /// What counts: money that moved (`cash`) or orders that were placed (`booked`).
+    /// What the report counts: payments and refunds (`cash`), or placed orders (`booked`).
     #[schemars(extend("enum" = ["cash", "booked"]))]
     pub basis: &'static str,
-    /// The time zone of the days.
+    /// Time zone of the days.
     pub tz: String,
-    /// The first day.
+    /// First day.
     pub from: AsText<Date>,
-    /// The last day.
+    /// Last day.
     pub to: AsText<Date>,
-    /// When this was computed; every order acknowledged before is in it.
+    /// When the report was computed. It includes every change acknowledged before.
     pub generated_at: AsText<Timestamp>,
-    /// The figures, per currency: currencies are never added together.
+    /// Rows, each in one currency. Currencies are never added together.
     pub data: Vec<R>,
-    /// Where this page stands, for paged reports.
+    /// Position of this page, for paged reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<PageInfo>,
 }
 
-/// A day in one currency. Amounts are minor units.
+/// One day in one currency. Amounts are minor units.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DailyRow {
-    /// The day.
+    /// Day.
     pub date: AsText<Date>,
-    /// The currency.
+    /// Currency of the amounts.
     pub currency: AsText<Currency>,
-    /// Orders placed that day.
+    /// Number of orders placed on this day.
     pub orders_placed: i128,
-    /// Orders cancelled that day after placing.
+    /// Number of placed orders cancelled on this day.
     pub orders_cancelled: i128,
-    /// Payments (cash) or totals of the orders placed (booked).
+    /// Sum of payments (cash), or of the totals of the orders placed (booked).
     pub gross_amount: i128,
-    /// Refunds (cash).
+    /// Sum of refunds (cash).
     pub refunded_amount: i128,
-    /// Totals of the orders cancelled (booked).
+    /// Sum of the totals of the orders cancelled (booked).
     pub cancelled_amount: i128,
-    /// What is left.
+    /// Gross − refunded − cancelled.
     pub net_amount: i128,
-    /// Tax of the orders placed.
+    /// Sum of the tax of the orders placed.
     pub tax_amount: i128,
-    /// Mean total of the orders placed, rounded half away from zero; 0 without orders.
+    /// Mean total of the orders placed, rounded half away from zero. 0 without orders.
     pub average_order_amount: i128,
 }
 
-/// What one user brought in, in one currency. Amounts are minor units.
+/// The revenue from one user in one currency. Amounts are minor units.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RevenueRow {
-    /// The user; none for orders of nobody.
+    /// Identifier of the user. Null for orders without a user.
     pub user_id: Option<AsText<UserId>>,
-    /// Their e-mail address.
+    /// E-mail address of the user.
     pub email: Option<String>,
-    /// Their name.
+    /// Name of the user.
     pub name: Option<String>,
-    /// The currency.
+    /// Currency of the amounts.
     pub currency: AsText<Currency>,
-    /// Orders placed in the range.
+    /// Number of orders placed in the range.
     pub orders: i128,
-    /// Payments (cash) or totals of the orders placed (booked).
+    /// Sum of payments (cash), or of the totals of the orders placed (booked).
     pub gross_amount: i128,
-    /// Refunds (cash).
+    /// Sum of refunds (cash).
     pub refunded_amount: i128,
-    /// Totals of the orders cancelled (booked).
+    /// Sum of the totals of the orders cancelled (booked).
     pub cancelled_amount: i128,
-    /// What is left.
+    /// Gross − refunded − cancelled.
     pub net_amount: i128,
 }
 
-/// What was sold of one SKU in one currency, in orders that were placed in the range and not cancelled.
+/// The sales of one SKU in one currency, in orders that were placed in the range and not cancelled.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TopItemRow {
     /// Stock-keeping unit.
     pub sku: String,
-    /// Its name in the newest of these orders.
+    /// Name of the item in the newest of these orders.
     pub name: String,
-    /// The currency.
+    /// Currency of the amounts.
     pub currency: AsText<Currency>,
-    /// How many pieces.
+    /// Number of pieces.
     pub quantity: i128,
-    /// Orders that have it.
+    /// Number of orders with this SKU.
     pub orders: i128,
-    /// The totals of its lines together, in minor units.
+    /// Sum of the totals of its lines, in minor units.
     pub total_amount: i128,
 }
 
-/// The orders placed in the range that have this status now.
+/// The orders placed in the range that have this status and payment status now.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct StatusRow {
-    /// Where they stand.
+    /// Status of the orders.
     pub status: AsText<OrderStatus>,
-    /// How their payments stand.
+    /// Payment status of the orders.
     pub payment_status: AsText<PaymentStatus>,
-    /// Their currency.
+    /// Currency of the orders.
     pub currency: AsText<Currency>,
-    /// How many.
+    /// Number of orders.
     pub orders: i128,
-    /// Their totals together, in minor units.
+    /// Sum of their totals, in minor units.
     pub total_amount: i128,
 }
 
-/// Stored figures against a recomputation from the rows.
+/// The comparison of stored sums with sums recomputed from the rows.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Reconciliation {
-    /// Whether everything agrees.
+    /// Whether all checks agree.
     pub ok: bool,
-    /// When this was computed; everything acknowledged before is in it.
+    /// When it was computed. It includes every change acknowledged before.
     pub generated_at: AsText<Timestamp>,
-    /// What was compared.
+    /// The checks.
     pub checks: Vec<ReconciliationCheck>,
 }
 
-/// A kind of figure.
+/// The comparison of one kind of sum.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ReconciliationCheck {
-    /// What was compared: a summary and the width of its buckets, or sums that orders carry.
+    /// What was compared: a rollup and the width of its buckets, or sums in the rows of orders.
     pub name: &'static str,
-    /// Whether every single value agrees, not the totals alone.
+    /// Whether every single value agrees, and not only the totals.
     pub ok: bool,
-    /// As it is stored.
+    /// The stored sums.
     pub stored: ReconciliationSide,
-    /// As the rows say.
+    /// The recomputed sums.
     pub recomputed: ReconciliationSide,
 }
 
-/// What one side comes to.
+/// One side of a comparison.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ReconciliationSide {
-    /// The sum of each value by currency, in orders and in minor units.
+    /// Total of each value by currency: numbers of orders and amounts in minor units.
     pub totals: BTreeMap<String, BTreeMap<&'static str, i128>>,
-    /// Stands for every single value, so that a value in the wrong place shows too.
+    /// Digest of every single value, so that a value in the wrong bucket shows even if the totals agree.
     #[schemars(regex(pattern = "^[0-9a-f]{32}$"))]
     pub digest: String,
 }

@@ -1,4 +1,4 @@
-//! Domain values as text in a document, with the schema of that text.
+//! Domain values as text in a JSON document, with the schema of that text.
 
 use crate::domain::{
     audit::AuditOutcome,
@@ -7,7 +7,7 @@ use crate::domain::{
         AuditId, DeliveryId, EventId, Identifier, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId,
         WebhookId,
     },
-    money::Currency,
+    money::{Currency, TaxRate},
     order::{OrderStatus, Transition},
     permission::Permission,
     time::Timestamp,
@@ -20,7 +20,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use std::{borrow::Cow, fmt::Display};
 
-/// A value of the domain, shown in the one way that it is written.
+/// A domain value that a document shows as its [`Display`] text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AsText<T>(pub T);
 
@@ -30,7 +30,7 @@ impl<T: Display> Serialize for AsText<T> {
     }
 }
 
-/// What the text of a domain value looks like.
+/// The schema of the text of a domain value.
 trait Text {
     fn schema() -> Schema;
 }
@@ -113,6 +113,12 @@ impl Text for TraceId {
 impl Text for crate::domain::calendar::Date {
     fn schema() -> Schema {
         json_schema!({"type": "string", "format": "date"})
+    }
+}
+
+impl Text for TaxRate {
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": r"^(0|[1-9][0-9]{0,2})(\.[0-9]{0,3}[1-9])?$"})
     }
 }
 

@@ -1,4 +1,4 @@
-//! An entry of the audit trail as clients see it.
+//! The JSON document of an audit entry.
 
 use super::AsText;
 use crate::domain::{audit::AuditOutcome, id::AuditId, time::Timestamp, trace::TraceId};
@@ -6,30 +6,30 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// An action that concerned access or money.
+/// An action that concerns access or money.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "AuditEntry")]
 pub struct AuditView {
-    /// Its identifier.
+    /// Identifier of the entry.
     pub id: AsText<AuditId>,
     /// When it was recorded.
     pub occurred_at: AsText<Timestamp>,
-    /// Who acted: `usr_…`, `key_…`, `system`, or `anonymous` where nobody had proved who they are.
+    /// Identifier of the actor: `usr_…`, `key_…`, `system`, or `anonymous` for an unauthenticated caller.
     pub actor: String,
-    /// What was done: an `operationId`.
+    /// The operation, by its `operationId`.
     pub action: String,
-    /// To what: an identifier or a name.
+    /// What it acted on: an identifier or a name.
     pub target: Option<String>,
-    /// From which address.
+    /// Address that the request came from.
     pub address: Option<String>,
-    /// In which request.
+    /// Identifier of the request.
     pub request_id: String,
-    /// In which trace, as `traceparent` has it; only where the request named one or its spans were sent to a collector.
+    /// Identifier of the trace, as in `traceparent`. Present if the request sent one, or if its spans were exported.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AsText<TraceId>")]
     pub trace_id: Option<AsText<TraceId>>,
-    /// How it ended.
+    /// How the action ended.
     pub outcome: AsText<AuditOutcome>,
-    /// What changed, without secrets.
+    /// The changes, without secrets.
     pub changes: Map<String, Value>,
 }

@@ -1,4 +1,4 @@
-//! An event as clients see it.
+//! The JSON document of an event.
 
 use super::AsText;
 use crate::{
@@ -15,33 +15,33 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// Something that happened.
+/// A change of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Event")]
 pub struct EventView {
-    /// Its place in the history of everything, from 1, without gaps.
+    /// Number of the event among all events, from 1, without gaps.
     #[schemars(range(min = 1))]
     pub seq: i64,
-    /// Its identifier.
+    /// Identifier of the event.
     pub id: AsText<EventId>,
-    /// What happened.
+    /// Type of the event.
     #[serde(rename = "type")]
     pub kind: AsText<EventType>,
-    /// To which order.
+    /// Identifier of the order.
     pub order_id: AsText<OrderId>,
-    /// The order's version from then on.
+    /// Version of the order after this event.
     pub version: i64,
-    /// Who did it: a user, an API key or `system`.
+    /// Identifier of the user or API key that made the change, or `system`.
     pub actor: String,
-    /// In which request.
+    /// Identifier of the request.
     pub request_id: String,
-    /// In which trace, as `traceparent` has it; only where the request named one or its spans were sent to a collector.
+    /// Identifier of the trace, as in `traceparent`. Present if the request sent one, or if its spans were exported.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AsText<TraceId>")]
     pub trace_id: Option<AsText<TraceId>>,
-    /// When.
+    /// When it happened.
     pub occurred_at: AsText<Timestamp>,
-    /// The order, or the transaction with its order, as it was answered then.
+    /// The order, or the transaction with its order, as the request was answered.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub data: Box<RawValue>,
 }

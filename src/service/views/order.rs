@@ -1,11 +1,11 @@
-//! An order as clients see it.
+//! The JSON document of an order.
 
 use super::AsText;
 use crate::domain::{
     id::{ItemId, OrderId, UserId},
-    money::Currency,
-    order::{Customer, Item, Order, OrderStatus, Transition},
-    pricing::{Fee, Tax},
+    money::{Currency, TaxRate},
+    order::{Customer, Item, Order, OrderFee, OrderStatus, Transition},
+    pricing::TaxLine,
     time::Timestamp,
     transaction::PaymentStatus,
 };
@@ -17,59 +17,68 @@ use std::collections::BTreeMap;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Order")]
 pub struct OrderView<'a> {
-    /// Its identifier.
+    /// Identifier of the order.
     pub id: AsText<OrderId>,
-    /// Gap-free number; a draft has none.
+    /// Number of the order. Numbers have no gaps; a draft has none.
     #[schemars(range(min = 1))]
     pub number: Option<i64>,
-    /// Where it stands.
+    /// Status of the order.
     pub status: AsText<OrderStatus>,
-    /// How its payments stand.
+    /// Payment status of the order.
     pub payment_status: AsText<PaymentStatus>,
-    /// The currency of every amount.
+    /// Currency of every amount.
     pub currency: AsText<Currency>,
-    /// Whose order it is.
+    /// Whether unit amounts and fees include tax.
+    pub prices_include_tax: bool,
+    /// The user that the order belongs to.
     pub user_id: Option<AsText<UserId>>,
-    /// The caller's own identifier, unique among all orders.
+    /// Your own identifier, unique among all orders.
     pub external_ref: Option<&'a str>,
-    /// What is ordered.
+    /// The items ordered.
     pub items: Vec<ItemView<'a>>,
-    /// Charged beside the items.
+    /// Charges besides the items, such as shipping.
     pub fees: Vec<FeeView<'a>>,
-    /// Σ quantity × unit, in minor units.
+    /// Sum of quantity × unit amount, in minor units.
     pub subtotal_amount: i64,
-    /// Taken off the whole.
+    /// Discount on the whole order.
     pub order_discount_amount: i64,
-    /// Line discounts and the order's own.
+    /// Discounts on items plus the discount on the whole order.
     pub discount_amount: i64,
-    /// Σ fees.
+    /// Sum of the fees.
     pub fee_amount: i64,
-    /// Σ line tax.
+    /// Σ tax of items and fees.
     pub tax_amount: i64,
-    /// subtotal − discount + fees + tax.
+    /// Net amount and tax by rate over items and fees: the highest rate first, those without a rate last.
+    pub taxes: Vec<TaxView>,
+    /// Σ totals of items and fees.
     pub total_amount: i64,
-    /// Σ succeeded payments.
+    /// Sum of succeeded payments.
     pub paid_amount: i64,
-    /// Σ succeeded refunds.
+    /// Sum of succeeded refunds.
     pub refunded_amount: i64,
-    /// What is still owed; negative when money is to be given back.
+    /// How much less is owed because of succeeded refunds.
+    pub credited_amount: i64,
+    /// Tax in the credited amount.
+    pub credited_tax_amount: i64,
+    /// total − credited − (paid − refunded), of a cancelled order −(paid − refunded): what is still owed; negative when
+    /// money is held that is not owed.
     pub balance_amount: i64,
-    /// Who it is for.
+    /// The customer.
     pub customer: Option<CustomerView<'a>>,
     /// Free text.
     pub note: Option<&'a str>,
-    /// The caller's own data.
+    /// Your own data.
     pub metadata: &'a BTreeMap<String, String>,
-    /// The number of its events; also the `ETag`.
+    /// Version of the order, which is the number of its events; also the `ETag`.
     #[schemars(range(min = 1))]
     pub version: i64,
-    /// What can be done to its status now.
+    /// Transitions that the present status allows.
     pub allowed_transitions: Vec<AsText<Transition>>,
-    /// Who made it: a user, an API key or `system`.
+    /// Identifier of the user or API key that created it, or `system`.
     pub created_by: &'a str,
-    /// When it was made.
+    /// When it was created.
     pub created_at: AsText<Timestamp>,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: AsText<Timestamp>,
     /// When it was placed.
     pub placed_at: Option<AsText<Timestamp>>,
@@ -87,37 +96,65 @@ pub struct OrderView<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Item")]
 pub struct ItemView<'a> {
-    /// Its identifier.
+    /// Identifier of the item.
     pub id: AsText<ItemId>,
     /// Stock-keeping unit.
     pub sku: &'a str,
-    /// What the customer sees.
+    /// Name that the customer sees.
     pub name: &'a str,
-    /// How many.
+    /// Number of pieces.
     pub quantity: i64,
+    /// How many of them came back with succeeded refunds.
+    pub returned_quantity: i64,
     /// Price of one, in minor units.
     pub unit_amount: i64,
-    /// Taken off the line.
+    /// Discount on the whole line.
     pub discount_amount: i64,
+    /// The line's share of the order's discount.
+    pub allocated_discount_amount: i64,
     /// Percent, where the tax came of a rate.
-    pub tax_rate: Option<&'a str>,
+    pub tax_rate: Option<AsText<TaxRate>>,
+    /// Tax on the net amount.
+    pub tax_amount: i64,
+    /// Net amount plus tax.
+    pub total_amount: i64,
+}
+
+/// A charge besides the items, such as shipping.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Fee")]
+pub struct FeeView<'a> {
+    /// Name that the customer sees.
+    pub name: &'a str,
+    /// Minor units.
+    pub amount: i64,
+    /// Percent, where the tax came of a rate.
+    pub tax_rate: Option<AsText<TaxRate>>,
     /// Tax on the net amount.
     pub tax_amount: i64,
     /// Net amount and tax.
     pub total_amount: i64,
 }
 
-/// Something charged beside the items.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Fee")]
-pub struct FeeView<'a> {
-    /// What the customer sees.
-    pub name: &'a str,
-    /// Minor units.
-    pub amount: i64,
+/// Net amount and tax at one rate, in minor units.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Tax")]
+pub struct TaxView {
+    /// Percent; `null` for items and fees without a rate.
+    pub tax_rate: Option<AsText<TaxRate>>,
+    /// Amount without tax.
+    pub net_amount: i64,
+    /// Tax on it.
+    pub tax_amount: i64,
 }
 
-/// Who an order is for.
+impl From<TaxLine> for TaxView {
+    fn from(line: TaxLine) -> Self {
+        Self { tax_rate: line.rate.map(AsText), net_amount: line.net_amount, tax_amount: line.tax_amount }
+    }
+}
+
+/// The customer of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Customer")]
 pub struct CustomerView<'a> {
@@ -139,6 +176,7 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             status: AsText(order.status),
             payment_status: AsText(order.payment_status),
             currency: AsText(order.currency),
+            prices_include_tax: order.prices_include_tax,
             user_id: order.user_id.map(AsText),
             external_ref: order.external_ref.as_deref(),
             items: order.items.iter().map(ItemView::from).collect(),
@@ -148,9 +186,12 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             discount_amount: order.totals.discount,
             fee_amount: order.totals.fee,
             tax_amount: order.totals.tax,
+            taxes: order.taxes.iter().map(|tax| tax.whole.into()).collect(),
             total_amount: order.totals.total,
             paid_amount: order.paid_amount,
             refunded_amount: order.refunded_amount,
+            credited_amount: order.credited_amount,
+            credited_tax_amount: order.credited_tax_amount,
             balance_amount: order.balance_amount(),
             customer: order.customer.as_ref().map(CustomerView::from),
             note: order.note.as_deref(),
@@ -170,24 +211,32 @@ impl<'a> From<&'a Order> for OrderView<'a> {
 }
 
 impl<'a> From<&'a Item> for ItemView<'a> {
-    fn from(Item { id, line, totals }: &'a Item) -> Self {
+    fn from(Item { id, line, totals, returns }: &'a Item) -> Self {
         Self {
             id: AsText(*id),
             sku: &line.sku,
             name: &line.name,
             quantity: line.quantity,
+            returned_quantity: returns.quantity,
             unit_amount: line.unit_amount,
             discount_amount: line.discount_amount,
-            tax_rate: if let Tax::Rate(rate) = &line.tax { Some(rate.text()) } else { None },
+            allocated_discount_amount: totals.allocated_discount_amount,
+            tax_rate: line.tax.rate().map(AsText),
             tax_amount: totals.tax_amount,
             total_amount: totals.total_amount,
         }
     }
 }
 
-impl<'a> From<&'a Fee> for FeeView<'a> {
-    fn from(fee: &'a Fee) -> Self {
-        Self { name: &fee.name, amount: fee.amount }
+impl<'a> From<&'a OrderFee> for FeeView<'a> {
+    fn from(OrderFee { fee, totals }: &'a OrderFee) -> Self {
+        Self {
+            name: &fee.name,
+            amount: fee.amount,
+            tax_rate: fee.tax.rate().map(AsText),
+            tax_amount: totals.tax_amount,
+            total_amount: totals.total_amount,
+        }
     }
 }
 

@@ -1,12 +1,12 @@
-//! A payment or refund as clients see it.
+//! The JSON document of a payment or refund.
 
-use super::AsText;
+use super::{AsText, TaxView};
 use crate::domain::{
-    id::{OrderId, TransactionId},
+    id::{ItemId, OrderId, TransactionId},
     money::Currency,
     order::Order,
     time::Timestamp,
-    transaction::{Kind, PaymentStatus, Transaction, TransactionStatus},
+    transaction::{Kind, PaymentStatus, ReturnedItem, Transaction, TransactionStatus},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,49 +15,82 @@ use serde::Serialize;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Transaction")]
 pub struct TransactionView<'a> {
-    /// Its identifier.
+    /// Identifier of the transaction.
     pub id: AsText<TransactionId>,
-    /// The order that it belongs to.
+    /// Identifier of its order.
     pub order_id: AsText<OrderId>,
-    /// Which way the money goes.
+    /// Its number.
+    #[schemars(range(min = 1))]
+    pub order_number: Option<i64>,
+    /// Payment or refund.
     pub kind: AsText<Kind>,
-    /// Where it stands.
+    /// Status of the transaction.
     pub status: AsText<TransactionStatus>,
     /// Minor units.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 0))]
     pub amount: i64,
+    /// For a refund: how much less the order owes, minor units.
+    pub credit_amount: i64,
+    /// Tax in the credit.
+    pub credit_tax_amount: i64,
+    /// The credit by rate.
+    pub credit_taxes: Vec<TaxView>,
+    /// The goods that came back with the refund.
+    pub items: Option<Vec<ReturnView>>,
     /// The order's currency.
     pub currency: AsText<Currency>,
-    /// Who moves the money.
+    /// The company that moves the money.
     pub provider: Option<&'a str>,
-    /// The provider's own identifier.
+    /// The provider's identifier of the transaction.
     pub provider_ref: Option<&'a str>,
-    /// For a refund: the payment that it gives back.
+    /// For a refund: the payment that it refunds.
     pub payment_id: Option<AsText<TransactionId>>,
-    /// Why.
+    /// Reason, for people.
     pub reason: Option<&'a str>,
     /// When the money moved.
     pub occurred_at: AsText<Timestamp>,
     /// When it was recorded here.
     pub recorded_at: AsText<Timestamp>,
-    /// What the order has come to, in answers to a change.
+    /// When it stopped counting, if it was reversed.
+    pub reversed_at: Option<AsText<Timestamp>>,
+    /// The order after this change. Only in responses to a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderMoney>,
 }
 
-/// What an order has come to.
+/// Goods that came back.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Return")]
+pub struct ReturnView {
+    /// The item.
+    pub item_id: AsText<ItemId>,
+    /// How many.
+    #[schemars(range(min = 1))]
+    pub quantity: i64,
+}
+
+impl ReturnView {
+    fn list(items: &[ReturnedItem]) -> Option<Vec<Self>> {
+        let view = |item: &ReturnedItem| Self { item_id: AsText(item.item_id), quantity: item.quantity };
+        (!items.is_empty()).then(|| items.iter().map(view).collect())
+    }
+}
+
+/// The money of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct OrderMoney {
-    /// The order.
+    /// Identifier of the order.
     pub id: AsText<OrderId>,
-    /// Its version.
+    /// Version of the order.
     pub version: i64,
-    /// How its payments stand.
+    /// Payment status of the order.
     pub payment_status: AsText<PaymentStatus>,
-    /// Σ succeeded payments.
+    /// Sum of succeeded payments.
     pub paid_amount: i64,
-    /// Σ succeeded refunds.
+    /// Sum of succeeded refunds.
     pub refunded_amount: i64,
+    /// How much less is owed because of succeeded refunds.
+    pub credited_amount: i64,
     /// What is still owed.
     pub balance_amount: i64,
 }
@@ -67,9 +100,14 @@ impl<'a> From<&'a Transaction> for TransactionView<'a> {
         Self {
             id: AsText(transaction.id),
             order_id: AsText(transaction.order_id),
+            order_number: transaction.order_number,
             kind: AsText(transaction.kind),
             status: AsText(transaction.status),
             amount: transaction.amount,
+            credit_amount: transaction.credit_amount(),
+            credit_tax_amount: transaction.credit_tax_amount(),
+            credit_taxes: transaction.credit_taxes.iter().copied().map(TaxView::from).collect(),
+            items: ReturnView::list(&transaction.items),
             currency: AsText(transaction.currency),
             provider: transaction.provider.as_deref(),
             provider_ref: transaction.provider_ref.as_deref(),
@@ -77,13 +115,14 @@ impl<'a> From<&'a Transaction> for TransactionView<'a> {
             reason: transaction.reason.as_deref(),
             occurred_at: AsText(transaction.occurred_at),
             recorded_at: AsText(transaction.recorded_at),
+            reversed_at: transaction.reversed_at.map(AsText),
             order: None,
         }
     }
 }
 
 impl<'a> TransactionView<'a> {
-    /// The transaction with what its order has come to.
+    /// The transaction together with the money of its order.
     pub fn with_order(transaction: &'a Transaction, order: &Order) -> Self {
         let money = OrderMoney {
             id: AsText(order.id),
@@ -91,6 +130,7 @@ impl<'a> TransactionView<'a> {
             payment_status: AsText(order.payment_status),
             paid_amount: order.paid_amount,
             refunded_amount: order.refunded_amount,
+            credited_amount: order.credited_amount,
             balance_amount: order.balance_amount(),
         };
         Self { order: Some(money), ..Self::from(transaction) }

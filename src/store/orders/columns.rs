@@ -25,7 +25,7 @@ macro_rules! columns {
         changing { $($changing:ident: $changing_write:expr => $changing_read:expr;)* }
         totals { $($total:ident ($total_column:ident): $total_write:expr => $total_read:expr;)* }
     ) => {
-        /// Inserts a row, without the items.
+        /// Inserts a row, without the items and taxes.
         pub(super) fn insert(tx: &WriteTx<'_>, $order: &Order) -> rusqlite::Result<usize> {
             const SQL: &str = concat!(
                 "INSERT INTO orders (seq",
@@ -38,7 +38,7 @@ macro_rules! columns {
             tx.try_execute(SQL, params![$seq_write, $($fixed_write,)* $($changing_write,)* $($total_write,)*])
         }
 
-        /// Updates the changing columns of the row, without the items.
+        /// Updates the changing columns of the row, without the items and taxes.
         pub(super) fn update(tx: &WriteTx<'_>, $order: &Order) -> rusqlite::Result<usize> {
             const SQL: &str = concat!(
                 "UPDATE orders SET ",
@@ -49,7 +49,7 @@ macro_rules! columns {
             tx.try_execute(SQL, params![$($changing_write,)* $($total_write,)* $seq_write])
         }
 
-        /// Reads a row that was selected by `select!`. The order has no items yet.
+        /// Reads a row that was selected by `select!`. The order has no items and taxes yet.
         pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Order> {
             let mut $columns = Columns::of(row);
             Ok(Order {
@@ -58,6 +58,7 @@ macro_rules! columns {
                 $($changing: $changing_read,)*
                 totals: Totals { $($total: $total_read,)* },
                 items: vec![],
+                taxes: vec![],
             })
         }
 
@@ -85,7 +86,6 @@ columns! {
     fixed {
         id: IdBlob(order.id) => columns.id()?;
         currency: order.currency.code() => columns.currency()?;
-        user_id: order.user_id.map(IdBlob) => columns.id_or_none()?;
         created_by: order.created_by => columns.take()?;
         created_at: order.created_at.millis() => columns.instant()?;
     }
@@ -94,11 +94,15 @@ columns! {
         number: order.number => columns.take()?;
         status: order.status.name() => columns.parsed(OrderStatus::parse)?;
         payment_status: order.payment_status.name() => columns.parsed(PaymentStatus::parse)?;
+        user_id: order.user_id.map(IdBlob) => columns.id_or_none()?;
         external_ref: order.external_ref => columns.take()?;
+        prices_include_tax: order.prices_include_tax => columns.take()?;
         fees: row::fees(&order.fees) => columns.parsed(row::parse_fees)?;
         order_discount_amount: order.order_discount_amount => columns.take()?;
         paid_amount: order.paid_amount => columns.take()?;
         refunded_amount: order.refunded_amount => columns.take()?;
+        credited_amount: order.credited_amount => columns.take()?;
+        credited_tax_amount: order.credited_tax_amount => columns.take()?;
         customer: row::customer(order.customer.as_ref()) => columns.parsed_or_none(row::parse_customer)?;
         note: order.note => columns.take()?;
         metadata: row::metadata(&order.metadata) => columns.parsed(row::parse_metadata)?;

@@ -1,34 +1,51 @@
-//! Conversions between parts of an order and the content of its columns, and the rows of its items.
+//! Conversions between parts of an order and the content of its columns, and the rows of its items and taxes.
 
 use crate::{
     domain::{
         money::TaxRate,
-        order::{Customer, Item, Order},
-        pricing::{Fee, Line, LineTotals, Tax},
+        order::{Customer, Item, NetAndTax, Order, OrderFee, OrderTax, Returns},
+        pricing::{Fee, FeeTotals, Line, LineTotals, Tax, TaxLine},
     },
     error::Result,
     store::{
         ReadTx, WriteTx,
-        sql::{Columns, IdBlob, invalid_column},
+        sql::{Columns, IdBlob, invalid_column, sql_int},
     },
 };
 use rusqlite::{Row, params};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-pub(super) fn fees(fees: &[Fee]) -> String {
-    let list: Vec<_> = fees.iter().map(|fee| json!({"name": fee.name, "amount": fee.amount})).collect();
-    Value::Array(list).to_string()
+pub(super) fn fees(fees: &[OrderFee]) -> String {
+    let list = fees.iter().map(|OrderFee { fee, totals }| {
+        json!({
+            "name": fee.name,
+            "amount": fee.amount,
+            "tax_rate": fee.tax.rate().map(|rate| rate.to_string()),
+            "tax_amount": totals.tax_amount,
+            "total_amount": totals.total_amount,
+        })
+    });
+    Value::Array(list.collect()).to_string()
 }
 
-pub(super) fn parse_fees(text: &str) -> Option<Vec<Fee>> {
+pub(super) fn parse_fees(text: &str) -> Option<Vec<OrderFee>> {
     if text == "[]" {
         return Some(vec![]);
     }
     let list: Vec<Value> = serde_json::from_str(text).ok()?;
-    list.iter()
-        .map(|fee| Some(Fee { name: fee["name"].as_str()?.to_owned(), amount: fee["amount"].as_i64()? }))
-        .collect()
+    let fee = |fee: &Value| {
+        let totals = FeeTotals { tax_amount: fee["tax_amount"].as_i64()?, total_amount: fee["total_amount"].as_i64()? };
+        let tax = match fee["tax_rate"].as_str() {
+            Some(rate) => Tax::Rate(TaxRate::parse(rate)?),
+            None => Tax::Amount(totals.tax_amount),
+        };
+        Some(OrderFee {
+            fee: Fee { name: fee["name"].as_str()?.to_owned(), amount: fee["amount"].as_i64()?, tax },
+            totals,
+        })
+    };
+    list.iter().map(fee).collect()
 }
 
 pub(super) fn customer(customer: Option<&Customer>) -> Option<String> {
@@ -50,48 +67,119 @@ pub(super) fn parse_metadata(text: &str) -> Option<BTreeMap<String, String>> {
     if text == "{}" { Some(BTreeMap::new()) } else { serde_json::from_str(text).ok() }
 }
 
-pub(super) fn insert_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
-    for (line, item) in (0_i64..).zip(&order.items) {
-        let Item { id, line: Line { sku, name, quantity, unit_amount, discount_amount, tax }, totals } = item;
-        let LineTotals { tax_amount, total_amount } = totals;
-        let rate = if let Tax::Rate(rate) = tax { Some(rate.text()) } else { None };
+/// Inserts the taxes and items of an order. The first item comes last: then the schema adds all of them up.
+pub(super) fn insert_parts(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
+    for OrderTax { whole, credited, reserved } in &order.taxes {
         tx.execute(
-            "INSERT INTO order_items (order_seq, line, id, sku, name, quantity, unit_amount, discount_amount, tax_rate,
-               tax_amount, total_amount)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO order_taxes (order_seq, tax_rate, net_amount, tax_amount, credited_net_amount,
+               credited_tax_amount, reserved_net_amount, reserved_tax_amount)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 order.seq,
-                line,
+                rate_number(whole.rate),
+                whole.net_amount,
+                whole.tax_amount,
+                credited.net_amount,
+                credited.tax_amount,
+                reserved.net_amount,
+                reserved.tax_amount,
+            ],
+        )?;
+    }
+    for (line, item) in order.items.iter().enumerate().rev() {
+        let Item { id, line: Line { sku, name, quantity, unit_amount, discount_amount, tax }, totals, returns } = item;
+        tx.execute(
+            "INSERT INTO order_items (order_seq, line, id, sku, name, quantity, returned_quantity, reserved_quantity,
+               unit_amount, discount_amount, allocated_discount_amount, tax_rate, tax_amount, total_amount,
+               credited_amount, credited_tax_amount)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            params![
+                order.seq,
+                sql_int(line),
                 IdBlob(*id),
                 sku,
                 name,
                 quantity,
+                returns.quantity,
+                returns.reserved_quantity,
                 unit_amount,
                 discount_amount,
-                rate,
-                tax_amount,
-                total_amount,
+                totals.allocated_discount_amount,
+                tax.rate().map(TaxRate::parts),
+                totals.tax_amount,
+                totals.total_amount,
+                returns.credited_amount,
+                returns.credited_tax_amount,
             ],
         )?;
     }
     Ok(())
 }
 
-pub(super) fn items(tx: &ReadTx<'_>, order_seq: i64) -> Result<Vec<Item>> {
-    let sql = "SELECT id, sku, name, quantity, unit_amount, discount_amount, tax_rate, tax_amount,
-        total_amount FROM order_items WHERE order_seq = ?1 ORDER BY line";
-    tx.rows(sql, [order_seq], read_item)
+/// Deletes the taxes and items of an order.
+pub(super) fn delete_parts(tx: &WriteTx<'_>, order_seq: i64) -> Result<()> {
+    tx.execute("DELETE FROM order_taxes WHERE order_seq = ?1", [order_seq])?;
+    tx.execute("DELETE FROM order_items WHERE order_seq = ?1", [order_seq])?;
+    Ok(())
+}
+
+/// Reads the taxes and items of an order.
+pub(super) fn read_parts(tx: &ReadTx<'_>, order: &mut Order) -> Result<()> {
+    order.items = tx.rows(
+        "SELECT id, sku, name, quantity, returned_quantity, reserved_quantity, unit_amount, discount_amount,
+           allocated_discount_amount, tax_rate, tax_amount, total_amount, credited_amount, credited_tax_amount
+         FROM order_items WHERE order_seq = ?1 ORDER BY line",
+        [order.seq],
+        read_item,
+    )?;
+    order.taxes = tx.rows(
+        "SELECT tax_rate, net_amount, tax_amount, credited_net_amount, credited_tax_amount, reserved_net_amount,
+           reserved_tax_amount FROM order_taxes WHERE order_seq = ?1 ORDER BY tax_rate DESC",
+        [order.seq],
+        read_tax,
+    )?;
+    Ok(())
 }
 
 fn read_item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let mut columns = Columns::of(row);
-    let (id, sku, name) = (columns.id()?, columns.take()?, columns.take()?);
-    let (quantity, unit_amount, discount_amount) = (columns.take()?, columns.take()?, columns.take()?);
-    let rate: Option<String> = columns.take()?;
-    let totals = LineTotals { tax_amount: columns.take()?, total_amount: columns.take()? };
+    let (id, sku, name, quantity) = (columns.id()?, columns.take()?, columns.take()?, columns.take()?);
+    let returned = (columns.take()?, columns.take()?);
+    let (unit_amount, discount_amount, allocated_discount_amount) = (columns.take()?, columns.take()?, columns.take()?);
+    let rate: Option<i64> = columns.take()?;
+    let totals = LineTotals { allocated_discount_amount, tax_amount: columns.take()?, total_amount: columns.take()? };
     let tax = match rate {
-        Some(rate) => Tax::Rate(TaxRate::parse(&rate).ok_or_else(|| invalid_column(6, &rate))?),
+        Some(parts) => Tax::Rate(rate_of(parts)?),
         None => Tax::Amount(totals.tax_amount),
     };
-    Ok(Item { id, line: Line { sku, name, quantity, unit_amount, discount_amount, tax }, totals })
+    let returns = Returns {
+        quantity: returned.0,
+        reserved_quantity: returned.1,
+        credited_amount: columns.take()?,
+        credited_tax_amount: columns.take()?,
+    };
+    Ok(Item { id, line: Line { sku, name, quantity, unit_amount, discount_amount, tax }, totals, returns })
+}
+
+fn read_tax(row: &Row<'_>) -> rusqlite::Result<OrderTax> {
+    let mut columns = Columns::of(row);
+    let number: i64 = columns.take()?;
+    let rate = if number == WITHOUT_RATE { None } else { Some(rate_of(number)?) };
+    let mut amounts = || -> rusqlite::Result<NetAndTax> {
+        Ok(NetAndTax { net_amount: columns.take()?, tax_amount: columns.take()? })
+    };
+    let (NetAndTax { net_amount, tax_amount }, credited, reserved) = (amounts()?, amounts()?, amounts()?);
+    Ok(OrderTax { whole: TaxLine { rate, net_amount, tax_amount }, credited, reserved })
+}
+
+/// `order_taxes.tax_rate` of items and fees without a rate.
+const WITHOUT_RATE: i64 = -1;
+
+/// `order_taxes.tax_rate`.
+fn rate_number(rate: Option<TaxRate>) -> i64 {
+    rate.map_or(WITHOUT_RATE, TaxRate::parts)
+}
+
+fn rate_of(parts: i64) -> rusqlite::Result<TaxRate> {
+    TaxRate::from_parts(parts).ok_or_else(|| invalid_column(0, &parts.to_string()))
 }

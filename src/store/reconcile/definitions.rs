@@ -102,13 +102,38 @@ pub(super) const COMPARISONS: &[Definition] = &[
     Definition {
         spans: &[("order_totals", 1)],
         stored: StoredSums::Rows(
-            "SELECT seq AS position, currency, 0, subtotal_amount, discount_amount - order_discount_amount, tax_amount,
-             total_amount + order_discount_amount - fee_amount FROM orders",
+            "SELECT seq AS position, currency, 0, subtotal_amount, discount_amount - order_discount_amount,
+             order_discount_amount, fee_amount, tax_amount, total_amount FROM orders",
         ),
-        recomputed:
-            "SELECT o.seq AS position, o.currency, 0, i.quantity * i.unit_amount, i.discount_amount, i.tax_amount,
-             i.total_amount FROM orders o CROSS JOIN order_items i ON i.order_seq = o.seq",
-        values: &["subtotal_amount", "line_discount_amount", "tax_amount", "items_total_amount"],
+        recomputed: "SELECT o.seq AS position, o.currency, 0, i.quantity * i.unit_amount, i.discount_amount,
+               i.allocated_discount_amount, 0, i.tax_amount, i.total_amount
+             FROM orders o CROSS JOIN order_items i ON i.order_seq = o.seq
+           UNION ALL SELECT o.seq, o.currency, 0, 0, 0, 0, fee.value ->> 'amount', fee.value ->> 'tax_amount',
+               fee.value ->> 'total_amount'
+             FROM orders o, json_each(o.fees) fee WHERE o.fees <> '[]'",
+        values: &[
+            "subtotal_amount",
+            "line_discount_amount",
+            "order_discount_amount",
+            "fee_amount",
+            "tax_amount",
+            "total_amount",
+        ],
+    },
+    Definition {
+        spans: &[("order_taxes", 1)],
+        stored: StoredSums::Rows(
+            "SELECT o.seq AS position, o.currency, t.tax_rate + 1, t.net_amount, t.tax_amount
+             FROM order_taxes t CROSS JOIN orders o ON o.seq = t.order_seq",
+        ),
+        recomputed: "SELECT o.seq AS position, o.currency, coalesce(i.tax_rate, -1) + 1, i.total_amount - i.tax_amount,
+               i.tax_amount FROM orders o CROSS JOIN order_items i ON i.order_seq = o.seq
+             WHERE i.total_amount > 0
+           UNION ALL SELECT o.seq, o.currency,
+               coalesce(CAST(round((fee.value ->> 'tax_rate') * 10000) AS INTEGER), -1) + 1,
+               (fee.value ->> 'total_amount') - (fee.value ->> 'tax_amount'), fee.value ->> 'tax_amount'
+             FROM orders o, json_each(o.fees) fee WHERE o.fees <> '[]' AND fee.value ->> 'total_amount' > 0",
+        values: &["net_amount", "tax_amount"],
     },
     Definition {
         spans: &[("order_payments", 1)],

@@ -72,7 +72,9 @@ fn count_orders(tx: &ReadTx<'_>, log: &mut RollupLog) -> Result<()> {
         let mut changes = Changes::default();
         for order in &found {
             of_order(order).for_each(|sale| changes.count_sale(sale, 1));
-            status_entry(order).into_iter().for_each(|entry| changes.count_status(entry, 1));
+            if let Some(entry) = status_entry(order) {
+                changes.count_status(entry, 1);
+            }
             of_items(order).for_each(|item| changes.count_item(item, 1));
         }
         append(tx, log, &changes)?;
@@ -86,7 +88,7 @@ fn count_transactions(tx: &ReadTx<'_>, log: &mut RollupLog) -> Result<()> {
         let Some(newest) = found.last() else { return Ok(()) };
         last = newest.seq;
         let mut changes = Changes::default();
-        let sales = found.iter().filter_map(|row| of_transaction(&row.transaction, row.user_id));
+        let sales = found.iter().flat_map(|row| of_transaction(&row.transaction, row.user_id));
         sales.for_each(|sale| changes.count_sale(sale, 1));
         append(tx, log, &changes)?;
     }

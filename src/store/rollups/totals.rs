@@ -38,12 +38,14 @@ impl TotalsQuery {
 
 /// The totals of every dimension in each currency. There may be many thousand dimensions with an entry in every bucket,
 /// so the total of an entry is found by index and not by a search.
+#[derive(Clone)]
 pub struct Totals {
     by_currency: Vec<(Currency, CurrencyTotals)>,
     max_dimension: usize,
 }
 
 /// The totals of every dimension in one currency.
+#[derive(Clone)]
 struct CurrencyTotals {
     /// For each dimension its index in `dimensions` and `sums` plus one; 0 if it has no entry.
     indices: Vec<u32>,

@@ -8,13 +8,16 @@ use super::{Check, unreadable};
 use crate::{
     domain::{
         id::{Identifier, ItemId, OrderId, TransactionId, UserId},
+        money::TaxRate,
+        pricing::TaxLine,
         time::Timestamp,
+        transaction::ReturnedItem,
     },
     error::{Error, Result},
-    store::{ReadTx, sql::store_error},
+    store::{ReadTx, sql::store_error, transactions::credits},
 };
 use rusqlite::{Row, types::ValueRef};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 const ORDERS: &str = "SELECT * FROM orders ORDER BY seq";
 const EVENTS: &str = "SELECT type, occurred_at, data FROM events WHERE order_seq = ?1 ORDER BY version";
@@ -101,6 +104,9 @@ impl Expected {
             if kind.starts_with("order.") {
                 data.clone_into(&mut document);
                 last_transaction = None;
+                if kind == "order.cancelled" {
+                    drop_pending_credits(&mut transactions);
+                }
             } else {
                 let mut transaction = parse(data)?;
                 let at: i64 = event.get(1).map_err(store_error)?;
@@ -111,10 +117,11 @@ impl Expected {
         }
         let mut order = parse(&document)?;
         if let Some((changed, at)) = last_transaction {
-            for column in ["version", "payment_status", "paid_amount", "refunded_amount"] {
+            for column in ["version", "payment_status", "paid_amount", "refunded_amount", "credited_amount"] {
                 order.insert(column.to_owned(), changed[column].clone());
             }
             order.insert("updated_at".to_owned(), at.to_string().into());
+            count_returns(&mut order, &transactions);
         }
         Ok(Self { order, transactions })
     }
@@ -141,6 +148,30 @@ fn apply(transactions: &mut Vec<Document>, kind: &str, transaction: Document) {
     match earlier.find(|earlier| earlier.get("id") == transaction.get("id")) {
         Some(earlier) => *earlier = transaction,
         None => transactions.push(transaction),
+    }
+}
+
+/// A cancelled order owes nothing, so its pending refunds credit nothing. They have no event of their own for that.
+fn drop_pending_credits(transactions: &mut [Document]) {
+    for transaction in transactions {
+        if transaction["kind"] == "refund" && transaction["status"] == "pending" {
+            for column in ["credit_amount", "credit_tax_amount"] {
+                transaction.insert(column.to_owned(), 0.into());
+            }
+            transaction.insert("credit_taxes".to_owned(), Value::Array(vec![]));
+        }
+    }
+}
+
+/// Sets what the order shows of its succeeded refunds, since events of refunds do not repeat all of it.
+fn count_returns(order: &mut Document, transactions: &[Document]) {
+    let refunds = || transactions.iter().filter(|t| t["kind"] == "refund" && t["status"] == "succeeded");
+    let tax: i64 = refunds().filter_map(|refund| refund["credit_tax_amount"].as_i64()).sum();
+    order.insert("credited_tax_amount".to_owned(), tax.into());
+    for item in order.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
+        let returned = refunds().filter_map(|refund| refund["items"].as_array()).flatten();
+        let of_item = returned.filter(|part| part["item_id"] == item["id"]);
+        item["returned_quantity"] = of_item.filter_map(|part| part["quantity"].as_i64()).sum::<i64>().into();
     }
 }
 
@@ -194,10 +225,21 @@ fn as_json(table: &str, column: &str, value: ValueRef<'_>) -> Result<Value> {
     Ok(match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(millis) if column.ends_with("_at") => Timestamp::from_millis(millis).to_string().into(),
+        ValueRef::Integer(flag) if column == "prices_include_tax" => (flag != 0).into(),
+        ValueRef::Integer(parts) if column == "tax_rate" => {
+            TaxRate::from_parts(parts).map(|rate| rate.to_string()).into()
+        }
         ValueRef::Integer(number) => number.into(),
         ValueRef::Real(number) => number.into(),
         ValueRef::Text(_) => {
             let text = value.as_str().map_err(Error::internal)?;
+            match (table, column) {
+                ("transactions", "credit_taxes") => {
+                    return Ok(credits::parse_taxes(text).map_or_else(|| text.into(), taxes));
+                }
+                ("transactions", "items") => return Ok(credits::parse_items(text).map_or_else(|| text.into(), returns)),
+                _ => {}
+            }
             let document = if JSON_COLUMNS.contains(&column) { serde_json::from_str(text).ok() } else { None };
             document.unwrap_or_else(|| text.into())
         }
@@ -206,6 +248,19 @@ fn as_json(table: &str, column: &str, value: ValueRef<'_>) -> Result<Value> {
             Err(_) => format!("{} bytes", bytes.len()).into(),
         },
     })
+}
+
+fn taxes(lines: Vec<TaxLine>) -> Value {
+    let line = |line: TaxLine| {
+        json!({"tax_rate": line.rate.map(|rate| rate.to_string()), "net_amount": line.net_amount,
+            "tax_amount": line.tax_amount})
+    };
+    lines.into_iter().map(line).collect()
+}
+
+fn returns(items: Vec<ReturnedItem>) -> Value {
+    let item = |item: ReturnedItem| json!({"item_id": item.item_id.to_string(), "quantity": item.quantity});
+    items.into_iter().map(item).collect()
 }
 
 fn identifier(table: &str, column: &str, id: [u8; 16]) -> String {

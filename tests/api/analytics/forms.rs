@@ -1,9 +1,16 @@
-//! The other forms of reports: CSV and charts.
+//! Reports as CSV and as charts.
 
 use super::three_days;
-use crate::support::{Answer, Client, Service, order_of};
+use crate::support::{Answer, Client, Service, order_of, with};
+use axum::{
+    body::Body,
+    http::{Method, Request},
+};
+use http_body_util::BodyExt;
+use orderd::{api, domain::money::Currency};
 use serde_json::json;
 use std::path::Path;
+use tower::ServiceExt;
 
 async fn form(who: &Client, report: &str, accept: &str) -> Answer {
     who.get(&format!("/v1/analytics/{report}")).header("accept", accept).await
@@ -38,8 +45,65 @@ async fn csv_has_the_fields_of_the_rows_in_their_order() {
     assert_eq!(items.text(), expected);
 }
 
+/// Every currency code.
+fn currencies() -> Vec<String> {
+    let letters = || 'A'..='Z';
+    let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
+    codes.filter(|code| Currency::parse(code).is_some()).collect()
+}
+
+/// Reads `path` as CSV part by part, and calls `change` after the first part.
+async fn csv_parts(service: &Service, who: &Client, path: &str, change: impl AsyncFnOnce()) -> Vec<String> {
+    let request = Request::get(path).header("accept", "text/csv");
+    let request = request.header("authorization", format!("Bearer {}", who.token())).body(Body::empty()).unwrap();
+    let Ok(response) = api::router(service.app()).oneshot(request).await;
+    let mut body = response.into_body();
+    let mut next = async || {
+        let frame = body.frame().await?.unwrap();
+        Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
+    };
+    let mut parts = vec![next().await.unwrap()];
+    change().await;
+    while let Some(part) = next().await {
+        parts.push(part);
+    }
+    parts
+}
+
 #[tokio::test]
-async fn pages_are_for_json_alone_and_the_form_depends_on_accept() {
+async fn a_long_csv_report_comes_in_parts_and_shows_one_snapshot() {
+    let service = Service::start().await;
+    let (admin, analyst) = (service.admin().await, service.analyst().await);
+    let mut lines = String::new();
+    for user in [&admin, &analyst, &service.staff().await, &service.customer().await] {
+        for (amount, currency) in (1000..).zip(currencies()) {
+            let order =
+                with(with(order_of(&[("tea", 1, amount)]), "currency", currency.as_str()), "user_id", user.id.as_str());
+            let order = with(order, "external_ref", format!("{currency} {}", user.id));
+            lines += &(order.to_string() + "\n");
+        }
+    }
+    let import = admin.call(Method::POST, "/v1/orders/import").body("application/x-ndjson", lines).await.ok();
+    assert_eq!(import.text().matches("created").count(), 4 * currencies().len(), "{import}");
+    let report = "revenue-by-user?from=2026-06-15&to=2026-06-15&basis=booked";
+    let before = form(&analyst, report, "text/csv").await.ok().text().to_owned();
+    let rows = 4 * currencies().len();
+    assert_eq!(before.lines().count(), 1 + rows);
+    let last = before.lines().last().unwrap().split(',').nth(3).unwrap().to_owned();
+    // The last row becomes the first one while the report is read.
+    let change = async || {
+        let order = with(order_of(&[("tea", 1, 9_000_000)]), "currency", last.as_str());
+        service.staff().await.places(order).await.created();
+    };
+    let parts = csv_parts(&service, &analyst, &format!("/v1/analytics/{report}"), change).await;
+    assert!(rows > 500 && parts.len() > 1, "{rows} rows in {} part", parts.len());
+    assert_eq!(parts.concat(), before);
+    let after = form(&analyst, report, "text/csv").await.ok();
+    assert_eq!(after.text().lines().nth(1).unwrap().split(',').nth(3), Some(last.as_str()), "{after}");
+}
+
+#[tokio::test]
+async fn only_json_has_pages_and_accept_chooses_the_form() {
     let (_service, analyst) = three_days().await;
     let path = format!("revenue-by-user?{DAYS}&limit=1");
     form(&analyst, &path, "text/csv").await.status(400).problem("invalid_parameter").faults(&[("limit", "conflict")]);
@@ -72,7 +136,7 @@ async fn a_chart_has_a_panel_for_each_currency_with_its_decimals() {
         assert!(chart.text().contains("<title id=\"title\">") && chart.text().ends_with("</svg>"), "{chart}");
     }
     let empty = form(&analyst, "top-items?from=2020-01-01&to=2020-01-02", "image/svg+xml").await.ok();
-    assert!(empty.text().contains("There is nothing in these days."), "{empty}");
+    assert!(empty.text().contains("No data for this period."), "{empty}");
 }
 
 #[tokio::test]
@@ -89,8 +153,8 @@ async fn text_in_charts_and_csv_does_nothing() {
 }
 
 #[tokio::test]
-#[allow(clippy::disallowed_methods, reason = "whoever runs the tests says whether to accept what is drawn now")]
-async fn a_chart_is_the_reviewed_one() {
+#[allow(clippy::disallowed_methods, reason = "an environment variable accepts the new chart")]
+async fn a_chart_equals_its_snapshot() {
     let (_service, analyst) = three_days().await;
     let chart = form(&analyst, &format!("status-counts?{DAYS}"), "image/svg+xml").await.ok();
     let now = chart.text().replace("><", ">\n<") + "\n";
@@ -98,5 +162,9 @@ async fn a_chart_is_the_reviewed_one() {
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&file, &now).unwrap();
     }
-    assert_eq!(now, std::fs::read_to_string(&file).unwrap_or_default(), "if that is meant, run with BLESS=1 and look");
+    assert_eq!(
+        now,
+        std::fs::read_to_string(&file).unwrap_or_default(),
+        "if the change is intended, run with BLESS=1 and review it"
+    );
 }

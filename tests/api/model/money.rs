@@ -1,14 +1,14 @@
-//! What people do with payments and refunds at random, and what the rules say should come of it.
+//! Random requests on payments and refunds, and the responses that the rules require.
 
 use super::{
     rules::{INVALID, Money, time},
-    world::{Deed, Expect, Role, World},
+    world::{Expect, Role, Step, World},
 };
 use axum::http::Method;
 use serde_json::{Value, json};
 
 impl World {
-    /// When money moved, if it is said.
+    /// Sometimes adds a random `occurred_at` to `body`, and returns it.
     fn moment(&mut self, body: &mut Value) -> Option<i64> {
         let hours = (self.random.u8(0..4) == 0).then(|| self.random.i64(-72..24))?;
         let at = self.now + hours * 3_600_000;
@@ -16,7 +16,7 @@ impl World {
         Some(at)
     }
 
-    pub(super) fn books(&mut self, person: usize, payment: bool) -> Option<Deed> {
+    pub(super) fn books(&mut self, person: usize, payment: bool) -> Option<Step> {
         let index = self.some_order()?;
         let mut order = self.orders[index].clone();
         let likely = if payment { order.total() - order.paid() } else { order.refundable(None) };
@@ -27,7 +27,7 @@ impl World {
         let mut of = None;
         if !payment && !order.money.is_empty() && self.random.u8(0..3) == 0 {
             let at = self.random.usize(0..order.money.len());
-            // The refunds of cancellations are not known by name.
+            // The identifiers of refunds made by cancellations are unknown.
             if !order.money[at].id.is_empty() {
                 of = Some(at);
                 body["payment_id"] = json!(order.money[at].id);
@@ -36,7 +36,7 @@ impl World {
         let mut provider = None;
         if self.random.u8(0..3) == 0 {
             let word = format!("{payment} P{}", self.random.usize(0..self.orders.len() + 10));
-            if !self.busy_words.insert(word.clone()) {
+            if !self.busy_references.insert(word.clone()) {
                 return None;
             }
             body["provider_ref"] = json!(word);
@@ -63,16 +63,16 @@ impl World {
                 let money = order.money.len();
                 order.money.push(Money { id: String::new(), payment, status, amount, of, occurred_at });
                 order.event(self.now);
-                let shown = order.shown_money(money);
+                let document = order.transaction_document(money);
                 self.orders[index] = order;
-                Ok(Expect::Money { order: index, money, status: 201, shown })
+                Ok(Expect::Money { order: index, money, status: 201, document })
             },
             Err,
         );
-        Some(self.said(person, Method::POST, path, body, outcome))
+        Some(self.request(person, Method::POST, path, body, outcome))
     }
 
-    pub(super) fn resolves(&mut self, person: usize) -> Option<Deed> {
+    pub(super) fn resolves(&mut self, person: usize) -> Option<Step> {
         let index = self.some_order()?;
         let mut order = self.orders[index].clone();
         let pending = order.money.iter().position(|money| money.status == "pending");
@@ -96,11 +96,11 @@ impl World {
                 None
             }
         };
-        let shown = order.shown_money(at);
-        let outcome = refused.map_or(Ok(Expect::Money { order: index, money: at, status: 200, shown }), Err);
+        let document = order.transaction_document(at);
+        let outcome = refused.map_or(Ok(Expect::Money { order: index, money: at, status: 200, document }), Err);
         if refused.is_none() {
             self.orders[index] = order;
         }
-        Some(self.said(person, Method::PATCH, path, body, outcome))
+        Some(self.request(person, Method::PATCH, path, body, outcome))
     }
 }

@@ -1,4 +1,4 @@
-//! The rules of orders and money once more, as simply as they can be put, and without a look at how the service does it.
+//! The rules of orders and money a second time, written as simply as possible and independently of the service.
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ pub struct Line {
 
 #[derive(Clone, PartialEq)]
 pub enum Tax {
-    /// As it is written, and in ten-thousandths of a percent.
+    /// The rate as text, and in ten-thousandths of a percent.
     Rate(&'static str, i128),
     Amount(i128),
 }
@@ -26,14 +26,14 @@ impl Line {
 
     fn tax(&self) -> i128 {
         match self.tax {
-            // Half a unit more, then cut off: away from zero, since nothing is below it.
+            // Adding half a unit and rounding down rounds half away from zero, because no amount is negative.
             Tax::Rate(_, parts) => (2 * self.net() * parts + 1_000_000) / 2_000_000,
             Tax::Amount(amount) => amount,
         }
     }
 
-    /// As a client asks for it.
-    pub fn asked(&self) -> Value {
+    /// The line in a request.
+    pub fn request(&self) -> Value {
         let mut line =
             json!({"sku": self.sku, "name": self.sku, "quantity": int(self.quantity), "unit_amount": int(self.unit)});
         if self.discount != 0 {
@@ -47,7 +47,7 @@ impl Line {
         line
     }
 
-    fn shown(&self) -> Value {
+    fn document(&self) -> Value {
         let rate = if let Tax::Rate(text, _) = self.tax { json!(text) } else { Value::Null };
         json!({
             "sku": self.sku, "name": self.sku, "quantity": int(self.quantity), "unit_amount": int(self.unit),
@@ -67,7 +67,7 @@ pub struct Money {
     pub payment: bool,
     pub status: &'static str,
     pub amount: i128,
-    /// Of a refund that names its payment: which transaction of the order that is.
+    /// For a refund that names its payment: the index of that payment among the transactions of the order.
     pub of: Option<usize>,
     pub occurred_at: i64,
 }
@@ -88,7 +88,7 @@ pub struct Order {
     pub version: u64,
     pub money: Vec<Money>,
     pub reason: Option<String>,
-    /// When it was made, placed, confirmed, fulfilled, cancelled and last changed, in milliseconds.
+    /// The times at which it was created, placed, confirmed, fulfilled, cancelled and last changed, in milliseconds.
     pub made: i64,
     pub placed: Option<i64>,
     pub confirmed: Option<i64>,
@@ -97,7 +97,7 @@ pub struct Order {
     pub updated: i64,
 }
 
-/// Why the service should refuse.
+/// The status and code of a problem.
 pub type Refusal = (u16, &'static str);
 
 pub const INVALID: Refusal = (422, "validation_failed");
@@ -115,7 +115,7 @@ impl Order {
         self.sum(false, "succeeded")
     }
 
-    /// What can still be given back: of the order, or of one of its payments.
+    /// The amount that can still be refunded: of the order, or of one of its payments.
     pub fn refundable(&self, of: Option<usize>) -> i128 {
         let whole = self.paid() - self.refunded() - self.sum(false, "pending");
         let Some(payment) = of else { return whole };
@@ -133,7 +133,7 @@ impl Order {
         self.lines.iter().map(Line::tax).sum()
     }
 
-    /// Whether it can be like this.
+    /// Refuses an order that cannot be priced.
     pub fn check(&self) -> Result<(), Refusal> {
         let sound = self.lines.iter().all(|line| line.net() >= 0) && self.total() >= 0;
         if sound { Ok(()) } else { Err(INVALID) }
@@ -168,8 +168,8 @@ impl Order {
         }
     }
 
-    /// Where an action leads: to a status, nowhere because it has happened, or to a refusal.
-    pub fn step(&self, action: &str) -> Result<Option<&'static str>, Refusal> {
+    /// The status that an action leads to; none if the order has it already; or a refusal.
+    pub fn status_after(&self, action: &str) -> Result<Option<&'static str>, Refusal> {
         let (from, to): (&[&str], _) = match action {
             "place" => (&["draft"], "pending"),
             "confirm" => (&["pending"], "confirmed"),
@@ -198,8 +198,8 @@ impl Order {
         self.updated = now;
     }
 
-    /// Its document, as far as it can be foreseen: without identifiers and the number.
-    pub fn shown(&self) -> Map<String, Value> {
+    /// The expected document, without identifiers and number, which the service chooses.
+    pub fn document(&self) -> Map<String, Value> {
         let gross: i128 = self.lines.iter().map(|line| line.quantity * line.unit).sum();
         let line_discounts: i128 = self.lines.iter().map(|line| line.discount).sum();
         let at = |millis: Option<i64>| millis.map(time);
@@ -211,15 +211,15 @@ impl Order {
             "tax_amount": int(self.tax()), "total_amount": int(self.total()), "paid_amount": int(self.paid()),
             "refunded_amount": int(self.refunded()), "balance_amount": int(self.balance()),
             "version": self.version, "allowed_transitions": self.allowed(), "cancel_reason": self.reason,
-            "items": self.lines.iter().map(Line::shown).collect::<Vec<_>>(),
+            "items": self.lines.iter().map(Line::document).collect::<Vec<_>>(),
             "created_at": time(self.made), "updated_at": time(self.updated), "placed_at": at(self.placed),
             "confirmed_at": at(self.confirmed), "fulfilled_at": at(self.fulfilled), "cancelled_at": at(self.cancelled),
         });
         document.as_object().unwrap().clone()
     }
 
-    /// A transaction's document and what the order has come to by it, without identifiers.
-    pub fn shown_money(&self, at: usize) -> Map<String, Value> {
+    /// The expected document of a transaction with the money of its order, without identifiers.
+    pub fn transaction_document(&self, at: usize) -> Map<String, Value> {
         let money = &self.money[at];
         let document = json!({
             "order_id": self.id, "kind": if money.payment { "payment" } else { "refund" }, "status": money.status,

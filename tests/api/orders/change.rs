@@ -42,7 +42,7 @@ async fn items_and_fees_are_replaced_and_totals_recomputed() {
     let body = json!({"items": items, "fees": [{"name": "Gift", "amount": 50}], "order_discount_amount": 100});
     let changed = patch(&ada, &id, body).await.ok();
     let totals = ["subtotal_amount", "discount_amount", "fee_amount", "tax_amount", "total_amount", "balance_amount"];
-    assert_eq!(totals.map(|field| changed[field].as_i64().unwrap()), [300, 100, 50, 30, 280, 280]);
+    assert_eq!(totals.map(|field| changed[field].as_i64().unwrap()), [300, 100, 50, 20, 270, 270]);
     assert_eq!(changed["items"].as_array().unwrap().len(), 1);
     let changed = patch(&ada, &id, json!({"fees": null, "order_discount_amount": null})).await.ok();
     assert_eq!(totals.map(|field| changed[field].as_i64().unwrap()), [300, 0, 0, 30, 330, 330]);
@@ -62,10 +62,13 @@ async fn a_patch_without_changes_records_no_event() {
 }
 
 #[tokio::test]
-async fn a_confirmed_order_has_frozen_fields() {
+async fn a_confirmed_order_is_edited_by_staff_only_and_a_fulfilled_one_by_nobody() {
     let (service, ada, id) = order().await;
     let staff = service.staff().await;
     staff.moves(&id, "confirm").await.ok();
+    let edited = patch(&staff, &id, json!({"order_discount_amount": 1})).await.ok();
+    assert_eq!((&edited["status"], &edited["order_discount_amount"]), (&json!("confirmed"), &json!(1)));
+    patch(&staff, &id, json!({"order_discount_amount": null})).await.ok();
     let items = order_of(&[("cup", 1, 300)])["items"].clone();
     for body in [
         json!({"items": items}),
@@ -73,20 +76,38 @@ async fn a_confirmed_order_has_frozen_fields() {
         json!({"order_discount_amount": 1}),
         json!({"external_ref": "r2"}),
         json!({"external_ref": null}),
+        json!({"prices_include_tax": true}),
     ] {
-        let answer = patch(&staff, &id, body.clone()).await;
+        let answer = patch(&ada, &id, body.clone()).await;
         assert_eq!(answer.code(), 409, "{body}: {answer}");
         answer.problem("order_frozen");
     }
     // A frozen field may be sent again with its current value.
     let same = json!({"fees": null, "order_discount_amount": 0, "external_ref": "r1", "note": "Ring"});
-    assert_eq!(patch(&ada, &id, same).await.ok()["version"], 2);
+    assert_eq!(patch(&ada, &id, same).await.ok()["version"], 4);
     let body = json!({"note": "b", "metadata": {"x": "y"}, "customer": {"email": "a@b.c"}});
-    assert_eq!(patch(&ada, &id, body).await.ok()["version"], 3);
-    for action in ["fulfil", "cancel"] {
-        staff.moves(&id, action).await;
-        patch(&staff, &id, json!({"note": action})).await.ok();
-    }
+    assert_eq!(patch(&ada, &id, body).await.ok()["version"], 5);
+    staff.moves(&id, "fulfil").await.ok();
+    patch(&staff, &id, json!({"order_discount_amount": 1})).await.status(409).problem("order_frozen");
+    patch(&staff, &id, json!({"note": "gone"})).await.ok();
+}
+
+#[tokio::test]
+async fn an_order_of_nobody_is_given_to_a_user_once() {
+    let service = Service::start().await;
+    let (staff, ada, bob) = (service.staff().await, service.customer().await, service.other_customer().await);
+    let guest = service.program(&["orders:create"]).await.places(order_of(&[("tea", 1, 1)])).await.created().id();
+    patch(&ada, &guest, json!({"user_id": ada.id})).await.status(404).problem("not_found");
+    patch(&staff, &guest, json!({"user_id": null})).await.status(422).problem("validation_failed");
+    let unknown = patch(&staff, &guest, json!({"user_id": "usr_01h455vb4pex5vsknk084sn02q"})).await.status(422);
+    unknown.problem("validation_failed").faults(&[("#/user_id", "unknown")]);
+    staff.moves(&guest, "confirm").await.ok();
+    let given = patch(&staff, &guest, json!({"user_id": ada.id})).await.ok();
+    assert_eq!((&given["user_id"], &given["version"]), (&json!(ada.id), &json!(3)));
+    assert_eq!(ada.get(&format!("/v1/orders/{guest}")).await.ok()["user_id"], ada.id);
+    assert_eq!(patch(&ada, &guest, json!({"user_id": ada.id})).await.ok()["version"], 3, "no change");
+    patch(&staff, &guest, json!({"user_id": bob.id})).await.status(409).problem("order_frozen");
+    patch(&ada, &guest, json!({"user_id": bob.id})).await.status(403).problem("forbidden");
 }
 
 #[tokio::test]

@@ -19,9 +19,9 @@ fn lines(answer: &Answer) -> Vec<Value> {
     answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-const HEADER: &str = "id,number,status,payment_status,currency,user_id,external_ref,subtotal_amount,\
+const HEADER: &str = "id,number,status,payment_status,currency,prices_include_tax,user_id,external_ref,subtotal_amount,\
     order_discount_amount,discount_amount,fee_amount,tax_amount,total_amount,paid_amount,refunded_amount,\
-    balance_amount,note,version,created_by,created_at,updated_at,placed_at,confirmed_at,fulfilled_at,cancelled_at,\
+    credited_amount,credited_tax_amount,balance_amount,note,version,created_by,created_at,updated_at,placed_at,confirmed_at,fulfilled_at,cancelled_at,\
     cancel_reason,customer_name,customer_email";
 
 #[tokio::test]
@@ -40,10 +40,10 @@ async fn csv_has_the_scalar_fields_in_order_and_escapes_formulas() {
     let expected = [
         HEADER.to_owned(),
         format!(
-            "{id},1,pending,overpaid,EUR,{me},'@SUM(A1),2500,0,0,0,0,2500,3000,0,-500,\
+            "{id},1,pending,overpaid,EUR,false,{me},'@SUM(A1),2500,0,0,0,0,2500,3000,0,0,0,-500,\
              \"'=cmd|' /C calc'!A0, \"\"quoted\"\"\nnext line\",2,{me},{at},{at},{at},,,,,'-2+3,'+49@example.com"
         ),
-        format!("{},,draft,unpaid,EUR,{me},,5,0,0,0,0,5,0,0,5,,1,{me},{at},{at},,,,,,,", draft.id()),
+        format!("{},,draft,unpaid,EUR,false,{me},,5,0,0,0,0,5,0,0,0,0,5,,1,{me},{at},{at},,,,,,,", draft.id()),
         String::new(),
     ];
     assert_eq!(answer.text(), expected.join("\r\n"));
@@ -179,10 +179,11 @@ async fn other_lists_can_be_exported() {
     let at = "2026-06-15T12:00:00.000Z";
     let csv = export(&manager, &path, "text/csv").await.ok();
     let expected = [
-        "id,order_id,kind,status,amount,currency,provider,provider_ref,payment_id,reason,occurred_at,recorded_at"
+        "id,order_id,order_number,kind,status,amount,credit_amount,credit_tax_amount,currency,provider,provider_ref,\
+            payment_id,reason,occurred_at,recorded_at,reversed_at"
             .to_owned(),
-        format!("{refund},{order},refund,succeeded,10,EUR,,,{payment},'=1,{at},{at}"),
-        format!("{payment},{order},payment,succeeded,1000,EUR,bank,,,,{at},{at}"),
+        format!("{refund},{order},1,refund,succeeded,10,10,0,EUR,,,{payment},'=1,{at},{at},"),
+        format!("{payment},{order},1,payment,succeeded,1000,0,0,EUR,bank,,,,{at},{at},"),
         String::new(),
     ];
     assert_eq!(csv.text(), expected.join("\r\n"));

@@ -99,11 +99,9 @@ async fn customers_place_and_cancel_their_orders_until_confirmation() {
 async fn a_cancellation_says_how_much_is_refunded() {
     let service = Service::start().await;
     let manager = service.manager().await;
-    for (refund, refunded, status) in [
-        (json!("full"), 600, "refunded"),
-        (json!("none"), 0, "partially_paid"),
-        (json!(250), 250, "partially_refunded"),
-    ] {
+    for (refund, refunded, status) in
+        [(json!("full"), 600, "refunded"), (json!("none"), 0, "partially_paid"), (json!(250), 250, "partially_paid")]
+    {
         let id = order_in(&manager, "confirmed").await;
         manager.pays(&id, json!({"amount": 600})).await.created();
         let undecided = cancel(&manager, &id, json!({"reason": "a"})).await.status(422);

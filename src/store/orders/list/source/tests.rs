@@ -1,0 +1,62 @@
+//! The query plans of lists, and the blocks that they walk.
+
+use super::*;
+use crate::{
+    domain::{id::Identifier, order::OrderStatus, transaction::PaymentStatus},
+    store::{schema::SCHEMA, sql::add_functions},
+};
+use rusqlite::Connection;
+
+/// The steps of SQLite's plan for the first range of a list.
+fn plan(filter: &Filter, key: SortKey) -> Vec<String> {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(SCHEMA).unwrap();
+    add_functions(&connection).unwrap();
+    let owner = crate::store::orders::filter::owner(filter);
+    let source = Source::of(filter, &owner, key);
+    let (span, direction) = (1..1_000_000, Direction::Descending);
+    let range = source.ranges(filter, &span, direction).remove(0);
+    let mut more = range.within(&span);
+    more.join(&source.residual(filter, &owner));
+    let (sql, values) = range.statement(&more, Sort { key, direction }, 51);
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let steps = statement.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
+    steps.collect::<rusqlite::Result<_>>().unwrap()
+}
+
+#[test]
+fn lists_are_read_from_an_index_without_sorting() {
+    let user = UserId::from_bytes([1; 16]);
+    let pending = Filter { statuses: vec![OrderStatus::Pending], ..Filter::default() };
+    let paid = Filter { payment_statuses: vec![PaymentStatus::Paid], ..Filter::default() };
+    let of_user = Filter { user_id: Some(user), statuses: vec![OrderStatus::Draft], ..Filter::default() };
+    let sku = Filter { sku: Some("tea".to_owned()), total_min: Some(1), ..Filter::default() };
+    let reference = Filter { external_ref: Some("r".to_owned()), ..Filter::default() };
+    let text = Filter { text: Some("x".to_owned()), ..Filter::default() };
+    for (filter, key, index) in [
+        (Filter::default(), SortKey::Created, "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (text, SortKey::Created, "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (pending.clone(), SortKey::Created, "orders_by_status (status=? AND payment_status=? AND seq>? AND seq<?)"),
+        (paid, SortKey::Created, "orders_by_status (status=? AND payment_status=? AND seq>? AND seq<?)"),
+        (of_user, SortKey::Created, "orders_by_user (user_id=? AND seq>? AND seq<?)"),
+        (sku, SortKey::Created, "order_items_by_sku (<expr>=? AND sku=? AND order_seq>? AND order_seq<?)"),
+        (reference, SortKey::Updated, "orders_by_external_ref (external_ref=?"),
+        (Filter::default(), SortKey::Updated, "orders_by_update"),
+        (pending.clone(), SortKey::Updated, "orders_by_update"),
+        (pending, SortKey::Total, "orders_by_total (<expr>=?)"),
+    ] {
+        let steps = plan(&filter, key);
+        assert!(steps[0].contains(index), "{filter:?}: {steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{filter:?}: {steps:?}");
+    }
+}
+
+#[test]
+fn blocks_cover_the_span_and_no_more() {
+    let all = |span, direction| blocks(&span, 9, direction).collect::<Vec<_>>();
+    assert_eq!(all(1..1, Direction::Ascending), [0]);
+    assert_eq!(all(1..512, Direction::Ascending), [0]);
+    assert_eq!(all(1..513, Direction::Descending), [1, 0]);
+    assert_eq!(all(511..514, Direction::Descending), [1, 0]);
+    assert_eq!(all(512..1025, Direction::Ascending), [1, 2]);
+}
