@@ -29,13 +29,13 @@ pub struct FeedEvent {
 /// Events without a gap, up to the newest one that anybody has asked for.
 #[derive(Default)]
 pub struct RecentEvents {
-    kept: Mutex<Kept>,
+    kept: Mutex<Queue>,
     /// Held while the newest events are read, so that all who wait for them share one read.
     pub reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct Queue {
     events: VecDeque<Arc<FeedEvent>>,
     bytes: usize,
 }
@@ -74,7 +74,7 @@ impl RecentEvents {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let last = kept.events.back().map_or(0, |event| event.seq);
         if events.first().is_some_and(|event| event.seq > last + 1) {
-            *kept = Kept::default();
+            *kept = Queue::default();
         }
         for event in events.iter().filter(|event| event.seq > last) {
             kept.bytes += event.document.len();

@@ -29,6 +29,9 @@ const EXPECTED_OUTCOMES: [&str; 4] = [SUCCEEDED, "invalid_credentials", "login_d
 /// The outcomes of attempts to deliver, which are on the page from the start.
 const ATTEMPTS: [&str; 3] = ["delivered", "failed", "retried"];
 
+/// The states of endpoints, likewise.
+const ENDPOINTS: [&str; 4] = ["active", "disabled", "failing", "gone"];
+
 /// The counts of everything but the store and the password hasher.
 pub struct Metrics {
     /// When the process started.
@@ -149,7 +152,7 @@ impl Metrics {
             log_ins: ByName::of(EXPECTED_OUTCOMES),
             spans: OnceLock::new(),
             webhook_attempts: ByName::of(ATTEMPTS),
-            webhooks: WebhookGauges::default(),
+            webhooks: WebhookGauges { endpoints: ByName::of(ENDPOINTS), ..WebhookGauges::default() },
             worker_panics: Arc::default(),
         }
     }

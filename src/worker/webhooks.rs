@@ -20,7 +20,7 @@ use tokio::{
 };
 
 pub(super) const NAME: &str = "webhooks.deliver";
-/// Attempts at the same time, beside one for each endpoint.
+/// Attempts at the same time. Where they are used up, each endpoint may still make one.
 const SHARED_ATTEMPTS: usize = 48;
 /// How often the metrics are brought up to date, and a failure is tried again, at the latest.
 const PERIOD: Duration = Duration::from_secs(10);

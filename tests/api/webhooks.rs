@@ -25,7 +25,7 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let service = Service::with(&[RETRIES, PRIVATE]).await;
-        let worker = worker::start(&service.app(), None);
+        let worker = worker::start(&service.app());
         let (admin, receiver) = (service.admin().await, Receiver::start().await);
         let endpoint = admin.post("/v1/webhooks", json!({"url": receiver.url})).await.created();
         Self { service, worker, admin, receiver, endpoint }
@@ -64,7 +64,7 @@ impl Scene {
         let idle = Supervisor::idle();
         drop(std::mem::replace(&mut self.worker, idle));
         self.service.reopen().await;
-        self.worker = worker::start(&self.service.app(), None);
+        self.worker = worker::start(&self.service.app());
     }
 }
 
@@ -350,7 +350,7 @@ async fn nothing_is_sent_without_a_signature_when_the_key_file_is_another_one() 
 #[tokio::test]
 async fn private_addresses_are_not_reached_by_name_either() {
     let service = Service::with(&[RETRIES]).await;
-    let worker = worker::start(&service.app(), None);
+    let worker = worker::start(&service.app());
     let (admin, receiver) = (service.admin().await, Receiver::start().await);
     let url = receiver.url.replace("http://127.0.0.1", "https://localhost");
     let endpoint = admin.post("/v1/webhooks", json!({"url": url})).await.created().id();
@@ -373,7 +373,8 @@ async fn deliveries_are_kept_for_thirty_days() {
     scene.deliveries(1, all("delivered")).await;
     scene.service.pass(Duration::from_hours(2));
     orderd::service::pruning::prune_deliveries(&scene.service.app()).await.unwrap();
-    let page = scene.admin.get(&scene.path("/deliveries")).await.ok();
+    let admin = scene.service.anonymous().log_in("admin@example.com", crate::support::PASSWORD).await;
+    let page = admin.get(&scene.path("/deliveries")).await.ok();
     assert_eq!(page["data"], json!([]));
     scene.stop().await;
 }

@@ -42,10 +42,8 @@ pub struct Subscription {
 pub async fn subscribe(app: &App, actor: Actor, after: Option<i64>) -> Result<Subscription> {
     actor.require(Permission::OrdersRead)?;
     let permit = Arc::clone(&app.event_streams).try_acquire_owned().map_err(|_| {
-        Error::new(&problem::OVERLOADED).detail(
-            "Too many event streams are open. Close some of them, or read /v1/events with `wait`, and try again after \
-             the time in Retry-After.",
-        )
+        Error::new(&problem::OVERLOADED)
+            .detail("Too many event streams are open. Close some of them, or wait for events by long polling.")
     })?;
     let after = match after {
         Some(after) => after,

@@ -43,7 +43,7 @@ pub enum Subject {
 
 /// An attempt that has ended.
 #[derive(Clone)]
-pub struct Attempt {
+pub struct DeliveryAttempt {
     /// What was delivered.
     pub subject: Subject,
     outcome: AttemptOutcome,
@@ -51,7 +51,7 @@ pub struct Attempt {
     shown: AttemptView,
 }
 
-impl Attempt {
+impl DeliveryAttempt {
     /// Whether it failed, or was made for a delivery that was waiting.
     pub fn may_be_tried_again(&self) -> bool {
         self.outcome != AttemptOutcome::Accepted || matches!(self.subject, Subject::Again(_))
@@ -62,7 +62,7 @@ impl Attempt {
 #[derive(Clone, Default)]
 pub struct Batch {
     /// The attempts, in the order in which they ended.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<DeliveryAttempt>,
     /// The endpoint's cursor before, and after these attempts are recorded.
     pub cursor: Option<(i64, i64)>,
 }
@@ -92,7 +92,7 @@ struct Message {
 }
 
 /// Delivers `subject` to the endpoint, once.
-pub async fn attempt(app: &App, client: &Client, webhook: &Webhook, subject: Subject) -> Attempt {
+pub async fn attempt(app: &App, client: &Client, webhook: &Webhook, subject: Subject) -> DeliveryAttempt {
     let (at, begun) = (app.clock.now(), Instant::now());
     let ended = match message(app, webhook, &subject, at).await {
         Ok(message) => send(client, webhook, message, at).await,
@@ -104,7 +104,7 @@ pub async fn attempt(app: &App, client: &Client, webhook: &Webhook, subject: Sub
         duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         error: ended.error,
     };
-    Attempt { subject, outcome: ended.outcome, ended_at: app.clock.now(), shown }
+    DeliveryAttempt { subject, outcome: ended.outcome, ended_at: app.clock.now(), shown }
 }
 
 async fn message(app: &App, webhook: &Webhook, subject: &Subject, at: Timestamp) -> Result<Message, String> {
@@ -240,7 +240,7 @@ fn move_cursor(webhook: &mut Webhook, cursor: Option<(i64, i64)>) {
     }
 }
 
-fn record_attempt(app: &App, tx: &WriteTx<'_>, webhook: WebhookId, attempt: &Attempt) -> Result<()> {
+fn record_attempt(app: &App, tx: &WriteTx<'_>, webhook: WebhookId, attempt: &DeliveryAttempt) -> Result<()> {
     let before = match &attempt.subject {
         Subject::Event(event) => Delivery {
             seq: 0,
@@ -277,7 +277,7 @@ fn record_attempt(app: &App, tx: &WriteTx<'_>, webhook: WebhookId, attempt: &Att
 }
 
 /// The delivery after this attempt.
-fn attempted(app: &App, before: Delivery, attempt: &Attempt) -> Delivery {
+fn attempted(app: &App, before: Delivery, attempt: &DeliveryAttempt) -> Delivery {
     let tried = before.tried + 1;
     // A ping is tried once.
     let retries = if before.event_seq.is_some() { app.config.webhooks.retries.as_slice() } else { &[] };
@@ -294,7 +294,7 @@ fn attempted(app: &App, before: Delivery, attempt: &Attempt) -> Delivery {
     Delivery { status, next_attempt_at, tried, attempts, ..before }
 }
 
-fn reason_to_disable(app: &App, webhook: &Webhook, attempt: &Attempt) -> Option<DisabledReason> {
+fn reason_to_disable(app: &App, webhook: &Webhook, attempt: &DeliveryAttempt) -> Option<DisabledReason> {
     if webhook.status == WebhookStatus::Disabled {
         return None;
     }

@@ -3,6 +3,7 @@
 
 use super::{super::supervisor::Stop, Shared, window::Window};
 use crate::{
+    app::recent_events::FeedEvent,
     domain::{
         id::{DeliveryId, WebhookId},
         time::Timestamp,
@@ -10,7 +11,7 @@ use crate::{
     error::Result,
     service::{
         events,
-        webhooks::delivery::{self, Attempt, Batch, Subject},
+        webhooks::delivery::{self, Batch, DeliveryAttempt, Subject},
     },
     store::{deliveries::Delivery, webhooks::Webhook},
 };
@@ -51,10 +52,10 @@ pub(super) struct Sender {
     again_is_stale: bool,
     /// What of it is being sent, or waits to be recorded.
     busy: BTreeSet<DeliveryId>,
-    sending: FuturesUnordered<BoxFuture<'static, Attempt>>,
+    sending: FuturesUnordered<BoxFuture<'static, DeliveryAttempt>>,
     sending_again: usize,
     /// Attempts that can be recorded in any order.
-    ended: Vec<Attempt>,
+    ended: Vec<DeliveryAttempt>,
     recording: Option<Recording>,
     is_ending: bool,
 }
@@ -169,12 +170,10 @@ impl Sender {
     fn start_attempts(&mut self) {
         while !self.is_ending && self.sending.len() < MOST_ATTEMPTS {
             // The first one needs no permit, so that no endpoint has to wait for others.
-            let permit = match self.sending.is_empty() {
-                true => None,
-                false => match Arc::clone(&self.shared.attempts).try_acquire_owned() {
-                    Ok(permit) => Some(permit),
-                    Err(_) => return,
-                },
+            let permit = match Arc::clone(&self.shared.attempts).try_acquire_owned() {
+                Ok(permit) => Some(permit),
+                Err(_) if self.sending.is_empty() => None,
+                Err(_) => return,
             };
             let Some(subject) = self.next_subject() else { return };
             self.send(subject, permit);
@@ -214,7 +213,7 @@ impl Sender {
         self.sending.push(attempt.boxed());
     }
 
-    fn attempt_ended(&mut self, attempt: Attempt) {
+    fn attempt_ended(&mut self, attempt: DeliveryAttempt) {
         let seq = match &attempt.subject {
             Subject::Event(event) => event.seq,
             Subject::Again(_) => {
@@ -270,7 +269,7 @@ impl Sender {
                 self.busy.remove(&delivery.id);
             }
         }
-        self.again_is_stale |= batch.attempts.iter().any(Attempt::may_be_tried_again);
+        self.again_is_stale |= batch.attempts.iter().any(DeliveryAttempt::may_be_tried_again);
         match webhook.filter(Webhook::is_active) {
             Some(webhook) => self.use_endpoint(webhook),
             None => self.is_ending = true,
@@ -279,6 +278,6 @@ impl Sender {
 }
 
 /// Whether this event is sent to the endpoint.
-fn wants(webhook: &Webhook, event: &crate::app::recent_events::FeedEvent) -> bool {
+fn wants(webhook: &Webhook, event: &FeedEvent) -> bool {
     webhook.wants(event.kind) && !webhook.passes_over(event.seq)
 }

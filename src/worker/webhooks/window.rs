@@ -4,7 +4,7 @@
 
 use crate::{
     app::recent_events::FeedEvent,
-    service::webhooks::delivery::{Attempt, Batch},
+    service::webhooks::delivery::{Batch, DeliveryAttempt},
 };
 use std::{collections::VecDeque, sync::Arc};
 
@@ -26,7 +26,7 @@ enum Slot {
     Waiting(Arc<FeedEvent>),
     Passed,
     Sending,
-    Ended(Attempt),
+    Ended(DeliveryAttempt),
 }
 
 impl Window {
@@ -75,7 +75,7 @@ impl Window {
     ///
     /// # Errors
     /// The attempt, if the event is not being sent in this window.
-    pub(super) fn ended(&mut self, seq: i64, attempt: Attempt) -> Result<(), Attempt> {
+    pub(super) fn ended(&mut self, seq: i64, attempt: DeliveryAttempt) -> Result<(), DeliveryAttempt> {
         let index = usize::try_from(seq - self.cursor - 1).ok();
         match index.and_then(|index| self.slots.get_mut(index)) {
             Some(slot @ Slot::Sending) => {
@@ -111,14 +111,14 @@ impl Window {
     }
 
     /// Begins again after event number `cursor`. Returns the attempts that were kept.
-    pub(super) fn restart(&mut self, cursor: i64) -> Vec<Attempt> {
+    pub(super) fn restart(&mut self, cursor: i64) -> Vec<DeliveryAttempt> {
         let before = std::mem::replace(self, Self::after(cursor));
         before.slots.into_iter().filter_map(Slot::into_attempt).collect()
     }
 }
 
 impl Slot {
-    fn into_attempt(self) -> Option<Attempt> {
+    fn into_attempt(self) -> Option<DeliveryAttempt> {
         if let Self::Ended(attempt) = self { Some(attempt) } else { None }
     }
 }
