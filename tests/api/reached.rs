@@ -181,6 +181,17 @@ async fn money(service: &Service) {
         manager.refunds(&order, json!({"amount": 5, "provider": "bank", "provider_ref": "r1"})).await;
     }
     manager.refunds(&order, json!({"amount": 1000})).await;
+    manager.refunds(&order, json!({"amount": 0, "credit_amount": 2000})).await;
+    let item = manager.get(&format!("/v1/orders/{order}")).await.ok()["items"][0]["id"].clone();
+    let goods = json!({"items": [{"item_id": item, "quantity": 1}]});
+    for _ in 0..2 {
+        manager.refunds(&order, goods.clone()).await;
+    }
+    manager.patch(&format!("/v1/orders/{order}"), json!({"order_discount_amount": 1})).await;
+    let paid =
+        manager.pays(&order, json!({"amount": 1, "provider": "bank", "provider_ref": "r2"})).await.created().id();
+    manager.refunds(&order, json!({"amount": 1, "payment_id": paid, "credit_amount": 0})).await;
+    manager.patch(&format!("/v1/transactions/{paid}"), json!({"status": "reversed"})).await;
     let payment = manager.pays(&order, json!({"amount": 10})).await.created().id();
     manager.patch(&format!("/v1/transactions/{payment}"), json!({"status": "voided"})).await;
     manager.pays(&draft, json!({"amount": 1})).await;
