@@ -2,7 +2,7 @@
 //! other. A task decides when something is done; what is done is a use case of `service`.
 
 mod api_key_use;
-mod audit_notes;
+mod audit_refusals;
 mod backups;
 mod pruning;
 mod signing_keys;
@@ -19,7 +19,7 @@ use supervisor::Stop;
 /// Starts every task but the export of traces. They use the database, so stop them before it is closed.
 pub fn start(app: &App) -> Supervisor {
     let mut supervisor = Supervisor::new(Arc::clone(&app.metrics.worker_panics));
-    supervisor.start(audit_notes::NAME, on(app, audit_notes::run));
+    supervisor.start(audit_refusals::NAME, on(app, audit_refusals::run));
     supervisor.start(api_key_use::NAME, on(app, api_key_use::run));
     supervisor.start(signing_keys::NAME, on(app, signing_keys::run));
     supervisor.start(pruning::ACCESS_FACTS, on(app, pruning::prune_access_facts));
@@ -76,7 +76,7 @@ mod tests {
         let expected = [
             "access.prune",
             "api_keys.keep_last_use",
-            "audit.write_notes",
+            "audit.write_refusals",
             "backups.make",
             "idempotency.prune",
             "sessions.prune",

@@ -22,18 +22,18 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// An API key to make.
+/// An API key to create.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"name": "nightly export", "permissions": ["orders:read"]}))]
 pub(super) struct CreateKey {
-    /// What to call it.
+    /// The name to show.
     #[schemars(length(min = 1, max = 255))]
     name: String,
-    /// What it may do, as far as its maker may.
+    /// The permissions of the key, each of which the caller must have.
     #[schemars(length(min = 1, max = 100))]
     permissions: Vec<Parsed<KeyPermission>>,
-    /// When it ends by itself; left out, it does not.
+    /// When the key expires; never if left out.
     expires_at: Option<Parsed<Timestamp>>,
 }
 

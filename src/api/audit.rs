@@ -19,15 +19,15 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListAudit {
-    /// Who acted: `usr_…`, `key_…`, `system` or `anonymous`.
+    /// The actor: `usr_…`, `key_…`, `system` or `anonymous`.
     #[schemars(length(min = 1, max = 64))]
     actor_id: Option<String>,
-    /// What was done: an `operationId`.
+    /// The action: an `operationId`.
     #[schemars(length(min = 1, max = 64))]
     action: Option<String>,
-    /// Recorded then or later.
+    /// Entries recorded at this time or later.
     from: Option<Parsed<Timestamp>>,
-    /// Recorded before that.
+    /// Entries recorded before this time.
     to: Option<Parsed<Timestamp>>,
 }
 

@@ -29,8 +29,8 @@ pub(super) struct SetUp {
     /// The name to show.
     #[schemars(length(min = 1, max = 255))]
     name: String,
-    /// 15 to 256 characters, counted in Unicode's form NFC (the operator may lower the 15); none that is easily guessed,
-    /// nor the e-mail address or the name.
+    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
+    /// the e-mail address or the name.
     #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     password: String,
 }
@@ -99,8 +99,8 @@ pub(super) struct ChangePassword {
     /// The current password.
     #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     current_password: String,
-    /// 15 to 256 characters, counted in Unicode's form NFC (the operator may lower the 15); none that is easily guessed,
-    /// nor the caller's e-mail address or name.
+    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
+    /// the caller's e-mail address or name.
     #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     new_password: String,
 }

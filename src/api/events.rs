@@ -34,11 +34,11 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListEvents {
-    /// The `seq` after which to begin; 0 if left out.
+    /// The `seq` of the last known event; the page begins after it. 0 if left out.
     after: Option<SequenceNumber>,
     /// Entries of a page; more than 200 are lowered to 200.
     limit: Option<PageSize>,
-    /// Whole seconds to wait for an event if there is none yet.
+    /// How many seconds to wait for an event if there is none yet.
     #[schemars(range(min = 0, max = 30))]
     wait: Option<u64>,
     /// Whether to count the whole list: `page.total`.

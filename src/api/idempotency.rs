@@ -22,12 +22,12 @@ pub struct IdempotencyKeyView {
     method: String,
     /// The request's path.
     path: String,
-    /// The status that it was answered with.
+    /// The status of its response.
     #[schemars(range(min = 200, max = 299))]
     status: u16,
     /// When it took effect.
     created_at: AsText<Timestamp>,
-    /// Where what it made can be read, if it made something.
+    /// The path of the resource that it created, if it created one.
     resource: Option<String>,
 }
 

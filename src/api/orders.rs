@@ -14,15 +14,11 @@ use super::{
 use crate::{
     app::App,
     auth::Actor,
-    domain::{
-        id::{OrderId, UserId},
-        order::OrderStatus,
-        transaction::PaymentStatus,
-    },
+    domain::id::OrderId,
     error::{Error, Result},
     service::{
         idempotency::Effect,
-        orders::{self, ExpectedVersion, OrderName, Target},
+        orders::{self, OrderName},
     },
 };
 use axum::{extract::State, http::HeaderMap, response::Response};
@@ -36,17 +32,17 @@ pub use patch::PatchOrder;
 pub(super) use patch::update;
 pub(super) use transition::{CancelOrder, NoFields, cancel, moves};
 
-/// Places an order, or makes a draft. The same `Idempotency-Key` always yields the same order.
+/// Places an order or creates a draft. The same `Idempotency-Key` always yields the same order.
 pub(super) async fn create(
     State(app): State<App>,
     actor: Actor,
-    Valid { body, attempt }: Valid<CreateOrder>,
+    Valid { body, request }: Valid<CreateOrder>,
 ) -> Result<Effect> {
     let new = body.into_order()?;
-    orders::create(&app, actor, attempt, new).await
+    orders::create(&app, actor, request, new).await
 }
 
-/// An order by its identifier.
+/// Reads an order by its identifier.
 pub(super) async fn get(
     State(app): State<App>,
     actor: Actor,
@@ -56,7 +52,7 @@ pub(super) async fn get(
     one(&app, &actor, &OrderName::Id(id), &headers).await
 }
 
-/// An order by its number.
+/// Reads an order by its number.
 pub(super) async fn get_by_number(
     State(app): State<App>,
     actor: Actor,
@@ -68,7 +64,7 @@ pub(super) async fn get_by_number(
     one(&app, &actor, &OrderName::Number(number), &headers).await
 }
 
-/// An order by the caller's own reference.
+/// Reads an order by its external reference.
 pub(super) async fn get_by_ref(
     State(app): State<App>,
     actor: Actor,

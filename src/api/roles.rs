@@ -18,12 +18,12 @@ use axum::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What a role permits.
+/// The permissions of a role.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"permissions": ["orders:read", "analytics:read"]}))]
 pub(super) struct PutRole {
-    /// Everything that it permits; replaces what it permitted before.
+    /// All permissions of the role. They replace the previous ones.
     #[schemars(length(max = 100))]
     permissions: Vec<Parsed<Permission>>,
 }

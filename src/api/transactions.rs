@@ -140,7 +140,7 @@ pub(super) async fn pay(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    Valid { body, attempt }: Valid<CreatePayment>,
+    Valid { body, request }: Valid<CreatePayment>,
 ) -> Result<Effect> {
     let new = NewTransaction {
         kind: Kind::Payment,
@@ -154,7 +154,7 @@ pub(super) async fn pay(
         reason: body.reason,
         occurred_at: plausible(app.clock.now(), body.occurred_at)?,
     };
-    transactions::record(&app, actor, attempt, id, new).await
+    transactions::record(&app, actor, request, id, new).await
 }
 
 /// Records a refund.
@@ -162,7 +162,7 @@ pub(super) async fn refund(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    Valid { body, attempt }: Valid<CreateRefund>,
+    Valid { body, request }: Valid<CreateRefund>,
 ) -> Result<Effect> {
     let new = NewTransaction {
         kind: Kind::Refund,
@@ -176,7 +176,7 @@ pub(super) async fn refund(
         reason: body.reason,
         occurred_at: plausible(app.clock.now(), body.occurred_at)?,
     };
-    transactions::record(&app, actor, attempt, id, new).await
+    transactions::record(&app, actor, request, id, new).await
 }
 
 /// Resolves a pending payment or refund, or reverses one that succeeded.
@@ -184,7 +184,7 @@ pub(super) async fn resolve(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<TransactionId>,
-    Valid { body, attempt }: Valid<ResolveTransaction>,
+    Valid { body, request }: Valid<ResolveTransaction>,
 ) -> Result<Effect> {
     let resolution = Resolution {
         status: body.status.0,
@@ -192,7 +192,7 @@ pub(super) async fn resolve(
         reason: body.reason,
         occurred_at: plausible(app.clock.now(), body.occurred_at)?,
     };
-    transactions::resolve(&app, actor, attempt, id, resolution).await
+    transactions::resolve(&app, actor, request, id, resolution).await
 }
 
 /// Lists an order's payments and refunds, newest first.

@@ -23,24 +23,24 @@ use axum::{Json, extract::State, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A user to make.
+/// A user to create.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({
     "email": "grace@example.com", "name": "Grace", "role": "staff", "password": "a long and private phrase"
 }))]
 pub(super) struct CreateUser {
-    /// What they log in with, unique among all users.
+    /// The e-mail address for logging in, unique among all users.
     #[schemars(length(min = 1, max = 254), extend("format" = "idn-email"))]
     email: String,
-    /// What to call them.
+    /// The name to show.
     #[schemars(length(min = 1, max = 255))]
     name: String,
     /// The name of their role.
     #[schemars(length(min = 1, max = 40))]
     role: String,
-    /// 15 to 256 characters, counted in Unicode's form NFC (the operator may lower the 15); none that is easily guessed,
-    /// nor the e-mail address or the name.
+    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
+    /// the e-mail address or the name.
     #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     password: String,
 }
@@ -49,10 +49,10 @@ pub(super) struct CreateUser {
 pub(super) async fn create(
     State(app): State<App>,
     actor: Actor,
-    Valid { body, attempt }: Valid<CreateUser>,
+    Valid { body, request }: Valid<CreateUser>,
 ) -> Result<Effect> {
     let new = NewUser { email: body.email, name: body.name, role: body.role, password: body.password.into() };
-    users::create(&app, actor, attempt, new).await
+    users::create(&app, actor, request, new).await
 }
 
 /// Reads a user.
@@ -75,19 +75,19 @@ pub(super) async fn list(
 #[serde(deny_unknown_fields, default)]
 #[schemars(example = serde_json::json!({"name": "Grace Hopper"}))]
 pub(super) struct PatchUser {
-    /// What they log in with, unique among all users.
+    /// The e-mail address for logging in, unique among all users.
     #[schemars(length(min = 1, max = 254), with = "String", extend("format" = "idn-email"))]
     email: Option<String>,
-    /// What to call them; everybody may change their own.
+    /// The name to show. Users may change their own.
     #[schemars(length(min = 1, max = 255), with = "String")]
     name: Option<String>,
-    /// The name of their role; nobody changes their own.
+    /// The name of their role. Users cannot change their own.
     #[schemars(length(min = 1, max = 40), with = "String")]
     role: Option<String>,
-    /// Whether they may act; nobody changes their own.
+    /// Whether they may log in and act. Users cannot change their own.
     #[schemars(with = "Parsed<UserStatus>")]
     status: Option<Parsed<UserStatus>>,
-    /// Sets it and ends their sessions; 15 to 256 characters, as for a new user.
+    /// A new password, which ends their sessions; the same rules apply as for a new user.
     #[schemars(length(min = 1, max = 1024), with = "String", extend("writeOnly" = true))]
     password: Option<String>,
 }
@@ -97,7 +97,7 @@ pub(super) async fn update(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<UserId>,
-    Valid { body, attempt }: Valid<PatchUser>,
+    Valid { body, request }: Valid<PatchUser>,
 ) -> Result<Effect> {
     let change = ChangeUser {
         email: body.email,
@@ -106,5 +106,5 @@ pub(super) async fn update(
         status: body.status.map(|status| status.0),
         password: body.password.map(Into::into),
     };
-    users::change(&app, actor, attempt, id, change).await
+    users::change(&app, actor, request, id, change).await
 }

@@ -115,7 +115,7 @@ async fn run(
     let (worker, trace_export) = (worker::start(&app), worker::start_trace_export(&app, spans));
     let Connections { listener, certificate } = connections;
     accept::serve(app.clone(), api::router(app.clone()), listener, certificate, stop).await;
-    // After the last request, so that its audit notes are written too.
+    // After the last request, so that its audit entries are written too.
     worker.stop().await;
     app.store.close().await;
     // After the last write, so that its span is sent too.

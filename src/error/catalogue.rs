@@ -130,7 +130,7 @@ problems! {
     RETURN_EXCEEDS_QUANTITY Invalid "return_exceeds_quantity" "More goods come back than were ordered"
         { "Of an item at most the ordered quantity can come back, over all refunds of the order, pending ones included." }
         { "`errors[]` names the item and how many of it are left. Send a smaller quantity." }
-    REFUND_EXCEEDS_PAID Invalid "refund_exceeds_paid" "The refund exceeds the amount paid"
+    REFUND_EXCEEDS_PAID Invalid "refund_exceeds_paid" "Refund exceeds what was paid"
         { "The refunds of an order, including pending ones, can never exceed its payments." }
         { "Refund the remaining amount or less." }
     REFUND_DECISION_REQUIRED Invalid "refund_decision_required" "The cancellation must say how much to refund"

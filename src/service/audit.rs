@@ -68,25 +68,25 @@ pub(super) fn entry(
     }
 }
 
-/// Notes that `actor` was refused `action` with the problem `code`. The entry is written later.
+/// Keeps in memory that `actor` was refused `action` with the problem `code`. The entry is written later.
 pub fn denied(app: &App, actor: &Actor, action: &'static str, code: &str) {
-    let note = entry(actor, action, None, AuditOutcome::Denied, &serde_json::json!({"code": code}));
-    app.refusals.denied(note, app.clock.now());
+    let entry = entry(actor, action, None, AuditOutcome::Denied, &serde_json::json!({"code": code}));
+    app.refusals.denied(entry, app.clock.now());
 }
 
 /// Writes the entries that are kept in memory. If that fails, for lack of space perhaps, they stay in memory.
-pub async fn write_notes(app: &App) -> Result<()> {
+pub async fn write_refusals(app: &App) -> Result<()> {
     let _in_order = app.refusals.writing().await;
-    let notes = Arc::new(app.refusals.take());
-    if notes.is_empty() {
+    let entries = Arc::new(app.refusals.take());
+    if entries.is_empty() {
         return Ok(());
     }
-    let written = Arc::clone(&notes);
-    let append = move |tx: &WriteTx<'_>| written.iter().try_for_each(|note| audit::append(tx, note.clone()));
-    let outcome = app.store.write("audit.write_notes", append).await;
+    let written = Arc::clone(&entries);
+    let append = move |tx: &WriteTx<'_>| written.iter().try_for_each(|entry| audit::append(tx, entry.clone()));
+    let outcome = app.store.write("audit.write_refusals", append).await;
     // If the outcome is unknown they may be on disk, and must not be written twice.
     if outcome.as_ref().is_err_and(|e| !e.is(&problem::OUTCOME_UNKNOWN)) {
-        app.refusals.put_back(&notes);
+        app.refusals.put_back(&entries);
     }
     outcome
 }
@@ -103,7 +103,7 @@ pub async fn list(
 ) -> Result<Page<AuditView, i64>> {
     actor.require(Permission::AuditRead)?;
     // A failure must not prevent reading. Housekeeping tries again and reports it.
-    let _ = write_notes(app).await;
+    let _ = write_refusals(app).await;
     app.store
         .scan("audit.list", move |tx| {
             let found = audit::page(tx, &filter, request.after, request.limit_and_one())?;

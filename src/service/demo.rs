@@ -194,7 +194,7 @@ fn carry_out(tx: &WriteTx<'_>, actor: &Actor, mut order: Order, action: &Action)
         Action::Confirm => order = orders::advance(tx, actor, &order, Transition::Confirm, None)?,
         Action::Fulfil => order = orders::advance(tx, actor, &order, Transition::Fulfil, None)?,
         Action::Cancel(reason) => {
-            order = orders::advance(tx, actor, &order, Transition::Cancel, Some((*reason).to_owned()))?
+            order = orders::advance(tx, actor, &order, Transition::Cancel, Some((*reason).to_owned()))?;
         }
     }
     Ok(order)

@@ -1,4 +1,4 @@
-//! Verified copies of a file: a snapshot of one instant, made while the server goes on writing. A copy gets its final
+//! Verified copies of a file: a snapshot of one instant, made while the server continues to write. A copy gets its final
 //! name only when it is complete and verified. When copies are made, and how many are kept, is not decided here.
 //!
 //! The snapshot is one read transaction whose pages are copied in steps. SQLite's backup starts over after a commit of

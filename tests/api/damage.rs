@@ -54,8 +54,15 @@ fn is_reported_for(table: &str, fault: &str) -> bool {
         "events" => &["event_chain: row ", "foreign_keys: row "],
         "audit" => &["audit_chain: row "],
         "orders" => &["orders: row ", "order_", "foreign_keys: "],
-        "order_items" => &["order_items: order row ", "order_totals: order row "],
-        "transactions" => &["transactions: order row ", "transaction_rows: ", "order_payments: ", "foreign_keys: "],
+        "order_items" => &["order_items: order row ", "order_totals: order row ", "returned_goods: order row "],
+        "transactions" => &[
+            "transactions: order row ",
+            "transaction_rows: ",
+            "order_payments: ",
+            "credits_of_refunds: ",
+            "returned_goods: ",
+            "foreign_keys: ",
+        ],
         _ => &["sales_", "user_sales_", "status_sales_", "item_sales_"],
     };
     names.iter().any(|name| fault.starts_with(name))

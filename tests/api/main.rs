@@ -1,6 +1,6 @@
-//! The service from the outside: its real router over a real database file, without sockets. A file a capability.
+//! Tests of the service through its real router, on a real database file, without sockets: one file for each capability.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod admission;
 mod analytics;

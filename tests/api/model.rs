@@ -1,8 +1,8 @@
-//! Thousands of random requests of several people, some at the same time, held against a simple model of the rules; and
-//! in the end every invariant, recomputed from the rows.
+//! Thousands of random requests by several users, some concurrent, checked against a simple model of the rules. At the end
+//! the reports are compared with the model, and every invariant is recomputed from the rows.
 //!
-//! `ORDERD_MODEL_REQUESTS` says how many requests, `ORDERD_MODEL_SEED` which ones (1 if it does not say, so that a run can be
-//! repeated); the test prints both.
+//! `ORDERD_MODEL_REQUESTS` sets the number of requests and `ORDERD_MODEL_SEED` the seed, which is 1 by default. The test
+//! prints both, so that a run can be repeated.
 
 mod credit;
 mod figures;
@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 use world::{Person, Role, World, assert_contains};
 
-/// What the program's API key may do: all of orders and money.
+/// What the API key of the program may do.
 const PROGRAM: &[&str] = &[
     "orders:read",
     "orders:create",
@@ -32,13 +32,13 @@ const PROGRAM: &[&str] = &[
     "refunds:write",
 ];
 
-#[allow(clippy::disallowed_methods, reason = "how much to test is for whoever runs the tests to say")]
+#[allow(clippy::disallowed_methods, reason = "the number of requests is set by whoever runs the tests")]
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|e| panic!("{name}: {e}")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_service_does_what_the_model_says() {
+async fn the_service_agrees_with_the_model() {
     let requests = setting("ORDERD_MODEL_REQUESTS").unwrap_or(1_500);
     let seed = setting("ORDERD_MODEL_SEED").unwrap_or(1);
     println!("ORDERD_MODEL_SEED={seed} ORDERD_MODEL_REQUESTS={requests}");
@@ -52,19 +52,19 @@ async fn the_service_does_what_the_model_says() {
     ];
     let mut world = World::new(seed, people, service.now().millis());
     let (mut done, mut restarts) = (0, 0);
-    // Some three weeks in all, within the life of an access token; a batch is four requests on the average.
+    // All requests span about three weeks, within the life of an access token. A batch has four requests on average.
     let pace = 8 * 20 * 86_400_000 / requests;
     while done < requests {
         service.pass(Duration::from_millis(world.random.u64(0..pace)));
         world.now = service.now().millis();
-        let mut deeds = world.batch();
-        let calls: Vec<_> = deeds
+        let mut steps = world.batch();
+        let calls: Vec<_> = steps
             .iter_mut()
-            .map(|deed| std::mem::replace(&mut deed.call, service.anonymous().get("/")).into_future())
+            .map(|step| std::mem::replace(&mut step.call, service.anonymous().get("/")).into_future())
             .collect();
         let answers = join_all(calls).await;
-        for (deed, answer) in deeds.into_iter().zip(answers) {
-            world.learn(deed, &answer);
+        for (step, answer) in steps.into_iter().zip(answers) {
+            world.check(step, &answer);
             done += 1;
         }
         if done / 700 > restarts {
@@ -101,7 +101,7 @@ async fn check_orders(manager: &Client, orders: &[Order]) {
     let mut numbers = vec![];
     for order in orders {
         let found = by_id[order.id.as_str()];
-        assert_contains(found, &order.shown(), &found.to_string());
+        assert_contains(found, &order.document(), &found.to_string());
         assert_eq!(found["number"].as_i64(), order.number);
         numbers.extend(order.number);
     }
@@ -118,7 +118,7 @@ async fn check_events(manager: &Client, orders: &[Order]) {
     }
     assert_eq!(versions.len(), orders.len());
     for order in orders {
-        assert_eq!(versions[&order.id], (1..=order.version).collect::<Vec<_>>(), "an event a version");
+        assert_eq!(versions[&order.id], (1..=order.version).collect::<Vec<_>>(), "one event for each version");
     }
 }
 
@@ -129,9 +129,9 @@ async fn check_money(manager: &Client, orders: &[Order]) {
         found.reverse();
         assert_eq!(found.len(), order.money.len());
         for (at, found) in found.iter().enumerate() {
-            let mut shown = order.shown_money(at);
-            shown.remove("order");
-            assert_contains(found, &shown, &found.to_string());
+            let mut document = order.transaction_document(at);
+            document.remove("order");
+            assert_contains(found, &document, &found.to_string());
             if order.money[at].payment {
                 assert!(order.refundable(Some(at)) >= 0 || order.money[at].status != "succeeded");
             }

@@ -44,12 +44,13 @@ async fn call_every_operation(service: &Service) {
     body["external_ref"] = "r1".into();
     body["metadata"] = json!({"colour": "red"});
     let order = ada.places(body).await.created().id();
-    let payment = manager.pays(&order, json!({"amount": 100, "provider_ref": "p1"})).await.created().id();
+    let payment =
+        manager.pays(&order, json!({"amount": 100, "provider": "bank", "provider_ref": "p1"})).await.created().id();
     let pending = manager.pays(&order, json!({"amount": 100, "status": "pending"})).await.created().id();
     manager.patch(&format!("/v1/transactions/{pending}"), json!({"status": "succeeded"})).await.ok();
-    manager.refunds(&order, json!({"amount": 10, "payment_id": payment})).await.created();
     let items = order_of(&[("pot", 1, 900)])["items"].clone();
     manager.patch(&format!("/v1/orders/{order}"), json!({"items": items, "external_ref": "r2"})).await.ok();
+    manager.refunds(&order, json!({"amount": 10, "payment_id": payment})).await.created();
     let days = "from=2026-06-01&to=2026-06-30";
     for path in [
         format!("/v1/orders/{order}"),

@@ -32,8 +32,11 @@ async fn rollups_agree_with_the_rows() {
     assert_eq!(report["ok"], true);
     let names = ["sales", "user_sales", "status_sales", "item_sales"]
         .map(|table| ["32_days", "day", "hour", "quarter_hour"].map(|span| format!("{table}_{span}")));
-    let expected: Vec<_> =
-        names.concat().into_iter().chain(["order_totals", "order_payments"].map(str::to_owned)).collect();
+    let expected: Vec<_> = names
+        .concat()
+        .into_iter()
+        .chain(["order_totals", "order_taxes", "order_payments"].map(str::to_owned))
+        .collect();
     let found: Vec<_> = report["checks"].as_array().unwrap().iter().map(|check| check["name"].clone()).collect();
     assert_eq!(json!(found), json!(expected));
     for check in report["checks"].as_array().unwrap() {

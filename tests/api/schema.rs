@@ -10,7 +10,7 @@ async fn service_and_connection() -> (Service, Connection) {
     let manager = service.manager().await;
     let body = with(order_of(&[("tea", 1, 1000)]), "external_ref", "r1");
     let order = manager.post("/v1/orders", body).key("k1").await.created().id();
-    manager.pays(&order, json!({"amount": 1000, "provider_ref": "p1"})).await.created();
+    manager.pays(&order, json!({"amount": 1000, "provider": "bank", "provider_ref": "p1"})).await.created();
     let connection = Connection::open(service.path()).unwrap();
     connection.pragma_update(None, "foreign_keys", true).unwrap();
     (service, connection)
@@ -58,8 +58,9 @@ async fn numbers_references_and_keys_are_unique() {
         ("UPDATE idempotency_keys SET key = 'k1', principal = x'00'", "idempotency_keys"),
         ("UPDATE users SET email = 'a@b.c'", "users.email"),
         (
-            "INSERT INTO transactions SELECT seq + 1, randomblob(16), order_seq, kind, status, amount, provider,
-               provider_ref, payment_seq, reason, occurred_at, recorded_at FROM transactions",
+            "INSERT INTO transactions SELECT seq + 1, randomblob(16), order_seq, kind, status, amount, credit_amount,
+               credit_tax_amount, credit_taxes, items, provider, provider_ref, payment_seq, reason, occurred_at,
+               recorded_at, reversed_at FROM transactions",
             "transactions_by_provider_ref",
         ),
     ] {

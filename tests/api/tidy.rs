@@ -4,7 +4,7 @@
 mod source;
 
 use orderd::api::routes;
-use source::{Source, from_the_root, paths, root, sources};
+use source::{Source, from_the_root, functions, paths, root, sources};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -101,10 +101,20 @@ const HOMES: &[(&str, &[&str])] = &[
 const ALL_BUT_DOMAIN: &[&str] =
     &["error", "config", "telemetry", "auth", "store", "outbound", "app", "service", "api", "worker", "accept", "cli"];
 
+/// The most lines of a file of `src/`, unit tests included. Longer is only what is one table.
+const LONGEST_FILE: usize = 400;
+const LONG_TABLES: &[&str] = &["src/api/routes.rs"];
+/// The most lines of a function, without blanks and comments. Clippy's `too_many_lines` has the same limit.
+const LONGEST_FUNCTION: usize = 80;
+
 /// Fails with the rule and every place that breaks it.
 #[track_caller]
 fn holds(rule: &str, broken: Vec<String>) {
     assert!(broken.is_empty(), "{rule}\n{}", broken.join("\n"));
+}
+
+fn in_rooms(rooms: &[&str]) -> Vec<&'static Source> {
+    sources().iter().filter(|source| rooms.contains(&source.room.as_str())).collect()
 }
 
 /// The places in these files where a line contains one of `texts`, as `path:line: text`.
@@ -173,6 +183,49 @@ fn every_outside_crate_has_its_home() {
 }
 
 #[test]
+fn a_room_offers_only_what_is_its_own() {
+    let mut broken = vec![];
+    for source in sources().iter().filter(|source| source.room != "lib") {
+        let code = source.code.replace("pub(crate) use ", "pub use ").replace("pub(super) use ", "pub use ");
+        let reexports = code.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+        for path in reexports.flat_map(|reexport| paths(&format!("use {reexport};"))) {
+            let rooted = from_the_root(&path, &source.module).and_then(|path| path.first().cloned());
+            if rooted.is_some_and(|room| room != source.room && is_room(&room)) {
+                broken.push(format!("{}: pub use {}", source.path, path.join("::")));
+            }
+        }
+    }
+    holds("a room does not re-export another: what the arrows forbid would pass under another name", broken);
+}
+
+#[test]
+fn the_api_does_not_reach_into_the_store() {
+    holds(
+        "`api` asks `service`; only `service` and `worker` use `app.store`",
+        lines_with(&in_rooms(&["api"]), &[".store."]),
+    );
+}
+
+#[test]
+fn domain_is_pure_and_synchronous() {
+    let texts = ["async ", ".await", "Serialize", "Deserialize", "std::fs", "std::net", "std::thread", "std::env"];
+    holds("`domain` is pure and synchronous: no async, no serde, no I/O", lines_with(&in_rooms(&["domain"]), &texts));
+}
+
+/// Types and texts of HTTP. The catalogue of `error` may name headers, because its texts tell clients what to send.
+const HTTP_TYPES: &[&str] = &["\"#/", "StatusCode", "HeaderName", "HeaderMap", "header::"];
+const HTTP_TEXTS: &[&str] =
+    &["\"/v1/", "ETag", "If-Match", "If-None-Match", "\"Location", "Retry-After", "Content-Type", "Authorization"];
+
+#[test]
+fn only_the_api_knows_http() {
+    let rule = "a rule answers with the field, a use case with what happened; `api` says it in HTTP";
+    let mut broken = lines_with(&in_rooms(&["error", "domain", "service", "store"]), HTTP_TYPES);
+    broken.extend(lines_with(&in_rooms(&["domain", "service", "store"]), HTTP_TEXTS));
+    holds(rule, broken);
+}
+
+#[test]
 fn all_sql_is_in_the_store() {
     let others: Vec<_> = sources().iter().filter(|source| source.room != "store").collect();
     let words = ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "PRAGMA "];
@@ -201,12 +254,70 @@ fn modules_have_one_style_and_a_telling_name() {
     holds("a file is named after what it holds", paths(&empty));
 }
 
+#[test]
+fn files_and_functions_are_short() {
+    let mut broken = vec![];
+    for source in sources() {
+        let lines = source.text.lines().count();
+        if lines > LONGEST_FILE && !LONG_TABLES.contains(&source.path.as_str()) {
+            broken.push(format!("{}: {lines} lines", source.path));
+        }
+        let long = functions(&source.code).into_iter().filter(|(_, lines)| *lines > LONGEST_FUNCTION);
+        broken.extend(long.map(|(name, lines)| format!("{}: {name}: {lines} lines", source.path)));
+    }
+    holds("a file has at most 400 lines and a function at most 80", broken);
+}
+
+/// Words of earlier versions, each with the word that replaced it. They are looked for in code, comments and messages.
+const WORDS: &[(&str, &str)] = &[
+    ("tally", "histogram"),
+    ("desk", "permit"),
+    ("desks", "permits"),
+    ("crowd", "connection limits"),
+    ("farewell", "shutdown"),
+    ("lasting", "revalidate"),
+    ("allowance", "rate limit"),
+    ("exactly_once", "idempotency"),
+];
+
+/// Names of earlier versions. They are looked for in code only, since some are plain words.
+const NAMES: &[(&str, &str)] = &[
+    ("Ledger", "Rollup"),
+    ("Deaf", "ReadClosed"),
+    ("Talk", "ConnectionState"),
+    ("Standing", "RateLimitState"),
+    ("Settled", "StoredResponse"),
+    ("Attempt", "IdempotentRequest"),
+    ("Kept", "StoredDocument"),
+    ("Shown", "AsText"),
+    ("Wanted", "PageRequest"),
+    ("Asked", "PageRequest"),
+    ("Paging", "PageRequest"),
+];
+
+#[test]
+fn words_are_those_of_the_field() {
+    let words_of =
+        |line: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect::<Vec<_>>();
+    let mut broken = vec![];
+    for source in sources() {
+        for (text, replaced) in [(source.text.to_lowercase(), WORDS), (source.code.clone(), NAMES)] {
+            for (number, line) in text.lines().enumerate() {
+                let words = words_of(line);
+                let found = replaced.iter().filter(|(word, _)| words.iter().any(|w| w == word));
+                broken.extend(found.map(|(word, by)| format!("{}:{}: `{word}`: say {by}", source.path, number + 1)));
+            }
+        }
+    }
+    holds("one word for one thing, and the field's own", broken);
+}
+
 /// Transactions that belong to no operation of the API, or to a part of one.
 const OTHER_TRANSACTIONS: &[&str] = &[
     "access.load",
     "api_keys.find",
     "api_keys.keep_last_use",
-    "audit.write_notes",
+    "audit.write_refusals",
     "backup.watermark",
     "demo.accounts",
     "demo.empty",
@@ -232,15 +343,4 @@ fn a_transaction_has_the_name_of_its_operation() {
     }
     let reviewed: BTreeSet<_> = OTHER_TRANSACTIONS.iter().map(|&name| name.to_owned()).collect();
     assert_eq!(others, reviewed, "a transaction has the name of its operation, so that one search finds both");
-}
-
-/// What only HTTP says: pointers into bodies, paths and headers.
-const WORDS_OF_HTTP: &[&str] = &["\"#/", "\"/v1", "ETag", "StatusCode", "HeaderMap"];
-
-#[test]
-fn rules_and_use_cases_know_no_http() {
-    for source in sources().iter().filter(|source| ["domain", "service", "store"].contains(&source.room.as_str())) {
-        let found = WORDS_OF_HTTP.iter().find(|word| source.shipped.contains(**word));
-        assert_eq!(found, None, "{}: answer with the field or with what happened; api says it in HTTP", source.path);
-    }
 }

@@ -4,7 +4,7 @@
 use crate::{server::Server, support::TestDir};
 use rusqlite::Connection;
 
-const CHECKS: [&str; 35] = [
+const CHECKS: [&str; 40] = [
     "sqlite",
     "schema",
     "foreign_keys",
@@ -19,6 +19,10 @@ const CHECKS: [&str; 35] = [
     "order_statuses",
     "order_times",
     "refunds_of_orders",
+    "credits_of_refunds",
+    "credited_orders",
+    "credited_taxes",
+    "returned_goods",
     "refunds_of_payments",
     "refunds_name_payments",
     "transaction_rows",
@@ -39,6 +43,7 @@ const CHECKS: [&str; 35] = [
     "item_sales_hour",
     "item_sales_quarter_hour",
     "order_totals",
+    "order_taxes",
     "order_payments",
 ];
 

@@ -1,51 +1,56 @@
 //! The query parameters of each report, and the [`Question`] that they make.
 
 use crate::{
-    api::input::list::PageSize,
+    api::input::{
+        list::PageSize,
+        parsed::{FromText, Parsed, described},
+    },
     app::App,
     domain::{
-        calendar::{Date, Days, LAST_DAY, Zone, last_day_from, parse_date},
+        calendar::{Date, Days, LAST_DAY, Zone, last_day_from},
         listing::Direction,
         money::Currency,
     },
     error::{Error, Fault, Result, problem},
     service::analytics::{Basis, Question, RevenueKey, RevenueSort},
 };
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
-/// What counts as revenue.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum BasisName {
-    Cash,
-    Booked,
-}
+const BASES: [Basis; 2] = [Basis::Cash, Basis::Booked];
 
-impl From<BasisName> for Basis {
-    fn from(name: BasisName) -> Self {
-        match name {
-            BasisName::Cash => Self::Cash,
-            BasisName::Booked => Self::Booked,
-        }
+impl FromText for Basis {
+    const COMPONENT: Option<&'static str> = Some("BasisName");
+
+    fn from_text(text: &str) -> Option<Self> {
+        BASES.into_iter().find(|basis| basis.name() == text)
+    }
+
+    fn schema() -> Schema {
+        described("What counts as revenue.", &BASES.map(Basis::name))
     }
 }
 
-/// The order of revenue by user.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-enum SortName {
-    #[serde(rename = "-net_amount")]
-    NetDescending,
-    #[serde(rename = "net_amount")]
-    NetAscending,
-    #[serde(rename = "-gross_amount")]
-    GrossDescending,
-    #[serde(rename = "gross_amount")]
-    GrossAscending,
-    #[serde(rename = "-orders")]
-    OrdersDescending,
-    #[serde(rename = "orders")]
-    OrdersAscending,
+/// What revenue can be sorted by; `-` puts the greatest first.
+const SORTS: [(&str, RevenueKey, Direction); 6] = [
+    ("-net_amount", RevenueKey::Net, Direction::Descending),
+    ("net_amount", RevenueKey::Net, Direction::Ascending),
+    ("-gross_amount", RevenueKey::Gross, Direction::Descending),
+    ("gross_amount", RevenueKey::Gross, Direction::Ascending),
+    ("-orders", RevenueKey::Orders, Direction::Descending),
+    ("orders", RevenueKey::Orders, Direction::Ascending),
+];
+
+impl FromText for RevenueSort {
+    const COMPONENT: Option<&'static str> = Some("SortName");
+
+    fn from_text(text: &str) -> Option<Self> {
+        SORTS.into_iter().find(|(word, ..)| *word == text).map(|(_, key, direction)| Self { key, direction })
+    }
+
+    fn schema() -> Schema {
+        described("The order of revenue by user.", &SORTS.map(|(word, ..)| word))
+    }
 }
 
 /// Declares the parameters of a report: the days, the time zone, the currency, and the parameters of this report only.
@@ -56,18 +61,25 @@ macro_rules! report_parameters {
         #[serde(deny_unknown_fields)]
         pub(in crate::api) struct $name {
             /// The first day.
-            #[schemars(extend("format" = "date"))]
-            from: String,
+            from: Parsed<Date>,
             /// The last day, included; at most ten years after the first.
-            #[schemars(extend("format" = "date"))]
-            to: String,
+            to: Parsed<Date>,
             /// IANA time zone of the days. The default is the setting `reporting.timezone`.
-            #[schemars(length(min = 1, max = 64), extend("format" = "iana-time-zone"))]
-            tz: Option<String>,
+            tz: Option<Parsed<Zone>>,
             /// Only this currency.
-            #[schemars(regex(pattern = r"^[A-Z]{3}$"), extend("format" = "iso-4217"))]
-            currency: Option<String>,
+            currency: Option<Parsed<Currency>>,
             $($own)*
+        }
+
+        impl $name {
+            fn question_of(&self, app: &App, basis: Basis) -> Result<Question> {
+                let configured = || Zone::parse(app.config.reporting.timezone.iana_name().unwrap_or("UTC"));
+                let zone = self.tz.as_ref().map(|zone| zone.0.clone()).or_else(configured);
+                let zone = zone.ok_or_else(|| Error::internal("the configured time zone is unknown"))?;
+                let days = Days { from: self.from.0, to: self.to.0, zone };
+                check_range(&days)?;
+                Ok(Question { days, currency: self.currency.map(|currency| currency.0), basis })
+            }
         }
     };
 }
@@ -76,7 +88,7 @@ report_parameters! {
     /// The parameters of the daily summary.
     DailyQuery {
         /// Money that moved (`cash`, the default) or orders that were placed (`booked`).
-        basis: Option<BasisName>,
+        basis: Option<Parsed<Basis>>,
     }
 }
 
@@ -84,9 +96,9 @@ report_parameters! {
     /// The parameters of revenue by user.
     RevenueQuery {
         /// Money that moved (`cash`, the default) or orders that were placed (`booked`).
-        basis: Option<BasisName>,
+        basis: Option<Parsed<Basis>>,
         /// The order of the rows. The default is `-net_amount`.
-        sort: Option<SortName>,
+        sort: Option<Parsed<RevenueSort>>,
     }
 }
 
@@ -105,39 +117,30 @@ report_parameters! {
 
 impl DailyQuery {
     pub(super) fn question(&self, app: &App) -> Result<Question> {
-        let basis = self.basis.map_or(Basis::Cash, Basis::from);
-        question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), basis)
+        self.question_of(app, self.basis.map_or(Basis::Cash, |basis| basis.0))
     }
 }
 
 impl RevenueQuery {
     pub(super) fn question(&self, app: &App) -> Result<Question> {
-        let basis = self.basis.map_or(Basis::Cash, Basis::from);
-        question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), basis)
+        self.question_of(app, self.basis.map_or(Basis::Cash, |basis| basis.0))
     }
 
     pub(super) fn order(&self) -> RevenueSort {
-        let (key, direction) = match self.sort.unwrap_or(SortName::NetDescending) {
-            SortName::NetDescending => (RevenueKey::Net, Direction::Descending),
-            SortName::NetAscending => (RevenueKey::Net, Direction::Ascending),
-            SortName::GrossDescending => (RevenueKey::Gross, Direction::Descending),
-            SortName::GrossAscending => (RevenueKey::Gross, Direction::Ascending),
-            SortName::OrdersDescending => (RevenueKey::Orders, Direction::Descending),
-            SortName::OrdersAscending => (RevenueKey::Orders, Direction::Ascending),
-        };
-        RevenueSort { key, direction }
+        let default = RevenueSort { key: RevenueKey::Net, direction: Direction::Descending };
+        self.sort.map_or(default, |sort| sort.0)
     }
 }
 
 impl StatusQuery {
     pub(super) fn question(&self, app: &App) -> Result<Question> {
-        question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), Basis::Booked)
+        self.question_of(app, Basis::Booked)
     }
 }
 
 impl TopItemsQuery {
     pub(super) fn question(&self, app: &App) -> Result<Question> {
-        question(app, (&self.from, &self.to), self.tz.as_deref(), self.currency.as_deref(), Basis::Booked)
+        self.question_of(app, Basis::Booked)
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -145,33 +148,13 @@ impl TopItemsQuery {
     }
 }
 
-/// Combines the parameters. Each has been checked against its schema, so only the range of days can still be invalid.
-fn question(
-    app: &App,
-    (from, to): (&str, &str),
-    tz: Option<&str>,
-    currency: Option<&str>,
-    basis: Basis,
-) -> Result<Question> {
-    let zone = tz.unwrap_or(app.config.reporting.timezone.iana_name().unwrap_or("UTC"));
-    let zone = Zone::parse(zone).ok_or_else(|| Error::internal("an unknown time zone"))?;
-    let (from, to) = range(parse_date(from), parse_date(to))?;
-    Ok(Question { days: Days { from, to, zone }, currency: currency.and_then(Currency::parse), basis })
-}
-
-fn range(from: Option<Date>, to: Option<Date>) -> Result<(Date, Date)> {
-    let fault = |name: &str, code, detail: &str| {
-        let faults = vec![Fault::parameter(name, code, detail)];
-        Err(Error::new(&problem::INVALID_PARAMETER).with_faults(faults))
+/// Refuses a range that ends before it begins, is longer than ten years or leaves the calendar.
+fn check_range(days: &Days) -> Result<()> {
+    let (code, detail) = match days.to {
+        to if to < days.from => ("too_small", "must not be before from"),
+        to if to > last_day_from(days.from) => ("too_large", "must be at most ten years after from"),
+        to if to > LAST_DAY => ("too_large", "must be at most 9998-12-31"),
+        _ => return Ok(()),
     };
-    match (from, to) {
-        (None, _) => fault("from", "invalid_format", "must be a date such as 2026-11-23"),
-        (_, None) => fault("to", "invalid_format", "must be a date such as 2026-11-23"),
-        (Some(from), Some(to)) if to < from => fault("to", "too_small", "must not be before from"),
-        (Some(from), Some(to)) if to > last_day_from(from) => {
-            fault("to", "too_large", "must be at most ten years after from")
-        }
-        (_, Some(to)) if to > LAST_DAY => fault("to", "too_large", "must be at most 9998-12-31"),
-        (Some(from), Some(to)) => Ok((from, to)),
-    }
+    Err(Error::new(&problem::INVALID_PARAMETER).with_faults(vec![Fault::parameter("to", code, detail)]))
 }

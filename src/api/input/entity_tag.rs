@@ -2,7 +2,7 @@
 //! and which version it has, is not known here.
 
 use crate::error::{Error, Fault, Result, problem};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The form of such a header, as a sender writes it. A recipient also accepts empty elements (RFC 9110, section 5.6.1).
 pub(crate) const LIST_PATTERN: &str = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#;
@@ -23,7 +23,7 @@ impl EntityTags {
     /// # Errors
     /// `invalid_header` for anything but `*` or a list of quoted tags.
     pub fn of(headers: &HeaderMap, name: &HeaderName, shown: &'static str) -> Result<Option<Self>> {
-        let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes()).collect();
+        let lines: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
         if lines.is_empty() {
             return Ok(None);
         }
@@ -81,7 +81,7 @@ fn skip<'a>(text: &'a [u8], skipped: &[u8]) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::{HeaderValue, header::IF_MATCH};
+    use axum::http::header::IF_MATCH;
 
     fn read(lines: &[&str]) -> Result<Option<EntityTags>> {
         let headers: HeaderMap =
@@ -89,8 +89,8 @@ mod tests {
         EntityTags::of(&headers, &IF_MATCH, "If-Match")
     }
 
-    fn listed(tags: &[&str]) -> Option<EntityTags> {
-        Some(EntityTags::Listed(tags.iter().map(|tag| tag.as_bytes().to_vec()).collect()))
+    fn listed(tags: &[&str]) -> EntityTags {
+        EntityTags::Listed(tags.iter().map(|tag| tag.as_bytes().to_vec()).collect())
     }
 
     #[test]
@@ -99,12 +99,12 @@ mod tests {
             (&[][..], None),
             (&["*"], Some(EntityTags::Any)),
             (&[" * "], Some(EntityTags::Any)),
-            (&["\"3\""], listed(&["3"])),
-            (&["W/\"3\""], listed(&["3"])),
-            (&["\"3\",\"4\"", "W/\"5\" ,\t\"x,y\""], listed(&["3", "4", "5", "x,y"])),
-            (&[", \"3\", ,"], listed(&["3"])),
-            (&["\"\""], listed(&[""])),
-            (&["\"ä\\\""], listed(&["ä\\"])),
+            (&["\"3\""], Some(listed(&["3"]))),
+            (&["W/\"3\""], Some(listed(&["3"]))),
+            (&["\"3\",\"4\"", "W/\"5\" ,\t\"x,y\""], Some(listed(&["3", "4", "5", "x,y"]))),
+            (&[", \"3\", ,"], Some(listed(&["3"]))),
+            (&["\"\""], Some(listed(&[""]))),
+            (&["\"ä\\\""], Some(listed(&["ä\\"]))),
         ] {
             assert_eq!(read(lines).unwrap(), tags, "{lines:?}");
         }

@@ -117,8 +117,8 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<ExpectedVersion>> {
 pub struct Valid<T> {
     /// The body.
     pub body: T,
-    /// Identifies the request if it is sent again.
-    pub attempt: IdempotentRequest,
+    /// What identifies the request when it is sent again.
+    pub request: IdempotentRequest,
 }
 
 impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
@@ -141,8 +141,8 @@ impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
         let canonical = json::canonical(&without_password(&value, &app.fingerprints))?;
         let fingerprint = sha256(&[method.as_bytes(), path.as_bytes(), &canonical]);
         let retention = app.config.idempotency.retention;
-        let attempt = IdempotentRequest { key, fingerprint, method, path, retention };
-        Ok(Self { body: schema::valid(value)?, attempt })
+        let identity = IdempotentRequest { key, fingerprint, method, path, retention };
+        Ok(Self { body: schema::valid(value)?, request: identity })
     }
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn one_of(words: &[&str]) -> Schema {
 }
 
 /// The schema of one of these words, as a component of the OpenAPI document.
-fn described(description: &str, words: &[&str]) -> Schema {
+pub(crate) fn described(description: &str, words: &[&str]) -> Schema {
     json_schema!({"type": "string", "enum": words, "description": description})
 }
 
@@ -145,10 +145,10 @@ macro_rules! words {
 }
 
 words! {
-    OrderStatus as "StatusName": "A status as a parameter.";
-    PaymentStatus as "PaymentStatusName": "A payment status as a parameter.";
-    TransactionStatus as "FinalStatus": "The status that a transaction is brought to; `pending` changes nothing.";
-    UserStatus as "Status": "Whether a user may act.";
+    OrderStatus as "StatusName": "The status of an order.";
+    PaymentStatus as "PaymentStatusName": "The payment status of an order.";
+    TransactionStatus as "FinalStatus": "The new status of a transaction; `pending` changes nothing.";
+    UserStatus as "Status": "Whether a user may log in and act.";
 }
 
 impl FromText for Permission {
@@ -218,7 +218,7 @@ impl FromText for Sort {
     }
 
     fn schema() -> Schema {
-        described("An order of the list as a parameter.", &SORTS.map(|(word, _)| word))
+        described("What a list of orders is sorted by.", &SORTS.map(|(word, _)| word))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Exports of orders for the command line. Filters and formats are those of the API, so that the bytes are the same. Where
 //! the file is, and how orders are read, is not known here.
 
-use super::{Result, list::ListOrders};
+use super::list::ListOrders;
 use crate::{
     api::{
         input::{list::ListQuery, query},
@@ -14,6 +14,7 @@ use crate::{
         listing::{OrderQuery, Position},
         order::Order,
     },
+    error::Result,
 };
 use axum::body::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -47,8 +48,7 @@ impl Export {
         let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
         let query: ListQuery<ListOrders> = query::parse(&pairs.collect::<Vec<_>>().join("&"))?;
         query.page.refuse_paging()?;
-        let sort = query.filter.sort();
-        Ok(Self { query: OrderQuery { sort, filter: query.filter.filter()? }, format })
+        Ok(Self { query: query.filter.query()?, format })
     }
 
     /// The bytes of these orders, which follow `after` in the list. Before the first ones comes the header of the format.

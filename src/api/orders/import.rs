@@ -1,7 +1,7 @@
 //! Imports of orders. Each line of the body is an order in JSON, and each gets a line of the response while later lines are
 //! still arriving. The caller's permission is checked again for every line.
 
-use super::{Actor, App, CreateOrder, Error, OrderId, Result, orders};
+use super::CreateOrder;
 use crate::{
     api::{
         input::{
@@ -12,9 +12,15 @@ use crate::{
         operation::NDJSON,
         output::problem::ProblemBody,
     },
-    domain::permission::Permission,
-    error::{Category, Fault, problem},
-    service::{access, orders::Imported, views::AsText},
+    app::App,
+    auth::Actor,
+    domain::{id::OrderId, permission::Permission},
+    error::{Category, Error, Fault, Result, problem},
+    service::{
+        access,
+        orders::{self, Imported},
+        views::AsText,
+    },
 };
 use axum::{
     body::{Body, Bytes},

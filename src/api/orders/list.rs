@@ -1,18 +1,22 @@
 //! Lists of orders: their filters, pages of them, and all rows at once.
 
-use super::{Actor, App, OrderStatus, PaymentStatus, Result, UserId, orders};
 use crate::{
     api::{
         input::{integer::Amount, list::ListRequest, parsed::Parsed},
         output::{csv_rows::OrderRow, export::Format, list},
     },
+    app::App,
+    auth::Actor,
     domain::{
+        id::UserId,
         listing::{Direction, Filter, OrderQuery, Sort, SortKey},
         money::Currency,
-        order::MAX_METADATA,
+        order::{MAX_METADATA, OrderStatus},
         time::Timestamp,
+        transaction::PaymentStatus,
     },
-    error::{Error, Fault, problem},
+    error::{Error, Fault, Result, problem},
+    service::orders,
 };
 use axum::{extract::State, response::Response};
 use schemars::JsonSchema;
@@ -24,11 +28,11 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListOrders {
-    /// What the list is ordered by; `-` means the greatest first. `-created_at` if left out.
+    /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out.
     sort: Option<Parsed<Sort>>,
     /// Orders in one of these statuses.
     status: Option<Vec<Parsed<OrderStatus>>>,
-    /// Orders whose payments stand so.
+    /// Orders in one of these payment statuses.
     payment_status: Option<Vec<Parsed<PaymentStatus>>>,
     /// Orders of this user.
     user_id: Option<Parsed<UserId>>,
@@ -44,38 +48,35 @@ pub struct ListOrders {
     total_min: Option<Amount>,
     /// Orders of this total or less, in minor units.
     total_max: Option<Amount>,
-    /// Orders made then or later.
+    /// Orders created at this time or later.
     created_from: Option<Parsed<Timestamp>>,
-    /// Orders made before then.
+    /// Orders created before this time.
     created_to: Option<Parsed<Timestamp>>,
-    /// Orders last changed then or later.
+    /// Orders last changed at this time or later.
     updated_from: Option<Parsed<Timestamp>>,
-    /// Orders with this text, in upper or lower case, in an item's name, the reference, or the customer's name or e-mail
-    /// address; digits alone also find the order of that number.
+    /// Orders with this text in an item's name, the reference, or the customer's name or e-mail address. Case does not
+    /// matter. Digits alone also find the order with that number.
     #[schemars(length(min = 1, max = 255))]
     q: Option<String>,
-    /// Orders with this value under the key: `metadata.colour=red`.
+    /// Orders whose metadata has this value under the key, such as `metadata.colour=red`.
     #[serde(default)]
     #[schemars(extend("x-prefix" = "metadata.", "propertyNames" = {"maxLength": 40}))]
     metadata: BTreeMap<String, String>,
 }
 
 impl ListOrders {
-    pub(super) fn sort(&self) -> Sort {
-        self.sort.map_or(Sort { key: SortKey::Created, direction: Direction::Descending }, |sort| sort.0)
-    }
-
-    /// The filter that the parameters describe.
+    /// The query that the parameters describe.
     ///
     /// # Errors
     /// `invalid_parameter` if there are more entries of metadata than an order can have.
-    pub fn filter(self) -> Result<Filter> {
+    pub fn query(self) -> Result<OrderQuery> {
         if self.metadata.len() > MAX_METADATA {
             let detail = format!("must be at most {MAX_METADATA} parameters");
             let fault = Fault::parameter("metadata.<key>", "too_many", detail);
             return Err(Error::new(&problem::INVALID_PARAMETER).with_faults(vec![fault]));
         }
-        Ok(Filter {
+        let newest_first = Sort { key: SortKey::Created, direction: Direction::Descending };
+        let filter = Filter {
             statuses: distinct(self.status),
             payment_statuses: distinct(self.payment_status),
             user_id: self.user_id.map(|id| id.0),
@@ -90,7 +91,8 @@ impl ListOrders {
             updated_from: self.updated_from.map(|time| time.0),
             metadata: self.metadata,
             text: self.q,
-        })
+        };
+        Ok(OrderQuery { filter, sort: self.sort.map_or(newest_first, |sort| sort.0) })
     }
 }
 
@@ -108,23 +110,20 @@ pub(in crate::api) async fn list(
     actor: Actor,
     ListRequest { filter, options }: ListRequest<ListOrders>,
 ) -> Result<Response> {
-    let sort = filter.sort();
-    let filter = filter.filter()?;
-    let binding = format!("orders.list {filter:?} {sort:?}");
+    let query = filter.query()?;
+    let binding = format!("orders.list {query:?}");
     if options.format == Format::Page {
-        let find = |app, actor, page| async move {
-            orders::list(&app, &actor, OrderQuery { filter, sort }, page).await?.try_map(document)
-        };
+        let find = |app, actor, page| async move { orders::list(&app, &actor, query, page).await?.try_map(document) };
         return list::page(app, actor, options, binding, find).await;
     }
     let find = move |app, actor, page| {
-        let filter = filter.clone();
-        async move { Ok(orders::export(&app, &actor, OrderQuery { filter, sort }, page).await?.map(OrderRow)) }
+        let query = query.clone();
+        async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow)) }
     };
     list::all(app, actor, options, find).await
 }
 
-/// An order that is stored as JSON, for a page.
+/// A stored JSON document, which a page contains unchanged.
 fn document(json: String) -> Result<Box<RawValue>> {
     RawValue::from_string(json).map_err(Error::internal)
 }

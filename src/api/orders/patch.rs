@@ -1,12 +1,20 @@
 //! Changes of an order by a merge patch (RFC 7396).
 
 use super::body::{FeeBody, ItemBody, MetadataValue, fees, lines};
-use super::{Actor, App, Effect, ExpectedVersion, OrderId, PathId, Result, Target, Valid, orders};
 use crate::{
-    api::input::{integer::Amount, parsed::Parsed},
-    domain::id::UserId,
-    error::Error,
-    service::orders::{Change, ChangeCustomer, ChangeOrder},
+    api::input::{
+        extract::{PathId, Valid},
+        integer::Amount,
+        parsed::Parsed,
+    },
+    app::App,
+    auth::Actor,
+    domain::id::{OrderId, UserId},
+    error::{Error, Result},
+    service::{
+        idempotency::Effect,
+        orders::{self, Change, ChangeCustomer, ChangeOrder, ExpectedVersion, Target},
+    },
 };
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -107,8 +115,8 @@ pub(in crate::api) async fn update(
     actor: Actor,
     PathId(id): PathId<OrderId>,
     version: ExpectedVersion,
-    Valid { body, attempt }: Valid<PatchOrder>,
+    Valid { body, request }: Valid<PatchOrder>,
 ) -> Result<Effect> {
     let patch = body.into_change()?;
-    orders::change(&app, actor, attempt, Target { id, version }, patch).await
+    orders::change(&app, actor, request, Target { id, version }, patch).await
 }

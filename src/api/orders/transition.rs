@@ -1,10 +1,18 @@
 //! The transitions of an order over HTTP.
 
-use super::{Actor, App, Effect, ExpectedVersion, OrderId, PathId, Result, Target, Valid, orders};
 use crate::{
-    api::input::integer::Amount,
-    domain::order::Transition,
-    service::orders::{Cancellation, Refund},
+    api::input::{
+        extract::{PathId, Valid},
+        integer::Amount,
+    },
+    app::App,
+    auth::Actor,
+    domain::{id::OrderId, order::Transition},
+    error::Result,
+    service::{
+        idempotency::Effect,
+        orders::{self, Cancellation, ExpectedVersion, Refund, Target},
+    },
 };
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -22,24 +30,24 @@ pub(in crate::api) async fn moves(
     actor: Actor,
     PathId(id): PathId<OrderId>,
     version: ExpectedVersion,
-    Valid { attempt, .. }: Valid<NoFields>,
+    Valid { request, .. }: Valid<NoFields>,
 ) -> Result<Effect> {
-    orders::transition(&app, actor, attempt, Target { id, version }, transition).await
+    orders::transition(&app, actor, request, Target { id, version }, transition).await
 }
 
-/// Why an order is cancelled, and what happens to the money that it holds.
+/// Why an order is cancelled, and how much of the money that it holds is refunded.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"reason": "Changed my mind", "refund": "full"}))]
 pub(in crate::api) struct CancelOrder {
-    /// Why.
+    /// The reason.
     #[schemars(length(max = 1000))]
     reason: Option<String>,
     /// `full`, `none` or minor units; required while the order holds money.
     refund: Option<RefundBody>,
 }
 
-/// How much goes back.
+/// How much is refunded.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum RefundBody {
@@ -47,7 +55,7 @@ enum RefundBody {
     Amount(Amount),
 }
 
-/// All or nothing.
+/// Everything or nothing.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum RefundWord {
@@ -61,12 +69,12 @@ pub(in crate::api) async fn cancel(
     actor: Actor,
     PathId(id): PathId<OrderId>,
     version: ExpectedVersion,
-    Valid { body, attempt }: Valid<CancelOrder>,
+    Valid { body, request }: Valid<CancelOrder>,
 ) -> Result<Effect> {
     let refund = body.refund.map(|refund| match refund {
         RefundBody::Word(RefundWord::Full) => Refund::Full,
         RefundBody::Word(RefundWord::None) => Refund::None,
         RefundBody::Amount(amount) => Refund::Amount(amount.get()),
     });
-    orders::cancel(&app, actor, attempt, Target { id, version }, Cancellation { reason: body.reason, refund }).await
+    orders::cancel(&app, actor, request, Target { id, version }, Cancellation { reason: body.reason, refund }).await
 }

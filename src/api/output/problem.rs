@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(response.status(), 422);
         assert_eq!(response.headers()["content-type"], MEDIA_TYPE);
         let expected = serde_json::json!({
-            "type": "/problems/refund-exceeds-paid", "title": "Refund exceeds what was paid", "status": 422,
+            "type": "/problems/refund-exceeds-paid", "title": problem::REFUND_EXCEEDS_PAID.title, "status": 422,
             "detail": "1500 is left to refund; 2000 was asked for.", "instance": "/v1/orders/ord_1/refunds",
             "code": "refund_exceeds_paid", "request_id": "req_1", "retryable": false, "current_version": 3,
             "errors": [{"pointer": "#/amount", "code": "too_large", "detail": "must be at most 1500"}],

@@ -61,10 +61,10 @@ pub fn page<T>(
     match (sort, after) {
         (_, None) => {}
         (Sort { key: SortKey::Created, direction: Direction::Descending }, Some(after)) => {
-            span.end = span.end.min(after.seq)
+            span.end = span.end.min(after.seq);
         }
         (Sort { key: SortKey::Created, direction: Direction::Ascending }, Some(after)) => {
-            span.start = span.start.max(after.seq + 1)
+            span.start = span.start.max(after.seq + 1);
         }
         (_, Some(after)) => {
             found = moved(tx, filter, &span, sort, after, limit)?;

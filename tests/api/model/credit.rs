@@ -1,4 +1,4 @@
-//! The rules of credits once more: how much a refund lowers what an order owes, and the tax in it.
+//! The rules of credits a second time: how much a refund lowers what an order owes, and the tax in it.
 
 use super::{
     price::{ByRate, half_up, shares},
@@ -6,27 +6,27 @@ use super::{
 };
 use std::cmp::Reverse;
 
-/// What a refund asks for.
+/// The request of a refund.
 pub struct Ask {
     pub amount: Option<i128>,
     pub credit: Option<i128>,
-    /// Lines, each with the quantity that came back.
+    /// Lines, with the quantity that came back of each.
     pub returns: Vec<(usize, i128)>,
-    /// The transaction that it names as its payment.
+    /// The index of the transaction that it names as its payment.
     pub of: Option<usize>,
 }
 
-/// Goods that came back, and what was credited for them.
+/// Goods that came back, and their credit.
 #[derive(Clone)]
 pub struct Goods {
-    /// The item's identifier: items have new ones after a change.
+    /// The identifier of the item. Items get new identifiers when they are replaced.
     pub item: String,
     pub quantity: i128,
     pub credit: i128,
     pub tax: i128,
 }
 
-/// What a refund comes to.
+/// The computed amounts of a refund.
 pub struct Terms {
     pub amount: i128,
     pub credit: ByRate,
@@ -61,7 +61,7 @@ impl Order {
         self.items.get(line).map_or(0, |item| self.goods(item, statuses).map(|goods| goods.quantity).sum())
     }
 
-    /// Whether nothing of it may change, because refunds credited parts of it.
+    /// Whether refunds credited something or took goods back, pending ones included.
     pub fn has_credits(&self) -> bool {
         let live = |money: &&Money| LIVE.contains(&money.status);
         self.money.iter().filter(live).any(|money| !money.goods.is_empty() || !money.credit.is_empty())
@@ -77,7 +77,7 @@ impl Order {
         left
     }
 
-    /// What a refund comes to, whether the money is there or not.
+    /// The amounts of a refund, without a check whether the order holds the money.
     fn terms(&self, ask: &Ask) -> Result<Terms, Refusal> {
         let cancelled = self.status == "cancelled";
         let left = self.left();
@@ -112,7 +112,7 @@ impl Order {
         if terms.amount > self.refundable(ask.of) { Err((422, "refund_exceeds_paid")) } else { Ok(terms) }
     }
 
-    /// Of each line what all its goods that came back so far come to, less what was credited for them before.
+    /// The credit of goods: for each line the share of everything that came back so far, less what was credited before.
     fn share_of_goods(&self, returns: &[(usize, i128)], left: &ByRate) -> Result<(Vec<Goods>, ByRate), Refusal> {
         let (prices, mut left) = (self.prices(), left.clone());
         let (mut goods, mut credit): (Vec<Goods>, _) = (vec![], ByRate::new());
@@ -142,7 +142,7 @@ impl Order {
     }
 }
 
-/// A credit that is of no goods, in proportion to what is left of each rate.
+/// A credit without goods, shared in proportion to what is left at each rate.
 fn share_of_rates(credit: i128, left: &ByRate) -> ByRate {
     let weights: Vec<_> = left.values().map(|(net, tax)| net + tax).collect();
     let parts = shares(credit, &weights);

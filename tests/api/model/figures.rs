@@ -1,8 +1,8 @@
-//! The reports once more, from the orders of the model.
+//! The reports a second time, computed from the orders of the model.
 
 use super::{
     credit::sum,
-    price::{ByRate, Rate, half_up, shown_rate},
+    price::{ByRate, Rate, half_up, rate_text},
     rules::{Money, Order, time},
 };
 use crate::support::Client;
@@ -26,7 +26,7 @@ fn tax(taxes: &ByRate) -> i128 {
 }
 
 impl Money {
-    /// When it began to count and when it stopped.
+    /// The times at which it starts (1) and stops (-1) to count.
     fn counts(&self) -> impl Iterator<Item = (i64, i128)> {
         let begun = ["succeeded", "reversed"].contains(&self.status).then_some((self.occurred_at, 1));
         begun.into_iter().chain(self.reversed_at.map(|at| (at, -1)))
@@ -34,7 +34,7 @@ impl Money {
 }
 
 impl Order {
-    /// The credits that stood when it was cancelled; and those of them that were reversed later, with the time.
+    /// The credits that counted when the order was cancelled, and those of them that were reversed later, with the time.
     fn credits_at_the_end(&self, cancelled: i64) -> (Vec<&ByRate>, Vec<(i64, &ByRate)>) {
         let later = |money: &&Money| money.reversed_at.is_some_and(|at| at >= cancelled);
         let stood = self.money.iter().filter(|money| money.status == "succeeded" || later(money));
@@ -69,7 +69,7 @@ impl Order {
         }
     }
 
-    /// Net amounts and tax by rate, each at its own time.
+    /// Calls `add` for each net amount and tax by rate, with its time.
     fn taxes(&self, add: &mut impl FnMut(i64, Rate, (i128, i128))) {
         let Some(placed) = self.placed else { return };
         let mut each = |at, times: i128, taxes: &ByRate| {
@@ -108,7 +108,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The rows of a report by their names, each with these figures, without those that are all 0.
+/// The rows of a report by the members `names`, with these figures; rows in which all are 0 are left out.
 async fn report(who: &Client, path: &str, names: &[&str], figures: &[&'static str]) -> BTreeMap<Vec<String>, Row> {
     let report = who.get(path).await.ok();
     let row = |row: &Value| {
@@ -144,7 +144,7 @@ fn with_nets(rows: &mut BTreeMap<Vec<String>, Row>) {
     }
 }
 
-/// Holds every report of these days against the orders.
+/// Compares every report of these days with the orders.
 pub async fn check(who: &Client, orders: &[Order], range: &Range) {
     for basis in ["cash", "booked"] {
         daily_and_users(who, orders, range, basis).await;
@@ -188,7 +188,7 @@ async fn taxes(who: &Client, orders: &[Order], range: &Range) {
     for order in orders {
         order.taxes(&mut |at, rate, (net, tax)| {
             if range.has(at) {
-                let row = rows.entry(vec![text(&shown_rate(rate)), order.currency.to_owned()]).or_default();
+                let row = rows.entry(vec![text(&rate_text(rate)), order.currency.to_owned()]).or_default();
                 *row.entry("net_amount").or_default() += net;
                 *row.entry("tax_amount").or_default() += tax;
             }

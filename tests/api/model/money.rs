@@ -1,16 +1,16 @@
-//! What people do with payments and refunds at random, and what the rules say should come of it.
+//! Random requests on payments and refunds, and the responses that the rules require.
 
 use super::{
     credit::{Ask, Terms},
     price::{ByRate, int},
     rules::{INVALID, Money, Order, Refusal, time},
-    world::{Deed, Expect, Role, World},
+    world::{Expect, Role, Step, World},
 };
 use axum::http::Method;
 use serde_json::{Value, json};
 
 impl World {
-    /// When money moved, if it is said.
+    /// Sometimes adds a random `occurred_at` to `body`, and returns it.
     fn moment(&mut self, body: &mut Value) -> Option<i64> {
         let hours = (self.random.u8(0..4) == 0).then(|| self.random.i64(-72..24))?;
         let at = self.now + hours * 3_600_000;
@@ -18,7 +18,7 @@ impl World {
         Some(at)
     }
 
-    pub(super) fn pays(&mut self, person: usize) -> Option<Deed> {
+    pub(super) fn pays(&mut self, person: usize) -> Option<Step> {
         let index = self.some_order()?;
         let order = &self.orders[index];
         let balance = order.prices().total() - order.paid() + order.refunded();
@@ -29,7 +29,7 @@ impl World {
         self.books(person, index, true, body, None, terms)
     }
 
-    pub(super) fn refunds(&mut self, person: usize) -> Option<Deed> {
+    pub(super) fn refunds(&mut self, person: usize) -> Option<Step> {
         let index = self.some_order()?;
         let order = self.orders[index].clone();
         let held = order.refundable(None);
@@ -56,7 +56,7 @@ impl World {
         }
         if !order.money.is_empty() && self.random.u8(0..3) == 0 {
             let at = self.random.usize(0..order.money.len());
-            // The refunds of cancellations are not known by name.
+            // The identifiers of refunds made by cancellations are unknown.
             if !order.money[at].id.is_empty() {
                 (body["payment_id"], ask.of) = (json!(order.money[at].id), Some(at));
             }
@@ -65,7 +65,7 @@ impl World {
         self.books(person, index, false, body, of, move |order| order.refund(&ask))
     }
 
-    /// Some goods that may come back, and sometimes more of them than there are.
+    /// Random goods to return, sometimes more than were ordered.
     fn returns(&mut self, order: &Order) -> Vec<(usize, i128)> {
         let count = self.random.usize(1..3);
         let part = |_| {
@@ -75,12 +75,12 @@ impl World {
         (0..count).map(part).collect()
     }
 
-    /// A transaction's provider and reference, of which each may be left out. None if another deed uses it now.
+    /// A transaction's provider and reference, of which each may be left out. None if another step uses it now.
     fn provider(&mut self, payment: bool, body: &mut Value) -> Option<(Option<&'static str>, Option<String>)> {
         let mut named = (None, None);
         if self.random.u8(0..3) == 0 {
             let reference = format!("P{}", self.random.usize(0..self.orders.len() + 10));
-            self.busy_words.insert(word(payment, &reference)).then_some(())?;
+            self.busy_references.insert(word(payment, &reference)).then_some(())?;
             body["provider_ref"] = json!(reference);
             named.1 = Some(reference);
         }
@@ -99,7 +99,7 @@ impl World {
         mut body: Value,
         of: Option<usize>,
         terms: impl FnOnce(&Order) -> Result<Terms, Refusal>,
-    ) -> Option<Deed> {
+    ) -> Option<Step> {
         let mut order = self.orders[index].clone();
         let status = if self.random.u8(0..4) == 0 { "pending" } else { "succeeded" };
         body["status"] = status.into();
@@ -135,14 +135,14 @@ impl World {
                 reversed_at,
             });
             order.event(self.now);
-            let shown = order.shown_money(money);
+            let document = order.transaction_document(money);
             self.orders[index] = order;
-            Expect::Money { order: index, money, status: 201, shown }
+            Expect::Money { order: index, money, status: 201, document }
         });
-        Some(self.said(person, Method::POST, path, body, outcome))
+        Some(self.request(person, Method::POST, path, body, outcome))
     }
 
-    pub(super) fn resolves(&mut self, person: usize) -> Option<Deed> {
+    pub(super) fn resolves(&mut self, person: usize) -> Option<Step> {
         let index = self.some_order()?;
         let mut order = self.orders[index].clone();
         let pending = order.money.iter().position(|money| money.status == "pending");
@@ -165,10 +165,10 @@ impl World {
         if let Some(less) = less {
             body["amount"] = int(less);
         }
-        // What ends frees its reference, so no other deed may use it now.
+        // What ends frees its reference, so no other step may use it now.
         let unique = money.provider.and(money.reference.as_ref()).map(|reference| word(money.payment, reference));
         if let Some(word) = &unique {
-            self.busy_words.insert(word.clone()).then_some(())?;
+            self.busy_references.insert(word.clone()).then_some(())?;
         }
         let refused = match self.people[person].role {
             Role::Customer => Some((403, "forbidden")),
@@ -181,15 +181,15 @@ impl World {
             if let Some(word) = unique.filter(|_| !["pending", "succeeded"].contains(&order.money[at].status)) {
                 self.providers.remove(&word);
             }
-            let shown = order.shown_money(at);
+            let document = order.transaction_document(at);
             self.orders[index] = order;
-            Expect::Money { order: index, money: at, status: 200, shown }
+            Expect::Money { order: index, money: at, status: 200, document }
         });
-        Some(self.said(person, Method::PATCH, path, body, outcome))
+        Some(self.request(person, Method::PATCH, path, body, outcome))
     }
 }
 
-/// What a provider's transaction is known by.
+/// The key under which the model keeps a provider's transaction.
 fn word(payment: bool, reference: &str) -> String {
     format!("{payment} {reference}")
 }
@@ -199,7 +199,7 @@ struct Change {
     status: &'static str,
     amount: Option<i128>,
     reason: Option<&'static str>,
-    /// When it happened, if that is said.
+    /// `occurred_at` of the request.
     said: Option<i64>,
     now: i64,
 }

@@ -1,9 +1,9 @@
-//! What people do with orders at random, and what the rules say should come of it.
+//! Random requests on orders, and the responses that the rules require.
 
 use super::{
     price::{ByRate, Fee, Line, Tax, int},
     rules::{Money, Order, Refusal},
-    world::{Deed, Expect, Role, World},
+    world::{Expect, Role, Step, World},
 };
 use axum::http::Method;
 use fastrand::Rng;
@@ -34,13 +34,13 @@ impl World {
         (0..random.usize(0..3)).map(|_| Fee { amount: random.i128(0..900), tax: some_tax(random) }).collect()
     }
 
-    /// A reference that nothing else uses at this moment, often one that is taken.
+    /// A reference that no other request of the batch uses. Often an order has it already.
     pub(super) fn reference(&mut self) -> Option<String> {
         let word = format!("R{}", self.random.usize(0..self.orders.len() / 2 + 10));
-        self.busy_words.insert(word.clone()).then_some(word)
+        self.busy_references.insert(word.clone()).then_some(word)
     }
 
-    pub(super) fn creates(&mut self, person: usize) -> Option<Deed> {
+    pub(super) fn creates(&mut self, person: usize) -> Option<Step> {
         let me = self.people[person].user();
         let wide = self.people[person].role != Role::Customer;
         let (lines, fees) = (self.lines(), self.fees());
@@ -50,8 +50,8 @@ impl World {
         let currency = ["EUR", "JPY", "KWD"][self.random.usize(0..3)];
         let reference = if self.random.bool() { Some(self.reference()?) } else { None };
         let mut body = json!({
-            "currency": currency, "items": lines.iter().map(Line::asked).collect::<Vec<_>>(),
-            "fees": fees.iter().map(Fee::asked).collect::<Vec<_>>(), "order_discount_amount": int(discount),
+            "currency": currency, "items": lines.iter().map(Line::request).collect::<Vec<_>>(),
+            "fees": fees.iter().map(Fee::request).collect::<Vec<_>>(), "order_discount_amount": int(discount),
             "draft": draft, "external_ref": reference,
         });
         if included || self.random.bool() {
@@ -96,15 +96,15 @@ impl World {
                 return Err((409, "duplicate_external_ref"));
             }
             self.references.extend(reference);
-            let (index, shown) = (self.orders.len(), order.shown());
+            let (index, document) = (self.orders.len(), order.document());
             self.busy.insert(index);
             self.orders.push(order);
-            Ok(Expect::Order { order: index, status: 201, shown })
+            Ok(Expect::Order { order: index, status: 201, document })
         });
-        Some(self.said(person, Method::POST, "/v1/orders".to_owned(), body, outcome))
+        Some(self.request(person, Method::POST, "/v1/orders".to_owned(), body, outcome))
     }
 
-    /// An order that nothing else concerns at this moment, mostly a recent one.
+    /// An order that no other request of the batch uses, mostly a recent one.
     pub(super) fn some_order(&mut self) -> Option<usize> {
         let count = self.orders.len();
         let first = if self.random.u8(0..10) > 0 { count.saturating_sub(60) } else { 0 };
@@ -112,26 +112,26 @@ impl World {
         (index < count && self.busy.insert(index)).then_some(index)
     }
 
-    pub(super) fn sees(&self, person: usize, order: &Order) -> Result<(), Refusal> {
+    pub(super) fn check_visible(&self, person: usize, order: &Order) -> Result<(), Refusal> {
         let person = &self.people[person];
         let mine = order.owner == person.user();
         if mine || person.role != Role::Customer { Ok(()) } else { Err((404, "not_found")) }
     }
 
     pub(super) fn keep(&mut self, index: usize, order: Order) -> Expect {
-        let shown = order.shown();
+        let document = order.document();
         self.orders[index] = order;
-        Expect::Order { order: index, status: 200, shown }
+        Expect::Order { order: index, status: 200, document }
     }
 
-    /// Sometimes names a version, and sometimes the wrong one.
-    fn versioned(&mut self, deed: Deed, seen: u64, wrong: bool) -> Deed {
+    /// Sometimes adds `If-Match`: with the present version, or with a later one if `wrong`.
+    fn versioned(&mut self, step: Step, seen: u64, wrong: bool) -> Step {
         let named = wrong || self.random.u8(0..3) == 0;
         let version = if wrong { seen + 1 } else { seen };
-        if named && deed.again.is_none() { Deed { call: deed.call.if_match(version), ..deed } } else { deed }
+        if named && step.repeatable.is_none() { Step { call: step.call.if_match(version), ..step } } else { step }
     }
 
-    pub(super) fn patches(&mut self, person: usize) -> Option<Deed> {
+    pub(super) fn patches(&mut self, person: usize) -> Option<Step> {
         let index = self.some_order()?;
         let mut order = self.orders[index].clone();
         let mut body = json!({});
@@ -154,17 +154,17 @@ impl World {
             1 => order.fees = self.fees(),
             2 => order.discount = self.random.i128(0..3_000),
             3 => order.reference = if self.random.bool() { Some(self.reference()?) } else { None },
-            4 => body["items"] = order.lines.iter().map(Line::asked).collect(),
+            4 => body["items"] = order.lines.iter().map(Line::request).collect(),
             5 => order.included = !order.included,
             _ => {}
         }
         let before = &self.orders[index];
         let mut bound = false;
         if order.lines != before.lines {
-            (body["items"], bound) = (order.lines.iter().map(Line::asked).collect(), true);
+            (body["items"], bound) = (order.lines.iter().map(Line::request).collect(), true);
         }
         if order.fees != before.fees {
-            (body["fees"], bound) = (order.fees.iter().map(Fee::asked).collect(), true);
+            (body["fees"], bound) = (order.fees.iter().map(Fee::request).collect(), true);
         }
         if order.discount != before.discount {
             (body["order_discount_amount"], bound) = (int(order.discount), true);
@@ -178,7 +178,7 @@ impl World {
         let changed = bound || order.note != before.note || order.metadata != before.metadata;
         let (seen, path) = (before.version, format!("/v1/orders/{}", before.id));
         let by_staff = self.people[person].role != Role::Customer;
-        let outcome = self.sees(person, before).and_then(|()| order.check()).and_then(|_| {
+        let outcome = self.check_visible(person, before).and_then(|()| order.check()).and_then(|_| {
             let before = &self.orders[index];
             let editable = before.open() || (before.status == "confirmed" && by_staff);
             if bound && (!editable || before.has_credits()) {
@@ -198,17 +198,17 @@ impl World {
             }
             Ok(self.keep(index, order))
         });
-        let deed = self.said(person, Method::PATCH, path, body, outcome);
-        Some(self.versioned(deed, seen, false))
+        let step = self.request(person, Method::PATCH, path, body, outcome);
+        Some(self.versioned(step, seen, false))
     }
 
-    /// Gives an order to somebody, which can be done once.
-    pub(super) fn gives(&mut self, person: usize) -> Option<Deed> {
+    /// Gives an order to a user. That succeeds once, for an order that has none.
+    pub(super) fn gives(&mut self, person: usize) -> Option<Step> {
         let index = self.some_order()?;
         let mut order = self.orders[index].clone();
         let user = self.somebody()?;
         let path = format!("/v1/orders/{}", order.id);
-        let outcome = self.sees(person, &order).and_then(|()| {
+        let outcome = self.check_visible(person, &order).and_then(|()| {
             if order.owner.as_ref() == Some(&user) {
                 return Ok(self.keep(index, order));
             }
@@ -222,15 +222,15 @@ impl World {
             order.event(self.now);
             Ok(self.keep(index, order))
         });
-        Some(self.said(person, Method::PATCH, path, json!({"user_id": user}), outcome))
+        Some(self.request(person, Method::PATCH, path, json!({"user_id": user}), outcome))
     }
 
-    /// The user behind one of the people; none of a program.
+    /// A random user; none if the choice falls on the program.
     fn somebody(&mut self) -> Option<String> {
         self.people[self.random.usize(0..self.people.len())].user()
     }
 
-    pub(super) fn moves(&mut self, person: usize) -> Option<Deed> {
+    pub(super) fn moves(&mut self, person: usize) -> Option<Step> {
         let index = self.some_order()?;
         let action = ["place", "confirm", "fulfil"][self.random.usize(0..3)];
         let mut order = self.orders[index].clone();
@@ -238,26 +238,25 @@ impl World {
         let path = format!("/v1/orders/{}/{action}", order.id);
         let wrong = self.random.u8(0..12) == 0;
         let may = self.people[person].role != Role::Customer || action == "place";
-        let allowed = if may { self.sees(person, &order) } else { Err((403, "forbidden")) };
+        let allowed = if may { self.check_visible(person, &order) } else { Err((403, "forbidden")) };
         if wrong {
-            // Another version than the one that is there.
             let outcome = allowed.and(Err((412, "version_mismatch")));
-            let mut deed = self.said(person, Method::POST, path, json!({}), outcome);
-            deed.again = None;
-            return Some(self.versioned(deed, seen, true));
+            let mut step = self.request(person, Method::POST, path, json!({}), outcome);
+            step.repeatable = None;
+            return Some(self.versioned(step, seen, true));
         }
-        let outcome = allowed.and_then(|()| order.step(action)).map(|next| {
+        let outcome = allowed.and_then(|()| order.status_after(action)).map(|next| {
             if let Some(next) = next {
                 order.enter(next, now);
                 order.event(now);
             }
             self.keep(index, order)
         });
-        let deed = self.said(person, Method::POST, path, json!({}), outcome);
-        Some(self.versioned(deed, seen, false))
+        let step = self.request(person, Method::POST, path, json!({}), outcome);
+        Some(self.versioned(step, seen, false))
     }
 
-    pub(super) fn cancels(&mut self, person: usize) -> Option<Deed> {
+    pub(super) fn cancels(&mut self, person: usize) -> Option<Step> {
         let index = self.some_order()?;
         let mut order = self.orders[index].clone();
         let (held, role, now) = (order.refundable(None), self.people[person].role, self.now);
@@ -277,7 +276,7 @@ impl World {
             _ => 0,
         };
         let path = format!("/v1/orders/{}/cancel", order.id);
-        let outcome = self.sees(person, &order).and_then(|()| order.step("cancel")).and_then(|next| {
+        let outcome = self.check_visible(person, &order).and_then(|()| order.status_after("cancel")).and_then(|next| {
             let Some(next) = next else { return Ok(self.keep(index, order)) };
             if role == Role::Customer && !order.open() {
                 return Err((409, "invalid_transition"));
@@ -314,7 +313,7 @@ impl World {
             }
             Ok(self.keep(index, order))
         });
-        Some(self.said(person, Method::POST, path, body, outcome))
+        Some(self.request(person, Method::POST, path, body, outcome))
     }
 }
 

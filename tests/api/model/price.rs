@@ -1,4 +1,4 @@
-//! The rules of prices once more, as simply as they can be put, and without a look at how the service computes them.
+//! The rules of prices a second time, written as simply as possible and independently of the service.
 
 use serde_json::{Value, json};
 use std::{cmp::Reverse, collections::BTreeMap};
@@ -6,7 +6,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 /// Ten-thousandths of a percent; none where a tax was given as an amount.
 pub type Rate = Option<i128>;
 
-/// Net amount and tax by rate: the highest rate first, what has no rate last.
+/// Net amount and tax by rate: the highest rate first, amounts without a rate last.
 pub type ByRate = BTreeMap<Reverse<Rate>, (i128, i128)>;
 
 #[derive(Clone, PartialEq)]
@@ -31,7 +31,7 @@ pub struct Fee {
     pub tax: Tax,
 }
 
-/// What a line or fee comes to.
+/// The computed amounts of a line or fee.
 #[derive(Clone, Copy)]
 pub struct Part {
     /// Its share of the order's discount.
@@ -40,20 +40,20 @@ pub struct Part {
     pub total: i128,
 }
 
-/// What an order comes to.
+/// The computed amounts of an order.
 pub struct Prices {
     pub lines: Vec<Part>,
     pub fees: Vec<Part>,
     pub taxes: ByRate,
 }
 
-/// Half a unit more, then cut off: away from zero, since nothing is below it.
+/// Rounds half away from zero: adds half a unit and rounds down. Nothing is negative here.
 pub fn half_up(dividend: i128, divisor: i128) -> i128 {
     (2 * dividend + divisor) / (2 * divisor)
 }
 
-/// Shares an amount in proportion to the weights. What is left after rounding down goes to the largest remainders, one
-/// each; of equal ones, to the first.
+/// Shares an amount in proportion to the weights. The units that are left after rounding down go to the largest
+/// remainders; of equal remainders, to the first.
 pub fn shares(amount: i128, weights: &[i128]) -> Vec<i128> {
     let whole = weights.iter().sum::<i128>().max(1);
     let mut parts: Vec<_> = weights.iter().map(|weight| amount * weight / whole).collect();
@@ -72,7 +72,7 @@ impl Tax {
         if let Self::Rate(parts) = self { Some(*parts) } else { None }
     }
 
-    /// The tax on a base, or in it.
+    /// The tax that a base includes, or that is added to it.
     fn of(&self, base: i128, included: bool) -> i128 {
         match self {
             Self::Rate(parts) => half_up(base * parts, 1_000_000 + if included { *parts } else { 0 }),
@@ -85,7 +85,7 @@ impl Tax {
         (!included || tax <= base).then(|| Part { allocated, tax, total: if included { base } else { base + tax } })
     }
 
-    /// A rate is asked for with all its decimals, and shown without the zeros at its end.
+    /// Adds the tax to a request. Rates are sent with all four decimals and are shown without trailing zeros.
     fn ask(&self, body: &mut Value) {
         match self {
             Self::Rate(parts) => body["tax_rate"] = format!("{}.{:04}", parts / 10_000, parts % 10_000).into(),
@@ -95,15 +95,15 @@ impl Tax {
     }
 }
 
-pub fn shown_rate(rate: Rate) -> Value {
+pub fn rate_text(rate: Rate) -> Value {
     rate.map_or(Value::Null, |parts| {
         let text = format!("{}.{:04}", parts / 10_000, parts % 10_000);
         text.trim_end_matches('0').trim_end_matches('.').into()
     })
 }
 
-pub fn shown_taxes(taxes: &ByRate) -> Value {
-    let line = |(rate, (net, tax)): (&Reverse<Rate>, &(i128, i128))| json!({"tax_rate": shown_rate(rate.0), "net_amount": int(*net), "tax_amount": int(*tax)});
+pub fn tax_documents(taxes: &ByRate) -> Value {
+    let line = |(rate, (net, tax)): (&Reverse<Rate>, &(i128, i128))| json!({"tax_rate": rate_text(rate.0), "net_amount": int(*net), "tax_amount": int(*tax)});
     taxes.iter().map(line).collect()
 }
 
@@ -112,8 +112,8 @@ impl Line {
         self.quantity * self.unit
     }
 
-    /// As a client asks for it.
-    pub fn asked(&self) -> Value {
+    /// The line in a request.
+    pub fn request(&self) -> Value {
         let mut line =
             json!({"sku": self.sku, "name": self.sku, "quantity": int(self.quantity), "unit_amount": int(self.unit)});
         if self.discount != 0 {
@@ -123,32 +123,32 @@ impl Line {
         line
     }
 
-    pub fn shown(&self, part: &Part, returned: i128) -> Value {
+    pub fn document(&self, part: &Part, returned: i128) -> Value {
         json!({
             "sku": self.sku, "name": self.sku, "quantity": int(self.quantity), "returned_quantity": int(returned),
             "unit_amount": int(self.unit), "discount_amount": int(self.discount),
-            "allocated_discount_amount": int(part.allocated), "tax_rate": shown_rate(self.tax.rate()),
+            "allocated_discount_amount": int(part.allocated), "tax_rate": rate_text(self.tax.rate()),
             "tax_amount": int(part.tax), "total_amount": int(part.total),
         })
     }
 }
 
 impl Fee {
-    pub fn asked(&self) -> Value {
+    pub fn request(&self) -> Value {
         let mut fee = json!({"name": "Fee", "amount": int(self.amount)});
         self.tax.ask(&mut fee);
         fee
     }
 
-    pub fn shown(&self, part: &Part) -> Value {
+    pub fn document(&self, part: &Part) -> Value {
         json!({
-            "name": "Fee", "amount": int(self.amount), "tax_rate": shown_rate(self.tax.rate()),
+            "name": "Fee", "amount": int(self.amount), "tax_rate": rate_text(self.tax.rate()),
             "tax_amount": int(part.tax), "total_amount": int(part.total),
         })
     }
 }
 
-/// What an order of these comes to, if it can be.
+/// The amounts of an order of these lines and fees; none if it cannot be priced.
 pub fn prices(lines: &[Line], fees: &[Fee], discount: i128, included: bool) -> Option<Prices> {
     let weights: Vec<_> = lines.iter().map(|line| line.gross() - line.discount).collect();
     if weights.iter().any(|weight| *weight < 0) || discount > weights.iter().sum() {

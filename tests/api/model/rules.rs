@@ -1,8 +1,8 @@
-//! The rules of orders and money once more, as simply as they can be put, and without a look at how the service does it.
+//! The rules of orders and money a second time, written as simply as possible and independently of the service.
 
 use super::{
     credit::{Goods, sum},
-    price::{ByRate, Fee, Line, Prices, int, prices, shown_taxes},
+    price::{ByRate, Fee, Line, Prices, int, prices, tax_documents},
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -13,11 +13,11 @@ pub struct Money {
     pub payment: bool,
     pub status: &'static str,
     pub amount: i128,
-    /// What a refund credits.
+    /// The credit of a refund.
     pub credit: ByRate,
-    /// What came back with a refund.
+    /// The goods that came back with a refund.
     pub goods: Vec<Goods>,
-    /// Of a refund that names its payment: which transaction of the order that is.
+    /// For a refund that names its payment: the index of that payment among the transactions of the order.
     pub of: Option<usize>,
     pub provider: Option<&'static str>,
     pub reference: Option<String>,
@@ -46,7 +46,7 @@ pub struct Order {
     pub version: u64,
     pub money: Vec<Money>,
     pub reason: Option<String>,
-    /// When it was made, placed, confirmed, fulfilled, cancelled and last changed, in milliseconds.
+    /// The times at which it was created, placed, confirmed, fulfilled, cancelled and last changed, in milliseconds.
     pub made: i64,
     pub placed: Option<i64>,
     pub confirmed: Option<i64>,
@@ -55,7 +55,7 @@ pub struct Order {
     pub updated: i64,
 }
 
-/// Why the service should refuse.
+/// The status and code of a problem.
 pub type Refusal = (u16, &'static str);
 
 pub const INVALID: Refusal = (422, "validation_failed");
@@ -75,7 +75,7 @@ impl Order {
         self.sum(false, "succeeded")
     }
 
-    /// What can still be given back: of the order, or of one of its payments.
+    /// The amount that can still be refunded: of the order, or of one of its payments.
     pub fn refundable(&self, of: Option<usize>) -> i128 {
         let whole = self.paid() - self.refunded() - self.sum(false, "pending");
         let Some(payment) = of else { return whole };
@@ -124,8 +124,8 @@ impl Order {
         }
     }
 
-    /// Where an action leads: to a status, nowhere because it has happened, or to a refusal.
-    pub fn step(&self, action: &str) -> Result<Option<&'static str>, Refusal> {
+    /// The status that an action leads to; none if the order has it already; or a refusal.
+    pub fn status_after(&self, action: &str) -> Result<Option<&'static str>, Refusal> {
         let (from, to): (&[&str], _) = match action {
             "place" => (&["draft"], "pending"),
             "confirm" => (&["pending"], "confirmed"),
@@ -147,7 +147,7 @@ impl Order {
             "fulfilled" => self.fulfilled = Some(now),
             _ => {
                 self.cancelled = Some(now);
-                // It owes nothing from now on.
+                // A cancelled order owes nothing, so nothing is left to credit.
                 for money in self.money.iter_mut().filter(|money| money.status == "pending") {
                     money.credit.clear();
                     money.goods.iter_mut().for_each(|goods| (goods.credit, goods.tax) = (0, 0));
@@ -161,8 +161,8 @@ impl Order {
         self.updated = now;
     }
 
-    /// Its document, as far as it can be foreseen: without identifiers and the number.
-    pub fn shown(&self) -> Map<String, Value> {
+    /// The expected document, without identifiers and number, which the service chooses.
+    pub fn document(&self) -> Map<String, Value> {
         let (prices, credited) = (self.prices(), self.credited(DONE));
         let gross: i128 = self.lines.iter().map(Line::gross).sum();
         let line_discounts: i128 = self.lines.iter().map(|line| line.discount).sum();
@@ -176,21 +176,21 @@ impl Order {
             "subtotal_amount": int(gross), "order_discount_amount": int(self.discount),
             "discount_amount": int(line_discounts + self.discount),
             "fee_amount": int(self.fees.iter().map(|fee| fee.amount).sum()),
-            "tax_amount": int(prices.tax()), "taxes": shown_taxes(&prices.taxes),
+            "tax_amount": int(prices.tax()), "taxes": tax_documents(&prices.taxes),
             "total_amount": int(prices.total()), "paid_amount": int(self.paid()),
             "refunded_amount": int(self.refunded()), "credited_amount": int(sum(&credited)),
             "credited_tax_amount": int(credited.values().map(|(_, tax)| tax).sum()), "balance_amount": int(self.balance()),
             "version": self.version, "allowed_transitions": self.allowed(), "cancel_reason": self.reason,
-            "items": lines.map(|(at, (line, part))| line.shown(part, self.returned(at, DONE))).collect::<Vec<_>>(),
-            "fees": fees.map(|(fee, part)| fee.shown(part)).collect::<Vec<_>>(),
+            "items": lines.map(|(at, (line, part))| line.document(part, self.returned(at, DONE))).collect::<Vec<_>>(),
+            "fees": fees.map(|(fee, part)| fee.document(part)).collect::<Vec<_>>(),
             "created_at": time(self.made), "updated_at": time(self.updated), "placed_at": at(self.placed),
             "confirmed_at": at(self.confirmed), "fulfilled_at": at(self.fulfilled), "cancelled_at": at(self.cancelled),
         });
         document.as_object().unwrap().clone()
     }
 
-    /// A transaction's document and what the order has come to by it, without identifiers.
-    pub fn shown_money(&self, at: usize) -> Map<String, Value> {
+    /// The expected document of a transaction with the money of its order, without identifiers.
+    pub fn transaction_document(&self, at: usize) -> Map<String, Value> {
         let money = &self.money[at];
         let goods = money.goods.iter().map(|goods| json!({"item_id": goods.item, "quantity": int(goods.quantity)}));
         let goods: Vec<_> = goods.collect();
@@ -198,7 +198,7 @@ impl Order {
             "order_id": self.id, "order_number": self.number, "kind": if money.payment { "payment" } else { "refund" },
             "status": money.status, "amount": int(money.amount), "credit_amount": int(sum(&money.credit)),
             "credit_tax_amount": int(money.credit.values().map(|(_, tax)| tax).sum()),
-            "credit_taxes": shown_taxes(&money.credit), "items": (!goods.is_empty()).then_some(goods),
+            "credit_taxes": tax_documents(&money.credit), "items": (!goods.is_empty()).then_some(goods),
             "currency": self.currency, "provider": money.provider, "provider_ref": money.reference,
             "payment_id": money.of.map(|payment| self.money[payment].id.clone()), "reason": money.reason,
             "occurred_at": time(money.occurred_at), "reversed_at": money.reversed_at.map(time),

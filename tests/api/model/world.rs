@@ -1,4 +1,4 @@
-//! Everything that is there as the rules have it, requests at random, and their answers held against the rules.
+//! The state that the model expects, random requests, and the check of each response.
 
 use super::rules::{Order, Refusal};
 use crate::support::{Answer, Call, Client};
@@ -20,29 +20,29 @@ pub struct Person {
 }
 
 impl Person {
-    /// The identifier of the user; none of a program.
+    /// The identifier of the user; none for a program.
     pub fn user(&self) -> Option<String> {
         Some(self.client.id.clone()).filter(|id| !id.is_empty())
     }
 }
 
-/// A request, and what it should lead to.
-pub struct Deed {
+/// A random request and the response that the model expects.
+pub struct Step {
     pub call: Call,
-    pub told: String,
+    pub description: String,
     pub expect: Expect,
-    /// As it can be sent again with its key.
-    pub(super) again: Option<Again>,
+    /// The request, if it has a key and can be repeated.
+    pub(super) repeatable: Option<SentRequest>,
 }
 
 pub enum Expect {
     Refused(Refusal),
-    Order { order: usize, status: u16, shown: Map<String, Value> },
-    Money { order: usize, money: usize, status: u16, shown: Map<String, Value> },
-    Again(Answer),
+    Order { order: usize, status: u16, document: Map<String, Value> },
+    Money { order: usize, money: usize, status: u16, document: Map<String, Value> },
+    SameAs(Answer),
 }
 
-pub(super) struct Again {
+pub(super) struct SentRequest {
     person: usize,
     method: Method,
     path: String,
@@ -50,7 +50,7 @@ pub(super) struct Again {
     key: String,
 }
 
-/// Everything that is there, as the rules have it.
+/// The state that the model expects.
 pub struct World {
     pub random: Rng,
     pub people: Vec<Person>,
@@ -59,10 +59,11 @@ pub struct World {
     pub(super) references: HashSet<String>,
     pub(super) providers: HashSet<String>,
     keys: u64,
-    answered: Vec<(Again, Answer)>,
-    /// Orders and references of deeds that are done at the same time.
+    answered: Vec<(SentRequest, Answer)>,
+    /// Orders of the present batch. Its requests run concurrently, so each order occurs in one of them.
     pub(super) busy: HashSet<usize>,
-    pub(super) busy_words: HashSet<String>,
+    /// References of the present batch.
+    pub(super) busy_references: HashSet<String>,
 }
 
 pub(super) type Outcome = Result<Expect, Refusal>;
@@ -79,64 +80,64 @@ impl World {
             keys: 0,
             answered: vec![],
             busy: HashSet::new(),
-            busy_words: HashSet::new(),
+            busy_references: HashSet::new(),
         }
     }
 
-    /// Deeds that may be done at the same time, since no two concern the same order or reference.
-    pub fn batch(&mut self) -> Vec<Deed> {
+    /// Steps that can run concurrently, because no two use the same order or reference.
+    pub fn batch(&mut self) -> Vec<Step> {
         self.busy.clear();
-        self.busy_words.clear();
+        self.busy_references.clear();
         let size = self.random.usize(1..8);
-        (0..size).filter_map(|_| self.deed()).collect()
+        (0..size).filter_map(|_| self.step()).collect()
     }
 
-    /// Holds an answer against what was expected, and learns from it what could not be foreseen.
-    pub fn learn(&mut self, deed: Deed, answer: &Answer) {
-        let told = format!("{}\n{answer}", deed.told);
-        match deed.expect {
+    /// Checks a response against the expected one, and stores the identifiers and numbers that the service chose.
+    pub fn check(&mut self, step: Step, answer: &Answer) {
+        let description = format!("{}\n{answer}", step.description);
+        match step.expect {
             Expect::Refused((status, code)) => {
-                assert_eq!((answer.code(), answer["code"].as_str()), (status, Some(code)), "{told}");
+                assert_eq!((answer.code(), answer["code"].as_str()), (status, Some(code)), "{description}");
                 return;
             }
-            Expect::Again(first) => {
-                assert_eq!((answer.code(), answer.bytes()), (first.code(), first.bytes()), "{told}");
+            Expect::SameAs(first) => {
+                assert_eq!((answer.code(), answer.bytes()), (first.code(), first.bytes()), "{description}");
                 for header in ["location", "etag"] {
-                    assert_eq!(answer.maybe_header(header), first.maybe_header(header), "{told}");
+                    assert_eq!(answer.maybe_header(header), first.maybe_header(header), "{description}");
                 }
-                assert_eq!(answer.header("idempotent-replayed"), "true", "{told}");
+                assert_eq!(answer.header("idempotent-replayed"), "true", "{description}");
                 return;
             }
-            Expect::Order { order, status, shown } => {
-                assert_eq!(answer.code(), status, "{told}");
-                assert_contains(answer.json(), &shown, &told);
-                assert_eq!(answer.header("etag"), format!("\"{}\"", shown["version"]), "{told}");
+            Expect::Order { order, status, document } => {
+                assert_eq!(answer.code(), status, "{description}");
+                assert_contains(answer.json(), &document, &description);
+                assert_eq!(answer.header("etag"), format!("\"{}\"", document["version"]), "{description}");
                 let order = &mut self.orders[order];
                 let items = answer["items"].as_array().unwrap().iter();
                 order.items = items.map(|item| item["id"].as_str().unwrap().to_owned()).collect();
                 if order.id.is_empty() {
                     order.id = answer.id();
                 }
-                assert_eq!(answer["number"].is_null(), order.placed.is_none(), "{told}");
+                assert_eq!(answer["number"].is_null(), order.placed.is_none(), "{description}");
                 order.number = order.number.or(answer["number"].as_i64());
-                assert_eq!((answer.id(), answer["number"].as_i64()), (order.id.clone(), order.number), "{told}");
+                assert_eq!((answer.id(), answer["number"].as_i64()), (order.id.clone(), order.number), "{description}");
             }
-            Expect::Money { order, money, status, shown } => {
-                assert_eq!(answer.code(), status, "{told}");
-                assert_contains(answer.json(), &shown, &told);
+            Expect::Money { order, money, status, document } => {
+                assert_eq!(answer.code(), status, "{description}");
+                assert_contains(answer.json(), &document, &description);
                 let money = &mut self.orders[order].money[money];
                 if money.id.is_empty() {
                     money.id = answer.id();
                 }
-                assert_eq!(answer.id(), money.id, "{told}");
+                assert_eq!(answer.id(), money.id, "{description}");
             }
         }
-        if let Some(again) = deed.again {
-            self.answered.push((again, answer.clone()));
+        if let Some(request) = step.repeatable {
+            self.answered.push((request, answer.clone()));
         }
     }
 
-    fn deed(&mut self) -> Option<Deed> {
+    fn step(&mut self) -> Option<Step> {
         let person = self.random.usize(0..self.people.len());
         match self.random.u8(0..100) {
             0..20 => self.creates(person),
@@ -147,59 +148,71 @@ impl World {
             57..70 => self.pays(person),
             70..84 => self.refunds(person),
             84..95 => self.resolves(person),
-            _ => self.sends_again(),
+            _ => self.repeats_a_request(),
         }
     }
 
-    pub(super) fn said(&mut self, person: usize, method: Method, path: String, body: Value, outcome: Outcome) -> Deed {
+    pub(super) fn request(
+        &mut self,
+        person: usize,
+        method: Method,
+        path: String,
+        body: Value,
+        outcome: Outcome,
+    ) -> Step {
         let key = self.random.bool() || path == "/v1/orders" || path.ends_with("ments") || path.ends_with("refunds");
         self.keys += 1;
-        let again = Again { person, method, path, body, key: format!("key-{}", self.keys) };
-        let mut call = self.call(&again, None);
+        let request = SentRequest { person, method, path, body, key: format!("key-{}", self.keys) };
+        let mut call = self.call(&request, None);
         if key {
-            call = call.key(&again.key);
+            call = call.key(&request.key);
         }
-        let told = format!("{} {} {}", again.method, again.path, again.body);
+        let description = format!("{} {} {}", request.method, request.path, request.body);
         let expect = outcome.unwrap_or_else(Expect::Refused);
-        Deed { call, told, expect, again: key.then_some(again) }
+        Step { call, description, expect, repeatable: key.then_some(request) }
     }
 
-    fn call(&self, again: &Again, body: Option<&Value>) -> Call {
-        let body = body.unwrap_or(&again.body).to_string();
-        self.people[again.person].client.call(again.method.clone(), &again.path).body("application/json", body)
+    fn call(&self, request: &SentRequest, body: Option<&Value>) -> Call {
+        let body = body.unwrap_or(&request.body).to_string();
+        self.people[request.person].client.call(request.method.clone(), &request.path).body("application/json", body)
     }
 
-    fn sends_again(&mut self) -> Option<Deed> {
+    fn repeats_a_request(&mut self) -> Option<Step> {
         if self.answered.is_empty() {
             return None;
         }
-        let (again, answer) = &self.answered[self.random.usize(0..self.answered.len())];
-        let told = format!("again: {} {} {}", again.method, again.path, again.body);
-        if self.random.u8(0..4) > 0 || again.path != "/v1/orders" {
-            let expect = Expect::Again(answer.clone());
-            return Some(Deed { call: self.call(again, None).key(&again.key), told, expect, again: None });
+        let (request, answer) = &self.answered[self.random.usize(0..self.answered.len())];
+        let description = format!("repeated: {} {} {}", request.method, request.path, request.body);
+        if self.random.u8(0..4) > 0 || request.path != "/v1/orders" {
+            let expect = Expect::SameAs(answer.clone());
+            return Some(Step {
+                call: self.call(request, None).key(&request.key),
+                description,
+                expect,
+                repeatable: None,
+            });
         }
-        let mut other = again.body.clone();
+        let mut other = request.body.clone();
         other["note"] = json!("another request with the same key");
-        let call = self.call(again, Some(&other)).key(&again.key);
-        Some(Deed { call, told, expect: Expect::Refused((422, "idempotency_key_reused")), again: None })
+        let call = self.call(request, Some(&other)).key(&request.key);
+        Some(Step { call, description, expect: Expect::Refused((422, "idempotency_key_reused")), repeatable: None })
     }
 }
 
-/// That `actual` has every member of `expected`, and lists of theirs as long.
+/// Asserts that `actual` has every member of `expected`, and that their lists have equal lengths.
 #[track_caller]
-pub fn assert_contains(actual: &Value, expected: &Map<String, Value>, told: &str) {
+pub fn assert_contains(actual: &Value, expected: &Map<String, Value>, description: &str) {
     for (name, value) in expected {
         let found = &actual[name];
         match value {
-            Value::Object(inner) if name != "metadata" => assert_contains(found, inner, told),
+            Value::Object(inner) if name != "metadata" => assert_contains(found, inner, description),
             Value::Array(list) if list.iter().any(Value::is_object) => {
-                assert_eq!(found.as_array().map(Vec::len), Some(list.len()), "{name}: {told}");
+                assert_eq!(found.as_array().map(Vec::len), Some(list.len()), "{name}: {description}");
                 for (found, value) in found.as_array().unwrap().iter().zip(list) {
-                    assert_contains(found, value.as_object().unwrap(), told);
+                    assert_contains(found, value.as_object().unwrap(), description);
                 }
             }
-            value => assert_eq!(found, value, "{name}: {told}"),
+            value => assert_eq!(found, value, "{name}: {description}"),
         }
     }
 }

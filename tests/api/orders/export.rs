@@ -179,10 +179,11 @@ async fn other_lists_can_be_exported() {
     let at = "2026-06-15T12:00:00.000Z";
     let csv = export(&manager, &path, "text/csv").await.ok();
     let expected = [
-        "id,order_id,kind,status,amount,currency,provider,provider_ref,payment_id,reason,occurred_at,recorded_at"
+        "id,order_id,order_number,kind,status,amount,credit_amount,credit_tax_amount,currency,provider,provider_ref,\
+            payment_id,reason,occurred_at,recorded_at,reversed_at"
             .to_owned(),
-        format!("{refund},{order},refund,succeeded,10,EUR,,,{payment},'=1,{at},{at}"),
-        format!("{payment},{order},payment,succeeded,1000,EUR,bank,,,,{at},{at}"),
+        format!("{refund},{order},1,refund,succeeded,10,10,0,EUR,,,{payment},'=1,{at},{at},"),
+        format!("{payment},{order},1,payment,succeeded,1000,0,0,EUR,bank,,,,{at},{at},"),
         String::new(),
     ];
     assert_eq!(csv.text(), expected.join("\r\n"));

@@ -1,4 +1,4 @@
-//! What came back, and what it should be. Every method that finds something else panics with the whole answer.
+//! A response and the assertions on it. A failed assertion panics with the whole response.
 
 use axum::{
     body::Bytes,
@@ -7,7 +7,7 @@ use axum::{
 use serde_json::Value;
 use std::{fmt, ops::Index};
 
-/// A response. `answer["id"]` is a member of its JSON document.
+/// A response. `answer["id"]` is a member of its JSON body.
 #[derive(Clone)]
 pub struct Answer {
     request: String,
@@ -23,19 +23,19 @@ impl Answer {
         Self { request, status, headers, body, json }
     }
 
-    /// 200.
+    /// Asserts status 200.
     #[track_caller]
     pub fn ok(self) -> Self {
         self.status(200)
     }
 
-    /// 201.
+    /// Asserts status 201.
     #[track_caller]
     pub fn created(self) -> Self {
         self.status(201)
     }
 
-    /// 204 with nothing in it.
+    /// Asserts status 204 and an empty body.
     #[track_caller]
     pub fn no_content(self) -> Self {
         let answer = self.status(204);
@@ -43,14 +43,14 @@ impl Answer {
         answer
     }
 
-    /// This status.
+    /// Asserts this status.
     #[track_caller]
     pub fn status(self, status: u16) -> Self {
         assert!(self.status.as_u16() == status, "expected {status}: {self}");
         self
     }
 
-    /// A problem with this code, in the shape that all problems have.
+    /// Asserts a problem with this code, in the form that all problems share.
     #[track_caller]
     pub fn problem(self, code: &str) -> Self {
         assert!(self.header("content-type") == "application/problem+json", "expected a problem: {self}");
@@ -60,7 +60,7 @@ impl Answer {
         self
     }
 
-    /// Exactly these faults, each as its place (a pointer, parameter or header) and its code, in any order.
+    /// Asserts exactly these faults in any order, each as its place (a pointer, parameter or header) and its code.
     #[track_caller]
     pub fn faults(self, expected: &[(&str, &str)]) -> Self {
         let mut found: Vec<_> = self["errors"].as_array().into_iter().flatten().map(fault).collect();
@@ -76,18 +76,18 @@ impl Answer {
         self.status.as_u16()
     }
 
-    /// The code of the problem that it is, if it is one.
+    /// The code of the problem, if the response is one.
     pub fn problem_code(&self) -> Option<&str> {
         self.json.as_ref().filter(|_| self.status.as_u16() >= 400)?["code"].as_str()
     }
 
-    /// The JSON document.
+    /// The JSON body.
     #[track_caller]
     pub fn json(&self) -> &Value {
         self.json.as_ref().unwrap_or_else(|| panic!("expected JSON: {self}"))
     }
 
-    /// The member `id` of the JSON document.
+    /// The member `id` of the JSON body.
     #[track_caller]
     pub fn id(&self) -> String {
         self["id"].as_str().unwrap_or_else(|| panic!("expected an id: {self}")).to_owned()
@@ -104,18 +104,18 @@ impl Answer {
         &self.body
     }
 
-    /// The names of its headers, in lower case.
+    /// The names of the headers, in lower case.
     pub fn header_names(&self) -> impl Iterator<Item = &str> {
         self.headers.keys().map(axum::http::HeaderName::as_str)
     }
 
-    /// A header that must be there, once.
+    /// The value of this header. Asserts that it occurs exactly once.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
         self.maybe_header(name).unwrap_or_else(|| panic!("expected the header {name}: {self}"))
     }
 
-    /// A header that may be there, once.
+    /// The value of this header, if present. Asserts that it occurs at most once.
     #[track_caller]
     pub fn maybe_header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();

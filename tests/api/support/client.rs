@@ -1,4 +1,4 @@
-//! Somebody who sends requests.
+//! A client that sends requests to the service under test.
 
 use super::{
     answer::Answer,
@@ -19,7 +19,7 @@ use std::{
 };
 use tower::ServiceExt;
 
-/// Where requests seem to come from, unless they say otherwise.
+/// The address that requests come from, unless a test sets another one.
 const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 40_000);
 
 /// A user of the service. Cheap to clone.
@@ -27,9 +27,9 @@ const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4A
 pub struct Client {
     service: Arc<Shared>,
     token: Option<Arc<str>>,
-    /// The user's identifier; empty for somebody without credentials.
+    /// The user's identifier. Empty for an anonymous client.
     pub id: String,
-    /// The answer to their log-in; null for somebody without credentials.
+    /// The response to the log-in. Null for an anonymous client.
     pub session: Value,
 }
 
@@ -39,7 +39,7 @@ impl Client {
         Self { service, token: None, id: String::new(), session: Value::Null }
     }
 
-    /// The same person after logging in.
+    /// Logs in, and returns a client with the access token.
     pub async fn log_in(&self, email: &str, password: &str) -> Self {
         let answer = self.post("/v1/auth/login", json!({"email": email, "password": password})).await.ok();
         let session = answer.json();
@@ -47,12 +47,12 @@ impl Client {
         Self { id: session["user"]["id"].as_str().unwrap().to_owned(), session: session.clone(), ..self.bearing(token) }
     }
 
-    /// Somebody who shows this access token or API key.
+    /// A client with this access token or API key.
     pub fn bearing(&self, token: &str) -> Self {
         Self { token: Some(token.into()), ..Self::anonymous(Arc::clone(&self.service)) }
     }
 
-    /// The token that this client shows.
+    /// The access token or API key of this client.
     pub fn token(&self) -> &str {
         self.token.as_deref().expect("credentials")
     }
@@ -95,27 +95,27 @@ impl Client {
         }
     }
 
-    /// Places an order with a key of its own.
+    /// Places an order, with an idempotency key that no other request has.
     pub async fn places(&self, body: Value) -> Answer {
         self.post("/v1/orders", body).fresh_key().await
     }
 
-    /// Records a payment with a key of its own.
+    /// Records a payment, with an idempotency key that no other request has.
     pub async fn pays(&self, order: &str, body: Value) -> Answer {
         self.post(&format!("/v1/orders/{order}/payments"), body).fresh_key().await
     }
 
-    /// Records a refund with a key of its own.
+    /// Records a refund, with an idempotency key that no other request has.
     pub async fn refunds(&self, order: &str, body: Value) -> Answer {
         self.post(&format!("/v1/orders/{order}/refunds"), body).fresh_key().await
     }
 
-    /// `place`, `confirm`, `fulfil` or `cancel` without a word.
+    /// `place`, `confirm`, `fulfil` or `cancel`, without a body.
     pub async fn moves(&self, order: &str, action: &str) -> Answer {
         self.call(Method::POST, &format!("/v1/orders/{order}/{action}")).await
     }
 
-    /// Every entry of a list: all its pages, by following `page.next`.
+    /// All entries of a list, collected by following `page.next`.
     pub async fn walk(&self, path: &str) -> Vec<Value> {
         let (mut all, mut next) = (vec![], path.to_owned());
         loop {
@@ -130,7 +130,7 @@ impl Client {
     }
 }
 
-/// A request that is being made up. Awaiting it sends it.
+/// A request under construction. Awaiting it sends it.
 #[must_use = "it is sent when awaited"]
 pub struct Call {
     service: Arc<Shared>,
@@ -138,42 +138,42 @@ pub struct Call {
 }
 
 impl Call {
-    /// With this `Idempotency-Key`.
+    /// Adds this `Idempotency-Key`.
     pub fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
 
-    /// With an `Idempotency-Key` that no other request has.
+    /// Adds an `Idempotency-Key` that no other request has.
     pub fn fresh_key(self) -> Self {
         let number = self.service.keys.fetch_add(1, Ordering::Relaxed);
         self.key(&format!("fresh-key-{number}"))
     }
 
-    /// Only if the order has this version.
+    /// Adds `If-Match` with this version.
     pub fn if_match(self, version: u64) -> Self {
         self.header("if-match", &format!("\"{version}\""))
     }
 
-    /// With this header too; twice the same name sends it twice.
+    /// Adds this header. Adding the same name twice sends it twice.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.request.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         self
     }
 
-    /// Without this header.
+    /// Removes this header.
     pub fn without(mut self, name: &str) -> Self {
         self.request.headers_mut().remove(name);
         self
     }
 
-    /// With these bytes as the body, whatever they are.
+    /// Sets the media type and the body, which need not be valid.
     pub fn body(mut self, media_type: &str, bytes: impl Into<Body>) -> Self {
         self.request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_str(media_type).unwrap());
         *self.request.body_mut() = bytes.into();
         self
     }
 
-    /// From this address.
+    /// Sets the address that the request comes from.
     pub fn from(mut self, address: &str) -> Self {
         let address = SocketAddr::new(address.parse().unwrap(), 40_000);
         self.request.extensions_mut().insert(ConnectInfo(address));

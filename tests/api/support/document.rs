@@ -1,5 +1,5 @@
-//! The document that the service gives out about itself. Every answer that any test meets is held to it: its status, its
-//! problem's code, its media type, its headers and its body, so that the document cannot drift from what is answered.
+//! The OpenAPI document. Every response in any test is checked against it: its status, the code of its problem, its media
+//! type, its headers and its body. So the document cannot drift from the responses.
 
 use super::answer::Answer;
 use axum::http::Method;
@@ -7,14 +7,14 @@ use orderd::api::openapi;
 use serde_json::Value;
 use std::sync::LazyLock;
 
-/// The document, as it is served.
+/// The document as it is served.
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(openapi::json()).unwrap());
 
-/// Headers that may be on any answer, and are the business of HTTP alone.
+/// Headers that any response may have and that belong to HTTP itself.
 const PLAIN: &[&str] = &["allow", "cache-control", "content-length", "content-type", "referrer-policy", "vary"];
 const SECURITY: &[&str] = &["content-security-policy", "strict-transport-security", "x-content-type-options"];
 
-/// What is at this place, `$ref` followed.
+/// The value itself, or the target of its `$ref`.
 pub fn resolved(value: &'static Value) -> &'static Value {
     match value.get("$ref").and_then(Value::as_str) {
         Some(target) => resolved(DOCUMENT.pointer(&target[1..]).unwrap_or_else(|| panic!("{target} leads nowhere"))),
@@ -22,37 +22,37 @@ pub fn resolved(value: &'static Value) -> &'static Value {
     }
 }
 
-/// Fails unless the document has `answer`. Paths that are no operation are not in it.
+/// Asserts that the document describes `answer`. Paths that are not operations are skipped.
 #[track_caller]
 pub(super) fn check(method: &Method, path: &str, answer: &Answer) {
     let Some(operation) = operation(method, path) else { return };
     let status = answer.code().to_string();
     let Some(response) = operation["responses"].get(&status) else {
-        panic!("the document does not have this status: {answer}")
+        panic!("the document lacks this status: {answer}")
     };
     let response = resolved(response);
     if let Some(name) = answer.header_names().find(|name| !known(response, name)) {
-        panic!("the document does not have the header {name}: {answer}");
+        panic!("the document lacks the header {name}: {answer}");
     }
     let Some(content) = response.get("content") else {
-        assert!(answer.bytes().is_empty(), "the document has no content here: {answer}");
+        assert!(answer.bytes().is_empty(), "the document has no body here: {answer}");
         return;
     };
     let media_type = answer.header("content-type").split(';').next().unwrap();
-    let Some(content) = content.get(media_type) else { panic!("the document does not have this media type: {answer}") };
+    let Some(content) = content.get(media_type) else { panic!("the document lacks this media type: {answer}") };
     if media_type == "application/problem+json" {
         let code = answer["code"].as_str().unwrap();
-        assert!(content["examples"].get(code).is_some(), "the document does not have this problem: {answer}");
+        assert!(content["examples"].get(code).is_some(), "the document lacks this problem: {answer}");
     }
     if ["/json", "+json"].iter().any(|end| media_type.ends_with(end))
         && let Some(schema) = content.get("schema")
         && let Err(fault) = fits(schema, answer.json(), "#")
     {
-        panic!("the document says otherwise: {fault}: {answer}");
+        panic!("the body does not match the document: {fault}: {answer}");
     }
 }
 
-/// The `operationId` of a request; none where the path is no operation.
+/// The `operationId` of a request. None if the path is not an operation.
 pub(super) fn operation_id(method: &Method, path: &str) -> Option<&'static str> {
     operation(method, path)?["operationId"].as_str()
 }
@@ -65,22 +65,22 @@ fn operation(method: &Method, path: &str) -> Option<&'static Value> {
             && parts.zip(given).all(|(part, given)| part == given || (part.starts_with('{') && !given.is_empty()))
     };
     let paths = DOCUMENT["paths"].as_object().unwrap();
-    // A path that is written out wins over one with a parameter, as in the router.
+    // As in the router, a literal path takes precedence over one with a parameter.
     let template = paths.keys().filter(fits).min_by_key(|template| template.matches('{').count())?;
     paths[template].get(method)
 }
 
 fn known(response: &'static Value, name: &str) -> bool {
     let documented = response.get("headers").and_then(Value::as_object).into_iter().flatten();
-    // Those of the Fetch standard speak to browsers only.
+    // Headers of the Fetch standard are for browsers only.
     name.starts_with("access-control-")
         || PLAIN.contains(&name)
         || SECURITY.contains(&name)
         || documented.into_iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
 }
 
-/// Whether `value` is what `schema` describes. Members that it does not name are a fault too, but for those that it
-/// allows and those of problems, which RFC 9457 leaves open.
+/// Checks `value` against `schema`. A member that the schema does not name is a fault, unless the schema allows additional
+/// ones or describes a problem, which RFC 9457 leaves open.
 pub fn fits(schema: &'static Value, value: &Value, place: &str) -> Result<(), String> {
     let fault = |what: &str| Err(format!("{place} {what}: {value}"));
     if schema.get("$ref").is_some() {
@@ -88,16 +88,16 @@ pub fn fits(schema: &'static Value, value: &Value, place: &str) -> Result<(), St
     }
     if let Some(choices) = schema["anyOf"].as_array() {
         let fits = choices.iter().any(|choice| fits(choice, value, place).is_ok());
-        return if fits { Ok(()) } else { fault("is none of the choices") };
+        return if fits { Ok(()) } else { fault("matches no choice") };
     }
     if !has_type(&schema["type"], value) {
-        return fault("has another type");
+        return fault("has the wrong type");
     }
     if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
-        return fault("is none of the values");
+        return fault("is not an allowed value");
     }
     if schema.get("const").is_some_and(|only| only != value) {
-        return fault("is not the value");
+        return fault("is not the required value");
     }
     match value {
         Value::Object(_) => members_fit(schema, value, place),

@@ -1,4 +1,5 @@
-//! The service: the real application on a real file in a folder of its own, its clock and identifiers in our hands.
+//! The service under test: the real application on a real file in a folder of its own, with a clock and identifiers that
+//! the test controls.
 
 use super::{client::Client, statements};
 use axum::Router;
@@ -27,23 +28,23 @@ use std::{
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-/// When every test begins.
+/// The time at which every test starts.
 pub const START: &str = "2026-06-15T12:00:00.000Z";
-/// What all users of the tests log in with.
+/// The password of all users in tests.
 pub const PASSWORD: &str = "a long and private phrase";
-/// What tests need otherwise than the defaults: the clock may be moved by days without logging in again, requests are
-/// not counted, and no power cut is to be survived.
+/// Settings of all tests: access tokens outlive the days by which tests move the clock, there is no rate limit, and commits
+/// are not synced.
 const SETTINGS: &[(&str, &str)] =
     &[("auth.access_ttl", "30d"), ("limits.requests_per_minute", "0"), ("db.durability", "normal")];
 
-/// A running service. Its clients go on working after [`Service::reopen`].
+/// A running service. Its clients keep working after [`Service::reopen`].
 pub struct Service {
     shared: Arc<Shared>,
     people: Mutex<HashMap<String, Client>>,
     settings: Vec<(String, String)>,
 }
 
-/// What a service has in common with its clients.
+/// The state that a service shares with its clients.
 pub(super) struct Shared {
     folder: TempDir,
     running: RwLock<Option<(App, Router)>>,
@@ -56,7 +57,7 @@ pub(super) struct Shared {
 /// How one request ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Outcome {
-    /// The operation; none where the path is no operation.
+    /// The operation. None if the path is not an operation.
     pub operation: Option<&'static str>,
     pub status: u16,
     /// The code of the problem, if the response was one.
@@ -64,7 +65,7 @@ pub struct Outcome {
 }
 
 impl Shared {
-    /// The router of now.
+    /// The router of the running service.
     pub(super) fn router(&self) -> Router {
         self.running.read().unwrap().as_ref().expect("the service is stopped").1.clone()
     }
@@ -75,12 +76,12 @@ impl Shared {
 }
 
 impl Service {
-    /// A new one with an empty database.
+    /// Starts a service with an empty database.
     pub async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// A new one with these settings, such as `("auth.access_ttl", "15m")`.
+    /// Starts a service with an empty database and these settings, such as `("auth.access_ttl", "15m")`.
     #[allow(clippy::unused_async, reason = "everything that tests do with a service is awaited")]
     pub async fn with(settings: &[(&str, &str)]) -> Self {
         statements::listen();
@@ -98,13 +99,13 @@ impl Service {
         service
     }
 
-    /// Stops, so that the file is closed, and starts again on the same file.
+    /// Stops the service and starts it again on the same file.
     pub async fn reopen(&self) {
         self.stop().await;
         self.open();
     }
 
-    /// Stops: what was accepted is finished, and the file is closed.
+    /// Finishes accepted work and closes the file.
     pub async fn stop(&self) {
         let running = self.shared.running.write().unwrap().take();
         let (app, router) = running.expect("the service is stopped already");
@@ -117,7 +118,7 @@ impl Service {
         self.open_with(&[]);
     }
 
-    /// Starts again after [`Service::stop`], with these settings too.
+    /// Starts again after [`Service::stop`], with further settings.
     pub fn open_with(&self, more: &[(&str, &str)]) {
         let db_path = self.path().display().to_string();
         let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -127,7 +128,7 @@ impl Service {
         let time = Arc::clone(&self.shared.time);
         let surroundings = Surroundings {
             clock: Clock::from_fn(move || Timestamp::from_millis(time.load(Ordering::Relaxed))),
-            // The same identifiers in every run, others after each start.
+            // Identifiers are the same in every run of a test, and differ between starts.
             ids: Ids::seeded(self.shared.starts.fetch_add(1, Ordering::Relaxed)),
             hash_cost: HashCost { memory_kib: 8, passes: 1 },
             cores: NonZeroUsize::new(2).unwrap(),
@@ -137,33 +138,33 @@ impl Service {
         *self.shared.running.write().unwrap() = Some((app, router));
     }
 
-    /// The application. Let go of it before [`Service::reopen`].
+    /// The application. Drop it before [`Service::reopen`].
     pub fn app(&self) -> App {
         self.shared.running.read().unwrap().as_ref().expect("the service is stopped").0.clone()
     }
 
-    /// Where the database file is.
+    /// The path of the database file.
     pub fn path(&self) -> PathBuf {
         self.folder().join("orders.db")
     }
 
-    /// The folder that the service has to itself.
+    /// The folder of the service.
     pub fn folder(&self) -> &Path {
         self.shared.folder.path()
     }
 
-    /// What time it is.
+    /// The time of the clock.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.shared.time.load(Ordering::Relaxed))
     }
 
-    /// Makes it this time, such as `2026-06-15T12:00:00Z`.
+    /// Sets the clock to this time, such as `2026-06-15T12:00:00Z`.
     pub fn at(&self, time: &str) {
         let time = Timestamp::parse(time).expect("a time");
         self.shared.time.store(time.millis(), Ordering::Relaxed);
     }
 
-    /// Lets this much time pass.
+    /// Moves the clock forward.
     pub fn pass(&self, time: Duration) {
         self.shared.time.store(self.now().plus(time).millis(), Ordering::Relaxed);
     }
@@ -173,12 +174,12 @@ impl Service {
         self.shared.outcomes.lock().unwrap().clone()
     }
 
-    /// Somebody without credentials.
+    /// A client without credentials.
     pub fn anonymous(&self) -> Client {
         Client::anonymous(Arc::clone(&self.shared))
     }
 
-    /// The first administrator, whom the set-up token has made.
+    /// The first administrator, created with the set-up token.
     pub async fn admin(&self) -> Client {
         let mut people = self.people.lock().await;
         if let Some(admin) = people.get("admin") {
@@ -199,7 +200,7 @@ impl Service {
         self.person("manager", "manager").await
     }
 
-    /// One of the staff.
+    /// A member of the staff.
     pub async fn staff(&self) -> Client {
         self.person("staff", "staff").await
     }
@@ -226,7 +227,7 @@ impl Service {
         self.anonymous().bearing(key["secret"].as_str().expect("a secret"))
     }
 
-    /// The user `<name>@example.com` with this role, whom the administrator makes when first asked for.
+    /// The user `<name>@example.com` with this role. The administrator creates it on first use.
     pub async fn person(&self, name: &str, role: &str) -> Client {
         let admin = self.admin().await;
         let mut people = self.people.lock().await;

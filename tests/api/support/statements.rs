@@ -1,4 +1,4 @@
-//! Every SQL statement that any test has run so far, as the store logs them at the level `trace`.
+//! Collects every SQL statement that any test has run so far, from the events that the store logs at the level `trace`.
 
 use std::{
     collections::BTreeSet,
@@ -16,13 +16,13 @@ use tracing_subscriber::{
 
 static SEEN: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
 
-/// Listens from now on, once for the whole process.
+/// Starts collecting, once for the whole process.
 pub(super) fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Registry::default().with(Listener)).unwrap());
 }
 
-/// The statements seen so far.
+/// The statements collected so far, with white space normalized.
 pub fn seen() -> BTreeSet<String> {
     SEEN.lock().unwrap().clone()
 }

@@ -62,15 +62,17 @@ fn read(path: &PathBuf) -> (Source, Vec<Vec<String>>) {
     let mut module: Vec<_> = inside.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
     let room = module[0].clone();
     module.retain(|part| !["lib", "main", "mod"].contains(&part.as_str()));
-    let Shipped { shipped, code, test_modules } = shipped(&text);
+    let Shipped { text: shipped, code, test_modules } = shipped(&text);
     let test_modules = test_modules.into_iter().map(|name| [module.clone(), vec![name]].concat()).collect();
     let path = path.strip_prefix(root()).unwrap().display().to_string();
     (Source { path, room, module, text, shipped, code }, test_modules)
 }
 
-/// What ships of a file.
+/// The parts of a file that ship.
 pub struct Shipped {
-    pub shipped: String,
+    /// With the contents of strings.
+    pub text: String,
+    /// Without the contents of strings.
     pub code: String,
     /// The `x` of each `#[cfg(test)] mod x;`.
     pub test_modules: Vec<String>,
@@ -96,7 +98,7 @@ pub fn shipped(text: &str) -> Shipped {
         from = end;
     }
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Shipped { shipped: text(shipped), code: text(code), test_modules }
+    Shipped { text: text(shipped), code: text(code), test_modules }
 }
 
 fn is_word(c: char) -> bool {
@@ -350,6 +352,22 @@ pub fn from_the_root(path: &[String], module: &[String]) -> Option<NamedPath> {
     }
 }
 
+/// The functions of a file: name and number of lines that are not blank, from `fn` to the closing bracket.
+pub fn functions(code: &str) -> Vec<(String, usize)> {
+    let mut functions = vec![];
+    for (at, _) in code.match_indices("fn ") {
+        let name: String = code[at + 3..].chars().take_while(|c| is_word(*c)).collect();
+        let starts_word = !code[..at].ends_with(is_word);
+        let Some(stop) = code[at..].find(['{', ';']) else { continue };
+        if !starts_word || name.is_empty() || code[at + stop..].starts_with(';') {
+            continue;
+        }
+        let end = stop + closing(&code.as_bytes()[at + stop..]);
+        functions.push((name, code[at..at + end].lines().filter(|line| !line.trim().is_empty()).count()));
+    }
+    functions
+}
+
 const SAMPLE: &str = r##"//! A module.
 #[cfg(test)]
 mod forgeries;
@@ -376,15 +394,15 @@ fn after_the_tests() { crate::error::ALL }
 
 #[test]
 fn every_line_that_ships_is_read() {
-    let Shipped { shipped, code, test_modules } = shipped(SAMPLE);
+    let Shipped { text, code, test_modules } = shipped(SAMPLE);
     assert_eq!(test_modules, ["forgeries"]);
     assert_eq!(code.lines().count(), SAMPLE.lines().count());
     let rooms: BTreeSet<_> =
         paths(&code).iter().filter_map(|path| from_the_root(path, &[])?.first().cloned()).collect();
     assert_eq!(rooms, ["app", "domain", "error", "store"].map(str::to_owned).into());
-    assert!(shipped.contains(r#"const LAST: &str = "crate::string";"#));
+    assert!(text.contains(r#"const LAST: &str = "crate::string";"#));
     let absent = ["tests_only", "comment", "counted", "brackets"];
-    assert_eq!(absent.map(|word| shipped.contains(word)), [false; 4]);
+    assert_eq!(absent.map(|word| text.contains(word)), [false; 4]);
 }
 
 #[test]

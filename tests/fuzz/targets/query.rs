@@ -16,23 +16,23 @@ use std::collections::BTreeMap;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(raw) = std::str::from_utf8(data) else { return };
-    let query = match query::parse::<ListQuery<ListOrders>>(raw) {
-        Ok(query) => query,
+    let parameters = match query::parse::<ListQuery<ListOrders>>(raw) {
+        Ok(parameters) => parameters.filter,
         Err(error) => return assert!(error.is(&problem::INVALID_PARAMETER) && !error.faults().is_empty(), "{error}"),
     };
     let sent: BTreeMap<_, _> = form_urlencoded::parse(raw.as_bytes()).into_owned().collect();
     let pairs = raw.split('&').filter(|pair| !pair.is_empty());
     assert_eq!(sent.len(), pairs.count(), "a parameter was sent twice");
-    let Ok(filter) = query.filter.filter() else {
+    let Ok(orders) = parameters.query() else {
         return assert!(sent.len() > 50, "only too many entries of metadata are refused after the check");
     };
     for (name, text) in &sent {
-        assert!(is_in(&filter, name, text), "{name}={text} is not in {filter:?}");
+        assert!(is_in(&orders.filter, name, text), "{name}={text} is not in {orders:?}");
     }
     let mut again = form_urlencoded::Serializer::new(String::new());
     let again = again.extend_pairs(sent.iter().rev()).finish();
     let again = query::parse::<ListQuery<ListOrders>>(&again).unwrap_or_else(|error| panic!("{again}: {error}"));
-    assert_eq!(format!("{filter:?}"), format!("{:?}", again.filter.filter().expect("the filter was accepted before")));
+    assert_eq!(format!("{orders:?}"), format!("{:?}", again.filter.query().expect("the query was accepted before")));
 });
 
 /// Whether the parameter is part of the filter.

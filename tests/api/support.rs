@@ -1,4 +1,4 @@
-//! A service to test, and the people who use it. Tests read as scripts:
+//! The service under test and its clients. Tests read as scripts:
 //!
 //! ```ignore
 //! let service = Service::start().await;

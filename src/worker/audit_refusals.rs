@@ -4,14 +4,14 @@ use super::{report, supervisor::Stop, ticks::Ticks};
 use crate::{app::App, service::audit};
 use std::time::Duration;
 
-pub(super) const NAME: &str = "audit.write_notes";
+pub(super) const NAME: &str = "audit.write_refusals";
 const PERIOD: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(app: App, stop: Stop) {
     let mut ticks = Ticks::every(PERIOD, stop);
     while ticks.next().await {
-        report(NAME, audit::write_notes(&app).await);
+        report(NAME, audit::write_refusals(&app).await);
     }
     // Requests have ended by now, so these are the last notes.
-    report(NAME, audit::write_notes(&app).await);
+    report(NAME, audit::write_refusals(&app).await);
 }
