@@ -17,13 +17,13 @@ pub struct Backups {
 
 #[derive(Default)]
 struct BackupState {
-    last_good: Option<Good>,
-    failure: Option<Failure>,
+    latest: Option<VerifiedBackup>,
+    failure: Option<BackupFailure>,
 }
 
 /// A verified backup on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Good {
+pub struct VerifiedBackup {
     /// The file.
     pub path: PathBuf,
     /// The size of the file.
@@ -37,7 +37,7 @@ pub struct Good {
 
 /// A failed attempt to make a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct BackupFailure {
     /// The time of the attempt.
     pub at: Timestamp,
     /// The reason. It contains paths and is for operators only.
@@ -52,32 +52,32 @@ impl Default for Backups {
 
 impl Backups {
     /// The newest backup, also if an earlier run of the server made it.
-    pub fn last_good(&self) -> Option<Good> {
-        self.with(|state| state.last_good.clone())
+    pub fn latest(&self) -> Option<VerifiedBackup> {
+        self.with(|state| state.latest.clone())
     }
 
     /// The failure of the last attempt, if it failed.
-    pub fn failure(&self) -> Option<Failure> {
+    pub fn failure(&self) -> Option<BackupFailure> {
         self.with(|state| state.failure.clone())
     }
 
     /// Records a backup and clears the failure.
-    pub fn succeeded(&self, good: Good) {
-        self.with(|state| *state = BackupState { last_good: Some(good), failure: None });
+    pub fn record_success(&self, backup: VerifiedBackup) {
+        self.with(|state| *state = BackupState { latest: Some(backup), failure: None });
     }
 
     /// Records that nothing has changed since the last backup, and clears the failure.
-    pub fn is_current(&self, now: Timestamp) {
+    pub fn record_unchanged(&self, now: Timestamp) {
         self.with(|state| {
-            if let Some(good) = &mut state.last_good {
-                good.current_at = now;
+            if let Some(backup) = &mut state.latest {
+                backup.current_at = now;
             }
             state.failure = None;
         });
     }
 
     /// Records a failure and returns the previous one.
-    pub fn failed(&self, failure: Failure) -> Option<Failure> {
+    pub fn record_failure(&self, failure: BackupFailure) -> Option<BackupFailure> {
         self.with(|state| state.failure.replace(failure))
     }
 

@@ -75,7 +75,7 @@ fn files(app: &App, page: &mut Page) {
         family.value(&[], free);
     }
     let mut family = page.family(&table::LAST_BACKUP);
-    if let Some(good) = app.backups.last_good() {
+    if let Some(good) = app.backups.latest() {
         family.value(&[], seconds(good.current_at));
     }
 }

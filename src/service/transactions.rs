@@ -3,6 +3,10 @@
 //! Refunds never exceed payments, also when requests race: each check runs in the transaction of its effect, and there is
 //! one writer.
 
+mod refund;
+
+pub(super) use refund::exceeds;
+
 use super::{
     audit,
     history::{self, Recorded},
@@ -15,16 +19,16 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
-        credit::{CreditFault, RefundRequest, RefundTerms, Return, ReturnedGoods},
+        credit::{RefundTerms, ReturnedGoods},
         event::EventType,
         id::{ItemId, OrderId, TransactionId},
         order::{Order, TooMuchPaid},
         outcome::{Outcome, Resource},
         permission::Permission,
         time::Timestamp,
-        transaction::{Held, Kind, ReturnedItem, Transaction, TransactionStatus},
+        transaction::{Kind, ReturnedItem, Transaction, TransactionStatus},
     },
-    error::{Error, Fault, Field, ItemField, Result, problem},
+    error::{Error, Fault, Field, Result, problem},
     store::{ReadTx, WriteTx, orders, transactions},
 };
 
@@ -139,7 +143,7 @@ pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewT
     }
     let terms = match new.kind {
         Kind::Payment => RefundTerms { amount: new.amount.unwrap_or_default(), ..RefundTerms::default() },
-        Kind::Refund => refund_terms(tx, order, new)?,
+        Kind::Refund => refund::terms(tx, order, new)?,
     };
     book(tx, actor, order, &assemble(tx, order, new, terms), operation(new.kind))
 }
@@ -169,7 +173,7 @@ pub async fn resolve(
                 }
                 let after = resolved(tx, &before, &resolution)?;
                 if after.status == TransactionStatus::Reversed && after.kind == Kind::Payment {
-                    refuse_needed_payment(tx, &order, &before)?;
+                    refund::refuse_needed_payment(tx, &order, &before)?;
                 }
                 transactions::update(tx, &order, &before, &after)?;
                 audit::record(tx, &actor, "transactions.update", Some(&id), &audited(&order, &after))?;
@@ -215,17 +219,6 @@ fn captured_amount(before: &Transaction, status: TransactionStatus, amount: i64)
         return fault("too_large", format!("must be at most {}, the amount of the pending payment", before.amount));
     }
     Ok(amount)
-}
-
-/// Refuses to reverse a payment whose money was refunded, or is to be refunded.
-fn refuse_needed_payment(tx: &ReadTx<'_>, order: &Order, payment: &Transaction) -> Result<()> {
-    let of_payment = transactions::held_by_payment(tx, payment)?;
-    let most = transactions::held_by_order(tx, order.seq)?.refundable();
-    if most < payment.amount || of_payment.refundable() < payment.amount {
-        return Err(Error::new(&problem::REFUND_EXCEEDS_PAID)
-            .detail("Refunds need the money of this payment. Reverse or void them first."));
-    }
-    Ok(())
 }
 
 fn not_allowed(transaction: &Transaction, status: TransactionStatus) -> Error {
@@ -278,15 +271,8 @@ pub(super) fn refund_on_cancellation(
     reason: Option<String>,
 ) -> Result<()> {
     let new = NewTransaction { reason, ..NewTransaction::succeeded(Kind::Refund, amount) };
-    let terms = refund_terms(tx, order, &new)?;
+    let terms = refund::terms(tx, order, &new)?;
     book(tx, actor, order, &assemble(tx, order, &new, terms), "orders.cancel").map(drop)
-}
-
-/// The error for a refund of `amount` when at most `most` can be refunded.
-pub(super) fn exceeds(field: Field, amount: i64, most: i64) -> Error {
-    Error::new(&problem::REFUND_EXCEEDS_PAID)
-        .detail(format!("{most} is left to refund; {amount} was asked for."))
-        .with_faults(vec![Fault::new(field, "too_large", format!("must be at most {most}"))])
 }
 
 /// Sets the credits of the pending refunds of an order to 0 when it is cancelled: from then on it owes nothing.
@@ -306,75 +292,6 @@ fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
             .member("existing_transaction_id", existing.id.to_string())
             .member("existing_order_id", existing.order_id.to_string())),
         None => Ok(()),
-    }
-}
-
-/// How much money goes back with a refund, and how much less the order owes.
-fn refund_terms(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Result<RefundTerms> {
-    let returns = returns(order, &new.returns)?;
-    let credits = order.credits(transactions::held_by_order(tx, order.seq)?);
-    let request = RefundRequest { amount: new.amount, credit_amount: new.credit_amount, returns: &returns };
-    let terms = credits.refund(&request).map_err(|faults| refused(&faults, new))?;
-    let mut most = credits.refundable;
-    if let Some(id) = new.payment_id {
-        most = most.min(payment_of(tx, order, id)?.refundable());
-    }
-    if terms.amount > most {
-        return Err(exceeds(Field::Amount, terms.amount, most));
-    }
-    Ok(terms)
-}
-
-/// The goods that came back, by the position of their items.
-fn returns(order: &Order, returns: &[NewReturn]) -> Result<Vec<Return>> {
-    let (mut found, mut faults) = (Vec::with_capacity(returns.len()), vec![]);
-    for (index, part) in returns.iter().enumerate() {
-        match order.items.iter().position(|item| item.id == part.item_id) {
-            Some(line) => found.push(Return { line, quantity: part.quantity }),
-            None => {
-                let field = Field::Item(index, ItemField::ItemId);
-                faults.push(Fault::new(field, "unknown", "must be the id of an item of this order"));
-            }
-        }
-    }
-    if faults.is_empty() { Ok(found) } else { Err(Error::invalid(faults)) }
-}
-
-/// The error for a refund that cannot be credited.
-fn refused(faults: &[CreditFault], new: &NewTransaction) -> Error {
-    let fault = |fault: &CreditFault| match *fault {
-        CreditFault::ReturnExceedsQuantity { index, most } => {
-            let detail = format!("must be at most {most}: no more is left to return");
-            Fault::new(Field::Item(index, ItemField::Quantity), "too_large", detail)
-        }
-        CreditFault::CreditExceedsTotal { most } => {
-            let field = if new.credit_amount.is_some() { Field::CreditAmount } else { Field::Items };
-            Fault::new(field, "too_large", format!("the credit must be at most {most}"))
-        }
-        CreditFault::AmountRequired => Fault::new(Field::Amount, "required", "must be sent unless items are"),
-        CreditFault::NothingGoesBack => {
-            Fault::new(Field::Amount, "too_small", "must be more than 0 unless the refund credits something")
-        }
-    };
-    let problem = match faults[0] {
-        CreditFault::ReturnExceedsQuantity { .. } => &problem::RETURN_EXCEEDS_QUANTITY,
-        CreditFault::CreditExceedsTotal { .. } => &problem::CREDIT_EXCEEDS_TOTAL,
-        CreditFault::AmountRequired | CreditFault::NothingGoesBack => &problem::VALIDATION_FAILED,
-    };
-    Error::new(problem).with_faults(faults.iter().map(fault).collect())
-}
-
-/// The sums over a succeeded payment of `order` and its refunds.
-fn payment_of(tx: &ReadTx<'_>, order: &Order, id: TransactionId) -> Result<Held> {
-    let payment = transactions::by_id(tx, id)?.filter(|payment| {
-        payment.order_id == order.id && payment.kind == Kind::Payment && payment.status == TransactionStatus::Succeeded
-    });
-    match payment {
-        Some(payment) => transactions::held_by_payment(tx, &payment),
-        None => {
-            let detail = "must be a succeeded payment of this order";
-            Err(Error::invalid(vec![Fault::new(Field::PaymentId, "unknown", detail)]))
-        }
     }
 }
 

@@ -82,7 +82,7 @@ async fn a_backup_is_made_when_one_is_due_and_something_has_changed() {
     let mut schedule = Schedule::resume(&app);
     service.pass(HOUR);
     schedule.make_if_due(&app).await;
-    assert_eq!((scheduled(&service), app.backups.last_good()), (vec![], None), "there is no order to back up yet");
+    assert_eq!((scheduled(&service), app.backups.latest()), (vec![], None), "there is no order to back up yet");
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
     schedule.make_if_due(&app).await;
     let [first] = scheduled(&service).try_into().unwrap();
@@ -91,14 +91,14 @@ async fn a_backup_is_made_when_one_is_due_and_something_has_changed() {
     assert_eq!(orders_in(&first), 1);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&first), mode(first.parent().unwrap())), (0o600, 0o700));
-    let good = app.backups.last_good().unwrap();
+    let good = app.backups.latest().unwrap();
     assert_eq!((&good.path, good.made_at, good.current_at), (&first, service.now(), service.now()));
     assert_eq!(good.bytes, fs::metadata(&first).unwrap().len());
 
     service.pass(HOUR);
     schedule.make_if_due(&app).await;
     assert_eq!(scheduled(&service), std::slice::from_ref(&first), "nothing has changed");
-    assert_eq!(app.backups.last_good().unwrap().current_at, service.now());
+    assert_eq!(app.backups.latest().unwrap().current_at, service.now());
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
     schedule.make_if_due(&app).await;
     assert_eq!(scheduled(&service).len(), 2);
@@ -109,7 +109,7 @@ async fn a_backup_is_made_when_one_is_due_and_something_has_changed() {
 
     let mut again = Schedule::resume(&app);
     assert_eq!(
-        app.backups.last_good().unwrap().path,
+        app.backups.latest().unwrap().path,
         scheduled(&service)[1],
         "after a start the schedule knows the existing backups"
     );
@@ -156,7 +156,7 @@ async fn a_failure_is_reported_until_a_backup_succeeds() {
     service.pass(HOUR);
     schedule.make_if_due(&app).await;
     let failure = app.backups.failure().unwrap();
-    assert_eq!((failure.at, app.backups.last_good()), (service.now(), None));
+    assert_eq!((failure.at, app.backups.latest()), (service.now(), None));
     assert!(failure.reason.contains("orders.db.backups"), "{}", failure.reason);
     fs::remove_file(&folder).unwrap();
     schedule.make_if_due(&app).await;

@@ -3,7 +3,7 @@
 #![allow(clippy::float_cmp, reason = "the compared values are whole numbers")]
 
 use crate::support::{Client, PASSWORD, Service, order_of};
-use orderd::app::backups::Good;
+use orderd::app::backups::VerifiedBackup;
 use orderd::telemetry::metrics::table::{ALL, LAST_BACKUP};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,7 +140,7 @@ async fn every_metric_of_the_table_is_on_the_page_and_in_the_guide() {
     let page = scrape(&admin).await;
     assert!(!page.contains_key(LAST_BACKUP.name), "there is no backup yet");
     let (path, now) = (service.path(), service.now());
-    service.app().backups.succeeded(Good { path, bytes: 1, made_at: now, current_at: now });
+    service.app().backups.record_success(VerifiedBackup { path, bytes: 1, made_at: now, current_at: now });
     // Tests of the API run no background tasks.
     service.app().metrics.worker_panics.count("backups.make");
     let page: BTreeSet<_> = scrape(&admin).await.into_keys().map(|name| family_of(&name)).collect();

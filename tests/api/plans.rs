@@ -22,6 +22,10 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("'one after the other'", VERIFIES),
     ("expected_status || ' and ' || expected_payment_status", VERIFIES),
     ("WHERE seq <> expected", VERIFIES),
+    ("WHERE credit_amount <> credit OR", VERIFIES),
+    ("WHERE credited_amount <> credit OR", VERIFIES),
+    ("WHERE (cn, ct, rn, rt)", VERIFIES),
+    ("WHERE (returned, reserved, credit, tax)", VERIFIES),
     ("FROM rollup_folds", "has four rows, one for each rollup"),
     ("INTO rollup_folds", "inserts those four rows, once"),
     ("pragma_", "runs once, at the start, and reads no table"),
@@ -134,7 +138,9 @@ async fn reconciling_reads_everything_once_and_sorts_nothing() {
         // Each part reads only one table from end to end.
         let parts = steps.split(|step| step.contains("UNION") || step.contains("LEFT-MOST"));
         for part in parts {
-            assert!(part.iter().filter(|step| step.starts_with("SCAN ")).count() <= 1, "{sql}: {steps:?}");
+            // The fees of an order are JSON, which is read by a virtual table.
+            let tables = part.iter().filter(|step| step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE"));
+            assert!(tables.count() <= 1, "{sql}: {steps:?}");
         }
     }
 }

@@ -19,17 +19,17 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// Problems that take a fault, a socket or a deadline, and the test that meets each.
 const MET_ELSEWHERE: &[(&str, &str, &str)] = &[
-    ("draining", "tests/api/admission.rs", "a_service_that_stops_takes_nothing_new_and_says_so"),
-    ("internal", "tests/api/troubles.rs", "a_fault_of_ours_is_told_without_its_cause"),
+    ("draining", "tests/api/admission.rs", "a_stopping_service_refuses_new_requests"),
+    ("internal", "tests/api/troubles.rs", "an_internal_error_does_not_reveal_its_cause"),
     ("invalid_header", "tests/cli/framing.rs", "heads_with_an_ambiguous_end_are_refused_once"),
     ("malformed_request", "tests/cli/framing.rs", "heads_with_an_ambiguous_end_are_refused_once"),
     ("outcome_unknown", "tests/cli/storage.rs", "after_a_failed_sync_no_write_is_acknowledged_and_the_process_ends"),
-    ("overloaded", "tests/api/admission.rs", "who_cannot_be_served_in_time_is_told_so_without_any_work"),
-    ("query_too_expensive", "tests/api/troubles.rs", "a_query_past_its_time_is_ended_and_says_so"),
-    ("slow_body", "tests/api/troubles.rs", "a_body_that_does_not_come_is_given_up"),
+    ("overloaded", "tests/api/admission.rs", "a_request_that_gets_no_permit_in_time_is_refused_and_can_be_retried"),
+    ("query_too_expensive", "tests/api/troubles.rs", "a_query_past_its_time_limit_is_interrupted"),
+    ("slow_body", "tests/api/troubles.rs", "a_body_that_does_not_arrive_gives_408"),
     ("slow_head", "tests/cli/framing.rs", "an_unfinished_head_is_refused_after_its_deadline"),
     ("storage_full", "tests/cli/storage.rs", "a_full_disk_is_reported_and_the_server_recovers_without_a_restart"),
-    ("timeout", "tests/api/troubles.rs", "a_request_past_its_time_limit_is_answered_for"),
+    ("timeout", "tests/api/troubles.rs", "a_request_past_its_time_limit_gives_a_timeout"),
 ];
 
 fn has(outcomes: &BTreeSet<Outcome>, operation: &str, is: impl Fn(&Outcome) -> bool) -> bool {
@@ -84,7 +84,8 @@ fn problems_that_are_met_elsewhere_have_their_test() {
     for (code, file, test) in MET_ELSEWHERE {
         assert!(error::ALL.iter().any(|problem| problem.code == *code), "{code} is not in the catalogue");
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
-        let head = text.split_once(&format!("fn {test}(")).unwrap_or_else(|| panic!("{code}: {file}::{test}")).0;
+        let head =
+            text.split_once(&format!("fn {test}(")).unwrap_or_else(|| panic!("{code}: {file} has no test {test}")).0;
         assert!(head.trim_end_matches("async ").ends_with("test]\n"), "{code}: {file}::{test} is not a test");
     }
 }

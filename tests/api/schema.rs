@@ -61,7 +61,7 @@ async fn numbers_references_and_keys_are_unique() {
             "INSERT INTO transactions SELECT seq + 1, randomblob(16), order_seq, kind, status, amount, credit_amount,
                credit_tax_amount, credit_taxes, items, provider, provider_ref, payment_seq, reason, occurred_at,
                recorded_at, reversed_at FROM transactions",
-            "transactions_by_provider_ref",
+            "transactions.provider_ref",
         ),
     ] {
         let refused = connection.execute(sql, []).expect_err(sql).to_string();

@@ -65,7 +65,7 @@ fn every_key_is_explained() {
     let outcome = TestDir::new().run("config keys");
     assert_eq!((outcome.code, outcome.err.as_str()), (0, ""));
     let expected = "idempotency.require_if_match (ORDERD_IDEMPOTENCY__REQUIRE_IF_MATCH)
-  Whether a change to an order must say which version it means.
+  Refuses a change to an order without `If-Match`.
   true or false; default false\n";
     assert!(outcome.out.split("\n\n").any(|paragraph| format!("{paragraph}\n") == expected), "{}", outcome.out);
 }

@@ -104,7 +104,11 @@ fn a_log_that_a_full_disk_keeps_is_synced_before_the_server_listens() {
     server.kill();
     let Some(wrapper) = injecting(&dir, "pwrite64:error=ENOSPC") else { return };
     let server = Server::try_start(&dir, &wrapper, &[], "--db orders.db").unwrap();
-    assert!(server.log().contains("the disk is full: the write-ahead log is synced where it is"), "{}", server.log());
+    assert!(
+        server.log().contains("the disk is full: the write-ahead log is synced and stays beside the file"),
+        "{}",
+        server.log()
+    );
     let trace = fs::read_to_string(dir.path().join("strace")).unwrap();
     let failed = trace.rfind("ENOSPC").unwrap();
     assert!(trace[failed..].contains("fdatasync("), "synced after the failed write: {trace}");

@@ -149,7 +149,7 @@ impl Operation {
         Self { location: true, ..self.creates_without_location::<T>() }
     }
 
-    /// Returns 201 with this document, which has no address of its own.
+    /// Returns 201 with this document and without `Location`.
     pub(crate) fn creates_without_location<T: JsonSchema>(self) -> Self {
         Self { status: 201, ..self.returns::<T>() }
     }

@@ -4,7 +4,7 @@
 use crate::{
     app::{
         App,
-        backups::{Failure, Good},
+        backups::{BackupFailure, VerifiedBackup},
     },
     domain::{rotation, time::Timestamp},
     error::Result,
@@ -52,7 +52,7 @@ impl Schedule {
             schedule.due_at = if made_at > now { first } else { first.max(due) };
             schedule.last = Store::inspect(path, backup::watermark).ok().and_then(Result::ok);
             let bytes = fs::metadata(path).map_or(0, |file| file.len());
-            app.backups.succeeded(Good { path: path.clone(), bytes, made_at, current_at: made_at });
+            app.backups.record_success(VerifiedBackup { path: path.clone(), bytes, made_at, current_at: made_at });
         }
         schedule
     }
@@ -65,7 +65,9 @@ impl Schedule {
             return;
         }
         match app.store.read("backup.watermark", backup::watermark).await {
-            Ok(present) if present.events == 0 || Some(present) == self.last => return app.backups.is_current(now),
+            Ok(present) if present.events == 0 || Some(present) == self.last => {
+                return app.backups.record_unchanged(now);
+            }
             // If this failed, the copy fails for the same reason and reports it.
             Ok(_) | Err(_) => {}
         }
@@ -76,7 +78,7 @@ impl Schedule {
                 tracing::info!(backup.path = %file, backup.bytes = bytes, "created the backup {file}");
                 self.last = Some(watermark);
                 self.due_at = now.plus(app.config.backup.every);
-                app.backups.succeeded(Good { path, bytes, made_at: now, current_at: now });
+                app.backups.record_success(VerifiedBackup { path, bytes, made_at: now, current_at: now });
                 self.rotate(app);
             }
             Err(CopyError::Cancelled) => {}
@@ -164,7 +166,7 @@ fn report(app: &App, now: Timestamp, e: &CopyError) {
         CopyError::Unusable(OpenError::Damaged(..)) => "run `orderd verify` on the database; older backups are kept",
         _ => "check that this user may write there; `orderd doctor` does",
     };
-    let before = app.backups.failed(Failure { at: now, reason: e.to_string() });
+    let before = app.backups.record_failure(BackupFailure { at: now, reason: e.to_string() });
     if before.is_none_or(|before| before.reason != e.to_string()) {
         tracing::error!(error.cause = %e, remedy, "no backup could be made and it is tried again: {e}");
     }

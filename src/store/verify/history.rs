@@ -154,7 +154,7 @@ fn apply(transactions: &mut Vec<Document>, kind: &str, transaction: Document) {
 /// A cancelled order owes nothing, so its pending refunds credit nothing. They have no event of their own for that.
 fn drop_pending_credits(transactions: &mut [Document]) {
     for transaction in transactions {
-        if transaction["kind"] == "refund" && transaction["status"] == "pending" {
+        if is_refund(transaction, "pending") {
             for column in ["credit_amount", "credit_tax_amount"] {
                 transaction.insert(column.to_owned(), 0.into());
             }
@@ -165,14 +165,19 @@ fn drop_pending_credits(transactions: &mut [Document]) {
 
 /// Sets what the order shows of its succeeded refunds, since events of refunds do not repeat all of it.
 fn count_returns(order: &mut Document, transactions: &[Document]) {
-    let refunds = || transactions.iter().filter(|t| t["kind"] == "refund" && t["status"] == "succeeded");
-    let tax: i64 = refunds().filter_map(|refund| refund["credit_tax_amount"].as_i64()).sum();
+    let refunds = || transactions.iter().filter(|transaction| is_refund(transaction, "succeeded"));
+    let tax: i64 = refunds().filter_map(|refund| refund.get("credit_tax_amount")?.as_i64()).sum();
     order.insert("credited_tax_amount".to_owned(), tax.into());
     for item in order.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
-        let returned = refunds().filter_map(|refund| refund["items"].as_array()).flatten();
+        let returned = refunds().filter_map(|refund| refund.get("items")?.as_array()).flatten();
         let of_item = returned.filter(|part| part["item_id"] == item["id"]);
         item["returned_quantity"] = of_item.filter_map(|part| part["quantity"].as_i64()).sum::<i64>().into();
     }
+}
+
+fn is_refund(transaction: &Document, status: &str) -> bool {
+    transaction.get("kind").is_some_and(|kind| kind == "refund")
+        && transaction.get("status").is_some_and(|found| found == status)
 }
 
 /// The first fault in an order's rows of a table.

@@ -1,0 +1,100 @@
+//! The limits of refunds: how much money can go back, how much can be credited, and which goods can come back.
+
+use super::{NewReturn, NewTransaction};
+use crate::{
+    domain::{
+        credit::{CreditFault, RefundRequest, RefundTerms, Return},
+        id::TransactionId,
+        order::Order,
+        transaction::{Held, Kind, Transaction, TransactionStatus},
+    },
+    error::{Error, Fault, Field, ItemField, Result, problem},
+    store::{ReadTx, transactions},
+};
+
+/// How much money goes back with a refund, and how much less the order owes.
+pub(super) fn terms(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Result<RefundTerms> {
+    let returns = returns(order, &new.returns)?;
+    let credits = order.credits(transactions::held_by_order(tx, order.seq)?);
+    let request = RefundRequest { amount: new.amount, credit_amount: new.credit_amount, returns: &returns };
+    let terms = credits.refund(&request).map_err(|faults| refused(&faults, new))?;
+    let mut most = credits.refundable;
+    if let Some(id) = new.payment_id {
+        most = most.min(payment_of(tx, order, id)?.refundable());
+    }
+    if terms.amount > most {
+        return Err(exceeds(Field::Amount, terms.amount, most));
+    }
+    Ok(terms)
+}
+
+/// The goods that came back, by the position of their items.
+fn returns(order: &Order, returns: &[NewReturn]) -> Result<Vec<Return>> {
+    let (mut found, mut faults) = (Vec::with_capacity(returns.len()), vec![]);
+    for (index, part) in returns.iter().enumerate() {
+        match order.items.iter().position(|item| item.id == part.item_id) {
+            Some(line) => found.push(Return { line, quantity: part.quantity }),
+            None => {
+                let field = Field::Item(index, ItemField::ItemId);
+                faults.push(Fault::new(field, "unknown", "must be the id of an item of this order"));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(found) } else { Err(Error::invalid(faults)) }
+}
+
+/// The error for a refund that cannot be credited.
+fn refused(faults: &[CreditFault], new: &NewTransaction) -> Error {
+    let fault = |fault: &CreditFault| match *fault {
+        CreditFault::ReturnExceedsQuantity { index, most } => {
+            let detail = format!("must be at most {most}: no more is left to return");
+            Fault::new(Field::Item(index, ItemField::Quantity), "too_large", detail)
+        }
+        CreditFault::CreditExceedsTotal { most } => {
+            let field = if new.credit_amount.is_some() { Field::CreditAmount } else { Field::Items };
+            Fault::new(field, "too_large", format!("the credit must be at most {most}"))
+        }
+        CreditFault::AmountRequired => Fault::new(Field::Amount, "required", "must be sent unless items are"),
+        CreditFault::NothingGoesBack => {
+            Fault::new(Field::Amount, "too_small", "must be more than 0 unless the refund credits something")
+        }
+    };
+    let problem = match faults[0] {
+        CreditFault::ReturnExceedsQuantity { .. } => &problem::RETURN_EXCEEDS_QUANTITY,
+        CreditFault::CreditExceedsTotal { .. } => &problem::CREDIT_EXCEEDS_TOTAL,
+        CreditFault::AmountRequired | CreditFault::NothingGoesBack => &problem::VALIDATION_FAILED,
+    };
+    Error::new(problem).with_faults(faults.iter().map(fault).collect())
+}
+
+/// The sums over a succeeded payment of `order` and its refunds.
+fn payment_of(tx: &ReadTx<'_>, order: &Order, id: TransactionId) -> Result<Held> {
+    let payment = transactions::by_id(tx, id)?.filter(|payment| {
+        payment.order_id == order.id && payment.kind == Kind::Payment && payment.status == TransactionStatus::Succeeded
+    });
+    match payment {
+        Some(payment) => transactions::held_by_payment(tx, &payment),
+        None => {
+            let detail = "must be a succeeded payment of this order";
+            Err(Error::invalid(vec![Fault::new(Field::PaymentId, "unknown", detail)]))
+        }
+    }
+}
+
+/// Refuses to reverse a payment whose money was refunded, or is to be refunded.
+pub(super) fn refuse_needed_payment(tx: &ReadTx<'_>, order: &Order, payment: &Transaction) -> Result<()> {
+    let of_payment = transactions::held_by_payment(tx, payment)?;
+    let most = transactions::held_by_order(tx, order.seq)?.refundable();
+    if most < payment.amount || of_payment.refundable() < payment.amount {
+        return Err(Error::new(&problem::REFUND_EXCEEDS_PAID)
+            .detail("Refunds need the money of this payment. Reverse or void them first."));
+    }
+    Ok(())
+}
+
+/// The error for a refund of `amount` when at most `most` can be refunded.
+pub(in crate::service) fn exceeds(field: Field, amount: i64, most: i64) -> Error {
+    Error::new(&problem::REFUND_EXCEEDS_PAID)
+        .detail(format!("{most} is left to refund; {amount} was asked for."))
+        .with_faults(vec![Fault::new(field, "too_large", format!("must be at most {most}"))])
+}
