@@ -1,5 +1,8 @@
 //! Payments and refunds: their effect on an order, and that refunds never exceed payments.
 
+mod credits;
+mod reversals;
+
 use crate::support::{Answer, Client, Service, order_of, with};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -37,11 +40,12 @@ async fn the_response_has_every_field_of_the_payment() {
     assert_eq!(
         answer.json(),
         &json!({
-            "id": answer.id(), "order_id": id, "kind": "payment", "status": "succeeded", "amount": 400,
-            "currency": "EUR", "provider": "bank", "provider_ref": "b-1", "payment_id": null, "reason": "Deposit",
+            "id": answer.id(), "order_id": id, "order_number": 1, "kind": "payment", "status": "succeeded",
+            "amount": 400, "credit_amount": 0, "credit_tax_amount": 0, "credit_taxes": [], "items": null, "currency": "EUR", "provider": "bank", "provider_ref": "b-1", "payment_id": null, "reason": "Deposit",
             "occurred_at": "2026-06-14T21:59:59.999Z", "recorded_at": "2026-06-15T12:00:00.000Z",
+            "reversed_at": null,
             "order": {"id": id, "version": 2, "payment_status": "partially_paid", "paid_amount": 400,
-                "refunded_amount": 0, "balance_amount": 600}
+                "refunded_amount": 0, "credited_amount": 0, "balance_amount": 600}
         })
     );
     let mut alone = answer.json().clone();
@@ -58,11 +62,12 @@ async fn the_payment_status_follows_payments_and_refunds() {
     assert_eq!(pay(400).await, stand("partially_paid", 400, 0, 600));
     assert_eq!(pay(600).await, stand("paid", 1000, 0, 0));
     assert_eq!(pay(50).await, stand("overpaid", 1050, 0, -50));
-    assert_eq!(refund(50).await, stand("partially_refunded", 1050, 50, 0));
-    assert_eq!(refund(1000).await, stand("refunded", 1050, 1050, 1000));
-    assert_eq!(pay(10).await, stand("partially_refunded", 1060, 1050, 990));
+    assert_eq!(refund(50).await, stand("paid", 1050, 50, 0));
+    assert_eq!(refund(300).await, stand("partially_refunded", 1050, 350, 0));
+    assert_eq!(refund(700).await, stand("refunded", 1050, 1050, 0));
+    assert_eq!(pay(10).await, stand("overpaid", 1060, 1050, -10));
     let order = manager.get(&format!("/v1/orders/{id}")).await.ok();
-    assert_eq!((&order["payment_status"], &order["version"]), (&json!("partially_refunded"), &json!(7)));
+    assert_eq!((&order["payment_status"], &order["version"]), (&json!("overpaid"), &json!(8)));
 }
 
 #[tokio::test]
@@ -77,7 +82,10 @@ async fn a_pending_payment_counts_once_it_succeeds() {
     assert_eq!((&again["status"], &again["order"]["version"]), (&json!("succeeded"), &json!(3)));
     for status in ["pending", "failed", "voided"] {
         let answer = resolve(&manager, &pending.id(), status).await.status(409).problem("invalid_transition");
-        assert_eq!((&answer["current_status"], &answer["allowed_transitions"]), (&json!("succeeded"), &json!([])));
+        assert_eq!(
+            (&answer["current_status"], &answer["allowed_transitions"]),
+            (&json!("succeeded"), &json!(["reversed"]))
+        );
     }
     for status in ["failed", "voided"] {
         let pending = manager.pays(&id, json!({"amount": 5, "status": "pending"})).await.created().id();
@@ -161,34 +169,44 @@ async fn fifty_concurrent_refunds_never_exceed_the_payments() {
 async fn a_providers_transaction_is_recorded_once() {
     let (_service, manager, id) = scene().await;
     let of = |provider: Value, reference: &str| json!({"amount": 10, "provider": provider, "provider_ref": reference});
-    manager.pays(&id, of("bank".into(), "r1")).await.created();
+    let first = manager.pays(&id, of("bank".into(), "r1")).await.created().id();
     let other = manager.places(order_of(&[("tea", 1, 1000)])).await.created().id();
     for order in [&id, &other] {
-        manager.pays(order, of("bank".into(), "r1")).await.status(409).problem("duplicate_transaction");
+        let refused = manager.pays(order, of("bank".into(), "r1")).await.status(409).problem("duplicate_transaction");
+        assert_eq!((&refused["existing_transaction_id"], &refused["existing_order_id"]), (&json!(first), &json!(id)));
     }
     manager.refunds(&id, of("bank".into(), "r1")).await.created();
     manager.refunds(&id, of("bank".into(), "r1")).await.status(409).problem("duplicate_transaction");
     manager.pays(&id, of("card".into(), "r1")).await.created();
-    manager.pays(&id, of(Value::Null, "r1")).await.created();
-    manager.pays(&id, of(Value::Null, "r1")).await.status(409).problem("duplicate_transaction");
-    manager.pays(&id, json!({"amount": 10, "provider": "bank"})).await.created();
-    manager.pays(&id, json!({"amount": 10, "provider": "bank"})).await.created();
+    // Without a provider or without a reference nothing is a duplicate.
+    for _ in 0..2 {
+        manager.pays(&id, of(Value::Null, "r1")).await.created();
+        manager.pays(&id, json!({"amount": 10, "provider": "bank"})).await.created();
+    }
 }
 
 #[tokio::test]
-async fn drafts_and_cancelled_orders_take_no_payments() {
-    let (_service, manager, id) = scene().await;
+async fn an_order_that_was_never_placed_takes_neither_payments_nor_refunds() {
+    let (_service, manager, _) = scene().await;
     let draft = manager.places(with(order_of(&[("tea", 1, 1000)]), "draft", true)).await.created().id();
-    manager.pays(&draft, json!({"amount": 1})).await.status(409).problem("order_not_placed");
-    manager.refunds(&draft, json!({"amount": 1})).await.status(409).problem("order_not_placed");
+    for _ in 0..2 {
+        manager.pays(&draft, json!({"amount": 1})).await.status(409).problem("order_not_placed");
+        manager.refunds(&draft, json!({"amount": 1})).await.status(409).problem("order_not_placed");
+        manager.moves(&draft, "cancel").await.ok();
+    }
+}
+
+#[tokio::test]
+async fn money_that_came_after_the_cancellation_is_booked() {
+    let (_service, manager, id) = scene().await;
     manager.pays(&id, json!({"amount": 600})).await.created();
     let late = manager.pays(&id, json!({"amount": 400, "status": "pending"})).await.created().id();
     manager.post(&format!("/v1/orders/{id}/cancel"), json!({"refund": "none"})).await.ok();
-    manager.pays(&id, json!({"amount": 1})).await.status(409).problem("order_cancelled");
-    // A payment that was pending before can still succeed, and everything can be refunded.
     assert_eq!(money(&resolve(&manager, &late, "succeeded").await.ok()), stand("paid", 1000, 0, -1000));
-    let refund = manager.refunds(&id, json!({"amount": 1000})).await.created();
-    assert_eq!(money(&refund), stand("refunded", 1000, 1000, 0));
+    let payment = manager.pays(&id, json!({"amount": 1})).await.created();
+    assert_eq!(money(&payment), stand("overpaid", 1001, 0, -1001));
+    let refund = manager.refunds(&id, json!({"amount": 1001})).await.created();
+    assert_eq!(money(&refund), stand("refunded", 1001, 1001, 0));
 }
 
 #[tokio::test]

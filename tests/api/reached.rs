@@ -180,6 +180,13 @@ async fn money(service: &Service) {
         manager.refunds(&order, json!({"amount": 5, "provider": "bank", "provider_ref": "r1"})).await;
     }
     manager.refunds(&order, json!({"amount": 1000})).await;
+    manager.refunds(&order, json!({"amount": 5, "credit_amount": 1001})).await;
+    let shown = manager.get(&format!("/v1/orders/{order}")).await.ok();
+    manager.refunds(&order, json!({"items": [{"item_id": shown["items"][0]["id"], "quantity": 2}]})).await;
+    manager.patch(&format!("/v1/orders/{order}"), json!({"external_ref": "frozen"})).await;
+    let payments = manager.walk(&format!("/v1/orders/{order}/transactions")).await;
+    let needed = payments.last().unwrap()["id"].as_str().unwrap();
+    manager.patch(&format!("/v1/transactions/{needed}"), json!({"status": "reversed"})).await;
     let payment = manager.pays(&order, json!({"amount": 10})).await.created().id();
     manager.patch(&format!("/v1/transactions/{payment}"), json!({"status": "voided"})).await;
     manager.pays(&draft, json!({"amount": 1})).await;
