@@ -98,14 +98,14 @@ problems! {
         { "The current status does not allow this change." }
         { "See `current_status` and `allowed_transitions` for the changes that are possible now." }
     ORDER_FROZEN Conflict "order_frozen" "The order can no longer be changed"
-        { "The contents of an order are fixed once it is confirmed. Only its note, metadata and customer can change." }
-        { "Cancel the order and place another, or record a refund." }
-    ORDER_NOT_PLACED Conflict "order_not_placed" "The order is a draft"
-        { "A draft accepts neither payments nor refunds." }
+        { "Items, fees, discounts, prices_include_tax and external_ref are fixed once the order is fulfilled or cancelled, for its owner once it is confirmed, and for everybody while refunds credit parts of it. A user is given once." }
+        { "The detail names the reason. Void or reverse the refund, record a refund, or place another order." }
+    ORDER_NOT_PLACED Conflict "order_not_placed" "The order was never placed"
+        { "An order that was never placed accepts neither payments nor refunds, also after its cancellation." }
         { "Place the order first." }
     DUPLICATE_TRANSACTION Conflict "duplicate_transaction" "The transaction is already recorded"
-        { "A transaction with this provider, reference and kind exists." }
-        { "Do nothing if it is the same transaction; otherwise correct the reference." }
+        { "A pending or succeeded transaction with this provider, reference and kind exists." }
+        { "Do nothing if it is the same transaction, which `existing_transaction_id` names; otherwise correct the reference." }
     DUPLICATE_EXTERNAL_REF Conflict "duplicate_external_ref" "The external reference is in use"
         { "Another order has this external_ref." }
         { "Use that order, or send another reference." }
@@ -136,7 +136,7 @@ problems! {
     RETURN_EXCEEDS_QUANTITY Invalid "return_exceeds_quantity" "The return exceeds the quantity ordered"
         { "The refunds of an order, including pending ones, can return at most the ordered quantity of each item." }
         { "`errors[]` names the item and the quantity that can still be returned. Send a smaller quantity." }
-    REFUND_EXCEEDS_PAID Invalid "refund_exceeds_paid" "The refund exceeds the amount paid"
+    REFUND_EXCEEDS_PAID Invalid "refund_exceeds_paid" "Refund exceeds what was paid"
         { "The refunds of an order, including pending ones, can never exceed its payments." }
         { "Refund the remaining amount or less." }
     REFUND_DECISION_REQUIRED Invalid "refund_decision_required" "The cancellation must say how much to refund"

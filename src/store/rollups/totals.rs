@@ -31,7 +31,7 @@ impl TotalsQuery {
         (self.range.0..self.range.1).contains(&(key.bucket * FINEST_SPAN)) && self.includes_currency(key.currency)
     }
 
-    fn includes_currency(&self, currency: Currency) -> bool {
+    pub(super) fn includes_currency(&self, currency: Currency) -> bool {
         self.currency.is_none_or(|only| only == currency)
     }
 }
@@ -224,7 +224,8 @@ impl Totals {
 /// The largest dimension that a rollup can have.
 fn max_dimension(tx: &ReadTx<'_>, rollup: Rollup) -> Result<usize> {
     let sql = match rollup {
-        Rollup::Sales => return Ok(0),
+        // These are not read by way of [`Totals`].
+        Rollup::Sales | Rollup::Taxes => return Ok(0),
         Rollup::Statuses => return Ok(usize::from(u8::MAX)),
         Rollup::Users => "SELECT coalesce(max(seq), 0) FROM users",
         Rollup::Items => "SELECT coalesce(max(seq), 0) FROM skus",
