@@ -100,7 +100,7 @@ disk() {
   listen=$(free_address)
   start "$orderd" serve --db "$folder/small/orderd.db" --listen "$listen"
   said=$("$orderd" healthcheck --listen "$listen" 2>&1) && fail 'healthcheck passed with a full disk'
-  [ "$said" = "orderd: http://$listen/readyz: disk: the disk is full, or almost" ] || fail "healthcheck with a full disk printed: $said"
+  [ "$said" = "orderd: http://$listen/readyz: disk: the disk is full, or nearly full" ] || fail "healthcheck with a full disk printed: $said"
   stop
   echo 'packaging: healthcheck names a full disk'
 }

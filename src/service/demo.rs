@@ -1,18 +1,18 @@
 //! Demo data for trying things out and for measuring: users, and orders with payments, refunds and cancellations.
 //!
-//! The functions that serve requests create them, each at its own time in the past, so that demo data obeys every rule:
-//! numbers, hash chains, audit trail and rollups. Many orders share a transaction, because nobody waits for a single one.
-//! The modules below decide what the orders are like.
+//! They are created by the functions that serve requests, each at its own time in the past. So demo data obeys every rule,
+//! with numbers, hash chains, audit trail and rollups. A transaction has many orders, because no client waits for a single
+//! one. The modules below decide what is ordered, by whom, and what happens to it.
 
 mod goods;
 mod people;
 mod season;
-mod story;
+mod timeline;
 
 use super::{
     idempotency::IdempotentRequest,
     orders,
-    transactions::{self, NewTransaction},
+    transactions::{self, NewReturn, NewTransaction, Resolution},
     users::{self, NewUser, UserDraft},
 };
 use crate::{
@@ -24,14 +24,14 @@ use crate::{
         order::{Order, Transition},
         outcome::{Outcome, Resource},
         time::{Clock, Timestamp},
-        transaction::Kind,
+        transaction::{Kind, TransactionStatus},
         user::Email,
     },
     error::{Error, Field, Result},
-    store::{WriteTx, events, users as user_rows},
+    store::{WriteTx, events, transactions as rows, users as user_rows},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use story::{Action, Step, Story};
+use timeline::{Action, Step, Timeline};
 
 /// Steps in one transaction. The more there are, the more of them share rows of the rollups.
 const BATCH: usize = 2_000;
@@ -92,7 +92,7 @@ pub async fn fill(app: &App, plan: &Plan, progress: impl FnMut(usize)) -> Result
     let (users, best_customer) = fill_users(app, &system).await?;
     let mut accounts: Vec<UserId> = best_customer.into_iter().collect();
     accounts.append(&mut open_accounts(app, &system, plan.accounts).await?);
-    fill_orders(app, system, Story::new(plan, accounts)?, progress).await?;
+    fill_orders(app, system, Timeline::new(plan, accounts)?, progress).await?;
     Ok(users)
 }
 
@@ -139,10 +139,10 @@ fn open_account(tx: &WriteTx<'_>, app: &App, system: &Actor, number: usize, hash
     users::insert(tx, app, system, &draft, "users.create").map(|user| user.id)
 }
 
-async fn fill_orders(app: &App, system: Actor, mut story: Story, mut progress: impl FnMut(usize)) -> Result<()> {
+async fn fill_orders(app: &App, system: Actor, mut timeline: Timeline, mut progress: impl FnMut(usize)) -> Result<()> {
     let (mut open, mut placed) = (HashMap::new(), 0);
     loop {
-        let steps: Vec<Step> = story.by_ref().take(BATCH).collect::<Result<_>>()?;
+        let steps: Vec<Step> = timeline.by_ref().take(BATCH).collect::<Result<_>>()?;
         if steps.is_empty() {
             return Ok(());
         }
@@ -189,8 +189,27 @@ fn buyer(system: &Actor, account: Option<UserId>) -> Actor {
 fn carry_out(tx: &WriteTx<'_>, actor: &Actor, mut order: Order, action: &Action) -> Result<Order> {
     match action {
         Action::Place(_) => {}
-        Action::Pay(amount) => drop(transactions::add(tx, actor, &mut order, &money(Kind::Payment, *amount))?),
-        Action::Refund(amount) => drop(transactions::add(tx, actor, &mut order, &money(Kind::Refund, *amount))?),
+        Action::Pay(amount) => add(tx, actor, &mut order, money(Kind::Payment, *amount))?,
+        Action::Refund(amount) => add(tx, actor, &mut order, money(Kind::Refund, *amount))?,
+        Action::ChargeBack(amount) => {
+            let reason = Some("Chargeback".to_owned());
+            let refund = money(Kind::Refund, *amount);
+            add(tx, actor, &mut order, NewTransaction { credit_amount: Some(0), reason, ..refund })?;
+        }
+        Action::ReturnOne => {
+            let returns = order.items.first().map(|item| NewReturn { item_id: item.id, quantity: 1 });
+            let refund =
+                NewTransaction { amount: None, returns: returns.into_iter().collect(), ..money(Kind::Refund, 0) };
+            add(tx, actor, &mut order, refund)?;
+        }
+        Action::ReturnAll => {
+            let returns = order.items.iter().map(|item| NewReturn { item_id: item.id, quantity: item.line.quantity });
+            let (returns, total) = (returns.collect(), order.totals.total);
+            // The credit is stated, so that it includes the shipping.
+            let refund = NewTransaction { credit_amount: Some(total), returns, ..money(Kind::Refund, total) };
+            add(tx, actor, &mut order, refund)?;
+        }
+        Action::Reverse(reason) => reverse_newest(tx, actor, &mut order, reason)?,
         Action::Confirm => order = orders::advance(tx, actor, &order, Transition::Confirm, None)?,
         Action::Fulfil => order = orders::advance(tx, actor, &order, Transition::Fulfil, None)?,
         Action::Cancel(reason) => {
@@ -198,6 +217,20 @@ fn carry_out(tx: &WriteTx<'_>, actor: &Actor, mut order: Order, action: &Action)
         }
     }
     Ok(order)
+}
+
+fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: NewTransaction) -> Result<()> {
+    transactions::add(tx, actor, order, &new).map(drop)
+}
+
+/// Reverses the newest transaction of the order.
+fn reverse_newest(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, reason: &str) -> Result<()> {
+    let status = TransactionStatus::Reversed;
+    let reversal = Resolution { status, amount: None, reason: Some(reason.to_owned()), occurred_at: None };
+    for (_, newest) in rows::of_order(tx, order.seq, i64::MAX, 1)? {
+        transactions::change(tx, actor, order, &newest, &reversal)?;
+    }
+    Ok(())
 }
 
 fn money(kind: Kind, amount: i64) -> NewTransaction {

@@ -171,17 +171,28 @@ pub async fn resolve(
                     let document = serde_json::to_string(&document).map_err(Error::internal)?;
                     return Ok(Effect::new(Outcome::Unchanged, document));
                 }
-                let after = resolved(tx, &before, &resolution)?;
-                if after.status == TransactionStatus::Reversed && after.kind == Kind::Payment {
-                    refund::refuse_needed_payment(tx, &order, &before)?;
-                }
-                transactions::update(tx, &order, &before, &after)?;
-                audit::record(tx, &actor, "transactions.update", Some(&id), &audited(&order, &after))?;
-                let event = update_order(tx, &actor, &mut order, Some(&before), &after)?;
-                Ok(Effect::of_event(Outcome::Changed, event))
+                change(tx, &actor, &mut order, &before, &resolution)
             })
         })
         .await
+}
+
+/// Changes a transaction of `order` and updates `order`.
+pub(super) fn change(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    order: &mut Order,
+    before: &Transaction,
+    resolution: &Resolution,
+) -> Result<Effect> {
+    let after = resolved(tx, before, resolution)?;
+    if after.status == TransactionStatus::Reversed && after.kind == Kind::Payment {
+        refund::refuse_needed_payment(tx, order, before)?;
+    }
+    transactions::update(tx, order, before, &after)?;
+    audit::record(tx, actor, "transactions.update", Some(&after.id), &audited(order, &after))?;
+    let event = update_order(tx, actor, order, Some(before), &after)?;
+    Ok(Effect::of_event(Outcome::Changed, event))
 }
 
 /// The transaction after the change of its status.

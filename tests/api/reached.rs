@@ -73,6 +73,7 @@ async fn every_success_and_every_problem_is_met() {
     money(&service).await;
     requests_with_faults(&service).await;
     log_ins(&service).await;
+    webhooks(&service).await;
     outcomes.extend(service.outcomes());
     outcomes.extend(under_other_settings().await);
     let missing = missing(&outcomes);
@@ -226,6 +227,21 @@ async fn log_ins(service: &Service) {
     for _ in 0..6 {
         nobody.post("/v1/auth/login", json!({"email": "customer@example.com", "password": "a wrong phrase"})).await;
         analyst.post("/v1/auth/password", change.clone()).await;
+    }
+}
+
+async fn webhooks(service: &Service) {
+    let manager = service.manager().await;
+    let endpoint = json!({"url": "https://example.com/"});
+    let path = format!("/v1/webhooks/{}", manager.post("/v1/webhooks", endpoint.clone()).await.created().id());
+    let ping = manager.call(Method::POST, &format!("{path}/ping")).await.status(202).id();
+    manager.patch(&path, json!({"status": "disabled"})).await.ok();
+    for action in ["ping".to_owned(), format!("deliveries/{ping}/retry")] {
+        manager.call(Method::POST, &format!("{path}/{action}")).await;
+    }
+    manager.post(&format!("{path}/replay"), json!({"after": 0})).await;
+    for _ in 0..50 {
+        manager.post("/v1/webhooks", endpoint.clone()).await;
     }
 }
 

@@ -111,9 +111,8 @@ fn a_good_file_passes_and_every_damage_is_found() {
         ),
         ("UPDATE orders SET credited_tax_amount = 1 WHERE seq = 9", "order_payments: order row 9,"),
         (
-            "DROP TRIGGER resolved_transactions_stay;
-             UPDATE transactions SET credit_amount = credit_amount + 1 WHERE kind = 'refund'",
-            "credits_of_refunds: transaction row ",
+            "DROP TRIGGER resolved_transactions_stay; UPDATE transactions SET credit_taxes = '[[null,7,1]]' WHERE seq = 1",
+            "credits_of_refunds: transaction row 1,",
         ),
     ] {
         let (code, output) = verify_damaged(damage);

@@ -43,7 +43,7 @@ pub(super) const CREDITED_AND_CANCELLED: &[Figure] = &[
 ];
 
 /// The figures that are shown as text, in their order.
-fn figures<'f>(deductions: &'f [Figure]) -> impl Iterator<Item = &'f Figure> {
+fn figures(deductions: &[Figure]) -> impl Iterator<Item = &Figure> {
     [&GROSS].into_iter().chain(deductions).chain([&NET])
 }
 

@@ -6,6 +6,7 @@ mod tests;
 
 use crate::domain::{
     calendar::{Date, Zone, parse_date},
+    event::EventType,
     id::Identifier,
     listing::{Direction, Sort, SortKey},
     money::{Currency, TaxRate},
@@ -14,6 +15,7 @@ use crate::domain::{
     time::Timestamp,
     transaction::{PaymentStatus, TransactionStatus},
     user::UserStatus,
+    webhook::{DeliveryStatus, WebhookStatus},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -152,6 +154,9 @@ words! {
     PaymentStatus as "PaymentStatusName": "The payment status of an order.";
     TransactionStatus as "FinalStatus": "The new status of a transaction; `pending` changes nothing.";
     UserStatus as "Status": "Whether a user may log in and act.";
+    EventType as "EventTypeName": "A type of event.";
+    WebhookStatus as "WebhookStatusName": "Whether events are sent to an endpoint.";
+    DeliveryStatus as "DeliveryStatusName": "A status of a delivery as a parameter.";
 }
 
 impl FromText for Permission {

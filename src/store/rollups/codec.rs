@@ -39,6 +39,9 @@ pub enum Rollup {
     Taxes,
 }
 
+/// The number of values in each entry of [`Rollup::Users`]: the most of a rollup with more than one dimension.
+pub(super) const USERS_WIDTH: usize = 6;
+
 impl Rollup {
     /// Every rollup. The order is stored: it numbers the rollups in `rollups.key`.
     pub const ALL: [Self; 5] = [Self::Sales, Self::Users, Self::Statuses, Self::Items, Self::Taxes];
@@ -58,7 +61,7 @@ impl Rollup {
     pub const fn width(self) -> usize {
         match self {
             Self::Sales => 10,
-            Self::Users => 6,
+            Self::Users => USERS_WIDTH,
             Self::Statuses | Self::Taxes => 2,
             Self::Items => 3,
         }

@@ -71,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
            SELECT seq, credit_amount, credit_tax_amount,
              (SELECT coalesce(sum((c.value ->> 1) + (c.value ->> 2)), 0) FROM json_each(credit_taxes) c) AS credit,
              (SELECT coalesce(sum(c.value ->> 2), 0) FROM json_each(credit_taxes) c) AS tax
-           FROM transactions WHERE kind = 'refund')
+           FROM transactions)
          WHERE credit_amount <> credit OR credit_tax_amount <> tax LIMIT 1",
     },
     Rule {

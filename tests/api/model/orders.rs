@@ -1,10 +1,12 @@
 //! Random requests on orders, and the responses that the rules require.
 
 use super::{
-    rules::{Line, Money, Order, Refusal, Tax},
+    price::{ByRate, Fee, Line, Tax, int},
+    rules::{Money, Order, Refusal},
     world::{Expect, Role, Step, World},
 };
 use axum::http::Method;
+use fastrand::Rng;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -21,19 +23,15 @@ impl World {
                     1..5 => random.i128(0..=gross),
                     _ => 0,
                 };
-                let tax = match random.u8(0..4) {
-                    0 => Tax::Rate("8.875", 88_750),
-                    1 => Tax::Rate("19", 190_000),
-                    2 => Tax::Amount(random.i128(0..300)),
-                    _ => Tax::Amount(0),
-                };
-                Line { sku: format!("S{}", random.u8(0..9)), quantity, unit, discount, tax }
+                let (sku, tax) = (format!("S{}", random.u8(0..9)), some_tax(random));
+                Line { sku, quantity, unit, discount, tax }
             })
             .collect()
     }
 
-    fn fees(&mut self) -> Vec<i128> {
-        (0..self.random.usize(0..3)).map(|_| self.random.i128(0..900)).collect()
+    fn fees(&mut self) -> Vec<Fee> {
+        let random = &mut self.random;
+        (0..random.usize(0..3)).map(|_| Fee { amount: random.i128(0..900), tax: some_tax(random) }).collect()
     }
 
     /// A reference that no other request of the batch uses. Often an order has it already.
@@ -43,30 +41,38 @@ impl World {
     }
 
     pub(super) fn creates(&mut self, person: usize) -> Option<Step> {
-        let me = self.people[person].client.id.clone();
+        let me = self.people[person].user();
         let wide = self.people[person].role != Role::Customer;
         let (lines, fees) = (self.lines(), self.fees());
-        let discount = if self.random.u8(0..8) == 0 { self.random.i128(0..3_000) } else { 0 };
+        let discount = if self.random.u8(0..4) == 0 { self.random.i128(0..3_000) } else { 0 };
+        let included = self.random.bool();
         let (draft, now) = (self.random.u8(0..3) == 0, self.now);
         let currency = ["EUR", "JPY", "KWD"][self.random.usize(0..3)];
         let reference = if self.random.bool() { Some(self.reference()?) } else { None };
         let mut body = json!({
             "currency": currency, "items": lines.iter().map(Line::request).collect::<Vec<_>>(),
-            "fees": fees_document(&fees), "order_discount_amount": i64::try_from(discount).unwrap(), "draft": draft,
-            "external_ref": reference,
+            "fees": fees.iter().map(Fee::request).collect::<Vec<_>>(), "order_discount_amount": int(discount),
+            "draft": draft, "external_ref": reference,
         });
+        if included || self.random.bool() {
+            body["prices_include_tax"] = included.into();
+        }
         let mut owner = me.clone();
-        if self.random.u8(0..4) == 0 {
-            owner = self.people[self.random.usize(0..self.people.len())].client.id.clone();
-            body["user_id"] = json!(owner);
+        if self.random.u8(0..4) == 0
+            && let Some(other) = self.somebody()
+        {
+            body["user_id"] = json!(other);
+            owner = Some(other);
         }
         let order = Order {
             id: String::new(),
             number: None,
-            owner: Some(owner.clone()),
+            owner: owner.clone(),
             status: if draft { "draft" } else { "pending" },
             currency,
+            included,
             lines,
+            items: vec![],
             fees,
             discount,
             reference: reference.clone(),
@@ -82,7 +88,7 @@ impl World {
             cancelled: None,
             updated: now,
         };
-        let outcome = order.check().and_then(|()| {
+        let outcome = order.check().and_then(|_| {
             if !wide && owner != me {
                 return Err((403, "forbidden"));
             }
@@ -108,7 +114,7 @@ impl World {
 
     pub(super) fn check_visible(&self, person: usize, order: &Order) -> Result<(), Refusal> {
         let person = &self.people[person];
-        let mine = order.owner.as_deref() == Some(person.client.id.as_str());
+        let mine = order.owner == person.user();
         if mine || person.role != Role::Customer { Ok(()) } else { Err((404, "not_found")) }
     }
 
@@ -143,12 +149,13 @@ impl World {
                 body["metadata"] = json!({key: value});
             }
         }
-        match self.random.u8(0..6) {
+        match self.random.u8(0..7) {
             0 => order.lines = self.lines(),
             1 => order.fees = self.fees(),
             2 => order.discount = self.random.i128(0..3_000),
             3 => order.reference = if self.random.bool() { Some(self.reference()?) } else { None },
             4 => body["items"] = order.lines.iter().map(Line::request).collect(),
+            5 => order.included = !order.included,
             _ => {}
         }
         let before = &self.orders[index];
@@ -157,19 +164,24 @@ impl World {
             (body["items"], bound) = (order.lines.iter().map(Line::request).collect(), true);
         }
         if order.fees != before.fees {
-            (body["fees"], bound) = (fees_document(&order.fees), true);
+            (body["fees"], bound) = (order.fees.iter().map(Fee::request).collect(), true);
         }
         if order.discount != before.discount {
-            (body["order_discount_amount"], bound) = (json!(i64::try_from(order.discount).unwrap()), true);
+            (body["order_discount_amount"], bound) = (int(order.discount), true);
+        }
+        if order.included != before.included {
+            (body["prices_include_tax"], bound) = (json!(order.included), true);
         }
         if order.reference != before.reference {
             (body["external_ref"], bound) = (json!(order.reference), true);
         }
         let changed = bound || order.note != before.note || order.metadata != before.metadata;
         let (seen, path) = (before.version, format!("/v1/orders/{}", before.id));
-        let outcome = self.check_visible(person, before).and_then(|()| order.check()).and_then(|()| {
+        let by_staff = self.people[person].role != Role::Customer;
+        let outcome = self.check_visible(person, before).and_then(|()| order.check()).and_then(|_| {
             let before = &self.orders[index];
-            if bound && !before.open() {
+            let editable = before.open() || (before.status == "confirmed" && by_staff);
+            if bound && (!editable || before.has_credits()) {
                 return Err((409, "order_frozen"));
             }
             if order.reference != before.reference {
@@ -188,6 +200,34 @@ impl World {
         });
         let step = self.request(person, Method::PATCH, path, body, outcome);
         Some(self.versioned(step, seen, false))
+    }
+
+    /// Gives an order to a user. That succeeds once, for an order that has none.
+    pub(super) fn gives(&mut self, person: usize) -> Option<Step> {
+        let index = self.some_order()?;
+        let mut order = self.orders[index].clone();
+        let user = self.somebody()?;
+        let path = format!("/v1/orders/{}", order.id);
+        let outcome = self.check_visible(person, &order).and_then(|()| {
+            if order.owner.as_ref() == Some(&user) {
+                return Ok(self.keep(index, order));
+            }
+            if self.people[person].role == Role::Customer {
+                return Err((403, "forbidden"));
+            }
+            if order.owner.is_some() {
+                return Err((409, "order_frozen"));
+            }
+            order.owner = Some(user.clone());
+            order.event(self.now);
+            Ok(self.keep(index, order))
+        });
+        Some(self.request(person, Method::PATCH, path, json!({"user_id": user}), outcome))
+    }
+
+    /// A random user; none if the choice falls on the program.
+    fn somebody(&mut self) -> Option<String> {
+        self.people[self.random.usize(0..self.people.len())].user()
     }
 
     pub(super) fn moves(&mut self, person: usize) -> Option<Step> {
@@ -259,8 +299,14 @@ impl World {
                     payment: false,
                     status: "succeeded",
                     amount,
+                    credit: ByRate::new(),
+                    goods: vec![],
                     of: None,
+                    provider: None,
+                    reference: None,
+                    reason: Some("because"),
                     occurred_at: now,
+                    reversed_at: None,
                 };
                 order.money.push(refund);
                 order.event(now);
@@ -271,6 +317,12 @@ impl World {
     }
 }
 
-fn fees_document(fees: &[i128]) -> Value {
-    fees.iter().map(|&amount| json!({"name": "Fee", "amount": i64::try_from(amount).unwrap()})).collect()
+fn some_tax(random: &mut Rng) -> Tax {
+    match random.u8(0..6) {
+        0 => Tax::Rate(88_750),
+        1 | 2 => Tax::Rate(190_000),
+        3 => Tax::Rate(70_000),
+        4 => Tax::Amount(random.i128(0..300)),
+        _ => Tax::Amount(0),
+    }
 }

@@ -1,65 +1,11 @@
 //! The rules of orders and money a second time, written as simply as possible and independently of the service.
 
+use super::{
+    credit::{Goods, sum},
+    price::{ByRate, Fee, Line, Prices, int, prices, tax_documents},
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-
-#[derive(Clone, PartialEq)]
-pub struct Line {
-    pub sku: String,
-    pub quantity: i128,
-    pub unit: i128,
-    pub discount: i128,
-    pub tax: Tax,
-}
-
-#[derive(Clone, PartialEq)]
-pub enum Tax {
-    /// The rate as text, and in ten-thousandths of a percent.
-    Rate(&'static str, i128),
-    Amount(i128),
-}
-
-impl Line {
-    fn net(&self) -> i128 {
-        self.quantity * self.unit - self.discount
-    }
-
-    fn tax(&self) -> i128 {
-        match self.tax {
-            // Adding half a unit and rounding down rounds half away from zero, because no amount is negative.
-            Tax::Rate(_, parts) => (2 * self.net() * parts + 1_000_000) / 2_000_000,
-            Tax::Amount(amount) => amount,
-        }
-    }
-
-    /// The line in a request.
-    pub fn request(&self) -> Value {
-        let mut line =
-            json!({"sku": self.sku, "name": self.sku, "quantity": int(self.quantity), "unit_amount": int(self.unit)});
-        if self.discount != 0 {
-            line["discount_amount"] = int(self.discount);
-        }
-        match self.tax {
-            Tax::Rate(text, _) => line["tax_rate"] = text.into(),
-            Tax::Amount(0) => {}
-            Tax::Amount(amount) => line["tax_amount"] = int(amount),
-        }
-        line
-    }
-
-    fn document(&self) -> Value {
-        let rate = if let Tax::Rate(text, _) = self.tax { json!(text) } else { Value::Null };
-        json!({
-            "sku": self.sku, "name": self.sku, "quantity": int(self.quantity), "unit_amount": int(self.unit),
-            "discount_amount": int(self.discount), "tax_rate": rate, "tax_amount": int(self.tax()),
-            "total_amount": int(self.net() + self.tax()),
-        })
-    }
-}
-
-fn int(value: i128) -> Value {
-    i64::try_from(value).unwrap().into()
-}
 
 #[derive(Clone)]
 pub struct Money {
@@ -67,9 +13,17 @@ pub struct Money {
     pub payment: bool,
     pub status: &'static str,
     pub amount: i128,
+    /// The credit of a refund.
+    pub credit: ByRate,
+    /// The goods that came back with a refund.
+    pub goods: Vec<Goods>,
     /// For a refund that names its payment: the index of that payment among the transactions of the order.
     pub of: Option<usize>,
+    pub provider: Option<&'static str>,
+    pub reference: Option<String>,
+    pub reason: Option<&'static str>,
     pub occurred_at: i64,
+    pub reversed_at: Option<i64>,
 }
 
 #[derive(Clone)]
@@ -79,8 +33,12 @@ pub struct Order {
     pub owner: Option<String>,
     pub status: &'static str,
     pub currency: &'static str,
+    /// Whether prices include tax.
+    pub included: bool,
     pub lines: Vec<Line>,
-    pub fees: Vec<i128>,
+    /// Identifiers of the lines.
+    pub items: Vec<String>,
+    pub fees: Vec<Fee>,
     pub discount: i128,
     pub reference: Option<String>,
     pub note: Option<String>,
@@ -101,6 +59,8 @@ pub struct Order {
 pub type Refusal = (u16, &'static str);
 
 pub const INVALID: Refusal = (422, "validation_failed");
+
+const DONE: &[&str] = &["succeeded"];
 
 impl Order {
     pub fn sum(&self, payment: bool, status: &str) -> i128 {
@@ -124,34 +84,30 @@ impl Order {
         whole.min(self.money[payment].amount - given)
     }
 
-    pub fn total(&self) -> i128 {
-        let lines: i128 = self.lines.iter().map(|line| line.net() + line.tax()).sum();
-        lines + self.fees.iter().sum::<i128>() - self.discount
+    pub fn check(&self) -> Result<Prices, Refusal> {
+        prices(&self.lines, &self.fees, self.discount, self.included).ok_or(INVALID)
     }
 
-    pub fn tax(&self) -> i128 {
-        self.lines.iter().map(Line::tax).sum()
-    }
-
-    /// Refuses an order that cannot be priced.
-    pub fn check(&self) -> Result<(), Refusal> {
-        let sound = self.lines.iter().all(|line| line.net() >= 0) && self.total() >= 0;
-        if sound { Ok(()) } else { Err(INVALID) }
+    pub fn prices(&self) -> Prices {
+        self.check().expect("the price of an order that is there")
     }
 
     pub fn payment_status(&self) -> &'static str {
-        match (self.paid(), self.refunded()) {
-            (paid, refunded) if paid > 0 && paid == refunded => "refunded",
-            (_, refunded) if refunded > 0 => "partially_refunded",
-            (paid, _) if paid > self.total() => "overpaid",
-            (paid, _) if paid == self.total() => "paid",
-            (paid, _) if paid > 0 => "partially_paid",
-            _ => "unpaid",
+        let credited = sum(&self.credited(DONE));
+        let (held, owed) = (self.paid() - self.refunded(), self.prices().total() - credited);
+        match () {
+            () if self.paid() > 0 && held == 0 => "refunded",
+            () if held > owed => "overpaid",
+            () if held == owed && self.refunded() > 0 && credited > 0 => "partially_refunded",
+            () if held == owed => "paid",
+            () if held > 0 => "partially_paid",
+            () => "unpaid",
         }
     }
 
     pub fn balance(&self) -> i128 {
-        let owed = if self.status == "cancelled" { 0 } else { self.total() };
+        let owed = self.prices().total() - sum(&self.credited(DONE));
+        let owed = if self.status == "cancelled" { 0 } else { owed };
         owed - self.paid() + self.refunded()
     }
 
@@ -189,7 +145,14 @@ impl Order {
             "pending" => self.placed = Some(now),
             "confirmed" => self.confirmed = Some(now),
             "fulfilled" => self.fulfilled = Some(now),
-            _ => self.cancelled = Some(now),
+            _ => {
+                self.cancelled = Some(now);
+                // A cancelled order owes nothing, so nothing is left to credit.
+                for money in self.money.iter_mut().filter(|money| money.status == "pending") {
+                    money.credit.clear();
+                    money.goods.iter_mut().for_each(|goods| (goods.credit, goods.tax) = (0, 0));
+                }
+            }
         }
     }
 
@@ -200,18 +163,26 @@ impl Order {
 
     /// The expected document, without identifiers and number, which the service chooses.
     pub fn document(&self) -> Map<String, Value> {
-        let gross: i128 = self.lines.iter().map(|line| line.quantity * line.unit).sum();
+        let (prices, credited) = (self.prices(), self.credited(DONE));
+        let gross: i128 = self.lines.iter().map(Line::gross).sum();
         let line_discounts: i128 = self.lines.iter().map(|line| line.discount).sum();
         let at = |millis: Option<i64>| millis.map(time);
+        let lines = self.lines.iter().zip(&prices.lines).enumerate();
+        let fees = self.fees.iter().zip(&prices.fees);
         let document = json!({
             "status": self.status, "payment_status": self.payment_status(), "currency": self.currency,
+            "prices_include_tax": self.included,
             "user_id": self.owner, "external_ref": self.reference, "note": self.note, "metadata": self.metadata,
             "subtotal_amount": int(gross), "order_discount_amount": int(self.discount),
-            "discount_amount": int(line_discounts + self.discount), "fee_amount": int(self.fees.iter().sum()),
-            "tax_amount": int(self.tax()), "total_amount": int(self.total()), "paid_amount": int(self.paid()),
-            "refunded_amount": int(self.refunded()), "balance_amount": int(self.balance()),
+            "discount_amount": int(line_discounts + self.discount),
+            "fee_amount": int(self.fees.iter().map(|fee| fee.amount).sum()),
+            "tax_amount": int(prices.tax()), "taxes": tax_documents(&prices.taxes),
+            "total_amount": int(prices.total()), "paid_amount": int(self.paid()),
+            "refunded_amount": int(self.refunded()), "credited_amount": int(sum(&credited)),
+            "credited_tax_amount": int(credited.values().map(|(_, tax)| tax).sum()), "balance_amount": int(self.balance()),
             "version": self.version, "allowed_transitions": self.allowed(), "cancel_reason": self.reason,
-            "items": self.lines.iter().map(Line::document).collect::<Vec<_>>(),
+            "items": lines.map(|(at, (line, part))| line.document(part, self.returned(at, DONE))).collect::<Vec<_>>(),
+            "fees": fees.map(|(fee, part)| fee.document(part)).collect::<Vec<_>>(),
             "created_at": time(self.made), "updated_at": time(self.updated), "placed_at": at(self.placed),
             "confirmed_at": at(self.confirmed), "fulfilled_at": at(self.fulfilled), "cancelled_at": at(self.cancelled),
         });
@@ -221,14 +192,20 @@ impl Order {
     /// The expected document of a transaction with the money of its order, without identifiers.
     pub fn transaction_document(&self, at: usize) -> Map<String, Value> {
         let money = &self.money[at];
+        let goods = money.goods.iter().map(|goods| json!({"item_id": goods.item, "quantity": int(goods.quantity)}));
+        let goods: Vec<_> = goods.collect();
         let document = json!({
-            "order_id": self.id, "kind": if money.payment { "payment" } else { "refund" }, "status": money.status,
-            "amount": int(money.amount), "currency": self.currency, "occurred_at": time(money.occurred_at),
-            "payment_id": money.of.map(|payment| self.money[payment].id.clone()),
+            "order_id": self.id, "order_number": self.number, "kind": if money.payment { "payment" } else { "refund" },
+            "status": money.status, "amount": int(money.amount), "credit_amount": int(sum(&money.credit)),
+            "credit_tax_amount": int(money.credit.values().map(|(_, tax)| tax).sum()),
+            "credit_taxes": tax_documents(&money.credit), "items": (!goods.is_empty()).then_some(goods),
+            "currency": self.currency, "provider": money.provider, "provider_ref": money.reference,
+            "payment_id": money.of.map(|payment| self.money[payment].id.clone()), "reason": money.reason,
+            "occurred_at": time(money.occurred_at), "reversed_at": money.reversed_at.map(time),
             "order": {
                 "id": self.id, "version": self.version, "payment_status": self.payment_status(),
                 "paid_amount": int(self.paid()), "refunded_amount": int(self.refunded()),
-                "balance_amount": int(self.balance()),
+                "credited_amount": int(sum(&self.credited(DONE))), "balance_amount": int(self.balance()),
             },
         });
         document.as_object().unwrap().clone()

@@ -19,6 +19,13 @@ pub struct Person {
     pub role: Role,
 }
 
+impl Person {
+    /// The identifier of the user; none for a program.
+    pub fn user(&self) -> Option<String> {
+        Some(self.client.id.clone()).filter(|id| !id.is_empty())
+    }
+}
+
 /// A random request and the response that the model expects.
 pub struct Step {
     pub call: Call,
@@ -50,7 +57,7 @@ pub struct World {
     pub orders: Vec<Order>,
     pub now: i64,
     pub(super) references: HashSet<String>,
-    pub(super) providers: HashSet<(bool, String)>,
+    pub(super) providers: HashSet<String>,
     keys: u64,
     answered: Vec<(SentRequest, Answer)>,
     /// Orders of the present batch. Its requests run concurrently, so each order occurs in one of them.
@@ -106,6 +113,8 @@ impl World {
                 assert_contains(answer.json(), &document, &description);
                 assert_eq!(answer.header("etag"), format!("\"{}\"", document["version"]), "{description}");
                 let order = &mut self.orders[order];
+                let items = answer["items"].as_array().unwrap().iter();
+                order.items = items.map(|item| item["id"].as_str().unwrap().to_owned()).collect();
                 if order.id.is_empty() {
                     order.id = answer.id();
                 }
@@ -131,13 +140,14 @@ impl World {
     fn step(&mut self) -> Option<Step> {
         let person = self.random.usize(0..self.people.len());
         match self.random.u8(0..100) {
-            0..24 => self.creates(person),
-            24..40 => self.patches(person),
-            40..60 => self.moves(person),
-            60..67 => self.cancels(person),
-            67..80 => self.books(person, true),
-            80..89 => self.books(person, false),
-            89..95 => self.resolves(person),
+            0..20 => self.creates(person),
+            20..33 => self.patches(person),
+            33..37 => self.gives(person),
+            37..51 => self.moves(person),
+            51..57 => self.cancels(person),
+            57..70 => self.pays(person),
+            70..84 => self.refunds(person),
+            84..95 => self.resolves(person),
             _ => self.repeats_a_request(),
         }
     }

@@ -67,7 +67,7 @@ async fn write_order(service: &Service, number: u64) {
             let cancel = json!({"reason": "Größe passt nicht", "refund": "full"});
             manager.post(&format!("/v1/orders/{id}/cancel"), cancel).await.ok();
             if number == 44 {
-                service.pass(Duration::from_secs(3600));
+                service.pass(Duration::from_hours(1));
                 resolve(&manager, &refund, "reversed").await;
             }
         }

@@ -117,17 +117,17 @@ fn same(ours: &Value, theirs: &Value) -> bool {
 
 fn adds_up(new: &NewOrder) {
     let (draft, wide) = (&new.draft, i128::from);
-    let fees: i128 = draft.fees.iter().map(|fee| wide(fee.amount)).sum();
-    let lines: i128 = draft.lines.iter().map(|(_, totals)| wide(totals.total_amount)).sum();
-    let totals = draft.totals;
-    assert_eq!(lines + fees - wide(draft.order_discount_amount), wide(totals.total), "{new:?}");
-    assert_eq!(
-        wide(totals.subtotal) - wide(totals.discount) + wide(totals.fee) + wide(totals.tax),
-        wide(totals.total),
-        "{new:?}"
-    );
-    let (_, lines): (Vec<_>, Vec<_>) = draft.lines.iter().cloned().unzip();
-    let least = lines.iter().flat_map(|line| [line.tax_amount, line.total_amount - line.tax_amount]).min();
+    let (priced, totals) = (&draft.priced, draft.priced.totals);
+    let lines: i128 = priced.lines.iter().map(|line| wide(line.total_amount)).sum();
+    let fees: i128 = priced.fees.iter().map(|fee| wide(fee.total_amount)).sum();
+    assert_eq!(lines + fees, wide(totals.total), "{new:?}");
+    let added = if draft.prices_include_tax { 0 } else { wide(totals.tax) };
+    assert_eq!(wide(totals.subtotal) - wide(totals.discount) + wide(totals.fee) + added, wide(totals.total), "{new:?}");
+    let allocated: i128 = priced.lines.iter().map(|line| wide(line.allocated_discount_amount)).sum();
+    assert_eq!(allocated, wide(draft.order_discount_amount), "{new:?}");
+    let taxes: i128 = priced.taxes.iter().map(|tax| wide(tax.net_amount) + wide(tax.tax_amount)).sum();
+    assert_eq!(taxes, wide(totals.total), "{new:?}");
+    let least = priced.lines.iter().flat_map(|line| [line.tax_amount, line.total_amount - line.tax_amount]).min();
     assert!(totals.total >= 0 && totals.total <= MAX_AMOUNT && least >= Some(0), "{new:?}");
-    assert!((1..=500).contains(&lines.len()) && draft.metadata.len() <= 50, "{new:?}");
+    assert!((1..=500).contains(&draft.lines.len()) && draft.metadata.len() <= 50, "{new:?}");
 }

@@ -44,7 +44,7 @@ impl World {
     }
 
     fn tax(&mut self, body: &mut Value) {
-        match self.random.usize(..RATES.len() + 1) {
+        match self.random.usize(..=RATES.len()) {
             rate if rate < RATES.len() => body["tax_rate"] = RATES[rate].into(),
             _ => body["tax_amount"] = self.random.i64(0..90).into(),
         }

@@ -1,5 +1,5 @@
-//! The steps of demo orders, in order of time: each order is placed, and then paid, delivered, cancelled or refunded. Only
-//! the coming steps of orders already placed are in memory.
+//! The steps of demo orders in order of time: each order is placed, and then paid, delivered, cancelled or refunded. Only
+//! the future steps of orders already placed are in memory.
 
 use super::{
     Plan,
@@ -33,14 +33,23 @@ pub(super) struct Step {
 pub(super) enum Action {
     Place(Box<NewOrder>),
     Pay(i64),
+    /// Gives money back out of goodwill, or after a cancellation.
     Refund(i64),
+    /// Takes one piece of the first item back.
+    ReturnOne,
+    /// Takes everything back, and pays the shipping back, too.
+    ReturnAll,
+    /// Records that the bank took money back, which is still owed.
+    ChargeBack(i64),
+    /// Reverses the newest payment or refund, for this reason.
+    Reverse(&'static str),
     Confirm,
     Fulfil,
     Cancel(&'static str),
 }
 
-/// The iterator over all steps.
-pub(super) struct Story {
+/// An iterator over all steps.
+pub(super) struct Timeline {
     random: fastrand::Rng,
     markets: Vec<Market>,
     /// The accounts of the customers with the lowest numbers, who buy most.
@@ -50,11 +59,11 @@ pub(super) struct Story {
     /// The time and the market of each order to be placed.
     orders: Peekable<vec::IntoIter<(i64, usize)>>,
     placed: usize,
-    /// The coming steps by time and order, each with whether it is the last one of its order.
-    agenda: BTreeMap<(i64, usize), (Action, bool)>,
+    /// Future steps by time and order, each with whether it is the last one of its order.
+    planned: BTreeMap<(i64, usize), (Action, bool)>,
 }
 
-impl Story {
+impl Timeline {
     pub(super) fn new(plan: &Plan, accounts: Vec<UserId>) -> Result<Self> {
         let (mut random, markets) = (fastrand::Rng::with_seed(plan.seed), goods::markets()?);
         let span = plan.from().millis()..plan.until.millis();
@@ -72,22 +81,22 @@ impl Story {
             until: plan.until.millis(),
             orders: orders.into_iter().peekable(),
             placed: 0,
-            agenda: BTreeMap::new(),
+            planned: BTreeMap::new(),
         })
     }
 
-    /// Places the next order and puts its later steps on the agenda.
+    /// Places the next order and plans its later steps.
     fn place(&mut self, at: i64, market: usize) -> Result<Step> {
         let (order, buyer) = (self.placed, self.buyer());
         self.placed += 1;
         let new = goods::order(&mut self.random, &self.markets[market], buyer)?;
-        let mut life = Life { random: &mut self.random, at, steps: vec![] };
-        life.unfold(new.draft.priced.totals.total);
-        let mut steps = life.steps;
+        let mut course = Course { random: &mut self.random, at, steps: vec![] };
+        course.plan(new.draft.priced.totals.total);
+        let mut steps = course.steps;
         steps.retain(|(at, _)| *at < self.until);
         let count = steps.len();
         for (number, (at, action)) in (1..).zip(steps) {
-            self.agenda.insert((at, order), (action, number == count));
+            self.planned.insert((at, order), (action, number == count));
         }
         Ok(Step { at: Timestamp::from_millis(at), order, action: Action::Place(Box::new(new)), last: count == 0 })
     }
@@ -103,38 +112,38 @@ impl Story {
     }
 }
 
-impl Iterator for Story {
+impl Iterator for Timeline {
     type Item = Result<Step>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next_step = self.agenda.first_key_value().map_or(i64::MAX, |((at, _), _)| *at);
+        let next_step = self.planned.first_key_value().map_or(i64::MAX, |((at, _), _)| *at);
         if let Some((at, market)) = self.orders.next_if(|(at, _)| *at <= next_step) {
             return Some(self.place(at, market));
         }
-        let ((at, order), (action, last)) = self.agenda.pop_first()?;
+        let ((at, order), (action, last)) = self.planned.pop_first()?;
         Some(Ok(Step { at: Timestamp::from_millis(at), order, action, last }))
     }
 }
 
-/// The life of one order after it is placed.
-struct Life<'r> {
+/// What happens to one order after it is placed.
+struct Course<'r> {
     random: &'r mut fastrand::Rng,
     at: i64,
     /// The steps so far, each with its time in milliseconds.
     steps: Vec<(i64, Action)>,
 }
 
-impl Life<'_> {
+impl Course<'_> {
     /// Adds a step a random number of `hours` after the one before.
     fn then(&mut self, hours: Range<i64>, action: Action) {
         self.at += self.random.i64(hours.start * HOUR_MILLIS + 1..hours.end * HOUR_MILLIS);
         self.steps.push((self.at, action));
     }
 
-    /// Decides the steps: most orders are paid and delivered; some are cancelled, or refunded wholly or in part.
-    fn unfold(&mut self, total: i64) {
-        let fate = self.random.u32(0..1000);
-        match fate {
+    /// Decides the steps: most orders are paid and delivered. Some are cancelled, and of some goods come back.
+    fn plan(&mut self, total: i64) {
+        let chance = self.random.u32(0..1000);
+        match chance {
             _ if total == 0 => return,
             0..10 => return,
             10..35 => return self.then(7 * DAY..14 * DAY, Action::Cancel("Not paid")),
@@ -144,17 +153,27 @@ impl Life<'_> {
                 self.then(0..DAY, Action::Cancel("Out of stock"));
                 return self.then(0..DAY, Action::Refund(total));
             }
+            230..235 => {
+                self.then(0..2, Action::Pay(10 * total));
+                self.then(0..2, Action::Reverse("The amount was mistyped"));
+            }
             _ => {}
         }
-        let first = if fate < 130 { total - total / 2 } else { total };
+        let first = if chance < 130 { total - total / 2 } else { total };
         self.then(0..2, Action::Pay(first));
         self.then(0..DAY, Action::Confirm);
         self.then(DAY..4 * DAY, Action::Fulfil);
-        match fate {
+        match chance {
             // The other half is paid later, or never.
             90..120 => self.then(5 * DAY..20 * DAY, Action::Pay(total - first)),
-            130..170 => self.then(DAY..14 * DAY, Action::Refund(total)),
-            170..230 => self.then(DAY..14 * DAY, Action::Refund(1 + total / 4)),
+            130..165 => self.then(DAY..14 * DAY, Action::ReturnAll),
+            165..200 => self.then(DAY..14 * DAY, Action::ReturnOne),
+            200..225 => self.then(DAY..14 * DAY, Action::Refund(1 + total / 10)),
+            225..230 => self.then(14 * DAY..40 * DAY, Action::ChargeBack(total)),
+            235..240 => {
+                self.then(DAY..14 * DAY, Action::Refund(1 + total / 10));
+                self.then(0..DAY, Action::Reverse("It was refunded by mistake"));
+            }
             _ => {}
         }
     }
