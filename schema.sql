@@ -332,6 +332,58 @@ CREATE TABLE idempotency_keys (
 -- The look-up at the start of every request with a key; also enforces that a key is used once.
 CREATE UNIQUE INDEX idempotency_keys_by_key ON idempotency_keys (principal, key);
 
+-- ── Webhooks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- Endpoints that events are delivered to: fifty at most. Each reads the history at its own pace, so an order costs
+-- nothing more, however many endpoints there are.
+CREATE TABLE webhooks (
+  id              BLOB NOT NULL PRIMARY KEY CONSTRAINT webhook_id_is_a_uuid CHECK (length(id) = 16),
+  url             TEXT NOT NULL,
+  events          TEXT,                                               -- types, separated by spaces; NULL for all
+  description     TEXT,
+  status          TEXT NOT NULL CONSTRAINT webhook_status_is_known CHECK (status = 'active' OR status = 'disabled'),
+  disabled_reason TEXT CONSTRAINT disabled_reason_is_known
+                  CHECK (disabled_reason IS NULL OR disabled_reason = 'gone' OR disabled_reason = 'failing'),
+  secret          BLOB NOT NULL,                                      -- encrypted; the key is in the key file
+  previous_secret BLOB,                                               -- encrypted; signs too, after a rotation
+  previous_until  INTEGER,                                            -- until then
+  cursor          INTEGER NOT NULL,                                   -- the events up to this seq are done or in `deliveries`
+  paused_at       INTEGER,                                            -- the last event when it was disabled
+  gap_from        INTEGER,                                            -- events after gap_from and up to gap_to are passed
+  gap_to          INTEGER,                                            -- over: they happened while it was disabled
+  failing_since   INTEGER,                                            -- the first failure after the last success
+  created_at      INTEGER NOT NULL,
+  updated_at      INTEGER NOT NULL,
+  CONSTRAINT a_reason_is_of_a_disabled_one CHECK (disabled_reason IS NULL OR status = 'disabled'),
+  CONSTRAINT a_previous_secret_has_an_end CHECK ((previous_secret IS NULL) = (previous_until IS NULL)),
+  CONSTRAINT a_gap_has_two_ends CHECK ((gap_from IS NULL) = (gap_to IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- Deliveries that have been tried, for thirty days. What has not been tried yet has no row, but for a replayed or manual
+-- one: it follows from the cursor. What is sent is read from the event.
+CREATE TABLE deliveries (
+  seq             INTEGER PRIMARY KEY,
+  id              BLOB NOT NULL CONSTRAINT delivery_id_is_unique UNIQUE
+                  CONSTRAINT delivery_id_is_a_uuid CHECK (length(id) = 16),
+  webhook_id      BLOB NOT NULL REFERENCES webhooks (id),
+  event_seq       INTEGER REFERENCES events (seq),                    -- NULL for a ping
+  event_id        BLOB NOT NULL CONSTRAINT delivered_event_id_is_a_uuid CHECK (length(event_id) = 16),
+  type            TEXT NOT NULL,
+  status          TEXT NOT NULL CONSTRAINT delivery_status_is_known
+                  CHECK (status = 'pending' OR status = 'delivered' OR status = 'failed'),
+  attempts        TEXT NOT NULL,                                      -- JSON array of {at, status_code, duration_ms, error}
+  tried           INTEGER NOT NULL,                                   -- attempts by the schedule
+  next_attempt_at INTEGER,
+  created_at      INTEGER NOT NULL,
+  CONSTRAINT pending_deliveries_have_a_time CHECK ((status = 'pending') = (next_attempt_at IS NOT NULL))
+) STRICT;
+-- GET /v1/webhooks/{id}/deliveries, newest first, and deleting an endpoint.
+CREATE INDEX deliveries_by_webhook ON deliveries (webhook_id, seq);
+-- The same with ?status=.
+CREATE INDEX deliveries_by_status ON deliveries (webhook_id, status, seq);
+-- What is to be tried again, the earliest first, and how much that is.
+CREATE INDEX deliveries_due ON deliveries (webhook_id, next_attempt_at, seq) WHERE next_attempt_at IS NOT NULL;
+
 -- ── Rollups ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- Sums of orders, payments and refunds by bucket of time, so that the cost of a report depends on its days and not on

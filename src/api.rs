@@ -26,5 +26,6 @@ pub mod sessions;
 pub mod system;
 pub mod transactions;
 pub mod users;
+pub mod webhooks;
 
 pub use router::router;

@@ -3,13 +3,14 @@
 pub mod access;
 pub mod backups;
 pub mod readiness;
+pub mod recent_events;
 mod start;
 
 pub use start::{StartError, Surroundings};
 
 use crate::{
     auth::{
-        Cursors, Mac,
+        Cursors, Mac, Sealer,
         access::AccessCache,
         password::{PasswordHasher, PasswordRules},
         rate_limit::{LoginDelays, RequestLimits},
@@ -35,6 +36,9 @@ use tokio::sync::{Semaphore, watch};
 /// Imports in progress at the same time, for each of the two kinds of permit. Two of them keep the writer busy. Each
 /// may need several times the 8 MiB of lines that it works on, and 16 MiB of results that wait for its client.
 const IMPORT_PERMITS: usize = 4;
+
+/// Event streams that may be open at the same time. Each has a connection and some kilobytes of memory.
+const EVENT_STREAMS: usize = 5_000;
 
 /// The state that all requests share. Cheap to clone.
 #[derive(Clone)]
@@ -66,6 +70,14 @@ pub struct Parts {
     pub fingerprints: Mac,
     /// The permits for imports.
     pub imports: Imports,
+    /// One permit for each open event stream.
+    pub event_streams: Arc<Semaphore>,
+    /// The newest events, for those who follow the feed.
+    pub recent_events: recent_events::RecentEvents,
+    /// Seals the secrets of webhook endpoints.
+    pub webhook_sealer: Sealer,
+    /// Counts the changes of webhook endpoints, for the task that delivers to them.
+    pub webhook_changes: watch::Sender<u64>,
     /// The result of the latest readiness check.
     pub readiness: readiness::Readiness,
     /// The state of scheduled backups.
@@ -126,6 +138,11 @@ impl App {
     /// The time limit of a request; a year if the limit is turned off.
     pub fn time_limit(&self) -> Duration {
         or_if_zero(self.config.server.request_timeout, UNLIMITED)
+    }
+
+    /// The number of open event streams.
+    pub fn open_event_streams(&self) -> usize {
+        EVENT_STREAMS - self.event_streams.available_permits()
     }
 
     /// The size limit of a request body, in bytes.

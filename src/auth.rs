@@ -5,7 +5,8 @@
 //! ([`secret`]). Each later request carries the access token, whose signature and times [`token`] verifies, or an API
 //! key, which [`secret`] parses and digests. [`access`] holds in memory whether the session, the user and the key are
 //! still valid and what they may do now. The result is an [`actor::Actor`], the argument of every use case. [`policy`]
-//! is the table of built-in roles.
+//! is the table of built-in roles. [`Sealer`] encrypts the secrets that are stored and read again, among them those of
+//! webhooks ([`WebhookSecret`]).
 //!
 //! This module knows no HTTP and no SQL: `api` reads headers, `store` reads rows, and `service` connects them. Time is
 //! always an argument, and randomness comes from [`secret`] only.
@@ -17,9 +18,13 @@ mod mac;
 pub mod password;
 pub mod policy;
 pub mod rate_limit;
+mod sealed;
 pub mod secret;
 pub mod token;
+mod webhook_secret;
 
 pub use actor::{Actor, Principal};
 pub use cursor::{Cursor, Cursors};
 pub use mac::Mac;
+pub use sealed::Sealer;
+pub use webhook_secret::WebhookSecret;

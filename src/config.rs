@@ -18,7 +18,7 @@ use figment::value::Value;
 use jiff::tz::TimeZone;
 use load::Reader;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
-use value::{database, duration, list, number, one_of, optional_path, or_off, switch, time_zone};
+use value::{database, duration, list, number, one_of, optional_path, or_off, retry, switch, time_zone};
 
 /// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(365 * 24);
 const NONE: &[&str] = &[];
+const RETRIES: &[&str] = &["5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h"];
 
 /// Generates from the table below: a struct for each section, [`Config`] with all sections, [`KEYS`], [`defaults`] and
 /// [`described`], from which the reference in the manual is made.
@@ -208,6 +209,16 @@ sections! {
         every: Duration = "1h", or_off(duration(SECOND..=YEAR));
         /// One backup is kept for each of the last `keep` hours, days and weeks. 0 keeps all.
         keep: usize = 7, number(0..=10_000);
+    }
+    /// Webhooks.
+    webhooks: Webhooks {
+        /// Allows endpoints at private and loopback addresses and at `http` URLs. Whoever may manage webhooks can then
+        /// make the server send requests into its own network.
+        allow_private: bool = false, switch;
+        /// The time before each further attempt of a delivery that failed. Empty for one attempt alone.
+        retries: Vec<Duration> = RETRIES, list(retry);
+        /// An endpoint is disabled when every attempt has failed for this long. 0 for never.
+        give_up_after: Duration = "5d", or_off(duration(SECOND..=YEAR));
     }
     /// Metrics.
     metrics: Metrics {

@@ -22,3 +22,4 @@ pub mod trace;
 pub mod transaction;
 pub mod url;
 pub mod user;
+pub mod webhook;

@@ -22,3 +22,4 @@ pub mod signing_keys;
 pub mod transactions;
 pub mod users;
 pub mod views;
+pub mod webhooks;

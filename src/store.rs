@@ -6,6 +6,7 @@ pub mod audit;
 pub mod backup;
 mod connection;
 mod copy_error;
+pub mod deliveries;
 pub mod events;
 pub mod file_system;
 mod files;
@@ -27,6 +28,7 @@ mod sql;
 pub mod transactions;
 pub mod users;
 pub mod verify;
+pub mod webhooks;
 mod writer;
 
 pub use connection::{Commits, Options};

@@ -9,6 +9,7 @@ mod signing_keys;
 mod supervisor;
 mod ticks;
 mod trace_export;
+mod webhooks;
 
 pub use supervisor::Supervisor;
 
@@ -25,6 +26,8 @@ pub fn start(app: &App) -> Supervisor {
     supervisor.start(pruning::ACCESS_FACTS, on(app, pruning::prune_access_facts));
     supervisor.start(pruning::SESSIONS, on(app, pruning::prune_sessions));
     supervisor.start(pruning::IDEMPOTENCY_KEYS, on(app, pruning::prune_idempotency_keys));
+    supervisor.start(pruning::DELIVERIES, on(app, pruning::prune_deliveries));
+    supervisor.start(webhooks::NAME, on(app, webhooks::run));
     supervisor.start(backups::NAME, on(app, backups::run));
     supervisor
 }
@@ -81,6 +84,8 @@ mod tests {
             "idempotency.prune",
             "sessions.prune",
             "signing_keys.reload",
+            "webhooks.deliver",
+            "webhooks.prune",
         ];
         assert_eq!(names, expected);
         let begun = Instant::now();

@@ -11,8 +11,8 @@ use axum::{
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /// Request headers that a page may set.
-const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Traceparent, \
-    Tracestate, X-Request-Id";
+const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, \
+    Traceparent, Tracestate, X-Request-Id";
 /// Response headers that a page may read.
 const RESPONSE_HEADERS: &str = "ETag, Idempotent-Replayed, Link, Location, Original-Request-Id, RateLimit, RateLimit-Policy, \
     Retry-After, WWW-Authenticate, X-Request-Id";

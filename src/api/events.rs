@@ -6,8 +6,10 @@ use super::{
         integer::SequenceNumber,
         list::{ListRequest, PageSize},
     },
+    operation::{CSV, EVENT_STREAM, JSON, NDJSON},
     output::{
-        export::{Format, refuse_paging},
+        event_stream,
+        export::{Format, preferred, refuse_paging},
         list, reply,
     },
 };
@@ -15,14 +17,18 @@ use crate::{
     app::App,
     auth::Actor,
     domain::id::OrderId,
-    error::Result,
+    error::{Error, Fault, Result, problem},
     service::{
         events,
         page::{Page, PageInfo, PageRequest},
         views::EventView,
     },
 };
-use axum::{extract::State, http::Uri, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, Uri},
+    response::Response,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -45,14 +51,70 @@ pub(super) struct ListEvents {
     count: Option<bool>,
 }
 
-/// Lists all events in the order of their sequence numbers, which have no gaps.
+/// From where to follow the events.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamEvents {
+    /// The `seq` after which to begin; if left out, the stream begins with the next event that happens.
+    after: Option<SequenceNumber>,
+}
+
+/// The header with which a client goes on after the last event that it has.
+const LAST_EVENT_ID: &str = "Last-Event-ID";
+
+/// Streams all events as they happen.
+pub(super) async fn stream(
+    State(app): State<App>,
+    actor: Actor,
+    Parameters(parameters): Parameters<StreamEvents>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    follow(&app, actor, parameters.after, &headers).await
+}
+
+async fn follow(app: &App, actor: Actor, after: Option<SequenceNumber>, headers: &HeaderMap) -> Result<Response> {
+    let after = last_event_id(headers)?.or(after.map(SequenceNumber::get));
+    events::subscribe(app, actor, after).await.map(event_stream::respond)
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>> {
+    let mut sent = headers.get_all(LAST_EVENT_ID).iter();
+    let Some(value) = sent.next() else { return Ok(None) };
+    let digits = value.to_str().ok().filter(|text| text.bytes().all(|c| c.is_ascii_digit()));
+    let seq = digits.and_then(|text| text.parse().ok()).filter(|_| sent.next().is_none());
+    let fault = || {
+        let detail = "must be the `id` of the last event that the client has: one whole number, such as 1042";
+        Error::new(&problem::INVALID_HEADER).with_faults(vec![Fault::header(LAST_EVENT_ID, "invalid_format", detail)])
+    };
+    seq.map(Some).ok_or_else(fault)
+}
+
+/// Refuses the parameters of pages, which a stream does not have.
+fn refuse_in_stream(parameters: &ListEvents) -> Result<()> {
+    let sent = [
+        ("limit", parameters.limit.is_some()),
+        ("wait", parameters.wait.is_some()),
+        ("count", parameters.count.is_some()),
+    ];
+    let sent = sent.into_iter().filter(|(_, is_sent)| *is_sent);
+    let faults = sent.map(|(name, _)| Fault::parameter(name, "conflict", "must not be given: a stream has no pages"));
+    let faults: Vec<_> = faults.collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::new(&problem::INVALID_PARAMETER).with_faults(faults)) }
+}
+
+/// Lists all events in the order of their sequence numbers, which have no gaps; or streams them.
 pub(super) async fn feed(
     State(app): State<App>,
     actor: Actor,
     Parameters(parameters): Parameters<ListEvents>,
     format: Format,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response> {
+    if preferred(&headers, &[JSON, CSV, NDJSON, EVENT_STREAM]) == EVENT_STREAM {
+        refuse_in_stream(&parameters)?;
+        return follow(&app, actor, parameters.after, &headers).await;
+    }
     let after = parameters.after.map_or(0, SequenceNumber::get);
     if format != Format::Page {
         refuse_paging(&[("limit", parameters.limit.is_some()), ("wait", parameters.wait.is_some())])?;

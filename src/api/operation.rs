@@ -56,6 +56,8 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 pub const CSV: &str = "text/csv";
 /// One JSON text per line.
 pub const NDJSON: &str = "application/x-ndjson";
+/// Server-sent events.
+pub const EVENT_STREAM: &str = "text/event-stream";
 /// The media type of charts.
 pub const SVG: &str = "image/svg+xml";
 /// A database file; registered with IANA.
@@ -130,6 +132,8 @@ pub struct Operation {
     pub location: bool,
     /// Whether success is a file to be saved (`Content-Disposition`, `Repr-Digest`).
     pub file: bool,
+    /// Whether it honours `Last-Event-ID`, with which a client goes on after the last event that it has.
+    pub resumes: bool,
     /// How much longer than the general time limit it may take.
     pub extra_time: Duration,
     /// Problems beyond those that follow from the other fields.

@@ -1,6 +1,7 @@
 //! What a response carries: documents, lists, exports and problems. What they say is decided in `service` and `error`.
 
 pub(crate) mod csv_rows;
+pub(crate) mod event_stream;
 pub(crate) mod export;
 pub(crate) mod list;
 pub mod problem;

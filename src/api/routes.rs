@@ -10,12 +10,13 @@ use super::{
     input::list::ListQuery,
     openapi,
     operation::{
+        EVENT_STREAM,
         Idempotency::{Optional, Required},
         NDJSON, Operation, SQLITE,
         Versioning::{ConditionalRead, ConditionalWrite, Tagged},
         WithoutAccess, delete, get, patch, post, put,
     },
-    orders, roles, sessions, system, transactions, users,
+    orders, roles, sessions, system, transactions, users, webhooks,
 };
 use crate::{
     auth::rate_limit::AnonymousBucket,
@@ -24,15 +25,16 @@ use crate::{
         permission::Permission::{
             self, AnalyticsRead, ApiKeysWrite, AuditRead, MetricsRead, OrdersCancel, OrdersCancelOwn, OrdersCreate,
             OrdersCreateOwn, OrdersRead, OrdersReadOwn, OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite,
-            RefundsWrite, RolesWrite, SystemBackup, UsersRead, UsersWrite,
+            RefundsWrite, RolesWrite, SystemBackup, UsersRead, UsersWrite, WebhooksWrite,
         },
     },
     error::problem,
     service::{
         sessions::{Credentials, Me},
         views::{
-            AuditView, DailyRow, EventView, KeyView, NewKeyView, OrderView, Page, Reconciliation, Report, RevenueRow,
-            RoleView, SessionView, StatusRow, TopItemRow, TransactionView, UserView,
+            AuditView, DailyRow, DeliveryView, EventView, KeyView, NewKeyView, NewWebhookView, OrderView, Page,
+            Reconciliation, ReplayView, Report, RevenueRow, RoleView, SessionView, StatusRow, TopItemRow,
+            TransactionView, UserView, WebhookView,
         },
     },
 };
@@ -48,6 +50,7 @@ pub fn operations() -> Vec<Operation> {
         order_operations(),
         transitions(),
         events_and_idempotency_keys(),
+        webhook_operations(),
         payments_and_refunds(),
         reports(),
         system_operations(),
@@ -253,6 +256,14 @@ fn events_and_idempotency_keys() -> Vec<Operation> {
             .query::<events::ListEvents>()
             .returns_page::<Page<EventView>>()
             .exports()
+            .returns_text(EVENT_STREAM)
+            .resumes()
+            .extra_time(events::LONGEST_WAIT),
+        get("events.stream", "/v1/events.sse", "Follow the events of all orders", events::stream)
+            .requires(&[OrdersRead])
+            .query::<events::StreamEvents>()
+            .returns_text(EVENT_STREAM)
+            .resumes()
             .extra_time(events::LONGEST_WAIT),
         get(
             "idempotency_keys.get",
@@ -262,6 +273,54 @@ fn events_and_idempotency_keys() -> Vec<Operation> {
         )
         .signed_in()
         .returns::<idempotency::IdempotencyKeyView>(),
+    ]
+}
+
+fn webhook_operations() -> Vec<Operation> {
+    let row = |row: WithoutAccess| row.requires(&[WebhooksWrite]);
+    vec![
+        row(post("webhooks.create", "/v1/webhooks", "Create a webhook endpoint", webhooks::create))
+            .body::<webhooks::CreateWebhook>()
+            .creates::<NewWebhookView>()
+            .problems(&[&problem::TOO_MANY_WEBHOOKS])
+            .read_by("webhooks.get"),
+        row(get("webhooks.list", "/v1/webhooks", "List webhook endpoints", webhooks::list))
+            .query::<ListQuery>()
+            .returns_page::<Page<WebhookView>>()
+            .exports(),
+        row(get("webhooks.get", "/v1/webhooks/{id}", "Read a webhook endpoint", webhooks::get))
+            .returns::<WebhookView>(),
+        row(patch("webhooks.update", "/v1/webhooks/{id}", "Change a webhook endpoint", webhooks::update))
+            .merge_patch::<webhooks::PatchWebhook>()
+            .returns::<WebhookView>(),
+        row(delete("webhooks.delete", "/v1/webhooks/{id}", "Delete a webhook endpoint", webhooks::delete))
+            .returns_nothing(),
+        row(post("webhooks.rotate", "/v1/webhooks/{id}/rotate", "Change a webhook's secret", webhooks::rotate))
+            .returns::<NewWebhookView>(),
+        row(post("webhooks.ping", "/v1/webhooks/{id}/ping", "Send a ping", webhooks::ping))
+            .accepts::<DeliveryView>()
+            .problems(&[&problem::WEBHOOK_DISABLED]),
+        row(post("webhooks.replay", "/v1/webhooks/{id}/replay", "Send events again", webhooks::replay))
+            .body::<webhooks::ReplayWebhook>()
+            .accepts::<ReplayView>()
+            .problems(&[&problem::WEBHOOK_DISABLED]),
+        row(get(
+            "webhooks.deliveries",
+            "/v1/webhooks/{id}/deliveries",
+            "List the deliveries to an endpoint",
+            webhooks::deliveries,
+        ))
+        .query::<ListQuery<webhooks::ListDeliveries>>()
+        .returns_page::<Page<DeliveryView>>()
+        .exports(),
+        row(post(
+            "webhooks.retry",
+            "/v1/webhooks/{id}/deliveries/{delivery_id}/retry",
+            "Try a delivery again",
+            webhooks::retry,
+        ))
+        .accepts::<DeliveryView>()
+        .problems(&[&problem::WEBHOOK_DISABLED]),
     ]
 }
 

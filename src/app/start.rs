@@ -1,9 +1,11 @@
 //! Builds the application: opens the database and the signing keys, and loads the access cache.
 
-use super::{App, Imports, Parts, access, backups::Backups, readiness::Readiness};
+use super::{
+    App, EVENT_STREAMS, Imports, Parts, access, backups::Backups, readiness::Readiness, recent_events::RecentEvents,
+};
 use crate::{
     auth::{
-        Cursors, Mac,
+        Cursors, Mac, Sealer,
         access::AccessCache,
         password::{HashCost, PasswordHasher, PasswordRules},
         rate_limit::{LoginDelays, RequestLimits},
@@ -114,6 +116,10 @@ impl App {
             request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
+            event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
+            webhook_sealer: Sealer::new(&ring, b"webhook")?,
+            webhook_changes: watch::Sender::new(0),
+            recent_events: RecentEvents::default(),
             readiness: Readiness::default(),
             config,
             store,

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         id::{Identifier, KeyId, SessionId, UserId},
         permission::{Permission, PermissionSet},
+        time::Timestamp,
         trace::TraceId,
     },
     error::{Error, Result, problem},
@@ -78,6 +79,8 @@ pub struct Actor {
     pub trace: Option<TraceId>,
     /// The client's address, if the request came over the network.
     pub address: Option<IpAddr>,
+    /// When the access token ends; `None` for credentials that need no renewal.
+    pub valid_until: Option<Timestamp>,
 }
 
 impl Actor {
@@ -90,6 +93,7 @@ impl Actor {
             request_id: request_id.into(),
             trace: None,
             address: None,
+            valid_until: None,
         }
     }
 

@@ -27,6 +27,7 @@ pub const BUILT_IN: &[(&str, PermissionSet)] = &[
             P::AnalyticsRead,
             P::UsersRead,
             P::AuditRead,
+            P::WebhooksWrite,
         ]),
     ),
     (
@@ -71,7 +72,7 @@ mod tests {
             names("manager").join(" "),
             "orders:read orders:read_own orders:create orders:create_own orders:update orders:update_own \
              orders:transition orders:cancel orders:cancel_own payments:write refunds:write analytics:read users:read \
-             audit:read"
+             audit:read webhooks:write"
         );
         assert_eq!(
             names("staff").join(" "),

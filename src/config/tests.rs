@@ -23,6 +23,9 @@ fn defaults_are_valid_and_safe() {
     assert_eq!((config.idempotency.retention, config.idempotency.require_if_match), (30 * DAY, false));
     assert_eq!(config.reporting.timezone, TimeZone::UTC);
     assert_eq!((config.backup.dir, config.backup.every, config.backup.keep), (None, Duration::from_hours(1), 7));
+    assert!(!config.webhooks.allow_private);
+    assert_eq!(config.webhooks.retries.iter().map(Duration::as_secs).sum::<u64>(), 272_105);
+    assert_eq!(config.webhooks.give_up_after, 5 * DAY);
     assert!(!config.metrics.public && config.traces.otlp_endpoint.is_none());
     assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Info));
 }
@@ -50,6 +53,9 @@ fn all_bad_values_are_reported_at_once() {
         ("reporting.timezone", "Europe/Atlantis"),
         ("backup.every", "daily"),
         ("backup.keep", "-1"),
+        ("webhooks.allow_private", "1"),
+        ("webhooks.retries", "5s,soon"),
+        ("webhooks.give_up_after", "never"),
         ("metrics.public", "1"),
         ("traces.otlp_endpoint", "127.0.0.1:4318"),
         ("log.format", "xml"),

@@ -58,6 +58,13 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Value) -> Re
     }
 }
 
+/// The time before a further attempt: from a millisecond to thirty days.
+pub(super) fn retry(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_millis(1)..=Duration::from_hours(30 * 24);
+    let delay = parse_duration(text).filter(|delay| range.contains(delay));
+    delay.ok_or_else(|| format!("must be durations from 1ms to 30d{EXAMPLES}, and {text:?} is none"))
+}
+
 fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let (_, millis) = UNITS.iter().find(|(name, _)| *name == unit)?;

@@ -72,6 +72,10 @@ identifiers! {
     EventId "evt"
     /// An audit entry.
     AuditId "aud"
+    /// A webhook endpoint.
+    WebhookId "whk"
+    /// A delivery to a webhook endpoint.
+    DeliveryId "dlv"
     /// A request.
     RequestId "req"
 }

@@ -32,6 +32,7 @@ permissions! {
     RolesWrite "roles:write"
     ApiKeysWrite "api_keys:write"
     AuditRead "audit:read"
+    WebhooksWrite "webhooks:write"
     MetricsRead "metrics:read"
     SystemBackup "system:backup"
 }

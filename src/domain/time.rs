@@ -43,6 +43,14 @@ impl Timestamp {
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
     }
 
+    /// Reads a date of HTTP (RFC 9110, section 5.6.7), such as `Fri, 27 Nov 2026 15:49:50 GMT`.
+    pub fn parse_http(text: &str) -> Option<Self> {
+        let time =
+            text.strip_suffix(" GMT").and_then(|text| jiff::fmt::strtime::parse("%a, %d %b %Y %H:%M:%S", text).ok())?;
+        let time = time.to_datetime().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(time.timestamp().as_millisecond()))
+    }
+
     /// The form for names of files: RFC 3339 without dashes and colons, such as `20261123T031411.123Z`.
     pub fn stamp(self) -> String {
         self.to_string().replace(['-', ':'], "")

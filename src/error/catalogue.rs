@@ -109,6 +109,12 @@ problems! {
     DUPLICATE_EXTERNAL_REF Conflict "duplicate_external_ref" "The external reference is in use"
         { "Another order has this external_ref." }
         { "Use that order, or send another reference." }
+    WEBHOOK_DISABLED Conflict "webhook_disabled" "The webhook endpoint is disabled"
+        { "Nothing is sent to a disabled endpoint." }
+        { "Set its status to `active` first. `disabled_reason` tells why the server has disabled it." }
+    TOO_MANY_WEBHOOKS Conflict "too_many_webhooks" "There are too many webhook endpoints"
+        { "Fifty endpoints is the most that this service has." }
+        { "Delete one that is not needed any more, or let one endpoint pass events on to several receivers." }
     VERSION_MISMATCH VersionMismatch "version_mismatch" "The order has changed since it was read"
         { "The version in If-Match is not the current one." }
         { "Read the order again, decide again, and send the new version." }
@@ -124,13 +130,13 @@ problems! {
     IDEMPOTENCY_KEY_REUSED Invalid "idempotency_key_reused" "The Idempotency-Key belongs to another request"
         { "The key was used before with another method, path or body." }
         { "Use a new key for a new request." }
-    CREDIT_EXCEEDS_TOTAL Invalid "credit_exceeds_total" "The credit exceeds what is left to credit"
-        { "Refunds lower what an order owes by at most its total. Pending refunds count as well, and a cancelled order owes nothing." }
-        { "Read the order's `credited_amount`, then send a smaller `credit_amount`, fewer items, or a `credit_amount` of 0." }
-    RETURN_EXCEEDS_QUANTITY Invalid "return_exceeds_quantity" "More goods come back than were ordered"
-        { "Of an item at most the ordered quantity can come back, over all refunds of the order, pending ones included." }
-        { "`errors[]` names the item and how many of it are left. Send a smaller quantity." }
-    REFUND_EXCEEDS_PAID Invalid "refund_exceeds_paid" "Refund exceeds what was paid"
+    CREDIT_EXCEEDS_TOTAL Invalid "credit_exceeds_total" "The credit exceeds the amount left to credit"
+        { "The credits of an order, including pending ones, can never exceed its total. A cancelled order can be credited nothing." }
+        { "Read `credited_amount` of the order, then send a smaller `credit_amount`, fewer items, or a `credit_amount` of 0." }
+    RETURN_EXCEEDS_QUANTITY Invalid "return_exceeds_quantity" "The return exceeds the quantity ordered"
+        { "The refunds of an order, including pending ones, can return at most the ordered quantity of each item." }
+        { "`errors[]` names the item and the quantity that can still be returned. Send a smaller quantity." }
+    REFUND_EXCEEDS_PAID Invalid "refund_exceeds_paid" "The refund exceeds the amount paid"
         { "The refunds of an order, including pending ones, can never exceed its payments." }
         { "Refund the remaining amount or less." }
     REFUND_DECISION_REQUIRED Invalid "refund_decision_required" "The cancellation must say how much to refund"

@@ -49,6 +49,7 @@ pub enum Field {
     Refund,
     Role,
     RoleName,
+    Url,
     UserId,
 }
 

@@ -31,6 +31,7 @@ pub fn authenticate(
         request_id: Arc::clone(request_id),
         trace,
         address,
+        valid_until: None,
     };
     if token.starts_with(SecretKind::ApiKey.prefix()) {
         let secret = Secret::parse(SecretKind::ApiKey, token).ok_or_else(refused)?;
@@ -40,7 +41,8 @@ pub fn authenticate(
     let claims = app.tokens.verify(token, now)?;
     let identity = app.access.authenticate_session(&claims, now).ok_or_else(refused)?;
     let principal = Principal::User { id: identity.user, session: Some(identity.session) };
-    Ok(actor(principal, Some(identity.role), identity.permissions))
+    let actor = actor(principal, Some(identity.role), identity.permissions);
+    Ok(Actor { valid_until: Some(claims.expires), ..actor })
 }
 
 /// The same actor with its current permissions. Long operations call this while they run.

@@ -1,5 +1,11 @@
 //! Reading events: all of them in order, or those of one order.
 
+mod feed;
+mod subscription;
+
+pub use feed::{after, one};
+pub use subscription::{Signal, Subscription, subscribe};
+
 use super::{
     orders::readable_order,
     page::{Page, PageRequest},

@@ -17,6 +17,7 @@ pub fn page(app: &App) -> String {
     reads_and_writes(app, &mut page);
     files(app, &mut page);
     spans(app, &mut page);
+    webhooks(app, &mut page);
     worker(app, &mut page);
     page.finish()
 }
@@ -85,6 +86,23 @@ fn spans(app: &App, page: &mut Page) {
     let (sent, dropped) = counts.map_or((0, 0), |counts| (counts.sent.load(Relaxed), counts.dropped.load(Relaxed)));
     page.family(&table::SPANS_SENT).value(&[], sent);
     page.family(&table::SPANS_DROPPED).value(&[], dropped);
+}
+
+fn webhooks(app: &App, page: &mut Page) {
+    let mut family = page.family(&table::WEBHOOK_ATTEMPTS);
+    app.metrics.webhook_attempts.each(|outcome, count| family.value(&[outcome], count.load(Relaxed)));
+    let gauges = &app.metrics.webhooks;
+    let mut family = page.family(&table::WEBHOOK_ENDPOINTS);
+    gauges.endpoints.each(|status, count| family.value(&[status], count.load(Relaxed)));
+    page.family(&table::WEBHOOK_PENDING).value(&[], gauges.pending.load(Relaxed));
+    let age = match gauges.oldest_pending.load(Relaxed) {
+        0 => 0,
+        began => (app.clock.now().millis() - began).max(0) / 1000,
+    };
+    page.family(&table::WEBHOOK_PENDING_AGE).value(&[], age);
+    let (slowest, last) = (gauges.slowest.load(Relaxed), app.store.gauges().last_event.load(Relaxed));
+    page.family(&table::WEBHOOK_BEHIND).value(&[], if slowest < 0 { 0 } else { (last - slowest).max(0) });
+    page.family(&table::EVENT_STREAMS).value(&[], app.open_event_streams());
 }
 
 fn worker(app: &App, page: &mut Page) {

@@ -2,8 +2,9 @@
 
 use crate::{
     app::App,
+    domain::webhook::RETENTION,
     error::Result,
-    store::{WriteTx, idempotency, sessions},
+    store::{WriteTx, deliveries, idempotency, sessions},
 };
 
 /// Rows deleted in one transaction, so that no request waits long for the writer.
@@ -18,6 +19,11 @@ pub async fn prune_sessions(app: &App) -> Result<()> {
 pub async fn prune_idempotency_keys(app: &App) -> Result<()> {
     let retention = app.config.idempotency.retention;
     prune(app, "idempotency.prune", move |tx| idempotency::prune(tx, tx.now().minus(retention), BATCH)).await
+}
+
+/// Deletes deliveries to webhook endpoints that are older than 30 days.
+pub async fn prune_deliveries(app: &App) -> Result<()> {
+    prune(app, "webhooks.prune", |tx| deliveries::prune(tx, tx.now().minus(RETENTION), BATCH)).await
 }
 
 /// Deletes batch after batch, each in a transaction of its own, until one is not full.

@@ -8,6 +8,7 @@ mod event;
 mod order;
 mod transaction;
 mod user;
+mod webhook;
 
 pub use access::{KeyView, NewKeyView, RoleView, SessionView};
 pub use analytics::{
@@ -19,5 +20,6 @@ pub use event::EventView;
 pub use order::{OrderView, TaxView};
 pub use transaction::TransactionView;
 pub use user::UserView;
+pub use webhook::{AttemptView, DeliveryView, NewWebhookView, ReplayView, WebhookView};
 
 pub use super::page::{Page, PageInfo};

@@ -135,6 +135,23 @@ pub fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Event>> {
     tx.rows(&sql, (seq, sql_int(limit)), read)
 }
 
+/// The events after number `seq`, oldest first: at most `limit`, and none behind the one with which the documents exceed
+/// `bytes`.
+pub fn after_within(tx: &ReadTx<'_>, seq: i64, limit: usize, bytes: usize) -> Result<Vec<Event>> {
+    let sql = format!("SELECT {COLUMNS} WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2");
+    let mut statement = tx.connection.prepare_cached(&sql).map_err(store_error)?;
+    let mut rows = statement.query((seq, sql_int(limit))).map_err(store_error)?;
+    let (mut found, mut taken) = (vec![], 0);
+    while taken <= bytes
+        && let Some(row) = rows.next().map_err(store_error)?
+    {
+        let event = read(row).map_err(store_error)?;
+        taken += event.data.len();
+        found.push(event);
+    }
+    Ok(found)
+}
+
 /// The number of the last event. Since there are no gaps, it is also the number of events.
 pub fn last(tx: &ReadTx<'_>) -> Result<i64> {
     let last = tx.row("SELECT max(seq) FROM events", [], |row| row.get::<_, Option<i64>>(0))?;

@@ -48,12 +48,9 @@ pub(super) fn as_text(permissions: PermissionSet) -> String {
     permissions.iter().map(Permission::name).collect::<Vec<_>>().join(" ")
 }
 
-/// A permission that earlier versions could grant although no operation needed it. Rows may still contain it.
-const RETIRED: &str = "webhooks:write";
-
 /// Parses permissions from text.
 pub(super) fn parse(text: &str) -> Option<PermissionSet> {
-    text.split_whitespace().filter(|&name| name != RETIRED).map(Permission::parse).collect()
+    text.split_whitespace().map(Permission::parse).collect()
 }
 
 #[cfg(test)]

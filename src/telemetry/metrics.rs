@@ -26,6 +26,12 @@ pub const SUCCEEDED: &str = "succeeded";
 /// Outcomes of log-ins that are on the page from the start, with 0.
 const EXPECTED_OUTCOMES: [&str; 4] = [SUCCEEDED, "invalid_credentials", "login_delayed", "rate_limited"];
 
+/// The outcomes of attempts to deliver, which are on the page from the start.
+const ATTEMPTS: [&str; 3] = ["delivered", "failed", "retried"];
+
+/// The states of endpoints, likewise.
+const ENDPOINTS: [&str; 4] = ["active", "disabled", "failing", "gone"];
+
 /// The counts of everything but the store and the password hasher.
 pub struct Metrics {
     /// When the process started.
@@ -44,8 +50,25 @@ pub struct Metrics {
     pub log_ins: ByName<AtomicU64>,
     /// Exported spans; unset while traces are not recorded.
     pub spans: OnceLock<Arc<SpanCounts>>,
+    /// Attempts to deliver to webhook endpoints by outcome.
+    pub webhook_attempts: ByName<AtomicU64>,
+    /// The state of the webhook endpoints.
+    pub webhooks: WebhookGauges,
     /// Panics of the worker's tasks by task.
     pub worker_panics: Arc<ByName<AtomicU64>>,
+}
+
+/// The state of the webhook endpoints, as the worker has last seen it.
+#[derive(Debug, Default)]
+pub struct WebhookGauges {
+    /// Endpoints by their status or, if the server has disabled them, by the reason.
+    pub endpoints: ByName<AtomicI64>,
+    /// Deliveries that are tried again.
+    pub pending: AtomicI64,
+    /// When the oldest of them began, in milliseconds since 1970; 0 if there is none.
+    pub oldest_pending: AtomicI64,
+    /// The number of the event up to which the slowest active endpoint has been sent all; -1 if there is none.
+    pub slowest: AtomicI64,
 }
 
 /// The requests of one operation.
@@ -128,6 +151,8 @@ impl Metrics {
             problems: ByName::of(ALL.iter().map(|problem: &&Problem| problem.code)),
             log_ins: ByName::of(EXPECTED_OUTCOMES),
             spans: OnceLock::new(),
+            webhook_attempts: ByName::of(ATTEMPTS),
+            webhooks: WebhookGauges { endpoints: ByName::of(ENDPOINTS), ..WebhookGauges::default() },
             worker_panics: Arc::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! Deletes what has expired: sessions and API keys in memory, sessions and idempotency keys in the database.
+//! Deletes what has expired: sessions and API keys in memory, sessions, idempotency keys and deliveries in the database.
 
 use super::{report, supervisor::Stop, ticks::Ticks};
 use crate::{app::App, service::pruning};
@@ -7,6 +7,7 @@ use std::time::Duration;
 pub(super) const ACCESS_FACTS: &str = "access.prune";
 pub(super) const SESSIONS: &str = "sessions.prune";
 pub(super) const IDEMPOTENCY_KEYS: &str = "idempotency.prune";
+pub(super) const DELIVERIES: &str = "webhooks.prune";
 const PERIOD: Duration = Duration::from_mins(1);
 
 pub(super) async fn prune_access_facts(app: App, stop: Stop) {
@@ -27,5 +28,12 @@ pub(super) async fn prune_idempotency_keys(app: App, stop: Stop) {
     let mut ticks = Ticks::every(PERIOD, stop);
     while ticks.next().await {
         report(IDEMPOTENCY_KEYS, pruning::prune_idempotency_keys(&app).await);
+    }
+}
+
+pub(super) async fn prune_deliveries(app: App, stop: Stop) {
+    let mut ticks = Ticks::every(PERIOD, stop);
+    while ticks.next().await {
+        report(DELIVERIES, pruning::prune_deliveries(&app).await);
     }
 }

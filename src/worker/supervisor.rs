@@ -51,6 +51,11 @@ impl Supervisor {
         Self { stop: watch::Sender::new(false), tasks: JoinSet::new(), names: BTreeSet::new(), panics }
     }
 
+    /// A supervisor without tasks.
+    pub fn idle() -> Self {
+        Self::new(Arc::default())
+    }
+
     /// Starts a task. `run` is called again after each panic; a task that returns has ended.
     pub(super) fn start<F>(&mut self, name: &'static str, run: impl Fn(Stop) -> F + Send + 'static)
     where

@@ -43,6 +43,8 @@ struct Scene {
     payment: String,
     session: String,
     key: String,
+    webhook: String,
+    delivery: String,
 }
 
 async fn prepare(operation: &str) -> Scene {
@@ -64,7 +66,12 @@ async fn prepare(operation: &str) -> Scene {
     let session = sessions["data"][0]["id"].as_str().unwrap().to_owned();
     admin.put("/v1/roles/clerk", json!({"permissions": ["orders:read"]})).await;
     let key = admin.post("/v1/api-keys", json!({"name": "till", "permissions": ["orders:read"]})).await.created().id();
-    Scene { service, order, payment, session, key }
+    let (mut webhook, mut delivery) = (String::new(), String::new());
+    if operation.starts_with("webhooks.") {
+        webhook = admin.post("/v1/webhooks", json!({"url": "https://example.com/"})).await.created().id();
+        delivery = admin.call(Method::POST, &format!("/v1/webhooks/{webhook}/ping")).await.status(202).id();
+    }
+    Scene { service, order, payment, session, key, webhook, delivery }
 }
 
 /// The path of `operation` with the identifiers of `scene`.
@@ -73,10 +80,16 @@ async fn path(operation: &Operation, scene: &Scene) -> String {
         Some("users") => scene.service.customer().await.id,
         Some("transactions") => scene.payment.clone(),
         Some("api-keys") => scene.key.clone(),
+        Some("webhooks") => scene.webhook.clone(),
         _ => scene.order.id(),
     };
     let number = scene.order["number"].to_string();
-    let names = [("{id}", id.as_str()), ("{session_id}", &scene.session), ("{number}", &number)];
+    let names = [
+        ("{id}", id.as_str()),
+        ("{session_id}", &scene.session),
+        ("{number}", &number),
+        ("{delivery_id}", &scene.delivery),
+    ];
     let more = [("{external_ref}", "ref"), ("{key}", "mine"), ("{name}", "clerk")];
     let path = names.into_iter().chain(more).fold(operation.path.to_owned(), |path, (name, is)| path.replace(name, is));
     assert!(!path.contains('{'), "add the parameters of {} here", operation.path);

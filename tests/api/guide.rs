@@ -50,6 +50,20 @@ fn table<'a>(chapter: &'a str, head: &str) -> Vec<&'a str> {
     after.lines().skip(2).take_while(|line| line.starts_with('|')).collect()
 }
 
+/// Continuous integration runs the files; readers have the chapter.
+#[test]
+fn the_examples_of_the_chapter_on_webhooks_are_the_files_that_run() {
+    let chapter = include_str!("../../assets/guide/16-webhooks.md");
+    for (language, example) in [
+        ("python", include_str!("../../.ci/webhooks/receiver.py")),
+        ("typescript", include_str!("../../.ci/webhooks/receiver.ts")),
+        ("python", include_str!("../../.ci/webhooks/relay.py")),
+        ("python", include_str!("../../.ci/webhooks/follow.py")),
+    ] {
+        assert!(chapter.contains(&format!("```{language}\n{example}```\n")), "{example}");
+    }
+}
+
 #[test]
 fn the_state_machine_matches_the_guide() {
     let names: Vec<_> = Transition::ALL.iter().map(|t| format!("`{}`", t.name())).collect();

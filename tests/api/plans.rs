@@ -131,7 +131,7 @@ async fn reconciling_reads_everything_once_and_sorts_nothing() {
     call_every_operation(&service).await;
     let connection = Connection::open(service.path()).unwrap();
     let statements: Vec<_> = statements::seen().into_iter().filter(|sql| sql.contains("AS position,")).collect();
-    assert_eq!(statements.len(), 8, "six recompute sums, and two read the sums stored in rows");
+    assert_eq!(statements.len(), 10, "seven recompute sums, and three read the sums stored in rows");
     for sql in statements {
         let steps = plan(&connection, &sql);
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {steps:?}");

@@ -73,6 +73,7 @@ async fn every_success_and_every_problem_is_met() {
     money(&service).await;
     requests_with_faults(&service).await;
     log_ins(&service).await;
+    webhooks(&service).await;
     outcomes.extend(service.outcomes());
     outcomes.extend(under_other_settings().await);
     let missing = missing(&outcomes);
@@ -180,13 +181,17 @@ async fn money(service: &Service) {
         manager.refunds(&order, json!({"amount": 5, "provider": "bank", "provider_ref": "r1"})).await;
     }
     manager.refunds(&order, json!({"amount": 1000})).await;
-    manager.refunds(&order, json!({"amount": 5, "credit_amount": 1001})).await;
-    let shown = manager.get(&format!("/v1/orders/{order}")).await.ok();
-    manager.refunds(&order, json!({"items": [{"item_id": shown["items"][0]["id"], "quantity": 2}]})).await;
-    manager.patch(&format!("/v1/orders/{order}"), json!({"external_ref": "frozen"})).await;
-    let payments = manager.walk(&format!("/v1/orders/{order}/transactions")).await;
-    let needed = payments.last().unwrap()["id"].as_str().unwrap();
-    manager.patch(&format!("/v1/transactions/{needed}"), json!({"status": "reversed"})).await;
+    manager.refunds(&order, json!({"amount": 0, "credit_amount": 2000})).await;
+    let item = manager.get(&format!("/v1/orders/{order}")).await.ok()["items"][0]["id"].clone();
+    let goods = json!({"items": [{"item_id": item, "quantity": 1}]});
+    for _ in 0..2 {
+        manager.refunds(&order, goods.clone()).await;
+    }
+    manager.patch(&format!("/v1/orders/{order}"), json!({"order_discount_amount": 1})).await;
+    let paid =
+        manager.pays(&order, json!({"amount": 1, "provider": "bank", "provider_ref": "r2"})).await.created().id();
+    manager.refunds(&order, json!({"amount": 1, "payment_id": paid, "credit_amount": 0})).await;
+    manager.patch(&format!("/v1/transactions/{paid}"), json!({"status": "reversed"})).await;
     let payment = manager.pays(&order, json!({"amount": 10})).await.created().id();
     manager.patch(&format!("/v1/transactions/{payment}"), json!({"status": "voided"})).await;
     manager.pays(&draft, json!({"amount": 1})).await;
@@ -222,6 +227,21 @@ async fn log_ins(service: &Service) {
     for _ in 0..6 {
         nobody.post("/v1/auth/login", json!({"email": "customer@example.com", "password": "a wrong phrase"})).await;
         analyst.post("/v1/auth/password", change.clone()).await;
+    }
+}
+
+async fn webhooks(service: &Service) {
+    let manager = service.manager().await;
+    let endpoint = json!({"url": "https://example.com/"});
+    let path = format!("/v1/webhooks/{}", manager.post("/v1/webhooks", endpoint.clone()).await.created().id());
+    let ping = manager.call(Method::POST, &format!("{path}/ping")).await.status(202).id();
+    manager.patch(&path, json!({"status": "disabled"})).await.ok();
+    for action in ["ping".to_owned(), format!("deliveries/{ping}/retry")] {
+        manager.call(Method::POST, &format!("{path}/{action}")).await;
+    }
+    manager.post(&format!("{path}/replay"), json!({"after": 0})).await;
+    for _ in 0..50 {
+        manager.post("/v1/webhooks", endpoint.clone()).await;
     }
 }
 

@@ -48,22 +48,6 @@ async fn a_changed_role_applies_at_once_to_all_its_users() {
     admin.post("/v1/users", body).await.status(422).faults(&[("#/role", "unknown")]);
 }
 
-/// Earlier versions could grant `webhooks:write`, which no operation needed.
-#[tokio::test]
-async fn a_stored_permission_that_no_longer_exists_grants_nothing() {
-    let service = Service::start().await;
-    let admin = service.admin().await;
-    admin.put("/v1/roles/night", json!({"permissions": ["orders:read"]})).await.created();
-    admin.put("/v1/roles/day", json!({"permissions": ["webhooks:write"]})).await.status(422);
-    let grace = service.person("grace", "night").await;
-    service.stop().await;
-    let raw = rusqlite::Connection::open(service.path()).unwrap();
-    raw.execute("UPDATE roles SET permissions = 'orders:read webhooks:write' WHERE name = 'night'", []).unwrap();
-    drop(raw);
-    service.open();
-    assert_eq!(grace.get("/v1/auth/me").await.ok()["permissions"], json!(["orders:read"]));
-}
-
 #[tokio::test]
 async fn bad_names_and_permissions_are_refused() {
     let service = Service::start().await;

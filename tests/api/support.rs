@@ -16,6 +16,6 @@ mod service;
 pub mod statements;
 
 pub use answer::Answer;
-pub use client::{Call, Client};
+pub use client::{Call, Client, EventStream};
 pub use fixtures::{order_of, with};
 pub use service::{Outcome, PASSWORD, Service};

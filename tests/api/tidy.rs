@@ -76,6 +76,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("r2d2", &["store"]),
     ("r2d2_sqlite", &["store"]),
     ("regex_lite", &["api"]),
+    ("ring", &["accept", "auth", "outbound"]),
     ("rusqlite", &["store"]),
     ("rust_embed", &["api"]),
     ("rustix", &["accept", "auth", "store", "cli"]),
@@ -323,10 +324,16 @@ const OTHER_TRANSACTIONS: &[&str] = &[
     "demo.empty",
     "demo.orders",
     "events.export",
+    "events.follow",
+    "events.subscribe",
     "orders.export",
     "setup.offer",
     "system.restore",
     "users.by_email",
+    "webhooks.load",
+    "webhooks.measure",
+    "webhooks.pending",
+    "webhooks.record",
 ];
 
 #[test]

@@ -60,6 +60,7 @@ fn pointer(field: Field) -> Cow<'static, str> {
         Field::Refund => "#/refund",
         Field::Role => "#/role",
         Field::RoleName => "#/name",
+        Field::Url => "#/url",
         Field::UserId => "#/user_id",
     };
     pointer.into()

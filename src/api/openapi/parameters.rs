@@ -6,7 +6,7 @@ use crate::{
         operation::{Idempotency, Operation, Versioning},
     },
     auth::policy::{MAX_ROLE_NAME, ROLE_NAME_PATTERN},
-    domain::id::{Identifier, KeyId, OrderId, SessionId, TransactionId, UserId},
+    domain::id::{DeliveryId, Identifier, KeyId, OrderId, SessionId, TransactionId, UserId, WebhookId},
 };
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
@@ -26,6 +26,8 @@ fn path_parameter(path: &str, name: &str) -> Value {
         ("id", Some("transactions")) => ("The payment or refund.", id::<TransactionId>()),
         ("id", Some("users")) => ("The user.", id::<UserId>()),
         ("id", Some("api-keys")) => ("The API key.", id::<KeyId>()),
+        ("id", Some("webhooks")) => ("The webhook endpoint.", id::<WebhookId>()),
+        ("delivery_id", _) => ("The delivery.", id::<DeliveryId>()),
         ("session_id", _) => ("The session.", id::<SessionId>()),
         ("number", _) => ("The order's number.", json!({"type": "integer", "minimum": 1, "examples": [1042]})),
         ("external_ref", _) => {
@@ -125,6 +127,9 @@ fn headers(operation: &Operation) -> Vec<&'static str> {
         Versioning::ConditionalRead => names.push("IfNoneMatch"),
         Versioning::ConditionalWrite => names.push("IfMatch"),
     }
+    if operation.resumes {
+        names.push("LastEventId");
+    }
     names
 }
 
@@ -151,6 +156,9 @@ pub(super) fn shared() -> Value {
             "The `ETag` of the version that the change is for. If the current version is another one, the response is 412.", if_match),
         "IfNoneMatch": header("If-None-Match", false,
             "The `ETag` of the version that the caller has. If it is the current one, the response is 304.", if_none_match),
+        "LastEventId": header("Last-Event-ID", false,
+            "The `id` of the last event of an event stream that the caller has: the stream goes on after it. It is stronger than `after`.",
+            json!({"type": "string", "pattern": "^[0-9]{1,16}$", "examples": ["1042"]})),
         "RequestId": header("X-Request-Id", false,
             "Identifies the request in responses, logs, events and audit entries. It has 1 to 128 letters, digits, `.`, `_` \
             and `-`; any other value is replaced.", replaceable("checkout-7f0c4b1e")),

@@ -59,6 +59,7 @@ impl WithoutAccess {
             payloads: vec![],
             location: false,
             file: false,
+            resumes: false,
             extra_time: Duration::ZERO,
             problems: vec![],
             read_by: None,
@@ -154,6 +155,11 @@ impl Operation {
         Self { status: 201, ..self.returns::<T>() }
     }
 
+    /// Returns 202 with this document: what was asked for is done later.
+    pub(crate) fn accepts<T: JsonSchema>(self) -> Self {
+        Self { status: 202, ..self.returns::<T>() }
+    }
+
     /// Returns this document with 201 if it was created, or 200 if it replaced an earlier one.
     pub(crate) fn creates_or_replaces<T: JsonSchema>(self) -> Self {
         Self { may_create: true, ..self.returns::<T>() }
@@ -184,6 +190,11 @@ impl Operation {
     /// Also returns its report as CSV and as a chart.
     pub(crate) fn charts(self) -> Self {
         self.returns_text(CSV).returns_text(SVG)
+    }
+
+    /// Can go on with a stream of events after the one that `Last-Event-ID` names.
+    pub(crate) fn resumes(self) -> Self {
+        Self { resumes: true, ..self }
     }
 
     /// May take this much longer than the general time limit.

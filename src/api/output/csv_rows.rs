@@ -4,7 +4,8 @@ use super::export::{Cell, Row};
 use crate::{
     domain::{order::Order, permission::Permission, transaction::Transaction},
     service::views::{
-        AsText, AuditView, EventView, KeyView, OrderView, RoleView, SessionView, TransactionView, UserView,
+        AsText, AuditView, DeliveryView, EventView, KeyView, OrderView, RoleView, SessionView, TransactionView,
+        UserView, WebhookView,
     },
 };
 use serde::{Serialize, Serializer};
@@ -259,6 +260,50 @@ impl Row for AuditView {
             text(Some(&self.request_id)),
             shown(&self.outcome),
             Cell::Text(serde_json::Value::Object(self.changes.clone()).to_string().into()),
+        ]
+    }
+}
+
+impl Row for WebhookView {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "url",
+        "description",
+        "status",
+        "disabled_reason",
+        "failing_since",
+        "previous_secret_until",
+        "created_at",
+        "updated_at",
+    ];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            shown(&self.id),
+            Cell::Text(self.url.as_str().into()),
+            text(self.description.as_deref()),
+            shown(&self.status),
+            shown_or_empty(self.disabled_reason.as_ref()),
+            shown_or_empty(self.failing_since.as_ref()),
+            shown_or_empty(self.previous_secret_until.as_ref()),
+            shown(&self.created_at),
+            shown(&self.updated_at),
+        ]
+    }
+}
+
+impl Row for DeliveryView {
+    const COLUMNS: &'static [&'static str] = &["id", "event_id", "type", "status", "attempts", "next_attempt_at"];
+
+    /// Of the attempts, their number.
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            shown(&self.id),
+            shown(&self.event_id),
+            Cell::Text(self.kind.as_str().into()),
+            shown(&self.status),
+            Cell::Number(i64::try_from(self.attempts.len()).unwrap_or(i64::MAX)),
+            shown_or_empty(self.next_attempt_at.as_ref()),
         ]
     }
 }

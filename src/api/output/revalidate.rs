@@ -1,7 +1,10 @@
 //! Long responses, such as exports and backups, continue only while the caller's credentials stay valid and keep every
-//! permission that they had at the beginning. An import checks this itself, for each line.
+//! permission that they had at the beginning. An import checks this itself, for each line, and so does an event stream.
 
-use super::super::operation::{Body as Expected, Operation};
+use super::{
+    super::operation::{Body as Expected, Operation},
+    event_stream::ChecksItsCaller,
+};
 use crate::{
     app::App,
     auth::Actor,
@@ -19,7 +22,10 @@ use futures_util::StreamExt;
 /// client can tell an aborted response from a complete one.
 pub(crate) fn guarded(app: &App, operation: &Operation, actor: &Actor, response: Response) -> Response {
     let is_whole = response.body().size_hint().exact().is_some();
-    if is_whole || matches!(operation.body, Expected::Stream(_)) {
+    if is_whole
+        || response.extensions().get::<ChecksItsCaller>().is_some()
+        || matches!(operation.body, Expected::Stream(_))
+    {
         return response;
     }
     let (app, actor, name) = (app.clone(), actor.clone(), operation.id);

@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 
 /// The shortest secret in bytes. RFC 7518, section 3.2: an HS256 key has at least as many bits as the hash.
 const MIN_SECRET_BYTES: usize = 32;
+/// Bytes of the key that seals secrets.
+const SEALING_BYTES: usize = 32;
 /// Characters of a generated key identifier.
 const KEY_ID_LENGTH: usize = 16;
 
@@ -33,6 +35,8 @@ pub(super) struct SigningKey {
 pub struct KeyRing {
     /// Never empty. The first key signs.
     keys: Vec<SigningKey>,
+    /// Seals secrets in the database. It stays when signing keys are rotated.
+    sealing_key: Zeroizing<[u8; SEALING_BYTES]>,
 }
 
 impl KeyRing {
@@ -41,7 +45,7 @@ impl KeyRing {
     /// # Errors
     /// `internal` if the operating system provides no randomness.
     pub fn generate(now: Timestamp) -> Result<Self> {
-        Ok(Self { keys: vec![SigningKey::generate(now)?] })
+        Ok(Self { keys: vec![SigningKey::generate(now)?], sealing_key: secret::random_bytes()? })
     }
 
     /// A ring with a new key that signs from `now` on. The previous keys verify for `overlap` longer, which should be the
@@ -54,12 +58,18 @@ impl KeyRing {
         let previous = self.keys.iter().filter(|key| key.is_valid(now)).cloned();
         let previous =
             previous.map(|key| SigningKey { not_after: Some(key.not_after.map_or(end, |t| t.min(end))), ..key });
-        Ok(Self { keys: std::iter::once(SigningKey::generate(now)?).chain(previous).collect() })
+        let keys = std::iter::once(SigningKey::generate(now)?).chain(previous).collect();
+        Ok(Self { keys, sealing_key: self.sealing_key.clone() })
     }
 
     /// Derives a key for another purpose from the signing key. It reveals nothing about the signing key.
     pub fn derive(&self, purpose: &[u8]) -> [u8; 32] {
         self.keys.first().map_or([0; 32], |key| key.derive(purpose))
+    }
+
+    /// Derives a key that seals secrets of one purpose. Rotation does not change it.
+    pub fn derive_sealing(&self, purpose: &[u8]) -> [u8; 32] {
+        sha256(&[b"orderd sealing", purpose, self.sealing_key.as_slice()])
     }
 
     /// The keys; the first one signs.

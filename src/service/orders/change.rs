@@ -58,7 +58,8 @@ impl<T> Change<T> {
 }
 
 impl<T: Clone> Change<T> {
-    fn apply(&self, field: &mut Option<T>) {
+    /// Changes `field`.
+    pub fn apply(&self, field: &mut Option<T>) {
         match self {
             Self::Keep => {}
             Self::Clear => *field = None,

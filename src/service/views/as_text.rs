@@ -3,7 +3,10 @@
 use crate::domain::{
     audit::AuditOutcome,
     event::EventType,
-    id::{AuditId, EventId, Identifier, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId},
+    id::{
+        AuditId, DeliveryId, EventId, Identifier, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId,
+        WebhookId,
+    },
     money::{Currency, TaxRate},
     order::{OrderStatus, Transition},
     permission::Permission,
@@ -11,6 +14,7 @@ use crate::domain::{
     trace::TraceId,
     transaction::{Kind, PaymentStatus, TransactionStatus},
     user::UserStatus,
+    webhook::{DeliveryStatus, DisabledReason, WebhookStatus},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -66,8 +70,23 @@ macro_rules! words {
     )+};
 }
 
-identifiers!(AuditId, EventId, ItemId, KeyId, OrderId, RequestId, SessionId, TransactionId, UserId);
+identifiers!(
+    AuditId,
+    DeliveryId,
+    EventId,
+    ItemId,
+    KeyId,
+    OrderId,
+    RequestId,
+    SessionId,
+    TransactionId,
+    UserId,
+    WebhookId
+);
 words!(
+    DeliveryStatus,
+    DisabledReason,
+    WebhookStatus,
     EventType,
     Kind,
     OrderStatus,

@@ -74,6 +74,12 @@ families! {
     LAST_BACKUP Gauge "orderd_last_backup_timestamp_seconds" [] "The moment up to which the newest good backup is complete, in seconds since 1970; absent until there is one.";
     SPANS_SENT Counter "orderd_trace_spans_sent_total" [] "Spans that the collector of traces accepted.";
     SPANS_DROPPED Counter "orderd_trace_spans_dropped_total" [] "Spans that were not sent because the queue was full or the collector failed.";
+    WEBHOOK_ATTEMPTS Counter "orderd_webhook_attempts_total" ["outcome"] "Attempts to deliver to webhook endpoints: `delivered`, `retried` for one that failed and is tried again, `failed` for one after which the delivery was given up.";
+    WEBHOOK_ENDPOINTS Gauge "orderd_webhook_endpoints" ["status"] "Webhook endpoints: `active`, `disabled` by a caller, `gone` or `failing` if the server has disabled them.";
+    WEBHOOK_PENDING Gauge "orderd_webhook_deliveries_pending" [] "Deliveries that failed and are tried again.";
+    WEBHOOK_PENDING_AGE Gauge "orderd_webhook_oldest_pending_age_seconds" [] "Age of the oldest delivery that is tried again; 0 if there is none.";
+    WEBHOOK_BEHIND Gauge "orderd_webhook_events_behind" [] "Events that the slowest active endpoint has not been sent yet.";
+    EVENT_STREAMS Gauge "orderd_event_streams" [] "Open event streams.";
     WORKER_PANICS Counter "orderd_worker_panics_total" ["task"] "Panics of background tasks, by task; a task starts again after five seconds.";
 }
 

@@ -6,9 +6,9 @@ use super::{
     service::{Outcome, Shared},
 };
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::ConnectInfo,
-    http::{HeaderName, HeaderValue, Method, Request, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header},
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -16,11 +16,15 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 use tower::ServiceExt;
 
 /// The address that requests come from, unless a test sets another one.
 const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 40_000);
+
+/// How long a part of a stream may take; comments come every 15 seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A user of the service. Cheap to clone.
 #[derive(Clone)]
@@ -189,7 +193,11 @@ impl Call {
         let line = format!("{method} {uri}");
         let Ok(response) = self.service.router().oneshot(self.request).await;
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap_or_else(|e| panic!("{line}: {e}")).to_bytes();
+        let body = if is_endless(&parts.headers) {
+            Bytes::new()
+        } else {
+            body.collect().await.unwrap_or_else(|e| panic!("{line}: {e}")).to_bytes()
+        };
         let answer = Answer::new(line, parts.status, parts.headers, body);
         document::check(&method, uri.path(), &answer);
         self.service.record(Outcome {
@@ -198,6 +206,61 @@ impl Call {
             problem: answer.problem_code().map(str::to_owned),
         });
         answer
+    }
+}
+
+/// Whether a response goes on until somebody ends it. Of such a response an [`Answer`] has the head alone.
+fn is_endless(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|media| media == "text/event-stream")
+}
+
+/// A stream of events that is being read.
+pub struct EventStream {
+    body: Body,
+    read: String,
+}
+
+impl EventStream {
+    /// The next block of lines, without the empty line that ends it; none if the stream has ended.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.read.split_once("\n\n") {
+                let block = block.to_owned();
+                self.read = rest.to_owned();
+                return Some(block);
+            }
+            let frame =
+                tokio::time::timeout(PATIENCE, self.body.frame()).await.expect("a part of the stream in time")?;
+            self.read.push_str(std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap());
+        }
+    }
+
+    /// The next event: its number, its type and the event itself. Comments are passed over.
+    pub async fn event(&mut self) -> (i64, String, Value) {
+        loop {
+            let block = self.next().await.expect("the stream goes on");
+            if block.starts_with(':') {
+                continue;
+            }
+            let field = |name: &str| {
+                block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {block}"))
+            };
+            let data = serde_json::from_str(field("data: ")).unwrap();
+            return (field("id: ").parse().unwrap(), field("event: ").to_owned(), data);
+        }
+    }
+}
+
+impl Call {
+    /// Sends it and reads the stream of events that it is answered with, whose first lines are those of every stream.
+    pub async fn stream(self) -> EventStream {
+        let uri = self.request.uri().clone();
+        let Ok(response) = self.service.router().oneshot(self.request).await;
+        assert_eq!(response.status(), 200, "{uri}");
+        assert!(is_endless(response.headers()), "{uri}: {:?}", response.headers());
+        let mut stream = EventStream { body: response.into_body(), read: String::new() };
+        assert_eq!(stream.next().await.unwrap(), "retry: 1000");
+        stream
     }
 }
 

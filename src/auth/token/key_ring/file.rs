@@ -1,6 +1,6 @@
 //! The file of the key ring: JSON that only its owner can read, replaced atomically.
 
-use super::{KeyRing, MIN_SECRET_BYTES, SigningKey};
+use super::{KeyRing, MIN_SECRET_BYTES, SEALING_BYTES, SigningKey};
 use crate::{
     domain::time::Timestamp,
     error::{Error, Result},
@@ -28,6 +28,8 @@ const MODE: u32 = 0o600;
 #[serde(deny_unknown_fields)]
 struct KeyFile {
     keys: Vec<Entry>,
+    /// base64url without padding. A file without one was written by hand: then the first key stands in for it.
+    sealing_key: Option<Zeroizing<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,7 +71,10 @@ impl KeyRing {
     /// # Errors
     /// `internal`; its cause names the path and the fault in one line.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let file = KeyFile { keys: self.keys.iter().map(SigningKey::entry).collect() };
+        let file = KeyFile {
+            keys: self.keys.iter().map(SigningKey::entry).collect(),
+            sealing_key: Some(Zeroizing::new(URL_SAFE_NO_PAD.encode(self.sealing_key.as_slice()))),
+        };
         let text = serde_json::to_vec_pretty(&file).map(Zeroizing::new).map_err(Error::internal)?;
         replace(path, &text).map_err(|error| refusal(path, &error.to_string()))
     }
@@ -86,7 +91,11 @@ impl KeyRing {
                 return Err(format!("it has key {} twice", key.id));
             }
         }
-        Ok(Self { keys })
+        let sealing_key = match &file.sealing_key {
+            Some(text) => sealing_key(text).ok_or("the sealing_key is not 32 bytes in base64url without padding")?,
+            None => Zeroizing::new(first.derive(b"sealing")),
+        };
+        Ok(Self { keys, sealing_key })
     }
 }
 
@@ -116,6 +125,11 @@ impl SigningKey {
         let not_after = entry.not_after.as_ref().map(time).transpose()?;
         Ok(Self { id: id.clone(), secret, created_at, not_after })
     }
+}
+
+fn sealing_key(text: &str) -> Option<Zeroizing<[u8; SEALING_BYTES]>> {
+    let bytes = URL_SAFE_NO_PAD.decode(text.as_bytes()).map(Zeroizing::new).ok()?;
+    bytes.as_slice().try_into().ok().map(Zeroizing::new)
 }
 
 fn refusal(path: &Path, reason: &str) -> Error {
@@ -194,6 +208,7 @@ mod tests {
         let loaded = KeyRing::load_or_create(&path, NOW.plus(OVERLAP)).unwrap();
         assert_eq!(ids(&created), ids(&loaded));
         assert_eq!(created.keys()[0].secret, loaded.keys()[0].secret);
+        assert_eq!(created.sealing_key, loaded.sealing_key);
         assert_eq!(loaded.keys()[0].created_at, NOW);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file remains");
     }
@@ -239,19 +254,23 @@ mod tests {
     #[test]
     fn malformed_files_are_refused_with_the_reason() {
         let good = entry("a", 32, "null");
+        let sealing = URL_SAFE_NO_PAD.encode([7; 32]);
+        let file = |keys: &str| format!(r#"{{"keys":[{keys}],"sealing_key":"{sealing}"}}"#);
+        assert_eq!(reason(&file(&good)), "");
         assert_eq!(reason(&format!(r#"{{"keys":[{good}]}}"#)), "");
         for (text, expected) in [
             (String::new(), "malformed: EOF"),
             ("{}".into(), "malformed: missing field `keys`"),
-            (r#"{"keys":[]}"#.into(), "it has no key"),
-            (format!(r#"{{"keys":[{good},{good}]}}"#), "it has key a twice"),
-            (format!(r#"{{"keys":[{good}],"more":1}}"#), "malformed: unknown field `more`"),
-            (format!(r#"{{"keys":[{}]}}"#, entry("a", 31, "null")), "the secret of key a is shorter than 32 bytes"),
-            (format!(r#"{{"keys":[{}]}}"#, entry("../a", 32, "null")), "a kid must be"),
-            (format!(r#"{{"keys":[{}]}}"#, entry("", 32, "null")), "a kid must be"),
-            (format!(r#"{{"keys":[{}]}}"#, entry("a", 32, "\"soon\"")), "key a has a bad time"),
-            (format!(r#"{{"keys":[{}]}}"#, entry("a", 32, "\"2026-11-23T03:14:11Z\"")), "key a is the first"),
-            (format!(r#"{{"keys":[{}]}}"#, good.replace("BwcH", "B=cH")), "the secret of key a is not base64url"),
+            (file(""), "it has no key"),
+            (file(&format!("{good},{good}")), "it has key a twice"),
+            (file(&good).replace("\"sealing_key\"", "\"more\":1,\"sealing_key\""), "malformed: unknown field `more`"),
+            (file(&good).replace(&sealing, "short"), "the sealing_key is not 32 bytes"),
+            (file(&entry("a", 31, "null")), "the secret of key a is shorter than 32 bytes"),
+            (file(&entry("../a", 32, "null")), "a kid must be"),
+            (file(&entry("", 32, "null")), "a kid must be"),
+            (file(&entry("a", 32, "\"soon\"")), "key a has a bad time"),
+            (file(&entry("a", 32, "\"2026-11-23T03:14:11Z\"")), "key a is the first"),
+            (file(&good.replace("BwcH", "B=cH")), "the secret of key a is not base64url"),
         ] {
             assert!(reason(&text).starts_with(expected), "{text}: {}", reason(&text));
         }

@@ -1,0 +1,56 @@
+//! The feed for those who follow it: streams and webhooks. Each event is read and written as JSON once for all of them.
+
+use super::EventView;
+use crate::{
+    app::{
+        App,
+        recent_events::{After, FeedEvent},
+    },
+    error::{Error, Result},
+    store::events::{self, Event},
+};
+use std::sync::Arc;
+
+/// The most events that are handed out at once, and about how many bytes they may have.
+const MOST_EVENTS: usize = 100;
+const MOST_BYTES: usize = 256 * 1024;
+
+/// The next events after number `seq`, if there are any.
+pub async fn after(app: &App, seq: i64) -> Result<Vec<Arc<FeedEvent>>> {
+    let recent = &app.recent_events;
+    match recent.after(seq, MOST_EVENTS, MOST_BYTES) {
+        After::Events(events) => Ok(events),
+        After::TooOld => read(app, seq).await,
+        After::NotYet => {
+            let _only_one_reads = recent.reading.lock().await;
+            if let After::Events(events) = recent.after(seq, MOST_EVENTS, MOST_BYTES) {
+                return Ok(events);
+            }
+            let events = read(app, seq).await?;
+            recent.keep(&events);
+            Ok(events)
+        }
+    }
+}
+
+/// The event with this number, if there is one.
+pub async fn one(app: &App, seq: i64) -> Result<Option<Arc<FeedEvent>>> {
+    if let After::Events(events) = app.recent_events.after(seq - 1, 1, 0) {
+        return Ok(events.into_iter().next());
+    }
+    let found = app.store.read("events.follow", |tx| events::after_within(tx, seq - 1, 1, 0)).await?;
+    found.into_iter().next().filter(|event| event.seq == seq).map(|event| shown(event).map(Arc::new)).transpose()
+}
+
+async fn read(app: &App, seq: i64) -> Result<Vec<Arc<FeedEvent>>> {
+    let found = app.store.read("events.follow", |tx| events::after_within(tx, seq, MOST_EVENTS, MOST_BYTES)).await?;
+    found.into_iter().map(|event| shown(event).map(Arc::new)).collect()
+}
+
+/// An event as the feed shows it.
+fn shown(event: Event) -> Result<FeedEvent> {
+    let (seq, id, kind, occurred_at) = (event.seq, event.id, event.kind, event.occurred_at);
+    let view = EventView::try_from(event)?;
+    let document = serde_json::to_string(&view).map_err(Error::internal)?;
+    Ok(FeedEvent { seq, id, kind, occurred_at, document })
+}
