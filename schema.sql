@@ -229,7 +229,7 @@ CREATE TABLE transactions (
                     CHECK (credit_amount >= 0 AND (kind = 'refund' OR credit_amount = 0)),
   credit_tax_amount INTEGER NOT NULL CONSTRAINT credit_includes_its_tax
                     CHECK (credit_tax_amount BETWEEN 0 AND credit_amount),
-  credit_taxes TEXT NOT NULL,                                         -- JSON; src/store/transactions.rs has the forms
+  credit_taxes TEXT NOT NULL,                                         -- JSON; src/store/transactions/credits.rs has the forms
   items        TEXT,                                                  -- JSON: the goods that came back
   provider     TEXT,
   provider_ref TEXT,
@@ -387,9 +387,10 @@ CREATE INDEX deliveries_due ON deliveries (webhook_id, next_attempt_at, seq) WHE
 -- ── Rollups ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- Sums of orders, payments and refunds by bucket of time, so that the cost of a report depends on its days and not on
--- the number of orders. There are four rollups: `sales` (orders and money), `users` (the same by `users.seq`, 0 for
--- orders without a user), `statuses` (orders by their current statuses) and `items` (items sold, by `skus.seq`).
--- `orderd verify` compares them with the rows.
+-- the number of orders. There are five rollups: `sales` (orders and money), `users` (the same by `users.seq`, 0 for
+-- orders without a user), `statuses` (orders by their current statuses), `items` (items sold, by `skus.seq`) and `taxes`
+-- (net amounts and taxes by rate: its ten-thousandths of a percent plus 1, 0 without a rate). `orderd verify` compares
+-- them with the rows.
 --
 -- Each transaction appends its changes as one row of `rollup_log`. After some hundred changes the writer folds the log
 -- into the sums of a rollup, as part of a transaction; the more bytes that writes, the more rarely it happens. A report
@@ -402,11 +403,12 @@ CREATE INDEX deliveries_due ON deliveries (webhook_id, next_attempt_at, seq) WHE
 -- The key is one number, and the table has rowids: to find a row by a key of several columns, SQLite compares whole
 -- records and reads those that overflow a page to their end. Sums can have a million bytes.
 CREATE TABLE rollups (
-  key    INTEGER PRIMARY KEY                                          -- 2 bits rollup, 2 span, 32 bucket + 2^31
-         CONSTRAINT key_has_36_bits CHECK (key BETWEEN 0 AND 68719476735),
+  key    INTEGER PRIMARY KEY                                          -- 3 bits rollup, 2 span, 32 bucket + 2^31
+         CONSTRAINT key_is_of_a_known_rollup CHECK (key BETWEEN 0 AND 85899345919),
   sums   BLOB NOT NULL,                                               -- by currency and dimension
   rollup TEXT GENERATED ALWAYS AS
-         (CASE key >> 34 WHEN 0 THEN 'sales' WHEN 1 THEN 'users' WHEN 2 THEN 'statuses' ELSE 'items' END),
+         (CASE key >> 34 WHEN 0 THEN 'sales' WHEN 1 THEN 'users' WHEN 2 THEN 'statuses' WHEN 3 THEN 'items'
+          ELSE 'taxes' END),
   span   INTEGER GENERATED ALWAYS AS                                  -- the width of the bucket in seconds
          (CASE key >> 32 & 3 WHEN 0 THEN 2764800 WHEN 1 THEN 86400 WHEN 2 THEN 3600 ELSE 900 END),
   bucket INTEGER GENERATED ALWAYS AS                                  -- whole spans since the epoch
@@ -417,10 +419,11 @@ CREATE TABLE rollups (
 CREATE TABLE rollup_folds (
   rollup TEXT NOT NULL PRIMARY KEY
          CONSTRAINT rollup_is_known
-         CHECK (rollup = 'sales' OR rollup = 'users' OR rollup = 'statuses' OR rollup = 'items'),
+         CHECK (rollup = 'sales' OR rollup = 'users' OR rollup = 'statuses' OR rollup = 'items' OR rollup = 'taxes'),
   seq    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO rollup_folds (rollup, seq) VALUES ('sales', 0), ('users', 0), ('statuses', 0), ('items', 0);
+INSERT INTO rollup_folds (rollup, seq)
+  VALUES ('sales', 0), ('users', 0), ('statuses', 0), ('items', 0), ('taxes', 0);
 
 -- The changes of each transaction in each rollup, by quarter of an hour. Rows that are folded into every rollup are
 -- deleted; their numbers are not used again.
@@ -429,7 +432,8 @@ CREATE TABLE rollup_log (
   sales    BLOB NOT NULL,
   users    BLOB NOT NULL,
   statuses BLOB NOT NULL,
-  items    BLOB NOT NULL
+  items    BLOB NOT NULL,
+  taxes    BLOB NOT NULL
 ) STRICT;
 
 -- The numbers of SKUs: their dimensions in the rollup `items`.

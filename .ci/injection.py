@@ -42,6 +42,7 @@ WORDS = [
     "/v1/analytics/revenue-by-user?from=2026-11-01&to=2026-11-30&sort=-net_amount&limit=1",
     "/v1/analytics/status-counts?from=2026-11-01&to=2026-11-30&currency=EUR",
     "/v1/analytics/top-items?from=2026-11-01&to=2026-11-30&limit=1",
+    "/v1/analytics/taxes?from=2026-11-01&to=2026-11-30&currency=EUR",
 ]
 # Higher levels would add bodies and headers; --param-filter excludes them.
 FLAGS = ["--batch", "--disable-coloring", "--dbms=SQLite", "--risk=3", "--skip-waf", "--ignore-code=*", "--param-filter=GET,URI"]

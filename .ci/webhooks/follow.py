@@ -8,7 +8,7 @@ import urllib.request
 last = os.environ.get("LAST_EVENT_ID", "0")  # in a real program stored with the effect of the event
 while True:
     headers = {"Authorization": "Bearer " + os.environ["API_KEY"], "Last-Event-ID": last}
-    request = urllib.request.Request(os.environ["SERVER"] + "/v1/events.sse", headers=headers)
+    request = urllib.request.Request(f"{os.environ['SERVER']}/v1/events.sse", headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=40) as stream:  # comments come every 15 seconds
             fields = {}

@@ -26,5 +26,8 @@ class Relay(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.end_headers()
 
+    def log_message(self, *_):
+        pass
 
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Relay).serve_forever()
+
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Relay).serve_forever()

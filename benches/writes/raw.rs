@@ -83,10 +83,10 @@ impl Sample {
             let bucket = self.buckets.iter().find(|bucket| bucket.rollup == name && bucket.span == 900);
             bucket.map_or_else(Vec::new, |bucket| bucket.sums.repeat(orders))
         };
-        let parts = ["sales", "users", "statuses", "items"].map(of_rollup);
+        let parts = ["sales", "users", "statuses", "items", "taxes"].map(of_rollup);
         *logged += parts.iter().map(Vec::len).sum::<usize>();
         connection
-            .prepare_cached("INSERT INTO rollup_log (sales, users, statuses, items) VALUES (?, ?, ?, ?)")?
+            .prepare_cached("INSERT INTO rollup_log (sales, users, statuses, items, taxes) VALUES (?, ?, ?, ?, ?)")?
             .execute(parts)?;
         if *logged > FOLD_BYTES {
             *logged = 0;

@@ -8,7 +8,7 @@ mod query;
 mod scale;
 mod table;
 
-pub(super) use query::{DailyQuery, RevenueQuery, StatusQuery, TopItemsQuery};
+pub(super) use query::{DailyQuery, RevenueQuery, StatusQuery, TaxesQuery, TopItemsQuery};
 
 use super::{
     input::{extract::Parameters, list::ListQuery},
@@ -144,6 +144,19 @@ pub(super) async fn status_counts(
     let question = query.question(&app)?;
     let rows = analytics::status_counts(&app, &actor, question.clone()).await?;
     respond(form, &analytics::report(&app, &question, rows, None), &uri, chart::statuses)
+}
+
+/// Net amounts and taxes by rate.
+pub(super) async fn taxes(
+    State(app): State<App>,
+    actor: Actor,
+    Parameters(query): Parameters<TaxesQuery>,
+    form: Form,
+    uri: Uri,
+) -> Result<Response> {
+    let question = query.question(&app)?;
+    let rows = analytics::taxes(&app, &actor, question.clone()).await?;
+    respond(form, &analytics::report(&app, &question, rows, None), &uri, chart::taxes)
 }
 
 /// The items with the highest revenue.

@@ -33,7 +33,7 @@ use crate::{
         sessions::{Credentials, Me},
         views::{
             AuditView, DailyRow, DeliveryView, EventView, KeyView, NewKeyView, NewWebhookView, OrderView, Page,
-            Reconciliation, ReplayView, Report, RevenueRow, RoleView, SessionView, StatusRow, TopItemRow,
+            Reconciliation, ReplayView, Report, RevenueRow, RoleView, SessionView, StatusRow, TaxRow, TopItemRow,
             TransactionView, UserView, WebhookView,
         },
     },
@@ -403,6 +403,9 @@ fn reports() -> Vec<Operation> {
         ))
         .query::<analytics::TopItemsQuery>()
         .returns::<Report<TopItemRow>>(),
+        report(get("analytics.taxes", "/v1/analytics/taxes", "Get net amounts and taxes by rate", analytics::taxes))
+            .query::<analytics::TaxesQuery>()
+            .returns::<Report<TaxRow>>(),
     ];
     let reconcile = report(get(
         "analytics.reconcile",

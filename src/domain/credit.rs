@@ -181,7 +181,8 @@ impl Credits {
             let state = &mut lines[*line];
             state.returned_quantity += quantity;
             let total = (state.share(state.total_amount) - state.credited_amount).max(0);
-            let tax = (state.share(state.tax_amount) - state.credited_tax_amount).max(0);
+            // Rounding can raise the share of the tax before that of the total; then the tax follows with a later part.
+            let tax = (state.share(state.tax_amount) - state.credited_tax_amount).clamp(0, total);
             let mut nothing = NOTHING;
             let at_rate = state.rate.map_or(&mut nothing, |rate| &mut left[rate]);
             let net = (total - tax).clamp(0, at_rate.net_amount);

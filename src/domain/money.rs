@@ -119,6 +119,9 @@ impl fmt::Display for TaxRate {
 
 /// Splits `amount` in proportion to `weights` by the largest remainder; of equal remainders the earlier weight gets the
 /// unit. The parts add up to `amount`. Needs `0 ≤ amount ≤ Σ weights`; then no part exceeds its weight.
+///
+/// # Panics
+/// If `amount` is not within `0..=Σ weights`.
 pub fn allocate(amount: i64, weights: &[i64]) -> Vec<i64> {
     let whole: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();
     if whole == 0 {

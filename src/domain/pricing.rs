@@ -133,6 +133,9 @@ pub struct Priced {
 
 /// Prices a cart in four steps: the order discount is allocated to the lines, each line and fee gets its tax, and all are
 /// summed up. Answers with every fault if there is no price.
+///
+/// # Panics
+/// Never: the parts of a total that is within bounds are, too.
 pub fn price(cart: &Cart<'_>) -> Result<Priced, Vec<Fault>> {
     let weights = discounted(cart.lines)?;
     let most = weights.iter().map(|weight| i128::from(*weight)).sum::<i128>();

@@ -136,7 +136,7 @@ problems! {
     RETURN_EXCEEDS_QUANTITY Invalid "return_exceeds_quantity" "The return exceeds the quantity ordered"
         { "The refunds of an order, including pending ones, can return at most the ordered quantity of each item." }
         { "`errors[]` names the item and the quantity that can still be returned. Send a smaller quantity." }
-    REFUND_EXCEEDS_PAID Invalid "refund_exceeds_paid" "The refund exceeds the amount paid"
+    REFUND_EXCEEDS_PAID Invalid "refund_exceeds_paid" "Refund exceeds what was paid"
         { "The refunds of an order, including pending ones, can never exceed its payments." }
         { "Refund the remaining amount or less." }
     REFUND_DECISION_REQUIRED Invalid "refund_decision_required" "The cancellation must say how much to refund"

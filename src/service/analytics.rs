@@ -5,12 +5,14 @@ mod daily;
 mod reconcile;
 mod revenue;
 mod status;
+mod taxes;
 mod top_items;
 
 pub use daily::daily;
 pub use reconcile::reconcile;
 pub use revenue::{RevenueExport, RevenueKey, RevenueSort, export_revenue_by_user, revenue_by_user};
 pub use status::status_counts;
+pub use taxes::taxes;
 pub use top_items::top_items;
 
 use super::views::{AsText, PageInfo, Report};
@@ -82,18 +84,21 @@ pub fn report<R>(app: &App, question: &Question, data: Vec<R>, page: Option<Page
 struct Amounts {
     gross: i128,
     refunded: i128,
+    credited: i128,
     cancelled: i128,
 }
 
 impl Amounts {
     fn of(sums: &Sums, basis: Basis) -> Self {
         match basis {
-            Basis::Cash => Self { gross: sums.paid, refunded: sums.refunded, cancelled: 0 },
-            Basis::Booked => Self { gross: sums.booked, refunded: 0, cancelled: sums.cancelled },
+            Basis::Cash => Self { gross: sums.paid, refunded: sums.refunded, credited: 0, cancelled: 0 },
+            Basis::Booked => {
+                Self { gross: sums.booked, refunded: 0, credited: sums.credited, cancelled: sums.cancelled }
+            }
         }
     }
 
     fn net(&self) -> i128 {
-        self.gross - self.refunded - self.cancelled
+        self.gross - self.refunded - self.credited - self.cancelled
     }
 }

@@ -12,7 +12,8 @@ mod webhook;
 
 pub use access::{KeyView, NewKeyView, RoleView, SessionView};
 pub use analytics::{
-    DailyRow, Reconciliation, ReconciliationCheck, ReconciliationSide, Report, RevenueRow, StatusRow, TopItemRow,
+    DailyRow, Reconciliation, ReconciliationCheck, ReconciliationSide, Report, RevenueRow, StatusRow, TaxRow,
+    TopItemRow,
 };
 pub use as_text::AsText;
 pub use audit::AuditView;

@@ -39,7 +39,7 @@ fn last_created_before(tx: &ReadTx<'_>, to: i64) -> Result<i64> {
     Ok(tx.first_since(created, Timestamp::from_seconds(to), last + 1)? - 1)
 }
 
-/// The name of `sku` in the newest candidate that has it, in this currency. The index has SKUs by blocks of orders,
+/// The name of `sku` in the newest candidate of which not all came back, in this currency. The index has SKUs by blocks of orders,
 /// which are searched from the newest on: the name of a SKU that sells often is in the first.
 pub fn newest(tx: &ReadTx<'_>, sku: &str, currency: Currency, candidates: &Candidates) -> Result<Option<String>> {
     let sql = concat!(
@@ -47,6 +47,7 @@ pub fn newest(tx: &ReadTx<'_>, sku: &str, currency: Currency, candidates: &Candi
          WHERE i.order_seq >> ",
         sku_block_bits!(),
         " = ?1 AND i.sku = ?2 AND o.currency = ?3 AND o.status <> 'cancelled'
+           AND i.returned_quantity < i.quantity
            AND o.number BETWEEN ?4 AND ?5
          ORDER BY i.order_seq DESC, i.line DESC LIMIT 1"
     );

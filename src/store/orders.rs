@@ -46,6 +46,7 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     columns::insert(tx, order).map_err(duplicate_reference)?;
     row::insert_parts(tx, order)?;
     count_order(tx, order, 1);
+    count_taxes(tx, order, 1);
     count_items(tx, order, 1);
     Ok(())
 }
@@ -62,6 +63,10 @@ pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
     }
     count_order(tx, before, -1);
     count_order(tx, after, 1);
+    if (before.placed_at, before.cancelled_at, &before.taxes) != (after.placed_at, after.cancelled_at, &after.taxes) {
+        count_taxes(tx, before, -1);
+        count_taxes(tx, after, 1);
+    }
     if before.items != after.items || rollup::sells(before) != rollup::sells(after) {
         count_items(tx, before, -1);
         count_items(tx, after, 1);
@@ -79,6 +84,12 @@ fn count_order(tx: &WriteTx<'_>, order: &Order, times: i64) {
     }
     if let Some(entry) = rollup::status_entry(order) {
         tx.count_status(entry, times);
+    }
+}
+
+fn count_taxes(tx: &WriteTx<'_>, order: &Order, times: i64) {
+    for sale in rollup::taxes_of_order(order) {
+        tx.count_tax(sale, times);
     }
 }
 

@@ -10,15 +10,17 @@ mod codec;
 mod dimension;
 mod log;
 mod ranking;
+mod taxes;
 mod totals;
 
 pub(super) use cache::Rankings;
 pub(super) use changes::{Changes, Length};
 pub(super) use codec::{EntryKey, Part};
 pub use codec::{Rollup, Values};
-pub use dimension::{UserLabel, sku, statuses, user_label};
+pub use dimension::{UserLabel, rate, sku, statuses, user_label};
 pub(super) use log::RollupLog;
 pub use ranking::{Ranking, RankingQuery};
+pub use taxes::tax_totals;
 pub use totals::{Totals, TotalsQuery};
 
 use super::{ReadTx, sql::invalid_column};
@@ -26,7 +28,7 @@ use crate::{
     domain::{
         calendar::{BucketRange, SPANS},
         money::Currency,
-        rollup::{ItemSums, Sums},
+        rollup::{ItemSums, Sums, TaxSums},
     },
     error::{Error, Result},
 };
@@ -46,24 +48,62 @@ fn padded(first: &[i128]) -> Values {
 }
 
 fn sale_values(s: &Sums) -> Values {
-    [s.orders_placed, s.orders_cancelled, s.booked, s.tax, s.cancelled, s.paid, s.refunded]
+    [
+        s.orders_placed,
+        s.orders_cancelled,
+        s.booked,
+        s.tax,
+        s.credited,
+        s.credited_tax,
+        s.cancelled,
+        s.cancelled_tax,
+        s.paid,
+        s.refunded,
+    ]
 }
 
 fn user_values(s: &Sums) -> Values {
-    padded(&[s.orders_placed, s.booked, s.cancelled, s.paid, s.refunded])
+    padded(&[s.orders_placed, s.booked, s.credited, s.cancelled, s.paid, s.refunded])
 }
 
 fn item_values(s: &ItemSums) -> Values {
     padded(&[s.quantity, s.orders, s.total])
 }
 
-fn sale_sums(&[orders_placed, orders_cancelled, booked, tax, cancelled, paid, refunded]: &Values) -> Sums {
-    Sums { orders_placed, orders_cancelled, booked, tax, cancelled, paid, refunded }
+fn tax_values(s: &TaxSums) -> Values {
+    padded(&[s.net, s.tax])
+}
+
+fn sale_sums(values: &Values) -> Sums {
+    let &[
+        orders_placed,
+        orders_cancelled,
+        booked,
+        tax,
+        credited,
+        credited_tax,
+        cancelled,
+        cancelled_tax,
+        paid,
+        refunded,
+    ] = values;
+    Sums {
+        orders_placed,
+        orders_cancelled,
+        booked,
+        tax,
+        credited,
+        credited_tax,
+        cancelled,
+        cancelled_tax,
+        paid,
+        refunded,
+    }
 }
 
 /// The sums in an entry of [`Rollup::Users`].
-pub fn user_sums(&[orders_placed, booked, cancelled, paid, refunded, ..]: &Values) -> Sums {
-    Sums { orders_placed, booked, cancelled, paid, refunded, ..Sums::default() }
+pub fn user_sums(&[orders_placed, booked, credited, cancelled, paid, refunded, ..]: &Values) -> Sums {
+    Sums { orders_placed, booked, credited, cancelled, paid, refunded, ..Sums::default() }
 }
 
 /// The sums in an entry of [`Rollup::Items`].
@@ -86,7 +126,7 @@ pub fn each_logged_sale(tx: &ReadTx<'_>, mut visit: impl FnMut(i64, Currency, &S
     })
 }
 
-/// `rollups.key`: 2 bits for the rollup, 2 for the span, 32 for the bucket. `schema.sql` computes the three columns
+/// `rollups.key`: 3 bits for the rollup, 2 for the span, 32 for the bucket. `schema.sql` computes the three columns
 /// back from it.
 pub(super) fn bucket_key(rollup: Rollup, span: i64, bucket: i64) -> i64 {
     debug_assert!(SPANS.contains(&span), "{span}");

@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     domain::{
-        id::{TransactionId, UserId},
+        id::TransactionId,
         order::Order,
-        rollup::of_transaction,
+        rollup::{self, OrderContext},
         time::Timestamp,
         transaction::{Held, Kind, Transaction, TransactionStatus},
     },
@@ -80,7 +80,7 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction) -> Res
             ":reversed_at": transaction.reversed_at.map(Timestamp::millis),
         },
     )?;
-    count(tx, transaction, order.user_id, 1);
+    count(tx, order, transaction, 1);
     Ok(())
 }
 
@@ -98,24 +98,36 @@ pub fn update(tx: &WriteTx<'_>, order: &Order, before: &Transaction, after: &Tra
             ":reversed_at": after.reversed_at.map(Timestamp::millis),
         },
     )?;
-    count(tx, before, order.user_id, -1);
-    count(tx, after, order.user_id, 1);
+    count(tx, order, before, -1);
+    count(tx, order, after, 1);
     Ok(())
 }
 
 /// Moves the transactions of an order in the rollups from its former user to the present one.
 pub fn move_to_user(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
     for (_, transaction) in of_order(tx, after.seq, i64::MAX, usize::MAX)? {
-        count(tx, &transaction, before.user_id, -1);
-        count(tx, &transaction, after.user_id, 1);
+        recount(tx, &transaction, before, after);
     }
     Ok(())
 }
 
-fn count(tx: &WriteTx<'_>, transaction: &Transaction, user_id: Option<UserId>, times: i64) {
-    for sale in of_transaction(transaction, user_id) {
-        tx.count_sale(sale, times);
+/// Counts the reversed refunds of a cancelled order again: the time of the cancellation decides where their credits count.
+pub fn recount_after_cancellation(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
+    let sql = format!("SELECT {COLUMNS} WHERE t.order_seq = ?1 AND t.status = 'reversed' AND t.credit_amount > 0");
+    for transaction in tx.rows(&sql, [after.seq], read)? {
+        recount(tx, &transaction, before, after);
     }
+    Ok(())
+}
+
+fn recount(tx: &WriteTx<'_>, transaction: &Transaction, before: &Order, after: &Order) {
+    count(tx, before, transaction, -1);
+    count(tx, after, transaction, 1);
+}
+
+fn count(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction, times: i64) {
+    rollup::of_transaction(transaction, order.into()).for_each(|sale| tx.count_sale(sale, times));
+    rollup::taxes_of_transaction(transaction, order.into()).for_each(|sale| tx.count_tax(sale, times));
 }
 
 /// The transaction with this identifier.
@@ -132,20 +144,21 @@ pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> R
     })
 }
 
-/// A transaction with its row number and the user whose order it belongs to.
+/// A transaction with its row number and what its sums depend on of its order.
 pub(super) struct TransactionRow {
     pub(super) seq: i64,
-    pub(super) user_id: Option<UserId>,
+    pub(super) order: OrderContext,
     pub(super) transaction: Transaction,
 }
 
 /// The transactions after row `seq`, in the order of their rows.
 pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<TransactionRow>> {
-    let sql = format!("SELECT t.seq, o.user_id, {COLUMNS} WHERE t.seq > ?1 ORDER BY t.seq LIMIT ?2");
+    let sql = format!("SELECT t.seq, o.user_id, o.cancelled_at, {COLUMNS} WHERE t.seq > ?1 ORDER BY t.seq LIMIT ?2");
     tx.rows(&sql, (seq, sql_int(limit)), |row| {
         let mut columns = Columns::of(row);
-        let (seq, user_id) = (columns.take()?, columns.id_or_none()?);
-        Ok(TransactionRow { seq, user_id, transaction: read_from(&mut columns)? })
+        let seq = columns.take()?;
+        let order = OrderContext { user_id: columns.id_or_none()?, cancelled_at: columns.instant_or_none()? };
+        Ok(TransactionRow { seq, order, transaction: read_from(&mut columns)? })
     })
 }
 

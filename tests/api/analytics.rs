@@ -1,5 +1,6 @@
 //! Reports, compared with numbers computed by hand.
 
+mod credits;
 mod exact;
 mod forms;
 
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 /// |---|---|
 /// | 16 June | ada places A: 1000 EUR + tax 100; pays all of it; staff place B: 500 EUR; staff place J: 3000 JPY |
 /// | 17 June | ada places C: 2001 EUR; pays 1500 |
-/// | 18 June | A: 400 refunded; C cancelled, nothing refunded; a draft, which no report includes |
+/// | 18 June | A: 400 refunded, of which 36 are tax; C cancelled, nothing refunded; a draft, which no report includes |
 async fn three_days() -> (Service, Client) {
     let service = Service::start().await;
     let (ada, staff, manager) = (service.customer().await, service.staff().await, service.manager().await);
@@ -36,18 +37,22 @@ async fn three_days() -> (Service, Client) {
 }
 
 /// The numbers of a daily row.
-const FIGURES: [&str; 8] = [
+const FIGURES: [&str; 12] = [
     "orders_placed",
     "orders_cancelled",
     "gross_amount",
     "refunded_amount",
+    "credited_amount",
     "cancelled_amount",
     "net_amount",
     "tax_amount",
+    "credited_tax_amount",
+    "cancelled_tax_amount",
+    "net_tax_amount",
     "average_order_amount",
 ];
 
-async fn daily(who: &Client, query: &str) -> Vec<(String, [i64; 8])> {
+async fn daily(who: &Client, query: &str) -> Vec<(String, [i64; 12])> {
     let report = who.get(&format!("/v1/analytics/daily?{query}")).await.ok();
     let row = |row: &Value| {
         let label = format!("{} {}", row["date"].as_str().unwrap(), row["currency"].as_str().unwrap());
@@ -56,7 +61,7 @@ async fn daily(who: &Client, query: &str) -> Vec<(String, [i64; 8])> {
     report["data"].as_array().unwrap().iter().map(row).collect()
 }
 
-fn rows(rows: &[(&str, [i64; 8])]) -> Vec<(String, [i64; 8])> {
+fn rows(rows: &[(&str, [i64; 12])]) -> Vec<(String, [i64; 12])> {
     rows.iter().map(|(label, figures)| ((*label).to_owned(), *figures)).collect()
 }
 
@@ -64,14 +69,14 @@ fn rows(rows: &[(&str, [i64; 8])]) -> Vec<(String, [i64; 8])> {
 async fn the_daily_summary_on_the_cash_basis() {
     let (_service, analyst) = three_days().await;
     let expected = [
-        ("2026-06-15 EUR", [0, 0, 0, 0, 0, 0, 0, 0]),
-        ("2026-06-15 JPY", [0, 0, 0, 0, 0, 0, 0, 0]),
-        ("2026-06-16 EUR", [2, 0, 1100, 0, 0, 1100, 100, 800]),
-        ("2026-06-16 JPY", [1, 0, 0, 0, 0, 0, 0, 3000]),
-        ("2026-06-17 EUR", [1, 0, 1500, 0, 0, 1500, 0, 2001]),
-        ("2026-06-17 JPY", [0, 0, 0, 0, 0, 0, 0, 0]),
-        ("2026-06-18 EUR", [0, 1, 0, 400, 0, -400, 0, 0]),
-        ("2026-06-18 JPY", [0, 0, 0, 0, 0, 0, 0, 0]),
+        ("2026-06-15 EUR", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("2026-06-15 JPY", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("2026-06-16 EUR", [2, 0, 1100, 0, 0, 0, 1100, 100, 0, 0, 100, 800]),
+        ("2026-06-16 JPY", [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3000]),
+        ("2026-06-17 EUR", [1, 0, 1500, 0, 0, 0, 1500, 0, 0, 0, 0, 2001]),
+        ("2026-06-17 JPY", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("2026-06-18 EUR", [0, 1, 0, 400, 0, 0, -400, 0, 36, 0, -36, 0]),
+        ("2026-06-18 JPY", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ];
     assert_eq!(daily(&analyst, "from=2026-06-15&to=2026-06-18").await, rows(&expected));
     assert_eq!(daily(&analyst, "from=2026-06-15&to=2026-06-18&basis=cash&tz=UTC").await, rows(&expected));
@@ -82,13 +87,13 @@ async fn the_daily_summary_on_the_booked_basis() {
     let (_service, analyst) = three_days().await;
     let found = daily(&analyst, "from=2026-06-16&to=2026-06-18&basis=booked&currency=EUR").await;
     let expected = [
-        ("2026-06-16 EUR", [2, 0, 1600, 0, 0, 1600, 100, 800]),
-        ("2026-06-17 EUR", [1, 0, 2001, 0, 0, 2001, 0, 2001]),
-        ("2026-06-18 EUR", [0, 1, 0, 0, 2001, -2001, 0, 0]),
+        ("2026-06-16 EUR", [2, 0, 1600, 0, 0, 0, 1600, 100, 0, 0, 100, 800]),
+        ("2026-06-17 EUR", [1, 0, 2001, 0, 0, 0, 2001, 0, 0, 0, 0, 2001]),
+        ("2026-06-18 EUR", [0, 1, 0, 0, 400, 2001, -2401, 0, 36, 0, -36, 0]),
     ];
     assert_eq!(found, rows(&expected));
     let other = daily(&analyst, "from=2026-06-18&to=2026-06-18&basis=booked&currency=KWD").await;
-    assert_eq!(other, rows(&[("2026-06-18 KWD", [0; 8])]));
+    assert_eq!(other, rows(&[("2026-06-18 KWD", [0; 12])]));
     assert!(daily(&analyst, "from=2026-06-01&to=2026-06-02").await.is_empty(), "no currency has data on these days");
 }
 
@@ -100,7 +105,7 @@ async fn the_average_is_rounded_half_away_from_zero() {
         staff.places(order_of(&[("tea", 1, amount)])).await.created();
     }
     let found = daily(&analyst, "from=2026-06-15&to=2026-06-15").await;
-    assert_eq!(found[0].1[7], 101);
+    assert_eq!(found[0].1[11], 101);
 }
 
 #[tokio::test]
@@ -126,7 +131,7 @@ async fn money_counts_on_the_day_it_moved_even_if_recorded_later() {
     assert!(daily(&analyst, "from=2026-06-10&to=2026-06-10").await.is_empty(), "pending money does not count");
     manager.patch(&format!("/v1/transactions/{pending}"), json!({"status": "succeeded"})).await.ok();
     let found = daily(&analyst, "from=2026-06-10&to=2026-06-10").await;
-    assert_eq!(found, rows(&[("2026-06-10 EUR", [0, 0, 500, 0, 0, 500, 0, 0])]));
+    assert_eq!(found, rows(&[("2026-06-10 EUR", [0, 0, 500, 0, 0, 0, 500, 0, 0, 0, 0, 0])]));
 }
 
 #[tokio::test]
@@ -137,7 +142,7 @@ async fn a_changed_order_counts_on_the_day_it_was_placed() {
     let items = order_of(&[("cup", 3, 500)])["items"].clone();
     staff.patch(&format!("/v1/orders/{order}"), json!({"items": items})).await.ok();
     let found = daily(&analyst, "from=2026-06-16&to=2026-06-16&basis=booked&currency=EUR").await;
-    assert_eq!(found, rows(&[("2026-06-16 EUR", [2, 0, 2600, 0, 0, 2600, 100, 1300])]));
+    assert_eq!(found, rows(&[("2026-06-16 EUR", [2, 0, 2600, 0, 0, 0, 2600, 100, 0, 0, 100, 1300])]));
 }
 
 #[tokio::test]
@@ -160,20 +165,24 @@ async fn revenue_by_user_keeps_currencies_apart() {
     let revenue = async |query: &str| {
         let path = format!("/v1/analytics/revenue-by-user?from=2026-06-16&to=2026-06-18&{query}");
         let row = |row: &Value| {
-            let amounts = ["orders", "gross_amount", "refunded_amount", "cancelled_amount", "net_amount"];
+            let amounts =
+                ["orders", "gross_amount", "refunded_amount", "credited_amount", "cancelled_amount", "net_amount"];
             let whose = row["email"].as_str().unwrap_or("-").split('@').next().unwrap().to_owned();
             (whose + " " + row["currency"].as_str().unwrap(), amounts.map(|amount| row[amount].as_i64().unwrap()))
         };
         analyst.walk(&path).await.iter().map(row).collect::<Vec<_>>()
     };
-    let named = |rows: &[(&str, [i64; 5])]| rows.iter().map(|(n, f)| ((*n).to_owned(), *f)).collect::<Vec<_>>();
-    let cash =
-        [("customer EUR", [2, 2600, 400, 0, 2200]), ("staff EUR", [1, 0, 0, 0, 0]), ("staff JPY", [1, 0, 0, 0, 0])];
+    let named = |rows: &[(&str, [i64; 6])]| rows.iter().map(|(n, f)| ((*n).to_owned(), *f)).collect::<Vec<_>>();
+    let cash = [
+        ("customer EUR", [2, 2600, 400, 0, 0, 2200]),
+        ("staff EUR", [1, 0, 0, 0, 0, 0]),
+        ("staff JPY", [1, 0, 0, 0, 0, 0]),
+    ];
     assert_eq!(revenue("basis=cash&sort=-gross_amount&limit=1").await, named(&cash));
     let booked = [
-        ("staff JPY", [1, 3000, 0, 0, 3000]),
-        ("customer EUR", [2, 3101, 0, 2001, 1100]),
-        ("staff EUR", [1, 500, 0, 0, 500]),
+        ("staff JPY", [1, 3000, 0, 0, 0, 3000]),
+        ("customer EUR", [2, 3101, 0, 400, 2001, 700]),
+        ("staff EUR", [1, 500, 0, 0, 0, 500]),
     ];
     assert_eq!(revenue("basis=booked").await, named(&booked));
     assert_eq!(revenue("basis=booked&limit=2").await, named(&booked));
@@ -271,7 +280,7 @@ async fn revenue_can_be_counted_and_orders_without_user_are_one_row() {
     let path = "/v1/analytics/revenue-by-user?from=2026-06-15&to=2026-06-15&basis=booked&limit=1&count=true";
     let page = analyst.get(path).await.ok();
     let nobody = json!({"user_id": null, "email": null, "name": null, "currency": "EUR", "orders": 2,
-        "gross_amount": 200, "refunded_amount": 0, "cancelled_amount": 0, "net_amount": 200});
+        "gross_amount": 200, "refunded_amount": 0, "credited_amount": 0, "cancelled_amount": 0, "net_amount": 200});
     assert_eq!((&page["data"], &page["page"]["total"]), (&json!([nobody]), &json!(2)));
     assert!(page.header("link").ends_with("rel=\"next\""), "{page}");
     assert_eq!(analyst.walk(path).await[1]["currency"], "JPY");
@@ -303,7 +312,7 @@ async fn invalid_parameters_are_refused() {
             &[("to", "invalid_format"), ("tz", "unknown"), ("currency", "unknown"), ("x", "unknown_parameter")],
         ),
     ] {
-        for report in ["daily", "revenue-by-user", "status-counts", "top-items"] {
+        for report in ["daily", "revenue-by-user", "status-counts", "top-items", "taxes"] {
             let answer = analyst.get(&format!("/v1/analytics/{report}?{query}")).await;
             answer.status(400).problem("invalid_parameter").faults(faults);
         }

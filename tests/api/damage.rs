@@ -14,7 +14,8 @@ use std::{
 use tempfile::TempDir;
 
 /// The tables that are compared with other data, so that every changed value is found.
-const COVERED: [&str; 7] = ["orders", "order_items", "transactions", "events", "audit", "rollups", "skus"];
+const COVERED: [&str; 8] =
+    ["orders", "order_items", "order_taxes", "transactions", "events", "audit", "rollups", "skus"];
 
 fn copy_of_fixture() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -54,16 +55,18 @@ fn is_reported_for(table: &str, fault: &str) -> bool {
         "events" => &["event_chain: row ", "foreign_keys: row "],
         "audit" => &["audit_chain: row "],
         "orders" => &["orders: row ", "order_", "foreign_keys: "],
-        "order_items" => &["order_items: order row ", "order_totals: order row ", "returned_goods: order row "],
+        "order_items" => &["order_items: order row ", "order_totals: order row ", "order_returns: order row "],
+        "order_taxes" => &["order_taxes: order row ", "foreign_keys: "],
         "transactions" => &[
             "transactions: order row ",
             "transaction_rows: ",
             "order_payments: ",
             "credits_of_refunds: ",
-            "returned_goods: ",
+            "order_taxes: ",
+            "order_returns: ",
             "foreign_keys: ",
         ],
-        _ => &["sales_", "user_sales_", "status_sales_", "item_sales_"],
+        _ => &["sales_", "user_sales_", "status_sales_", "item_sales_", "tax_sales_"],
     };
     names.iter().any(|name| fault.starts_with(name))
 }
@@ -240,9 +243,9 @@ async fn orders_are_accepted_while_a_rollup_is_damaged() {
         service.stop().await;
         let file = Connection::open(service.path()).unwrap();
         file.execute_batch(damage).unwrap();
-        let log = "INSERT INTO rollup_log (seq, sales, users, statuses, items)
-                   SELECT max(seq) + 1, ?1, x'', x'', x'' FROM rollup_folds";
-        file.execute(log, [long_changes_without_effect(7)]).unwrap();
+        let log = "INSERT INTO rollup_log (seq, sales, users, statuses, items, taxes)
+                   SELECT max(seq) + 1, ?1, x'', x'', x'', x'' FROM rollup_folds";
+        file.execute(log, [long_changes_without_effect(10)]).unwrap();
         service.open();
         manager.places(order_of(&[("tea", 1, 1000)])).await.created();
         let logged: i64 = file.query_row("SELECT count(*) FROM rollup_log", [], |row| row.get(0)).unwrap();

@@ -15,6 +15,7 @@ mod world;
 use crate::support::{Client, Service};
 use axum::http::Method;
 use futures_util::future::join_all;
+use orderd::store::{Store, verify};
 use rules::{Order, time};
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
@@ -80,6 +81,12 @@ async fn the_service_agrees_with_the_model() {
         let range = figures::Range { from: from.to_owned(), to: to.to_owned() };
         figures::check(&manager, &world.orders, &range).await;
     }
+    let report = manager.get("/v1/analytics/reconcile").await.ok();
+    assert_eq!(report["ok"], true, "{report}");
+    service.stop().await;
+    let checks = Store::inspect(&service.path(), verify::all).unwrap().unwrap();
+    let faults: Vec<_> = checks.iter().filter_map(|check| Some((check.name, check.fault.as_deref()?))).collect();
+    assert!(faults.is_empty(), "{faults:?}");
 }
 
 async fn export(who: &Client, path: &str) -> Vec<Value> {

@@ -20,7 +20,7 @@ fn encoded_payment(bucket: i64, paid: u8) -> String {
     }
     bytes.push(u8::try_from(number).unwrap());
     bytes.extend_from_slice(b"EUR");
-    bytes.extend([1, 0, 0, 0, 0, 0, paid, 0, 0]);
+    bytes.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, paid, 0, 0]);
     bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
@@ -30,12 +30,12 @@ async fn rollups_agree_with_the_rows() {
     let admin = service.anonymous().log_in("admin@example.com", crate::support::PASSWORD).await;
     let report = admin.get("/v1/analytics/reconcile").await.ok();
     assert_eq!(report["ok"], true);
-    let names = ["sales", "user_sales", "status_sales", "item_sales"]
+    let names = ["sales", "user_sales", "status_sales", "item_sales", "tax_sales"]
         .map(|table| ["32_days", "day", "hour", "quarter_hour"].map(|span| format!("{table}_{span}")));
     let expected: Vec<_> = names
         .concat()
         .into_iter()
-        .chain(["order_totals", "order_taxes", "order_payments"].map(str::to_owned))
+        .chain(["order_totals", "order_taxes", "order_payments", "order_returns"].map(str::to_owned))
         .collect();
     let found: Vec<_> = report["checks"].as_array().unwrap().iter().map(|check| check["name"].clone()).collect();
     assert_eq!(json!(found), json!(expected));

@@ -46,7 +46,7 @@ async fn answers(service: &Service) -> Map<String, Value> {
         .into();
     paths.push(format!("/v1/audit?limit=200&to={}", story::DAY_AFTER));
     let days = "from=2026-06-01&to=2026-08-31&tz=Asia/Kathmandu";
-    for report in ["daily", "revenue-by-user", "status-counts"] {
+    for report in ["daily", "revenue-by-user", "status-counts", "taxes"] {
         paths.push(format!("/v1/analytics/{report}?{days}"));
     }
     for order in admin.walk("/v1/orders").await {

@@ -179,7 +179,7 @@ async fn a_receiver_can_ask_to_be_left_alone_for_a_while() {
     scene.order().await;
     let pending = scene.deliveries(1, all("pending")).await;
     assert_eq!(pending[0]["next_attempt_at"], "2026-06-15T12:01:00.000Z");
-    scene.service.pass(Duration::from_secs(60));
+    scene.service.pass(Duration::from_mins(1));
     scene.receiver.wait_for(2).await;
     let pending = scene.deliveries(1, |found| found[0]["attempts"].as_array().unwrap().len() == 2).await;
     assert_eq!(pending[0]["next_attempt_at"], "2026-06-15T18:00:00.000Z");

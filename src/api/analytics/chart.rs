@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{money::Currency, order::OrderStatus, transaction::PaymentStatus},
-    service::views::{DailyRow, Report, RevenueRow, StatusRow, TopItemRow},
+    service::views::{DailyRow, Report, RevenueRow, StatusRow, TaxRow, TopItemRow},
 };
 use maud::{Markup, PreEscaped, html};
 use std::collections::BTreeMap;
@@ -107,9 +107,12 @@ fn by_currency<R>(rows: &[R], currency: impl Fn(&R) -> Currency) -> BTreeMap<Cur
 /// The daily summary: gross amounts, deductions and net amounts.
 pub(super) fn daily(report: &Report<DailyRow>) -> Markup {
     let panels = by_currency(&report.data, |row| row.currency.0);
-    let deductions = if report.basis == "cash" { "refunded" } else { "cancelled" };
+    let (deductions, name) = match report.basis {
+        "cash" => (days::REFUNDED, "refunded"),
+        _ => (days::CREDITED_AND_CANCELLED, "credited and cancelled"),
+    };
     let panels: Vec<_> = panels.iter().map(|(currency, rows)| days::panel(*currency, rows, deductions)).collect();
-    framed(report, "Revenue by day", &[("a", "gross"), ("b", deductions), ("c", "net")], &panels)
+    framed(report, "Revenue by day", &[("a", "gross"), ("b", name), ("c", "net")], &panels)
 }
 
 /// Revenue by user: gross and net amounts.
@@ -180,7 +183,28 @@ pub(super) fn top_items(report: &Report<TopItemRow>) -> Markup {
         bars::overlaid(*currency, &bars)
     };
     let panels: Vec<_> = by_currency(&report.data, |row| row.currency.0).iter().map(panel).collect();
-    framed(report, "Top items", &[("a", "total amount, with the quantity beside it")], &panels)
+    framed(report, "Top items", &[("a", "total amount without returns, with the quantity beside it")], &panels)
+}
+
+/// Net amounts and taxes by rate.
+pub(super) fn taxes(report: &Report<TaxRow>) -> Markup {
+    let bar = |currency: Currency, row: &TaxRow| {
+        let (net, tax) = (amount(row.net_amount, currency), amount(row.tax_amount, currency));
+        Bar {
+            label: row.tax_rate.map_or_else(|| "without a rate".to_owned(), |rate| format!("{} %", rate.0)),
+            segments: vec![
+                Segment { style: "soft", value: row.net_amount, words: format!("net {net}") },
+                Segment { style: "a", value: row.tax_amount, words: format!("tax {tax}") },
+            ],
+            note: format!("tax {tax} on {net}"),
+        }
+    };
+    let panel = |(currency, rows): (&Currency, &Vec<&TaxRow>)| {
+        let bars: Vec<_> = rows.iter().map(|row| bar(*currency, row)).collect();
+        bars::overlaid(*currency, &bars)
+    };
+    let panels: Vec<_> = by_currency(&report.data, |row| row.currency.0).iter().map(panel).collect();
+    framed(report, "Taxes by rate", &[("soft", "net amount"), ("a", "tax")], &panels)
 }
 
 fn orders(count: i128) -> String {

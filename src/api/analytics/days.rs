@@ -25,19 +25,37 @@ const MAX_DAYS_WITH_DATES: usize = 62;
 /// A longer range has no tooltips.
 const MAX_DAYS_WITH_TOOLTIPS: usize = 400;
 
-/// The amount that is subtracted from gross: refunds on the cash basis, cancellations on the booked basis.
-const fn deductions(row: &DailyRow) -> i128 {
-    row.refunded_amount + row.cancelled_amount
+/// A figure of a day, with its name.
+pub(super) struct Figure {
+    name: &'static str,
+    of: fn(&DailyRow) -> i128,
 }
 
-/// The panel of these days. `word` names the deductions.
-pub(super) fn panel(currency: Currency, rows: &[&DailyRow], word: &str) -> Panel {
-    let low = rows.iter().map(|row| row.net_amount.min(-deductions(row))).min().unwrap_or(0).min(0);
-    let high = rows.iter().map(|row| row.gross_amount).max().unwrap_or(0).max(0);
-    let axis = Scale::over(low, high, PLOT);
-    let sum = |figure: fn(&DailyRow) -> i128| amount(rows.iter().map(|row| figure(row)).sum(), currency);
-    let sums =
-        format!("gross {} · {word} {} · net {}", sum(|r| r.gross_amount), sum(deductions), sum(|r| r.net_amount));
+const GROSS: Figure = Figure { name: "gross", of: |row| row.gross_amount };
+const NET: Figure = Figure { name: "net", of: |row| row.net_amount };
+
+/// What is subtracted from gross on the cash basis.
+pub(super) const REFUNDED: &[Figure] = &[Figure { name: "refunded", of: |row| row.refunded_amount }];
+/// What is subtracted from gross on the booked basis.
+pub(super) const CREDITED_AND_CANCELLED: &[Figure] = &[
+    Figure { name: "credited", of: |row| row.credited_amount },
+    Figure { name: "cancelled", of: |row| row.cancelled_amount },
+];
+
+/// The figures that are shown as text, in their order.
+fn figures(deductions: &[Figure]) -> impl Iterator<Item = &Figure> {
+    [&GROSS].into_iter().chain(deductions).chain([&NET])
+}
+
+/// The panel of these days. All deductions of a day are one bar.
+pub(super) fn panel(currency: Currency, rows: &[&DailyRow], deductions: &[Figure]) -> Panel {
+    let deducted = |row: &DailyRow| deductions.iter().map(|figure| (figure.of)(row)).sum::<i128>();
+    // On a day with reversals, gross amounts can be negative and deductions positive.
+    let values = || rows.iter().flat_map(|row| [row.gross_amount, row.net_amount, -deducted(row)]);
+    let axis = Scale::over(values().min().unwrap_or(0).min(0), values().max().unwrap_or(0).max(0), PLOT);
+    let sum = |figure: &Figure| amount(rows.iter().map(|row| (figure.of)(row)).sum(), currency);
+    let sums: Vec<_> = figures(deductions).map(|figure| format!("{} {}", figure.name, sum(figure))).collect();
+    let sums = sums.join(" · ");
     let drawing = html! {
         text class="currency" x=(MARGIN) y="170" { (currency) }
         text class="quiet end" x=(RIGHT) y="170" { (sums) }
@@ -47,13 +65,13 @@ pub(super) fn panel(currency: Currency, rows: &[&DailyRow], word: &str) -> Panel
             text class="quiet end" x=(LEFT - 100) y=(y + 42) { (axis.amount(value, currency)) }
         }
         path class="a" d=(bars(&axis, rows, |row| row.gross_amount)) {}
-        path class="b" d=(bars(&axis, rows, |row| -deductions(row))) {}
+        path class="b" d=(bars(&axis, rows, |row| -deducted(row))) {}
         (net(&axis, rows))
         @for i in dates(rows) {
             @let x = middle(i, rows.len());
             text class=(style_of_date(i, rows.len())) x=(x) y=(HEAD + PLOT + 220) { (rows[i].date.0) }
         }
-        @if rows.len() <= MAX_DAYS_WITH_TOOLTIPS { (tooltips(currency, rows, word)) }
+        @if rows.len() <= MAX_DAYS_WITH_TOOLTIPS { (tooltips(currency, rows, deductions)) }
     };
     Panel { height: HEAD + PLOT + FOOT, words: format!("{currency}: {sums}."), drawing }
 }
@@ -112,16 +130,16 @@ fn style_of_date(i: usize, days: usize) -> &'static str {
 }
 
 /// An invisible area over each day whose tooltip shows the figures.
-fn tooltips(currency: Currency, rows: &[&DailyRow], word: &str) -> Markup {
-    let shown = |value| amount(value, currency);
+fn tooltips(currency: Currency, rows: &[&DailyRow], deductions: &[Figure]) -> Markup {
+    let shown = |row: &DailyRow| {
+        let shown = figures(deductions).map(|figure| format!("{} {}", figure.name, amount((figure.of)(row), currency)));
+        shown.collect::<Vec<_>>().join(", ")
+    };
     html! {
         @for (i, row) in rows.iter().enumerate() {
             rect class="hit" x=(begin(i, rows.len())) y=(HEAD) width=(begin(i + 1, rows.len()) - begin(i, rows.len()))
                 height=(PLOT) {
-                title {
-                    (row.date.0) ": gross " (shown(row.gross_amount)) ", " (word) " " (shown(deductions(row))) ", net "
-                    (shown(row.net_amount)) ", orders " (row.orders_placed)
-                }
+                title { (row.date.0) ": " (shown(row)) ", orders " (row.orders_placed) }
             }
         }
     }

@@ -108,6 +108,11 @@ report_parameters! {
 }
 
 report_parameters! {
+    /// The parameters of taxes by rate.
+    TaxesQuery {}
+}
+
+report_parameters! {
     /// The parameters of top items.
     TopItemsQuery {
         /// The number of items. The default is 50, and more than 200 is lowered to 200.
@@ -133,6 +138,12 @@ impl RevenueQuery {
 }
 
 impl StatusQuery {
+    pub(super) fn question(&self, app: &App) -> Result<Question> {
+        self.question_of(app, Basis::Booked)
+    }
+}
+
+impl TaxesQuery {
     pub(super) fn question(&self, app: &App) -> Result<Question> {
         self.question_of(app, Basis::Booked)
     }

@@ -5,7 +5,7 @@ use crate::{
         csv_rows::{shown, shown_or_empty, text},
         export::{Cell, Row},
     },
-    service::views::{DailyRow, RevenueRow, StatusRow, TopItemRow},
+    service::views::{DailyRow, RevenueRow, StatusRow, TaxRow, TopItemRow},
 };
 
 impl Row for DailyRow {
@@ -16,9 +16,13 @@ impl Row for DailyRow {
         "orders_cancelled",
         "gross_amount",
         "refunded_amount",
+        "credited_amount",
         "cancelled_amount",
         "net_amount",
         "tax_amount",
+        "credited_tax_amount",
+        "cancelled_tax_amount",
+        "net_tax_amount",
         "average_order_amount",
     ];
 
@@ -30,9 +34,13 @@ impl Row for DailyRow {
             Cell::Sum(self.orders_cancelled),
             Cell::Sum(self.gross_amount),
             Cell::Sum(self.refunded_amount),
+            Cell::Sum(self.credited_amount),
             Cell::Sum(self.cancelled_amount),
             Cell::Sum(self.net_amount),
             Cell::Sum(self.tax_amount),
+            Cell::Sum(self.credited_tax_amount),
+            Cell::Sum(self.cancelled_tax_amount),
+            Cell::Sum(self.net_tax_amount),
             Cell::Sum(self.average_order_amount),
         ]
     }
@@ -47,6 +55,7 @@ impl Row for RevenueRow {
         "orders",
         "gross_amount",
         "refunded_amount",
+        "credited_amount",
         "cancelled_amount",
         "net_amount",
     ];
@@ -60,6 +69,7 @@ impl Row for RevenueRow {
             Cell::Sum(self.orders),
             Cell::Sum(self.gross_amount),
             Cell::Sum(self.refunded_amount),
+            Cell::Sum(self.credited_amount),
             Cell::Sum(self.cancelled_amount),
             Cell::Sum(self.net_amount),
         ]
@@ -91,6 +101,19 @@ impl Row for TopItemRow {
             Cell::Sum(self.quantity),
             Cell::Sum(self.orders),
             Cell::Sum(self.total_amount),
+        ]
+    }
+}
+
+impl Row for TaxRow {
+    const COLUMNS: &'static [&'static str] = &["tax_rate", "currency", "net_amount", "tax_amount"];
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            shown_or_empty(self.tax_rate.as_ref()),
+            shown(&self.currency),
+            Cell::Sum(self.net_amount),
+            Cell::Sum(self.tax_amount),
         ]
     }
 }

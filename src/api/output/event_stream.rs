@@ -24,7 +24,7 @@ pub(crate) struct ChecksItsCaller;
 
 /// Answers with all that the subscription brings, until it ends.
 pub(crate) fn respond(subscription: Subscription) -> Response {
-    let signals = stream::unfold(subscription, async |mut subscription| {
+    let signals = stream::unfold(subscription, |mut subscription| async move {
         let signal = subscription.next().await?;
         Some((encode(&signal), subscription))
     });

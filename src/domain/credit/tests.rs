@@ -71,6 +71,19 @@ fn one_of_three_bags_is_a_third_and_the_last_takes_what_is_left() {
 }
 
 #[test]
+fn a_part_never_has_more_tax_than_it_is_credited() {
+    let mut order = order(vec![line(0, 11, 5, 4)], vec![tax("19", 1, 4)]);
+    for _ in 0..11 {
+        match order.refund(&goods(&[Return { line: 0, quantity: 1 }])) {
+            Ok(terms) => order = order.after(&terms),
+            Err(_) => order.lines[0].returned_quantity += 1,
+        }
+        assert!(order.lines[0].credited_tax_amount <= order.lines[0].credited_amount);
+    }
+    assert_eq!((order.lines[0].credited_amount, order.lines[0].credited_tax_amount), (5, 4));
+}
+
+#[test]
 fn an_amount_is_credited_less_what_was_overpaid() {
     let order =
         Credits { overpaid: 300, refundable: 1300, ..order(vec![line(0, 1, 1000, 0)], vec![tax("0", 1000, 0)]) };

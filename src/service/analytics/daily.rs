@@ -87,9 +87,13 @@ fn daily_row(date: Date, currency: Currency, sums: &Sums, basis: Basis) -> Daily
         orders_cancelled: sums.orders_cancelled,
         gross_amount: amounts.gross,
         refunded_amount: amounts.refunded,
+        credited_amount: amounts.credited,
         cancelled_amount: amounts.cancelled,
         net_amount: amounts.net(),
         tax_amount: sums.tax,
+        credited_tax_amount: sums.credited_tax,
+        cancelled_tax_amount: sums.cancelled_tax,
+        net_tax_amount: sums.tax - sums.credited_tax - sums.cancelled_tax,
         average_order_amount: average,
     }
 }

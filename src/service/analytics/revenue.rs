@@ -113,7 +113,7 @@ fn weights(basis: Basis, RevenueSort { key, direction }: RevenueSort) -> Sums {
         (RevenueKey::Orders, _) => Sums { orders_placed: 1, ..nothing },
         (RevenueKey::Gross, _) => gross,
         (RevenueKey::Net, Basis::Cash) => Sums { refunded: -1, ..gross },
-        (RevenueKey::Net, Basis::Booked) => Sums { cancelled: -1, ..gross },
+        (RevenueKey::Net, Basis::Booked) => Sums { credited: -1, cancelled: -1, ..gross },
     };
     let mut signed = nothing;
     signed.add(&weights, if direction == Direction::Ascending { 1 } else { -1 });
@@ -134,6 +134,7 @@ fn row(tx: &ReadTx<'_>, basis: Basis, rank: &Rank, values: &Values) -> Result<Re
         orders: sums.orders_placed,
         gross_amount: amounts.gross,
         refunded_amount: amounts.refunded,
+        credited_amount: amounts.credited,
         cancelled_amount: amounts.cancelled,
         net_amount: amounts.net(),
     })

@@ -144,6 +144,9 @@ fn enter(tx: &WriteTx<'_>, actor: &Actor, before: &Order, change: StatusChange) 
         transactions::drop_pending_credits(tx, &mut after)?;
     }
     orders::update(tx, before, &after)?;
+    if change.status == OrderStatus::Cancelled {
+        rows::recount_after_cancellation(tx, before, &after)?;
+    }
     let event = history::record(tx, actor, EventType::of(change.transition), &after, &OrderView::from(&after))?;
     Ok((after, event))
 }

@@ -31,12 +31,11 @@ pub(super) fn terms(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Res
 fn returns(order: &Order, returns: &[NewReturn]) -> Result<Vec<Return>> {
     let (mut found, mut faults) = (Vec::with_capacity(returns.len()), vec![]);
     for (index, part) in returns.iter().enumerate() {
-        match order.items.iter().position(|item| item.id == part.item_id) {
-            Some(line) => found.push(Return { line, quantity: part.quantity }),
-            None => {
-                let field = Field::Item(index, ItemField::ItemId);
-                faults.push(Fault::new(field, "unknown", "must be the id of an item of this order"));
-            }
+        if let Some(line) = order.items.iter().position(|item| item.id == part.item_id) {
+            found.push(Return { line, quantity: part.quantity });
+        } else {
+            let field = Field::Item(index, ItemField::ItemId);
+            faults.push(Fault::new(field, "unknown", "must be the id of an item of this order"));
         }
     }
     if faults.is_empty() { Ok(found) } else { Err(Error::invalid(faults)) }
@@ -71,13 +70,11 @@ fn payment_of(tx: &ReadTx<'_>, order: &Order, id: TransactionId) -> Result<Held>
     let payment = transactions::by_id(tx, id)?.filter(|payment| {
         payment.order_id == order.id && payment.kind == Kind::Payment && payment.status == TransactionStatus::Succeeded
     });
-    match payment {
-        Some(payment) => transactions::held_by_payment(tx, &payment),
-        None => {
-            let detail = "must be a succeeded payment of this order";
-            Err(Error::invalid(vec![Fault::new(Field::PaymentId, "unknown", detail)]))
-        }
-    }
+    let Some(payment) = payment else {
+        let detail = "must be a succeeded payment of this order";
+        return Err(Error::invalid(vec![Fault::new(Field::PaymentId, "unknown", detail)]));
+    };
+    transactions::held_by_payment(tx, &payment)
 }
 
 /// Refuses to reverse a payment whose money was refunded, or is to be refunded.

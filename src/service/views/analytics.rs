@@ -2,7 +2,12 @@
 
 use super::{AsText, PageInfo};
 use crate::domain::{
-    calendar::Date, id::UserId, money::Currency, order::OrderStatus, time::Timestamp, transaction::PaymentStatus,
+    calendar::Date,
+    id::UserId,
+    money::{Currency, TaxRate},
+    order::OrderStatus,
+    time::Timestamp,
+    transaction::PaymentStatus,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -44,12 +49,20 @@ pub struct DailyRow {
     pub gross_amount: i128,
     /// Sum of refunds (cash).
     pub refunded_amount: i128,
-    /// Sum of the totals of the orders cancelled (booked).
+    /// Sum of the credits of refunds (booked).
+    pub credited_amount: i128,
+    /// Sum of the totals of the orders cancelled, less their credits (booked).
     pub cancelled_amount: i128,
-    /// Gross − refunded − cancelled.
+    /// Gross − refunded − credited − cancelled.
     pub net_amount: i128,
     /// Sum of the tax of the orders placed.
     pub tax_amount: i128,
+    /// Sum of the tax in the credits of refunds.
+    pub credited_tax_amount: i128,
+    /// Sum of the tax of the orders cancelled, less that in their credits.
+    pub cancelled_tax_amount: i128,
+    /// Tax − credited tax − cancelled tax.
+    pub net_tax_amount: i128,
     /// Mean total of the orders placed, rounded half away from zero. 0 without orders.
     pub average_order_amount: i128,
 }
@@ -71,13 +84,16 @@ pub struct RevenueRow {
     pub gross_amount: i128,
     /// Sum of refunds (cash).
     pub refunded_amount: i128,
-    /// Sum of the totals of the orders cancelled (booked).
+    /// Sum of the credits of refunds (booked).
+    pub credited_amount: i128,
+    /// Sum of the totals of the orders cancelled, less their credits (booked).
     pub cancelled_amount: i128,
-    /// Gross − refunded − cancelled.
+    /// Gross − refunded − credited − cancelled.
     pub net_amount: i128,
 }
 
-/// The sales of one SKU in one currency, in orders that were placed in the range and not cancelled.
+/// The sales of one SKU in one currency, in orders that were placed in the range and not cancelled. Returned goods are left
+/// out.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TopItemRow {
     /// Stock-keeping unit.
@@ -92,6 +108,20 @@ pub struct TopItemRow {
     pub orders: i128,
     /// Sum of the totals of its lines, in minor units.
     pub total_amount: i128,
+}
+
+/// The net amount and tax at one rate in one currency: of the orders placed in the range, less what was credited and
+/// cancelled in it. Amounts are minor units.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TaxRow {
+    /// Percent. Null for items and fees without a rate.
+    pub tax_rate: Option<AsText<TaxRate>>,
+    /// Currency of the amounts.
+    pub currency: AsText<Currency>,
+    /// Amount without tax.
+    pub net_amount: i128,
+    /// Tax on it. The sum over all rates is the sum of the daily net tax.
+    pub tax_amount: i128,
 }
 
 /// The orders placed in the range that have this status and payment status now.

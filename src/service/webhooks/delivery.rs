@@ -291,7 +291,7 @@ fn attempted(app: &App, before: Delivery, attempt: &DeliveryAttempt) -> Delivery
     attempts.push(attempt.shown.clone());
     attempts.drain(..attempts.len().saturating_sub(MOST_ATTEMPTS));
     let attempts = serde_json::to_string(&attempts).unwrap_or_else(|_| "[]".to_owned());
-    Delivery { status, next_attempt_at, tried, attempts, ..before }
+    Delivery { status, attempts, tried, next_attempt_at, ..before }
 }
 
 fn reason_to_disable(app: &App, webhook: &Webhook, attempt: &DeliveryAttempt) -> Option<DisabledReason> {

@@ -2,17 +2,14 @@
 
 use super::{
     Comparison,
-    definitions::StoredSums,
+    definitions::Dimension,
     entry::{Entry, each_row},
     side::day,
 };
 use crate::{
     domain::time::Timestamp,
     error::Result,
-    store::{
-        ReadTx,
-        rollups::{self, Rollup},
-    },
+    store::{ReadTx, rollups},
 };
 use std::collections::BTreeMap;
 
@@ -56,21 +53,25 @@ impl Comparison {
             return Ok(None);
         };
         let place = describe_position(self.span, position);
-        let label = describe_dimension(self.definition.stored, tx, dimension)?;
+        let label = describe_dimension(self.definition.dimension, tx, dimension)?;
         let (stored, recomputed) = (list(&pair.stored), list(&pair.recomputed));
         Ok(Some(format!("{place}, {currency}{label}, stored {stored}, recomputed {recomputed}")))
     }
 }
 
-/// The user, SKU or pair of statuses of a dimension, after a space; empty for sums that have only one dimension.
-fn describe_dimension(stored: StoredSums, tx: &ReadTx<'_>, dimension: i64) -> Result<String> {
-    let name = match stored {
-        StoredSums::Rollup(Rollup::Users) if dimension == 0 => Some("nobody".to_owned()),
-        StoredSums::Rollup(Rollup::Users) => rollups::user_label(tx, dimension)?.map(|user| user.id.to_string()),
-        StoredSums::Rollup(Rollup::Items) => rollups::sku(tx, dimension)?,
-        StoredSums::Rollup(Rollup::Statuses) => rollups::statuses(dimension)
+/// What a dimension stands for, after a space; empty for sums that have only one dimension.
+fn describe_dimension(kind: Dimension, tx: &ReadTx<'_>, dimension: i64) -> Result<String> {
+    let name = match kind {
+        Dimension::None => return Ok(String::new()),
+        Dimension::User if dimension == 0 => Some("nobody".to_owned()),
+        Dimension::User => rollups::user_label(tx, dimension)?.map(|user| user.id.to_string()),
+        Dimension::Sku => rollups::sku(tx, dimension)?,
+        Dimension::Statuses => rollups::statuses(dimension)
             .map(|(status, payment_status)| format!("{} {}", status.name(), payment_status.name())),
-        StoredSums::Rollup(Rollup::Sales) | StoredSums::Rows(_) => return Ok(String::new()),
+        Dimension::TaxRate => {
+            rollups::rate(dimension).map(|rate| rate.map_or("without a rate".to_owned(), |rate| format!("{rate} %")))
+        }
+        Dimension::Line => (dimension >= 0).then(|| format!("line {dimension}")),
     };
     Ok(format!(" {}", name.unwrap_or_else(|| format!("unknown {dimension}"))))
 }

@@ -8,11 +8,11 @@ use super::super::{
     rollups::{Changes, RollupLog},
     schema::MIGRATIONS,
     sql::store_error,
-    transactions,
+    transactions::{self, TransactionRow},
     verify::{self, Check},
 };
 use crate::{
-    domain::rollup::{of_items, of_order, of_transaction, status_entry},
+    domain::rollup::{of_items, of_order, of_transaction, status_entry, taxes_of_order, taxes_of_transaction},
     error::Result,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -76,6 +76,7 @@ fn count_orders(tx: &ReadTx<'_>, log: &mut RollupLog) -> Result<()> {
                 changes.count_status(entry, 1);
             }
             of_items(order).for_each(|item| changes.count_item(item, 1));
+            taxes_of_order(order).for_each(|sale| changes.count_tax(sale, 1));
         }
         append(tx, log, &changes)?;
     }
@@ -88,8 +89,10 @@ fn count_transactions(tx: &ReadTx<'_>, log: &mut RollupLog) -> Result<()> {
         let Some(newest) = found.last() else { return Ok(()) };
         last = newest.seq;
         let mut changes = Changes::default();
-        let sales = found.iter().flat_map(|row| of_transaction(&row.transaction, row.user_id));
-        sales.for_each(|sale| changes.count_sale(sale, 1));
+        for TransactionRow { order, transaction, .. } in &found {
+            of_transaction(transaction, *order).for_each(|sale| changes.count_sale(sale, 1));
+            taxes_of_transaction(transaction, *order).for_each(|sale| changes.count_tax(sale, 1));
+        }
         append(tx, log, &changes)?;
     }
 }

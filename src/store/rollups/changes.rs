@@ -1,9 +1,12 @@
 //! The changes of one transaction in all rollups. They are collected while its jobs run and become one row of the log.
 
-use super::{Entries, EntryKey, FINEST_SPAN, Rollup, Values, dimension, item_values, padded, sale_values, user_values};
+use super::{
+    Entries, EntryKey, FINEST_SPAN, Rollup, Values, dimension, item_values, padded, sale_values, tax_values,
+    user_values,
+};
 use crate::domain::{
     calendar::bucket,
-    rollup::{ItemSale, Sale, StatusEntry},
+    rollup::{ItemSale, Sale, StatusEntry, TaxSale},
 };
 use rusqlite::Connection;
 
@@ -13,6 +16,7 @@ pub(in crate::store) struct Changes {
     sales: Vec<(Sale, i64)>,
     statuses: Vec<(StatusEntry, i64)>,
     items: Vec<(ItemSale, i64)>,
+    taxes: Vec<(TaxSale, i64)>,
 }
 
 /// How many changes of each kind there are.
@@ -21,6 +25,7 @@ pub(in crate::store) struct Length {
     sales: usize,
     statuses: usize,
     items: usize,
+    taxes: usize,
 }
 
 impl Changes {
@@ -36,8 +41,17 @@ impl Changes {
         self.items.push((sale, times));
     }
 
+    pub(in crate::store) fn count_tax(&mut self, sale: TaxSale, times: i64) {
+        self.taxes.push((sale, times));
+    }
+
     pub(in crate::store) fn length(&self) -> Length {
-        Length { sales: self.sales.len(), statuses: self.statuses.len(), items: self.items.len() }
+        Length {
+            sales: self.sales.len(),
+            statuses: self.statuses.len(),
+            items: self.items.len(),
+            taxes: self.taxes.len(),
+        }
     }
 
     /// Drops every change after the first `length`.
@@ -45,15 +59,16 @@ impl Changes {
         self.sales.truncate(length.sales);
         self.statuses.truncate(length.statuses);
         self.items.truncate(length.items);
+        self.taxes.truncate(length.taxes);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.sales.is_empty() && self.statuses.is_empty() && self.items.is_empty()
+        self.sales.is_empty() && self.statuses.is_empty() && self.items.is_empty() && self.taxes.is_empty()
     }
 
     /// The changes as entries of each rollup, in the order of [`Rollup::ALL`]. New SKUs are given their numbers.
     pub(super) fn entries(&self, connection: &Connection) -> rusqlite::Result<[Entries; Rollup::ALL.len()]> {
-        let [mut sales, mut users, mut statuses, mut items] = [const { Entries::new() }; 4];
+        let [mut sales, mut users, mut statuses, mut items, mut taxes] = [const { Entries::new() }; Rollup::ALL.len()];
         for (Sale { at, currency, user_id, sums }, times) in &self.sales {
             let key = |dimension| EntryKey { bucket: bucket(FINEST_SPAN, *at), currency: *currency, dimension };
             add(&mut sales, key(0), sale_values(sums), *times);
@@ -69,7 +84,12 @@ impl Changes {
             let key = EntryKey { bucket: bucket(FINEST_SPAN, *at), currency: *currency, dimension };
             add(&mut items, key, item_values(sums), *times);
         }
-        Ok([sales, users, statuses, items])
+        for (TaxSale { at, currency, rate, sums }, times) in &self.taxes {
+            let dimension = dimension::of_rate(*rate);
+            let key = EntryKey { bucket: bucket(FINEST_SPAN, *at), currency: *currency, dimension };
+            add(&mut taxes, key, tax_values(sums), *times);
+        }
+        Ok([sales, users, statuses, items, taxes])
     }
 }
 

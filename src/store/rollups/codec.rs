@@ -10,7 +10,7 @@
 use crate::domain::money::Currency;
 
 /// The number of values in an entry of the widest rollup.
-pub const MAX_VALUES: usize = 7;
+pub const MAX_VALUES: usize = 10;
 
 /// The largest magnitude of a value in one entry. A larger value is split into several entries.
 const LARGEST_PART: i128 = 1 << 61;
@@ -34,11 +34,17 @@ pub enum Rollup {
     Statuses,
     /// Items sold, by SKU. The dimension is `skus.seq`.
     Items,
+    /// Net amounts and taxes, by tax rate. The dimension is the rate in ten-thousandths of a percent plus one, or 0 for
+    /// items and fees without a rate.
+    Taxes,
 }
+
+/// The number of values in each entry of [`Rollup::Users`]: the most of a rollup with more than one dimension.
+pub(super) const USERS_WIDTH: usize = 6;
 
 impl Rollup {
     /// Every rollup. The order is stored: it numbers the rollups in `rollups.key`.
-    pub const ALL: [Self; 4] = [Self::Sales, Self::Users, Self::Statuses, Self::Items];
+    pub const ALL: [Self; 5] = [Self::Sales, Self::Users, Self::Statuses, Self::Items, Self::Taxes];
 
     /// The name in the database: its column of `rollup_log` and its row of `rollup_folds`.
     pub const fn name(self) -> &'static str {
@@ -47,15 +53,16 @@ impl Rollup {
             Self::Users => "users",
             Self::Statuses => "statuses",
             Self::Items => "items",
+            Self::Taxes => "taxes",
         }
     }
 
     /// The number of values in each entry.
     pub const fn width(self) -> usize {
         match self {
-            Self::Sales => 7,
-            Self::Users => 5,
-            Self::Statuses => 2,
+            Self::Sales => 10,
+            Self::Users => USERS_WIDTH,
+            Self::Statuses | Self::Taxes => 2,
             Self::Items => 3,
         }
     }
@@ -68,7 +75,7 @@ pub struct EntryKey {
     pub bucket: i64,
     /// The currency.
     pub currency: Currency,
-    /// The user, SKU or pair of statuses, from 0.
+    /// The user, SKU, tax rate or pair of statuses, from 0.
     pub dimension: i64,
 }
 
@@ -142,6 +149,7 @@ pub(super) fn each(rollup: Rollup, bytes: &[u8], visit: impl FnMut(&EntryKey, &P
         Rollup::Users => decode::<{ Rollup::Users.width() }>(bytes, visit),
         Rollup::Statuses => decode::<{ Rollup::Statuses.width() }>(bytes, visit),
         Rollup::Items => decode::<{ Rollup::Items.width() }>(bytes, visit),
+        Rollup::Taxes => decode::<{ Rollup::Taxes.width() }>(bytes, visit),
     }
 }
 

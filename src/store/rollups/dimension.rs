@@ -1,8 +1,8 @@
-//! Dimensions: the numbers by which the rollups know users, SKUs and pairs of statuses, and what each number stands
-//! for.
+//! Dimensions: the numbers by which the rollups know users, SKUs, tax rates and pairs of statuses, and what each number
+//! stands for.
 
 use crate::{
-    domain::{id::UserId, order::OrderStatus, transaction::PaymentStatus},
+    domain::{id::UserId, money::TaxRate, order::OrderStatus, transaction::PaymentStatus},
     error::Result,
     store::{ReadTx, sql::IdBlob},
 };
@@ -58,6 +58,16 @@ pub(super) fn of_statuses(status: OrderStatus, payment_status: PaymentStatus) ->
     status * PAYMENT_STATUSES + payment_status
 }
 
+/// The number of a tax rate: its ten-thousandths of a percent plus one; 0 for items and fees without a rate.
+pub(super) fn of_rate(rate: Option<TaxRate>) -> i64 {
+    rate.map_or(0, |rate| rate.parts() + 1)
+}
+
+/// The tax rate that a dimension of [`Rollup::Taxes`](super::Rollup::Taxes) stands for, if it stands for any.
+pub fn rate(dimension: i64) -> Option<Option<TaxRate>> {
+    if dimension == 0 { Some(None) } else { TaxRate::from_parts(dimension - 1).map(Some) }
+}
+
 /// The pair of statuses that a dimension of [`Rollup::Statuses`](super::Rollup::Statuses) stands for.
 pub fn statuses(dimension: i64) -> Option<(OrderStatus, PaymentStatus)> {
     let all =
@@ -92,5 +102,14 @@ mod tests {
             }
         }
         assert_eq!(statuses(PAYMENT_STATUSES - 1), None);
+    }
+
+    #[test]
+    fn every_rate_has_its_own_dimension_and_so_has_none() {
+        let rates = ["0", "0.0001", "8.875", "19", "100"].map(|text| TaxRate::parse(text).unwrap());
+        for known in [None].into_iter().chain(rates.map(Some)) {
+            assert_eq!(rate(of_rate(known)), Some(known));
+        }
+        assert_eq!((rate(-1), rate(of_rate(TaxRate::parse("100")) + 1)), (None, None));
     }
 }

@@ -53,7 +53,8 @@ impl RollupLog {
     pub fn load(connection: &Connection) -> rusqlite::Result<Self> {
         let mut log = Self { last_seq: connection.query_row(LAST_SEQ, [], |row| row.get(0))?, ..Self::default() };
         for (rollup, backlog) in Rollup::ALL.iter().zip(&mut log.backlogs) {
-            let bytes = "SELECT coalesce(sum(length(sales) + length(users) + length(statuses) + length(items)), 0)
+            let bytes = "SELECT coalesce(sum(length(sales) + length(users) + length(statuses) + length(items)
+                           + length(taxes)), 0)
                          FROM rollup_log WHERE seq > (SELECT seq FROM rollup_folds WHERE rollup = ?1)";
             backlog.bytes = connection.query_row(bytes, [rollup.name()], |row| row.get(0))?;
         }
@@ -71,11 +72,11 @@ impl RollupLog {
             return Ok(());
         }
         let entries = changes.entries(connection)?;
-        let [sales, users, statuses, items] = std::array::from_fn(|i| codec::encode(Rollup::ALL[i], &entries[i]));
-        let bytes = [&sales, &users, &statuses, &items].map(|column| length(column)).iter().sum::<i64>();
-        connection
-            .prepare_cached("INSERT INTO rollup_log (seq, sales, users, statuses, items) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute((self.last_seq + 1, sales, users, statuses, items))?;
+        let columns: [Vec<u8>; Rollup::ALL.len()] = std::array::from_fn(|i| codec::encode(Rollup::ALL[i], &entries[i]));
+        let bytes: i64 = columns.iter().map(|column| length(column)).sum();
+        let [sales, users, statuses, items, taxes] = columns;
+        let sql = "INSERT INTO rollup_log (seq, sales, users, statuses, items, taxes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        connection.prepare_cached(sql)?.execute((self.last_seq + 1, sales, users, statuses, items, taxes))?;
         self.last_seq += 1;
         self.backlogs.iter_mut().for_each(|backlog| backlog.bytes += bytes);
         Ok(())

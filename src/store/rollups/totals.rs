@@ -1,6 +1,6 @@
 //! Totals of every dimension over a range of time.
 
-use super::{EntryKey, FINEST_SPAN, Part, Rollup, Values, each_in_buckets, each_in_log};
+use super::{EntryKey, FINEST_SPAN, Part, Rollup, Values, codec::USERS_WIDTH, each_in_buckets, each_in_log};
 use crate::{
     domain::{calendar::cover, money::Currency},
     error::{Error, Result},
@@ -8,11 +8,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// The number of values in the widest rollup that has more than one dimension.
-const WIDTH: usize = Rollup::Users.width();
-
 /// A factor for each value. The weighted sum of its values is what a dimension is ranked by.
-pub type Weights = [i64; WIDTH];
+pub type Weights = [i64; USERS_WIDTH];
 
 /// Which sums to total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +28,7 @@ impl TotalsQuery {
         (self.range.0..self.range.1).contains(&(key.bucket * FINEST_SPAN)) && self.includes_currency(key.currency)
     }
 
-    fn includes_currency(&self, currency: Currency) -> bool {
+    pub(super) fn includes_currency(&self, currency: Currency) -> bool {
         self.currency.is_none_or(|only| only == currency)
     }
 }
@@ -51,7 +48,7 @@ struct CurrencyTotals {
     indices: Vec<u32>,
     /// The dimensions that have an entry, in the order of their first ones.
     dimensions: Vec<u32>,
-    sums: Vec<[i64; WIDTH]>,
+    sums: Vec<[i64; USERS_WIDTH]>,
     /// The parts of sums that do not fit into 64 bits, by index and value.
     overflow: BTreeMap<(usize, usize), i128>,
 }
@@ -69,7 +66,7 @@ impl CurrencyTotals {
 
     /// Adds the values of one entry.
     #[inline]
-    fn add(&mut self, dimension: usize, part: &[i64; WIDTH]) {
+    fn add(&mut self, dimension: usize, part: &[i64; USERS_WIDTH]) {
         if self.indices.len() <= dimension {
             self.indices.resize(dimension + 1, 0);
         }
@@ -95,7 +92,7 @@ impl CurrencyTotals {
     }
 
     #[cold]
-    fn add_overflow(&mut self, index: usize, part: &[i64; WIDTH]) {
+    fn add_overflow(&mut self, index: usize, part: &[i64; USERS_WIDTH]) {
         for (i, value) in part.iter().enumerate() {
             let sum = &mut self.sums[index][i];
             match sum.checked_add(*value) {
@@ -224,7 +221,8 @@ impl Totals {
 /// The largest dimension that a rollup can have.
 fn max_dimension(tx: &ReadTx<'_>, rollup: Rollup) -> Result<usize> {
     let sql = match rollup {
-        Rollup::Sales => return Ok(0),
+        // These are not read by way of [`Totals`].
+        Rollup::Sales | Rollup::Taxes => return Ok(0),
         Rollup::Statuses => return Ok(usize::from(u8::MAX)),
         Rollup::Users => "SELECT coalesce(max(seq), 0) FROM users",
         Rollup::Items => "SELECT coalesce(max(seq), 0) FROM skus",

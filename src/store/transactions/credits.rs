@@ -53,3 +53,30 @@ fn parse_hex(text: &str) -> Option<ItemId> {
 fn json(rows: &impl serde::Serialize) -> String {
     serde_json::to_string(rows).expect("numbers and text are JSON")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credit_is_read_as_it_was_written() {
+        let line = |parts: Option<i64>, net_amount, tax_amount| TaxLine {
+            rate: parts.and_then(TaxRate::from_parts),
+            net_amount,
+            tax_amount,
+        };
+        let lines = vec![line(Some(190_000), 100, 19), line(Some(0), 5, 0), line(None, 3, 0)];
+        assert_eq!(taxes(&lines), "[[190000,100,19],[0,5,0],[null,3,0]]");
+        assert_eq!(parse_taxes(&taxes(&lines)), Some(lines));
+        let one = ReturnedItem {
+            item_id: ItemId::from_bytes([0x0a; 16]),
+            quantity: 2,
+            credit_amount: 119,
+            credit_tax_amount: 19,
+        };
+        assert_eq!(items(&[one]).unwrap(), format!("[[\"{}\",2,119,19]]", "0a".repeat(16)));
+        assert_eq!(parse_items(&items(&[one]).unwrap()), Some(vec![one]));
+        assert_eq!((taxes(&[]), items(&[])), ("[]".to_owned(), None));
+        assert_eq!((parse_taxes("[[1]]"), parse_items("[[\"x\",1,1,1]]")), (None, None));
+    }
+}

@@ -71,51 +71,8 @@ pub(super) const RULES: &[Rule] = &[
            SELECT seq, credit_amount, credit_tax_amount,
              (SELECT coalesce(sum((c.value ->> 1) + (c.value ->> 2)), 0) FROM json_each(credit_taxes) c) AS credit,
              (SELECT coalesce(sum(c.value ->> 2), 0) FROM json_each(credit_taxes) c) AS tax
-           FROM transactions WHERE kind = 'refund')
+           FROM transactions)
          WHERE credit_amount <> credit OR credit_tax_amount <> tax LIMIT 1",
-    },
-    Rule {
-        name: "credited_orders",
-        row: "order row",
-        sql: "SELECT seq, credited_amount || ' and ' || credited_tax_amount, credit || ' and ' || tax FROM (
-           SELECT o.seq, o.credited_amount, o.credited_tax_amount, coalesce(sum(t.credit_amount), 0) AS credit,
-             coalesce(sum(t.credit_tax_amount), 0) AS tax
-           FROM orders o LEFT JOIN transactions t ON t.order_seq = o.seq AND t.status = 'succeeded' GROUP BY o.seq)
-         WHERE credited_amount <> credit OR credited_tax_amount <> tax LIMIT 1",
-    },
-    Rule {
-        name: "credited_taxes",
-        row: "order row",
-        sql: "SELECT order_seq, 'rate ' || tax_rate || ': ' || concat_ws(' ', cn, ct, rn, rt), concat_ws(' ', en, et, fn, ft)
-         FROM (
-           SELECT x.order_seq, x.tax_rate, x.credited_net_amount AS cn, x.credited_tax_amount AS ct,
-             x.reserved_net_amount AS rn, x.reserved_tax_amount AS rt,
-             coalesce(sum(c.value ->> 1) FILTER (WHERE t.status = 'succeeded'), 0) AS en,
-             coalesce(sum(c.value ->> 2) FILTER (WHERE t.status = 'succeeded'), 0) AS et,
-             coalesce(sum(c.value ->> 1) FILTER (WHERE t.status = 'pending'), 0) AS fn,
-             coalesce(sum(c.value ->> 2) FILTER (WHERE t.status = 'pending'), 0) AS ft
-           FROM order_taxes x LEFT JOIN transactions t ON t.order_seq = x.order_seq AND t.credit_taxes <> '[]'
-             LEFT JOIN json_each(t.credit_taxes) c ON coalesce(c.value ->> 0, -1) = x.tax_rate
-           GROUP BY x.order_seq, x.tax_rate)
-         WHERE (cn, ct, rn, rt) <> (en, et, fn, ft) LIMIT 1",
-    },
-    Rule {
-        name: "returned_goods",
-        row: "order row",
-        sql: "SELECT order_seq, 'line ' || line || ': ' || concat_ws(' ', returned, reserved, credit, tax),
-           concat_ws(' ', expected_returned, expected_reserved, expected_credit, expected_tax)
-         FROM (
-           SELECT i.order_seq, i.line, i.returned_quantity AS returned, i.reserved_quantity AS reserved,
-             i.credited_amount AS credit, i.credited_tax_amount AS tax,
-             coalesce(sum(r.value ->> 1) FILTER (WHERE t.status = 'succeeded'), 0) AS expected_returned,
-             coalesce(sum(r.value ->> 1) FILTER (WHERE t.status = 'pending'), 0) AS expected_reserved,
-             coalesce(sum(r.value ->> 2) FILTER (WHERE t.status IN ('succeeded', 'pending')), 0) AS expected_credit,
-             coalesce(sum(r.value ->> 3) FILTER (WHERE t.status IN ('succeeded', 'pending')), 0) AS expected_tax
-           FROM order_items i LEFT JOIN transactions t ON t.order_seq = i.order_seq AND t.items IS NOT NULL
-             LEFT JOIN json_each(t.items) r ON r.value ->> 0 = lower(hex(i.id))
-           GROUP BY i.order_seq, i.line)
-         WHERE (returned, reserved, credit, tax)
-           <> (expected_returned, expected_reserved, expected_credit, expected_tax) LIMIT 1",
     },
     Rule {
         name: "refunds_of_payments",

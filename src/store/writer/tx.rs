@@ -4,7 +4,7 @@
 use crate::{
     domain::{
         id::{Identifier, Ids},
-        rollup::{ItemSale, Sale, StatusEntry},
+        rollup::{ItemSale, Sale, StatusEntry, TaxSale},
         time::{Clock, Timestamp},
     },
     error::Result,
@@ -100,6 +100,11 @@ impl<'b> WriteTx<'b> {
     /// Adds a line of an order to the rollups `times` times.
     pub(in crate::store) fn count_item(&self, sale: ItemSale, times: i64) {
         self.batch.changes.borrow_mut().count_item(sale, times);
+    }
+
+    /// Adds the net amount and tax at one rate to the rollups `times` times.
+    pub(in crate::store) fn count_tax(&self, sale: TaxSale, times: i64) {
+        self.batch.changes.borrow_mut().count_tax(sale, times);
     }
 
     /// Changes the counters. The change is undone if the job fails.

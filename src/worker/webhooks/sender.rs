@@ -119,7 +119,7 @@ impl Sender {
         };
         tokio::select! {
             () = self.stop.requested(), if !self.is_ending => self.is_ending = true,
-            outcome = recorded => self.recorded(outcome).await,
+            outcome = recorded => self.recorded(outcome),
             Some(attempt) = sending.next() => self.attempt_ended(attempt),
             Ok(()) = changes.changed(), if may_reload => self.changes.mark_changed(),
             () = new_event => {}
@@ -222,8 +222,8 @@ impl Sender {
                 return;
             }
         };
-        if let Err(stray) = self.window.ended(seq, attempt) {
-            self.ended.push(stray);
+        if let Err(stray) = self.window.ended(seq, Box::new(attempt)) {
+            self.ended.push(*stray);
         }
     }
 
@@ -251,7 +251,7 @@ impl Sender {
         self.recording = Some(Recording { batch, outcome: outcome.boxed() });
     }
 
-    async fn recorded(&mut self, outcome: Result<Option<Webhook>>) {
+    fn recorded(&mut self, outcome: Result<Option<Webhook>>) {
         let Some(Recording { batch, .. }) = self.recording.take() else { return };
         let webhook = match outcome {
             Ok(webhook) => webhook,

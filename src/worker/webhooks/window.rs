@@ -26,7 +26,7 @@ enum Slot {
     Waiting(Arc<FeedEvent>),
     Passed,
     Sending,
-    Ended(DeliveryAttempt),
+    Ended(Box<DeliveryAttempt>),
 }
 
 impl Window {
@@ -75,7 +75,7 @@ impl Window {
     ///
     /// # Errors
     /// The attempt, if the event is not being sent in this window.
-    pub(super) fn ended(&mut self, seq: i64, attempt: DeliveryAttempt) -> Result<(), DeliveryAttempt> {
+    pub(super) fn ended(&mut self, seq: i64, attempt: Box<DeliveryAttempt>) -> Result<(), Box<DeliveryAttempt>> {
         let index = usize::try_from(seq - self.cursor - 1).ok();
         match index.and_then(|index| self.slots.get_mut(index)) {
             Some(slot @ Slot::Sending) => {
@@ -119,6 +119,6 @@ impl Window {
 
 impl Slot {
     fn into_attempt(self) -> Option<DeliveryAttempt> {
-        if let Self::Ended(attempt) = self { Some(attempt) } else { None }
+        if let Self::Ended(attempt) = self { Some(*attempt) } else { None }
     }
 }

@@ -23,17 +23,19 @@ async fn csv_has_the_fields_of_the_rows_in_their_order() {
     let (service, analyst) = three_days().await;
     let ada = service.customer().await;
     let daily = form(&analyst, &format!("daily?{DAYS}&currency=EUR"), "text/csv").await.ok();
-    let expected = "date,currency,orders_placed,orders_cancelled,gross_amount,refunded_amount,cancelled_amount,\
-        net_amount,tax_amount,average_order_amount\r\n\
-        2026-06-16,EUR,2,0,1100,0,0,1100,100,800\r\n2026-06-17,EUR,1,0,1500,0,0,1500,0,2001\r\n\
-        2026-06-18,EUR,0,1,0,400,0,-400,0,0\r\n";
+    let expected = "date,currency,orders_placed,orders_cancelled,gross_amount,refunded_amount,credited_amount,\
+        cancelled_amount,net_amount,tax_amount,credited_tax_amount,cancelled_tax_amount,net_tax_amount,\
+        average_order_amount\r\n\
+        2026-06-16,EUR,2,0,1100,0,0,0,1100,100,0,0,100,800\r\n2026-06-17,EUR,1,0,1500,0,0,0,1500,0,0,0,0,2001\r\n\
+        2026-06-18,EUR,0,1,0,400,0,0,-400,0,36,0,-36,0\r\n";
     assert_eq!(daily.text(), expected);
     assert!(daily.header("content-type").starts_with("text/csv"), "{daily}");
     let revenue = form(&analyst, &format!("revenue-by-user?{DAYS}&basis=booked&currency=EUR"), "text/csv").await.ok();
     let staff = service.staff().await;
     let expected = format!(
-        "user_id,email,name,currency,orders,gross_amount,refunded_amount,cancelled_amount,net_amount\r\n\
-         {},customer@example.com,customer,EUR,2,3101,0,2001,1100\r\n{},staff@example.com,staff,EUR,1,500,0,0,500\r\n",
+        "user_id,email,name,currency,orders,gross_amount,refunded_amount,credited_amount,cancelled_amount,net_amount\r\n\
+         {},customer@example.com,customer,EUR,2,3101,0,400,2001,700\r\n\
+         {},staff@example.com,staff,EUR,1,500,0,0,0,500\r\n",
         ada.id, staff.id
     );
     assert_eq!(revenue.text(), expected);
@@ -43,6 +45,9 @@ async fn csv_has_the_fields_of_the_rows_in_their_order() {
     let items = form(&analyst, &format!("top-items?{DAYS}&limit=2"), "text/csv").await.ok();
     let expected = "sku,name,currency,quantity,orders,total_amount\r\ntea,tea,JPY,3,1,3000\r\ntea,tea,EUR,1,1,1100\r\n";
     assert_eq!(items.text(), expected);
+    let taxes = form(&analyst, &format!("taxes?{DAYS}"), "text/csv").await.ok();
+    let expected = "tax_rate,currency,net_amount,tax_amount\r\n,EUR,1136,64\r\n,JPY,3000,0\r\n";
+    assert_eq!(taxes.text(), expected);
 }
 
 /// Every currency code.
@@ -127,11 +132,11 @@ async fn a_chart_has_a_panel_for_each_currency_with_its_decimals() {
     let chart = form(&analyst, &format!("daily?{DAYS}&basis=booked"), "image/svg+xml").await.ok();
     let text = chart.text();
     assert_eq!(text.matches("class=\"currency\"").count(), 2, "{text}");
-    assert!(text.contains("gross 36.01 · cancelled 20.01 · net 16.00"), "{text}");
-    assert!(text.contains("gross 3,000 · cancelled 0 · net 3,000"), "{text}");
+    assert!(text.contains("gross 36.01 · credited 4.00 · cancelled 20.01 · net 12.00"), "{text}");
+    assert!(text.contains("gross 3,000 · credited 0 · cancelled 0 · net 3,000"), "{text}");
     assert!(text.contains("2026-06-16 to 2026-06-18 · UTC · orders placed (booked)"), "{text}");
     assert_eq!(chart.header("content-security-policy"), "default-src 'none'; style-src 'unsafe-inline'");
-    for report in ["revenue-by-user", "status-counts", "top-items"] {
+    for report in ["revenue-by-user", "status-counts", "top-items", "taxes"] {
         let chart = form(&analyst, &format!("{report}?{DAYS}"), "image/svg+xml").await.ok();
         assert!(chart.text().contains("<title id=\"title\">") && chart.text().ends_with("</svg>"), "{chart}");
     }

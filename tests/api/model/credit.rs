@@ -127,7 +127,7 @@ impl Order {
                 return Err((422, "return_exceeds_quantity"));
             }
             let total = (half_up(part.total * returned, line.quantity) - credited).max(0);
-            let tax = (half_up(part.tax * returned, line.quantity) - taxed).max(0);
+            let tax = (half_up(part.tax * returned, line.quantity) - taxed).clamp(0, total);
             let rate = Reverse(line.tax.rate());
             let mut nothing = (0, 0);
             let of_rate = left.get_mut(&rate).unwrap_or(&mut nothing);

@@ -9,6 +9,12 @@ use super::{
 use axum::http::Method;
 use serde_json::{Value, json};
 
+/// What is booked: a payment, or a refund and the payment that it names.
+struct Booking {
+    payment: bool,
+    of: Option<usize>,
+}
+
 impl World {
     /// Sometimes adds a random `occurred_at` to `body`, and returns it.
     fn moment(&mut self, body: &mut Value) -> Option<i64> {
@@ -26,7 +32,7 @@ impl World {
         let amount = if exact { balance } else { self.random.i128(1..6_000) };
         let body = json!({"amount": int(amount)});
         let terms = move |_: &Order| Ok(Terms { amount, credit: ByRate::new(), goods: vec![] });
-        self.books(person, index, true, body, None, terms)
+        self.books(person, index, Booking { payment: true, of: None }, body, terms)
     }
 
     pub(super) fn refunds(&mut self, person: usize) -> Option<Step> {
@@ -62,7 +68,7 @@ impl World {
             }
         }
         let of = ask.of;
-        self.books(person, index, false, body, of, move |order| order.refund(&ask))
+        self.books(person, index, Booking { payment: false, of }, body, move |order| order.refund(&ask))
     }
 
     /// Random goods to return, sometimes more than were ordered.
@@ -95,9 +101,8 @@ impl World {
         &mut self,
         person: usize,
         index: usize,
-        payment: bool,
+        Booking { payment, of }: Booking,
         mut body: Value,
-        of: Option<usize>,
         terms: impl FnOnce(&Order) -> Result<Terms, Refusal>,
     ) -> Option<Step> {
         let mut order = self.orders[index].clone();

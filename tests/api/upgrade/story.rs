@@ -43,6 +43,7 @@ async fn write_order(service: &Service, number: u64) {
     let owner = if number.is_multiple_of(3) { &manager } else { &ada };
     let order = owner.places(body(number)).await.created();
     let (id, total) = (order.id(), order["total_amount"].as_i64().unwrap());
+    let order = order.json().clone();
     match number % 10 {
         0 => draft(&manager, &id, number).await,
         1 => {}
@@ -56,8 +57,19 @@ async fn write_order(service: &Service, number: u64) {
         }
         4 => {
             manager.pays(&id, json!({"amount": total / 2})).await.created();
+            let refund = returned(&manager, &order, json!({"status": "pending"})).await;
+            if number > 20 {
+                resolve(&manager, &refund, "succeeded").await;
+            }
+            if number == 34 {
+                resolve(&manager, &refund, "reversed").await;
+            }
             let cancel = json!({"reason": "Größe passt nicht", "refund": "full"});
             manager.post(&format!("/v1/orders/{id}/cancel"), cancel).await.ok();
+            if number == 44 {
+                service.pass(Duration::from_hours(1));
+                resolve(&manager, &refund, "reversed").await;
+            }
         }
         5 => refunded(&manager, &id, total).await,
         6 => pending(&manager, &id, number).await,
@@ -75,7 +87,16 @@ async fn write_order(service: &Service, number: u64) {
         }
         _ => {
             manager.pays(&id, json!({"amount": total})).await.created();
-            manager.refunds(&id, json!({"amount": total, "reason": "broken"})).await.created();
+            let refund = returned(&manager, &order, json!({"reason": "broken"})).await;
+            match number {
+                9 | 19 => drop(manager.refunds(&id, json!({"amount": 30})).await.created()),
+                29 => drop(manager.refunds(&id, json!({"amount": 10, "status": "pending"})).await.created()),
+                39 => resolve(&manager, &refund, "reversed").await,
+                _ => {
+                    let body = json!({"amount": 0, "credit_amount": 5, "reason": "scratched"});
+                    manager.refunds(&id, body).await.created();
+                }
+            }
         }
     }
 }
@@ -99,6 +120,16 @@ async fn refunded(manager: &Client, id: &str, total: i64) {
     manager.refunds(id, json!({"amount": 10, "payment_id": payment})).await.created();
     let refund = manager.refunds(id, json!({"amount": 20, "payment_id": payment, "status": "pending"})).await.created();
     manager.patch(&format!("/v1/transactions/{}", refund.id()), json!({"status": "failed"})).await.ok();
+}
+
+/// Takes one of the goods of an order back, and returns the identifier of the refund.
+async fn returned(manager: &Client, order: &Value, mut body: Value) -> String {
+    body["items"] = json!([{"item_id": order["items"][0]["id"], "quantity": 1}]);
+    manager.refunds(order["id"].as_str().unwrap(), body).await.created().id()
+}
+
+async fn resolve(manager: &Client, transaction: &str, status: &str) {
+    manager.patch(&format!("/v1/transactions/{transaction}"), json!({"status": status})).await.ok();
 }
 
 async fn pending(manager: &Client, id: &str, number: u64) {

@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn malformed_files_are_refused_with_the_reason() {
         let good = entry("a", 32, "null");
-        let sealing = URL_SAFE_NO_PAD.encode([7; 32]);
+        let sealing = URL_SAFE_NO_PAD.encode([8; 32]);
         let file = |keys: &str| format!(r#"{{"keys":[{keys}],"sealing_key":"{sealing}"}}"#);
         assert_eq!(reason(&file(&good)), "");
         assert_eq!(reason(&format!(r#"{{"keys":[{good}]}}"#)), "");

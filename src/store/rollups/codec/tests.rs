@@ -1,6 +1,6 @@
 //! Properties of the encoding, on random sums and random bytes.
 
-use super::*;
+use super::{super::padded, *};
 use proptest::{collection::btree_map, prelude::*};
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ fn entries() -> impl Strategy<Value = Entries> {
         |(bucket, code, dimension)| EntryKey { bucket, currency: Currency::stored(code).unwrap(), dimension },
     );
     let value = prop_oneof![-3_i128..3, any::<i64>().prop_map(i128::from), Just(1 << 64), Just(-1 << 64)];
-    btree_map(key, [value.clone(), value].prop_map(|[a, b]| [a, b, 0, 0, 0, 0, 0]), 0..20)
+    btree_map(key, [value.clone(), value].prop_map(|values| padded(&values)), 0..20)
 }
 
 fn encoded(entries: &Entries) -> Vec<u8> {
