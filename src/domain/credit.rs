@@ -35,7 +35,7 @@ pub struct Credits {
     pub left: Vec<TaxLine>,
     /// Money that the order holds beyond what it owes, minor units, ≥ 0.
     pub overpaid: i64,
-    /// Money that can still be refunded, minor units.
+    /// Money that can still be refunded, of the order and of the payment that the refund names, minor units.
     pub refundable: i64,
     /// A cancelled order owes nothing, so there is nothing to credit.
     pub is_cancelled: bool,

@@ -15,15 +15,14 @@ use crate::{
 /// How much money goes back with a refund, and how much less the order owes.
 pub(super) fn terms(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Result<RefundTerms> {
     let returns = returns(order, &new.returns)?;
-    let credits = order.credits(transactions::held_by_order(tx, order.seq)?);
+    let mut credits = order.credits(transactions::held_by_order(tx, order.seq)?);
+    if let Some(id) = new.payment_id {
+        credits.refundable = credits.refundable.min(payment_of(tx, order, id)?.refundable());
+    }
     let request = RefundRequest { amount: new.amount, credit_amount: new.credit_amount, returns: &returns };
     let terms = credits.refund(&request).map_err(|faults| refused(&faults, new))?;
-    let mut most = credits.refundable;
-    if let Some(id) = new.payment_id {
-        most = most.min(payment_of(tx, order, id)?.refundable());
-    }
-    if terms.amount > most {
-        return Err(exceeds(Field::Amount, terms.amount, most));
+    if terms.amount > credits.refundable {
+        return Err(exceeds(Field::Amount, terms.amount, credits.refundable));
     }
     Ok(terms)
 }

@@ -97,7 +97,7 @@ impl Order {
         let of_goods = !ask.returns.is_empty() && credit == sum(&goods_credit);
         let uncredited = |goods: Goods| Goods { credit: 0, tax: 0, ..goods };
         let terms = Terms {
-            amount: ask.amount.unwrap_or_else(|| credit.min(kept)),
+            amount: ask.amount.unwrap_or_else(|| credit.min(self.refundable(ask.of))),
             credit: if of_goods { goods_credit } else { share_of_rates(credit, &left) },
             goods: if of_goods { goods } else { goods.into_iter().map(uncredited).collect() },
         };
@@ -105,10 +105,10 @@ impl Order {
     }
 
     pub fn refund(&self, ask: &Ask) -> Result<Terms, Refusal> {
-        let terms = self.terms(ask)?;
         if ask.of.is_some_and(|at| !self.money[at].payment || self.money[at].status != "succeeded") {
             return Err(INVALID);
         }
+        let terms = self.terms(ask)?;
         if terms.amount > self.refundable(ask.of) { Err((422, "refund_exceeds_paid")) } else { Ok(terms) }
     }
 
@@ -127,7 +127,7 @@ impl Order {
                 return Err((422, "return_exceeds_quantity"));
             }
             let total = (half_up(part.total * returned, line.quantity) - credited).max(0);
-            let tax = (half_up(part.tax * returned, line.quantity) - taxed).max(0);
+            let tax = (half_up(part.tax * returned, line.quantity) - taxed).clamp(0, total);
             let rate = Reverse(line.tax.rate());
             let mut nothing = (0, 0);
             let of_rate = left.get_mut(&rate).unwrap_or(&mut nothing);

@@ -46,7 +46,8 @@ async fn items_and_fees_are_replaced_and_totals_recomputed() {
     assert_eq!(changed["items"].as_array().unwrap().len(), 1);
     let changed = patch(&ada, &id, json!({"fees": null, "order_discount_amount": null})).await.ok();
     assert_eq!(totals.map(|field| changed[field].as_i64().unwrap()), [300, 0, 0, 30, 330, 330]);
-    for body in [json!({"items": null}), json!({"items": []}), json!({"order_discount_amount": 331})] {
+    let null = json!({"prices_include_tax": null});
+    for body in [json!({"items": null}), json!({"items": []}), json!({"order_discount_amount": 331}), null] {
         patch(&ada, &id, body).await.status(422).problem("validation_failed");
     }
 }

@@ -147,6 +147,13 @@ async fn goods_are_paid_back_as_far_as_the_money_is_there() {
     let credited = manager.refunds(&placed.id(), back(item, 1)).await.created();
     assert_eq!(credit(&credited), (0, 500, 0), "the credit stands without money");
     assert_eq!(money(&credited), stand("refunded", 400, 400, 0));
+
+    // A payment that is named is a limit, too.
+    let placed = manager.places(order_of(&[("tea", 1, 500)])).await.created();
+    let first = manager.pays(&placed.id(), json!({"amount": 100})).await.created().id();
+    manager.pays(&placed.id(), json!({"amount": 400})).await.created();
+    let body = with(back(placed["items"][0]["id"].as_str().unwrap(), 1), "payment_id", first);
+    assert_eq!(credit(&manager.refunds(&placed.id(), body).await.created()), (100, 500, 0));
 }
 
 #[tokio::test]
