@@ -86,11 +86,13 @@ impl Order {
         if ask.credit.is_some_and(|credit| credit > most) || (cancelled && !ask.returns.is_empty()) {
             return Err((422, "credit_exceeds_total"));
         }
+        if ask.amount.is_none() && ask.returns.is_empty() {
+            return Err(INVALID);
+        }
         let kept = self.refundable(None);
         let overpaid = (kept - (self.prices().total() - sum(&self.credited(LIVE)))).max(0);
         let credit = match (ask.credit, ask.amount) {
             (Some(credit), _) => credit,
-            (None, None) if ask.returns.is_empty() => return Err(INVALID),
             (None, Some(amount)) if ask.returns.is_empty() => (amount - overpaid).clamp(0, most),
             (None, _) => sum(&goods_credit),
         };

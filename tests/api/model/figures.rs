@@ -73,7 +73,9 @@ impl Order {
     fn taxes(&self, add: &mut impl FnMut(i64, Rate, (i128, i128))) {
         let Some(placed) = self.placed else { return };
         let mut each = |at, times: i128, taxes: &ByRate| {
-            taxes.iter().for_each(|(rate, (net, tax))| add(at, rate.0, (times * net, times * tax)));
+            for (rate, (net, tax)) in taxes {
+                add(at, rate.0, (times * net, times * tax));
+            }
         };
         each(placed, 1, &self.prices().taxes);
         for money in &self.money {
@@ -82,8 +84,12 @@ impl Order {
         let Some(cancelled) = self.cancelled else { return };
         each(cancelled, -1, &self.prices().taxes);
         let (stood, reversed) = self.credits_at_the_end(cancelled);
-        stood.into_iter().for_each(|credit| each(cancelled, 1, credit));
-        reversed.into_iter().for_each(|(at, credit)| each(at, -1, credit));
+        for credit in stood {
+            each(cancelled, 1, credit);
+        }
+        for (at, credit) in reversed {
+            each(at, -1, credit);
+        }
     }
 }
 
