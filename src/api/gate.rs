@@ -154,7 +154,12 @@ async fn check(app: &App, operation: &Arc<Operation>, mut request: Request) -> R
 fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Actor> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (sent.next(), sent.next()) else {
-        return Err(Error::new(&problem::UNAUTHENTICATED));
+        let detail = if headers.contains_key(header::AUTHORIZATION) {
+            "The header `Authorization` was sent more than once."
+        } else {
+            "The header `Authorization` is missing."
+        };
+        return Err(Error::new(&problem::UNAUTHENTICATED).detail(detail));
     };
     let credentials = value.to_str().ok().and_then(|text| text.split_once(' '));
     match credentials {
@@ -162,7 +167,7 @@ fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Act
             let trace = context.trace.recorded_id(app);
             access::authenticate(app, token.trim_matches(' '), &context.request_id, trace, context.address)
         }
-        _ => Err(Error::new(&problem::UNAUTHENTICATED)),
+        _ => Err(Error::new(&problem::UNAUTHENTICATED).detail("The header `Authorization` has another form.")),
     }
 }
 
@@ -172,7 +177,7 @@ fn authorize(operation: &Operation, actor: &Actor) -> Result<()> {
         Access::AnyOf(permissions) if permissions.iter().any(|&p| actor.may(p)) => Ok(()),
         Access::AnyOf(permissions) => {
             let names: Vec<_> = permissions.iter().map(|p| p.name()).collect();
-            let detail = format!("This needs {}.", names.join(" or "));
+            let detail = format!("This needs {}. Ask an administrator for a role that includes it.", names.join(" or "));
             Err(Error::new(&problem::FORBIDDEN).detail(detail))
         }
     }

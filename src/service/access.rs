@@ -23,7 +23,7 @@ pub fn authenticate(
     address: Option<IpAddr>,
 ) -> Result<Actor> {
     let now = app.clock.now();
-    let refused = || Error::new(&problem::UNAUTHENTICATED).detail("The credentials are not valid.");
+    let refused = || Error::new(&problem::UNAUTHENTICATED).detail("The token or key is not valid, or it has expired or was revoked.");
     let actor = |principal, role, permissions| Actor {
         principal,
         permissions,

@@ -33,7 +33,7 @@ pub(super) async fn read(app: &App, request: Request, media: &[&str], empty: Opt
         Ok(Err(e)) if e.is::<LengthLimitError>() => return Err(too_large(limit)),
         Ok(Err(e)) => {
             return Err(Error::new(&problem::INVALID_JSON)
-                .detail("The body ended too early, or its chunks are malformed.")
+                .detail("The body ended too early, or its chunks are malformed. Send the whole request again.")
                 .caused_by(e));
         }
         Ok(Ok(collected)) => collected.to_bytes(),
@@ -51,14 +51,14 @@ fn too_large(limit: usize) -> Error {
 }
 
 fn unsupported(media: &[&str]) -> Error {
-    Error::new(&problem::UNSUPPORTED_MEDIA_TYPE).detail(format!("Send {}.", media.join(" or ")))
+    Error::new(&problem::UNSUPPORTED_MEDIA_TYPE).detail(format!("Send the header `Content-Type: {}`.", media.join("` or `")))
 }
 
 /// Refuses a body that is encoded or has another media type. Media type parameters such as `charset=utf-8` are
 /// accepted.
 pub(super) fn check_media_type(headers: &HeaderMap, allowed: &[&str]) -> Result<()> {
     if headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(unsupported(allowed).detail("Send the body without Content-Encoding."));
+        return Err(unsupported(allowed).detail("Send the body without compression and without the header `Content-Encoding`."));
     }
     let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = sent.split(';').next().unwrap_or_default().trim();
