@@ -106,7 +106,8 @@ fn pem_fault(e: &PemError) -> String {
 fn pair_fault(e: &TlsError) -> String {
     match e {
         TlsError::InconsistentKeys(_) => {
-            "the private key does not belong to this certificate; the server's own certificate must come first".to_owned()
+            "the private key does not belong to this certificate; the server's own certificate must come first"
+                .to_owned()
         }
         e => e.to_string(),
     }

@@ -20,7 +20,7 @@ use crate::{
 };
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -46,6 +46,9 @@ pub(super) async fn enter(
     };
     if let Some(state) = context.as_ref().and_then(|context| context.rate_limit.get()) {
         rate_limit::add_headers(state, response.headers_mut());
+    }
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        body::add_accepted(&operation, response.headers_mut());
     }
     if operation.payloads.len() > 1 {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
@@ -177,7 +180,8 @@ fn authorize(operation: &Operation, actor: &Actor) -> Result<()> {
         Access::AnyOf(permissions) if permissions.iter().any(|&p| actor.may(p)) => Ok(()),
         Access::AnyOf(permissions) => {
             let names: Vec<_> = permissions.iter().map(|p| p.name()).collect();
-            let detail = format!("This needs {}. Ask an administrator for a role that includes it.", names.join(" or "));
+            let detail =
+                format!("This needs {}. Ask an administrator for a role that includes it.", names.join(" or "));
             Err(Error::new(&problem::FORBIDDEN).detail(detail))
         }
     }

@@ -110,10 +110,8 @@ impl Actor {
         if self.may(permission) {
             return Ok(());
         }
-        Err(Error::new(&problem::FORBIDDEN).detail(format!(
-            "This needs {}. Ask an administrator for a role that includes it.",
-            permission.name()
-        )))
+        Err(Error::new(&problem::FORBIDDEN)
+            .detail(format!("This needs {}. Ask an administrator for a role that includes it.", permission.name())))
     }
 
     /// Refuses an actor that grants permissions, in a role or a key, without holding all of them.
@@ -178,7 +176,10 @@ mod tests {
         assert!(clerk.require(Permission::OrdersReadOwn).is_ok(), "the wider permission includes it");
         let error = clerk.require(Permission::RefundsWrite).unwrap_err();
         assert!(error.is(&problem::FORBIDDEN));
-        assert_eq!(error.public_detail(), Some("This needs refunds:write. Ask an administrator for a role that includes it."));
+        assert_eq!(
+            error.public_detail(),
+            Some("This needs refunds:write. Ask an administrator for a role that includes it.")
+        );
     }
 
     #[test]

@@ -98,7 +98,9 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
 fn cannot_listen(address: SocketAddr, e: &io::Error) -> Failure {
     let advice = match e.kind() {
         ErrorKind::AddrInUse => "another process listens there; stop it, or set `server.listen` to another port",
-        ErrorKind::AddrNotAvailable => "this machine has no such address; 0.0.0.0 and [::] stand for all of its addresses",
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; 0.0.0.0 and [::] stand for all of its addresses"
+        }
         ErrorKind::PermissionDenied => {
             "ports below 1024 need a privilege; listen on a higher port behind a proxy, or run \
              `setcap cap_net_bind_service=+ep` on the binary, or set AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit"

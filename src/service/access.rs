@@ -23,7 +23,9 @@ pub fn authenticate(
     address: Option<IpAddr>,
 ) -> Result<Actor> {
     let now = app.clock.now();
-    let refused = || Error::new(&problem::UNAUTHENTICATED).detail("The token or key is not valid, or it has expired or was revoked.");
+    let refused = || {
+        Error::new(&problem::UNAUTHENTICATED).detail("The token or key is not valid, or it has expired or was revoked.")
+    };
     let actor = |principal, role, permissions| Actor {
         principal,
         permissions,

@@ -181,7 +181,10 @@ mod tests {
 
     #[test]
     fn keys_are_unique_at_every_depth() {
-        assert_eq!(detail(br#"{"a":1,"a":2}"#), r#"The JSON is not acceptable: the key "a" appears twice in one object at line 1 column 10."#);
+        assert_eq!(
+            detail(br#"{"a":1,"a":2}"#),
+            r#"The JSON is not acceptable: the key "a" appears twice in one object at line 1 column 10."#
+        );
         assert!(detail(br#"[{"x":{"b":1,"c":2,"\u0062":3}}]"#).contains(r#"the key "b" appears twice"#));
     }
 

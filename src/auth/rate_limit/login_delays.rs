@@ -108,7 +108,9 @@ impl State {
             Some(state) if state.remaining.is_none() => {
                 let (limit, until) = (state.limit, now.plus(state.resets_in));
                 Err(Error::new(&problem::RATE_LIMITED)
-                    .detail(format!("The limit of {limit} failed log-ins a minute from this address is used up until {until}."))
+                    .detail(format!(
+                        "The limit of {limit} failed log-ins a minute from this address is used up until {until}."
+                    ))
                     .retry_after(state.resets_in))
             }
             _ => Ok(()),

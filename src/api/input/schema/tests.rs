@@ -109,7 +109,13 @@ fn valid_values_pass() {
 
 #[test]
 fn each_fault_has_its_place_code_and_description() {
-    one("currency", json!("eur"), "#/currency", "invalid_format", "must be a currency of ISO 4217 in capital letters, such as EUR");
+    one(
+        "currency",
+        json!("eur"),
+        "#/currency",
+        "invalid_format",
+        "must be a currency of ISO 4217 in capital letters, such as EUR",
+    );
     one("currency", json!(7), "#/currency", "wrong_type", "must be text");
     one("currency", json!(null), "#/currency", "wrong_type", "must be text");
     one("items", json!([]), "#/items", "too_few", "must have at least 1 element");
