@@ -167,6 +167,10 @@ sections! {
         access_ttl: Duration = "15m", duration(SECOND..=30 * DAY);
         /// How long a session lasts if it is not refreshed.
         refresh_ttl: Duration = "30d", duration(SECOND..=YEAR);
+        /// How long a browser stays signed in while it sends no request.
+        session_idle: Duration = "12h", duration(SECOND..=YEAR);
+        /// How long a browser stays signed in at most.
+        session_max: Duration = "30d", duration(SECOND..=YEAR);
         /// The minimum length of a password, in characters.
         password_min_length: usize = 15, number(8..=256);
         /// The file with the keys that sign access tokens. Empty for `<db.path>.key`. If it does not exist, it is

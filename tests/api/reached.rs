@@ -222,7 +222,7 @@ async fn requests_with_faults(service: &Service) {
 
 async fn log_ins(service: &Service) {
     let (nobody, analyst) = (service.anonymous(), service.analyst().await);
-    nobody.post("/v1/auth/refresh", json!({"refresh_token": "orr_nothing"})).await;
+    nobody.post("/v1/auth/refresh", json!({"refresh_token": "ort_nothing"})).await;
     let change = json!({"current_password": "a wrong but long phrase", "new_password": "another long phrase"});
     for _ in 0..6 {
         nobody.post("/v1/auth/login", json!({"email": "customer@example.com", "password": "a wrong phrase"})).await;
