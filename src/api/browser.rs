@@ -94,11 +94,6 @@ pub(super) fn console_key(headers: &HeaderMap) -> Option<Secret> {
     Secret::parse(SecretKind::ConsoleKey, value.to_str().ok()?)
 }
 
-/// Whether a request carries a part of a browser's session, so that it is judged by both.
-pub(super) fn is_browser(headers: &HeaderMap) -> bool {
-    !headers.contains_key(header::AUTHORIZATION)
-}
-
 /// What a handler needs to know about the browser that sent a request.
 pub(super) struct Browser {
     pub(super) scheme: Scheme,
@@ -112,7 +107,7 @@ impl FromRequestParts<App> for Browser {
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
         let context = parts.extensions.get::<Arc<Context>>();
         let context = context.ok_or_else(|| Error::internal("a request without context"))?;
-        let is_signed_in = context.actor.get().is_some() && is_browser(&parts.headers);
+        let is_signed_in = context.actor.get().is_some() && !parts.headers.contains_key(header::AUTHORIZATION);
         Ok(Self { scheme: context.scheme, is_signed_in })
     }
 }
