@@ -141,7 +141,7 @@ sections! {
         listen: SocketAddr = "127.0.0.1:8080", network::address;
         /// How long a request may take. A change may wait half of this time before it starts. 0 for no limit.
         request_timeout: Duration = "10s", or_off(duration(Duration::from_millis(1)..=DAY));
-        /// The proxies whose `X-Forwarded-For` header is trusted.
+        /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
         trusted_proxies: Vec<Network> = NONE, list(Network::parse);
         /// The web origins whose pages may call the API from a browser.
         cors_origins: Vec<String> = NONE, list(network::web_origin);

@@ -39,7 +39,8 @@ impl Scheme {
         let is_trusted = |peer: IpAddr| config.server.trusted_proxies.iter().any(|n: &Network| n.contains(peer));
         let by_proxy = || {
             let sent = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
-            sent.and_then(|value| value.rsplit(',').next()).is_some_and(|last| last.trim().eq_ignore_ascii_case("https"))
+            sent.and_then(|value| value.rsplit(',').next())
+                .is_some_and(|last| last.trim().eq_ignore_ascii_case("https"))
         };
         if config.server.tls_cert.is_some() || peer.is_some_and(is_trusted) && by_proxy() {
             Self::Https

@@ -1,8 +1,10 @@
 //! Converts rows to entries of the access cache, because `auth` and `store` do not know each other.
 
 use crate::{
+    auth::access::{
+        BrowserHalves, BrowserLimits, CachedKey, CachedSession, CachedUser, Entries, SessionSecrets, Sessions,
+    },
     config::Auth,
-    auth::access::{BrowserHalves, BrowserLimits, CachedKey, CachedSession, CachedUser, Entries, SessionSecrets, Sessions},
     domain::{
         time::Timestamp,
         user::{User, UserStatus},

@@ -9,7 +9,8 @@ mod sessions;
 mod tests;
 
 pub use entries::{
-    BrowserHalves, CachedKey, CachedSession, CachedUser, Entries, KeyEntry, KeyIdentity, SessionIdentity, SessionSecrets,
+    BrowserHalves, CachedKey, CachedSession, CachedUser, Entries, KeyEntry, KeyIdentity, SessionIdentity,
+    SessionSecrets,
 };
 pub use sessions::{BrowserLimits, SessionUse, Sessions};
 

@@ -169,13 +169,7 @@ pub fn excess(tx: &ReadTx<'_>, user: UserId, now: Timestamp, limit: usize) -> Re
 
 /// Replaces the refresh token `used` of a session by `next`. The old token is stored as used for as long as it would have been
 /// valid, so that its reuse is recognised.
-pub fn rotate(
-    tx: &WriteTx<'_>,
-    id: SessionId,
-    used: &[u8; 32],
-    next: &[u8; 32],
-    expires_at: Timestamp,
-) -> Result<()> {
+pub fn rotate(tx: &WriteTx<'_>, id: SessionId, used: &[u8; 32], next: &[u8; 32], expires_at: Timestamp) -> Result<()> {
     let now = tx.now();
     tx.execute(
         "UPDATE sessions SET refresh_digest = :next, previous_digest = refresh_digest, rotated_at = :now,
@@ -218,9 +212,10 @@ pub fn end_of_user(tx: &WriteTx<'_>, user: UserId, except: Option<SessionId>) ->
 
 /// Deletes at most `limit` sessions that have expired by `now`, and returns them.
 pub fn prune(tx: &WriteTx<'_>, now: Timestamp, limit: usize) -> Result<Vec<SessionId>> {
-    let expired = tx.rows("SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2", (now.millis(), sql_int(limit)), |row| {
-        Columns::of(row).id()
-    })?;
+    let expired =
+        tx.rows("SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2", (now.millis(), sql_int(limit)), |row| {
+            Columns::of(row).id()
+        })?;
     expired.iter().try_for_each(|&id| end(tx, id))?;
     Ok(expired)
 }

@@ -21,7 +21,18 @@ use std::{collections::BTreeSet, fmt::Write, path::Path};
 /// that may read and create orders. `browser` is the administrator with both halves of a browser's session, `cookie` and
 /// `half` have the cookie alone and the console key alone.
 const CALLERS: [&str; 12] = [
-    "anonymous", "customer", "other", "staff", "analyst", "manager", "admin", "clerk", "key", "browser", "cookie", "half",
+    "anonymous",
+    "customer",
+    "other",
+    "staff",
+    "analyst",
+    "manager",
+    "admin",
+    "clerk",
+    "key",
+    "browser",
+    "cookie",
+    "half",
 ];
 
 async fn person(service: &Service, name: &str) -> Client {

@@ -65,8 +65,7 @@ impl Sessions {
                 last_used_at.millis()
             }
         };
-        let entry =
-            Entry { session, last_used: AtomicI64::new(last_used), saved_last_use: AtomicI64::new(last_used) };
+        let entry = Entry { session, last_used: AtomicI64::new(last_used), saved_last_use: AtomicI64::new(last_used) };
         self.by_id.insert(id, entry);
     }
 

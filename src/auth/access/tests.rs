@@ -165,7 +165,8 @@ fn a_browser_is_known_by_both_halves_together_and_by_neither_alone() {
     let cache = with_browser();
     let known = |cookie, key| cache.authenticate_browser(cookie, key, NOW).map(|identity| identity.session);
     assert_eq!(known(&COOKIE, &CONSOLE_KEY), Some(session(5)));
-    for (cookie, key) in [(&COOKIE, &COOKIE), (&CONSOLE_KEY, &CONSOLE_KEY), (&DIGEST, &CONSOLE_KEY), (&COOKIE, &DIGEST)] {
+    for (cookie, key) in [(&COOKIE, &COOKIE), (&CONSOLE_KEY, &CONSOLE_KEY), (&DIGEST, &CONSOLE_KEY), (&COOKIE, &DIGEST)]
+    {
         assert_eq!(known(cookie, key), None);
     }
     cache.end_session(session(5));

@@ -41,7 +41,8 @@ pub struct BrowserSession {
 /// # Errors
 /// Those of [`super::log_in`].
 pub async fn start_in_browser(app: &App, source: Source, login: PasswordLogin<'_>) -> Result<BrowserSession> {
-    let (cookie, console_key) = (Secret::generate(SecretKind::SessionCookie)?, Secret::generate(SecretKind::ConsoleKey)?);
+    let (cookie, console_key) =
+        (Secret::generate(SecretKind::SessionCookie)?, Secret::generate(SecretKind::ConsoleKey)?);
     let secrets = Secrets::Browser { cookie: cookie.digest(), console_key: console_key.digest() };
     let (session, user) = start_session(app, "auth.start_session", source, login, secrets).await?;
     let view = BrowserSessionView {
