@@ -20,6 +20,7 @@ pub mod orders;
 pub mod output;
 pub mod pages;
 pub mod roles;
+mod public_address;
 mod router;
 pub mod routes;
 pub mod sessions;

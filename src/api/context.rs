@@ -1,7 +1,7 @@
 //! What is known about a request while it is processed. The middleware creates the context from the head of the
 //! request, the gate adds the operation and the caller, and the log, the metrics and the trace read it at the end.
 
-use super::{client_address, operation::Operation};
+use super::{client_address, operation::Operation, public_address::PublicAddress};
 use crate::{
     app::App,
     auth::{Actor, rate_limit::RateLimitState},
@@ -31,6 +31,8 @@ pub(super) struct Context {
     pub(super) trace: Trace,
     /// The address of the client, behind trusted proxies.
     pub(super) address: Option<IpAddr>,
+    /// The address under which the client reaches this server.
+    pub(super) public: PublicAddress,
     /// Set by the gate.
     pub(super) operation: OnceLock<Arc<Operation>>,
     /// Set by the gate after authentication.
@@ -43,12 +45,13 @@ impl Context {
     /// The context of a request that has just arrived.
     pub(super) fn of(app: &App, request: &Request) -> Self {
         let (request_id, trace) = identify(app, request.headers());
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
         let proxies = &app.config.server.trusted_proxies;
         Self {
             request_id,
             trace,
-            address: peer.map(|peer| client_address::of(peer.0.ip(), request.headers(), proxies)),
+            address: peer.map(|peer| client_address::of(peer, request.headers(), proxies)),
+            public: PublicAddress::of(&app.config.server, peer, request.headers()),
             operation: OnceLock::new(),
             actor: OnceLock::new(),
             rate_limit: OnceLock::new(),
