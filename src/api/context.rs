@@ -1,7 +1,7 @@
 //! What is known about a request while it is processed. The middleware creates the context from the head of the
 //! request, the gate adds the operation and the caller, and the log, the metrics and the trace read it at the end.
 
-use super::{client_address, operation::Operation, public_address::PublicAddress};
+use super::{browser::Scheme, client_address, operation::Operation, public_address::PublicAddress};
 use crate::{
     app::App,
     auth::{Actor, rate_limit::RateLimitState},
@@ -33,6 +33,8 @@ pub(super) struct Context {
     pub(super) address: Option<IpAddr>,
     /// The address under which the client reaches this server.
     pub(super) public: PublicAddress,
+    /// How the client reached the server.
+    pub(super) scheme: Scheme,
     /// Set by the gate.
     pub(super) operation: OnceLock<Arc<Operation>>,
     /// Set by the gate after authentication.
@@ -51,6 +53,7 @@ impl Context {
             request_id,
             trace,
             address: peer.map(|peer| client_address::of(peer, request.headers(), proxies)),
+            scheme: Scheme::of(&app.config, peer, request.headers()),
             public: PublicAddress::of(&app.config.server, peer, request.headers()),
             operation: OnceLock::new(),
             actor: OnceLock::new(),
