@@ -294,7 +294,8 @@ impl Config {
             half.then(|| "`server.tls_cert` and `server.tls_key` must be set together: set both or neither".to_owned());
         let socket = self.server.tls_cert.is_some() && matches!(self.server.listen, Listen::Socket(_));
         let socket = socket.then(|| {
-            "`server.tls_cert` has no use on a Unix socket: leave it out, or set `server.listen` to an address".to_owned()
+            "`server.tls_cert` has no use on a Unix socket: leave it out, or set `server.listen` to an address"
+                .to_owned()
         });
         half.into_iter().chain(socket).chain(self.plain_http_fault()).collect()
     }

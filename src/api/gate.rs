@@ -188,9 +188,7 @@ fn authenticate_browser(
 ) -> Result<Actor> {
     let (cookies, key) = (browser::cookies(context.scheme, headers), browser::console_key(headers));
     match (cookies.as_slice(), &key) {
-        ([], None) => {
-            Err(Error::new(&problem::UNAUTHENTICATED).detail("The header `Authorization` is missing."))
-        }
+        ([], None) => Err(Error::new(&problem::UNAUTHENTICATED).detail("The header `Authorization` is missing.")),
         (cookies, Some(key)) if !cookies.is_empty() => access::authenticate_browser(app, cookies, key, request),
         _ => Err(Error::new(&problem::UNAUTHENTICATED)
             .detail("A browser's session needs both its cookie and `X-Console-Key`: sign in again.")),

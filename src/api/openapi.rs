@@ -5,9 +5,7 @@ mod parameters;
 mod paths;
 mod problems;
 
-use super::{
-    browser::SECURE_COOKIE, context::Context, operation::Operation, output::problem::ProblemBody, routes,
-};
+use super::{browser::SECURE_COOKIE, context::Context, operation::Operation, output::problem::ProblemBody, routes};
 use axum::{
     Extension,
     http::header,

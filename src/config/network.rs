@@ -202,7 +202,9 @@ mod tests {
         let read = |url: &str| public_url(&url.into()).map(|url| url.map(|url| url.to_string()));
         assert_eq!(read(""), Ok(None));
         assert_eq!(read("https://Shop.example/api/"), Ok(Some("https://shop.example/api/".to_owned())));
-        for url in ["shop.example", "/api", "https://shop.example/?a=1", "https://u@shop.example", "https://a.example/'"] {
+        for url in
+            ["shop.example", "/api", "https://shop.example/?a=1", "https://u@shop.example", "https://a.example/'"]
+        {
             assert!(read(url).unwrap_err().contains("such as https://shop.example/api"), "{url}");
         }
     }
