@@ -2,11 +2,11 @@
 
 use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
 use crate::{
-    accept::{self, Certificate},
+    accept::{self, Certificate, Listener},
     api,
     app::{App, Surroundings},
     auth::secret,
-    config::{Bootstrap, Config, Loaded},
+    config::{Bootstrap, Config, Listen, Loaded},
     domain::{time::Clock, trace::SpanIds, user::Email},
     error::problem,
     service::{
@@ -22,11 +22,9 @@ use crate::{
 };
 use std::{
     io::{self, ErrorKind},
-    net::SocketAddr,
     sync::Arc,
 };
 use tokio::{
-    net::TcpListener,
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
 };
@@ -66,7 +64,7 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
     // Before anything else, so that no signal kills the process during startup.
     let signals = stop_signal().and_then(|stop| Ok((stop, signal(SignalKind::hangup())?)));
     let (stop, reload) = signals.map_err(no_signals)?;
-    let listen = config.server.listen;
+    let listen = config.server.listen.clone();
     let certificate = certificate(&config)?;
     tokio::spawn(reload_certificate(reload, certificate.clone()));
     let demo_users = match demo {
@@ -75,29 +73,37 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
     };
     let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
-    let listening = accept::listen(listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
-    let (address, listener) = listening.map_err(|e| cannot_listen(listen, &e))?;
-    let scheme = if certificate.is_some() { "https" } else { "http" };
-    print(format_args!("listening on {scheme}://{address}\n"))?;
+    let listening = Listener::at(&listen).and_then(|listener| Ok((listener.place()?, listener)));
+    let (place, listener) = listening.map_err(|e| cannot_listen(&listen, &e))?;
+    let address = match place {
+        Listen::Address(address) if certificate.is_some() => format!("https://{address}"),
+        Listen::Address(address) => format!("http://{address}"),
+        Listen::Socket(_) => place.to_string(),
+    };
+    print(format_args!("listening on {address}\n"))?;
     if let Some(token) = sessions::offer_setup(&app).await? {
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
     print_users(&demo_users)?;
     tracing::info!(
-        server.address = %address,
+        server.address = address,
         db.path = %app.store.path().display(),
         db.durability = app.config.db.durability.name(),
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    supervisor::ready(&format!("{scheme}://{address}"));
+    supervisor::ready(&address);
     run(app, Connections { listener, certificate }, spans, stop).await
 }
 
-/// Says what can be done about an address that cannot be listened on.
-fn cannot_listen(address: SocketAddr, e: &io::Error) -> Failure {
+/// Says what can be done about a place that cannot be listened on.
+fn cannot_listen(place: &Listen, e: &io::Error) -> Failure {
     let advice = match e.kind() {
-        ErrorKind::AddrInUse => "another process listens there; stop it, or set `server.listen` to another port",
+        ErrorKind::NotFound => "its folder does not exist; create it first",
+        ErrorKind::PermissionDenied if matches!(place, Listen::Socket(_)) => {
+            "this user may not write to its folder; choose another, such as RuntimeDirectory=orderd in a unit of systemd"
+        }
+        ErrorKind::AddrInUse => "another process listens there; stop it, or set `server.listen` to another place",
         ErrorKind::AddrNotAvailable => {
             "this machine has no such address; 0.0.0.0 and [::] stand for all of its addresses"
         }
@@ -105,14 +111,14 @@ fn cannot_listen(address: SocketAddr, e: &io::Error) -> Failure {
             "ports below 1024 need a privilege; listen on a higher port behind a proxy, or run \
              `setcap cap_net_bind_service=+ep` on the binary, or set AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit"
         }
-        _ => return Failure::failed(format!("cannot listen on {address}: {e}")),
+        _ => return Failure::failed(format!("cannot listen on {place}: {e}")),
     };
-    Failure::failed(format!("cannot listen on {address}: {advice} ({e})"))
+    Failure::failed(format!("cannot listen on {place}: {advice} ({e})"))
 }
 
 /// Where connections come from, and the certificate for them if TLS is configured.
 struct Connections {
-    listener: TcpListener,
+    listener: Listener,
     certificate: Option<Arc<Certificate>>,
 }
 

@@ -15,9 +15,10 @@ use hyper::{
     header::{CONNECTION, HOST, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    net::UnixStream,
     task::JoinSet,
     time::timeout,
 };
@@ -94,6 +95,16 @@ impl Client {
         limits: Limits,
     ) -> Result<Response, OutboundError> {
         self.exchange(url, request(Method::POST, url, headers, body)?, limits).await
+    }
+
+    /// Sends a GET request to the server at a Unix socket of this machine. `url` names the target and the host.
+    pub async fn get_over_socket(path: &Path, url: &Url, limits: Limits) -> Result<Response, OutboundError> {
+        let request = request(Method::GET, url, &[], vec![])?;
+        let exchange = async {
+            let stream = UnixStream::connect(path).await.map_err(|e| OutboundError::Socket(path.to_owned(), e))?;
+            send(stream, request, limits.body_bytes).await
+        };
+        timeout(limits.time, exchange).await.unwrap_or(Err(OutboundError::Timeout))
     }
 
     async fn exchange(

@@ -3,6 +3,7 @@
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
 };
 
 /// Why there is no response.
@@ -16,6 +17,8 @@ pub enum OutboundError {
     RefusedAddress(IpAddr),
     /// No address of the host could be connected to; this one was tried last.
     Connect(SocketAddr, io::Error),
+    /// The Unix socket could not be connected to.
+    Socket(PathBuf, io::Error),
     /// No root certificate could be read.
     Roots(String),
     /// The TLS handshake failed, for instance because the certificate is for another host.
@@ -38,6 +41,7 @@ impl fmt::Display for OutboundError {
             Self::Resolve(e) => write!(f, "the host name cannot be resolved: {e}"),
             Self::RefusedAddress(address) => write!(f, "{address} is not a public address"),
             Self::Connect(address, e) => write!(f, "{address}: {e}"),
+            Self::Socket(path, e) => write!(f, "{}: {e}", path.display()),
             Self::Roots(e) => write!(f, "the root certificates cannot be read: {e}"),
             Self::Tls(e) => write!(f, "TLS: {e}"),
             Self::Timeout => f.write_str("timed out"),
@@ -50,7 +54,7 @@ impl fmt::Display for OutboundError {
 impl std::error::Error for OutboundError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Resolve(e) | Self::Connect(_, e) | Self::Tls(e) => Some(e),
+            Self::Resolve(e) | Self::Connect(_, e) | Self::Socket(_, e) | Self::Tls(e) => Some(e),
             Self::Protocol(e) => Some(e),
             Self::Request(_) | Self::RefusedAddress(_) | Self::Roots(_) | Self::Timeout | Self::TooLarge { .. } => None,
         }

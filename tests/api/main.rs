@@ -22,6 +22,7 @@ mod openapi;
 mod orders;
 mod payments;
 mod plans;
+mod public_address;
 mod rate_limits;
 mod reached;
 mod reconcile;

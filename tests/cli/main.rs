@@ -21,6 +21,7 @@ mod readers;
 mod restore;
 mod serve;
 mod server;
+mod sockets;
 mod stop;
 mod storage;
 mod strace;

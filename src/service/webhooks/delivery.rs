@@ -195,7 +195,7 @@ fn reason(error: &OutboundError) -> &'static str {
         OutboundError::Request(_) => "the request cannot be made",
         OutboundError::Resolve(_) => "the host name cannot be resolved",
         OutboundError::RefusedAddress(_) => "the host has an address that is not public",
-        OutboundError::Connect(..) => "the connection was refused or failed",
+        OutboundError::Connect(..) | OutboundError::Socket(..) => "the connection was refused or failed",
         OutboundError::Roots(_) => "the root certificates of the server cannot be read",
         OutboundError::Tls(_) => "the TLS handshake failed: the certificate must be valid for the host",
         OutboundError::Timeout => "no complete answer within 10 seconds",
