@@ -148,6 +148,11 @@ impl Schemas {
                 if schema.get("format").is_some_and(|format| format == "int128") {
                     schema.remove("format");
                 }
+                // A field that may be left out but is never null has a default that its own schema does not allow.
+                let is_null = schema.get("default").is_some_and(Value::is_null);
+                if is_null && schema.get("type").is_some_and(|kind| !kind.to_string().contains("\"null\"")) {
+                    schema.remove("default");
+                }
             })));
         });
         let mut responses = settings.clone().for_serialize().into_generator();

@@ -88,9 +88,9 @@ pub enum Payload {
     Empty,
     /// A JSON document.
     Json(fn(&mut SchemaGenerator) -> Schema),
-    /// Text of this media type, such as CSV or metrics.
+    /// A short text of this media type, such as metrics.
     Text(&'static str),
-    /// Binary content of this media type.
+    /// A stream or a file of this media type.
     Bytes(&'static str),
 }
 

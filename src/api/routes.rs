@@ -194,7 +194,7 @@ fn order_operations() -> Vec<Operation> {
         post("orders.import", "/v1/orders/import", "Import orders", orders::import)
             .requires(&[OrdersCreate, OrdersCreateOwn])
             .streamed_body(NDJSON)
-            .returns_text(NDJSON),
+            .returns_stream(NDJSON),
         get("orders.list", "/v1/orders", "List orders", orders::list)
             .requires(ORDER_READERS)
             .query::<ListQuery<orders::ListOrders>>()
@@ -269,13 +269,13 @@ fn events_and_idempotency_keys() -> Vec<Operation> {
             .query::<events::ListEvents>()
             .returns_page::<Page<EventView>>()
             .exports()
-            .returns_text(EVENT_STREAM)
+            .returns_stream(EVENT_STREAM)
             .resumes()
             .extra_time(events::LONGEST_WAIT),
         get("events.stream", "/v1/events.sse", "Follow the events of all orders", events::stream)
             .requires(&[OrdersRead])
             .query::<events::StreamEvents>()
-            .returns_text(EVENT_STREAM)
+            .returns_stream(EVENT_STREAM)
             .resumes()
             .extra_time(events::LONGEST_WAIT),
         get(

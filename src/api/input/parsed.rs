@@ -225,7 +225,7 @@ const fn sort(key: SortKey, direction: Direction) -> Sort {
 }
 
 impl FromText for Sort {
-    const COMPONENT: Option<&'static str> = Some("SortName");
+    const COMPONENT: Option<&'static str> = Some("OrderSort");
 
     fn from_text(text: &str) -> Option<Self> {
         SORTS.iter().find(|(word, _)| *word == text).map(|(_, sort)| *sort)
