@@ -142,7 +142,7 @@ sections! {
         listen: Listen = "127.0.0.1:8080", network::listen;
         /// How long a request may take. A change may wait half of this time before it starts. 0 for no limit.
         request_timeout: Duration = "10s", or_off(duration(Duration::from_millis(1)..=DAY));
-        /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
+        /// The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Prefix` headers are trusted.
         trusted_proxies: Vec<Network> = NONE, list(Network::parse);
         /// The address at which clients reach the server, if a proxy publishes it under another host or below a path.
         /// `Location`, `Link`, pages, the types of problems and `/openapi.json` then refer to it. The proxy has to strip
