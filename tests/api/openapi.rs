@@ -251,7 +251,9 @@ fn every_type_has_a_name_of_its_own_and_streams_are_bytes() {
     }
     let mut streams = 0;
     walk(&DOCUMENT["paths"], "", &mut |pointer, value| {
-        for media in ["text/csv", "application/x-ndjson", "image/svg+xml", "text/event-stream", "application/vnd.sqlite3"] {
+        for media in
+            ["text/csv", "application/x-ndjson", "image/svg+xml", "text/event-stream", "application/vnd.sqlite3"]
+        {
             let Some(content) = value.get(media) else { continue };
             assert_eq!(content["schema"], json!({"type": "string", "format": "binary"}), "{pointer}");
             streams += 1;
