@@ -247,6 +247,14 @@ CREATE INDEX transactions_by_order ON transactions (order_seq, seq);
 -- Enforces that a provider's transaction is recorded once. One that failed, was voided or was reversed frees its reference.
 CREATE UNIQUE INDEX transactions_by_provider_ref ON transactions (provider_ref, provider, kind)
   WHERE provider_ref IS NOT NULL AND provider IS NOT NULL AND (status = 'pending' OR status = 'succeeded');
+-- GET /v1/transactions?provider_ref= finds those rows by the index above, and the others by this one.
+CREATE INDEX transactions_by_other_ref ON transactions (provider_ref, seq)
+  WHERE provider_ref IS NOT NULL AND (provider IS NULL OR status = 'failed' OR status = 'voided' OR status = 'reversed');
+-- GET /v1/transactions?status=, newest first: each status but `succeeded`, which nearly all have.
+CREATE INDEX transactions_by_rare_status ON transactions (status, seq) WHERE status <> 'succeeded';
+-- The filters kind, status=succeeded, provider, currency, amount_min, amount_max, occurred_from and occurred_to have no
+-- index: each would cost every transaction an entry. They are tested row by row, as a long query with a time limit.
+
 -- A transaction is never deleted. A pending one is resolved: a payment for its amount or less, a refund for its amount. A
 -- succeeded one can be reversed, and keeps what it was.
 CREATE TRIGGER transactions_are_kept BEFORE DELETE ON transactions

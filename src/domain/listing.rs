@@ -34,8 +34,8 @@ pub struct Filter {
     pub updated_from: Option<Timestamp>,
     /// Its metadata has all these entries.
     pub metadata: BTreeMap<String, String>,
-    /// This text is its number, or is part of an item's name, the reference, or the customer's name or e-mail address.
-    /// Case does not matter.
+    /// This text is its number, or is part of an item's name, the reference, or the customer's name, e-mail address or
+    /// telephone number. Case does not matter.
     pub text: Option<String>,
 }
 

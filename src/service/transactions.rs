@@ -26,7 +26,7 @@ use crate::{
         outcome::{Outcome, Resource},
         permission::Permission,
         time::Timestamp,
-        transaction::{Kind, ReturnedItem, Transaction, TransactionStatus},
+        transaction::{Kind, ReturnedItem, Transaction, TransactionFilter, TransactionStatus},
     },
     error::{Error, Fault, Field, Result, problem},
     store::{ReadTx, WriteTx, orders, transactions},
@@ -254,6 +254,43 @@ pub async fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> 
         .await
 }
 
+/// A page of the transactions of the orders that the actor may read, newest first, keyed by row.
+pub async fn list(
+    app: &App,
+    actor: &Actor,
+    filter: TransactionFilter,
+    request: PageRequest<i64>,
+) -> Result<Page<Transaction, i64>> {
+    let filter = limited_to_own(actor, filter);
+    if request.count || transactions::is_scan(&filter) {
+        app.store.scan("transactions.list", move |tx| page(tx, &filter, &request)).await
+    } else {
+        app.store.read("transactions.list", |tx| page(tx, &filter, &request)).await
+    }
+}
+
+/// A part of an export: like a page, but longer, and read among the long queries.
+pub async fn export(
+    app: &App,
+    actor: &Actor,
+    filter: TransactionFilter,
+    request: PageRequest<i64>,
+) -> Result<Page<Transaction, i64>> {
+    let filter = limited_to_own(actor, filter);
+    app.store.scan("transactions.export", move |tx| page(tx, &filter, &request)).await
+}
+
+fn page(tx: &ReadTx<'_>, filter: &TransactionFilter, request: &PageRequest<i64>) -> Result<Page<Transaction, i64>> {
+    let found = transactions::page(tx, filter, request.after, request.limit_and_one())?;
+    let found = request.page(found, |(seq, _)| *seq, || transactions::count(tx, filter))?;
+    Ok(found.map(|(_, transaction)| transaction))
+}
+
+fn limited_to_own(actor: &Actor, filter: TransactionFilter) -> TransactionFilter {
+    let visible_to = if actor.may(Permission::OrdersRead) { None } else { Some(actor.user_id()) };
+    TransactionFilter { visible_to, ..filter }
+}
+
 /// A page of the order's transactions, newest first, keyed by row.
 ///
 /// # Errors
@@ -264,7 +301,7 @@ pub async fn of_order(
     id: OrderId,
     request: &PageRequest<i64>,
 ) -> Result<Page<Transaction, i64>> {
-    let found = app.store.read("transactions.list", |tx| {
+    let found = app.store.read("orders.transactions", |tx| {
         let order = readable_order(tx, actor, id)?;
         let before = request.after.unwrap_or(i64::MAX);
         let rows = transactions::of_order(tx, order.seq, before, request.limit_and_one())?;

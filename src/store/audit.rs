@@ -7,6 +7,7 @@ pub use refusals::RefusalBuffer;
 
 use super::{
     ReadTx, WriteTx,
+    actors::ActorNames,
     sql::{Columns, IdBlob, sql_int, store_error},
 };
 use crate::{
@@ -54,6 +55,9 @@ pub struct Entry {
     /// The content of the entry.
     pub what: NewEntry,
 }
+
+/// An entry of a list, with what its actor is called now; none if the actor is nobody or was erased.
+pub type NamedEntry = (Entry, Option<String>);
 
 impl Entry {
     /// The hash of this row, given the hash of the row before.
@@ -121,11 +125,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 /// At most `limit` entries before row `before`, newest first.
-pub fn page(tx: &ReadTx<'_>, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
+pub fn page(tx: &ReadTx<'_>, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<NamedEntry>> {
     let (first, end) = span(tx, filter)?;
     let end = before.map_or(end, |before| before.min(end));
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE {} ORDER BY seq DESC LIMIT ?5", condition(filter));
-    tx.rows(&sql, (first, end, &filter.actor, &filter.action, sql_int(limit)), read)
+    let found = tx.rows(&sql, (first, end, &filter.actor, &filter.action, sql_int(limit)), read)?;
+    let mut names = ActorNames::default();
+    let named = |entry: Entry| names.of(tx, &entry.what.actor).map(|name| (entry, name));
+    found.into_iter().map(named).collect()
 }
 
 /// The number of entries that match.

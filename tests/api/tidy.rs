@@ -51,6 +51,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("argon2", &["auth"]),
     ("axum", &["accept", "api"]),
     ("base64", &["api", "auth"]),
+    ("caseless", &["domain"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),

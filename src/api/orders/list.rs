@@ -2,7 +2,11 @@
 
 use crate::{
     api::{
-        input::{integer::Amount, list::ListRequest, parsed::Parsed},
+        input::{
+            integer::Amount,
+            list::ListRequest,
+            parsed::{Parsed, distinct},
+        },
         output::{csv_rows::OrderRow, export::Format, list},
     },
     app::App,
@@ -54,8 +58,9 @@ pub struct ListOrders {
     created_to: Option<Parsed<Timestamp>>,
     /// Orders last changed at this time or later.
     updated_from: Option<Parsed<Timestamp>>,
-    /// Orders with this text in an item's name, the reference, or the customer's name or e-mail address. Case does not
-    /// matter. Digits alone also find the order with that number.
+    /// Orders with this text in an item's name, the reference, or the customer's name, e-mail address or telephone number.
+    /// Case does not matter (`STRASSE` finds `Straße`), nor how a telephone number is written. Digits alone also find the
+    /// order with that number.
     #[schemars(length(min = 1, max = 255))]
     q: Option<String>,
     /// Orders whose metadata has this value under the key, such as `metadata.colour=red`.
@@ -94,14 +99,6 @@ impl ListOrders {
         };
         Ok(OrderQuery { filter, sort: self.sort.map_or(newest_first, |sort| sort.0) })
     }
-}
-
-/// Each word once and in a fixed order, so that a cursor fits the same list however its filter is written.
-fn distinct<T: Ord>(words: Option<Vec<Parsed<T>>>) -> Vec<T> {
-    let mut words: Vec<T> = words.into_iter().flatten().map(|word| word.0).collect();
-    words.sort_unstable();
-    words.dedup();
-    words
 }
 
 /// Lists orders, newest first by default: a page of them or, as CSV or NDJSON, all.

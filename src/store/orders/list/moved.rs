@@ -5,13 +5,13 @@
 //! now and listed where it was then, according to its events.
 
 use super::{
-    super::filter::{Conditions, of_reference, owner},
+    super::filter::{of_reference, owner},
     source::{IndexRange, Source},
 };
 use crate::{
     domain::listing::{Direction, Filter, Position, Sort, SortKey},
     error::Result,
-    store::{ReadTx, sql::sql_int},
+    store::{ReadTx, conditions::Conditions, sql::sql_int},
 };
 use rusqlite::{params_from_iter, types::Value};
 use std::ops::Range;

@@ -2,7 +2,7 @@
 
 use super::super::{
     blocks::{IN_SKU_BLOCK, IN_TOTAL_BLOCK, SKU_BLOCK_BITS, TOTAL_BLOCK_BITS},
-    filter::{Conditions, Owner, of_reference, of_sku, of_statuses, of_user, status_pairs, unindexed},
+    filter::{Owner, of_reference, of_sku, of_statuses, of_user, status_pairs, unindexed},
 };
 use crate::{
     domain::{
@@ -10,7 +10,7 @@ use crate::{
         listing::{Direction, Filter, Sort, SortKey},
     },
     error::Result,
-    store::{ReadTx, sql::sql_int},
+    store::{ReadTx, conditions::Conditions, sql::sql_int},
 };
 use rusqlite::{params_from_iter, types::Value};
 use std::ops::Range;
