@@ -95,7 +95,7 @@ fn authentication_and_users() -> Vec<Operation> {
             .read_by("users.get"),
         get("users.list", "/v1/users", "List users", users::list)
             .requires(&[UsersRead])
-            .query::<ListQuery>()
+            .query::<ListQuery<users::ListUsers>>()
             .returns_page::<Page<UserView>>()
             .exports(),
         get("users.get", "/v1/users/{id}", "Read a user", users::get).signed_in().returns::<UserView>(),

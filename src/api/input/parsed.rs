@@ -5,6 +5,7 @@
 mod tests;
 
 use crate::domain::{
+    audit::AuditOutcome,
     calendar::{Date, Zone, parse_date},
     event::EventType,
     id::Identifier,
@@ -163,6 +164,7 @@ words! {
     Kind as "TransactionKindName": "Payment or refund.";
     TransactionStatus as "TransactionStatusName": "The status of a transaction.";
     UserStatus as "Status": "Whether a user may log in and act.";
+    AuditOutcome as "AuditOutcomeName": "How an audited action ended.";
     EventType as "EventTypeName": "A type of event.";
     WebhookStatus as "WebhookStatusName": "Whether events are sent to an endpoint.";
     DeliveryStatus as "DeliveryStatusName": "A status of a delivery as a parameter.";

@@ -189,7 +189,7 @@ fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
 }
 
 impl Row for UserView {
-    const COLUMNS: &'static [&'static str] = &["id", "email", "name", "role", "status", "created_at", "updated_at"];
+    const COLUMNS: &'static [&'static str] = &["id", "email", "name", "role", "status", "created_at", "updated_at", "last_login_at"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
@@ -200,6 +200,7 @@ impl Row for UserView {
             shown(&self.status),
             shown(&self.created_at),
             shown(&self.updated_at),
+            shown_or_empty(self.last_login_at.as_ref()),
         ]
     }
 }

@@ -105,6 +105,8 @@ async fn start_session(app: &App, source: Source, user: UserId, password: Verifi
             if let Some(new_hash) = &password.new_hash {
                 users::set_password(tx, user.id, new_hash)?;
             }
+            users::set_last_login(tx, user.id, tx.now())?;
+            let user = User { last_login_at: Some(tx.now()), ..user };
             let session = insert(tx, &shared, &source, user.id, digest)?;
             let actor = source.actor(Principal::User { id: user.id, session: Some(session.id) });
             let ended = end_excess_sessions(tx, &shared, user.id)?;
