@@ -40,6 +40,11 @@ pub fn contains_folded(text: &str, folded: &str) -> bool {
     fold(text).contains(folded)
 }
 
+/// Whether `text` is the text that was folded to `folded`.
+pub fn equals_folded(text: &str, folded: &str) -> bool {
+    fold(text) == folded
+}
+
 /// Whether the digits of `text` contain `digits`.
 pub fn contains_digits(text: &str, digits: &str) -> bool {
     text.chars().filter(char::is_ascii_digit).collect::<String>().contains(digits)

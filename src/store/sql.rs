@@ -4,7 +4,7 @@ use crate::{
     domain::{
         id::Identifier,
         money::Currency,
-        text::{contains_digits, contains_folded},
+        text::{contains_digits, contains_folded, equals_folded},
         time::Timestamp,
         trace::TraceId,
     },
@@ -162,11 +162,14 @@ pub(super) const CONTAINS_FOLDED: &str = "contains_folded";
 /// The SQL function that tells whether the digits of a text contain these digits.
 pub(super) const CONTAINS_DIGITS: &str = "contains_digits";
 
+/// The SQL function that tells whether a text equals another one, which is folded already.
+pub(super) const EQUALS_FOLDED: &str = "equals_folded";
+
 /// Registers the functions of searches, which are false for NULL. SQLite's `LIKE` ignores the case of ASCII letters only.
 pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
-    let functions: [(_, fn(&str, &str) -> bool); 2] =
-        [(CONTAINS_FOLDED, contains_folded), (CONTAINS_DIGITS, contains_digits)];
+    let functions: [(_, fn(&str, &str) -> bool); 3] =
+        [(CONTAINS_FOLDED, contains_folded), (CONTAINS_DIGITS, contains_digits), (EQUALS_FOLDED, equals_folded)];
     for (name, contains) in functions {
         connection.create_scalar_function(name, 2, flags, move |call| {
             let sought = call.get_raw(1).as_str()?;

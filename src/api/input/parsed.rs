@@ -216,13 +216,15 @@ impl FromText for InitialStatus {
 }
 
 /// What a list of orders can be sorted by; `-` puts the greatest first.
-const SORTS: [(&str, Sort); 6] = [
+const SORTS: [(&str, Sort); 8] = [
     ("-created_at", sort(SortKey::Created, Direction::Descending)),
     ("created_at", sort(SortKey::Created, Direction::Ascending)),
     ("-total_amount", sort(SortKey::Total, Direction::Descending)),
     ("total_amount", sort(SortKey::Total, Direction::Ascending)),
     ("-updated_at", sort(SortKey::Updated, Direction::Descending)),
     ("updated_at", sort(SortKey::Updated, Direction::Ascending)),
+    ("-placed_at", sort(SortKey::Placed, Direction::Descending)),
+    ("placed_at", sort(SortKey::Placed, Direction::Ascending)),
 ];
 
 const fn sort(key: SortKey, direction: Direction) -> Sort {

@@ -32,7 +32,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListOrders {
-    /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out.
+    /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out. Orders that were never placed come
+    /// last if it is `placed_at` or `-placed_at`.
     sort: Option<Parsed<Sort>>,
     /// Orders in one of these statuses.
     status: Option<Vec<Parsed<OrderStatus>>>,
@@ -58,6 +59,13 @@ pub struct ListOrders {
     created_to: Option<Parsed<Timestamp>>,
     /// Orders last changed at this time or later.
     updated_from: Option<Parsed<Timestamp>>,
+    /// Orders placed at this time or later.
+    placed_from: Option<Parsed<Timestamp>>,
+    /// Orders placed before this time.
+    placed_to: Option<Parsed<Timestamp>>,
+    /// Orders of the customer with this e-mail address, in any case.
+    #[schemars(length(min = 1, max = 255))]
+    customer_email: Option<String>,
     /// Orders with this text in an item's name, the reference, or the customer's name, e-mail address or telephone number.
     /// Case does not matter (`STRASSE` finds `Straße`), nor how a telephone number is written. Digits alone also find the
     /// order with that number.
@@ -94,6 +102,9 @@ impl ListOrders {
             created_from: self.created_from.map(|time| time.0),
             created_to: self.created_to.map(|time| time.0),
             updated_from: self.updated_from.map(|time| time.0),
+            placed_from: self.placed_from.map(|time| time.0),
+            placed_to: self.placed_to.map(|time| time.0),
+            customer_email: self.customer_email,
             metadata: self.metadata,
             text: self.q,
         };

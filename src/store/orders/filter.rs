@@ -11,7 +11,7 @@ use crate::{
     },
     store::{
         conditions::Conditions,
-        sql::{CONTAINS_DIGITS, CONTAINS_FOLDED, sql_int},
+        sql::{CONTAINS_DIGITS, CONTAINS_FOLDED, EQUALS_FOLDED, sql_int},
     },
 };
 use rusqlite::types::Value;
@@ -96,6 +96,10 @@ pub(super) fn unindexed(filter: &Filter) -> Conditions {
     if let Some(from) = filter.updated_from {
         conditions.and("o.updated_at >= ?", [Value::Integer(from.millis())]);
     }
+    if let Some(email) = &filter.customer_email {
+        let folded = Value::Text(Folded::of(email).as_str().to_owned());
+        conditions.and(format!("{EQUALS_FOLDED}(o.customer ->> '$.email', ?)"), [folded]);
+    }
     if !filter.metadata.is_empty() {
         conditions.and(
             "(SELECT count(*) FROM json_each(?) wanted, json_each(o.metadata) had
@@ -105,6 +109,18 @@ pub(super) fn unindexed(filter: &Filter) -> Conditions {
     }
     if let Some(text) = &filter.text {
         conditions.join(&with_text(text));
+    }
+    conditions
+}
+
+/// The conditions on the time of placing.
+pub(super) fn of_placing(filter: &Filter) -> Conditions {
+    let mut conditions = Conditions::default();
+    if let Some(from) = filter.placed_from {
+        conditions.and("o.placed_at >= ?", [Value::Integer(from.millis())]);
+    }
+    if let Some(to) = filter.placed_to {
+        conditions.and("o.placed_at < ?", [Value::Integer(to.millis())]);
     }
     conditions
 }
