@@ -330,6 +330,7 @@ const OTHER_TRANSACTIONS: &[&str] = &[
     "orders.export",
     "setup.offer",
     "system.restore",
+    "transactions.export",
     "users.by_email",
     "webhooks.load",
     "webhooks.measure",
