@@ -17,6 +17,7 @@ pub mod pricing;
 pub mod rollup;
 pub mod rotation;
 mod string_enum;
+pub mod text;
 pub mod time;
 pub mod trace;
 pub mod transaction;

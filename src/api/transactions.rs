@@ -1,5 +1,9 @@
 //! Payments and refunds over HTTP.
 
+mod list;
+
+pub(super) use list::{ListTransactions, list};
+
 use super::{
     input::{
         extract::{PathId, Valid},
@@ -7,7 +11,7 @@ use super::{
         list::ListRequest,
         parsed::{InitialStatus, Parsed},
     },
-    output::{csv_rows::TransactionRow, list, reply},
+    output::{self, csv_rows::TransactionRow, reply},
 };
 use crate::{
     app::App,
@@ -205,7 +209,7 @@ pub(super) async fn of_order(
     let find = move |app, actor, page| async move {
         Ok(transactions::of_order(&app, &actor, id, &page).await?.map(TransactionRow))
     };
-    list::answer(app, actor, options, format!("transactions.list {id}"), find).await
+    output::list::answer(app, actor, options, format!("orders.transactions {id}"), find).await
 }
 
 /// Reads a payment or refund.

@@ -1,10 +1,12 @@
 //! Orders: creating, reading, changing and cancelling them, and moving them through their statuses.
 
 mod change;
+mod counts;
 mod create;
 mod import;
 mod transition;
 
+pub use counts::counts;
 pub use change::{Change, ChangeCustomer, ChangeOrder, change};
 pub(super) use create::insert;
 pub use create::{NewOrder, create};

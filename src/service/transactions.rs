@@ -3,8 +3,10 @@
 //! Refunds never exceed payments, also when requests race: each check runs in the transaction of its effect, and there is
 //! one writer.
 
+mod list;
 mod refund;
 
+pub use list::{export, list};
 pub(super) use refund::exceeds;
 
 use super::{
@@ -264,7 +266,7 @@ pub async fn of_order(
     id: OrderId,
     request: &PageRequest<i64>,
 ) -> Result<Page<Transaction, i64>> {
-    let found = app.store.read("transactions.list", |tx| {
+    let found = app.store.read("orders.transactions", |tx| {
         let order = readable_order(tx, actor, id)?;
         let before = request.after.unwrap_or(i64::MAX);
         let rows = transactions::of_order(tx, order.seq, before, request.limit_and_one())?;

@@ -2,12 +2,14 @@
 
 mod blocks;
 mod columns;
+mod counts;
 mod filter;
 mod list;
 mod row;
 mod stored_document;
 
 pub(super) use blocks::{SKU_BLOCK_BITS, sku_block_bits};
+pub use counts::{Counts, counts, counts_of_user};
 pub use list::{count, is_scan, page};
 pub use stored_document::{
     StoredDocument, document_by_external_ref, document_by_id, document_by_number, document_by_seq,

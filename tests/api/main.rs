@@ -12,6 +12,7 @@ mod browser_sessions;
 mod client_address;
 mod cors;
 mod damage;
+mod finding;
 mod ground_rules;
 mod guide;
 mod idempotency;

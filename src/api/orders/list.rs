@@ -2,7 +2,11 @@
 
 use crate::{
     api::{
-        input::{integer::Amount, list::ListRequest, parsed::Parsed},
+        input::{
+            integer::Amount,
+            list::ListRequest,
+            parsed::{Parsed, distinct},
+        },
         output::{csv_rows::OrderRow, export::Format, list},
     },
     app::App,
@@ -28,7 +32,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListOrders {
-    /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out.
+    /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out. Orders that were never placed come
+    /// last if it is `placed_at` or `-placed_at`.
     sort: Option<Parsed<Sort>>,
     /// Orders in one of these statuses.
     status: Option<Vec<Parsed<OrderStatus>>>,
@@ -54,8 +59,16 @@ pub struct ListOrders {
     created_to: Option<Parsed<Timestamp>>,
     /// Orders last changed at this time or later.
     updated_from: Option<Parsed<Timestamp>>,
-    /// Orders with this text in an item's name, the reference, or the customer's name or e-mail address. Case does not
-    /// matter. Digits alone also find the order with that number.
+    /// Orders placed at this time or later.
+    placed_from: Option<Parsed<Timestamp>>,
+    /// Orders placed before this time.
+    placed_to: Option<Parsed<Timestamp>>,
+    /// Orders of the customer with this e-mail address, in any case.
+    #[schemars(length(min = 1, max = 255))]
+    customer_email: Option<String>,
+    /// Orders with this text in an item's name, the reference, or the customer's name, e-mail address or telephone number.
+    /// Case does not matter (`STRASSE` finds `Straße`), nor how a telephone number is written. Digits alone also find the
+    /// order with that number.
     #[schemars(length(min = 1, max = 255))]
     q: Option<String>,
     /// Orders whose metadata has this value under the key, such as `metadata.colour=red`.
@@ -89,19 +102,14 @@ impl ListOrders {
             created_from: self.created_from.map(|time| time.0),
             created_to: self.created_to.map(|time| time.0),
             updated_from: self.updated_from.map(|time| time.0),
+            placed_from: self.placed_from.map(|time| time.0),
+            placed_to: self.placed_to.map(|time| time.0),
+            customer_email: self.customer_email,
             metadata: self.metadata,
             text: self.q,
         };
         Ok(OrderQuery { filter, sort: self.sort.map_or(newest_first, |sort| sort.0) })
     }
-}
-
-/// Each word once and in a fixed order, so that a cursor fits the same list however its filter is written.
-fn distinct<T: Ord>(words: Option<Vec<Parsed<T>>>) -> Vec<T> {
-    let mut words: Vec<T> = words.into_iter().flatten().map(|word| word.0).collect();
-    words.sort_unstable();
-    words.dedup();
-    words
 }
 
 /// Lists orders, newest first by default: a page of them or, as CSV or NDJSON, all.

@@ -160,7 +160,7 @@ impl Row for TransactionRow {
 
 impl Row for EventView {
     const COLUMNS: &'static [&'static str] =
-        &["seq", "id", "type", "order_id", "version", "actor", "request_id", "occurred_at", "data"];
+        &["seq", "id", "type", "order_id", "order_number", "version", "actor", "actor_name", "request_id", "occurred_at", "data"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
@@ -168,8 +168,10 @@ impl Row for EventView {
             shown(&self.id),
             shown(&self.kind),
             shown(&self.order_id),
+            self.order_number.map_or(Cell::Empty, Cell::Number),
             Cell::Number(self.version),
             Cell::Text(self.actor.as_str().into()),
+            text(self.actor_name.as_deref()),
             Cell::Text(self.request_id.as_str().into()),
             shown(&self.occurred_at),
             Cell::Text(self.data.get().into()),
@@ -187,7 +189,7 @@ fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
 }
 
 impl Row for UserView {
-    const COLUMNS: &'static [&'static str] = &["id", "email", "name", "role", "status", "created_at", "updated_at"];
+    const COLUMNS: &'static [&'static str] = &["id", "email", "name", "role", "status", "created_at", "updated_at", "last_login_at"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
@@ -198,6 +200,7 @@ impl Row for UserView {
             shown(&self.status),
             shown(&self.created_at),
             shown(&self.updated_at),
+            shown_or_empty(self.last_login_at.as_ref()),
         ]
     }
 }
@@ -247,13 +250,14 @@ impl Row for KeyView {
 
 impl Row for AuditView {
     const COLUMNS: &'static [&'static str] =
-        &["id", "occurred_at", "actor", "action", "target", "address", "request_id", "outcome", "changes"];
+        &["id", "occurred_at", "actor", "actor_name", "action", "target", "address", "request_id", "outcome", "changes"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
             shown(&self.id),
             shown(&self.occurred_at),
             text(Some(&self.actor)),
+            text(self.actor_name.as_deref()),
             text(Some(&self.action)),
             text(self.target.as_deref()),
             text(self.address.as_deref()),
