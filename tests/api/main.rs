@@ -9,6 +9,7 @@ mod audit;
 mod authz;
 mod backups;
 mod client_address;
+mod console;
 mod cors;
 mod damage;
 mod ground_rules;

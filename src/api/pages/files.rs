@@ -23,26 +23,32 @@ const TAG_BYTES: usize = 16;
 /// `not_found` if there is no such file or it is of another type.
 pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Result<Response> {
     let media = match path.rsplit_once('.') {
+        // The files of the console have addresses of their own.
+        _ if path.starts_with("console/") => return Err(Error::absent()),
         Some((_, "css")) => "text/css; charset=utf-8",
         Some((_, "js")) => "text/javascript; charset=utf-8",
         _ => return Err(Error::absent()),
     };
     let file = Assets::get(&path).ok_or_else(Error::absent)?;
     let tag = entity_tag(&file.metadata.sha256_hash());
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
-    let unchanged = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
     let common = [
         (header::ETAG, tag.as_str()),
         // One hour avoids most requests, and a new version is still seen soon.
         (header::CACHE_CONTROL, "public, max-age=3600"),
     ];
-    if unchanged {
+    if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());
     }
     Ok((common, [(header::CONTENT_TYPE, media)], file.data).into_response())
 }
 
-fn entity_tag(hash: &[u8; 32]) -> String {
+/// Whether the client has the version with this tag already.
+pub(super) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+    known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
+}
+
+pub(super) fn entity_tag(hash: &[u8; 32]) -> String {
     let mut tag = String::from('"');
     for byte in &hash[..TAG_BYTES] {
         // Writing to a string cannot fail.
@@ -75,7 +81,7 @@ mod tests {
     #[tokio::test]
     async fn only_style_sheets_and_scripts_are_served() {
         for path in
-            ["guide/01-architecture.md", "docs/LICENSE", "x.css", "../Cargo.toml", "../src/x.js", "/etc/x.js", ""]
+            ["guide/01-architecture.md", "docs/LICENSE", "x.css", "../Cargo.toml", "../src/x.js", "/etc/x.js", "console/main.js", ""]
         {
             assert!(fetch(path, None).await.unwrap_err().is(&problem::NOT_FOUND), "{path}");
         }

@@ -1,0 +1,175 @@
+//! The console: a page for people over the public API. Its files are part of the binary and need no build step. Every
+//! address below `/console` answers the same document, because the page itself reads the address. Modules stand under
+//! an address with their hash, so browsers keep them for good and a new version is seen at once.
+
+use super::files::{Assets, entity_tag, is_known};
+use crate::{
+    app::App,
+    error::{Error, Result},
+};
+use axum::{
+    Router,
+    extract::Path,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use flate2::{Compression, write::GzEncoder};
+use maud::html;
+use sha2::{Digest, Sha256};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    io::{self, Write},
+    sync::{Arc, LazyLock},
+};
+
+/// Scripts and styles come from this server only, and the page never makes HTML from text: `require-trusted-types-for`
+/// turns such an attempt into an error.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Where the files of the console are in the assets.
+const FOLDER: &str = "console/";
+/// The characters of the hash in the address of the files.
+const HASH_CHARACTERS: usize = 16;
+
+/// The files of the console, compressed once.
+static FILES: LazyLock<Files> = LazyLock::new(Files::read);
+
+struct Files {
+    hash: String,
+    files: BTreeMap<String, File>,
+}
+
+struct File {
+    media: &'static str,
+    plain: Cow<'static, [u8]>,
+    gzip: Vec<u8>,
+}
+
+impl Files {
+    fn read() -> Self {
+        let mut files = BTreeMap::new();
+        let mut digest = Sha256::new();
+        let mut names: Vec<_> = Assets::iter().filter(|name| name.starts_with(FOLDER)).collect();
+        names.sort_unstable();
+        for name in names {
+            let (Some(file), Some(media)) = (Assets::get(&name), media_type(&name)) else { continue };
+            digest.update(file.metadata.sha256_hash());
+            // Writing to memory cannot fail; without a compressed form the plain one is served.
+            let gzip = compress(&file.data).unwrap_or_default();
+            files.insert(name[FOLDER.len()..].to_owned(), File { media, plain: file.data, gzip });
+        }
+        let mut hash: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        hash.truncate(HASH_CHARACTERS);
+        Self { hash, files }
+    }
+
+    /// The addresses of all modules, for the browser to load them at once instead of one after the other.
+    fn modules(&self) -> impl Iterator<Item = &str> {
+        let is_module = |name: &&String| name.ends_with(".js") && *name != "theme.js";
+        self.files.keys().filter(is_module).map(String::as_str)
+    }
+}
+
+fn media_type(name: &str) -> Option<&'static str> {
+    match name.rsplit_once('.') {
+        Some((_, "css")) => Some("text/css; charset=utf-8"),
+        Some((_, "js")) => Some("text/javascript; charset=utf-8"),
+        _ => None,
+    }
+}
+
+fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+/// The routes of the console.
+pub fn console(app: &App) -> Router<App> {
+    let document: Arc<str> = document(app.suggested_email.get().map_or("", String::as_str)).into();
+    let tag: Arc<str> = entity_tag(&Sha256::digest(document.as_bytes()).into()).into();
+    let shell = move |headers: HeaderMap| {
+        let (document, tag) = (Arc::clone(&document), Arc::clone(&tag));
+        async move { shell(&document, &tag, &headers) }
+    };
+    Router::new()
+        .route("/console", get(shell.clone()))
+        .route("/console/{*place}", get(shell))
+        .route("/console/files/{hash}/{*path}", get(file))
+}
+
+/// The document that loads the console: `index.html` with the addresses of the files and the suggested e-mail address.
+fn document(email: &str) -> String {
+    let files = format!("/console/files/{}/", FILES.hash);
+    let preload = |module| format!("<link rel=\"modulepreload\" href=\"{files}{module}\">\n");
+    let modules: String = FILES.modules().map(preload).collect();
+    let (email, template) = (html! { (email) }.into_string(), Assets::get("console/index.html"));
+    let template = template.map_or_else(String::new, |file| String::from_utf8_lossy(&file.data).into_owned());
+    template.replace("{email}", &email).replace("{modules}\n", &modules).replace("{files}", &files)
+}
+
+fn shell(document: &str, tag: &str, headers: &HeaderMap) -> Response {
+    let common = [
+        (header::ETAG, tag),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, CSP),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    if is_known(headers, tag) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    (common, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], document.to_owned()).into_response()
+}
+
+/// `/console/files/{hash}/{*path}`: a style sheet or a module.
+async fn file(Path((hash, path)): Path<(String, String)>, headers: HeaderMap) -> Result<Response> {
+    let file = FILES.files.get(&path).filter(|_| hash == FILES.hash).ok_or_else(Error::absent)?;
+    let common = [
+        (header::CONTENT_TYPE, file.media),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::VARY, "Accept-Encoding"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !file.gzip.is_empty() && accepts_gzip(accepted) {
+        let encoding = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
+        return Ok((common, encoding, file.gzip.as_slice()).into_response());
+    }
+    Ok((common, file.plain.clone()).into_response())
+}
+
+fn accepts_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*");
+        is_gzip && !parts.any(|weight| weight.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::read::GzDecoder;
+    use std::io::Read;
+
+    #[test]
+    fn a_weight_of_zero_refuses_gzip() {
+        assert!(accepts_gzip("gzip, deflate, br") && accepts_gzip("br;q=1, GZIP;q=0.5") && accepts_gzip("*"));
+        assert!(!accepts_gzip("") && !accepts_gzip("br") && !accepts_gzip("gzip;q=0") && !accepts_gzip("gzip; q=0.0"));
+    }
+
+    #[test]
+    fn all_files_together_are_small() {
+        let total: usize = FILES.files.values().map(|file| file.gzip.len()).sum();
+        assert!(total <= 100 * 1024, "the console has {total} bytes compressed; at most 100 KiB are allowed");
+        for (name, file) in &FILES.files {
+            let mut plain = vec![];
+            GzDecoder::new(file.gzip.as_slice()).read_to_end(&mut plain).unwrap();
+            assert!(plain == *file.plain, "{name}");
+        }
+    }
+}
