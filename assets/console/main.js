@@ -12,6 +12,7 @@ import { openPalette, showKeys } from "./ui/palette.js";
 import { head } from "./ui/parts.js";
 import { landing, menu, pageAt } from "./pages/places.js";
 import { Login, LoginForm, Setup } from "./pages/login.js";
+import { Reset } from "./pages/users.js";
 
 /** The page of the present address. It gets the focus, and the title of the window follows it. */
 function Page() {
@@ -84,6 +85,7 @@ function turn() {
 
 function App() {
   const { path } = here.value;
+  if (path === "/reset") return html`<${Reset} /><${Said} />`;
   if (me.value) return html`<${Shell} key=${me.value.id} /><${Dialogs} /><${Said} />`;
   return html`${path === "/setup" ? html`<${Setup} />` : html`<${Login} />`}<${Said} />`;
 }

@@ -48,7 +48,7 @@ export async function request(path, { method = "GET", body, raw, type, key, vers
 }
 
 /** Something between the console and the server answered. @param {Response} response @returns {ProblemBody} */
-const unreadable = response => ({ type: "about:blank", title: `The answer was ${response.status} ${response.statusText}`, status: response.status, code: "unreadable", request_id: response.headers.get("x-request-id") ?? "", retryable: response.status >= 500 });
+const unreadable = response => ({ type: "about:blank", title: `The answer was ${response.status} ${response.statusText}`, status: response.status, detail: "Something between this page and the server answered. Try again.", code: "unreadable", request_id: response.headers.get("x-request-id") ?? "", retryable: response.status >= 500 });
 
 /** The JSON of an answer, or null if it has none. @param {string} path @param {Options} [options] @returns {Promise<any>} */
 export async function ask(path, options) {

@@ -20,7 +20,7 @@ function take(events) {
 }
 
 const tabs = new BroadcastChannel("events");
-tabs.onmessage = ({ data }) => { isLive.value = true; take(data); };
+tabs.onmessage = (/** @type {MessageEvent<OrderEvent[]>} */ { data }) => { isLive.value = true; take(data); };
 
 /** Resolves when the feed has begun; lists wait for it, so that they know what came after them. */
 let begin = () => {};

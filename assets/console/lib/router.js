@@ -23,7 +23,7 @@ const leaves = () => {
 const scrolls = /** @type {Record<string, number>} */ (JSON.parse(sessionStorage.scrolls ?? "{}"));
 let place = history.state?.place ?? String(Date.now());
 history.scrollRestoration = "manual";
-history.replaceState({ place }, "");
+history.replaceState({ ...history.state, place }, "");
 const keepScroll = () => { scrolls[place] = scrollY; };
 addEventListener("pagehide", () => { keepScroll(); sessionStorage.scrolls = JSON.stringify(scrolls); });
 
@@ -35,10 +35,18 @@ export function go(to, { replace = false } = {}) {
   if (!replace && !leaves()) return;
   keepScroll();
   if (!replace) place = String(Date.now());
-  history[replace ? "replaceState" : "pushState"]({ place }, "", base + to);
+  const from = replace ? history.state?.from : here.peek().path;
+  history[replace ? "replaceState" : "pushState"]({ place, from }, "", base + to);
   here.value = read(false);
   if (!replace) scrollTo(0, 0);
 }
+
+/** Goes back if the reader came from this place, so that it is as it was left. @param {string} path @returns {(event: Event) => void} */
+export const backTo = path => event => {
+  if (history.state?.from !== path) return;
+  event.preventDefault();
+  history.back();
+};
 
 /** The present address with some of its parameters changed. @param {Record<string, string>} values @param {{replace?: boolean}} [options] */
 export function change(values, options) {

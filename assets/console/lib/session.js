@@ -11,7 +11,7 @@ export const ended = signal(false);
 /** Counts log-ins, so that pages load again after one. */
 export const logins = signal(0);
 
-const permissions = computed(() => new Set(me.value?.permissions ?? []));
+const permissions = computed(() => new Set(/** @type {string[]} */ (me.value?.permissions ?? [])));
 /** @param {string[]} names */
 export const may = (...names) => names.some(name => permissions.value.has(name));
 /** Whether the caller sees own orders only. */
@@ -54,7 +54,7 @@ export async function signOut() {
 
 // Tabs sign in and out together.
 const tabs = new BroadcastChannel("session");
-tabs.onmessage = ({ data }) => {
+tabs.onmessage = (/** @type {MessageEvent<"in" | "out">} */ { data }) => {
   if (data === "out") return forget();
   load().then(() => { logins.value++; }, () => {});
 };

@@ -64,7 +64,7 @@ export const sentence = (label, fault) => /^[a-z]/.test(fault) ? `${label} ${fau
 
 /**
  * What stands above a form that failed: faults that no field shows, and what to do when it is not known whether it was done.
- * @param {ReturnType<typeof useForm>} form
+ * @param {{form: ReturnType<typeof useForm>}} props
  */
 export function Trouble({ form }) {
   const { problem } = form;

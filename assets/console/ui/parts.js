@@ -12,7 +12,7 @@ export const when = time => html`<time datetime=${time} title=${format.at(time)}
 
 /** @param {string} title @param {any} content @param {any} [aside] @param {string} [kind] */
 export const card = (title, content, aside, kind = "") => html`
-  <section class="card ${kind}" aria-label=${title}><header><h2>${title}</h2>${aside}</header>${content}</section>`;
+  <section class="card ${kind}"><header><h2>${title}</h2>${aside}</header>${content}</section>`;
 
 /** @param {any} title @param {any} [content] */
 export const head = (title, content) => html`<header class="head"><h1 tabindex="-1">${title}</h1><span class="grow"></span>${content}</header>`;

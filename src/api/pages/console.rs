@@ -97,6 +97,7 @@ pub fn console(app: &App) -> Router<App> {
     };
     Router::new()
         .route("/console", get(shell.clone()))
+        .route("/console/", get(shell.clone()))
         .route("/console/{*place}", get(shell))
         .route("/console/files/{hash}/{*path}", get(file))
 }
