@@ -428,6 +428,9 @@ fn system_operations() -> Vec<Operation> {
             .returns::<system::Ready>()
             .problems(&[&problem::NOT_READY]),
         get("system.version", "/version", "Get the version", system::version).anonymous().returns::<system::Version>(),
+        get("system.settings", "/v1/settings", "Get the settings that clients need", system::settings)
+            .anonymous()
+            .returns::<system::Settings>(),
         get("system.backup", "/v1/system/backup", "Download a verified backup", system::backup)
             .requires(&[SystemBackup])
             .returns_file(SQLITE)
