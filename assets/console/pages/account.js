@@ -20,7 +20,7 @@ export function Account() {
   const user = /** @type {any} */ (me.value?.user);
   const sessions = useLoad(() => ask(`/v1/users/${me.value?.id}/sessions?limit=200`), []);
   const endOthers = async () => { for (const session of sessions.data?.data ?? []) if (!session.current) await ask(`/v1/users/${user.id}/sessions/${session.id}`, { method: "DELETE" }); await sessions.reload(); say("All other sessions have ended."); };
-  return html`${head("Your account", html`<button onClick=${() => signOut().catch(() => say("The server can't be reached. You are still signed in.", "bad"))}>Sign out</button>`)}
+  return html`${head("Your account", html`<button class="onphone" onClick=${() => signOut().catch(() => say("The server can't be reached. You are still signed in.", "bad"))}>Sign out</button>`)}
     <nav class="onphone card" aria-label="More places"><ul class="work">${menu().slice(3).map(({ to, name }) => html`<li><a href=${base + to}><span>${name}</span></a></li>`)}</ul></nav>
     <div class="columns"><div><${Name} user=${user} /><${Password} />${user?.second_factor !== undefined && html`<${SecondFactor} active=${user.second_factor} />`}
       ${card("Sessions", states(sessions, 3, page => sessionTable(user.id, page.data, sessions.reload)), html`<button class="quiet" onClick=${() => endOthers().catch(problem => say(problem.message, "bad"))}>End all others</button>`)}</div>
@@ -35,7 +35,7 @@ function Looks() {
     else { delete document.documentElement.dataset.theme; delete localStorage.theme; }
   };
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  return html`${choice("Theme", [["", "Like the device"], ["light", "Light"], ["dark", "Dark"]], theme, turn)}
+  return html`${choice("Theme", [["", "Automatic"], ["light", "Light"], ["dark", "Dark"]], theme, turn)}
     ${pick("Zone", localStorage.zone ?? "", [["", `${own} (this device)`], ...Intl.supportedValuesOf("timeZone").map(zone => /** @type {[string, string]} */ ([zone, zone]))], to => { if (to) localStorage.zone = to; else delete localStorage.zone; format.zone.value = to || own; })}
     <p class="hint">Times are shown in it. Reports use ${settings.value.reporting_timezone}, unless another is chosen there.</p>`;
 }

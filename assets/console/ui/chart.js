@@ -54,7 +54,7 @@ export function DailyChart({ days, currency, basis = "cash" }) {
     ${table ? dayTable(days, f, backName) : width > 0 && html`${columns(days, currency, width, at, {
       tabindex: 0, role: "group", "aria-roledescription": "chart", "aria-label": "Revenue by day. Arrow keys read it day by day.", "aria-describedby": id, onKeyDown: keys, onPointerLeave: () => setAt(-1), onBlur: () => setAt(-1),
       onPointerMove: (/** @type {PointerEvent & {currentTarget: Element}} */ event) => move(Math.floor((event.clientX - event.currentTarget.getBoundingClientRect().left - LEFT) / ((width - LEFT - RIGHT) / days.length))),
-    })}<p class="legend"><span class="in">Gross</span><span class="back">${backName}</span><span class="net">Net</span></p>`}
+    })}<p class="legend"><span class="in">Gross</span><span class="out">${backName}</span><span class="net">Net</span></p>`}
   </figure>`;
 }
 
@@ -70,7 +70,7 @@ function columns(days, currency, width, at, more) {
     ${scale.map(amount => html`<g><line class=${amount ? "grid" : "zero"} x1=${LEFT} x2=${width - RIGHT} y1=${y(amount)} y2=${y(amount)} /><text class="end" x=${LEFT - 8} y=${y(amount) + 4}>${shortMoney(amount, currency)}</text></g>`)}
     ${days.map((day, i) => html`<g class=${i === at ? "here" : ""}><rect class="band" x=${LEFT + step * i} y=${TOP} width=${step} height=${HEIGHT - TOP - BOTTOM} />
       <rect class="in" x=${x(i) - bar / 2} width=${bar} y=${y(Math.max(0, day.gross_amount))} height=${Math.abs(y(day.gross_amount) - y(0))} />
-      <rect class="back" x=${x(i) - bar / 2} width=${bar} y=${y(0)} height=${Math.max(0, y(-back(day)) - y(0))} />
+      <rect class="out" x=${x(i) - bar / 2} width=${bar} y=${y(0)} height=${Math.max(0, y(-back(day)) - y(0))} />
       ${i % every === 0 && html`<text class="middle" x=${x(i)} y=${HEIGHT - 8}>${format.day(day.date)}</text>`}</g>`)}
     <polyline class="net" points=${days.map((day, i) => `${x(i)},${y(day.net_amount)}`).join(" ")} /></svg>`;
 }

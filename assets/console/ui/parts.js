@@ -4,8 +4,8 @@ import { html } from "../vendor/preact.js";
 import * as format from "../lib/format.js";
 import { root } from "../lib/api.js";
 
-/** @param {string} status */
-export const badge = status => html`<span class="badge ${status}"><i></i>${format.words(status)}</span>`;
+/** A dot and a word. @param {string} status @param {string} [label] */
+export const badge = (status, label = format.words(status)) => html`<span class="badge ${status}"><i></i>${label}</span>`;
 
 /** @param {string} time */
 export const when = time => html`<time datetime=${time} title=${format.at(time)}>${format.ago(time)}</time>`;
