@@ -79,7 +79,7 @@ export async function signIn(page, { email, password }) {
 /** The page stands: a heading, and nothing grey that waits. */
 export async function settled(page) {
   await page.locator("h1").first().waitFor();
-  await page.waitForFunction(() => !document.querySelector(".waiting"));
+  await page.waitForFunction(() => !document.querySelector(".waiting:not(.end .waiting)"));
 }
 
 /** No violation of WCAG 2.2 AA that a program can find, and nothing wider than the window. */

@@ -52,7 +52,7 @@ await journey("cancelling asks what to do with the money", async () => {
   await page.locator(".more summary").click();
   await page.getByRole("button", { name: "Cancel order" }).click();
   await accessible(page, "cancel");
-  await page.getByLabel("Refund an amount").check();
+  await page.getByLabel("Refund part of it").check();
   await page.getByLabel("Amount").fill("20");
   await page.getByRole("button", { name: "Cancel order and refund €20.00" }).click();
   await page.getByText(/is cancelled/).waitFor();

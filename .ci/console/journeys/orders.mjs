@@ -37,6 +37,7 @@ await journey("the address is the state: filters, Back, reload, scroll", async (
 await journey("take an order with two faults, then right", async () => {
   const page = await as(demo, "staff", { at: "/orders/new" });
   await accessible(page, "new order");
+  await page.getByLabel("Currency").selectOption("EUR");
   await page.getByLabel("Item").first().fill("Lamp");
   await page.getByLabel("Quantity").first().fill("0");
   await page.getByLabel("Price").first().fill("10.00");

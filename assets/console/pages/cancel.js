@@ -38,7 +38,7 @@ export function Cancel({ order, refundable, reload }) {
   const deed = held && given > 0 ? `Cancel order and refund ${money(given, currency)}` : "Cancel order";
   return frame(`Cancel ${name}?`, html`<form class="form" ref=${form.element} onSubmit=${form.submit}><${Trouble} form=${form} />
     <p>A cancelled order can’t be opened again.</p>
-    ${held && html`<fieldset><legend>${money(refundable, currency)} is held for it</legend>${may("refunds:write") && radio("full", `Refund all of it`)}${radio("none", "Refund nothing")}${may("refunds:write") && radio("amount", "Refund an amount")}</fieldset>`}
+    ${held && html`<fieldset><legend>${money(refundable, currency)} is held for it</legend>${may("refunds:write") && radio("full", `Refund all of it`)}${radio("none", "Refund nothing")}${may("refunds:write") && radio("amount", "Refund part of it")}</fieldset>`}
     ${held && what === "amount" && html`<${Amount} currency=${currency} value=${text} onInput=${setText} pointer="#/refund" fault=${form.at("#/refund") || amountFault(text, currency)} />`}
     <${Field} label="Reason" value=${reason} onInput=${setReason} pointer="#/reason" fault=${form.at("#/reason")} maxlength="255" />
     <footer><button type="button" onClick=${close}>Back</button>${submit(form, deed, "main danger", what === "amount" && !amount)}</footer></form>`);

@@ -31,12 +31,15 @@ function Palette() {
     const q = text.trim().replace(/^#/, "");
     if (!q) return setFound([]);
     const stop = new AbortController();
-    const orders = may("orders:read") || isCustomer() ? ask(`/v1/orders?${query({ q, limit: MOST })}`, { signal: stop.signal }) : { data: [] };
-    const users = may("users:read") ? ask(`/v1/users?${query({ q, limit: 4 })}`, { signal: stop.signal }).catch(() => ({ data: [] })) : { data: [] };
-    const timer = setTimeout(() => Promise.all([orders, users]).then(([orders, users]) => setFound([
-      ...orders.data.map((/** @type {import("../lib/types.d.ts").Order} */ order) => ({ to: `/orders/${order.id}`, text: html`<b>${order.number ? `#${order.number}` : "Draft"}</b><span class="grow">${order.customer?.name ?? "–"} <small>${order.items[0]?.name}</small></span>${badge(order.status)}<span class="num">${money(order.total_amount, order.currency)}</span>` })),
-      ...users.data.map((/** @type {import("../lib/types.d.ts").User} */ user) => ({ to: `/users/${user.id}`, text: html`${icon("people")}<span class="grow">${user.name} <small>${user.email}</small></span>` })),
-    ]), () => {}), TYPING_MS);
+    const find = () => {
+      const orders = may("orders:read") || isCustomer() ? ask(`/v1/orders?${query({ q, limit: MOST })}`, { signal: stop.signal }) : { data: [] };
+      const users = may("users:read") ? ask(`/v1/users?${query({ q, limit: 4 })}`, { signal: stop.signal }).catch(() => ({ data: [] })) : { data: [] };
+      return Promise.all([orders, users]).then(([orders, users]) => setFound([
+        ...orders.data.map((/** @type {import("../lib/types.d.ts").Order} */ order) => ({ to: `/orders/${order.id}`, text: html`<b>${order.number ? `#${order.number}` : "Draft"}</b><span class="grow">${order.customer?.name ?? "–"} <small>${order.items[0]?.name}</small></span>${badge(order.status)}<span class="num">${money(order.total_amount, order.currency)}</span>` })),
+        ...users.data.map((/** @type {import("../lib/types.d.ts").User} */ user) => ({ to: `/users/${user.id}`, text: html`${icon("people")}<span class="grow">${user.name} <small>${user.email}</small></span>` })),
+      ]));
+    };
+    const timer = setTimeout(() => find().catch(() => {}), TYPING_MS);
     return () => { clearTimeout(timer); stop.abort(); };
   }, [text]);
   const rows = [...found, ...actions().filter(({ name }) => name.toLowerCase().includes(text.trim().toLowerCase())).map(({ name, to }) => ({ to, text: html`${icon("next")}<span class="grow">${name}</span>` }))];
