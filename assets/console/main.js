@@ -96,6 +96,7 @@ effect(() => {
   if (me.value && (path === "/login" || path === "/setup" || (path === "/" && isCustomer()))) queueMicrotask(() => go(landing(), { replace: true }));
 });
 await Promise.all([loadSettings().catch(() => {}), load().catch(() => {})]);
+if (!me.value && document.documentElement.dataset.setup && here.value.path !== "/setup") go("/setup", { replace: true });
 if (me.value && here.value.path === "/" && landing() !== "/") go(landing(), { replace: true });
 document.body.className = "";
 document.body.replaceChildren();

@@ -1,6 +1,8 @@
 //! The console: where it is served, with which headers, and that it depends on nothing from outside.
 
-use crate::support::Service;
+use crate::support::{PASSWORD, Service};
+use orderd::service::sessions;
+use serde_json::json;
 use std::collections::BTreeSet;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -22,13 +24,25 @@ async fn every_address_below_the_console_answers_the_same_document() {
         assert_eq!(first.header(name), "same-origin", "{name}");
     }
     assert_eq!((first.header("cache-control"), first.header("x-content-type-options")), ("no-cache", "nosniff"));
-    assert!(first.text().contains("data-email=\"\""), "only demo data suggests an address");
+    let unset = "data-email=\"\" data-setup=\"\"";
+    assert!(first.text().contains(unset), "only demo data suggests an address, only an empty database awaits set-up");
     for place in ["/console/", "/console/orders", "/console/orders/ord_x", "/console/no/such/place", "/console/files"] {
         let other = anyone.get(place).await.ok();
         assert_eq!((other.text(), other.header("etag")), (first.text(), first.header("etag")), "{place}");
     }
     let again = anyone.get("/console/orders").header("if-none-match", first.header("etag")).await.status(304);
     assert_eq!(again.bytes(), b"");
+}
+
+#[tokio::test]
+async fn the_document_says_whether_the_server_awaits_set_up() {
+    let service = Service::start().await;
+    let token = sessions::offer_setup(&service.app()).await.unwrap().unwrap();
+    let awaits = |text: &str| text.contains("data-setup=\"yes\"");
+    assert!(awaits(service.anonymous().get("/console").await.ok().text()));
+    let body = json!({"token": token.reveal(), "email": "ada@example.com", "name": "Ada", "password": PASSWORD});
+    service.anonymous().post("/v1/setup", body).await.created();
+    assert!(!awaits(service.anonymous().get("/console").await.ok().text()));
 }
 
 #[tokio::test]

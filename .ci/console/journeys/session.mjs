@@ -7,8 +7,7 @@ await journey("set up an empty server", async () => {
   const empty = await serve();
   const page = await (await context(empty)).newPage();
   await page.goto(`${empty.url}/`);
-  assert.match(page.url(), /\/console/);
-  await page.goto(`${empty.url}/console/setup`);
+  await page.waitForURL(/\/console\/setup$/);
   await accessible(page, "set-up");
   await page.getByLabel("Setup token").fill("wrong");
   await page.getByLabel("Name").fill("Ada");

@@ -6,10 +6,11 @@ use super::files::{Assets, entity_tag, is_known};
 use crate::{
     app::App,
     error::{Error, Result},
+    service::sessions::awaits_setup,
 };
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -89,11 +90,11 @@ fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
 
 /// The routes of the console.
 pub fn console(app: &App) -> Router<App> {
-    let document: Arc<str> = document(app.suggested_email.get().map_or("", String::as_str)).into();
-    let tag: Arc<str> = entity_tag(&Sha256::digest(document.as_bytes()).into()).into();
-    let shell = move |headers: HeaderMap| {
-        let (document, tag) = (Arc::clone(&document), Arc::clone(&tag));
-        async move { shell(&document, &tag, &headers) }
+    let email = app.suggested_email.get().map_or("", String::as_str);
+    let (usual, first) = (Document::new(email, ""), Document::new(email, "yes"));
+    let shell = move |State(app): State<App>, headers: HeaderMap| {
+        let document = Arc::clone(if awaits_setup(&app) { &first } else { &usual });
+        async move { document.response(&headers) }
     };
     Router::new()
         .route("/console", get(shell.clone()))
@@ -102,28 +103,42 @@ pub fn console(app: &App) -> Router<App> {
         .route("/console/files/{hash}/{*path}", get(file))
 }
 
-/// The document that loads the console: `index.html` with the addresses of the files and the suggested e-mail address.
-fn document(email: &str) -> String {
+/// The document that loads the console, and its entity tag.
+struct Document {
+    text: String,
+    tag: String,
+}
+
+impl Document {
+    fn new(email: &str, awaits_setup: &str) -> Arc<Self> {
+        let text = document(email, awaits_setup);
+        let tag = entity_tag(&Sha256::digest(text.as_bytes()).into());
+        Arc::new(Self { text, tag })
+    }
+
+    fn response(&self, headers: &HeaderMap) -> Response {
+        let common = [
+            (header::ETAG, self.tag.as_str()),
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::CONTENT_SECURITY_POLICY, CSP),
+            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        ];
+        if is_known(headers, &self.tag) {
+            return (StatusCode::NOT_MODIFIED, common).into_response();
+        }
+        (common, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], self.text.clone()).into_response()
+    }
+}
+
+/// `index.html` with the addresses of the files, the suggested e-mail address, and whether the server awaits set-up.
+fn document(email: &str, awaits_setup: &str) -> String {
     let files = format!("/console/files/{}/", FILES.hash);
     let preload = |module| format!("<link rel=\"modulepreload\" href=\"{files}{module}\">\n");
     let modules: String = FILES.modules().map(preload).collect();
     let (email, template) = (html! { (email) }.into_string(), Assets::get("console/index.html"));
     let template = template.map_or_else(String::new, |file| String::from_utf8_lossy(&file.data).into_owned());
-    template.replace("{email}", &email).replace("{modules}\n", &modules).replace("{files}", &files)
-}
-
-fn shell(document: &str, tag: &str, headers: &HeaderMap) -> Response {
-    let common = [
-        (header::ETAG, tag),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, CSP),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ];
-    if is_known(headers, tag) {
-        return (StatusCode::NOT_MODIFIED, common).into_response();
-    }
-    (common, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], document.to_owned()).into_response()
+    template.replace("{email}", &email).replace("{setup}", awaits_setup).replace("{modules}\n", &modules).replace("{files}", &files)
 }
 
 /// `/console/files/{hash}/{*path}`: a style sheet or a module.
