@@ -32,8 +32,8 @@ await journey("log in: wrong, delayed, right", async () => {
   const waits = page.getByText(/Too many attempts. Wait \d+ s/);
   for (let attempt = 0; attempt < 10 && !await waits.isVisible(); attempt++) {
     await page.getByLabel("Password").fill(`not this ${attempt}`);
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
+    await Promise.all([page.waitForResponse("**/v1/auth/session"), page.getByRole("button", { name: "Sign in" }).click()]);
+    await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
     if (attempt === 0) await page.getByText("No user has this e-mail address and password.").waitFor();
   }
   await waits.waitFor();
