@@ -87,7 +87,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sd_notify", &["cli"]),
     ("serde", ALL_BUT_DOMAIN),
     ("serde_json", ALL_BUT_DOMAIN),
-    ("sha2", &["api", "auth", "domain"]),
+    ("sha2", &["auth", "domain"]),
     ("signature", &["auth"]),
     ("strsim", &["config"]),
     ("subtle", &["auth"]),

@@ -2,27 +2,29 @@
 //! address below `/console` answers the same document, because the page itself reads the address. Modules stand under
 //! an address with their hash, so browsers keep them for good and a new version is seen at once.
 
-use super::files::{Assets, entity_tag, is_known};
+use super::files::Assets;
 use crate::{
+    api::output::compression::Encoding,
     app::App,
+    domain::digest::sha256,
     error::{Error, Result},
     service::sessions::awaits_setup,
 };
 use axum::{
     Router,
+    body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use flate2::{Compression, write::GzEncoder};
 use maud::html;
-use sha2::{Digest, Sha256};
 use std::{
     borrow::Cow,
     collections::BTreeMap,
     io::{self, Write},
-    sync::{Arc, LazyLock},
+    sync::LazyLock,
 };
 
 /// Scripts and styles come from this server only, and the page never makes HTML from text: `require-trusted-types-for`
@@ -32,8 +34,8 @@ const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-
 
 /// Where the files of the console are in the assets.
 const FOLDER: &str = "console/";
-/// The characters of the hash in the address of the files.
-const HASH_CHARACTERS: usize = 16;
+/// The bytes of the hash in the address of the files.
+const HASH_BYTES: usize = 8;
 
 /// The files of the console, compressed once.
 static FILES: LazyLock<Files> = LazyLock::new(Files::read);
@@ -52,18 +54,18 @@ struct File {
 impl Files {
     fn read() -> Self {
         let mut files = BTreeMap::new();
-        let mut digest = Sha256::new();
+        let mut hashes = vec![];
         let mut names: Vec<_> = Assets::iter().filter(|name| name.starts_with(FOLDER)).collect();
         names.sort_unstable();
         for name in names {
             let (Some(file), Some(media)) = (Assets::get(&name), media_type(&name)) else { continue };
-            digest.update(file.metadata.sha256_hash());
+            hashes.push(file.metadata.sha256_hash());
             // Writing to memory cannot fail; without a compressed form the plain one is served.
             let gzip = compress(&file.data).unwrap_or_default();
             files.insert(name[FOLDER.len()..].to_owned(), File { media, plain: file.data, gzip });
         }
-        let mut hash: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        hash.truncate(HASH_CHARACTERS);
+        let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+        let hash = sha256(&hashes).iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
         Self { hash, files }
     }
 
@@ -91,10 +93,10 @@ fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
 /// The routes of the console.
 pub fn console(app: &App) -> Router<App> {
     let email = app.suggested_email.get().map_or("", String::as_str);
-    let (usual, first) = (Document::new(email, ""), Document::new(email, "yes"));
-    let shell = move |State(app): State<App>, headers: HeaderMap| {
-        let document = Arc::clone(if awaits_setup(&app) { &first } else { &usual });
-        async move { document.response(&headers) }
+    let (usual, first): (Bytes, Bytes) = (document(email, "").into(), document(email, "yes").into());
+    let shell = move |State(app): State<App>| {
+        let document = if awaits_setup(&app) { &first } else { &usual }.clone();
+        async move { shell(document) }
     };
     Router::new()
         .route("/console", get(shell.clone()))
@@ -103,32 +105,16 @@ pub fn console(app: &App) -> Router<App> {
         .route("/console/files/{hash}/{*path}", get(file))
 }
 
-/// The document that loads the console, and its entity tag.
-struct Document {
-    text: String,
-    tag: String,
-}
-
-impl Document {
-    fn new(email: &str, awaits_setup: &str) -> Arc<Self> {
-        let text = document(email, awaits_setup);
-        let tag = entity_tag(&Sha256::digest(text.as_bytes()).into());
-        Arc::new(Self { text, tag })
-    }
-
-    fn response(&self, headers: &HeaderMap) -> Response {
-        let common = [
-            (header::ETAG, self.tag.as_str()),
-            (header::CACHE_CONTROL, "no-cache"),
-            (header::CONTENT_SECURITY_POLICY, CSP),
-            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        ];
-        if is_known(headers, &self.tag) {
-            return (StatusCode::NOT_MODIFIED, common).into_response();
-        }
-        (common, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], self.text.clone()).into_response()
-    }
+/// A page like any other: the middleware gives it an entity tag and compresses it.
+fn shell(document: Bytes) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, CSP),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    (headers, document).into_response()
 }
 
 /// `index.html` with the addresses of the files, the suggested e-mail address, and whether the server awaits set-up.
@@ -150,20 +136,11 @@ async fn file(Path((hash, path)): Path<(String, String)>, headers: HeaderMap) ->
         (header::VARY, "Accept-Encoding"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !file.gzip.is_empty() && accepts_gzip(accepted) {
+    if !file.gzip.is_empty() && Encoding::preferred(&headers) == Encoding::Gzip {
         let encoding = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
         return Ok((common, encoding, file.gzip.as_slice()).into_response());
     }
     Ok((common, file.plain.clone()).into_response())
-}
-
-fn accepts_gzip(accepted: &str) -> bool {
-    accepted.split(',').any(|one| {
-        let mut parts = one.split(';').map(str::trim);
-        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*");
-        is_gzip && !parts.any(|weight| weight.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
-    })
 }
 
 #[cfg(test)]
@@ -171,12 +148,6 @@ mod tests {
     use super::*;
     use flate2::read::GzDecoder;
     use std::io::Read;
-
-    #[test]
-    fn a_weight_of_zero_refuses_gzip() {
-        assert!(accepts_gzip("gzip, deflate, br") && accepts_gzip("br;q=1, GZIP;q=0.5") && accepts_gzip("*"));
-        assert!(!accepts_gzip("") && !accepts_gzip("br") && !accepts_gzip("gzip;q=0") && !accepts_gzip("gzip; q=0.0"));
-    }
 
     #[test]
     fn all_files_together_are_small() {

@@ -9,7 +9,7 @@ use axum::{
 use rust_embed::RustEmbed;
 use std::fmt::Write;
 
-/// All files under `assets/`. Only style sheets and scripts are served as files.
+/// All files under `assets/`. Only style sheets, scripts and pictures are served as files.
 #[derive(RustEmbed)]
 #[folder = "assets/"]
 pub(super) struct Assets;
@@ -17,7 +17,7 @@ pub(super) struct Assets;
 /// The bytes of a file's SHA-256 that form its entity tag.
 const TAG_BYTES: usize = 16;
 
-/// `/assets/{*path}`: a style sheet or script.
+/// `/assets/{*path}`: a style sheet, script or picture.
 ///
 /// # Errors
 /// `not_found` if there is no such file or it is of another type.
@@ -25,30 +25,27 @@ pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Result<Respon
     let media = match path.rsplit_once('.') {
         // The files of the console have addresses of their own.
         _ if path.starts_with("console/") => return Err(Error::absent()),
+        Some((_, "png")) => "image/png",
         Some((_, "css")) => "text/css; charset=utf-8",
         Some((_, "js")) => "text/javascript; charset=utf-8",
         _ => return Err(Error::absent()),
     };
     let file = Assets::get(&path).ok_or_else(Error::absent)?;
     let tag = entity_tag(&file.metadata.sha256_hash());
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+    let unchanged = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
     let common = [
         (header::ETAG, tag.as_str()),
         // One hour avoids most requests, and a new version is still seen soon.
         (header::CACHE_CONTROL, "public, max-age=3600"),
     ];
-    if is_known(&headers, &tag) {
+    if unchanged {
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());
     }
     Ok((common, [(header::CONTENT_TYPE, media)], file.data).into_response())
 }
 
-/// Whether the client has the version with this tag already.
-pub(super) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
-    known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
-}
-
-pub(super) fn entity_tag(hash: &[u8; 32]) -> String {
+fn entity_tag(hash: &[u8; 32]) -> String {
     let mut tag = String::from('"');
     for byte in &hash[..TAG_BYTES] {
         // Writing to a string cannot fail.
