@@ -28,7 +28,7 @@ use crate::{
 use start::{UNLIMITED, or_if_zero};
 use std::{
     ops::Deref,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 use tokio::sync::{Semaphore, watch};
@@ -92,6 +92,8 @@ pub struct Parts {
     pub ids: Arc<Ids>,
     /// The token that creates the first administrator. Present only while there is no user.
     pub setup: Mutex<Option<SetupToken>>,
+    /// The e-mail address that the log-in form of the console suggests. Set for demo data only.
+    pub suggested_email: OnceLock<String>,
     draining: watch::Sender<bool>,
 }
 

@@ -21,7 +21,7 @@ use crate::{
 use std::{
     fmt,
     num::NonZeroUsize,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 use tokio::sync::{Semaphore, watch};
@@ -126,6 +126,7 @@ impl App {
             clock,
             ids,
             setup: Mutex::new(None),
+            suggested_email: OnceLock::new(),
             draining: watch::Sender::new(false),
         }));
         Ok(app)

@@ -1,6 +1,6 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
+use super::{Failure, demo::{ORDERS_PER_ACCOUNT, print_users}, flags::ServerFlags, no_signals, print, runtime, supervisor};
 use crate::{
     accept::{self, Certificate, Listener},
     api,
@@ -85,6 +85,10 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
     print_users(&demo_users)?;
+    if let Some(admin) = demo_users.iter().find(|user| user.role == "admin") {
+        app.suggested_email.get_or_init(|| admin.email.clone());
+        print(format_args!("console: {scheme}://{address}/console\n"))?;
+    }
     tracing::info!(
         server.address = address,
         db.path = %app.store.path().display(),
@@ -194,7 +198,7 @@ const DEMO_ORDERS: usize = 10_000;
 const DEMO_DAYS: u32 = 180;
 
 fn demo_plan() -> Plan {
-    Plan { orders: DEMO_ORDERS, days: DEMO_DAYS, until: Clock::system().now(), accounts: 0, seed: 1 }
+    Plan { orders: DEMO_ORDERS, days: DEMO_DAYS, until: Clock::system().now(), accounts: DEMO_ORDERS / ORDERS_PER_ACCOUNT, seed: 1 }
 }
 
 /// Fills an empty database with users and orders whose times are in the past.

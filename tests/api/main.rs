@@ -10,6 +10,7 @@ mod authz;
 mod backups;
 mod browser_sessions;
 mod client_address;
+mod console;
 mod cors;
 mod damage;
 mod finding;
