@@ -129,11 +129,11 @@ pub(super) async fn feed(
     let wait = Duration::from_secs(parameters.wait.unwrap_or(0));
     let page = PageRequest { after: Some(after), limit, count: parameters.count == Some(true) };
     let found = events::list(&app, &actor, page, wait).await?;
-    Ok(feed_page(found, after, &uri))
+    feed_page(found, after, &uri)
 }
 
 /// The feed names a place to go on from even where nothing follows yet, so that a client can ask for what comes later.
-fn feed_page(found: Page<EventView, i64>, after: i64, uri: &Uri) -> Response {
+fn feed_page(found: Page<EventView, i64>, after: i64, uri: &Uri) -> Result<Response> {
     let next = found.entries.last().map_or(after, |event| event.seq).to_string();
     let link = found.info.has_more.then(|| ("after", next.clone()));
     let PageInfo { limit, has_more, total, .. } = found.info;

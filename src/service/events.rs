@@ -40,7 +40,7 @@ pub async fn export(app: &App, actor: &Actor, request: PageRequest<i64>) -> Resu
 
 fn page(tx: &ReadTx<'_>, request: &PageRequest<i64>) -> Result<Page<EventView, i64>> {
     let found = events::after(tx, request.after.unwrap_or(0), request.limit_and_one())?;
-    request.page(views(found)?, |event| event.seq, || events::last(tx))
+    request.page(views(found), |event| event.seq, || events::last(tx))
 }
 
 /// A page of the events of an order, oldest first, keyed by version.
@@ -57,11 +57,11 @@ pub async fn of_order(
         .read("orders.events", |tx| {
             let order = readable_order(tx, actor, id)?;
             let found = events::of_order(tx, order.seq, request.after.unwrap_or(0), request.limit_and_one())?;
-            request.page(views(found)?, |event| event.version, || Ok(order.version))
+            request.page(views(found), |event| event.version, || Ok(order.version))
         })
         .await
 }
 
-fn views(events: Vec<events::Event>) -> Result<Vec<EventView>> {
-    events.into_iter().map(EventView::try_from).collect()
+fn views(events: Vec<events::Event>) -> Vec<EventView> {
+    events.into_iter().map(EventView::from).collect()
 }

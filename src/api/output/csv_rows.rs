@@ -172,7 +172,7 @@ impl Row for EventView {
             Cell::Text(self.actor.as_str().into()),
             Cell::Text(self.request_id.as_str().into()),
             shown(&self.occurred_at),
-            Cell::Text(self.data.get().into()),
+            Cell::Text(self.data.0.as_str().into()),
         ]
     }
 }
