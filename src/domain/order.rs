@@ -10,7 +10,7 @@ use super::{
     credit::{CreditLine, Credits},
     id::{ItemId, OrderId, UserId},
     money::Currency,
-    pricing::{Fee, Line, Priced, TaxLine, Totals},
+    pricing::{Fee, Line, Priced, TaxLine, Totals, by_rate},
     string_enum::string_enum,
     time::Timestamp,
     transaction::{Held, PaymentStatus, PaymentSums},
@@ -244,6 +244,14 @@ impl Order {
             OrderStatus::Fulfilled => self.fulfilled_at = Some(now),
             OrderStatus::Cancelled => self.cancelled_at = Some(now),
         }
+    }
+
+    /// The net amounts and taxes of its items and fees by rate, as in [`Self::taxes`]. None if they leave the range of exact
+    /// integers, which no priced order does.
+    pub fn tax_lines(&self) -> Option<Vec<TaxLine>> {
+        let of_items = self.items.iter().map(|item| item.totals.tax_line(item.line.tax));
+        let of_fees = self.fees.iter().map(|fee| fee.totals.tax_line(fee.fee.tax));
+        by_rate(of_items.chain(of_fees))
     }
 
     /// Whether refunds credited something or took goods back, pending ones included.

@@ -40,7 +40,7 @@ pub fn next_number(tx: &WriteTx<'_>) -> i64 {
     })
 }
 
-/// Inserts an order with its items and taxes and adds it to the rollups.
+/// Inserts an order with its items and adds it to the rollups.
 ///
 /// # Errors
 /// `DUPLICATE_EXTERNAL_REF` if another order has its reference.

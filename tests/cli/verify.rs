@@ -44,7 +44,7 @@ const CHECKS: [&str; 42] = [
     "tax_sales_hour",
     "tax_sales_quarter_hour",
     "order_totals",
-    "order_taxes",
+    "order_credits",
     "order_payments",
     "order_returns",
 ];
@@ -104,7 +104,7 @@ fn a_good_file_passes_and_every_damage_is_found() {
         ("UPDATE skus SET sku = 'x' WHERE seq = 1", "item_sales_32_days: span 2764800, bucket "),
         ("DELETE FROM rollups WHERE rollup = 'items' AND span = 3600", "item_sales_hour: span 3600, bucket "),
         ("DELETE FROM rollups WHERE rollup = 'taxes' AND span = 900", "tax_sales_quarter_hour: span 900, bucket "),
-        ("UPDATE order_taxes SET reserved_tax_amount = 1 WHERE order_seq = 5", "order_taxes: order row 5, "),
+        ("UPDATE order_credits SET reserved_tax_amount = 1 WHERE order_seq = 6", "order_credits: order row 6, "),
         (
             "UPDATE order_items SET returned_quantity = 1 WHERE order_seq = 4 AND line = 0",
             "order_returns: order row 4, ",

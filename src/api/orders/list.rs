@@ -20,12 +20,11 @@ use crate::{
         transaction::PaymentStatus,
     },
     error::{Error, Fault, Result, problem},
-    service::orders,
+    service::{orders, views::StoredJson},
 };
 use axum::{extract::State, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Which orders to list, and in which order.
@@ -121,7 +120,9 @@ pub(in crate::api) async fn list(
     let query = filter.query()?;
     let binding = format!("orders.list {query:?}");
     if options.format == Format::Page {
-        let find = |app, actor, page| async move { orders::list(&app, &actor, query, page).await?.try_map(document) };
+        let find = |app, actor, page| async move {
+            orders::list(&app, &actor, query, page).await.map(|found| found.map(StoredJson))
+        };
         return list::page(app, actor, options, binding, find).await;
     }
     let find = move |app, actor, page| {
@@ -129,9 +130,4 @@ pub(in crate::api) async fn list(
         async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow)) }
     };
     list::all(app, actor, options, find).await
-}
-
-/// A stored JSON document, which a page contains unchanged.
-fn document(json: String) -> Result<Box<RawValue>> {
-    RawValue::from_string(json).map_err(Error::internal)
 }

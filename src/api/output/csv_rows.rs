@@ -174,7 +174,7 @@ impl Row for EventView {
             text(self.actor_name.as_deref()),
             Cell::Text(self.request_id.as_str().into()),
             shown(&self.occurred_at),
-            Cell::Text(self.data.get().into()),
+            Cell::Text(self.data.0.as_str().into()),
         ]
     }
 }

@@ -209,13 +209,14 @@ impl Batch {
     /// Drops the changes and effects of all jobs, and sets the counters back to `counters`.
     pub(super) fn reset(&self, counters: &Counters) {
         self.roll_back_to(Savepoint { counters: *counters, changes: Length::default(), effects: 0 });
+        self.changes.borrow_mut().forget_dimensions();
     }
 
     /// Appends the changes to the log of the rollups, and folds the log where that is due.
     pub(super) fn log_changes(&self, connection: &Connection) -> Result<()> {
         let mut counters = self.counters.get();
         let log = &mut counters.rollup_log;
-        log.append(connection, &self.changes.borrow()).map_err(store_error)?;
+        log.append(connection, &mut self.changes.borrow_mut()).map_err(store_error)?;
         log.fold_due(connection)?;
         self.counters.set(counters);
         Ok(())
