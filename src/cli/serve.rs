@@ -58,7 +58,7 @@ fn start_telemetry(config: &Config) -> Result<Option<FinishedSpans>, Failure> {
 }
 
 async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>) -> Result<(), Failure> {
-    let Loaded { config, bootstrap, .. } = loaded;
+    let Loaded { config, proxies, bootstrap, .. } = loaded;
     // Before anything else, so that no signal kills the process during startup.
     let signals = stop_signal().and_then(|stop| Ok((stop, signal(SignalKind::hangup())?)));
     let (stop, reload) = signals.map_err(no_signals)?;
@@ -69,7 +69,7 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
         Some(plan) => fill_with_demo(&config, &plan).await?,
         None => vec![],
     };
-    let app = App::open(config, Surroundings::system()?)?;
+    let app = App::open(config, Surroundings { proxies, ..Surroundings::system()? })?;
     first_admin(&app, &bootstrap).await?;
     let listening = accept::listen(listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = listening.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;

@@ -2,8 +2,9 @@
 //! every fault of every source. The keys and the meaning of their values are in the table in `config.rs`.
 
 use super::{
-    Bootstrap, Config, KEYS, defaults,
+    Bootstrap, Config, KEYS, Proxies, defaults,
     layers::{Layers, PREFIX},
+    proxies,
 };
 use figment::{Figment, value::Value};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ const DEFAULT_FILE: &str = "orderd.toml";
 pub struct Sources {
     /// A TOML file, which must exist.
     pub file: Option<PathBuf>,
-    /// Environment variables. Names without the prefix `ORDERD_` are ignored.
+    /// Environment variables: those with the prefix `ORDERD_`, and those that name proxies. Others are ignored.
     pub environment: Vec<(String, String)>,
     /// Flags of the command line. If two set the same key, the last one wins.
     pub flags: Vec<Flag>,
@@ -42,6 +43,8 @@ impl Flag {
 pub struct Loaded {
     /// All settings, validated.
     pub config: Config,
+    /// The proxies for outbound requests; none unless the configuration asks for them.
+    pub proxies: Proxies,
     /// The first administrator, if the environment names one.
     pub bootstrap: Bootstrap,
     /// All settings as they were written, in the order of the table.
@@ -59,14 +62,15 @@ pub struct Setting {
     pub origin: String,
 }
 
-/// The environment variables with the prefix `ORDERD_`.
+/// The environment variables that [`Sources`] needs.
 ///
 /// # Errors
 /// Names a variable whose value is not UTF-8.
 pub fn environment() -> Result<Vec<(String, String)>, String> {
     let ours = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
-        Some(match value.into_string() {
+        let name = name.into_string().ok()?;
+        let is_ours = name.starts_with(PREFIX) || proxies::is_variable(&name);
+        is_ours.then(|| match value.into_string() {
             Ok(value) => Ok((name, value)),
             Err(_) => Err(format!("environment variable {name} is not UTF-8")),
         })
@@ -102,9 +106,11 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<String>> {
     let config = Config::read(&mut reader);
     let Reader { settings, mut faults, .. } = reader;
     let bootstrap = Bootstrap::read(&sources.environment, &mut faults);
+    let uses_proxies = config.as_ref().is_some_and(|config| config.outbound.proxy_from_environment);
+    let proxies = if uses_proxies { Proxies::read(&sources.environment, &mut faults) } else { Proxies::default() };
     faults.extend(config.iter().flat_map(Config::contradictions));
     match config {
-        Some(config) if faults.is_empty() => Ok(Loaded { config, bootstrap, settings }),
+        Some(config) if faults.is_empty() => Ok(Loaded { config, proxies, bootstrap, settings }),
         _ => Err(faults),
     }
 }
