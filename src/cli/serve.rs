@@ -62,7 +62,11 @@ fn start_telemetry(config: &Config) -> Result<Option<FinishedSpans>, Failure> {
 }
 
 async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>) -> Result<(), Failure> {
-    let Loaded { config, proxies, bootstrap, .. } = loaded;
+    let Loaded { config, proxies, bootstrap, passed_over, .. } = loaded;
+    if !passed_over.is_empty() {
+        let names = passed_over.join(", ");
+        tracing::info!(config.variables = names, "these environment variables are no settings, which have `__`: {names}");
+    }
     // Before anything else, so that no signal kills the process during startup.
     let signals = stop_signal().and_then(|stop| Ok((stop, signal(SignalKind::hangup())?)));
     let (stop, reload) = signals.map_err(no_signals)?;

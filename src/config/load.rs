@@ -9,8 +9,8 @@ use super::{
 use figment::{Figment, value::Value};
 use std::path::{Path, PathBuf};
 
-/// The file that is read if none is named and this one exists.
-const DEFAULT_FILE: &str = "orderd.toml";
+/// The files that are looked for if none is named; the first that exists is read.
+const DEFAULT_FILES: [&str; 2] = ["orderd.toml", "/etc/orderd/orderd.toml"];
 
 /// The sources of settings besides the defaults. A later source overrides an earlier one.
 #[derive(Debug, Default)]
@@ -47,6 +47,8 @@ pub struct Loaded {
     pub proxies: Proxies,
     /// The first administrator, if the environment names one.
     pub bootstrap: Bootstrap,
+    /// Environment variables with the prefix of settings that are none.
+    pub passed_over: Vec<String>,
     /// All settings as they were written, in the order of the table.
     pub settings: Vec<Setting>,
 }
@@ -78,9 +80,14 @@ pub fn environment() -> Result<Vec<(String, String)>, String> {
     ours.collect()
 }
 
-/// The file to read: the requested file, or `orderd.toml` in the working directory if it exists.
+/// The file to read: the requested file, or the first of `orderd.toml` in the working directory and
+/// `/etc/orderd/orderd.toml` that exists.
 pub fn find_file(requested: Option<PathBuf>) -> Option<PathBuf> {
-    requested.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()))
+    requested.or_else(|| first_of(&DEFAULT_FILES.map(Path::new)))
+}
+
+fn first_of(files: &[&Path]) -> Option<PathBuf> {
+    files.iter().find(|file| file.exists()).map(|file| file.to_path_buf())
 }
 
 /// Loads the configuration.
@@ -102,6 +109,7 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<String>> {
         layers.add(&key, value.into(), name);
     }
 
+    let passed_over = layers.passed_over;
     let mut reader = Reader { figment: layers.figment, settings: vec![], faults: layers.faults };
     let config = Config::read(&mut reader);
     let Reader { settings, mut faults, .. } = reader;
@@ -110,7 +118,7 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<String>> {
     let proxies = if uses_proxies { Proxies::read(&sources.environment, &mut faults) } else { Proxies::default() };
     faults.extend(config.iter().flat_map(Config::contradictions));
     match config {
-        Some(config) if faults.is_empty() => Ok(Loaded { config, proxies, bootstrap, settings }),
+        Some(config) if faults.is_empty() => Ok(Loaded { config, proxies, bootstrap, passed_over, settings }),
         _ => Err(faults),
     }
 }
@@ -188,6 +196,19 @@ mod tests {
         let [fault] = <[String; 1]>::try_from(load_all("[log.level]\nis = 1\n", &[], vec![]).unwrap_err()).unwrap();
         assert!(fault.starts_with("invalid value {\"is\":1} for `log.level` ("), "{fault}");
         assert!(fault.ends_with("/orderd.toml): must be a single value"), "{fault}");
+    }
+
+    #[test]
+    fn the_first_file_that_exists_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, there) = (folder.path().join("orderd.toml"), folder.path().join("etc.toml"));
+        let find = || first_of(&[&here, &there]);
+        assert_eq!(find(), None);
+        std::fs::write(&there, "").unwrap();
+        assert_eq!(find(), Some(there.clone()));
+        std::fs::write(&here, "").unwrap();
+        assert_eq!(find(), Some(here.clone()));
+        assert_eq!(find_file(Some("other.toml".into())), Some("other.toml".into()));
     }
 
     #[test]
