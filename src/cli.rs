@@ -149,6 +149,11 @@ impl Failure {
         Self { code: 3, message: message.into() }
     }
 
+    /// The same failure, with what can be done about it.
+    fn advising(self, advice: &str) -> Self {
+        Self { message: format!("{}; {advice}", self.message), ..self }
+    }
+
     /// Work on the database at `path` failed.
     fn in_database(path: &Path, e: Error) -> Self {
         match e.cause() {
