@@ -5,12 +5,14 @@ mod bootstrap;
 mod layers;
 mod load;
 mod network;
+mod proxies;
 mod reference;
 mod value;
 
 pub use bootstrap::{Bootstrap, Secret};
 pub use load::{Flag, Loaded, Setting, Sources, environment, find_file, load};
 pub use network::{Listen, Network};
+pub use proxies::{Proxies, Proxy};
 pub use reference::{Key, Section, reference};
 
 use crate::domain::url::Url;
@@ -229,6 +231,12 @@ sections! {
         retries: Vec<Duration> = RETRIES, list(retry);
         /// An endpoint is disabled when every attempt has failed for this long. 0 for never.
         give_up_after: Duration = "5d", or_off(duration(SECOND..=YEAR));
+    }
+    /// Requests that the server sends: webhooks and traces.
+    outbound: Outbound {
+        /// Sends them through the proxies that the environment names, as other programs do: `HTTPS_PROXY`, `HTTP_PROXY`
+        /// and `ALL_PROXY`, except to the hosts in `NO_PROXY` and to this machine.
+        proxy_from_environment: bool = false, switch;
     }
     /// Metrics.
     metrics: Metrics {

@@ -447,9 +447,11 @@ fn system_operations() -> Vec<Operation> {
     vec![
         get("system.live", "/livez", "Check that the process is running", system::live)
             .anonymous()
+            .probe()
             .returns::<system::Live>(),
         get("system.ready", "/readyz", "Check that requests can be served", system::ready)
             .anonymous()
+            .probe()
             .returns::<system::Ready>()
             .problems(&[&problem::NOT_READY]),
         get("system.version", "/version", "Get the version", system::version).anonymous().returns::<system::Version>(),
@@ -464,6 +466,7 @@ fn system_operations() -> Vec<Operation> {
         get("system.metrics", "/metrics", "Get metrics for Prometheus", system::metrics)
             .requires(&[MetricsRead])
             .public_if(|config| config.metrics.public)
+            .probe()
             .returns_text("text/plain"),
         get("system.openapi", "/openapi.json", "Get this document", openapi::serve)
             .anonymous()
