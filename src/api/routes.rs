@@ -181,7 +181,8 @@ fn order_operations() -> Vec<Operation> {
         post("orders.import", "/v1/orders/import", "Import orders", orders::import)
             .requires(&[OrdersCreate, OrdersCreateOwn])
             .streamed_body(NDJSON)
-            .returns_text(NDJSON),
+            .returns_text(NDJSON)
+            .problems(&[&problem::NOT_NDJSON]),
         get("orders.list", "/v1/orders", "List orders", orders::list)
             .requires(ORDER_READERS)
             .query::<ListQuery<orders::ListOrders>>()

@@ -8,7 +8,7 @@ mod transition;
 pub use change::{Change, ChangeCustomer, ChangeOrder, change};
 pub(super) use create::insert;
 pub use create::{NewOrder, create};
-pub use import::{Imported, import};
+pub use import::{ImportKey, Imported, ImportedOrder, Owner, import};
 pub(super) use transition::advance;
 pub use transition::{Cancellation, Refund, cancel, transition};
 

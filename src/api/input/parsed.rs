@@ -13,7 +13,7 @@ use crate::domain::{
     order::OrderStatus,
     permission::Permission,
     time::Timestamp,
-    transaction::{PaymentStatus, TransactionStatus},
+    transaction::{Kind, PaymentStatus, TransactionStatus},
     user::UserStatus,
     webhook::{DeliveryStatus, WebhookStatus},
 };
@@ -152,6 +152,7 @@ macro_rules! words {
 words! {
     OrderStatus as "StatusName": "The status of an order.";
     PaymentStatus as "PaymentStatusName": "The payment status of an order.";
+    Kind as "TransactionKindName": "Payment or refund.";
     TransactionStatus as "FinalStatus": "The new status of a transaction; `pending` changes nothing.";
     UserStatus as "Status": "Whether a user may log in and act.";
     EventType as "EventTypeName": "A type of event.";

@@ -1,13 +1,13 @@
 //! Imports of orders. Each line of the body is an order in JSON, and each gets a line of the response while later lines are
 //! still arriving. The caller's permission is checked again for every line.
 
-use super::CreateOrder;
+mod line;
+
 use crate::{
     api::{
         input::{
             json,
             lines::{Lines, MAX_LINE},
-            schema,
         },
         operation::NDJSON,
         output::problem::ProblemBody,
@@ -15,7 +15,7 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{id::OrderId, permission::Permission},
-    error::{Category, Error, Fault, Result, problem},
+    error::{Category, Error, Result, problem},
     service::{
         access,
         orders::{self, Imported},
@@ -29,9 +29,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{Stream, StreamExt, stream};
-use serde::Serialize;
-use serde_json::Value;
-use std::{convert::Infallible, future::ready, io, sync::Arc};
+use serde::{Serialize, de::IgnoredAny};
+use std::{collections::BTreeMap, convert::Infallible, future::ready, io, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// How many lines are imported concurrently. They share a commit.
@@ -41,8 +40,6 @@ const CONCURRENT_LINES: usize = 128;
 const CONCURRENT_BYTES: usize = 8 * MAX_LINE;
 /// How many bytes of results are buffered for a client that sends all lines before it reads: about 200,000 lines.
 const BUFFERED_RESULTS: u32 = 16 * 1024 * 1024;
-/// The longest `external_ref`, in characters.
-const MAX_REFERENCE: usize = 255;
 
 /// The result of a line.
 #[derive(Serialize)]
@@ -67,21 +64,34 @@ pub struct Answer {
 /// many clients send everything before they read, and would otherwise deadlock with the server.
 ///
 /// # Errors
-/// `overloaded` if too many imports are running.
+/// `overloaded` if too many imports are running; `not_ndjson` if the first line is no JSON object.
 pub(in crate::api) async fn import(State(app): State<App>, actor: Actor, body: Body) -> Result<Response> {
     let imports = &app.imports;
     let limit = if actor.may(Permission::OrdersCreate) { &imports.for_anybody } else { &imports.for_oneself };
     let permit = Arc::clone(limit)
         .try_acquire_owned()
         .map_err(|_| Error::new(&problem::OVERLOADED).detail("Too many imports are running."))?;
+    let lines = first_checked(Lines::of(body)).await?;
     let (answers, mut waiting) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let _permit = permit;
-        work(app, actor, body, answers).await;
+        work(app, actor, lines, answers).await;
     });
     let answers = stream::poll_fn(move |context| waiting.poll_recv(context));
     let answers = answers.map(|answer: Buffered| Ok::<_, Infallible>(answer.bytes));
     Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(answers)).into_response())
+}
+
+/// The lines, if the first one that is not empty is a JSON object: otherwise the body is something else than NDJSON, and
+/// every line of it would fail.
+async fn first_checked(mut lines: Lines) -> Result<Lines> {
+    let is_object = |text: &[u8]| serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(text).is_ok();
+    match lines.peek().await {
+        Some(Ok(text)) if !is_object(text) => Err(Error::new(&problem::NOT_NDJSON).detail(
+            "The first line is no JSON object. Send one order on each line, as JSON without line breaks in it.",
+        )),
+        _ => Ok(lines),
+    }
 }
 
 /// A result that waits to be sent, and its share of [`BUFFERED_RESULTS`].
@@ -94,15 +104,16 @@ struct Buffered {
 /// `done` in the order of the lines, and the next lines wait for it.
 ///
 /// # Errors
-/// The first error of `done`.
-pub async fn import_file<E>(
+/// The first error of `done`; `not_ndjson` as `E` if the first line is no JSON object.
+pub async fn import_file<E: From<Error>>(
     app: &App,
     actor: &Actor,
     mut chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
     mut done: impl FnMut(Answer) -> Result<(), E>,
 ) -> Result<(), E> {
     let body = Body::from_stream(stream::poll_fn(move |context| chunks.poll_recv(context)));
-    let mut answered = std::pin::pin!(answers_to(app, actor, Lines::of_file(body)));
+    let lines = first_checked(Lines::of_file(body)).await?;
+    let mut answered = std::pin::pin!(answers_to(app, actor, lines));
     while let Some(answer) = answered.next().await {
         done(answer)?;
     }
@@ -110,9 +121,9 @@ pub async fn import_file<E>(
 }
 
 /// Imports the lines until they end or the client disconnects.
-async fn work(app: App, actor: Actor, body: Body, answers: mpsc::UnboundedSender<Buffered>) {
+async fn work(app: App, actor: Actor, lines: Lines, answers: mpsc::UnboundedSender<Buffered>) {
     let buffer = Arc::new(Semaphore::new(BUFFERED_RESULTS as usize));
-    let mut answered = std::pin::pin!(answers_to(&app, &actor, Lines::of(body)));
+    let mut answered = std::pin::pin!(answers_to(&app, &actor, lines));
     while let Some(Answer { bytes, .. }) = answered.next().await {
         let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(BUFFERED_RESULTS);
         let Ok(permit) = Arc::clone(&buffer).acquire_many_owned(size).await else { return };
@@ -178,19 +189,19 @@ async fn answer(app: &App, Line { number, actor, text }: Line) -> Answer {
     Answer { bytes: bytes.into(), failed: error.is_some() }
 }
 
-async fn import_line(app: &App, actor: &Actor, line: &[u8]) -> Result<Imported> {
-    let value = json::parse(line)?;
-    let reference = value.get("external_ref").filter(|value| !value.is_null()).cloned();
-    let new = schema::valid::<CreateOrder>(value).and_then(CreateOrder::into_order);
-    match reference {
-        Some(Value::String(reference)) if (1..=MAX_REFERENCE).contains(&reference.chars().count()) => {
-            orders::import(app, actor.clone(), reference, new).await
-        }
-        Some(_) => Err(new.err().unwrap_or_else(|| Error::internal("a reference of a form that is not valid"))),
-        None => {
-            let mut faults = new.map_or_else(|error| error.faults().to_vec(), |_| vec![]);
-            faults.push(Fault::body("#/external_ref", "required", "is required in an import"));
+async fn import_line(app: &App, actor: &Actor, text: &[u8]) -> Result<Imported> {
+    let value = json::parse(text)?;
+    let (key, missing) = (line::key(&value), line::without_key(&value));
+    let order = line::order(value, app.clock.now());
+    match (key, missing, order) {
+        (Some(key), _, order) => orders::import(app, actor.clone(), key, order).await,
+        (None, Some(missing), order) => {
+            let mut faults = order.map_or_else(|error| error.faults().to_vec(), |_| vec![]);
+            faults.push(missing);
             Err(Error::invalid(faults))
+        }
+        (None, None, order) => {
+            Err(order.err().unwrap_or_else(|| Error::internal("a reference of a form that is not valid")))
         }
     }
 }

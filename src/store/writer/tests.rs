@@ -26,6 +26,7 @@ fn options(folder: &Path, clock: Clock) -> Options {
         request_timeout: Duration::from_secs(10),
         query_budget: Duration::from_secs(10),
         threads: 1,
+        first_number: 1,
         clock,
         ids: Arc::new(Ids::seeded(1)),
     }
