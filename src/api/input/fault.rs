@@ -22,6 +22,11 @@ impl Fault {
         Self::input(PARAMETER, name, code, detail)
     }
 
+    /// A fault in this column of a table.
+    pub(crate) fn column(name: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self::input(POINTER, format!("column {name}"), code, detail)
+    }
+
     /// A fault in the header `name`.
     pub(crate) fn header(name: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
         Self::input(HEADER, name, code, detail)
