@@ -91,7 +91,7 @@ CREATE TABLE orders (
   seq                   INTEGER PRIMARY KEY,                          -- the default list, newest first
   id                    BLOB NOT NULL CONSTRAINT order_id_is_unique UNIQUE
                         CONSTRAINT order_id_is_a_uuid CHECK (length(id) = 16),
-  number                INTEGER,                                      -- from 1 without gaps; drafts have none
+  number                INTEGER,                                      -- drafts have none; see order_number_jumps
   status                TEXT NOT NULL CONSTRAINT order_status_is_known
                         CHECK (status = 'draft' OR status = 'pending' OR status = 'confirmed' OR status = 'fulfilled'
                                OR status = 'cancelled'),
@@ -143,6 +143,8 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_by_number ON orders (number) WHERE number IS NOT NULL;
 -- GET /v1/orders/ref/{external_ref} and the import; also enforces that a reference is used once.
 CREATE UNIQUE INDEX orders_by_external_ref ON orders (external_ref) WHERE external_ref IS NOT NULL;
+-- The last order that an import brought along with its history: the names of items in reports. Other orders have no entry.
+CREATE INDEX orders_brought_along ON orders (seq) WHERE placed_at < created_at;
 -- Lists by status, payment status or both, newest first: each pair of them is one range of this index.
 CREATE INDEX orders_by_status ON orders (status, payment_status, seq);
 -- A customer's own orders, and lists by user_id, newest first.
@@ -159,6 +161,13 @@ CREATE INDEX orders_by_total ON orders (seq >> 12, total_amount, seq);
 -- The filters currency, total_min, total_max, customer_email, metadata.<key> and q have no index, nor have updated_from and
 -- placed_from, placed_to without the sort of the same name: each would cost every order one entry or more. They are tested row by row on the rows that the other
 -- filters leave, as a long query with a time limit.
+
+-- Numbers have no gaps, except below the numbers in this table: those that did not follow the highest number when they
+-- were given. An import brought them along, or `orders.first_number` began a new series. An import of numbers that ascend
+-- one by one adds no row.
+CREATE TABLE order_number_jumps (
+  number INTEGER PRIMARY KEY
+) STRICT;
 
 -- The items of an order are written from the last to the first.
 CREATE TABLE order_items (

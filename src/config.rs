@@ -15,7 +15,7 @@ pub use network::{Listen, Network};
 pub use proxies::{Proxies, Proxy};
 pub use reference::{Key, Section, reference};
 
-use crate::domain::url::Url;
+use crate::domain::{order::MAX_ORDER_NUMBER, url::Url};
 use figment::value::Value;
 use jiff::tz::TimeZone;
 use load::Reader;
@@ -200,6 +200,12 @@ sections! {
         /// The maximum number of connections from one IPv4 address or one IPv6 /64 network. Further connections are
         /// closed at once. Connections from trusted proxies, `127.0.0.1` and `::1` do not count.
         connections_per_address: usize = 2_500, number(0..=1_000_000);
+    }
+    /// Orders.
+    orders: Orders {
+        /// The number of the first order, to go on after those of an earlier system. Later orders are numbered one by one
+        /// after the highest number; a higher value than that begins a new series.
+        first_number: i64 = 1, number(1..=MAX_ORDER_NUMBER);
     }
     /// Safe retries and versions.
     idempotency: Idempotency {

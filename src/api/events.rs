@@ -159,7 +159,8 @@ fn refuse_waiting_backwards(parameters: &ListEvents) -> Result<()> {
     if direction(parameters.order) == Direction::Ascending || parameters.wait.is_none() {
         return Ok(());
     }
-    let fault = Fault::parameter("wait", "conflict", "must not be given with `order=desc`: new events are not in its pages");
+    let fault =
+        Fault::parameter("wait", "conflict", "must not be given with `order=desc`: new events are not in its pages");
     Err(Error::new(&problem::INVALID_PARAMETER).with_faults(vec![fault]))
 }
 

@@ -32,9 +32,9 @@ use crate::{
     service::{
         sessions::{BrowserSessionView, Credentials, Me},
         views::{
-            AuditView, DailyRow, DeliveryView, EventView, KeyView, NewKeyView, NewWebhookView, OrderCounts, OrderView, Page,
-            Reconciliation, ReplayView, Report, RevenueRow, RoleView, SessionView, SoldItems, StatusRow, TaxRow, TopItemRow,
-            TransactionView, UserView, WebhookView,
+            AuditView, DailyRow, DeliveryView, EventView, KeyView, NewKeyView, NewWebhookView, OrderCounts, OrderView,
+            Page, Reconciliation, ReplayView, Report, RevenueRow, RoleView, SessionView, SoldItems, StatusRow, TaxRow,
+            TopItemRow, TransactionView, UserView, WebhookView,
         },
     },
 };
@@ -194,7 +194,8 @@ fn order_operations() -> Vec<Operation> {
         post("orders.import", "/v1/orders/import", "Import orders", orders::import)
             .requires(&[OrdersCreate, OrdersCreateOwn])
             .streamed_body(NDJSON)
-            .returns_stream(NDJSON),
+            .returns_stream(NDJSON)
+            .problems(&[&problem::NOT_NDJSON]),
         get("orders.list", "/v1/orders", "List orders", orders::list)
             .requires(ORDER_READERS)
             .query::<ListQuery<orders::ListOrders>>()

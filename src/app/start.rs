@@ -104,6 +104,7 @@ impl App {
             request_timeout: timeout,
             query_budget: or_if_zero(config.server.request_timeout, QUERY_BUDGET),
             threads: cores.get(),
+            first_number: config.orders.first_number,
             clock: clock.clone(),
             ids: Arc::clone(&ids),
         })

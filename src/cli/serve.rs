@@ -87,7 +87,7 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
     first_admin(&app, &bootstrap).await?;
     let listening = Listener::at(&listen).and_then(|listener| Ok((listener.place()?, listener)));
     let (place, listener) = listening.map_err(|e| cannot_listen(&listen, &e))?;
-    let address = match place {
+    let address = match &place {
         Listen::Address(address) if certificate.is_some() => format!("https://{address}"),
         Listen::Address(address) => format!("http://{address}"),
         Listen::Socket(_) => place.to_string(),
@@ -97,9 +97,11 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
     print_users(&demo_users)?;
-    if let Some(admin) = demo_users.iter().find(|user| user.role == "admin") {
+    if let Some(admin) = demo_users.iter().find(|user| user.role == "admin")
+        && matches!(place, Listen::Address(_))
+    {
         app.suggested_email.get_or_init(|| admin.email.clone());
-        print(format_args!("console: {scheme}://{address}/console\n"))?;
+        print(format_args!("console: {address}/console\n"))?;
     }
     tracing::info!(
         server.address = address,
@@ -203,7 +205,13 @@ const DEMO_ORDERS: usize = 10_000;
 const DEMO_DAYS: u32 = 180;
 
 fn demo_plan() -> Plan {
-    Plan { orders: DEMO_ORDERS, days: DEMO_DAYS, until: Clock::system().now(), accounts: DEMO_ORDERS / ORDERS_PER_ACCOUNT, seed: 1 }
+    Plan {
+        orders: DEMO_ORDERS,
+        days: DEMO_DAYS,
+        until: Clock::system().now(),
+        accounts: DEMO_ORDERS / ORDERS_PER_ACCOUNT,
+        seed: 1,
+    }
 }
 
 /// Fills an empty database with users and orders whose times are in the past.

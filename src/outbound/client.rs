@@ -123,11 +123,13 @@ impl Client {
     /// Sends a GET request to the server at a Unix socket of this machine. `url` names the target and the host.
     pub async fn get_over_socket(path: &Path, url: &Url, limits: Limits) -> Result<Response, OutboundError> {
         let request = request(Method::GET, url, &[], vec![])?;
-        let exchange = async {
+        let deadline = Instant::now() + limits.time;
+        let answer = async {
             let stream = UnixStream::connect(path).await.map_err(|e| OutboundError::Socket(path.to_owned(), e))?;
-            send(stream, request, limits.body_bytes).await
+            Answer::to(stream, request).await
         };
-        timeout(limits.time, exchange).await.unwrap_or(Err(OutboundError::Timeout))
+        let answer = timeout_at(deadline, answer).await.unwrap_or(Err(OutboundError::Timeout))?;
+        answer.read(deadline, limits.body_bytes).await
     }
 
     async fn exchange(

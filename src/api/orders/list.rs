@@ -5,7 +5,7 @@ use crate::{
         input::{
             integer::Amount,
             list::ListRequest,
-            parsed::{Parsed, distinct},
+            parsed::{FromText, Parsed, distinct, one_of},
         },
         output::{csv_rows::OrderRow, export::Format, list},
     },
@@ -23,7 +23,7 @@ use crate::{
     service::{orders, views::StoredJson},
 };
 use axum::{extract::State, response::Response};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -34,6 +34,8 @@ pub struct ListOrders {
     /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out. Orders that were never placed come
     /// last if it is `placed_at` or `-placed_at`.
     sort: Option<Parsed<Sort>>,
+    /// What else to show of each order: `transactions` adds its payments and refunds, oldest first. Not for CSV.
+    include: Option<Parsed<Include>>,
     /// Orders in one of these statuses.
     status: Option<Vec<Parsed<OrderStatus>>>,
     /// Orders in one of these payment statuses.
@@ -76,7 +78,36 @@ pub struct ListOrders {
     metadata: BTreeMap<String, String>,
 }
 
+/// What a list can show of each order besides its document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Include {
+    /// Its payments and refunds.
+    Transactions,
+}
+
+impl FromText for Include {
+    fn from_text(text: &str) -> Option<Self> {
+        (text == "transactions").then_some(Self::Transactions)
+    }
+
+    fn schema() -> Schema {
+        one_of(&["transactions"])
+    }
+}
+
 impl ListOrders {
+    /// What else to show of each order.
+    ///
+    /// # Errors
+    /// `invalid_parameter` for CSV, which has one row for an order.
+    pub(super) fn include(&self, format: Format) -> Result<Option<Include>> {
+        if self.include.is_some() && format == Format::Csv {
+            let fault = Fault::parameter("include", "conflict", "must not be given with CSV");
+            return Err(Error::new(&problem::INVALID_PARAMETER).with_faults(vec![fault]));
+        }
+        Ok(self.include.map(|include| include.0))
+    }
+
     /// The query that the parameters describe.
     ///
     /// # Errors
@@ -117,8 +148,16 @@ pub(in crate::api) async fn list(
     actor: Actor,
     ListRequest { filter, options }: ListRequest<ListOrders>,
 ) -> Result<Response> {
+    let include = filter.include(options.format)?;
     let query = filter.query()?;
     let binding = format!("orders.list {query:?}");
+    if include == Some(Include::Transactions) {
+        let find = move |app, actor, page| {
+            let query = query.clone();
+            async move { Ok(orders::list_with_transactions(&app, &actor, query, page).await?.map(OrderRow::from)) }
+        };
+        return list::answer(app, actor, options, binding, find).await;
+    }
     if options.format == Format::Page {
         let find = |app, actor, page| async move {
             orders::list(&app, &actor, query, page).await.map(|found| found.map(StoredJson))
@@ -127,7 +166,7 @@ pub(in crate::api) async fn list(
     }
     let find = move |app, actor, page| {
         let query = query.clone();
-        async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow)) }
+        async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow::from)) }
     };
     list::all(app, actor, options, find).await
 }
