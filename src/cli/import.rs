@@ -1,7 +1,12 @@
 //! `orderd import`: imports orders from a file into a database that no server has open. Every order is answered as over
 //! HTTP; those that failed are written to a file of their own, to be corrected and imported again.
 
-use super::{Failure, flags::ConfigFlags, offline, progress::{self, OfFile}};
+use super::{
+    Failure,
+    flags::ConfigFlags,
+    offline,
+    progress::{self, OfFile},
+};
 use crate::{
     api::orders::{Answer, FileError, FileFormat, LineResult, Source, import_file},
     store::with_suffix,

@@ -9,8 +9,8 @@ mod row;
 mod stored_document;
 
 pub(super) use blocks::{SKU_BLOCK_BITS, sku_block_bits};
-pub(super) use numbers::last_brought_along;
 pub use list::{count, is_scan, page};
+pub(super) use numbers::last_brought_along;
 pub use numbers::{next_number, take_number};
 pub use stored_document::{
     StoredDocument, document_by_external_ref, document_by_id, document_by_number, document_by_seq,

@@ -72,7 +72,11 @@ fn a_file_of_another_form_is_refused() {
     assert!(wrong.err.starts_with("orderd: old.csv: The first line is no JSON object."), "{}", wrong.err);
     let wrong = dir.run("import --db orders.db --format shopify old.csv");
     let expected = "orderd: old.csv: the first row must name the columns; missing: name, financial status";
-    assert!(wrong.code == 1 && wrong.err.starts_with("orderd: old.csv: the first row must name"), "{} {expected}", wrong.err);
+    assert!(
+        wrong.code == 1 && wrong.err.starts_with("orderd: old.csv: the first row must name"),
+        "{} {expected}",
+        wrong.err
+    );
 }
 
 #[test]

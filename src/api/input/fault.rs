@@ -74,7 +74,9 @@ fn pointer(field: Field) -> Cow<'static, str> {
         Field::RoleName => "#/name",
         Field::TaxAmount => "#/tax_amount",
         Field::TotalAmount => "#/total_amount",
-        Field::Transaction(index, field) => return format!("#/transactions/{index}/{}", transaction_member(field)).into(),
+        Field::Transaction(index, field) => {
+            return format!("#/transactions/{index}/{}", transaction_member(field)).into();
+        }
         Field::Transactions => "#/transactions",
         Field::Url => "#/url",
         Field::UserId => "#/user_id",

@@ -6,7 +6,10 @@ const fn at(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp::from_seconds(1_600_000_000 + seconds))
 }
 
-fn history(status: OrderStatus, [placed_at, confirmed_at, fulfilled_at, cancelled_at]: [Option<Timestamp>; 4]) -> History {
+fn history(
+    status: OrderStatus,
+    [placed_at, confirmed_at, fulfilled_at, cancelled_at]: [Option<Timestamp>; 4],
+) -> History {
     History {
         number: None,
         status,
@@ -44,14 +47,19 @@ fn a_time_that_is_not_known_is_the_one_before_it() {
 #[test]
 fn times_that_cannot_be_are_named() {
     use OrderStatus::{Cancelled, Confirmed, Draft, Fulfilled, Pending};
-    let (early, late) = (Some(Timestamp::from_millis(EARLIEST.millis() - 1)), Some(Timestamp::from_millis(NOW.millis() + 1)));
+    let (early, late) =
+        (Some(Timestamp::from_millis(EARLIEST.millis() - 1)), Some(Timestamp::from_millis(NOW.millis() + 1)));
     for (status, given, expected) in [
         (Draft, [at(1), None, None, None], vec![(Field::PlacedAt, "unexpected")]),
-        (Pending, [at(1), at(2), at(3), at(4)], vec![
-            (Field::ConfirmedAt, "unexpected"),
-            (Field::FulfilledAt, "unexpected"),
-            (Field::CancelledAt, "unexpected"),
-        ]),
+        (
+            Pending,
+            [at(1), at(2), at(3), at(4)],
+            vec![
+                (Field::ConfirmedAt, "unexpected"),
+                (Field::FulfilledAt, "unexpected"),
+                (Field::CancelledAt, "unexpected"),
+            ],
+        ),
         (Confirmed, [at(2), at(1), None, None], vec![(Field::ConfirmedAt, "out_of_range")]),
         (Fulfilled, [at(2), None, at(1), None], vec![(Field::FulfilledAt, "out_of_range")]),
         (Cancelled, [at(1), at(3), None, at(2)], vec![(Field::CancelledAt, "out_of_range")]),
@@ -71,8 +79,7 @@ fn times_that_cannot_be_are_named() {
 
 #[test]
 fn a_draft_that_was_cancelled_has_neither_number_nor_figures() {
-    let cancelled =
-        History { cancelled_as_draft: true, ..history(OrderStatus::Cancelled, [None, None, None, at(1)]) };
+    let cancelled = History { cancelled_as_draft: true, ..history(OrderStatus::Cancelled, [None, None, None, at(1)]) };
     assert!(!cancelled.was_placed() && cancelled.faults(NOW).is_empty());
     assert_eq!(cancelled.times(NOW), Times { cancelled_at: at(1), ..Times::default() });
     let numbered = History { number: Some(7), ..cancelled };

@@ -16,10 +16,7 @@ use crate::{
         permission::Permission,
     },
     error::{Error, Fault, Field, Result, problem},
-    service::{
-        history as events, transactions,
-        views::OrderView,
-    },
+    service::{history as events, transactions, views::OrderView},
     store::{ReadTx, WriteTx, orders, users},
 };
 

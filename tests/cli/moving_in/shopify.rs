@@ -42,7 +42,9 @@ impl Shop {
         let lines = lines(996);
         let price = Price::of(996, &lines);
         let good = row(996, &price, &Course::of(996, price.total), "EUR", &lines[0], true);
-        for (name, from, to) in [("#90001", ",EUR,", ",XXX,"), ("#90002", ",2024-", ",2024/"), ("#90003", ",EUR,", ",EUR,9")] {
+        for (name, from, to) in
+            [("#90001", ",EUR,", ",XXX,"), ("#90002", ",2024-", ",2024/"), ("#90003", ",EUR,", ",EUR,9")]
+        {
             shop.csv += &good.replacen("#1997", name, 1).replace(from, to);
         }
         shop
@@ -53,7 +55,13 @@ impl Shop {
         let price = Price::of(i, &lines);
         let course = Course::of(i, price.total);
         let number = 1001 + i;
-        let currency = if i % 10 == 5 { "JPY" } else if i % 7 == 3 { "USD" } else { "EUR" };
+        let currency = if i % 10 == 5 {
+            "JPY"
+        } else if i % 7 == 3 {
+            "USD"
+        } else {
+            "EUR"
+        };
         for (at, line) in lines.iter().enumerate() {
             self.csv += &row(i, &price, &course, currency, line, at == 0);
         }
@@ -150,7 +158,13 @@ impl Course {
             _ => ("paid", total, 0, 0),
         };
         let is_open = matches!(financial, "pending" | "authorized" | "voided");
-        let fulfilment = if i % 3 == 0 && !is_open { "fulfilled" } else if i % 17 == 2 { "partial" } else { "unfulfilled" };
+        let fulfilment = if i % 3 == 0 && !is_open {
+            "fulfilled"
+        } else if i % 17 == 2 {
+            "partial"
+        } else {
+            "unfulfilled"
+        };
         let cancelled = i % 13 == 6;
         let status = match (cancelled, fulfilment) {
             (true, _) => "cancelled",
@@ -199,7 +213,18 @@ fn row(i: i64, price: &Price, course: &Course, currency: &str, line: &Line, is_f
     add(line.taxable.to_string());
     add("pending".to_owned());
     for _ in ["Billing", "Shipping"] {
-        for part in ["Ada Lovelace", "\"12 St James's Sq, 3\"", "12 St James's Sq", "", "", "Köln", "'01067", "NW", "DE", "+49 30 1"] {
+        for part in [
+            "Ada Lovelace",
+            "\"12 St James's Sq, 3\"",
+            "12 St James's Sq",
+            "",
+            "",
+            "Köln",
+            "'01067",
+            "NW",
+            "DE",
+            "+49 30 1",
+        ] {
             add(of_order(part.to_owned()));
         }
     }

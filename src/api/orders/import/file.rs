@@ -114,7 +114,6 @@ type Reading = (stream::BoxStream<'static, InputLine>, JoinHandle<Result<(), Fil
 /// Reads the orders of a table in a thread of its own.
 fn orders(input: Box<dyn Read + Send>, format: table::Format) -> Reading {
     let (orders, mut receiver) = mpsc::channel(AHEAD);
-    let reader =
-        thread::spawn(move || table::each_order(input, format, |order| orders.blocking_send(order).is_ok()));
+    let reader = thread::spawn(move || table::each_order(input, format, |order| orders.blocking_send(order).is_ok()));
     (stream::poll_fn(move |context| receiver.poll_recv(context)).boxed(), reader)
 }

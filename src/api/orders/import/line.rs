@@ -55,9 +55,9 @@ const OF_HISTORY: [&str; 10] = [
 /// What identifies the order of a line: its reference, or its number if it has none.
 pub(super) fn key(line: &Value) -> Option<ImportKey> {
     match (line.get("external_ref"), line.get("number")) {
-        (Some(Value::String(reference)), _) => (1..=MAX_REFERENCE)
-            .contains(&reference.chars().count())
-            .then(|| ImportKey::ExternalRef(reference.clone())),
+        (Some(Value::String(reference)), _) => {
+            (1..=MAX_REFERENCE).contains(&reference.chars().count()).then(|| ImportKey::ExternalRef(reference.clone()))
+        }
         (None | Some(Value::Null), Some(number)) => {
             number.as_i64().filter(|number| (1..=MAX_ORDER_NUMBER).contains(number)).map(ImportKey::Number)
         }
@@ -103,10 +103,11 @@ pub(super) fn order(line: Value, now: Timestamp) -> Result<ImportedOrder> {
     let history = history.and_then(|body| body.into_history(&context, &mut faults));
     let (Some(new), true) = (new, faults.is_empty()) else { return Err(Error::invalid(faults)) };
     let priced = new.draft.priced.totals;
-    let differing = totals.into_iter().flatten().zip([priced.total, priced.tax]).filter_map(|((field, given), made)| {
-        let given = given.filter(|given| *given != made)?;
-        Some(Fault::new(field, "total_differs", format!("is {given} on the line, but the order comes to {made}")))
-    });
+    let differing =
+        totals.into_iter().flatten().zip([priced.total, priced.tax]).filter_map(|((field, given), made)| {
+            let given = given.filter(|given| *given != made)?;
+            Some(Fault::new(field, "total_differs", format!("is {given} on the line, but the order comes to {made}")))
+        });
     let differing: Vec<_> = differing.collect();
     if !differing.is_empty() {
         return Err(Error::new(&problem::TOTAL_DIFFERS).with_faults(differing));

@@ -93,7 +93,10 @@ async fn an_order_keeps_its_number_status_times_and_money() {
     let at = &order["created_at"];
     let (paid, refunded) = ("payment.recorded", "refund.recorded");
     assert_eq!(seen, ["order.created", paid, paid, paid, refunded, refunded].map(|kind| (kind, at)));
-    assert_eq!((&events[0]["data"]["paid_amount"], &events[4]["data"]["order"]["credited_amount"]), (&json!(0), &json!(250)));
+    assert_eq!(
+        (&events[0]["data"]["paid_amount"], &events[4]["data"]["order"]["credited_amount"]),
+        (&json!(0), &json!(250))
+    );
     let transactions = manager.walk(&format!("/v1/orders/{id}/transactions")).await;
     assert_eq!(transactions[1]["payment_id"], transactions[4]["id"]);
     assert_eq!(transactions[1]["items"][0]["item_id"], order["items"][0]["id"]);

@@ -24,13 +24,16 @@ async fn exported(who: &Client) -> Vec<Value> {
 fn comparable(mut order: Value) -> Value {
     let ids = |list: &Value| -> Vec<Value> { list.as_array().unwrap().iter().map(|part| part["id"].clone()).collect() };
     let (items, transactions) = (ids(&order["items"]), ids(&order["transactions"]));
-    let position = |ids: &[Value], id: &Value| ids.iter().position(|found| found == id).map_or(Value::Null, Value::from);
+    let position =
+        |ids: &[Value], id: &Value| ids.iter().position(|found| found == id).map_or(Value::Null, Value::from);
     for transaction in order["transactions"].as_array_mut().unwrap() {
         transaction["payment_id"] = position(&transactions, &transaction["payment_id"]);
         for item in transaction["items"].as_array_mut().into_iter().flatten() {
             item["item_id"] = position(&items, &item["item_id"]);
         }
-        ["id", "order_id", "recorded_at"].iter().for_each(|made| drop(transaction.as_object_mut().unwrap().remove(*made)));
+        ["id", "order_id", "recorded_at"]
+            .iter()
+            .for_each(|made| drop(transaction.as_object_mut().unwrap().remove(*made)));
     }
     order["items"].as_array_mut().unwrap().iter_mut().for_each(|item| drop(item.as_object_mut().unwrap().remove("id")));
     for made in ["id", "version", "created_at", "updated_at", "created_by", "user_id"] {
@@ -65,7 +68,9 @@ async fn moves_in(who: &Client, now: Timestamp, reports: &[&str]) {
         assert_eq!(here["data"], there["data"], "{path}");
     }
     let again = answers(&import(&admin, body).await.ok());
-    assert!(again.iter().zip(&found).all(|(again, first)| (again["result"] == "exists") == (first["result"] == "created")));
+    assert!(
+        again.iter().zip(&found).all(|(again, first)| (again["result"] == "exists") == (first["result"] == "created"))
+    );
     let report = admin.get("/v1/analytics/reconcile").await.ok();
     assert_eq!(report["ok"], true, "{report}");
     target.stop().await;
@@ -112,8 +117,12 @@ async fn transactions_are_shown_where_they_are_asked_for() {
         manager.pays(&order, serde_json::json!({"amount": amount})).await.created();
     }
     let page = ada.get("/v1/orders?include=transactions&count=true").await.ok();
-    let amounts: Vec<_> =
-        page["data"][0]["transactions"].as_array().unwrap().iter().map(|paid| paid["amount"].as_i64().unwrap()).collect();
+    let amounts: Vec<_> = page["data"][0]["transactions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|paid| paid["amount"].as_i64().unwrap())
+        .collect();
     assert_eq!((amounts, &page["page"]["total"]), (vec![10, 20], &1.into()));
     assert_eq!(ada.get("/v1/orders").await.ok()["data"][0].get("transactions"), None);
     let wrong = manager.get("/v1/orders?include=events").await.status(400).problem("invalid_parameter");

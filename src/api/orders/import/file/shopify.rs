@@ -148,7 +148,8 @@ impl Times {
             cells.fault("created at", "must not be empty");
         }
         let cancelled_at = cells.time(first, "cancelled at").map(|at| Some(at).max(placed_at).unwrap_or(at));
-        let fulfilled_at = cells.time(first, "fulfilled at").or(placed_at).map(|at| Some(at).max(placed_at).unwrap_or(at));
+        let fulfilled_at =
+            cells.time(first, "fulfilled at").or(placed_at).map(|at| Some(at).max(placed_at).unwrap_or(at));
         let is_fulfilled = first.get("fulfillment status").eq_ignore_ascii_case("fulfilled");
         Self {
             placed_at,
@@ -191,7 +192,8 @@ fn transactions(first: Row<'_>, times: &Times, cells: &mut Cells) -> Vec<Value> 
     };
     // What was given back had been paid, whatever the balance says.
     let amount = if status == "succeeded" { amount.max(refunded) } else { amount };
-    let (provider, reference) = (first.some("payment method").map(|name| cut(name, MAX_WORD)), payment_reference(first));
+    let (provider, reference) =
+        (first.some("payment method").map(|name| cut(name, MAX_WORD)), payment_reference(first));
     let mut transactions = vec![];
     if amount > 0 {
         transactions.push(json!({
@@ -229,7 +231,11 @@ fn address(first: Row<'_>, prefix: &str) -> Option<String> {
     let city: Vec<_> = [part("zip"), part("city")].into_iter().flatten().collect();
     let street = part("address1").or(part("street"));
     let lines = [part("name"), part("company"), street, part("address2")].map(|line| line.map(str::to_owned));
-    let place = [(!city.is_empty()).then(|| city.join(" ")), part("province").map(str::to_owned), part("country").map(str::to_owned)];
+    let place = [
+        (!city.is_empty()).then(|| city.join(" ")),
+        part("province").map(str::to_owned),
+        part("country").map(str::to_owned),
+    ];
     let lines: Vec<_> = lines.into_iter().chain(place).flatten().collect();
     street.or(part("city")).map(|_| cut(&lines.join(", "), 1000))
 }

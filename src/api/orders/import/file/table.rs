@@ -93,7 +93,10 @@ pub(super) fn each_order(
             let line = InputLine {
                 number: first_line,
                 text: order.map(|order| order.to_string().into_bytes()).map_err(refused),
-                source: Some(super::super::Source { head: head.clone(), rows: rows.iter().flat_map(written).collect() }),
+                source: Some(super::super::Source {
+                    head: head.clone(),
+                    rows: rows.iter().flat_map(written).collect(),
+                }),
             };
             rows.clear();
             if !send(line) {

@@ -16,16 +16,8 @@ use serde::Deserialize;
 use std::collections::HashSet;
 
 /// Members of a transaction that the server makes.
-pub(super) const MADE_OF_TRANSACTIONS: [&str; 8] = [
-    "id",
-    "order_id",
-    "order_number",
-    "credit_tax_amount",
-    "credit_taxes",
-    "currency",
-    "recorded_at",
-    "order",
-];
+pub(super) const MADE_OF_TRANSACTIONS: [&str; 8] =
+    ["id", "order_id", "order_number", "credit_tax_amount", "credit_taxes", "currency", "recorded_at", "order"];
 
 /// What happened to an order before it was imported.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -43,8 +43,8 @@ impl Decimals {
 /// The rate in the name of a tax, such as `DE MwSt 19%` or `Washington State Tax 6.5 %`, in ten-thousandths of a percent.
 pub(super) fn rate_in(name: &str) -> Option<i64> {
     let before = name.split('%').next().filter(|before| before.len() < name.len())?.trim_end();
-    let start = before.rfind(|c: char| !c.is_ascii_digit() && c != '.').map_or(0, |at| {
-        at + before[at..].chars().next().map_or(0, char::len_utf8)
-    });
+    let start = before
+        .rfind(|c: char| !c.is_ascii_digit() && c != '.')
+        .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
     TaxRate::parse(&before[start..]).map(TaxRate::parts)
 }

@@ -136,12 +136,7 @@ enum FeeKind {
 }
 
 /// Shipping, duties, and whatever else the total has, such as a tip.
-fn fees(
-    first: Row<'_>,
-    charged: &Charged,
-    prices_include_tax: bool,
-    cells: &mut Cells,
-) -> Option<Vec<(FeeKind, Fee)>> {
+fn fees(first: Row<'_>, charged: &Charged, prices_include_tax: bool, cells: &mut Cells) -> Option<Vec<(FeeKind, Fee)>> {
     let taxes = if prices_include_tax { 0 } else { charged.taxes };
     let rest = charged.total - charged.before_tax() - taxes;
     let shipping = charged.shipping + rest.min(0);
@@ -223,7 +218,8 @@ impl Order {
         let of_fees = untaxed.fees.iter().map(|fee| fee.total_amount);
         let all: Vec<i64> = of_lines.chain(of_fees).collect();
         let is_taxed = self.items.taxable.iter().copied().chain(std::iter::repeat(false));
-        let taxed: Vec<i64> = all.iter().zip(is_taxed).map(|(amount, is_taxed)| if is_taxed { *amount } else { 0 }).collect();
+        let taxed: Vec<i64> =
+            all.iter().zip(is_taxed).map(|(amount, is_taxed)| if is_taxed { *amount } else { 0 }).collect();
         let Some(weights) = [taxed, all].into_iter().find(|weights| weights.iter().sum::<i64>() >= taxes) else {
             cells.fault("taxes", "must be at most what is taxed");
             return;

@@ -1,4 +1,7 @@
-use super::{super::table::{self, Format}, *};
+use super::{
+    super::table::{self, Format},
+    *,
+};
 use money::rate_in;
 
 const HEADER: &str = "Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Currency,Subtotal,Shipping,Taxes,Total,\
@@ -35,7 +38,9 @@ fn texts_are_read_as_shopify_writes_them() {
     ] {
         assert_eq!(rate_in(name), rate, "{name}");
     }
-    for (name, found) in [("#1001", Some(1001)), ("DE-1001-X", Some(1001)), ("#10-2", None), ("Sale", None), ("#0", None)] {
+    for (name, found) in
+        [("#1001", Some(1001)), ("DE-1001-X", Some(1001)), ("#10-2", None), ("Sale", None), ("#0", None)]
+    {
         assert_eq!(number(name), found, "{name}");
     }
     let parsed = |text| parse_time(text).map(|at| at.to_string());
@@ -45,7 +50,15 @@ fn texts_are_read_as_shopify_writes_them() {
         assert_eq!(parsed(text), None, "{text}");
     }
     let (euro, yen) = (Decimals::of(Currency::parse("EUR")), Decimals::of(Currency::parse("JPY")));
-    for (text, amount) in [("19.9", Some(1990)), ("0.05", Some(5)), ("7", Some(700)), ("1.005", None), ("1,00", None), ("", None), ("-1", None)] {
+    for (text, amount) in [
+        ("19.9", Some(1990)),
+        ("0.05", Some(5)),
+        ("7", Some(700)),
+        ("1.005", None),
+        ("1,00", None),
+        ("", None),
+        ("-1", None),
+    ] {
         assert_eq!(euro.parse(text), amount, "{text}");
     }
     assert_eq!((yen.parse("1980.00"), yen.parse("19.8"), euro.parse_signed("-1.5")), (Some(1980), None, Some(-150)));
@@ -58,12 +71,18 @@ fn an_order_has_several_rows_with_a_discount_and_tax_beside_the_prices() {
          90.00,5.00,18.05,113.05,10.00,2024-01-01 10:00:00 +0100,2,Tea,30.00,TEA,true,,20.00,0.00,DE MwSt 19%,18.05,0.00,",
         "#1001,a@example.com,,,,,,,,,,,2024-01-01 10:00:00 +0100,1,\"Cup, blue\",40.00,,true,,,,,,,",
     ]);
-    assert_eq!((&found["external_ref"], &found["number"], &found["status"]), (&json!("#1001"), &json!(1001), &json!("fulfilled")));
+    assert_eq!(
+        (&found["external_ref"], &found["number"], &found["status"]),
+        (&json!("#1001"), &json!(1001), &json!("fulfilled"))
+    );
     assert_eq!((&found["order_discount_amount"], &found["prices_include_tax"]), (&json!(1000), &json!(false)));
-    assert_eq!(found["items"], json!([
-        {"sku": "TEA", "name": "Tea", "quantity": 2, "unit_amount": 3000, "discount_amount": 0, "tax_rate": "19"},
-        {"sku": "Cup, blue", "name": "Cup, blue", "quantity": 1, "unit_amount": 4000, "discount_amount": 0, "tax_rate": "19"},
-    ]));
+    assert_eq!(
+        found["items"],
+        json!([
+            {"sku": "TEA", "name": "Tea", "quantity": 2, "unit_amount": 3000, "discount_amount": 0, "tax_rate": "19"},
+            {"sku": "Cup, blue", "name": "Cup, blue", "quantity": 1, "unit_amount": 4000, "discount_amount": 0, "tax_rate": "19"},
+        ])
+    );
     assert_eq!(found["fees"], json!([{"name": "Shipping", "amount": 500, "tax_rate": "19"}]));
     let [payment, refund] = found["transactions"].as_array().unwrap().as_slice() else { panic!("{found}") };
     assert_eq!((&payment["amount"], &payment["occurred_at"]), (&json!(11305), &json!("2024-01-02T09:00:00.000Z")));
@@ -72,17 +91,26 @@ fn an_order_has_several_rows_with_a_discount_and_tax_beside_the_prices() {
 
 #[test]
 fn a_tax_in_the_prices_is_recognised_and_one_that_fits_no_rate_is_shared() {
-    let included = order(&["#1,,paid,,,,EUR,119.00,0,19.00,119.00,0,2024-01-01 10:00:00 UTC,1,Tea,119,T,true,,0,,VAT 19%,19.00,0,"]);
+    let included = order(&[
+        "#1,,paid,,,,EUR,119.00,0,19.00,119.00,0,2024-01-01 10:00:00 UTC,1,Tea,119,T,true,,0,,VAT 19%,19.00,0,",
+    ]);
     assert_eq!((&included["prices_include_tax"], &included["items"][0]["tax_rate"]), (&json!(true), &json!("19")));
     let shared = order(&[
         "#2,,paid,,,,USD,100.00,0,7.01,107.01,0,2024-01-01 10:00:00 UTC,1,Tea,70,T,true,,0,,State 6%,6.01,0,",
         "#2,,,,,,,,,,,,,1,Book,30,B,false,,,,,,,",
     ]);
     assert_eq!((&shared["items"][0]["tax_amount"], &shared["items"][1]["tax_amount"]), (&json!(701), &json!(0)));
-    let free_shipping = order(&["#3,,pending,,,,USD,100.00,5.00,8.00,108.00,5.00,2024-01-01 10:00:00 UTC,1,Tea,100,T,true,,0,,Tax 8%,8.00,0,"]);
+    let free_shipping = order(&[
+        "#3,,pending,,,,USD,100.00,5.00,8.00,108.00,5.00,2024-01-01 10:00:00 UTC,1,Tea,100,T,true,,0,,Tax 8%,8.00,0,",
+    ]);
     assert_eq!((&free_shipping["fees"], &free_shipping["prices_include_tax"]), (&json!([]), &json!(false)));
-    let tip = order(&["#4,,voided,,,,USD,10.00,0,0,13.00,0,2024-01-01 10:00:00 UTC,1,Tea,10,T,true,2024-01-02 10:00:00 UTC,0,,,,0,"]);
-    assert_eq!((&tip["fees"][0]["name"], &tip["fees"][0]["amount"], &tip["status"]), (&json!("Tip"), &json!(300), &json!("cancelled")));
+    let tip = order(&[
+        "#4,,voided,,,,USD,10.00,0,0,13.00,0,2024-01-01 10:00:00 UTC,1,Tea,10,T,true,2024-01-02 10:00:00 UTC,0,,,,0,",
+    ]);
+    assert_eq!(
+        (&tip["fees"][0]["name"], &tip["fees"][0]["amount"], &tip["status"]),
+        (&json!("Tip"), &json!(300), &json!("cancelled"))
+    );
     assert_eq!(tip["transactions"][0]["status"], "voided");
 }
 
@@ -94,11 +122,17 @@ fn what_cannot_be_read_is_named_by_its_column() {
         "#3,,paid,,,,EUR,10,0,0,10,0,2024-01-01 10:00:00 UTC,0,Tea,10,T,true,,0,,,,0,",
     ]);
     let faults: Vec<_> = found.into_iter().map(Result::unwrap_err).collect();
-    for (at, columns) in [(0, ["created at", "paid at", "subtotal"].as_slice()), (1, &["financial status", "subtotal"]), (2, &["lineitem quantity"])] {
+    for (at, columns) in [
+        (0, ["created at", "paid at", "subtotal"].as_slice()),
+        (1, &["financial status", "subtotal"]),
+        (2, &["lineitem quantity"]),
+    ] {
         for column in columns {
             assert!(faults[at].contains(&format!("column {column}")), "{column}: {}", faults[at]);
         }
     }
     let missing = table::each_order("Name,Total\n".as_bytes(), Format::Shopify, |_| true);
-    assert!(matches!(missing, Err(super::super::FileError::Form(text)) if text.contains("missing: financial status, currency")));
+    assert!(
+        matches!(missing, Err(super::super::FileError::Form(text)) if text.contains("missing: financial status, currency"))
+    );
 }
