@@ -1,6 +1,11 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, demo::{ORDERS_PER_ACCOUNT, print_users}, flags::ServerFlags, no_signals, print, runtime, supervisor};
+use super::{
+    Failure,
+    demo::{ORDERS_PER_ACCOUNT, print_users},
+    flags::ServerFlags,
+    no_signals, print, runtime, supervisor,
+};
 use crate::{
     accept::{self, Certificate},
     api,
@@ -192,7 +197,13 @@ const DEMO_ORDERS: usize = 10_000;
 const DEMO_DAYS: u32 = 180;
 
 fn demo_plan() -> Plan {
-    Plan { orders: DEMO_ORDERS, days: DEMO_DAYS, until: Clock::system().now(), accounts: DEMO_ORDERS / ORDERS_PER_ACCOUNT, seed: 1 }
+    Plan {
+        orders: DEMO_ORDERS,
+        days: DEMO_DAYS,
+        until: Clock::system().now(),
+        accounts: DEMO_ORDERS / ORDERS_PER_ACCOUNT,
+        seed: 1,
+    }
 }
 
 /// Fills an empty database with users and orders whose times are in the past.

@@ -53,7 +53,7 @@ async fn browsers_are_led_to_the_console_and_programs_get_links() {
     assert_eq!(browser.header("location"), "/console");
     for accept in ["*/*", "application/json"] {
         let program = anyone.get("/").header("accept", accept).await.ok();
-    assert!(program.text().contains("href=\"/console\"") && program.header("vary").contains("Accept"), "{accept}");
+        assert!(program.text().contains("href=\"/console\"") && program.header("vary").contains("Accept"), "{accept}");
     }
 }
 
@@ -68,12 +68,13 @@ async fn files_have_their_hash_in_the_address_and_are_kept_for_good() {
     for address in &files {
         let file = anyone.get(address).await.ok();
         assert_eq!(file.header("cache-control"), "public, max-age=31536000, immutable", "{address}");
-        let media = if address.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+        let media =
+            if address.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
         assert_eq!(file.header("content-type"), media, "{address}");
         assert_eq!(file.maybe_header("content-encoding"), None);
         let small = anyone.get(address).header("accept-encoding", "gzip").await.ok();
         assert_eq!((small.header("content-encoding"), small.header("vary")), ("gzip", "Accept-Encoding"), "{address}");
-    assert!(small.bytes().len() < file.bytes().len() || file.bytes().len() < 400, "{address}");
+        assert!(small.bytes().len() < file.bytes().len() || file.bytes().len() < 400, "{address}");
     }
     let main = files.iter().find(|address| address.ends_with("/main.js")).unwrap();
     let (folder, _) = main.rsplit_once('/').unwrap();
@@ -99,7 +100,8 @@ async fn the_modules_import_one_another_and_nothing_from_outside() {
         let module = anyone.get(address).await.ok();
         let text = module.text();
         let imports = text.lines().filter(|line| line.starts_with("import ") || line.starts_with("export {"));
-        for import in imports.filter_map(|line| line.split(" from \"").nth(1)).filter_map(|rest| rest.split('"').next()) {
+        for import in imports.filter_map(|line| line.split(" from \"").nth(1)).filter_map(|rest| rest.split('"').next())
+        {
             let folder = address.rsplit_once('/').unwrap().0;
             let target = match import.strip_prefix("../") {
                 Some(rest) => format!("{}/{rest}", folder.rsplit_once('/').unwrap().0),
@@ -110,10 +112,9 @@ async fn the_modules_import_one_another_and_nothing_from_outside() {
         for forbidden in ["innerHTML", "eval(", "new Function", "document.write", "http://", "insertAdjacentHTML"] {
             assert!(!text.contains(forbidden), "{address}: {forbidden}");
         }
-    assert!(text.starts_with("// @ts-check") || address.ends_with("/theme.js"), "{address}");
+        assert!(text.starts_with("// @ts-check") || address.ends_with("/theme.js"), "{address}");
     }
 }
-
 
 #[tokio::test]
 async fn the_document_shows_no_data_and_needs_no_session() {

@@ -124,7 +124,11 @@ fn document(email: &str, awaits_setup: &str) -> String {
     let modules: String = FILES.modules().map(preload).collect();
     let (email, template) = (html! { (email) }.into_string(), Assets::get("console/index.html"));
     let template = template.map_or_else(String::new, |file| String::from_utf8_lossy(&file.data).into_owned());
-    template.replace("{email}", &email).replace("{setup}", awaits_setup).replace("{modules}\n", &modules).replace("{files}", &files)
+    template
+        .replace("{email}", &email)
+        .replace("{setup}", awaits_setup)
+        .replace("{modules}\n", &modules)
+        .replace("{files}", &files)
 }
 
 /// `/console/files/{hash}/{*path}`: a style sheet or a module.

@@ -77,9 +77,16 @@ mod tests {
 
     #[tokio::test]
     async fn only_style_sheets_and_scripts_are_served() {
-        for path in
-            ["guide/01-architecture.md", "docs/LICENSE", "x.css", "../Cargo.toml", "../src/x.js", "/etc/x.js", "console/main.js", ""]
-        {
+        for path in [
+            "guide/01-architecture.md",
+            "docs/LICENSE",
+            "x.css",
+            "../Cargo.toml",
+            "../src/x.js",
+            "/etc/x.js",
+            "console/main.js",
+            "",
+        ] {
             assert!(fetch(path, None).await.unwrap_err().is(&problem::NOT_FOUND), "{path}");
         }
     }
