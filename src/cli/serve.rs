@@ -1,7 +1,11 @@
 //! `orderd serve`: runs the server.
 
 use super::{
+<<<<<<< HEAD
     Failure, certificate,
+=======
+    Failure,
+>>>>>>> f-console
     demo::{ORDERS_PER_ACCOUNT, print_users},
     flags::ServerFlags,
     no_signals, print, runtime, supervisor,
