@@ -1,11 +1,7 @@
 //! `orderd serve`: runs the server.
 
 use super::{
-<<<<<<< HEAD
     Failure, certificate,
-=======
-    Failure,
->>>>>>> f-console
     demo::{ORDERS_PER_ACCOUNT, print_users},
     flags::ServerFlags,
     no_signals, print, runtime, supervisor,
