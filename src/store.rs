@@ -17,6 +17,7 @@ mod migrate;
 mod open;
 mod open_error;
 pub mod orders;
+pub mod personal;
 mod readers;
 pub mod reconcile;
 pub mod restore;

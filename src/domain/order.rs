@@ -7,6 +7,7 @@ pub use money::TooMuchPaid;
 pub use parts::{Item, NetAndTax, OrderFee, OrderTax, Returns};
 
 use super::{
+    personal::PersonalRow,
     credit::{CreditLine, Credits},
     id::{ItemId, OrderId, UserId},
     money::Currency,
@@ -201,6 +202,8 @@ pub struct Order {
     pub fulfilled_at: Option<Timestamp>,
     pub cancelled_at: Option<Timestamp>,
     pub cancel_reason: Option<String>,
+    /// Where customer, note and reason are kept apart.
+    pub personal: Option<PersonalRow>,
 }
 
 impl Order {

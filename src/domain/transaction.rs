@@ -1,6 +1,7 @@
 //! Payments and refunds: what they are, how their status may change, and what an order's payments add up to.
 
 use super::{
+    personal::PersonalRow,
     id::{ItemId, OrderId, TransactionId},
     money::Currency,
     pricing::TaxLine,
@@ -82,6 +83,8 @@ pub struct Transaction {
     pub recorded_at: Timestamp,
     /// When the transaction stopped counting, if it was reversed.
     pub reversed_at: Option<Timestamp>,
+    /// Where the reason is kept apart.
+    pub personal: Option<PersonalRow>,
 }
 
 /// Goods of a line that came back with a refund.

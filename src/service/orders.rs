@@ -13,6 +13,7 @@ pub(super) use transition::advance;
 pub use transition::{Cancellation, Refund, cancel, transition};
 
 use super::{
+    history::{self, Recorded},
     idempotency::Effect,
     page::{Page, PageRequest},
     views::OrderView,
@@ -21,6 +22,7 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
+        event::EventType,
         id::{OrderId, UserId},
         listing::{Filter, OrderQuery, Position},
         order::Order,
@@ -29,7 +31,7 @@ use crate::{
     },
     error::{Error, Result, problem},
     store::{
-        ReadTx,
+        ReadTx, WriteTx,
         orders::{self, StoredDocument},
     },
 };
@@ -212,6 +214,12 @@ fn document(order: &Order) -> Result<String> {
 }
 
 /// An effect that shows `order` as it is now.
-fn effect(outcome: Outcome, order: &Order) -> Result<Effect> {
-    Ok(Effect::new(outcome, document(order)?).at_version(order.version))
+fn effect(tx: &ReadTx<'_>, outcome: Outcome, order: &Order) -> Result<Effect> {
+    let document = history::split(tx, &OrderView::from(order).impersonal(), order.personal)?;
+    Ok(Effect::new(outcome, document).at_version(order.version))
+}
+
+/// Records an event that shows `order` as it is now.
+fn record(tx: &WriteTx<'_>, actor: &Actor, kind: EventType, order: &Order) -> Result<Recorded> {
+    history::record(tx, actor, kind, order, &OrderView::from(order).impersonal(), order.personal)
 }

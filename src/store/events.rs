@@ -2,6 +2,7 @@
 
 use super::{
     ReadTx, WriteTx,
+    personal::{self, Stored},
     sql::{Columns, IdBlob, sql_int, store_error},
 };
 use crate::{
@@ -9,10 +10,11 @@ use crate::{
         digest::sha256,
         event::EventType,
         id::{EventId, Identifier, OrderId},
+        personal::{DIGEST_BYTES, PersonalRow},
         time::Timestamp,
         trace::TraceId,
     },
-    error::Result,
+    error::{Error, Result},
 };
 use rusqlite::{Row, params};
 
@@ -30,8 +32,10 @@ pub struct NewEvent<'a> {
     pub request_id: &'a str,
     /// The trace that the client sent with the request.
     pub trace: Option<TraceId>,
-    /// The document that was answered: a JSON object.
+    /// The document that was answered, a JSON object, with `null` for personal data.
     pub data: &'a str,
+    /// What replaces `null`.
+    pub personal: Option<PersonalRow>,
 }
 
 /// A recorded event.
@@ -54,7 +58,7 @@ pub struct Event {
     pub trace: Option<TraceId>,
     /// The time of the event.
     pub occurred_at: Timestamp,
-    /// The document that was answered: a JSON object.
+    /// The document that was answered, a JSON object, as far as it is not erased.
     pub data: String,
 }
 
@@ -68,8 +72,9 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
         (counters.event, counters.event_hash)
     });
     tx.execute(
-        "INSERT INTO events (seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data, hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO events (seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data,
+           personal_seq, hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             seq,
             IdBlob(id),
@@ -81,13 +86,14 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
             event.trace,
             at.millis(),
             event.data,
+            event.personal.map(|row| row.seq),
             hash,
         ],
     )?;
     Ok(seq)
 }
 
-/// The hash of an event, over every column of its row and the hash of the event before.
+/// The hash of an event, over every column of its row, the digest of the personal data and the hash of the event before.
 fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &NewEvent<'_>) -> [u8; 32] {
     sha256(&[
         before,
@@ -101,15 +107,17 @@ fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &N
         &event.trace.map(TraceId::to_bytes).map_or(vec![], Vec::from),
         &at.millis().to_be_bytes(),
         event.data.as_bytes(),
+        &event.personal.map_or(vec![], |row| [&row.seq.to_be_bytes()[..], &row.digest].concat()),
     ])
 }
 
 const COLUMNS: &str = "e.seq, e.id, e.type, o.id, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
-     e.data FROM events e JOIN orders o ON o.seq = e.order_seq";
+     e.data, e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
+     LEFT JOIN personal p ON p.seq = e.personal_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
     let mut columns = Columns::of(row);
-    Ok(Event {
+    let mut event = Event {
         seq: columns.take()?,
         id: columns.id()?,
         kind: columns.parsed(EventType::parse)?,
@@ -120,7 +128,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
         trace: columns.take()?,
         occurred_at: columns.instant()?,
         data: columns.take()?,
-    })
+    };
+    if let Some(Stored { content: Some(content), .. }) = Stored::read(row, columns.position())? {
+        event.data = personal::merge(&event.data, content)?;
+    }
+    Ok(event)
 }
 
 /// The events of an order after `version`, oldest first.
@@ -158,18 +170,26 @@ pub fn last(tx: &ReadTx<'_>) -> Result<i64> {
     Ok(last.flatten().unwrap_or(0))
 }
 
-/// The document of an event.
+/// The document of an event, as far as it is not erased.
 pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
-    tx.connection
-        .prepare_cached("SELECT data FROM events WHERE seq = ?1")
-        .and_then(|mut statement| statement.query_row([seq], |row| row.get(0)))
-        .map_err(store_error)
+    let sql = "SELECT e.data, e.personal_seq, p.digest, p.content
+         FROM events e LEFT JOIN personal p ON p.seq = e.personal_seq WHERE e.seq = ?1";
+    tx.row(sql, [seq], |row| {
+        let document: String = row.get(0)?;
+        match Stored::read(row, 1)? {
+            Some(Stored { content: Some(content), .. }) => personal::merge(&document, content),
+            _ => Ok(document),
+        }
+    })?
+    .ok_or_else(|| Error::internal("an event is missing"))
 }
 
-/// The number of the first event that was changed or is missing; none if the chain is intact.
+/// The number of the first event that was changed or is missing; none if the chain is intact. What is erased is covered
+/// by its digest.
 pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
-    let sql = "SELECT seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data, hash
-         FROM events ORDER BY seq";
+    let sql = "SELECT e.seq, e.id, e.type, e.order_seq, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
+           e.data, e.personal_seq, p.digest, hash
+         FROM events e LEFT JOIN personal p ON p.seq = e.personal_seq ORDER BY e.seq";
     let mut statement = tx.connection.prepare(sql).map_err(store_error)?;
     let mut found = statement.query([]).map_err(store_error)?;
     let (mut seq, mut before) = (0, [0; 32]);
@@ -191,6 +211,14 @@ fn rehashed(row: &Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(i64, [u8; 32]
     let (order_seq, version) = (columns.take()?, columns.take()?);
     let (actor, request_id): (String, String) = (columns.take()?, columns.take()?);
     let (trace, at, data): (_, _, String) = (columns.take()?, columns.instant()?, columns.take()?);
-    let event = NewEvent { kind, order_seq, version, actor: &actor, request_id: &request_id, trace, data: &data };
+    let personal = columns.take::<Option<i64>>()?;
+    let personal = match (personal, columns.take::<Option<_>>()?) {
+        (Some(seq), Some(digest)) => Some(PersonalRow { seq, digest }),
+        // Another digest than any that was written: the row is missing.
+        (Some(seq), None) => Some(PersonalRow { seq, digest: [0; DIGEST_BYTES] }),
+        (None, _) => None,
+    };
+    let (actor, request_id, data) = (actor.as_str(), request_id.as_str(), data.as_str());
+    let event = NewEvent { kind, order_seq, version, actor, request_id, trace, data, personal };
     Ok((seq, chain_hash(before, seq, id, at, &event), columns.take()?))
 }

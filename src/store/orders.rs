@@ -14,7 +14,7 @@ pub use stored_document::{
 };
 
 use super::{
-    ReadTx, WriteTx,
+    ReadTx, WriteTx, personal,
     sql::{IdBlob, sql_int, store_error, violates},
 };
 use crate::{
@@ -38,11 +38,12 @@ pub fn next_number(tx: &WriteTx<'_>) -> i64 {
     })
 }
 
-/// Inserts an order with its items and taxes and adds it to the rollups.
+/// Inserts an order with its items, taxes and personal data, and adds it to the rollups.
 ///
 /// # Errors
 /// `DUPLICATE_EXTERNAL_REF` if another order has its reference.
-pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
+pub fn insert(tx: &WriteTx<'_>, order: &mut Order) -> Result<()> {
+    personal::keep_of_order(tx, order, None)?;
     columns::insert(tx, order).map_err(duplicate_reference)?;
     row::insert_parts(tx, order)?;
     count_order(tx, order, 1);
@@ -55,7 +56,8 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
 ///
 /// # Errors
 /// `DUPLICATE_EXTERNAL_REF` if another order has its reference.
-pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
+pub fn update(tx: &WriteTx<'_>, before: &Order, after: &mut Order) -> Result<()> {
+    personal::keep_of_order(tx, after, Some(before))?;
     columns::update(tx, after).map_err(duplicate_reference)?;
     if (&before.items, &before.taxes) != (&after.items, &after.taxes) {
         row::delete_parts(tx, after.seq)?;
@@ -101,22 +103,22 @@ fn count_items(tx: &WriteTx<'_>, order: &Order, times: i64) {
 
 /// The order with this identifier.
 pub fn by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<Order>> {
-    one(tx, concat!(columns::select!(), " WHERE id = ?1"), [IdBlob(id)])
+    one(tx, concat!(columns::select!(), " WHERE o.id = ?1"), [IdBlob(id)])
 }
 
 /// The order with this external reference.
 pub fn by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<Order>> {
-    one(tx, concat!(columns::select!(), " WHERE external_ref = ?1"), [reference])
+    one(tx, concat!(columns::select!(), " WHERE o.external_ref = ?1"), [reference])
 }
 
 /// The order in this row.
 pub fn by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<Order>> {
-    one(tx, concat!(columns::select!(), " WHERE seq = ?1"), [seq])
+    one(tx, concat!(columns::select!(), " WHERE o.seq = ?1"), [seq])
 }
 
 /// The orders after row `seq`, in the order of their rows.
 pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Order>> {
-    let sql = concat!(columns::select!(), " WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    let sql = concat!(columns::select!(), " WHERE o.seq > ?1 ORDER BY o.seq LIMIT ?2");
     let mut found = tx.rows(sql, (seq, sql_int(limit)), columns::read)?;
     for order in &mut found {
         row::read_parts(tx, order)?;

@@ -144,11 +144,16 @@ fn with_text(text: &str) -> Conditions {
     let all_digits = text.bytes().all(|c| c.is_ascii_digit());
     let number = text.parse().ok().filter(|_| all_digits).map_or(Value::Null, Value::Integer);
     let contains = |column: &str| format!("{CONTAINS_FOLDED}({column}, ?)");
+    // An order without personal data, or whose data is erased, matches none of it.
+    let customer = |field: &str| {
+        let contains = contains(&format!("p.content ->> '$.customer.{field}'"));
+        format!("EXISTS (SELECT 1 FROM personal p WHERE p.seq = o.personal_seq AND p.content GLOB '{{*' AND {contains})")
+    };
     let alternatives = [
         "o.number = ?".to_owned(),
         contains("o.external_ref"),
-        contains("o.customer ->> '$.name'"),
-        contains("o.customer ->> '$.email'"),
+        customer("name"),
+        customer("email"),
         format!("EXISTS (SELECT 1 FROM order_items n WHERE n.order_seq = o.seq AND {})", contains("n.name")),
     ];
     let condition = format!("({})", alternatives.join(" OR "));

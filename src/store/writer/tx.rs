@@ -135,6 +135,8 @@ pub(in crate::store) struct Counters {
     /// The last `audit.seq`, and the hash of that entry.
     pub(in crate::store) audit: i64,
     pub(in crate::store) audit_hash: [u8; 32],
+    /// The last `personal.seq`.
+    pub(in crate::store) personal: i64,
     pub(super) rollup_log: RollupLog,
 }
 
@@ -160,6 +162,7 @@ impl Counters {
             event_hash: hash("SELECT hash FROM events ORDER BY seq DESC LIMIT 1")?,
             audit: last("SELECT max(seq) FROM audit")?,
             audit_hash: hash("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?,
+            personal: last("SELECT max(seq) FROM personal")?,
             rollup_log: RollupLog::load(connection)?,
         })
     }
