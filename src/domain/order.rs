@@ -7,10 +7,10 @@ pub use money::TooMuchPaid;
 pub use parts::{Item, NetAndTax, OrderFee, OrderTax, Returns};
 
 use super::{
-    personal::PersonalRow,
     credit::{CreditLine, Credits},
     id::{ItemId, OrderId, UserId},
     money::Currency,
+    personal::PersonalRow,
     pricing::{Fee, Line, Priced, TaxLine, Totals},
     string_enum::string_enum,
     time::Timestamp,

@@ -1,9 +1,9 @@
 //! Payments and refunds: what they are, how their status may change, and what an order's payments add up to.
 
 use super::{
-    personal::PersonalRow,
     id::{ItemId, OrderId, TransactionId},
     money::Currency,
+    personal::PersonalRow,
     pricing::TaxLine,
     string_enum::string_enum,
     time::Timestamp,

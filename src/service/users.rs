@@ -21,8 +21,8 @@ use crate::{
     domain::{
         id::UserId,
         outcome::{Outcome, Resource},
-        personal::SplitDocument,
         permission::Permission,
+        personal::SplitDocument,
         user::{Email, User, UserStatus},
     },
     error::{Error, Fault, Field, Result},

@@ -102,9 +102,7 @@ impl Entry {
 pub fn append(tx: &WriteTx<'_>, what: NewEntry) -> Result<()> {
     let user_seq = |user: Option<UserId>| user.map_or(Ok(None), |user| users::seq(tx, user));
     let address_row = match &what.address {
-        Some(address) => {
-            Some(personal::insert(tx, user_seq(what.address_of)?, &Address { address: address.into() })?)
-        }
+        Some(address) => Some(personal::insert(tx, user_seq(what.address_of)?, &Address { address: address.into() })?),
         None => None,
     };
     let changes_row = match &what.personal_changes {
@@ -139,7 +137,8 @@ pub fn append(tx: &WriteTx<'_>, what: NewEntry) -> Result<()> {
 
 const COLUMNS: &str = "a.seq, a.id, a.occurred_at, a.actor, a.action, a.target, a.request_id, a.trace_id, a.outcome,
     a.changes, a.address_seq, p.digest, p.content, a.details_seq, d.digest, d.content";
-const TABLE: &str = "audit a LEFT JOIN personal p ON p.seq = a.address_seq LEFT JOIN personal d ON d.seq = a.details_seq";
+const TABLE: &str =
+    "audit a LEFT JOIN personal p ON p.seq = a.address_seq LEFT JOIN personal d ON d.seq = a.details_seq";
 
 /// Reads an entry without its personal data, which the chain covers by digests.
 fn read_impersonal(row: &Row<'_>, columns: &mut Columns<'_, '_>) -> rusqlite::Result<Entry> {
@@ -230,7 +229,10 @@ pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
     while let Some(row) = found.next().map_err(store_error)? {
         seq += 1;
         // A row that cannot be read breaks the chain too.
-        let intact = read_impersonal(row, &mut Columns::of(row)).ok().filter(|entry| entry.seq == seq).map(|entry| entry.hash(&before));
+        let intact = read_impersonal(row, &mut Columns::of(row))
+            .ok()
+            .filter(|entry| entry.seq == seq)
+            .map(|entry| entry.hash(&before));
         match (intact, row.get::<_, [u8; 32]>("hash")) {
             (Some(computed), Ok(stored)) if computed == stored => before = stored,
             _ => return Ok(Some(seq)),

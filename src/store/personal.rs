@@ -186,7 +186,10 @@ pub(super) fn parsed<'c, T: Deserialize<'c>>(content: &'c str, column: usize) ->
 }
 
 /// Parses the column of a content that may be absent or erased.
-pub(super) fn content<'r, T: Deserialize<'r>>(row: &'r rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+pub(super) fn content<'r, T: Deserialize<'r>>(
+    row: &'r rusqlite::Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
     let content = row.get_ref(column)?.as_str_or_null()?.and_then(live);
     content.map(|content| parsed(content, column)).transpose()
 }
@@ -247,8 +250,7 @@ mod tests {
         let rest = r#"{"id":1,"customer":null,"note":null,"metadata":{"note":"\"note\":null"},"cancel_reason":null}"#;
         let content = r#"{"customer":{"name":"Ada"},"cancel_reason":"late"}"#;
         let whole = merge(rest, content).unwrap();
-        let expected =
-            r#"{"id":1,"customer":{"name":"Ada"},"note":null,"metadata":{"note":"\"note\":null"},"cancel_reason":"late"}"#;
+        let expected = r#"{"id":1,"customer":{"name":"Ada"},"note":null,"metadata":{"note":"\"note\":null"},"cancel_reason":"late"}"#;
         assert_eq!(whole, expected);
         assert!(merge("{}", content).is_err());
     }

@@ -1,8 +1,9 @@
 //! Sessions: a log-in and its chain of refresh tokens. Only digests of tokens are stored.
 
 use super::{
-    ReadTx, WriteTx, personal, users,
+    ReadTx, WriteTx, personal,
     sql::{Columns, IdBlob, before_id, sql_int},
+    users,
 };
 use crate::{
     domain::{
@@ -70,7 +71,8 @@ pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
     .map(drop)
 }
 
-const COLUMNS: &str = "s.id, s.user_id, s.refresh_digest, s.previous_digest, s.rotated_at, s.created_at, s.last_used_at,
+const COLUMNS: &str =
+    "s.id, s.user_id, s.refresh_digest, s.previous_digest, s.rotated_at, s.created_at, s.last_used_at,
     s.expires_at, p.content";
 const TABLE: &str = "sessions s LEFT JOIN personal p ON p.seq = s.personal_seq";
 

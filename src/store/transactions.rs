@@ -18,7 +18,8 @@ use crate::{
 };
 use rusqlite::{Row, named_params};
 
-const COLUMNS: &str = "t.id, o.id, o.number, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
+const COLUMNS: &str =
+    "t.id, o.id, o.number, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
     t.provider_ref, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.occurred_at, t.recorded_at,
     t.reversed_at, t.personal_seq, a.digest, a.content FROM transactions t JOIN orders o ON o.seq = t.order_seq
     LEFT JOIN personal a ON a.seq = t.personal_seq";

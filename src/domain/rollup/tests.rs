@@ -60,7 +60,7 @@ impl Books {
             fulfilled_at: None,
             cancelled_at: None,
             cancel_reason: None,
-        personal: None,
+            personal: None,
         };
         let item = |(i, line): (u8, &Line)| (ItemId::from_bytes([i; 16]), line.clone());
         order.set_price((0_u8..).zip(lines).map(item).collect(), vec![], &priced);

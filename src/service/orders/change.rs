@@ -1,9 +1,7 @@
 //! Changing an order by a merge patch (RFC 7396).
 
 use super::{
-    super::{
-        idempotency::{Effect, IdempotentRequest},
-    },
+    super::idempotency::{Effect, IdempotentRequest},
     Access, Target,
     create::duplicate_reference,
     effect, record,

@@ -188,10 +188,8 @@ fn save(tx: &WriteTx<'_>, app: &App, actor: &Actor, update: Update<'_>) -> Resul
 
 /// The changed fields: those that name nobody, and those that name the user.
 fn differences(before: &User, after: &User) -> (Map<String, Value>, Map<String, Value>) {
-    let changes = changed_fields([
-        ("role", &before.role, &after.role),
-        ("status", before.status.name(), after.status.name()),
-    ]);
+    let changes =
+        changed_fields([("role", &before.role, &after.role), ("status", before.status.name(), after.status.name())]);
     let personal = changed_fields([
         ("email", before.address(), after.address()),
         ("name", before.display_name(), after.display_name()),

@@ -147,7 +147,9 @@ fn with_text(text: &str) -> Conditions {
     // An order without personal data, or whose data is erased, matches none of it.
     let customer = |field: &str| {
         let contains = contains(&format!("p.content ->> '$.customer.{field}'"));
-        format!("EXISTS (SELECT 1 FROM personal p WHERE p.seq = o.personal_seq AND p.content GLOB '{{*' AND {contains})")
+        format!(
+            "EXISTS (SELECT 1 FROM personal p WHERE p.seq = o.personal_seq AND p.content GLOB '{{*' AND {contains})"
+        )
     };
     let alternatives = [
         "o.number = ?".to_owned(),
