@@ -4,6 +4,7 @@
 mod api_key_use;
 mod audit_refusals;
 mod backups;
+mod erasure;
 mod pruning;
 mod signing_keys;
 mod supervisor;
@@ -27,6 +28,7 @@ pub fn start(app: &App) -> Supervisor {
     supervisor.start(pruning::SESSIONS, on(app, pruning::prune_sessions));
     supervisor.start(pruning::IDEMPOTENCY_KEYS, on(app, pruning::prune_idempotency_keys));
     supervisor.start(pruning::DELIVERIES, on(app, pruning::prune_deliveries));
+    supervisor.start(erasure::NAME, on(app, erasure::run));
     supervisor.start(webhooks::NAME, on(app, webhooks::run));
     supervisor.start(backups::NAME, on(app, backups::run));
     supervisor
@@ -82,6 +84,7 @@ mod tests {
             "audit.write_refusals",
             "backups.make",
             "idempotency.prune",
+            "orders.erase",
             "sessions.prune",
             "signing_keys.reload",
             "webhooks.deliver",

@@ -2,12 +2,14 @@
 
 mod change;
 mod create;
+mod erase;
 mod import;
 mod transition;
 
 pub use change::{Change, ChangeCustomer, ChangeOrder, change};
 pub(super) use create::insert;
 pub use create::{NewOrder, create};
+pub(super) use erase::erase;
 pub use import::{Imported, import};
 pub(super) use transition::advance;
 pub use transition::{Cancellation, Refund, cancel, transition};
@@ -100,6 +102,20 @@ pub async fn get(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderDocu
             let stored = find(tx, name)?.filter(|stored| Access::READ.allows(actor, stored.user_id));
             let stored = stored.ok_or_else(Error::absent)?;
             Ok(OrderDocument { version: stored.version, json: document_of(tx, stored)? })
+        })
+        .await
+}
+
+/// The identifier of the order of this name.
+///
+/// # Errors
+/// Those of [`get`].
+pub async fn id_of(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderId> {
+    app.store
+        .read("orders.get", |tx| {
+            let stored = find(tx, name)?.filter(|stored| Access::READ.allows(actor, stored.user_id));
+            let stored = stored.ok_or_else(Error::absent)?;
+            Ok(orders::by_seq(tx, stored.seq)?.ok_or_else(Error::absent)?.id)
         })
         .await
 }

@@ -2,6 +2,7 @@
 
 mod change;
 
+pub(super) use change::require_another_admin;
 pub use change::{ChangeUser, change};
 
 use super::{

@@ -100,15 +100,19 @@ impl Entry {
 
 /// Appends an entry to the audit trail.
 pub fn append(tx: &WriteTx<'_>, what: NewEntry) -> Result<()> {
-    let user_seq = |user: Option<UserId>| user.map_or(Ok(None), |user| users::seq(tx, user));
-    let address_row = match &what.address {
-        Some(address) => Some(personal::insert(tx, user_seq(what.address_of)?, &Address { address: address.into() })?),
-        None => None,
+    let address_row = match (&what.address, what.address_of) {
+        (Some(address), None) => Some(personal::insert(tx, None, &Address { address: address.into() })?),
+        // A refusal is written later; its user may have been erased meanwhile.
+        (Some(address), Some(user)) => match users::unless_erased(tx, user)? {
+            Some(seq) => Some(personal::insert(tx, Some(seq), &Address { address: address.into() })?),
+            None => None,
+        },
+        (None, _) => None,
     };
     let changes_row = match &what.personal_changes {
         Some((user, changes)) => {
             let changes = RawValue::from_string(changes.clone()).map_err(Error::internal)?;
-            Some(personal::insert(tx, user_seq(Some(*user))?, &changes)?)
+            Some(personal::insert(tx, users::seq(tx, *user)?, &changes)?)
         }
         None => None,
     };

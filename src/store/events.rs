@@ -164,6 +164,12 @@ pub fn after_within(tx: &ReadTx<'_>, seq: i64, limit: usize, bytes: usize) -> Re
     Ok(found)
 }
 
+/// Whether an order has the event that says that it was erased.
+pub fn has_erasure(tx: &ReadTx<'_>, order_seq: i64) -> Result<bool> {
+    let sql = "SELECT 1 FROM events WHERE order_seq = ?1 AND type = 'order.erased' LIMIT 1";
+    tx.row(sql, [order_seq], |_| Ok(())).map(|found| found.is_some())
+}
+
 /// The number of the last event. Since there are no gaps, it is also the number of events.
 pub fn last(tx: &ReadTx<'_>) -> Result<i64> {
     let last = tx.row("SELECT max(seq) FROM events", [], |row| row.get::<_, Option<i64>>(0))?;

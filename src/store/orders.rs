@@ -15,10 +15,15 @@ pub use stored_document::{
 
 use super::{
     ReadTx, WriteTx, personal,
-    sql::{IdBlob, sql_int, store_error, violates},
+    sql::{Columns, IdBlob, sql_int, store_error, violates},
 };
 use crate::{
-    domain::{id::OrderId, order::Order, rollup},
+    domain::{
+        id::{OrderId, UserId},
+        order::Order,
+        rollup,
+        time::Timestamp,
+    },
     error::{Error, Result, problem},
 };
 
@@ -124,6 +129,35 @@ pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Order
         row::read_parts(tx, order)?;
     }
     Ok(found)
+}
+
+/// The orders of a user.
+pub fn ids_of_user(tx: &ReadTx<'_>, user: UserId) -> Result<Vec<OrderId>> {
+    tx.rows("SELECT id FROM orders WHERE user_id = ?1", [IdBlob(user)], |row| Columns::of(row).id())
+}
+
+/// Orders that ended long ago and have personal data, among some rows.
+pub struct ToBeErased {
+    /// The orders.
+    pub orders: Vec<OrderId>,
+    /// The last row that was looked at.
+    pub looked_at: i64,
+}
+
+/// Looks at the `count` rows after row `seq` for orders that ended before `before` and have personal data; none if there
+/// are no such rows.
+pub fn to_be_erased(tx: &ReadTx<'_>, seq: i64, count: i64, before: Timestamp) -> Result<Option<ToBeErased>> {
+    let last = tx.row("SELECT max(seq) FROM orders", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0);
+    if seq >= last {
+        return Ok(None);
+    }
+    let sql =
+        "SELECT o.id FROM orders o WHERE o.seq > ?1 AND o.seq <= ?2 AND coalesce(o.cancelled_at, o.fulfilled_at) < ?3
+         AND EXISTS (SELECT 1 FROM events e JOIN personal p ON p.seq = e.personal_seq
+           WHERE e.order_seq = o.seq AND p.content GLOB '{*')";
+    let looked_at = seq.saturating_add(count);
+    let orders = tx.rows(sql, (seq, looked_at, before.millis()), |row| Columns::of(row).id())?;
+    Ok(Some(ToBeErased { orders, looked_at }))
 }
 
 fn one(tx: &ReadTx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Option<Order>> {

@@ -194,6 +194,11 @@ pub(super) fn content<'r, T: Deserialize<'r>>(
     content.map(|content| parsed(content, column)).transpose()
 }
 
+/// Erases what belongs to an order, which its events refer to. Returns how many rows were not erased before.
+pub fn erase_of_order(tx: &WriteTx<'_>, order_seq: i64) -> Result<usize> {
+    erase(tx, "SELECT personal_seq FROM events WHERE order_seq = ?1", [order_seq])
+}
+
 /// Overwrites the rows that `selection` selects with blanks. Returns how many were not erased before.
 pub(super) fn erase(tx: &WriteTx<'_>, selection: &str, params: impl Params) -> Result<usize> {
     let sql = format!(

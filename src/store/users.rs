@@ -99,6 +99,11 @@ pub(super) fn seq(tx: &ReadTx<'_>, id: UserId) -> Result<Option<i64>> {
     tx.row("SELECT seq FROM users WHERE id = ?1", [IdBlob(id)], |row| row.get(0))
 }
 
+/// The row of a user; none if the user is erased.
+pub(super) fn unless_erased(tx: &ReadTx<'_>, id: UserId) -> Result<Option<i64>> {
+    tx.row("SELECT seq FROM users WHERE id = ?1 AND email_digest IS NOT NULL", [IdBlob(id)], |row| row.get(0))
+}
+
 /// Where name and address of a user are kept.
 pub fn personal_row(tx: &ReadTx<'_>, id: UserId) -> Result<Option<PersonalRow>> {
     let sql = "SELECT p.seq, p.digest FROM users u JOIN personal p ON p.seq = u.personal_seq WHERE u.id = ?1";
@@ -157,6 +162,18 @@ pub fn update(tx: &WriteTx<'_>, before: &User, user: &User) -> Result<Option<Per
     )
     .map_err(duplicate_email)?;
     Ok(personal)
+}
+
+/// Erases name and address of a user, what the audit trail and sessions hold of them, and the password hash; and disables
+/// the account. The address is free again.
+pub fn erase(tx: &WriteTx<'_>, id: UserId) -> Result<()> {
+    let of_user = "SELECT seq FROM personal WHERE user_seq = (SELECT seq FROM users WHERE id = ?1)";
+    personal::erase(tx, of_user, [IdBlob(id)])?;
+    tx.execute(
+        "UPDATE users SET email_digest = NULL, password_hash = '', status = 'disabled', updated_at = ?2 WHERE id = ?1",
+        (IdBlob(id), tx.now().millis()),
+    )
+    .map(drop)
 }
 
 /// Whether any user, active or not, has this role.

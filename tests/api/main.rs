@@ -11,6 +11,7 @@ mod backups;
 mod client_address;
 mod cors;
 mod damage;
+mod erasure;
 mod ground_rules;
 mod guide;
 mod idempotency;

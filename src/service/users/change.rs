@@ -149,6 +149,11 @@ fn changed(before: &User, email: Option<&Email>, change: &ChangeUser) -> User {
     }
 }
 
+/// Refuses to take the last active administrator away.
+pub(in crate::service) fn require_another_admin(tx: &ReadTx<'_>, user: &User) -> Result<()> {
+    require_admin_left(tx, user, &User { status: UserStatus::Disabled, ..user.clone() })
+}
+
 fn require_admin_left(tx: &ReadTx<'_>, before: &User, after: &User) -> Result<()> {
     let is_admin = |user: &User| user.role == ADMIN && user.status == UserStatus::Active;
     if is_admin(before) && !is_admin(after) && users::count_active(tx, ADMIN)? == 1 {

@@ -21,6 +21,7 @@ use std::{
     ops::Deref,
     sync::Arc,
 };
+use tokio::sync::oneshot;
 
 /// The transaction of one job.
 pub struct WriteTx<'b> {
@@ -77,6 +78,11 @@ impl<'b> WriteTx<'b> {
         let version: i64 =
             self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(store_error)?;
         self.connection.pragma_update(None, "user_version", version).map_err(store_error)
+    }
+
+    /// Has the write-ahead log emptied after this transaction, and tells `done` whether no reader prevented it.
+    pub(in crate::store) fn empty_log(&self, done: oneshot::Sender<bool>) {
+        self.batch.log_waiters.borrow_mut().push(done);
     }
 
     pub(in crate::store) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
@@ -177,6 +183,8 @@ pub(super) struct Batch {
     counters: Cell<Counters>,
     changes: RefCell<Changes>,
     effects: RefCell<Vec<Effect>>,
+    /// Those who wait for the write-ahead log to be emptied.
+    log_waiters: RefCell<Vec<oneshot::Sender<bool>>>,
 }
 
 /// The state of a batch before a job.
@@ -188,7 +196,14 @@ pub(super) struct Savepoint {
 
 impl Batch {
     pub(super) fn new(clock: Clock, ids: Arc<Ids>, counters: &Counters) -> Self {
-        Self { clock, ids, counters: Cell::new(*counters), changes: RefCell::default(), effects: RefCell::default() }
+        Self {
+            clock,
+            ids,
+            counters: Cell::new(*counters),
+            changes: RefCell::default(),
+            effects: RefCell::default(),
+            log_waiters: RefCell::default(),
+        }
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -207,6 +222,11 @@ impl Batch {
         self.counters.set(savepoint.counters);
         self.changes.borrow_mut().truncate(savepoint.changes);
         self.effects.borrow_mut().truncate(savepoint.effects);
+    }
+
+    /// Those who wait for the write-ahead log to be emptied.
+    pub(super) fn take_log_waiters(&self) -> Vec<oneshot::Sender<bool>> {
+        self.log_waiters.take()
     }
 
     /// Drops the changes and effects of all jobs, and sets the counters back to `counters`.
