@@ -47,7 +47,7 @@ pub fn json() -> &'static str {
 
 /// The handler of `GET /openapi.json`.
 pub(super) async fn serve() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], json()).into_response()
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], json()).into_response()
 }
 
 /// The document that describes `operations`.

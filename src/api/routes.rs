@@ -464,6 +464,7 @@ fn system_operations() -> Vec<Operation> {
             .returns_text("text/plain"),
         get("system.openapi", "/openapi.json", "Get this document", openapi::serve)
             .anonymous()
+            .versioning(ConditionalRead)
             .returns::<serde_json::Map<String, serde_json::Value>>(),
     ]
 }

@@ -220,3 +220,24 @@ fn links_name_the_operations_that_read_the_created_resource() {
         }
     }
 }
+
+#[test]
+fn every_pattern_of_a_request_is_also_given_in_words() {
+    let request = |pointer: &str| pointer.contains("/requestBody/") || pointer.contains("/parameters/");
+    let mut bodies = BTreeSet::new();
+    for operation in documented().values() {
+        walk(&operation["requestBody"], "", &mut |_, value| bodies.extend(value.get("$ref").and_then(Value::as_str)));
+    }
+    let mut lacking = vec![];
+    walk(&DOCUMENT, "", &mut |pointer, value| {
+        let in_body = bodies.iter().any(|name| pointer.starts_with(&format!("{}/", &name[1..])));
+        // A malformed header or part of a path has a text of its own, or is a thing that does not exist.
+        let in_query = request(pointer) && pointer.starts_with("/paths") && !pointer.contains('{');
+        let in_words = value.get("x-expected").is_some() || value.get("format").is_some();
+        if (in_body || in_query) && value.get("pattern").is_some_and(Value::is_string) && !in_words {
+            lacking.push(pointer.to_owned());
+        }
+    });
+    assert!(lacking.iter().all(|pointer| pointer.ends_with("/propertyNames")), "{lacking:#?}");
+    assert!(!bodies.is_empty());
+}

@@ -58,6 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("email_address", &["domain"]),
     ("fastrand", &["domain", "service"]),
     ("figment", &["config"]),
+    ("flate2", &["api"]),
     ("futures_util", &["api", "service", "worker"]),
     ("getrandom", &["auth"]),
     ("hmac", &["auth"]),

@@ -120,6 +120,9 @@ fn problem_response(operation: &Operation, status: u16, problems: &[&'static Pro
     );
     headers
         .extend(problems.iter().any(|problem| problem.category.retry() == Retry::AfterDelay).then_some("Retry-After"));
+    if problems.iter().any(|problem| problem.category == Category::UnsupportedMedia) {
+        headers.extend(["Accept", "Accept-Encoding"]);
+    }
     let titles: Vec<_> = problems.iter().map(|problem| format!("`{}`: {}.", problem.code, problem.title)).collect();
     let examples: Map<_, _> = problems.iter().map(|problem| (problem.code.to_owned(), example(problem))).collect();
     let response = json!({
@@ -148,6 +151,8 @@ pub(super) fn headers() -> Value {
             "required": true,
             "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
         },
+        "Accept": text("The media types that the operation accepts.", "application/json"),
+        "Accept-Encoding": text("The encodings that the operation accepts.", "identity"),
         "Location": {
             "description": "The address of the created resource.",
             "schema": {"type": "string", "format": "uri-reference"},
