@@ -4,6 +4,7 @@
 use super::{
     Access,
     create::{NewOrder, assemble, insert, owner, refuse_unknown_owner_and_known_reference},
+    record,
 };
 use crate::{
     app::App,
@@ -16,7 +17,7 @@ use crate::{
         permission::Permission,
     },
     error::{Error, Fault, Field, Result, problem},
-    service::{history as events, transactions, views::OrderView},
+    service::transactions,
     store::{ReadTx, WriteTx, orders, users},
 };
 
