@@ -22,7 +22,8 @@ use crate::{
 use rusqlite::{Row, named_params};
 
 /// The columns that [`read_from`] reads, of a transaction `t` and its order `o`.
-const FIELDS: &str = "t.id, o.id, o.number, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
+const FIELDS: &str =
+    "t.id, o.id, o.number, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
     t.provider_ref, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.occurred_at, t.recorded_at,
     t.reversed_at, t.personal_seq, (SELECT digest FROM personal WHERE seq = t.personal_seq),
     (SELECT content FROM personal WHERE seq = t.personal_seq)";

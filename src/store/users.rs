@@ -162,10 +162,8 @@ fn passing(tx: &ReadTx<'_>, filter: &UserFilter) -> Result<Conditions> {
     if let Some(digest) = email_digest(tx, filter.email.as_ref())? {
         conditions.and("u.email_digest = ?", [Value::Blob(digest.to_vec())]);
     }
-    let words = [
-        ("u.role = ?", filter.role.clone()),
-        ("u.status = ?", filter.status.map(|status| status.name().to_owned())),
-    ];
+    let words =
+        [("u.role = ?", filter.role.clone()), ("u.status = ?", filter.status.map(|status| status.name().to_owned()))];
     for (condition, word) in words {
         word.into_iter().for_each(|word| conditions.and(condition, [Value::Text(word)]));
     }
