@@ -3,6 +3,7 @@
 
 mod audit_refusals;
 mod backups;
+mod erasure;
 mod last_use;
 mod pruning;
 mod signing_keys;
@@ -28,6 +29,7 @@ pub fn start(app: &App) -> Supervisor {
     supervisor.start(pruning::SESSIONS, on(app, pruning::prune_sessions));
     supervisor.start(pruning::IDEMPOTENCY_KEYS, on(app, pruning::prune_idempotency_keys));
     supervisor.start(pruning::DELIVERIES, on(app, pruning::prune_deliveries));
+    supervisor.start(erasure::NAME, on(app, erasure::run));
     supervisor.start(webhooks::NAME, on(app, webhooks::run));
     supervisor.start(backups::NAME, on(app, backups::run));
     supervisor
@@ -83,6 +85,7 @@ mod tests {
             "audit.write_refusals",
             "backups.make",
             "idempotency.prune",
+            "orders.erase",
             "sessions.keep_last_use",
             "sessions.prune",
             "signing_keys.reload",

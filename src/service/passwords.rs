@@ -22,7 +22,7 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
         Ok((user, users::password_hash(tx, id)?.ok_or_else(Error::absent)?))
     });
     let (user, hash) = found.await?;
-    let owner = Owner { email: user.email.as_str(), name: &user.name };
+    let owner = Owner { email: user.address(), name: user.display_name() };
     let accepted = app.password_rules.check(new, owner, Field::NewPassword);
     let fault = verify(app, &actor, &user, current, &hash).await?;
     let accepted = match (accepted, fault) {
@@ -37,7 +37,7 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
 
 /// Verifies the current password and returns the fault if it is wrong. The delays of log-ins apply to guesses here too.
 async fn verify(app: &App, actor: &Actor, user: &User, current: &str, hash: &str) -> Result<Option<Fault>> {
-    let (account, now) = (user.email.as_str(), || app.clock.now());
+    let (account, now) = (user.address(), || app.clock.now());
     let address = actor.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     app.login_delays.check(account, address, now())?;
     if app.hasher.verify(current, Some(hash.to_owned())).await?.matches {
