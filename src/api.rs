@@ -13,6 +13,7 @@ pub mod events;
 mod gate;
 pub mod idempotency;
 pub mod input;
+mod items;
 mod middleware;
 mod observation;
 pub mod openapi;

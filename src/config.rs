@@ -5,15 +5,17 @@ mod bootstrap;
 mod layers;
 mod load;
 mod network;
+mod proxies;
 mod reference;
 mod value;
 
 pub use bootstrap::{Bootstrap, Secret};
 pub use load::{Flag, Loaded, Setting, Sources, environment, find_file, load};
 pub use network::{Listen, Network};
+pub use proxies::{Proxies, Proxy};
 pub use reference::{Key, Section, reference};
 
-use crate::domain::url::Url;
+use crate::domain::{order::MAX_ORDER_NUMBER, url::Url};
 use figment::value::Value;
 use jiff::tz::TimeZone;
 use load::Reader;
@@ -199,6 +201,12 @@ sections! {
         /// closed at once. Connections from trusted proxies, `127.0.0.1` and `::1` do not count.
         connections_per_address: usize = 2_500, number(0..=1_000_000);
     }
+    /// Orders.
+    orders: Orders {
+        /// The number of the first order, to go on after those of an earlier system. Later orders are numbered one by one
+        /// after the highest number; a higher value than that begins a new series.
+        first_number: i64 = 1, number(1..=MAX_ORDER_NUMBER);
+    }
     /// Safe retries and versions.
     idempotency: Idempotency {
         /// How long an idempotency key is remembered.
@@ -229,6 +237,12 @@ sections! {
         retries: Vec<Duration> = RETRIES, list(retry);
         /// An endpoint is disabled when every attempt has failed for this long. 0 for never.
         give_up_after: Duration = "5d", or_off(duration(SECOND..=YEAR));
+    }
+    /// Requests that the server sends: webhooks and traces.
+    outbound: Outbound {
+        /// Sends them through the proxies that the environment names, as other programs do: `HTTPS_PROXY`, `HTTP_PROXY`
+        /// and `ALL_PROXY`, except to the hosts in `NO_PROXY` and to this machine.
+        proxy_from_environment: bool = false, switch;
     }
     /// Metrics.
     metrics: Metrics {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// The flags of every command that reads the configuration.
 #[derive(Args)]
 pub(super) struct ConfigFlags {
-    /// TOML file to read [default: orderd.toml, if it exists]
+    /// TOML file to read [default: orderd.toml, or else /etc/orderd/orderd.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Database file

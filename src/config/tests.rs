@@ -58,6 +58,7 @@ fn all_bad_values_are_reported_at_once() {
         ("webhooks.allow_private", "1"),
         ("webhooks.retries", "5s,soon"),
         ("webhooks.give_up_after", "never"),
+        ("outbound.proxy_from_environment", "on"),
         ("metrics.public", "1"),
         ("traces.otlp_endpoint", "127.0.0.1:4318"),
         ("log.format", "xml"),

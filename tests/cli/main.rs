@@ -15,6 +15,7 @@ mod files;
 mod framing;
 mod kept_connection;
 mod logs;
+mod moving_in;
 mod oracle;
 mod power_cut;
 mod readers;

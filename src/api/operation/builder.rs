@@ -61,6 +61,7 @@ impl WithoutAccess {
             file: false,
             sets_cookie: false,
             resumes: false,
+            is_probe: false,
             extra_time: Duration::ZERO,
             problems: vec![],
             read_by: None,
@@ -89,6 +90,11 @@ impl Operation {
     /// Opens the operation to anyone if the configuration says so.
     pub(crate) fn public_if(self, setting: fn(&Config) -> bool) -> Self {
         Self { public_if: Some(setting), ..self }
+    }
+
+    /// Is asked by machines every few seconds.
+    pub(crate) fn probe(self) -> Self {
+        Self { is_probe: true, ..self }
     }
 
     /// Counts requests without valid credentials against this rate limit of their address.
