@@ -1,6 +1,6 @@
 // @ts-check
 // Entering an order, and changing the items of one that is there. Totals are computed while somebody types.
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { ask, query, send } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { useLoad } from "../lib/load.js";
@@ -111,14 +111,20 @@ function Items({ cart, setCart, form }) {
     const item = to.name !== undefined && fits.find(item => item.name === to.name);
     if (to.name !== undefined) setAsked(item ? asked : to.name.trim());
     const filled = item ? { ...to, sku: item.sku, price: plainMoney(item.unit_amount, cart.currency), tax: item.tax_rate ? showRate(item.tax_rate) : "" } : to.name !== undefined && cart.lines[i].sku && !item ? { ...to, sku: "" } : to;
-    const lines = cart.lines.map((line, at) => at === i ? { ...line, ...filled } : line);
-    setCart({ ...cart, lines: used(lines[lines.length - 1]) ? [...lines, blank()] : lines });
+    setCart({ ...cart, lines: cart.lines.map((line, at) => at === i ? { ...line, ...filled } : line) });
     form.clear();
   };
+  const entry = useRef(/** @type {HTMLElement | null} */ (null));
+  const add = () => {
+    if (cart.lines.length === 0 || used(cart.lines[cart.lines.length - 1])) setCart({ ...cart, lines: [...cart.lines, blank()] });
+    setTimeout(() => [...entry.current?.querySelectorAll(".line") ?? []].at(-1)?.querySelector("input")?.focus());
+  };
+  // Enter in a line goes on to the next.
+  const keys = (/** @type {KeyboardEvent} */ event) => { if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && /** @type {Element} */ (event.target).matches(".line input")) { event.preventDefault(); add(); } };
   const money_ = (/** @type {string} */ text, /** @type {string} */ pointer) => text && parseMoney(text, cart.currency) === null ? `is written like ${example(cart.currency)}` : form.at(pointer);
   // The server counts the lines that were sent.
   let sent = -1;
-  return html`${card("Items", html`<div class="entry">${cart.lines.map((line, i) => {
+  return html`${card("Items", html`<div class="entry" ref=${entry} onKeyDown=${keys}>${cart.lines.map((line, i) => {
     const at = used(line) ? `#/items/${++sent}` : "#/none";
     return html`<div class="line ${i ? "later" : ""}" key=${i} role="group" aria-label="Line ${i + 1}">
       <${Field} label="Item" value=${line.name} onInput=${(/** @type {string} */ name) => change(i, { name })} pointer="${at}/name" fault=${form.at(`${at}/name`) || form.at(`${at}/sku`)} list="known" placeholder="Name of an item" autofocus=${i === 0} />
@@ -126,8 +132,8 @@ function Items({ cart, setCart, form }) {
       <${Field} label="Price" value=${line.price} onInput=${(/** @type {string} */ price) => change(i, { price })} pointer="${at}/unit_amount" fault=${money_(line.price, `${at}/unit_amount`)} inputmode="decimal" class="num" />
       <${Field} label="Discount" value=${line.discount} onInput=${(/** @type {string} */ discount) => change(i, { discount })} pointer="${at}/discount_amount" fault=${money_(line.discount, `${at}/discount_amount`)} inputmode="decimal" class="num" />
       <${Field} label="Tax" value=${line.tax} onInput=${(/** @type {string} */ tax) => change(i, { tax })} pointer="${at}/tax_rate" fault=${form.at(`${at}/tax_rate`)} inputmode="decimal" class="num" placeholder="%" />
-      <span class="num">${used(line) && f(sum.lines[i])}</span>${used(line) && html`<button type="button" class="quiet square" aria-label="Remove line ${i + 1}" onClick=${() => setCart({ ...cart, lines: cart.lines.filter((_, at) => at !== i) })}>${icon("close")}</button>`}</div>`;
-  })}</div><datalist id="known">${fits.map(item => html`<option value=${item.name}>${item.sku} · ${f(item.unit_amount)}</option>`)}</datalist>
+      <span class="num">${used(line) && f(sum.lines[i])}</span>${used(line) && html`<button type="button" class="quiet square" aria-label="Remove line ${i + 1}" onClick=${() => setCart({ ...cart, lines: cart.lines.length > 1 ? cart.lines.filter((_, at) => at !== i) : [blank()] })}>${icon("close")}</button>`}</div>`;
+  })}<div><button type="button" onClick=${add}>${icon("plus")} Add an item</button></div></div><datalist id="known">${fits.map(item => html`<option value=${item.name}>${item.sku} · ${f(item.unit_amount)}</option>`)}</datalist>
   <dl class="totals"><dt>Subtotal</dt><dd>${f(sum.subtotal)}</dd>${sum.discount > 0 && html`<dt>Discount</dt><dd>−${f(sum.discount)}</dd>`}${sum.fee > 0 && html`<dt>Fees</dt><dd>${f(sum.fee)}</dd>`}<dt>${cart.included ? "Of it tax" : "Tax"}</dt><dd>${f(sum.tax)}</dd><dt class="sum">Total</dt><dd class="sum">${f(sum.total)}</dd></dl>`)}
   ${card("Discount and fees", html`<div class="fields wide"><${Field} label="Order discount" value=${cart.discount} onInput=${(/** @type {string} */ discount) => { setCart({ ...cart, discount }); form.clear(); }} pointer="#/order_discount_amount" fault=${money_(cart.discount, "#/order_discount_amount")} inputmode="decimal" hint="Off the whole order; shared among its lines." />
       <${Field} label="Entered amounts" value=${cart.included ? "yes" : ""} options=${[["", "without tax"], ["yes", "with tax"]]} onInput=${(/** @type {string} */ value) => setCart({ ...cart, included: !!value })} pointer="#/prices_include_tax" fault=${form.at("#/prices_include_tax")} /></div>
@@ -147,7 +153,7 @@ export function ChangeItems({ id }) {
 
 /** @param {{order: Order, reload: () => Promise<void>}} props */
 function ChangeForm({ order, reload }) {
-  const [cart, setCart] = useState(() => ({ ...cartOf(order), lines: [...cartOf(order).lines, blank()] }));
+  const [cart, setCart] = useState(() => cartOf(order));
   const changed = JSON.stringify(bodyOf(cart)) !== JSON.stringify(bodyOf(cartOf(order)));
   useUnsaved(changed);
   const put = async (/** @type {number} */ version, /** @type {string} */ key) => {
