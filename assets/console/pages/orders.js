@@ -57,7 +57,7 @@ export function Orders() {
   const isFiltered = [...address.keys()].some(name => name !== "sort");
   return html`
     ${head(isCustomer() ? "My orders" : "Orders", html`
-      <button class="ondesk" onClick=${() => save(`/v1/orders.csv${filter && "?" + filter}`).catch(problem => say(problem.message, "bad"))}>${icon("download")} CSV</button>
+      <button class="ondesk" onClick=${() => save(`/v1/orders${filter && "?" + filter}`, `orders-${format.today()}.csv`, { accept: "text/csv" }).catch(problem => say(problem.message, "bad"))}>${icon("download")} CSV</button>
       ${may("orders:create") && html`<a class="button ondesk" href="${base}/orders/import">${icon("upload")} Import</a>`}
       ${may("orders:create", "orders:create_own") && html`<a class="button main" href="${base}/orders/new">${icon("plus")} New order</a>`}`)}
     <${Views} /><${Filters} total=${list?.total} />
