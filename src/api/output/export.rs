@@ -6,6 +6,7 @@ use super::super::operation::{CSV, JSON, NDJSON};
 use crate::{
     app::App,
     error::{Error, Fault, Result, problem},
+    service::views::to_json,
 };
 use axum::{
     body::{Body, Bytes},
@@ -127,7 +128,7 @@ pub(crate) fn encode<R: Row>(format: Format, rows: &[R], part: Part) -> Result<B
     if format != Format::Csv {
         let mut lines = vec![];
         for row in rows {
-            serde_json::to_writer(&mut lines, row).map_err(Error::internal)?;
+            lines.extend(to_json(row)?);
             lines.push(b'\n');
         }
         return Ok(lines.into());
