@@ -1,13 +1,13 @@
 // @ts-check
 // Entering an order, and changing the items of one that is there. Totals are computed while somebody types.
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
-import { ask, query, send } from "../lib/api.js";
+import { Problem, ask, query, send } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { useLoad } from "../lib/load.js";
 import { example, money, parseMoney, parseRate as readRate, plainMoney, settings, showRate } from "../lib/money.js";
 import { price } from "../lib/prices.js";
 import { base, go, unsaved } from "../lib/router.js";
-import { isCustomer, may } from "../lib/session.js";
+import { may } from "../lib/session.js";
 import { say } from "../ui/dialog.js";
 import { Field, Trouble, submit, useForm, useUnsaved } from "../ui/field.js";
 import { icon } from "../ui/icons.js";
@@ -64,10 +64,8 @@ export function NewOrder() {
   const { fields } = cart, set = (/** @type {string} */ name) => (/** @type {string} */ value) => setCart({ ...cart, fields: { ...fields, [name]: value } });
   const form = useForm(async key => {
     const customer = Object.fromEntries(["name", "email", "phone", "address"].map(name => [name, fields[name]]).filter(([, value]) => value));
-    const owner = users.data?.data.find((/** @type {any} */ user) => user.email === account.trim().toLowerCase());
-    // Without an account the order is nobody's; a customer's order is their own.
-    const user = isCustomer() ? {} : { user_id: owner?.id ?? null };
-    const body = { currency: cart.currency, ...bodyOf(cart), ...user, ...(Object.keys(customer).length ? { customer } : {}), external_ref: fields.external_ref || undefined, note: fields.note || undefined, draft };
+    const user_id = account.trim() ? await accountOf(account.trim()) : undefined;
+    const body = { currency: cart.currency, ...bodyOf(cart), user_id, ...(Object.keys(customer).length ? { customer } : {}), external_ref: fields.external_ref || undefined, note: fields.note || undefined, draft };
     const order = await send("/v1/orders", { method: "POST", key, body });
     localStorage.currency = cart.currency;
     localStorage.included = cart.included ? "yes" : "no";
@@ -88,6 +86,13 @@ export function NewOrder() {
       <div>${card("Customer", html`<div class="fields">${field("name", "Name", "#/customer/name")}${field("email", "E-mail", "#/customer/email", { type: "email" })}${field("phone", "Phone", "#/customer/phone", { type: "tel" })}${field("address", "Address", "#/customer/address", { rows: 3 })}
           ${may("users:read") && html`<${Field} label="Account" value=${account} onInput=${setAccount} pointer="#/user_id" fault=${form.at("#/user_id")} list="accounts" type="email" hint="The e-mail address of a user, if they have an account." /><datalist id="accounts">${users.data?.data.map((/** @type {any} */ user) => html`<option value=${user.email}>${user.name}</option>`)}</datalist>`}</div>`)}
         ${card("More", html`<div class="fields">${field("external_ref", "Reference", "#/external_ref")}${field("note", "Note", "#/note", { rows: 2 })}</div>`)}</div></div></form>`;
+}
+
+/** The user with this address; an unknown one is a fault of its field. @param {string} email */
+async function accountOf(email) {
+  const found = (await ask(`/v1/users?${query({ email })}`)).data[0];
+  if (found) return found.id;
+  throw new Problem({ type: "about:blank", title: "Nobody has this account", status: 422, code: "unknown_account", detail: "", request_id: "", retryable: false, errors: [{ pointer: "#/user_id", code: "unknown", detail: "must be the e-mail address of a user" }] });
 }
 
 /** Enter in a field goes on to nothing: an order is sent by its button or Ctrl Enter. @param {KeyboardEvent} event */

@@ -163,7 +163,7 @@ function customer(order) {
   return html`<div class="pad"><b>${name ?? (order.user_id ? "An account" : "–")}</b>
     ${email && html`<div><a href="mailto:${email}">${email}</a></div>`}${phone && html`<div><a href="tel:${phone}">${phone}</a></div>`}${address && html`<p class="address">${address}</p>`}
     ${order.user_id && may("users:read") && html`<div><a href="${base}/users/${order.user_id}">Account</a></div>`}
-    ${!isCustomer() && (email || order.user_id) && html`<div><a href="${base}/orders?${order.user_id ? `user_id=${order.user_id}` : `customer_email=${encodeURIComponent(email ?? "")}`}">Other orders of theirs</a></div>`}</div>`;
+    ${!isCustomer() && (email || order.user_id) && html`<div><a href="${base}/orders?${email ? `customer_email=${encodeURIComponent(email)}` : `user_id=${order.user_id}`}">Other orders of theirs</a></div>`}</div>`;
 }
 
 /** An order by its number, for links from other programs. @param {{number: string}} props */
