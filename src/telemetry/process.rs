@@ -59,7 +59,7 @@ mod tests {
     fn the_numbers_of_this_process_are_plausible() {
         let counts = ProcessCounts::read();
         assert!(counts.cpu_seconds.unwrap() < 1e6);
-        assert!((1 << 20..1 << 36).contains(&counts.resident_bytes.unwrap()), "{counts:?}");
+        assert!((1_u64 << 20..1_u64 << 36).contains(&counts.resident_bytes.unwrap()), "{counts:?}");
         assert!(counts.virtual_bytes > counts.resident_bytes);
         let open = u64::try_from(counts.open_descriptors.unwrap()).unwrap();
         assert!(open >= 3 && open <= counts.max_descriptors.unwrap(), "{counts:?}");

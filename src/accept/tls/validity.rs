@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn both_forms_of_time_are_read() {
-        let element = |tag, text: &str| [&[tag, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+        let element = |tag, text: &str| [&[tag, u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat();
         let time = |tag, text| Der(&element(tag, text)).time().map(|at| at.to_string());
         assert_eq!(time(UTC_TIME, "261127203000Z").as_deref(), Some("2026-11-27T20:30:00.000Z"));
         assert_eq!(time(UTC_TIME, "991231235959Z").as_deref(), Some("1999-12-31T23:59:59.000Z"));
