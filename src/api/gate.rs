@@ -47,7 +47,7 @@ pub(super) async fn enter(
     if let Some(state) = context.as_ref().and_then(|context| context.rate_limit.get()) {
         rate_limit::add_headers(state, response.headers_mut());
     }
-    if operation.payloads.len() > 1 {
+    if operation.payloads.len() > 1 || !operation.files.is_empty() {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     }
     let Some(actor) = context.as_ref().and_then(|context| context.actor.get()) else { return response };

@@ -3,6 +3,7 @@
 pub(crate) mod csv_rows;
 pub(crate) mod event_stream;
 pub(crate) mod export;
+pub(crate) mod item_rows;
 pub(crate) mod list;
 pub mod problem;
 pub(crate) mod reply;

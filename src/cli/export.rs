@@ -97,7 +97,13 @@ fn write_all(
     let mut after = None;
     loop {
         let request = PageRequest::uncounted(after, BATCH);
-        let page = read_database(database, |tx| orders::page(tx, &export.query, &request))?;
+        let page = read_database(database, |tx| {
+            if export.needs_transactions() {
+                orders::page_with_transactions(tx, export.query(), &request)
+            } else {
+                Ok(orders::page(tx, export.query(), &request)?.map(|order| (order, vec![])))
+            }
+        })?;
         output.write_all(&export.encode(page.entries, after)?).map_err(&failed)?;
         if page.info.next.is_none() {
             return output.flush().map_err(&failed);

@@ -46,6 +46,17 @@ impl Currency {
     }
 }
 
+impl Currency {
+    /// Minor units as a decimal of the currency, such as `12.50`.
+    pub fn decimal(self, minor: i128) -> String {
+        let exponent = usize::from(self.exponent());
+        let unit = 10_u128.pow(self.exponent().into());
+        let (whole, part) = (minor.unsigned_abs() / unit, minor.unsigned_abs() % unit);
+        let sign = if minor < 0 { "-" } else { "" };
+        if exponent == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part:0exponent$}") }
+    }
+}
+
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())

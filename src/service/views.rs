@@ -20,7 +20,7 @@ pub use as_text::AsText;
 pub use audit::AuditView;
 pub use event::EventView;
 pub use finding::{OrderCount, OrderCounts, SoldItemView, SoldItems};
-pub use order::{OrderView, TaxView};
+pub use order::{FeeView, ItemView, OrderView, TaxView};
 pub use transaction::TransactionView;
 pub use user::UserView;
 pub use webhook::{AttemptView, DeliveryView, NewWebhookView, ReplayView, WebhookView};

@@ -1,18 +1,20 @@
 //! Exports of orders for the command line. Filters and formats are those of the API, so that the bytes are the same. Where
 //! the file is, and how orders are read, is not known here.
 
-use super::list::ListOrders;
+use super::list::{Content, ListOrders};
 use crate::{
     api::{
-        input::{list::ListQuery, query},
+        input::{file::only_for, list::ListQuery, query},
         output::{
             csv_rows::OrderRow,
-            export::{self, Format, Part},
+            export::{self, CsvStyle, FileFormat, Format, Part, Row},
+            item_rows::{ItemRow, OrderWithTransactions},
         },
     },
     domain::{
         listing::{OrderQuery, Position},
         order::Order,
+        transaction::Transaction,
     },
     error::Result,
 };
@@ -21,9 +23,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Which orders to export, in which order and format.
 pub struct Export {
-    /// Which orders, and in which order.
-    pub query: OrderQuery,
-    format: Format,
+    query: OrderQuery,
+    format: FileFormat,
+    content: Content,
 }
 
 impl Export {
@@ -32,7 +34,7 @@ impl Export {
     /// # Errors
     /// `invalid_parameter` with every fault.
     pub fn csv(parameters: &[(String, String)]) -> Result<Self> {
-        Self::of(parameters, Format::Csv)
+        Self::of(parameters, Format::Csv, FileFormat::Csv(CsvStyle::Plain))
     }
 
     /// An export as NDJSON of the orders that the list with these parameters has.
@@ -40,23 +42,46 @@ impl Export {
     /// # Errors
     /// `invalid_parameter` with every fault.
     pub fn ndjson(parameters: &[(String, String)]) -> Result<Self> {
-        Self::of(parameters, Format::Ndjson)
+        Self::of(parameters, Format::Ndjson, FileFormat::Ndjson)
     }
 
-    fn of(parameters: &[(String, String)], format: Format) -> Result<Self> {
+    fn of(parameters: &[(String, String)], form: Format, format: FileFormat) -> Result<Self> {
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
         let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
         let query: ListQuery<ListOrders> = query::parse(&pairs.collect::<Vec<_>>().join("&"))?;
         query.page.refuse_paging()?;
-        Ok(Self { query: query.filter.query()?, format })
+        if query.file.style.is_some() {
+            return Err(only_for("style", "files of the server"));
+        }
+        let content = query.filter.content(form)?;
+        Ok(Self { query: query.filter.query()?, format, content })
+    }
+
+    /// Which orders, and in which order.
+    pub fn query(&self) -> &OrderQuery {
+        &self.query
+    }
+
+    /// Whether [`Self::encode`] needs the payments and refunds of the orders.
+    pub fn needs_transactions(&self) -> bool {
+        self.content == Content::WithTransactions
     }
 
     /// The bytes of these orders, which follow `after` in the list. Before the first ones comes the header of the format.
     ///
     /// # Errors
     /// `internal` if an order cannot be serialised.
-    pub fn encode(&self, orders: Vec<Order>, after: Option<Position>) -> Result<Bytes> {
-        let rows: Vec<_> = orders.into_iter().map(OrderRow).collect();
-        export::encode(self.format, &rows, Part::after(after.as_ref()))
+    pub fn encode(&self, orders: Vec<(Order, Vec<Transaction>)>, after: Option<Position>) -> Result<Bytes> {
+        let part = Part::after(after.as_ref());
+        let orders = orders.into_iter();
+        match self.content {
+            Content::Orders => self.encoded(orders.map(|(order, _)| OrderRow(order)), part),
+            Content::Items => self.encoded(orders.flat_map(|(order, _)| ItemRow::of(order)), part),
+            Content::WithTransactions => self.encoded(orders.map(OrderWithTransactions), part),
+        }
+    }
+
+    fn encoded<R: Row>(&self, rows: impl Iterator<Item = R>, part: Part) -> Result<Bytes> {
+        export::encode(&self.format, &rows.collect::<Vec<_>>(), part)
     }
 }

@@ -3,11 +3,17 @@
 use crate::{
     api::{
         input::{
+            file::only_for,
             integer::Amount,
             list::ListRequest,
-            parsed::{Parsed, distinct},
+            parsed::{FromText, Parsed, distinct, one_of},
         },
-        output::{csv_rows::OrderRow, export::Format, list},
+        output::{
+            csv_rows::OrderRow,
+            export::Format,
+            item_rows::{ItemRow, OrderWithTransactions},
+            list,
+        },
     },
     app::App,
     auth::Actor,
@@ -23,7 +29,7 @@ use crate::{
     service::orders,
 };
 use axum::{extract::State, response::Response};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -75,9 +81,63 @@ pub struct ListOrders {
     #[serde(default)]
     #[schemars(extend("x-prefix" = "metadata.", "propertyNames" = {"maxLength": 40}))]
     metadata: BTreeMap<String, String>,
+    /// What a row of a CSV is: `items` makes one for each item and fee, in place of one for each order.
+    pub(super) rows: Option<Parsed<RowsOf>>,
+    /// What an order has in addition. Only in JSON.
+    pub(super) include: Option<Vec<Parsed<Include>>>,
+}
+
+/// A row for each item and fee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RowsOf;
+
+impl FromText for RowsOf {
+    fn from_text(text: &str) -> Option<Self> {
+        (text == "items").then_some(Self)
+    }
+
+    fn schema() -> Schema {
+        one_of(&["items"])
+    }
+}
+
+/// The payments and refunds of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Include;
+
+impl FromText for Include {
+    fn from_text(text: &str) -> Option<Self> {
+        (text == "transactions").then_some(Self)
+    }
+
+    fn schema() -> Schema {
+        one_of(&["transactions"])
+    }
+}
+
+/// What the entries of a list are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Orders,
+    WithTransactions,
+    Items,
 }
 
 impl ListOrders {
+    /// What the entries are in this format.
+    ///
+    /// # Errors
+    /// `invalid_parameter` if a parameter belongs to another format.
+    pub(super) fn content(&self, format: Format) -> Result<Content> {
+        match (self.rows, &self.include, format) {
+            (Some(_), _, Format::Page | Format::Ndjson) => Err(only_for("rows", "CSV")),
+            (_, Some(_), Format::Csv) => Err(only_for("include", "JSON and NDJSON")),
+            (Some(_), ..) => Ok(Content::Items),
+            (_, Some(_), _) => Ok(Content::WithTransactions),
+            (None, None, _) => Ok(Content::Orders),
+        }
+    }
+
     /// The query that the parameters describe.
     ///
     /// # Errors
@@ -118,17 +178,46 @@ pub(in crate::api) async fn list(
     actor: Actor,
     ListRequest { filter, options }: ListRequest<ListOrders>,
 ) -> Result<Response> {
+    let content = filter.content(options.format)?;
     let query = filter.query()?;
     let binding = format!("orders.list {query:?}");
-    if options.format == Format::Page {
-        let find = |app, actor, page| async move { orders::list(&app, &actor, query, page).await?.try_map(document) };
+    let Some(file) = options.file.clone() else {
+        let find = async move |app: App, actor: Actor, page| {
+            let found = match content {
+                Content::WithTransactions => orders::list_with_transactions(&app, &actor, query, page).await?,
+                Content::Orders | Content::Items => orders::list(&app, &actor, query, page).await?,
+            };
+            found.try_map(document)
+        };
         return list::page(app, actor, options, binding, find).await;
-    }
-    let find = move |app, actor, page| {
-        let query = query.clone();
-        async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow)) }
     };
-    list::all(app, actor, options, find).await
+    options.page.refuse_paging()?;
+    match content {
+        Content::Orders => {
+            let part = move |app: App, actor: Actor, page| {
+                let query = query.clone();
+                async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow)) }
+            };
+            list::all(app, actor, file, part).await
+        }
+        Content::Items => {
+            let part = move |app: App, actor: Actor, page| {
+                let query = query.clone();
+                async move { Ok(orders::export(&app, &actor, query, page).await?.flat_map(ItemRow::of)) }
+            };
+            list::all(app, actor, file, part).await
+        }
+        Content::WithTransactions => {
+            let part = move |app: App, actor: Actor, page| {
+                let query = query.clone();
+                async move {
+                    let found = orders::export_with_transactions(&app, &actor, query, page).await?;
+                    Ok(found.map(OrderWithTransactions))
+                }
+            };
+            list::all(app, actor, file, part).await
+        }
+    }
 }
 
 /// A stored JSON document, which a page contains unchanged.

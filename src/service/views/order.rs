@@ -1,6 +1,6 @@
 //! The JSON document of an order.
 
-use super::AsText;
+use super::{AsText, TransactionView};
 use crate::domain::{
     id::{ItemId, OrderId, UserId},
     money::{Currency, TaxRate},
@@ -90,6 +90,10 @@ pub struct OrderView<'a> {
     pub cancelled_at: Option<AsText<Timestamp>>,
     /// Why it was cancelled.
     pub cancel_reason: Option<&'a str>,
+    /// The payments and refunds, oldest first. Only in lists, where `include=transactions` asked for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<TransactionView<'a>>")]
+    pub transactions: Option<Vec<TransactionView<'a>>>,
 }
 
 /// A line of an order.
@@ -206,6 +210,7 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             fulfilled_at: order.fulfilled_at.map(AsText),
             cancelled_at: order.cancelled_at.map(AsText),
             cancel_reason: order.cancel_reason.as_deref(),
+            transactions: None,
         }
     }
 }

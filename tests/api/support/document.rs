@@ -26,7 +26,7 @@ pub fn resolved(value: &'static Value) -> &'static Value {
 /// Asserts that the document describes `answer`. Paths that are not operations are skipped.
 #[track_caller]
 pub(super) fn check(method: &Method, path: &str, answer: &Answer) {
-    let Some(operation) = operation(method, path) else { return };
+    let Some(operation) = operation(method, &with_ending(path, answer)) else { return };
     let status = answer.code().to_string();
     let Some(response) = operation["responses"].get(&status) else {
         panic!("the document lacks this status: {answer}")
@@ -51,6 +51,20 @@ pub(super) fn check(method: &Method, path: &str, answer: &Answer) {
     {
         panic!("the body does not match the document: {fault}: {answer}");
     }
+}
+
+/// The path under which the document describes this answer: a file that was asked for by `Accept` is described at the
+/// address with its ending.
+fn with_ending(path: &str, answer: &Answer) -> String {
+    let media = answer.maybe_header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
+    let ending = match media {
+        "text/csv" => ".csv",
+        "application/x-ndjson" => ".ndjson",
+        "image/svg+xml" => ".svg",
+        _ => "",
+    };
+    let with_ending = format!("{path}{ending}");
+    if path.ends_with(ending) || operation(&Method::GET, &with_ending).is_none() { path.to_owned() } else { with_ending }
 }
 
 /// The `operationId` of a request. None if the path is not an operation.
