@@ -162,7 +162,7 @@ pub(super) async fn feed(
 
 /// What is older than the newest event never changes, so there is nothing to wait for.
 fn refuse_waiting_backwards(parameters: &ListEvents) -> Result<()> {
-    if direction(parameters.order) == Direction::Ascending || parameters.wait.is_none() {
+    if direction(parameters.order) == Direction::Ascending || parameters.wait.unwrap_or(0) == 0 {
         return Ok(());
     }
     let fault = Fault::parameter("wait", "conflict", "must not be given with `order=desc`: new events are not in its pages");

@@ -64,7 +64,8 @@ fn with_ending(path: &str, answer: &Answer) -> String {
         _ => "",
     };
     let with_ending = format!("{path}{ending}");
-    if path.ends_with(ending) || operation(&Method::GET, &with_ending).is_none() { path.to_owned() } else { with_ending }
+    let is_file = template(&with_ending).is_some_and(|template| template.ends_with(ending));
+    if is_file { with_ending } else { path.to_owned() }
 }
 
 /// The `operationId` of a request. None if the path is not an operation.
@@ -74,6 +75,11 @@ pub(super) fn operation_id(method: &Method, path: &str) -> Option<&'static str> 
 
 fn operation(method: &Method, path: &str) -> Option<&'static Value> {
     let method = method.as_str().to_lowercase();
+    DOCUMENT["paths"][template(path)?].get(method)
+}
+
+/// The path of the document that this path fits.
+fn template(path: &str) -> Option<&'static String> {
     let fits = |template: &&String| {
         let (parts, given) = (template.split('/'), path.split('/'));
         parts.clone().count() == given.clone().count()
@@ -81,8 +87,7 @@ fn operation(method: &Method, path: &str) -> Option<&'static Value> {
     };
     let paths = DOCUMENT["paths"].as_object().unwrap();
     // As in the router, a literal path takes precedence over one with a parameter.
-    let template = paths.keys().filter(fits).min_by_key(|template| template.matches('{').count())?;
-    paths[template].get(method)
+    paths.keys().filter(fits).min_by_key(|template| template.matches('{').count())
 }
 
 fn known(response: &'static Value, name: &str) -> bool {
