@@ -167,6 +167,8 @@ pub struct Operation {
     pub files: &'static [FileForm],
     /// The form of the file that it is.
     pub form: Option<FileForm>,
+    /// Whether success sets or removes the cookie of a browser's session.
+    pub sets_cookie: bool,
     /// Whether it honours `Last-Event-ID`, with which a client goes on after the last event that it has.
     pub resumes: bool,
     /// How much longer than the general time limit it may take.

@@ -3,8 +3,10 @@
 //! Refunds never exceed payments, also when requests race: each check runs in the transaction of its effect, and there is
 //! one writer.
 
+mod list;
 mod refund;
 
+pub use list::{export, list};
 pub(super) use refund::exceeds;
 
 use super::{
@@ -26,7 +28,7 @@ use crate::{
         outcome::{Outcome, Resource},
         permission::Permission,
         time::Timestamp,
-        transaction::{Kind, ReturnedItem, Transaction, TransactionFilter, TransactionStatus},
+        transaction::{Kind, ReturnedItem, Transaction, TransactionStatus},
     },
     error::{Error, Fault, Field, Result, problem},
     store::{ReadTx, WriteTx, orders, transactions},
@@ -252,43 +254,6 @@ pub async fn get(app: &App, actor: &Actor, id: TransactionId) -> Result<String> 
             serde_json::to_string(&TransactionView::from(&transaction)).map_err(Error::internal)
         })
         .await
-}
-
-/// A page of the transactions of the orders that the actor may read, newest first, keyed by row.
-pub async fn list(
-    app: &App,
-    actor: &Actor,
-    filter: TransactionFilter,
-    request: PageRequest<i64>,
-) -> Result<Page<Transaction, i64>> {
-    let filter = limited_to_own(actor, filter);
-    if request.count || transactions::is_scan(&filter) {
-        app.store.scan("transactions.list", move |tx| page(tx, &filter, &request)).await
-    } else {
-        app.store.read("transactions.list", |tx| page(tx, &filter, &request)).await
-    }
-}
-
-/// A part of an export: like a page, but longer, and read among the long queries.
-pub async fn export(
-    app: &App,
-    actor: &Actor,
-    filter: TransactionFilter,
-    request: PageRequest<i64>,
-) -> Result<Page<Transaction, i64>> {
-    let filter = limited_to_own(actor, filter);
-    app.store.scan("transactions.export", move |tx| page(tx, &filter, &request)).await
-}
-
-fn page(tx: &ReadTx<'_>, filter: &TransactionFilter, request: &PageRequest<i64>) -> Result<Page<Transaction, i64>> {
-    let found = transactions::page(tx, filter, request.after, request.limit_and_one())?;
-    let found = request.page(found, |(seq, _)| *seq, || transactions::count(tx, filter))?;
-    Ok(found.map(|(_, transaction)| transaction))
-}
-
-fn limited_to_own(actor: &Actor, filter: TransactionFilter) -> TransactionFilter {
-    let visible_to = if actor.may(Permission::OrdersRead) { None } else { Some(actor.user_id()) };
-    TransactionFilter { visible_to, ..filter }
 }
 
 /// A page of the order's transactions, newest first, keyed by row.

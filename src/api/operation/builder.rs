@@ -69,6 +69,7 @@ impl WithoutAccess {
             file: false,
             files: &[],
             form: None,
+            sets_cookie: false,
             resumes: false,
             extra_time: Duration::ZERO,
             problems: vec![],
@@ -220,6 +221,11 @@ impl Operation {
     /// Returns 204.
     pub(crate) fn returns_nothing(self) -> Self {
         Self { status: 204, payloads: vec![Payload::Empty], ..self }
+    }
+
+    /// Sets or removes the cookie of a browser's session.
+    pub(crate) fn sets_cookie(self) -> Self {
+        Self { sets_cookie: true, ..self }
     }
 
     /// Also exports all rows of its list, as CSV or NDJSON. Exports are audited, so they can fail like writes.
