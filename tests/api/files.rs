@@ -113,7 +113,7 @@ async fn csv(who: &Client, path: &str) -> Vec<Vec<String>> {
 
 #[tokio::test]
 async fn a_spreadsheet_gets_a_mark_decimals_and_local_times() {
-    let service = Service::start_with(|config| config.reporting.timezone = "Europe/Berlin".parse().unwrap()).await;
+    let service = Service::with(&[("reporting.timezone", "Europe/Berlin")]).await;
     let manager = service.manager().await;
     shop(&service).await;
     let answer = manager.get("/v1/orders.csv?style=excel&sort=created_at").await.ok();
