@@ -17,7 +17,7 @@ pub use transition::{Cancellation, Refund, cancel, transition};
 use super::{
     idempotency::Effect,
     page::{Page, PageRequest},
-    views::{OrderView, TransactionView},
+    views::OrderView,
 };
 use crate::{
     app::App,
@@ -136,26 +136,6 @@ pub async fn list(
     }
 }
 
-/// [`list`] with the payments and refunds of each order.
-pub async fn list_with_transactions(
-    app: &App,
-    actor: &Actor,
-    query: OrderQuery,
-    request: PageRequest<Position>,
-) -> Result<Page<String, Position>> {
-    let query = limited_to_own(actor, query);
-    app.store.scan("orders.list", move |tx| page_of(tx, &query, &request, listed_with_transactions)).await
-}
-
-fn listed_with_transactions(tx: &ReadTx<'_>, seq: i64) -> Result<Option<String>> {
-    let Some(document) = listed(tx, seq)? else { return Ok(None) };
-    let transactions = transactions::oldest_first(tx, seq)?;
-    let views: Vec<_> = transactions.iter().map(TransactionView::from).collect();
-    let views = serde_json::to_string(&views).map_err(Error::internal)?;
-    let fields = document.strip_suffix('}').ok_or_else(|| Error::internal("an order that is no object"))?;
-    Ok(Some(format!("{fields},\"transactions\":{views}}}")))
-}
-
 fn listed(tx: &ReadTx<'_>, seq: i64) -> Result<Option<String>> {
     orders::document_by_seq(tx, seq)?.map(|stored| document_of(tx, stored)).transpose()
 }
@@ -171,33 +151,42 @@ pub async fn export(
     app.store.scan("orders.export", move |tx| page(tx, &query, &request)).await
 }
 
-/// A part of an export of orders with their payments and refunds.
-pub async fn export_with_transactions(
+/// A page of all orders on one snapshot, without a check of permissions.
+pub fn page(tx: &ReadTx<'_>, query: &OrderQuery, request: &PageRequest<Position>) -> Result<Page<Order, Position>> {
+    page_of(tx, query, request, orders::by_seq)
+}
+
+/// An order with its payments and refunds, oldest first.
+pub struct OrderWithTransactions {
+    /// The order.
+    pub order: Order,
+    /// Its payments and refunds.
+    pub transactions: Vec<Transaction>,
+}
+
+/// A page or a part of an export of the orders that the actor may read, with their transactions.
+pub async fn list_with_transactions(
     app: &App,
     actor: &Actor,
     query: OrderQuery,
     request: PageRequest<Position>,
-) -> Result<Page<(Order, Vec<Transaction>), Position>> {
+) -> Result<Page<OrderWithTransactions, Position>> {
     let query = limited_to_own(actor, query);
-    app.store.scan("orders.export", move |tx| page_with_transactions(tx, &query, &request)).await
+    app.store.scan("orders.list", move |tx| page_with_transactions(tx, &query, &request)).await
 }
 
-/// [`page`] with the payments and refunds of each order.
+/// [`page`] with the transactions of each order.
 pub fn page_with_transactions(
     tx: &ReadTx<'_>,
     query: &OrderQuery,
     request: &PageRequest<Position>,
-) -> Result<Page<(Order, Vec<Transaction>), Position>> {
-    let with_transactions = |tx: &ReadTx<'_>, seq: i64| {
+) -> Result<Page<OrderWithTransactions, Position>> {
+    page_of(tx, query, request, |tx, seq| {
         let Some(order) = orders::by_seq(tx, seq)? else { return Ok(None) };
-        Ok(Some((order, transactions::oldest_first(tx, seq)?)))
-    };
-    page_of(tx, query, request, with_transactions)
-}
-
-/// A page of all orders on one snapshot, without a check of permissions.
-pub fn page(tx: &ReadTx<'_>, query: &OrderQuery, request: &PageRequest<Position>) -> Result<Page<Order, Position>> {
-    page_of(tx, query, request, orders::by_seq)
+        let newest_first = transactions::of_order(tx, seq, i64::MAX, usize::MAX)?;
+        let transactions = newest_first.into_iter().rev().map(|(_, transaction)| transaction).collect();
+        Ok(Some(OrderWithTransactions { order, transactions }))
+    })
 }
 
 fn page_of<T>(

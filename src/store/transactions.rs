@@ -149,11 +149,6 @@ pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> R
     })
 }
 
-/// All transactions of an order, oldest first.
-pub fn oldest_first(tx: &ReadTx<'_>, order_seq: i64) -> Result<Vec<Transaction>> {
-    tx.rows(&format!("SELECT {FIELDS} {TABLES} WHERE t.order_seq = ?1 ORDER BY t.seq"), [order_seq], read)
-}
-
 /// A transaction with its row number and what its sums depend on of its order.
 pub(super) struct TransactionRow {
     pub(super) seq: i64,

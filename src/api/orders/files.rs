@@ -8,22 +8,23 @@ use crate::{
         output::{
             csv_rows::OrderRow,
             export::{self, CsvStyle, FileFormat, Format, Part, Row},
-            item_rows::{ItemRow, OrderWithTransactions},
+            item_rows::ItemRow,
         },
     },
     domain::{
         listing::{OrderQuery, Position},
         order::Order,
-        transaction::Transaction,
     },
     error::Result,
+    service::orders::OrderWithTransactions,
 };
 use axum::body::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Which orders to export, in which order and format.
 pub struct Export {
-    query: OrderQuery,
+    /// Which orders, and in which order.
+    pub query: OrderQuery,
     format: FileFormat,
     content: Content,
 }
@@ -57,31 +58,37 @@ impl Export {
         Ok(Self { query: query.filter.query()?, format, content })
     }
 
-    /// Which orders, and in which order.
-    pub fn query(&self) -> &OrderQuery {
-        &self.query
+    /// Whether the transactions of each order are exported too.
+    pub fn includes_transactions(&self) -> bool {
+        self.content == Content::WithTransactions
     }
 
-    /// Whether [`Self::encode`] needs the payments and refunds of the orders.
-    pub fn needs_transactions(&self) -> bool {
-        self.content == Content::WithTransactions
+    /// [`Self::encode`] with the transactions of each order.
+    ///
+    /// # Errors
+    /// `internal` if an order cannot be serialised.
+    pub fn encode_with_transactions(
+        &self,
+        orders: Vec<OrderWithTransactions>,
+        after: Option<Position>,
+    ) -> Result<Bytes> {
+        self.encode_rows(orders.into_iter().map(OrderRow::from), after)
     }
 
     /// The bytes of these orders, which follow `after` in the list. Before the first ones comes the header of the format.
     ///
     /// # Errors
     /// `internal` if an order cannot be serialised.
-    pub fn encode(&self, orders: Vec<(Order, Vec<Transaction>)>, after: Option<Position>) -> Result<Bytes> {
-        let part = Part::after(after.as_ref());
-        let orders = orders.into_iter();
+    pub fn encode(&self, orders: Vec<Order>, after: Option<Position>) -> Result<Bytes> {
         match self.content {
-            Content::Orders => self.encoded(orders.map(|(order, _)| OrderRow(order)), part),
-            Content::Items => self.encoded(orders.flat_map(|(order, _)| ItemRow::of(order)), part),
-            Content::WithTransactions => self.encoded(orders.map(OrderWithTransactions), part),
+            Content::Items => self.encode_rows(orders.into_iter().flat_map(ItemRow::of), after),
+            Content::Orders | Content::WithTransactions => {
+                self.encode_rows(orders.into_iter().map(OrderRow::from), after)
+            }
         }
     }
 
-    fn encoded<R: Row>(&self, rows: impl Iterator<Item = R>, part: Part) -> Result<Bytes> {
-        export::encode(&self.format, &rows.collect::<Vec<_>>(), part)
+    fn encode_rows<R: Row>(&self, rows: impl Iterator<Item = R>, after: Option<Position>) -> Result<Bytes> {
+        export::encode(&self.format, &rows.collect::<Vec<_>>(), Part::after(after.as_ref()))
     }
 }

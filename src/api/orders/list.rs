@@ -11,7 +11,7 @@ use crate::{
         output::{
             csv_rows::OrderRow,
             export::Format,
-            item_rows::{ItemRow, OrderWithTransactions},
+            item_rows::ItemRow,
             list,
         },
     },
@@ -83,8 +83,8 @@ pub struct ListOrders {
     metadata: BTreeMap<String, String>,
     /// What a row of a CSV is: `items` makes one for each item and fee, in place of one for each order.
     pub(super) rows: Option<Parsed<RowsOf>>,
-    /// What an order has in addition. Only in JSON.
-    pub(super) include: Option<Vec<Parsed<Include>>>,
+    /// What else to show of each order: `transactions` adds its payments and refunds, oldest first. Not for CSV.
+    pub(super) include: Option<Parsed<Include>>,
 }
 
 /// A row for each item and fee.
@@ -101,13 +101,16 @@ impl FromText for RowsOf {
     }
 }
 
-/// The payments and refunds of an order.
+/// What a list can show of each order besides its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Include;
+pub enum Include {
+    /// Its payments and refunds.
+    Transactions,
+}
 
 impl FromText for Include {
     fn from_text(text: &str) -> Option<Self> {
-        (text == "transactions").then_some(Self)
+        (text == "transactions").then_some(Self::Transactions)
     }
 
     fn schema() -> Schema {
@@ -129,7 +132,7 @@ impl ListOrders {
     /// # Errors
     /// `invalid_parameter` if a parameter belongs to another format.
     pub(super) fn content(&self, format: Format) -> Result<Content> {
-        match (self.rows, &self.include, format) {
+        match (self.rows, self.include, format) {
             (Some(_), _, Format::Page | Format::Ndjson) => Err(only_for("rows", "CSV")),
             (_, Some(_), Format::Csv) => Err(only_for("include", "JSON and NDJSON")),
             (Some(_), ..) => Ok(Content::Items),
@@ -181,41 +184,32 @@ pub(in crate::api) async fn list(
     let content = filter.content(options.format)?;
     let query = filter.query()?;
     let binding = format!("orders.list {query:?}");
-    let Some(file) = options.file.clone() else {
-        let find = async move |app: App, actor: Actor, page| {
-            let found = match content {
-                Content::WithTransactions => orders::list_with_transactions(&app, &actor, query, page).await?,
-                Content::Orders | Content::Items => orders::list(&app, &actor, query, page).await?,
-            };
-            found.try_map(document)
-        };
-        return list::page(app, actor, options, binding, find).await;
-    };
-    options.page.refuse_paging()?;
-    match content {
-        Content::Orders => {
-            let part = move |app: App, actor: Actor, page| {
+    match (content, options.format) {
+        (Content::WithTransactions, _) => {
+            let find = move |app, actor, page| {
                 let query = query.clone();
-                async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow)) }
+                async move { Ok(orders::list_with_transactions(&app, &actor, query, page).await?.map(OrderRow::from)) }
             };
-            list::all(app, actor, file, part).await
+            list::answer(app, actor, options, binding, find).await
         }
-        Content::Items => {
-            let part = move |app: App, actor: Actor, page| {
+        (Content::Orders | Content::Items, Format::Page) => {
+            let find =
+                |app, actor, page| async move { orders::list(&app, &actor, query, page).await?.try_map(document) };
+            list::page(app, actor, options, binding, find).await
+        }
+        (Content::Orders, Format::Csv | Format::Ndjson) => {
+            let find = move |app, actor, page| {
+                let query = query.clone();
+                async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow::from)) }
+            };
+            list::answer(app, actor, options, binding, find).await
+        }
+        (Content::Items, Format::Csv | Format::Ndjson) => {
+            let find = move |app, actor, page| {
                 let query = query.clone();
                 async move { Ok(orders::export(&app, &actor, query, page).await?.flat_map(ItemRow::of)) }
             };
-            list::all(app, actor, file, part).await
-        }
-        Content::WithTransactions => {
-            let part = move |app: App, actor: Actor, page| {
-                let query = query.clone();
-                async move {
-                    let found = orders::export_with_transactions(&app, &actor, query, page).await?;
-                    Ok(found.map(OrderWithTransactions))
-                }
-            };
-            list::all(app, actor, file, part).await
+            list::answer(app, actor, options, binding, find).await
         }
     }
 }

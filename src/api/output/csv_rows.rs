@@ -3,9 +3,12 @@
 use super::export::{Cell, Row};
 use crate::{
     domain::{order::Order, permission::Permission, time::Timestamp, transaction::Transaction},
-    service::views::{
-        AsText, AuditView, DeliveryView, EventView, KeyView, OrderView, RoleView, SessionView, TransactionView,
-        UserView, WebhookView,
+    service::{
+        orders::OrderWithTransactions,
+        views::{
+            AsText, AuditView, DeliveryView, EventView, KeyView, OrderView, RoleView, SessionView, TransactionView,
+            UserView, WebhookView,
+        },
     },
 };
 use serde::{Serialize, Serializer};
@@ -32,12 +35,28 @@ pub(crate) fn text(value: Option<&str>) -> Cell<'_> {
     value.map_or(Cell::Empty, |text| Cell::Text(text.into()))
 }
 
-/// An order in an export.
-pub(crate) struct OrderRow(pub(crate) Order);
+/// An order in an export, with its transactions if they are asked for.
+pub(crate) struct OrderRow {
+    order: Order,
+    transactions: Option<Vec<Transaction>>,
+}
+
+impl From<Order> for OrderRow {
+    fn from(order: Order) -> Self {
+        Self { order, transactions: None }
+    }
+}
+
+impl From<OrderWithTransactions> for OrderRow {
+    fn from(OrderWithTransactions { order, transactions }: OrderWithTransactions) -> Self {
+        Self { order, transactions: Some(transactions) }
+    }
+}
 
 impl Serialize for OrderRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        OrderView::from(&self.0).serialize(serializer)
+        let transactions = self.transactions.as_ref().map(|list| list.iter().map(TransactionView::from).collect());
+        OrderView { transactions, ..OrderView::from(&self.order) }.serialize(serializer)
     }
 }
 
@@ -77,7 +96,7 @@ impl Row for OrderRow {
     ];
 
     fn cells(&self) -> Vec<Cell<'_>> {
-        let order = OrderView::from(&self.0);
+        let order = OrderView::from(&self.order);
         vec![
             shown(&order.id),
             order.number.map_or(Cell::Empty, Cell::Number),

@@ -1,12 +1,12 @@
-//! Exports of orders with their parts: a row for each item and fee, or orders with their payments and refunds.
+//! Exports of orders with a row for each item and fee.
 
 use super::{
     csv_rows::{boolean, shown, shown_or_empty, text},
     export::{Cell, Row},
 };
 use crate::{
-    domain::{order::Order, transaction::Transaction},
-    service::views::{FeeView, ItemView, OrderView, TransactionView},
+    domain::order::Order,
+    service::views::{FeeView, ItemView, OrderView},
 };
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
@@ -111,24 +111,5 @@ impl Row for ItemRow {
             }
         }
         cells
-    }
-}
-
-/// An order with its payments and refunds. It has no CSV.
-pub(crate) struct OrderWithTransactions(pub(crate) (Order, Vec<Transaction>));
-
-impl Serialize for OrderWithTransactions {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (order, transactions) = &self.0;
-        let transactions = Some(transactions.iter().map(TransactionView::from).collect());
-        OrderView { transactions, ..OrderView::from(order) }.serialize(serializer)
-    }
-}
-
-impl Row for OrderWithTransactions {
-    const COLUMNS: &'static [&'static str] = &[];
-
-    fn cells(&self) -> Vec<Cell<'_>> {
-        vec![]
     }
 }

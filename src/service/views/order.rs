@@ -90,9 +90,8 @@ pub struct OrderView<'a> {
     pub cancelled_at: Option<AsText<Timestamp>>,
     /// Why it was cancelled.
     pub cancel_reason: Option<&'a str>,
-    /// The payments and refunds, oldest first. Only in lists, where `include=transactions` asked for them.
+    /// Its payments and refunds, oldest first. Only in lists with `include=transactions`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Vec<TransactionView<'a>>")]
     pub transactions: Option<Vec<TransactionView<'a>>>,
 }
 
