@@ -21,6 +21,7 @@ pub mod operation;
 pub mod orders;
 pub mod output;
 pub mod pages;
+mod public_address;
 pub mod roles;
 mod router;
 pub mod routes;

@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod credit;
 pub mod digest;
 pub mod event;
+pub mod history;
 pub mod id;
 pub mod listing;
 pub mod money;

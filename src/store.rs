@@ -1,10 +1,10 @@
 //! The database: one SQLite file, its readers and its single writer. Every SQL statement of the program is in this
 //! folder, in the file of its noun, and no other module sees a type of rusqlite. Business rules and HTTP are not here.
 
+mod actors;
 pub mod api_keys;
 pub mod audit;
 pub mod backup;
-mod actors;
 mod conditions;
 mod connection;
 mod copy_error;

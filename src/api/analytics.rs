@@ -97,7 +97,7 @@ impl Asked<'_> {
         Ok(match self.form {
             Form::Json => {
                 let next = report.page.as_ref().and_then(|page| page.next.clone());
-                reply::linked(report, self.uri, next.map(|next| ("cursor", next)))
+                reply::linked(report, self.uri, next.map(|next| ("cursor", next)))?
             }
             Form::Csv => {
                 let headers = [

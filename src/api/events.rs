@@ -160,7 +160,7 @@ pub(super) async fn feed(
     let page = PageRequest { after, limit, count: parameters.count == Some(true) };
     let found = events::list(&app, &actor, direction, page, wait).await?;
     let begin = if direction == Direction::Ascending { Some(after.unwrap_or(0)) } else { after };
-    Ok(feed_page(found, begin, &uri))
+    feed_page(found, begin, &uri)
 }
 
 /// What is older than the newest event never changes, so there is nothing to wait for.
@@ -168,12 +168,13 @@ fn refuse_waiting_backwards(parameters: &ListEvents) -> Result<()> {
     if direction(parameters.order) == Direction::Ascending || parameters.wait.unwrap_or(0) == 0 {
         return Ok(());
     }
-    let fault = Fault::parameter("wait", "conflict", "must not be given with `order=desc`: new events are not in its pages");
+    let fault =
+        Fault::parameter("wait", "conflict", "must not be given with `order=desc`: new events are not in its pages");
     Err(Error::new(&problem::INVALID_PARAMETER).with_faults(vec![fault]))
 }
 
 /// The feed names a place to go on from even where nothing follows yet, so that a client can ask for what comes later.
-fn feed_page(found: Page<EventView, i64>, after: Option<i64>, uri: &Uri) -> Response {
+fn feed_page(found: Page<EventView, i64>, after: Option<i64>, uri: &Uri) -> Result<Response> {
     let next = found.entries.last().map(|event| event.seq).or(after).map(|seq| seq.to_string());
     let PageInfo { limit, has_more, total, .. } = found.info;
     let link = next.clone().filter(|_| has_more).map(|next| ("after", next));

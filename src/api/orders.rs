@@ -26,7 +26,7 @@ use axum::{Json, extract::State, http::HeaderMap, response::Response};
 pub use body::CreateOrder;
 pub use files::Export;
 pub(super) use import::import;
-pub use import::{Answer, import_file};
+pub use import::{Answer, FileError, FileFormat, LineResult, Source, import_file};
 pub use list::ListOrders;
 pub(super) use list::list;
 pub use patch::PatchOrder;

@@ -32,9 +32,9 @@ use crate::{
     service::{
         sessions::{BrowserSessionView, Credentials, Me},
         views::{
-            AuditView, DailyRow, DeliveryView, EventView, KeyView, NewKeyView, NewWebhookView, OrderCounts, OrderView, Page,
-            Reconciliation, ReplayView, Report, RevenueRow, RoleView, SessionView, SoldItems, StatusRow, TaxRow, TopItemRow,
-            TransactionView, UserView, WebhookView,
+            AuditView, DailyRow, DeliveryView, EventView, KeyView, NewKeyView, NewWebhookView, OrderCounts, OrderView,
+            Page, Reconciliation, ReplayView, Report, RevenueRow, RoleView, SessionView, SoldItems, StatusRow, TaxRow,
+            TopItemRow, TransactionView, UserView, WebhookView,
         },
     },
 };
@@ -197,7 +197,8 @@ fn order_operations() -> Vec<Operation> {
         post("orders.import", "/v1/orders/import", "Import orders", orders::import)
             .requires(&[OrdersCreate, OrdersCreateOwn])
             .streamed_body(NDJSON)
-            .returns_text(NDJSON),
+            .returns_stream(NDJSON)
+            .problems(&[&problem::NOT_NDJSON]),
         get("orders.list", "/v1/orders", "List orders", orders::list)
             .requires(ORDER_READERS)
             .query::<ListQuery<orders::ListOrders>>()
@@ -279,13 +280,13 @@ fn events_and_idempotency_keys() -> Vec<Operation> {
             .query::<events::ListEvents>()
             .returns_page::<Page<EventView>>()
             .exports()
-            .returns_text(EVENT_STREAM)
+            .returns_stream(EVENT_STREAM)
             .resumes()
             .extra_time(events::LONGEST_WAIT),
         get("events.stream", "/v1/events.sse", "Follow the events of all orders", events::stream)
             .requires(&[OrdersRead])
             .query::<events::StreamEvents>()
-            .returns_text(EVENT_STREAM)
+            .returns_stream(EVENT_STREAM)
             .resumes()
             .extra_time(events::LONGEST_WAIT),
         get(
@@ -450,9 +451,11 @@ fn system_operations() -> Vec<Operation> {
     vec![
         get("system.live", "/livez", "Check that the process is running", system::live)
             .anonymous()
+            .probe()
             .returns::<system::Live>(),
         get("system.ready", "/readyz", "Check that requests can be served", system::ready)
             .anonymous()
+            .probe()
             .returns::<system::Ready>()
             .problems(&[&problem::NOT_READY]),
         get("system.version", "/version", "Get the version", system::version).anonymous().returns::<system::Version>(),
@@ -467,6 +470,7 @@ fn system_operations() -> Vec<Operation> {
         get("system.metrics", "/metrics", "Get metrics for Prometheus", system::metrics)
             .requires(&[MetricsRead])
             .public_if(|config| config.metrics.public)
+            .probe()
             .returns_text("text/plain"),
         get("system.openapi", "/openapi.json", "Get this document", openapi::serve)
             .anonymous()

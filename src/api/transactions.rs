@@ -17,6 +17,7 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
+        history::EARLIEST,
         id::{ItemId, OrderId, TransactionId},
         time::Timestamp,
         transaction::{Kind, TransactionStatus},
@@ -32,8 +33,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// The earliest instant at which money can have moved: 2000-01-01T00:00:00Z.
-const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
 /// How far ahead of the present a movement of money may be dated.
 const AHEAD: Duration = Duration::from_hours(24);
 

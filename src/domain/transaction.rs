@@ -152,6 +152,13 @@ pub struct Held {
 }
 
 impl Held {
+    /// Adds the sums of another transaction.
+    pub fn add(&mut self, other: Self) {
+        self.paid += other.paid;
+        self.refunded += other.refunded;
+        self.pending_refunds += other.pending_refunds;
+    }
+
     /// The amount that can still be refunded.
     pub fn refundable(self) -> i64 {
         self.paid - self.refunded - self.pending_refunds

@@ -52,7 +52,7 @@ pub async fn export(
 
 fn page(tx: &ReadTx<'_>, direction: Direction, request: &PageRequest<i64>) -> Result<Page<EventView, i64>> {
     let found = events::page(tx, direction, request.after, request.limit_and_one())?;
-    request.page(views(found)?, |event| event.seq, || events::last(tx))
+    request.page(views(found), |event| event.seq, || events::last(tx))
 }
 
 /// A page of the events of an order, keyed by version.
@@ -70,11 +70,11 @@ pub async fn of_order(
         .read("orders.events", |tx| {
             let order = readable_order(tx, actor, id)?;
             let found = events::of_order(tx, order.seq, direction, request.after, request.limit_and_one())?;
-            request.page(views(found)?, |event| event.version, || Ok(order.version))
+            request.page(views(found), |event| event.version, || Ok(order.version))
         })
         .await
 }
 
-fn views(events: Vec<events::Event>) -> Result<Vec<EventView>> {
-    events.into_iter().map(EventView::try_from).collect()
+fn views(events: Vec<events::Event>) -> Vec<EventView> {
+    events.into_iter().map(EventView::from).collect()
 }

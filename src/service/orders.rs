@@ -6,11 +6,11 @@ mod create;
 mod import;
 mod transition;
 
-pub use counts::counts;
 pub use change::{Change, ChangeCustomer, ChangeOrder, change};
+pub use counts::counts;
 pub(super) use create::insert;
 pub use create::{NewOrder, create};
-pub use import::{Imported, import};
+pub use import::{ImportKey, Imported, ImportedOrder, Owner, import};
 pub(super) use transition::advance;
 pub use transition::{Cancellation, Refund, cancel, transition};
 

@@ -110,7 +110,8 @@ fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &N
     ])
 }
 
-const COLUMNS: &str = "e.seq, e.id, e.type, o.id, o.number, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
+const COLUMNS: &str =
+    "e.seq, e.id, e.type, o.id, o.number, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
      e.data FROM events e JOIN orders o ON o.seq = e.order_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {

@@ -155,9 +155,8 @@ impl Cache {
 
 fn read_all(tx: &ReadTx<'_>) -> Result<SoldItems> {
     let mut items = SoldItems::default();
-    let sql = format!(
-        "{LINES} FROM orders o CROSS JOIN order_items i ON i.order_seq = o.seq WHERE o.placed_at IS NOT NULL"
-    );
+    let sql =
+        format!("{LINES} FROM orders o CROSS JOIN order_items i ON i.order_seq = o.seq WHERE o.placed_at IS NOT NULL");
     tx.each(&sql, [], |row| {
         let (placed_at, order_seq, line) = (Timestamp::from_millis(row.get(0)?), row.get(1)?, row.get(2)?);
         let currency = row.get_ref(5)?.as_str()?;

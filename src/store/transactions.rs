@@ -118,7 +118,8 @@ pub fn move_to_user(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<(
 
 /// Counts the reversed refunds of a cancelled order again: the time of the cancellation decides where their credits count.
 pub fn recount_after_cancellation(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
-    let sql = format!("SELECT {FIELDS} {TABLES} WHERE t.order_seq = ?1 AND t.status = 'reversed' AND t.credit_amount > 0");
+    let sql =
+        format!("SELECT {FIELDS} {TABLES} WHERE t.order_seq = ?1 AND t.status = 'reversed' AND t.credit_amount > 0");
     for transaction in tx.rows(&sql, [after.seq], read)? {
         recount(tx, &transaction, before, after);
     }
@@ -142,7 +143,8 @@ pub fn by_id(tx: &ReadTx<'_>, id: TransactionId) -> Result<Option<Transaction>> 
 
 /// An order's transactions before row `before`, newest first, each with its row number.
 pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> Result<Vec<(i64, Transaction)>> {
-    let sql = format!("SELECT t.seq, {FIELDS} {TABLES} WHERE t.order_seq = ?1 AND t.seq < ?2 ORDER BY t.seq DESC LIMIT ?3");
+    let sql =
+        format!("SELECT t.seq, {FIELDS} {TABLES} WHERE t.order_seq = ?1 AND t.seq < ?2 ORDER BY t.seq DESC LIMIT ?3");
     tx.rows(&sql, (order_seq, before, sql_int(limit)), |row| {
         let mut columns = Columns::of(row);
         Ok((columns.take()?, read_from(&mut columns)?))
@@ -158,7 +160,8 @@ pub(super) struct TransactionRow {
 
 /// The transactions after row `seq`, in the order of their rows.
 pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<TransactionRow>> {
-    let sql = format!("SELECT t.seq, o.user_id, o.cancelled_at, {FIELDS} {TABLES} WHERE t.seq > ?1 ORDER BY t.seq LIMIT ?2");
+    let sql =
+        format!("SELECT t.seq, o.user_id, o.cancelled_at, {FIELDS} {TABLES} WHERE t.seq > ?1 ORDER BY t.seq LIMIT ?2");
     tx.rows(&sql, (seq, sql_int(limit)), |row| {
         let mut columns = Columns::of(row);
         let seq = columns.take()?;

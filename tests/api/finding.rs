@@ -32,11 +32,8 @@ async fn payments_and_refunds_of_all_orders_are_found() {
     manager.patch(&format!("/v1/transactions/{failed}"), json!({"status": "failed"})).await.ok();
     let again =
         pay(&other, json!({"amount": 900, "status": "pending", "provider": "stripe", "provider_ref": "ch_2"})).await;
-    let by_hand = pay(
-        &other,
-        json!({"amount": 1, "provider_ref": "ch_2", "occurred_at": "2026-03-01T00:00:00Z"}),
-    )
-    .await;
+    let by_hand =
+        pay(&other, json!({"amount": 1, "provider_ref": "ch_2", "occurred_at": "2026-03-01T00:00:00Z"})).await;
     let refund = manager.refunds(&order, json!({"amount": 500, "provider": "stripe", "provider_ref": "ch_1"}));
     let refund = refund.await.created().id();
 
@@ -113,12 +110,8 @@ async fn orders_are_counted_by_status() {
     manager.pays(&placed[0], json!({"amount": 100})).await.created();
     manager.moves(&placed[0], "confirm").await.ok();
     manager.moves(&placed[1], "cancel").await.ok();
-    let of_all = [
-        ("draft", "unpaid", 1),
-        ("pending", "unpaid", 1),
-        ("confirmed", "paid", 1),
-        ("cancelled", "unpaid", 2),
-    ];
+    let of_all =
+        [("draft", "unpaid", 1), ("pending", "unpaid", 1), ("confirmed", "paid", 1), ("cancelled", "unpaid", 2)];
     assert_eq!(counts(&manager).await, expected(&of_all));
     let of_ada = [("pending", "unpaid", 1), ("confirmed", "paid", 1), ("cancelled", "unpaid", 1)];
     assert_eq!(counts(&ada).await, expected(&of_ada));
@@ -185,7 +178,11 @@ async fn events_and_the_audit_trail_name_who_acted() {
     assert_eq!(numbers, [json!(1), json!(1), Value::Null]);
     let of_order = admin.get(&format!("/v1/orders/{draft}/events")).await.ok();
     assert_eq!((&of_order["data"][0]["actor_name"], &of_order["data"][0]["order_number"]), (&me, &Value::Null));
-    service.anonymous().post("/v1/auth/login", json!({"email": "nobody@example.com", "password": "x"})).await.status(401);
+    service
+        .anonymous()
+        .post("/v1/auth/login", json!({"email": "nobody@example.com", "password": "x"}))
+        .await
+        .status(401);
     let trail = admin.walk("/v1/audit").await;
     for entry in &trail {
         let expected = match entry["actor"].as_str().unwrap() {

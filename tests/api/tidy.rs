@@ -50,7 +50,7 @@ const ALL_BUT_MAIN: &[&str] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("argon2", &["auth"]),
     ("axum", &["accept", "api"]),
-    ("base64", &["api", "auth"]),
+    ("base64", &["api", "auth", "outbound"]),
     ("caseless", &["domain"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
@@ -73,7 +73,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["auth"]),
     ("maud", &["api"]),
     ("mimalloc", &["main"]),
-    ("percent_encoding", &["api"]),
+    ("percent_encoding", &["api", "config"]),
     ("pulldown_cmark", &["api"]),
     ("r2d2", &["store"]),
     ("r2d2_sqlite", &["store"]),

@@ -253,5 +253,8 @@ async fn users_are_found_by_address_role_status_and_text() {
     assert_eq!(admin.get(&path).await.ok()["last_login_at"], Value::Null);
     service.anonymous().log_in("grace@example.com", PASSWORD).await;
     let user = admin.get(&path).await.ok();
-    assert_eq!((&user["last_login_at"], &user["updated_at"]), (&json!("2026-06-15T12:00:00.000Z"), &user["created_at"]));
+    assert_eq!(
+        (&user["last_login_at"], &user["updated_at"]),
+        (&json!("2026-06-15T12:00:00.000Z"), &user["created_at"])
+    );
 }

@@ -252,7 +252,7 @@ impl FromText for Direction {
 }
 
 impl FromText for Sort {
-    const COMPONENT: Option<&'static str> = Some("SortName");
+    const COMPONENT: Option<&'static str> = Some("OrderSort");
 
     fn from_text(text: &str) -> Option<Self> {
         SORTS.iter().find(|(word, _)| *word == text).map(|(_, sort)| *sort)

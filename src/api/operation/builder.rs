@@ -71,6 +71,7 @@ impl WithoutAccess {
             form: None,
             sets_cookie: false,
             resumes: false,
+            is_probe: false,
             extra_time: Duration::ZERO,
             problems: vec![],
             read_by: None,
@@ -100,7 +101,7 @@ pub(crate) fn with_files(operation: Operation) -> Vec<Operation> {
         id: interned(format!("{}_{}", operation.id, form.ending())),
         path: interned(format!("{}.{}", operation.path, form.ending())),
         summary: interned(format!("{}: {}", operation.summary, form.ending().to_uppercase())),
-        payloads: vec![Payload::Text(form.media())],
+        payloads: vec![Payload::Bytes(form.media())],
         paged: false,
         resumes: false,
         extra_time: Duration::ZERO,
@@ -129,6 +130,11 @@ impl Operation {
     /// Opens the operation to anyone if the configuration says so.
     pub(crate) fn public_if(self, setting: fn(&Config) -> bool) -> Self {
         Self { public_if: Some(setting), ..self }
+    }
+
+    /// Is asked by machines every few seconds.
+    pub(crate) fn probe(self) -> Self {
+        Self { is_probe: true, ..self }
     }
 
     /// Counts requests without valid credentials against this rate limit of their address.
@@ -212,10 +218,15 @@ impl Operation {
         self
     }
 
-    /// Returns a file of this media type, to be saved.
-    pub(crate) fn returns_file(mut self, media: Text) -> Self {
+    /// Returns a stream of this media type.
+    pub(crate) fn returns_stream(mut self, media: Text) -> Self {
         self.payloads.push(Payload::Bytes(media));
-        Self { file: true, ..self }
+        self
+    }
+
+    /// Returns a file of this media type, to be saved.
+    pub(crate) fn returns_file(self, media: Text) -> Self {
+        Self { file: true, ..self.returns_stream(media) }
     }
 
     /// Returns 204.

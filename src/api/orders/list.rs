@@ -26,12 +26,11 @@ use crate::{
         transaction::PaymentStatus,
     },
     error::{Error, Fault, Result, problem},
-    service::orders,
+    service::{orders, views::StoredJson},
 };
 use axum::{extract::State, response::Response};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Which orders to list, and in which order.
@@ -193,8 +192,9 @@ pub(in crate::api) async fn list(
             list::answer(app, actor, options, binding, find).await
         }
         (Content::Orders | Content::Items, Format::Page) => {
-            let find =
-                |app, actor, page| async move { orders::list(&app, &actor, query, page).await?.try_map(document) };
+            let find = |app, actor, page| async move {
+                orders::list(&app, &actor, query, page).await.map(|found| found.map(StoredJson))
+            };
             list::page(app, actor, options, binding, find).await
         }
         (Content::Orders, Format::Csv | Format::Ndjson) => {
@@ -212,9 +212,4 @@ pub(in crate::api) async fn list(
             list::answer(app, actor, options, binding, find).await
         }
     }
-}
-
-/// A stored JSON document, which a page contains unchanged.
-fn document(json: String) -> Result<Box<RawValue>> {
-    RawValue::from_string(json).map_err(Error::internal)
 }

@@ -186,8 +186,19 @@ impl Row for TransactionRow {
 }
 
 impl Row for EventView {
-    const COLUMNS: &'static [&'static str] =
-        &["seq", "id", "type", "order_id", "order_number", "version", "actor", "actor_name", "request_id", "occurred_at", "data"];
+    const COLUMNS: &'static [&'static str] = &[
+        "seq",
+        "id",
+        "type",
+        "order_id",
+        "order_number",
+        "version",
+        "actor",
+        "actor_name",
+        "request_id",
+        "occurred_at",
+        "data",
+    ];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
@@ -201,7 +212,7 @@ impl Row for EventView {
             text(self.actor_name.as_deref()),
             Cell::Text(self.request_id.as_str().into()),
             time(&self.occurred_at),
-            Cell::Text(self.data.get().into()),
+            Cell::Text(self.data.0.as_str().into()),
         ]
     }
 }
@@ -216,7 +227,8 @@ fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
 }
 
 impl Row for UserView {
-    const COLUMNS: &'static [&'static str] = &["id", "email", "name", "role", "status", "created_at", "updated_at", "last_login_at"];
+    const COLUMNS: &'static [&'static str] =
+        &["id", "email", "name", "role", "status", "created_at", "updated_at", "last_login_at"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
@@ -276,8 +288,18 @@ impl Row for KeyView {
 }
 
 impl Row for AuditView {
-    const COLUMNS: &'static [&'static str] =
-        &["id", "occurred_at", "actor", "actor_name", "action", "target", "address", "request_id", "outcome", "changes"];
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "occurred_at",
+        "actor",
+        "actor_name",
+        "action",
+        "target",
+        "address",
+        "request_id",
+        "outcome",
+        "changes",
+    ];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![

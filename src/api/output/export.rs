@@ -7,6 +7,7 @@ use crate::{
     app::App,
     domain::{calendar::Zone, money::Currency, time::Timestamp},
     error::{Error, Fault, Result, problem},
+    service::views::to_json,
 };
 use axum::{
     body::{Body, Bytes},
@@ -191,7 +192,7 @@ pub(crate) fn encode<R: Row>(format: &FileFormat, rows: &[R], part: Part) -> Res
     let FileFormat::Csv(style) = format else {
         let mut lines = vec![];
         for row in rows {
-            serde_json::to_writer(&mut lines, row).map_err(Error::internal)?;
+            lines.extend(to_json(row)?);
             lines.push(b'\n');
         }
         return Ok(lines.into());

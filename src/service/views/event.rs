@@ -1,6 +1,6 @@
 //! The JSON document of an event.
 
-use super::AsText;
+use super::{AsText, StoredJson};
 use crate::{
     domain::{
         event::EventType,
@@ -8,12 +8,10 @@ use crate::{
         time::Timestamp,
         trace::TraceId,
     },
-    error::{Error, Result},
     store::events::Event,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 /// A change of an order.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -48,14 +46,12 @@ pub struct EventView {
     pub occurred_at: AsText<Timestamp>,
     /// The order, or the transaction with its order, as the request was answered.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub data: Box<RawValue>,
+    pub data: StoredJson,
 }
 
-impl TryFrom<Event> for EventView {
-    type Error = Error;
-
-    fn try_from(event: Event) -> Result<Self> {
-        Ok(Self {
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        Self {
             seq: event.seq,
             id: AsText(event.id),
             kind: AsText(event.kind),
@@ -67,7 +63,7 @@ impl TryFrom<Event> for EventView {
             request_id: event.request_id,
             trace_id: event.trace.map(AsText),
             occurred_at: AsText(event.occurred_at),
-            data: RawValue::from_string(event.data).map_err(Error::internal)?,
-        })
+            data: StoredJson(event.data),
+        }
     }
 }

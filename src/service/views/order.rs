@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 pub struct OrderView<'a> {
     /// Identifier of the order.
     pub id: AsText<OrderId>,
-    /// Number of the order. Numbers have no gaps; a draft has none.
+    /// Number of the order. Numbers have no gaps, except those that an import left; a draft has none.
     #[schemars(range(min = 1))]
     pub number: Option<i64>,
     /// Status of the order.

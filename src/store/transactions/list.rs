@@ -222,7 +222,11 @@ mod tests {
         for (filter, indexes, sorts) in [
             (TransactionFilter::default(), &["USING INTEGER PRIMARY KEY (rowid<?)"][..], false),
             (of_order, &["transactions_by_order (order_seq=? AND seq<?)"], false),
-            (reference, &["transactions_by_provider_ref (provider_ref=?", "transactions_by_other_ref (provider_ref=?"], true),
+            (
+                reference,
+                &["transactions_by_provider_ref (provider_ref=?", "transactions_by_other_ref (provider_ref=?"],
+                true,
+            ),
             (pending, &["transactions_by_rare_status (status=? AND seq<?)"], false),
             (mine, &["orders_by_user (user_id=?)", "transactions_by_order (order_seq=? AND seq<?)"], true),
         ] {

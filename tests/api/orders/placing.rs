@@ -48,10 +48,11 @@ async fn orders_that_were_never_placed_come_last_both_ways() {
             assert_eq!(found(who, query).await, expected, "{query}");
         }
     }
-    staff.get("/v1/orders?placed_from=today&customer_email=").await.status(400).faults(&[
-        ("placed_from", "invalid_format"),
-        ("customer_email", "too_short"),
-    ]);
+    staff
+        .get("/v1/orders?placed_from=today&customer_email=")
+        .await
+        .status(400)
+        .faults(&[("placed_from", "invalid_format"), ("customer_email", "too_short")]);
 }
 
 #[tokio::test]
@@ -98,7 +99,8 @@ async fn customers_are_found_by_address_name_and_telephone_number() {
         body["items"][0]["name"] = name.into();
         staff.places(body).await.created().id()
     };
-    let first = made(json!({"name": "Ivan", "email": "Ivan@Example.com", "phone": "+33 6 12 34 56 78"}), "Straße").await;
+    let first =
+        made(json!({"name": "Ivan", "email": "Ivan@Example.com", "phone": "+33 6 12 34 56 78"}), "Straße").await;
     let second = made(json!({"name": "Иван", "email": "jose\u{301}@example.com"}), "İnşaat").await;
     let third = made(json!({"phone": "call after 5"}), "Cafe\u{301} cre\u{300}me").await;
     for (query, expected) in [
