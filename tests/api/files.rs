@@ -122,7 +122,10 @@ async fn a_spreadsheet_gets_a_mark_decimals_and_local_times() {
     assert!(answer.text().contains("Müller"));
     let rows = csv(&manager, "/v1/transactions.csv?style=excel&status=succeeded").await;
     let column = |name: &str| rows[0].iter().position(|column| column == name).unwrap();
-    assert_eq!((rows[1][column("amount")].as_str(), rows[1][column("occurred_at")].as_str()), ("5.00", "2026-06-15 14:00:00"));
+    assert_eq!(
+        (rows[1][column("amount")].as_str(), rows[1][column("occurred_at")].as_str()),
+        ("5.00", "2026-06-15 14:00:00")
+    );
     let plain = csv(&manager, "/v1/transactions.csv?status=succeeded").await;
     assert_eq!(plain[1][column("amount")], "500");
     assert!(plain[1][column("occurred_at")].ends_with('Z'));

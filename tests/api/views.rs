@@ -52,7 +52,8 @@ async fn views_show_what_the_api_shows() {
     body["customer"] = json!({"name": "Ada", "email": "ada@example.com"});
     body["metadata"] = json!({"colour": "red"});
     let order = manager.places(body).await.created().id();
-    let payment = manager.pays(&order, json!({"amount": 2000, "provider": "p", "provider_ref": "r"})).await.created().id();
+    let payment =
+        manager.pays(&order, json!({"amount": 2000, "provider": "p", "provider_ref": "r"})).await.created().id();
     manager.refunds(&order, json!({"amount": 333, "payment_id": payment, "reason": "late"})).await.created();
     manager.moves(&order, "confirm").await.ok();
     let yen = with(with(order_of(&[("pot", 1, 1999)]), "currency", "JPY"), "draft", true);

@@ -136,7 +136,8 @@ pub struct ListQuery<F = NoParameters> {
 impl<'de, F: DeserializeOwned> Deserialize<'de> for ListQuery<F> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut filter = Map::deserialize(deserializer)?;
-        let mut take = |names: &[&str]| Value::Object(names.iter().filter_map(|name| filter.remove_entry(*name)).collect());
+        let mut take =
+            |names: &[&str]| Value::Object(names.iter().filter_map(|name| filter.remove_entry(*name)).collect());
         let (page, file) = (take(&PageParameters::NAMES), take(&FileParameters::NAMES));
         Ok(Self {
             filter: serde_json::from_value(Value::Object(filter)).map_err(D::Error::custom)?,

@@ -8,12 +8,7 @@ use crate::{
             list::ListRequest,
             parsed::{FromText, Parsed, distinct, one_of},
         },
-        output::{
-            csv_rows::OrderRow,
-            export::Format,
-            item_rows::ItemRow,
-            list,
-        },
+        output::{csv_rows::OrderRow, export::Format, item_rows::ItemRow, list},
     },
     app::App,
     auth::Actor,

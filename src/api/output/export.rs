@@ -321,8 +321,14 @@ mod tests {
 
     #[test]
     fn csv_is_quoted_and_formulas_are_escaped_but_amounts_are_not() {
-        let rows =
-            [Sample("plain", -5), Sample("=1+1", 0), Sample("a,\"b\"\r\n", 1), Sample("\tx", 2), Sample("-5", 3), Sample("\n=1", 4)];
+        let rows = [
+            Sample("plain", -5),
+            Sample("=1+1", 0),
+            Sample("a,\"b\"\r\n", 1),
+            Sample("\tx", 2),
+            Sample("-5", 3),
+            Sample("\n=1", 4),
+        ];
         let (plain, lines) = (FileFormat::Csv(CsvStyle::Plain), FileFormat::Ndjson);
         let text = encode(&plain, &rows, Part::First).unwrap();
         let expected =
