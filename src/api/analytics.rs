@@ -77,14 +77,14 @@ impl FromRequestParts<App> for Form {
 }
 
 /// A report that is asked for: its days, its form, and the address.
-struct Asked<'a> {
+struct ReportRequest<'a> {
     question: &'a Question,
     form: Form,
     style: CsvStyle,
     uri: &'a Uri,
 }
 
-impl Asked<'_> {
+impl ReportRequest<'_> {
     /// The name of its file, without the ending.
     fn file_name(&self) -> String {
         let days = &self.question.days;
@@ -130,7 +130,7 @@ pub(super) async fn daily(
     let (question, style) = (query.question(&app)?, form.style(&app, query.style)?);
     let rows = analytics::daily(&app, &actor, question.clone()).await?;
     let report = analytics::report(&app, &question, rows, None);
-    Asked { question: &question, form, style, uri: &uri }.respond(&report, chart::daily)
+    ReportRequest { question: &question, form, style, uri: &uri }.respond(&report, chart::daily)
 }
 
 /// One row for each user and currency. There can be very many, so the CSV form is streamed.
@@ -143,7 +143,7 @@ pub(super) async fn revenue_by_user(
     uri: Uri,
 ) -> Result<Response> {
     let (question, order) = (query.question(&app)?, query.order());
-    let asked = Asked { question: &question, form, style: form.style(&app, file.style)?, uri: &uri };
+    let wanted = ReportRequest { question: &question, form, style: form.style(&app, file.style)?, uri: &uri };
     if form == Form::Csv || operation.form.is_some() {
         page.refuse_paging()?;
     }
@@ -153,14 +153,14 @@ pub(super) async fn revenue_by_user(
             let (app, export) = (app.clone(), export.clone());
             async move { export.part(&app, request).await }
         };
-        let file = File { name: asked.file_name(), format: FileFormat::Csv(asked.style) };
+        let file = File { name: wanted.file_name(), format: FileFormat::Csv(wanted.style) };
         return list::rows(&file, part).await;
     }
     let binding = format!("analytics.revenue_by_user {question:?} {order:?}");
     let request = page.request(&app, &binding, revenue_rank)?;
     let found = analytics::revenue_by_user(&app, &actor, question.clone(), order, request).await?;
     let page = found.map_key(|rank| app.cursors.seal(&revenue_cursor(rank), &binding));
-    asked.respond(&analytics::report(&app, &question, page.entries, Some(page.info)), chart::revenue)
+    wanted.respond(&analytics::report(&app, &question, page.entries, Some(page.info)), chart::revenue)
 }
 
 /// A cursor holds a rank's value as two numbers, because one has too few bits. This many bits are in the second.
@@ -192,7 +192,7 @@ pub(super) async fn status_counts(
     let (question, style) = (query.question(&app)?, form.style(&app, query.style)?);
     let rows = analytics::status_counts(&app, &actor, question.clone()).await?;
     let report = analytics::report(&app, &question, rows, None);
-    Asked { question: &question, form, style, uri: &uri }.respond(&report, chart::statuses)
+    ReportRequest { question: &question, form, style, uri: &uri }.respond(&report, chart::statuses)
 }
 
 /// Net amounts and taxes by rate.
@@ -206,7 +206,7 @@ pub(super) async fn taxes(
     let (question, style) = (query.question(&app)?, form.style(&app, query.style)?);
     let rows = analytics::taxes(&app, &actor, question.clone()).await?;
     let report = analytics::report(&app, &question, rows, None);
-    Asked { question: &question, form, style, uri: &uri }.respond(&report, chart::taxes)
+    ReportRequest { question: &question, form, style, uri: &uri }.respond(&report, chart::taxes)
 }
 
 /// The items with the highest revenue.
@@ -220,7 +220,7 @@ pub(super) async fn top_items(
     let (question, style) = (query.question(&app)?, form.style(&app, query.style)?);
     let rows = analytics::top_items(&app, &actor, question.clone(), query.limit()).await?;
     let report = analytics::report(&app, &question, rows, None);
-    Asked { question: &question, form, style, uri: &uri }.respond(&report, chart::top_items)
+    ReportRequest { question: &question, form, style, uri: &uri }.respond(&report, chart::top_items)
 }
 
 /// Compares stored figures with a recomputation from the rows.
