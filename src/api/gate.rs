@@ -51,7 +51,7 @@ pub(super) async fn enter(
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         body::add_accepted(&operation, response.headers_mut());
     }
-    if operation.payloads.len() > 1 {
+    if operation.payloads.len() > 1 || !operation.files.is_empty() {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     }
     let Some(actor) = context.as_ref().and_then(|context| context.actor.get()) else { return response };

@@ -14,7 +14,7 @@ use super::{
         Idempotency::{Optional, Required},
         NDJSON, Operation, SQLITE,
         Versioning::{ConditionalRead, ConditionalWrite, Tagged},
-        WithoutAccess, delete, get, patch, post, put,
+        WithoutAccess, delete, get, patch, post, put, with_files,
     },
     orders, roles, sessions, system, transactions, users, webhooks,
 };
@@ -56,6 +56,9 @@ pub fn operations() -> Vec<Operation> {
         system_operations(),
     ]
     .concat()
+    .into_iter()
+    .flat_map(with_files)
+    .collect()
 }
 
 fn authentication_and_users() -> Vec<Operation> {

@@ -195,7 +195,7 @@ async fn the_authorisation_matrix_is_the_reviewed_one() {
     let row = |matrix: &mut String, cells: &[String]| {
         let (name, rest) = cells.split_first().unwrap();
         let rest: Vec<_> = rest.iter().map(|cell| format!("{cell:<10}")).collect();
-        writeln!(matrix, "{}", format!("{name:<28}{}", rest.join("")).trim_end()).unwrap();
+        writeln!(matrix, "{}", format!("{name:<27} {}", rest.join("")).trim_end()).unwrap();
     };
     row(&mut matrix, &[&["operation"], &CALLERS[..]].concat().iter().map(ToString::to_string).collect::<Vec<_>>());
     for operation in routes::operations() {

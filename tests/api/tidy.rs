@@ -320,6 +320,7 @@ const OTHER_TRANSACTIONS: &[&str] = &[
     "access.load",
     "api_keys.find",
     "api_keys.keep_last_use",
+    "audit.export",
     "audit.write_refusals",
     "backup.watermark",
     "demo.accounts",

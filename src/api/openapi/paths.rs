@@ -73,6 +73,7 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     if operation.file {
         headers.extend(["Content-Disposition", "Repr-Digest"]);
     }
+    headers.extend(operation.form.is_some().then_some("Content-Disposition"));
     headers.extend(operation.sets_cookie.then_some("Set-Cookie"));
     if operation.in_api() {
         headers.extend(["RateLimit", "RateLimit-Policy"]);
