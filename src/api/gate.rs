@@ -7,6 +7,7 @@ mod body;
 mod rate_limit;
 
 use super::{
+    browser,
     context::Context,
     input::query::{self, NoParameters},
     operation::{Access, Body as Expected, Operation, in_api},
@@ -20,7 +21,7 @@ use crate::{
 };
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -46,6 +47,9 @@ pub(super) async fn enter(
     };
     if let Some(state) = context.as_ref().and_then(|context| context.rate_limit.get()) {
         rate_limit::add_headers(state, response.headers_mut());
+    }
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        body::add_accepted(&operation, response.headers_mut());
     }
     if operation.payloads.len() > 1 {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
@@ -153,16 +157,41 @@ async fn check(app: &App, operation: &Arc<Operation>, mut request: Request) -> R
 
 fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Actor> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (sent.next(), sent.next()) else {
-        return Err(Error::new(&problem::UNAUTHENTICATED));
+    let request = access::RequestIdentity {
+        request_id: &context.request_id,
+        trace: context.trace.recorded_id(app),
+        address: context.address,
+    };
+    let value = match (sent.next(), sent.next()) {
+        (Some(value), None) => value,
+        (None, _) => return authenticate_browser(app, context, headers, &request),
+        (Some(_), Some(_)) => {
+            let detail = "The header `Authorization` was sent more than once.";
+            return Err(Error::new(&problem::UNAUTHENTICATED).detail(detail));
+        }
     };
     let credentials = value.to_str().ok().and_then(|text| text.split_once(' '));
     match credentials {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            let trace = context.trace.recorded_id(app);
-            access::authenticate(app, token.trim_matches(' '), &context.request_id, trace, context.address)
+            access::authenticate(app, token.trim_matches(' '), &request)
         }
-        _ => Err(Error::new(&problem::UNAUTHENTICATED)),
+        _ => Err(Error::new(&problem::UNAUTHENTICATED).detail("The header `Authorization` has another form.")),
+    }
+}
+
+/// Authenticates a request by both halves of a browser's session. A request with `Authorization` is judged by that alone.
+fn authenticate_browser(
+    app: &App,
+    context: &Context,
+    headers: &HeaderMap,
+    request: &access::RequestIdentity<'_>,
+) -> Result<Actor> {
+    let (cookies, key) = (browser::cookies(context.scheme, headers), browser::console_key(headers));
+    match (cookies.as_slice(), &key) {
+        ([], None) => Err(Error::new(&problem::UNAUTHENTICATED).detail("The header `Authorization` is missing.")),
+        (cookies, Some(key)) if !cookies.is_empty() => access::authenticate_browser(app, cookies, key, request),
+        _ => Err(Error::new(&problem::UNAUTHENTICATED)
+            .detail("A browser's session needs both its cookie and `X-Console-Key`: sign in again.")),
     }
 }
 
@@ -172,7 +201,8 @@ fn authorize(operation: &Operation, actor: &Actor) -> Result<()> {
         Access::AnyOf(permissions) if permissions.iter().any(|&p| actor.may(p)) => Ok(()),
         Access::AnyOf(permissions) => {
             let names: Vec<_> = permissions.iter().map(|p| p.name()).collect();
-            let detail = format!("This needs {}.", names.join(" or "));
+            let detail =
+                format!("This needs {}. Ask an administrator for a role that includes it.", names.join(" or "));
             Err(Error::new(&problem::FORBIDDEN).detail(detail))
         }
     }

@@ -20,7 +20,11 @@ use crate::{
     },
     worker,
 };
-use std::sync::Arc;
+use std::{
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    sync::Arc,
+};
 use tokio::{
     net::TcpListener,
     runtime::Builder,
@@ -72,7 +76,7 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
     let app = App::open(config, Surroundings::system()?)?;
     first_admin(&app, &bootstrap).await?;
     let listening = accept::listen(listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
-    let (address, listener) = listening.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
+    let (address, listener) = listening.map_err(|e| cannot_listen(listen, &e))?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     print(format_args!("listening on {scheme}://{address}\n"))?;
     if let Some(token) = sessions::offer_setup(&app).await? {
@@ -88,6 +92,22 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
     );
     supervisor::ready(&format!("{scheme}://{address}"));
     run(app, Connections { listener, certificate }, spans, stop).await
+}
+
+/// Says what can be done about an address that cannot be listened on.
+fn cannot_listen(address: SocketAddr, e: &io::Error) -> Failure {
+    let advice = match e.kind() {
+        ErrorKind::AddrInUse => "another process listens there; stop it, or set `server.listen` to another port",
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; 0.0.0.0 and [::] stand for all of its addresses"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege; listen on a higher port behind a proxy, or run \
+             `setcap cap_net_bind_service=+ep` on the binary, or set AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit"
+        }
+        _ => return Failure::failed(format!("cannot listen on {address}: {e}")),
+    };
+    Failure::failed(format!("cannot listen on {address}: {advice} ({e})"))
 }
 
 /// Where connections come from, and the certificate for them if TLS is configured.

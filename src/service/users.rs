@@ -83,7 +83,11 @@ impl ValidFields {
 }
 
 fn invalid_email() -> Fault {
-    Fault::new(Field::Email, "invalid_format", "must be an e-mail address")
+    Fault::new(
+        Field::Email,
+        "invalid_format",
+        "must be an e-mail address such as ada@example.com, without blanks before or after it",
+    )
 }
 
 fn unknown_role() -> Fault {

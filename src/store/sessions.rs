@@ -1,4 +1,5 @@
-//! Sessions: a log-in and its chain of refresh tokens. Only digests of tokens are stored.
+//! Sessions: the log-in of a program and its chain of refresh tokens, or the log-in of a browser. Only digests of secrets are
+//! stored.
 
 use super::{
     ReadTx, WriteTx,
@@ -13,22 +14,20 @@ use crate::{
 };
 use rusqlite::{Row, named_params};
 
-/// A log-in and its current refresh token.
+/// A log-in and the digests of its secrets.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// The session's identifier.
     pub id: SessionId,
     /// The user who logged in.
     pub user_id: UserId,
-    /// SHA-256 of the refresh token that is valid now.
-    pub refresh_digest: [u8; 32],
-    /// SHA-256 of the refresh token before that, and when it was used.
-    pub previous: Option<([u8; 32], Timestamp)>,
+    /// The digests of its secrets.
+    pub secrets: Secrets,
     /// The time of the log-in.
     pub created_at: Timestamp,
-    /// The time of the log-in or of the last refresh.
+    /// The time of the log-in, of a program's last refresh, or of a browser's last request that was saved.
     pub last_used_at: Timestamp,
-    /// When the session ends without another refresh.
+    /// When the session ends without another refresh or request.
     pub expires_at: Timestamp,
     /// The client's address.
     pub ip: Option<String>,
@@ -36,13 +35,53 @@ pub struct Session {
     pub user_agent: Option<String>,
 }
 
+/// SHA-256 of the secrets of a session.
+#[derive(Clone, Copy, Debug)]
+pub enum Secrets {
+    /// Those of a program.
+    Program(RefreshTokens),
+    /// Those of a browser.
+    Browser {
+        /// Of the cookie.
+        cookie: [u8; 32],
+        /// Of the console key.
+        console_key: [u8; 32],
+    },
+}
+
+/// SHA-256 of the latest refresh tokens of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshTokens {
+    /// Of the token that is valid now.
+    pub current: [u8; 32],
+    /// Of the token before that, and when it was used.
+    pub previous: Option<([u8; 32], Timestamp)>,
+}
+
+impl Session {
+    /// The refresh tokens; `None` for the session of a browser.
+    pub fn refresh_tokens(&self) -> Option<RefreshTokens> {
+        match self.secrets {
+            Secrets::Program(tokens) => Some(tokens),
+            Secrets::Browser { .. } => None,
+        }
+    }
+}
+
 /// Inserts a session.
 pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
+    let (refresh, cookie, console_key) = match session.secrets {
+        Secrets::Program(tokens) => (Some(tokens.current), None, None),
+        Secrets::Browser { cookie, console_key } => (None, Some(cookie), Some(console_key)),
+    };
     tx.execute(
-        "INSERT INTO sessions (id, user_id, refresh_digest, created_at, last_used_at, expires_at, ip, user_agent)
-         VALUES (:id, :user_id, :refresh_digest, :created_at, :last_used_at, :expires_at, :ip, :user_agent)",
+        "INSERT INTO sessions (id, user_id, refresh_digest, cookie_digest, console_key_digest, created_at, last_used_at,
+           expires_at, ip, user_agent)
+         VALUES (:id, :user_id, :refresh, :cookie, :console_key, :created_at, :last_used_at, :expires_at, :ip,
+           :user_agent)",
         named_params! {
-            ":id": IdBlob(session.id), ":user_id": IdBlob(session.user_id), ":refresh_digest": session.refresh_digest,
+            ":id": IdBlob(session.id), ":user_id": IdBlob(session.user_id), ":refresh": refresh, ":cookie": cookie,
+            ":console_key": console_key,
             ":created_at": session.created_at.millis(), ":last_used_at": session.last_used_at.millis(),
             ":expires_at": session.expires_at.millis(), ":ip": session.ip, ":user_agent": session.user_agent,
         },
@@ -50,22 +89,32 @@ pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
     .map(drop)
 }
 
-const COLUMNS: &str = "id, user_id, refresh_digest, previous_digest, rotated_at, created_at, last_used_at, expires_at,
-    ip, user_agent";
+const COLUMNS: &str = "id, user_id, refresh_digest, previous_digest, rotated_at, cookie_digest, console_key_digest,
+    created_at, last_used_at, expires_at, ip, user_agent";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
     let mut columns = Columns::of(row);
     Ok(Session {
         id: columns.id()?,
         user_id: columns.id()?,
-        refresh_digest: columns.take()?,
-        previous: columns.take::<Option<[u8; 32]>>()?.zip(columns.instant_or_none()?),
+        secrets: read_secrets(&mut columns)?,
         created_at: columns.instant()?,
         last_used_at: columns.instant()?,
         expires_at: columns.instant()?,
         ip: columns.take()?,
         user_agent: columns.take()?,
     })
+}
+
+fn read_secrets(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Secrets> {
+    let current = columns.take::<Option<[u8; 32]>>()?;
+    let previous = columns.take::<Option<[u8; 32]>>()?.zip(columns.instant_or_none()?);
+    let halves = (columns.take::<Option<[u8; 32]>>()?, columns.take::<Option<[u8; 32]>>()?);
+    match (current, halves) {
+        (None, (Some(cookie), Some(console_key))) => Ok(Secrets::Browser { cookie, console_key }),
+        // The schema refuses a session without any secret.
+        (current, _) => Ok(Secrets::Program(RefreshTokens { current: current.unwrap_or_default(), previous })),
+    }
 }
 
 /// Every session that has not expired by `now`.
@@ -118,26 +167,35 @@ pub fn excess(tx: &ReadTx<'_>, user: UserId, now: Timestamp, limit: usize) -> Re
     tx.rows(sql, (IdBlob(user), now.millis(), sql_int(limit)), |row| Columns::of(row).id())
 }
 
-/// Replaces the session's refresh token by `next`. The old token is stored as used for as long as it would have been
+/// Replaces the refresh token `used` of a session by `next`. The old token is stored as used for as long as it would have been
 /// valid, so that its reuse is recognised.
-pub fn rotate(tx: &WriteTx<'_>, session: &Session, next: &[u8; 32], expires_at: Timestamp) -> Result<()> {
+pub fn rotate(tx: &WriteTx<'_>, id: SessionId, used: &[u8; 32], next: &[u8; 32], expires_at: Timestamp) -> Result<()> {
     let now = tx.now();
     tx.execute(
         "UPDATE sessions SET refresh_digest = :next, previous_digest = refresh_digest, rotated_at = :now,
            last_used_at = :now, expires_at = :expires_at WHERE id = :id",
         named_params! {
-            ":next": next, ":now": now.millis(), ":expires_at": expires_at.millis(), ":id": IdBlob(session.id),
+            ":next": next, ":now": now.millis(), ":expires_at": expires_at.millis(), ":id": IdBlob(id),
         },
     )?;
     tx.execute(
         "INSERT INTO used_refresh_tokens (digest, session_id, used_at) VALUES (?1, ?2, ?3)",
-        (session.refresh_digest, IdBlob(session.id), now.millis()),
+        (used, IdBlob(id), now.millis()),
     )?;
     // Tokens that were used longer ago than one lifetime have expired anyway.
     let lifetime = expires_at.millis().saturating_sub(now.millis());
     tx.execute(
         "DELETE FROM used_refresh_tokens WHERE session_id = ?1 AND used_at < ?2",
-        (IdBlob(session.id), now.millis().saturating_sub(lifetime)),
+        (IdBlob(id), now.millis().saturating_sub(lifetime)),
+    )
+    .map(drop)
+}
+
+/// Saves when a browser's session was last used.
+pub fn set_last_used(tx: &WriteTx<'_>, id: SessionId, last_used_at: Timestamp, expires_at: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE sessions SET last_used_at = ?2, expires_at = ?3 WHERE id = ?1",
+        (IdBlob(id), last_used_at.millis(), expires_at.millis()),
     )
     .map(drop)
 }
@@ -152,12 +210,14 @@ pub fn end_of_user(tx: &WriteTx<'_>, user: UserId, except: Option<SessionId>) ->
     tx.execute("DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2", (IdBlob(user), except.map(IdBlob)))
 }
 
-/// Deletes at most `limit` sessions that have expired by `now`, and returns how many.
-pub fn prune(tx: &WriteTx<'_>, now: Timestamp, limit: usize) -> Result<usize> {
-    tx.execute(
-        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2)",
-        (now.millis(), sql_int(limit)),
-    )
+/// Deletes at most `limit` sessions that have expired by `now`, and returns them.
+pub fn prune(tx: &WriteTx<'_>, now: Timestamp, limit: usize) -> Result<Vec<SessionId>> {
+    let expired =
+        tx.rows("SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2", (now.millis(), sql_int(limit)), |row| {
+            Columns::of(row).id()
+        })?;
+    expired.iter().try_for_each(|&id| end(tx, id))?;
+    Ok(expired)
 }
 
 /// Deletes every session of every user, and returns how many there were.

@@ -67,7 +67,11 @@ fn every_operation_of_the_table_is_documented_once() {
         let method = operation.method.as_str().to_lowercase();
         let found = &DOCUMENT["paths"][operation.path.replace("{*", "{")][method];
         assert_eq!(found["operationId"], operation.id);
-        let security = if operation.access == Access::Anonymous { json!([]) } else { json!([{"bearer": []}]) };
+        let security = if operation.access == Access::Anonymous {
+            json!([])
+        } else {
+            json!([{"bearer": []}, {"cookie": [], "console_key": []}])
+        };
         assert_eq!(found["security"], security, "{}", operation.id);
         assert!(!found["summary"].as_str().unwrap().is_empty() && found["tags"].is_array(), "{}", operation.id);
         assert_eq!(found.get("requestBody").is_some(), !matches!(operation.body, Body::None), "{}", operation.id);
@@ -215,4 +219,25 @@ fn links_name_the_operations_that_read_the_created_resource() {
             }
         }
     }
+}
+
+#[test]
+fn every_pattern_of_a_request_is_also_given_in_words() {
+    let request = |pointer: &str| pointer.contains("/requestBody/") || pointer.contains("/parameters/");
+    let mut bodies = BTreeSet::new();
+    for operation in documented().values() {
+        walk(&operation["requestBody"], "", &mut |_, value| bodies.extend(value.get("$ref").and_then(Value::as_str)));
+    }
+    let mut lacking = vec![];
+    walk(&DOCUMENT, "", &mut |pointer, value| {
+        let in_body = bodies.iter().any(|name| pointer.starts_with(&format!("{}/", &name[1..])));
+        // A malformed header or part of a path has a text of its own, or is a thing that does not exist.
+        let in_query = request(pointer) && pointer.starts_with("/paths") && !pointer.contains('{');
+        let in_words = value.get("x-expected").is_some() || value.get("format").is_some();
+        if (in_body || in_query) && value.get("pattern").is_some_and(Value::is_string) && !in_words {
+            lacking.push(pointer.to_owned());
+        }
+    });
+    assert!(lacking.iter().all(|pointer| pointer.ends_with("/propertyNames")), "{lacking:#?}");
+    assert!(!bodies.is_empty());
 }

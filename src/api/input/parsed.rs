@@ -68,7 +68,8 @@ impl<I: Identifier> FromText for I {
     }
 
     fn schema() -> Schema {
-        json_schema!({"type": "string", "pattern": I::PATTERN})
+        let expected = format!("an identifier such as {}_01h455vb4pex5vsknk084sn02q", I::PREFIX);
+        json_schema!({"type": "string", "pattern": I::PATTERN, "x-expected": expected})
     }
 }
 
@@ -108,7 +109,8 @@ impl FromText for Currency {
     }
 
     fn schema() -> Schema {
-        json_schema!({"type": "string", "pattern": "^[A-Z]{3}$", "format": "iso-4217"})
+        let expected = "a currency of ISO 4217 in capital letters, such as EUR";
+        json_schema!({"type": "string", "pattern": "^[A-Z]{3}$", "format": "iso-4217", "x-expected": expected})
     }
 }
 
@@ -118,7 +120,11 @@ impl FromText for TaxRate {
     }
 
     fn schema() -> Schema {
-        json_schema!({"type": "string", "pattern": r"^(100(\.0{1,4})?|[1-9]?[0-9](\.[0-9]{1,4})?)$"})
+        json_schema!({
+            "type": "string",
+            "pattern": r"^(100(\.0{1,4})?|[1-9]?[0-9](\.[0-9]{1,4})?)$",
+            "x-expected": r#"a percentage from 0 to 100 with at most 4 decimals, such as "19" or "8.875""#,
+        })
     }
 }
 

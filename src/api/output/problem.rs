@@ -143,6 +143,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_detail_says_what_to_do() {
+        for problem in crate::error::ALL {
+            let body = body(finish(Error::new(problem).into_response(), "/", "r")).await;
+            assert!(body["detail"].as_str().unwrap().ends_with(problem.remedy), "{body}");
+        }
+        let error = Error::new(&problem::OVERLOADED).detail("The queue of changes is full.");
+        let body = body(finish(error.into_response(), "/", "r")).await;
+        assert_eq!(body["detail"], "The queue of changes is full. Try again after the time in Retry-After.");
+    }
+
+    #[tokio::test]
     async fn faults_explain_an_error_without_a_detail() {
         let faults = vec![
             Fault::parameter("limit", "too_small", "must be at least 1"),
@@ -175,7 +186,8 @@ mod tests {
         assert!(response.headers().get("content-length").is_none());
         assert_eq!(body(response).await["code"], "method_not_allowed");
         let fell = finish((StatusCode::INTERNAL_SERVER_ERROR, "at src/x.rs:1").into_response(), "/", "r");
-        assert_eq!(body(fell).await["detail"], problem::INTERNAL.meaning);
+        let expected = format!("{} {}", problem::INTERNAL.meaning, problem::INTERNAL.remedy);
+        assert_eq!(body(fell).await["detail"], expected);
     }
 
     #[tokio::test]

@@ -207,7 +207,9 @@ fn refund_amount(held: Held, refund: Option<Refund>) -> Result<i64> {
     let most = held.refundable();
     match refund {
         None if most > 0 => Err(Error::new(&problem::REFUND_DECISION_REQUIRED)
-            .detail(format!("The order holds {most}; say what happens to it."))
+            .detail(format!(
+                "The order holds {most}. Send `refund` with \"full\", \"none\" or the amount to refund in minor units."
+            ))
             .with_faults(vec![Fault::new(Field::Refund, "required", "must be \"full\", \"none\" or minor units")])),
         None | Some(Refund::None) => Ok(0),
         Some(Refund::Full) => Ok(most.max(0)),
