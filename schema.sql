@@ -26,7 +26,8 @@ CREATE TABLE users (
   status        TEXT NOT NULL CONSTRAINT user_status_is_known CHECK (status = 'active' OR status = 'disabled'),
   password_hash TEXT NOT NULL,                                        -- argon2id in PHC format
   created_at    INTEGER NOT NULL,
-  updated_at    INTEGER NOT NULL
+  updated_at    INTEGER NOT NULL,
+  last_login_at INTEGER
 ) STRICT;
 -- Whether a role is in use; whether another active administrator remains.
 CREATE INDEX users_by_role ON users (role, status);
@@ -90,7 +91,7 @@ CREATE TABLE orders (
   seq                   INTEGER PRIMARY KEY,                          -- the default list, newest first
   id                    BLOB NOT NULL CONSTRAINT order_id_is_unique UNIQUE
                         CONSTRAINT order_id_is_a_uuid CHECK (length(id) = 16),
-  number                INTEGER,                                      -- from 1 without gaps; drafts have none
+  number                INTEGER,                                      -- drafts have none; see order_number_jumps
   status                TEXT NOT NULL CONSTRAINT order_status_is_known
                         CHECK (status = 'draft' OR status = 'pending' OR status = 'confirmed' OR status = 'fulfilled'
                                OR status = 'cancelled'),
@@ -142,19 +143,31 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_by_number ON orders (number) WHERE number IS NOT NULL;
 -- GET /v1/orders/ref/{external_ref} and the import; also enforces that a reference is used once.
 CREATE UNIQUE INDEX orders_by_external_ref ON orders (external_ref) WHERE external_ref IS NOT NULL;
+-- The last order that an import brought along with its history: the names of items in reports. Other orders have no entry.
+CREATE INDEX orders_brought_along ON orders (seq) WHERE placed_at < created_at;
 -- Lists by status, payment status or both, newest first: each pair of them is one range of this index.
 CREATE INDEX orders_by_status ON orders (status, payment_status, seq);
 -- A customer's own orders, and lists by user_id, newest first.
 CREATE INDEX orders_by_user ON orders (user_id, seq) WHERE user_id IS NOT NULL;
 -- Synchronisation: sort=updated_at with updated_from.
 CREATE INDEX orders_by_update ON orders (updated_at, seq);
+-- sort=placed_at, with placed_from and placed_to. Orders that were never placed are one range of it, with NULL. An entry
+-- lands at the end, unless an order is imported.
+CREATE INDEX orders_by_placing ON orders (placed_at, seq);
 -- sort=total_amount. Totals are sorted within blocks of 4,096 orders, and a page merges the blocks: 250 look-ups for a
 -- million orders. A new order's entry lands in the newest block, which is in memory. An index over all orders would
 -- change a page anywhere for each order, and cost some 15 % of the write rate.
 CREATE INDEX orders_by_total ON orders (seq >> 12, total_amount, seq);
--- The filters currency, total_min, total_max, metadata.<key> and q have no index, nor has updated_from without
--- sort=updated_at: each would cost every order one entry or more. They are tested row by row on the rows that the other
+-- The filters currency, total_min, total_max, customer_email, metadata.<key> and q have no index, nor have updated_from and
+-- placed_from, placed_to without the sort of the same name: each would cost every order one entry or more. They are tested row by row on the rows that the other
 -- filters leave, as a long query with a time limit.
+
+-- Numbers have no gaps, except below the numbers in this table: those that did not follow the highest number when they
+-- were given. An import brought them along, or `orders.first_number` began a new series. An import of numbers that ascend
+-- one by one adds no row.
+CREATE TABLE order_number_jumps (
+  number INTEGER PRIMARY KEY
+) STRICT;
 
 -- The items of an order are written from the last to the first.
 CREATE TABLE order_items (
@@ -269,6 +282,14 @@ CREATE INDEX transactions_by_order ON transactions (order_seq, seq);
 -- Enforces that a provider's transaction is recorded once. One that failed, was voided or was reversed frees its reference.
 CREATE UNIQUE INDEX transactions_by_provider_ref ON transactions (provider_ref, provider, kind)
   WHERE provider_ref IS NOT NULL AND provider IS NOT NULL AND (status = 'pending' OR status = 'succeeded');
+-- GET /v1/transactions?provider_ref= finds those rows by the index above, and the others by this one.
+CREATE INDEX transactions_by_other_ref ON transactions (provider_ref, seq)
+  WHERE provider_ref IS NOT NULL AND (provider IS NULL OR status = 'failed' OR status = 'voided' OR status = 'reversed');
+-- GET /v1/transactions?status=, newest first: each status but `succeeded`, which nearly all have.
+CREATE INDEX transactions_by_rare_status ON transactions (status, seq) WHERE status <> 'succeeded';
+-- The filters kind, status=succeeded, provider, currency, amount_min, amount_max, occurred_from and occurred_to have no
+-- index: each would cost every transaction an entry. They are tested row by row, as a long query with a time limit.
+
 -- A transaction is never deleted. A pending one is resolved: a payment for its amount or less, a refund for its amount. A
 -- succeeded one can be reversed, and keeps what it was.
 CREATE TRIGGER transactions_are_kept BEFORE DELETE ON transactions
@@ -322,7 +343,8 @@ CREATE TABLE audit (
   changes     TEXT NOT NULL,                                          -- JSON object
   hash        BLOB NOT NULL                                           -- SHA-256 over the row and the hash before it
 ) STRICT;
--- GET /v1/audit?actor_id= and ?action=.
+-- GET /v1/audit?actor_id= and ?action=. The filters target and outcome are tested row by row: an index would cost every
+-- payment an entry.
 CREATE INDEX audit_by_actor ON audit (actor, seq);
 CREATE INDEX audit_by_action ON audit (action, seq);
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'audit is append-only'); END;

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod events;
 mod history;
 pub mod idempotency;
+pub mod items;
 pub mod metrics;
 pub mod orders;
 pub mod page;

@@ -47,7 +47,8 @@ pub(super) async fn surround(app: &App, router: Router, mut request: Request) ->
     };
     let answered = AssertUnwindSafe(answer).catch_unwind().instrument(trace_span).instrument(log_span).await;
     let response = answered.unwrap_or_else(|_| Error::new(&INTERNAL).into_response());
-    let response = problem::finish(response, &observation.path, &context.request_id);
+    let response = problem::finish(response, context.public.base(), &observation.path, &context.request_id);
+    let response = context.public.applied_to(response).await;
     let mut response = if in_api(&observation.path) { response } else { tagged(known.as_ref(), response).await };
     add_security_headers(response.headers_mut(), &observation.path);
     if app.config.server.tls_cert.is_some() {

@@ -17,7 +17,7 @@ pub fn router(app: App) -> Router {
         router = router.route(path, handler.route_layer(gate));
     }
     let router = router
-        .merge(pages())
+        .merge(pages(&app))
         .fallback(gate::not_found)
         .method_not_allowed_fallback(gate::method_not_allowed)
         .with_state(app.clone());
@@ -30,8 +30,9 @@ pub fn router(app: App) -> Router {
     }
 }
 
-fn pages() -> Router<App> {
+fn pages(app: &App) -> Router<App> {
     Router::new()
+        .merge(pages::console(app))
         .route("/", get(pages::start))
         .route("/docs", get(pages::docs))
         .route("/problems", get(pages::problems))

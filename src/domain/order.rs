@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 /// The maximum number of entries in `metadata`.
 pub const MAX_METADATA: usize = 50;
 
+/// The highest number that an order can be given from outside.
+pub const MAX_ORDER_NUMBER: i64 = 999_999_999_999;
+
 /// The status of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OrderStatus {
@@ -158,7 +161,7 @@ pub struct Order {
     /// Its row in the database. Never shown to clients.
     pub seq: i64,
     pub id: OrderId,
-    /// Numbers have no gaps. A draft has none.
+    /// Numbers have no gaps, except those that an import left. A draft has none.
     pub number: Option<i64>,
     pub status: OrderStatus,
     pub payment_status: PaymentStatus,

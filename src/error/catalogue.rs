@@ -109,6 +109,9 @@ problems! {
     DUPLICATE_EXTERNAL_REF Conflict "duplicate_external_ref" "The external reference is in use"
         { "Another order has this external_ref." }
         { "Use that order, or send another reference." }
+    DUPLICATE_NUMBER Conflict "duplicate_number" "The order number is in use"
+        { "Another order has this number." }
+        { "Leave the number out to get the next one, or correct it." }
     WEBHOOK_DISABLED Conflict "webhook_disabled" "The webhook endpoint is disabled"
         { "Nothing is sent to a disabled endpoint." }
         { "Set its status to `active` first. `disabled_reason` tells why the server has disabled it." }
@@ -127,6 +130,12 @@ problems! {
     VALIDATION_FAILED Invalid "validation_failed" "The request is not valid"
         { "One or more fields are missing, unknown, read-only, of the wrong type or out of bounds." }
         { "`errors[]` lists every fault with its location. Correct them and send the request again." }
+    NOT_NDJSON Invalid "not_ndjson" "The body is not NDJSON"
+        { "The first line of an import is not a JSON object." }
+        { "Send one order on each line, as JSON without line breaks in it. A JSON array or indented JSON is not NDJSON; `jq -c '.[]'` makes NDJSON of an array." }
+    TOTAL_DIFFERS Invalid "total_differs" "The totals of the order differ"
+        { "The line names a total or a tax that its items, fees and discounts do not come to." }
+        { "`errors[]` names both amounts. Correct the items, fees, discounts or tax rates, or leave the totals out." }
     IDEMPOTENCY_KEY_REUSED Invalid "idempotency_key_reused" "The Idempotency-Key belongs to another request"
         { "The key was used before with another method, path or body." }
         { "Use a new key for a new request." }

@@ -13,7 +13,7 @@ pub use credentials::Credentials;
 pub use log_in::{PasswordLogin, log_in};
 pub use me::{Me, me};
 pub use refresh::refresh;
-pub use setup::{first_admin, offer_setup, set_up};
+pub use setup::{awaits_setup, first_admin, offer_setup, set_up};
 
 use super::{
     audit,

@@ -5,6 +5,7 @@ mod analytics;
 mod as_text;
 mod audit;
 mod event;
+mod finding;
 mod order;
 mod stored_json;
 mod transaction;
@@ -19,6 +20,7 @@ pub use analytics::{
 pub use as_text::AsText;
 pub use audit::AuditView;
 pub use event::EventView;
+pub use finding::{OrderCount, OrderCounts, SoldItemView, SoldItems};
 pub use order::{OrderView, TaxView};
 pub use stored_json::{StoredJson, to_json};
 pub use transaction::TransactionView;

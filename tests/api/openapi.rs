@@ -241,3 +241,27 @@ fn every_pattern_of_a_request_is_also_given_in_words() {
     assert!(lacking.iter().all(|pointer| pointer.ends_with("/propertyNames")), "{lacking:#?}");
     assert!(!bodies.is_empty());
 }
+
+#[test]
+fn every_type_has_a_name_of_its_own_and_streams_are_bytes() {
+    let names: Vec<_> = DOCUMENT["components"]["schemas"].as_object().unwrap().keys().collect();
+    assert!(names.iter().all(|name| !name.ends_with(|c: char| c.is_ascii_digit())), "{names:?}");
+    for name in ["OrderPage", "UserPage", "TransactionPage", "DailyRowReport", "OrderSort", "RevenueSort"] {
+        assert!(names.iter().any(|known| *known == name), "{name}: {names:?}");
+    }
+    let mut streams = 0;
+    walk(&DOCUMENT["paths"], "", &mut |pointer, value| {
+        for media in
+            ["text/csv", "application/x-ndjson", "image/svg+xml", "text/event-stream", "application/vnd.sqlite3"]
+        {
+            let Some(content) = value.get(media) else { continue };
+            assert_eq!(content["schema"], json!({"type": "string", "format": "binary"}), "{pointer}");
+            streams += 1;
+        }
+    });
+    assert!(streams > 10);
+    walk(&DOCUMENT, "", &mut |pointer, value| {
+        let is_null = value.get("default").is_some_and(Value::is_null) && value.get("type").is_some();
+        assert!(!is_null || value["type"].to_string().contains("null"), "{pointer}: {value}");
+    });
+}

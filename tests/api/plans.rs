@@ -23,6 +23,9 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("'one after the other'", VERIFIES),
     ("expected_status || ' and ' || expected_payment_status", VERIFIES),
     ("WHERE seq <> expected", VERIFIES),
+    ("WHERE number <> expected", VERIFIES),
+    ("'an order with it' FROM order_number_jumps", VERIFIES),
+    ("SELECT o.placed_at, i.name FROM order_items i", "sorts the orders of one SKU in one block: 512 at most"),
     ("WHERE credit_amount <> credit OR", VERIFIES),
     ("FROM rollup_folds", "has five rows, one for each rollup"),
     ("INTO rollup_folds", "inserts those five rows, once"),
@@ -30,9 +33,15 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("sqlite_schema", "runs once, at the start, and reads no table that grows"),
     ("SELECT 1 FROM users LIMIT 1", "stops at the first row"),
     ("ORDER BY seq DESC LIMIT 1", "stops at the first row, which is the last of the table"),
+    ("count(*) FROM transactions t NOT INDEXED", "counts the matches, as requested, as a long query with a time limit"),
+    ("FROM users WHERE id < ? AND", "sorts the users of a role; users are few, and their lists are long queries"),
     ("json_each(o.metadata)", "reads the metadata of the filter and of one order: fifty entries at most"),
     ("INDEXED BY orders_by_update WHERE", "reads the index in the order of the list until the page is full"),
     ("INDEXED BY orders_by_user WHERE", "sorts the orders of one user"),
+    ("INDEXED BY orders_by_user CROSS JOIN transactions", "sorts the transactions of one user"),
+    ("INDEXED BY transactions_by_provider_ref CROSS JOIN", "sorts the transactions with one reference, which are few"),
+    ("i.line, i.sku, i.name, o.currency", "reads all items once, for the first suggestion; they are kept in memory"),
+    ("SELECT DISTINCT order_seq FROM events WHERE seq > ?1", "sorts the orders that changed since the last suggestion"),
     ("LIMIT -1 OFFSET", "sorts the sessions of one user: a hundred at most"),
     ("(SELECT DISTINCT order_seq FROM events WHERE seq > ?)", "sorts the orders that changed since the first page"),
     ("sum(amount) FROM transactions WHERE order_seq =", "sorts the sums of one order, which are few"),
@@ -62,7 +71,20 @@ async fn call_every_operation(service: &Service) {
         format!("/v1/orders/{order}/transactions"),
         format!("/v1/transactions/{payment}"),
         "/v1/events?after=0".to_owned(),
+        "/v1/events?order=desc".to_owned(),
+        format!("/v1/orders/{order}/events?order=desc"),
+        "/v1/transactions".to_owned(),
+        "/v1/transactions?provider_ref=p1".to_owned(),
+        "/v1/transactions?status=pending,failed".to_owned(),
+        format!("/v1/transactions?order_id={order}"),
+        "/v1/orders/counts".to_owned(),
+        "/v1/items?q=tea".to_owned(),
         "/v1/users".to_owned(),
+        "/v1/users?email=a%40example.com&count=true".to_owned(),
+        "/v1/users?role=admin&status=active&q=a".to_owned(),
+        "/v1/orders?sort=-placed_at".to_owned(),
+        "/v1/orders?sort=placed_at&placed_from=2026-01-01T00:00:00Z&placed_to=2027-01-01T00:00:00Z".to_owned(),
+        "/v1/audit?target=a&outcome=denied&count=true".to_owned(),
         format!("/v1/users/{}", ada.id),
         format!("/v1/analytics/daily?{days}"),
         format!("/v1/analytics/revenue-by-user?{days}"),
@@ -137,8 +159,12 @@ async fn reconciling_reads_everything_once_and_sorts_nothing() {
         // Each part reads only one table from end to end.
         let parts = steps.split(|step| step.contains("UNION") || step.contains("LEFT-MOST"));
         for part in parts {
-            // Fees, credits and returned goods are JSON, which is read by a virtual table.
-            let tables = part.iter().filter(|step| step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE"));
+            // Fees, credits and returned goods are JSON, which is read by a virtual table. Constants are no table.
+            let is_table = |step: &&String| {
+                let others = ["VIRTUAL TABLE", "CONSTANT ROW", "(subquery"];
+                step.starts_with("SCAN ") && !others.iter().any(|other| step.contains(other))
+            };
+            let tables = part.iter().filter(is_table);
             assert!(tables.count() <= 1, "{sql}: {steps:?}");
         }
     }

@@ -131,6 +131,12 @@ fn bad_certificate_and_key_files_are_named() {
         let refused = folder(certificate, key).run(&format!("serve --db orders.db --listen 127.0.0.1:0 {FLAGS}"));
         assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{}", refused.err);
         assert!(refused.err.starts_with(&format!("orderd: TLS: {reason}")), "{}", refused.err);
+        let dir = folder(certificate, key);
+        let checked = dir.run(&format!("config check {FLAGS}"));
+        assert_eq!((checked.code, checked.err), (2, refused.err));
+        let set = "--set server.tls_cert=cert.pem --set server.tls_key=key.pem";
+        let diagnosed = dir.run(&format!("doctor --db orders.db {set}"));
+        assert!(diagnosed.code == 1 && diagnosed.out.contains(&format!("FAIL tls: {reason}")), "{diagnosed:?}");
     }
     let dir = folder(FIRST.0, FIRST.1);
     fs::set_permissions(dir.path().join("key.pem"), fs::Permissions::from_mode(0o644)).unwrap();

@@ -56,7 +56,7 @@ fn access(operation: &Operation) -> String {
 fn request_body(operation: &Operation, schemas: &mut Schemas) -> Option<Value> {
     match operation.body {
         Body::None => None,
-        Body::Stream(media) => Some(json!({"required": true, "content": {media: {"schema": {"type": "string"}}}})),
+        Body::Stream(media) => Some(json!({"required": true, "content": {media: {"schema": bytes()}}})),
         Body::Json { schema, optional, media } => {
             let schema = schema(&mut schemas.requests);
             let content: Map<_, _> = media.iter().map(|&media| (media.to_owned(), json!({"schema": schema}))).collect();
@@ -86,8 +86,7 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
             Some(("application/json".to_owned(), json!({"schema": schema(&mut schemas.responses)})))
         }
         Payload::Text(media) => Some(((*media).to_owned(), json!({"schema": {"type": "string"}}))),
-        // OpenAPI 3.1 describes binary content by its media type only.
-        Payload::Bytes(media) => Some(((*media).to_owned(), json!({"schema": {}}))),
+        Payload::Bytes(media) => Some(((*media).to_owned(), json!({"schema": bytes()}))),
     };
     let content: Map<_, _> = operation.payloads.iter().filter_map(payload).collect();
     let description = match operation.status {
@@ -103,6 +102,11 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
         response["links"][reader] = json!({"operationId": reader, "parameters": {"id": "$response.body#/id"}});
     }
     response
+}
+
+/// A stream or a file. OpenAPI 3.1 needs no schema for it, but generators of clients know bytes by this one of 3.0.
+fn bytes() -> Value {
+    json!({"type": "string", "format": "binary"})
 }
 
 /// The response for these problems, and its name. All operations with the same problems share it.

@@ -136,7 +136,7 @@ struct StatusChange {
 fn enter(tx: &WriteTx<'_>, actor: &Actor, before: &Order, change: StatusChange) -> Result<(Order, Recorded)> {
     let mut after = Order { cancel_reason: change.reason, version: before.version + 1, ..before.clone() };
     if change.status == OrderStatus::Pending {
-        after.number = Some(orders::next_number(tx));
+        after.number = Some(orders::next_number(tx)?);
     }
     after.enter(change.status, tx.now());
     after.updated_at = tx.now();

@@ -27,10 +27,15 @@ pub struct EventView {
     pub kind: AsText<EventType>,
     /// Identifier of the order.
     pub order_id: AsText<OrderId>,
+    /// Present number of the order; a draft has none.
+    #[schemars(range(min = 1))]
+    pub order_number: Option<i64>,
     /// Version of the order after this event.
     pub version: i64,
     /// Identifier of the user or API key that made the change, or `system`.
     pub actor: String,
+    /// What the actor is called now: the name of the user or API key, or `system`. Null if the user was erased.
+    pub actor_name: Option<String>,
     /// Identifier of the request.
     pub request_id: String,
     /// Identifier of the trace, as in `traceparent`. Present if the request sent one, or if its spans were exported.
@@ -51,8 +56,10 @@ impl From<Event> for EventView {
             id: AsText(event.id),
             kind: AsText(event.kind),
             order_id: AsText(event.order_id),
+            order_number: event.order_number,
             version: event.version,
             actor: event.actor,
+            actor_name: event.actor_name,
             request_id: event.request_id,
             trace_id: event.trace.map(AsText),
             occurred_at: AsText(event.occurred_at),

@@ -78,6 +78,11 @@ impl<'a> ProblemBody<'a> {
             members: error.members().iter().map(|(name, value)| (*name, value)).collect(),
         }
     }
+
+    /// The same with the page of the problem below this address.
+    pub fn below(self, base: &str) -> Self {
+        Self { kind: format!("{base}{}", self.kind), ..self }
+    }
 }
 
 /// The explanation of this occurrence, which says what to do. Without one it is the first fault, and without faults the
