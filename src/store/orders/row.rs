@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     store::{
         ReadTx, WriteTx,
-        sql::{Columns, invalid_column},
+        sql::{Columns, invalid_column, sql_int},
     },
 };
 use rusqlite::{
@@ -83,9 +83,9 @@ const ITEMS_AT_ONCE: usize = 16;
 /// Inserts the items of an order, the first one last: then the schema adds all of them up. Some at a time, since SQLite
 /// copies the pages that a statement with a trigger changes, so that it can undo that statement alone.
 fn insert_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
-    let last_to_first: Vec<_> = (0..).zip(&order.items).rev().collect();
+    let last_to_first: Vec<_> = order.items.iter().enumerate().rev().collect();
     for lines in last_to_first.chunks(ITEMS_AT_ONCE) {
-        let values = lines.iter().flat_map(|(line, item)| item_values(order.seq, *line, item));
+        let values = lines.iter().flat_map(|(line, item)| item_values(order.seq, sql_int(*line), item));
         tx.execute(&insert_of_items(lines.len()), params_from_iter(values))?;
     }
     Ok(())
