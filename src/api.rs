@@ -3,6 +3,7 @@
 
 pub mod analytics;
 pub mod api_keys;
+mod around;
 pub mod audit;
 pub mod auth;
 mod browser;
