@@ -40,6 +40,7 @@ same("the net of the day", [row.net_amount for row in daily.data], [2722])
 line = {"external_ref": "a-line-by-openapi-generator", "currency": "ISK", "items": [item.to_dict()]}
 results = orders.orders_import(json.dumps(line).encode())
 same("the imported line", json.loads(results)["result"], "created")
+same("the exported order", json.loads(bytes(orders.orders_list_ndjson(currency="DKK")))["id"], order.id)
 same("the backup's first bytes", bytes(api.SystemApi(client).system_backup()[:15]), b"SQLite format 3")
 
 try:
@@ -47,4 +48,4 @@ try:
     sys.exit("judges: an order that does not exist was found")
 except api.exceptions.NotFoundException as e:
     same("the problem's code", json.loads(e.body)["code"], "not_found")
-print(f"judges: the Python client of openapi-generator made {order.id}, paid it, listed it, imported a line and made a backup")
+print(f"judges: the Python client of openapi-generator made {order.id}, paid it, listed it, exported it, imported a line and made a backup")

@@ -41,10 +41,12 @@ same("the net of the day", daily.data[0]?.netAmount, 2722);
 const line = { external_ref: "a-line-by-typescript-fetch", currency: "HUF", items: [{ sku: "a", name: "a", quantity: 1, unit_amount: 1 }] };
 const results = await orders.ordersImport({ body: new Blob([JSON.stringify(line)]) });
 same("the imported line", JSON.parse(await results.text()).result, "created");
+const exported = await orders.ordersListNdjson({ currency: "PLN" });
+same("the exported order", JSON.parse(await exported.text()).id, order.id);
 const backup = await new SystemApi(configuration).systemBackup();
 same("the backup's first bytes", (await backup.text()).slice(0, 15), "SQLite format 3");
 
 const refused = await orders.ordersGet({ id: "ord_01h455vb4pex5vsknk084sn02q" }).catch((e: unknown) => e);
 if (!(refused instanceof ResponseError)) throw new Error(`${refused} is no refusal`);
 same("the problem's code", (await refused.response.json()).code, "not_found");
-console.log(`judges: the TypeScript client of openapi-generator made ${order.id}, paid it, listed it, imported a line and made a backup`);
+console.log(`judges: the TypeScript client of openapi-generator made ${order.id}, paid it, listed it, exported it, imported a line and made a backup`);

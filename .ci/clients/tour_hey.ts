@@ -9,6 +9,7 @@ import {
   ordersGet,
   ordersImport,
   ordersList,
+  ordersListNdjson,
   paymentsCreate,
   systemBackup,
 } from "./hey";
@@ -54,9 +55,11 @@ same("the net of the day", daily.data[0]?.net_amount, 2722);
 const line = { external_ref: "a-line-by-hey-api", currency: "RON", items: [item] };
 const results = await ordersImport({ body: new Blob([JSON.stringify(line)]), parseAs: "text", throwOnError: true });
 same("the imported line", JSON.parse(String(results.data)).result, "created");
+const exported = (await ordersListNdjson({ query: { currency: "CZK" }, parseAs: "blob", throwOnError: true })).data;
+same("the exported order", JSON.parse(await exported.text()).id, order.id);
 const backup = (await systemBackup({ parseAs: "blob", throwOnError: true })).data;
 same("the backup's first bytes", (await backup.text()).slice(0, 15), "SQLite format 3");
 
 const missing = await ordersGet({ path: { id: "ord_01h455vb4pex5vsknk084sn02q" }, throwOnError: false });
 same("the problem's code", missing.error?.code, "not_found");
-console.log(`judges: the TypeScript client of @hey-api made ${order.id}, paid it, listed it, imported a line and made a backup`);
+console.log(`judges: the TypeScript client of @hey-api made ${order.id}, paid it, listed it, exported it, imported a line and made a backup`);
