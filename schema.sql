@@ -24,12 +24,35 @@ CREATE TABLE users (
   name          TEXT NOT NULL,
   role          TEXT NOT NULL,                                        -- a built-in role, or one of `roles`
   status        TEXT NOT NULL CONSTRAINT user_status_is_known CHECK (status = 'active' OR status = 'disabled'),
-  password_hash TEXT NOT NULL,                                        -- argon2id in PHC format
+  password_hash TEXT,                                                 -- argon2id in PHC format; NULL before the first one
   created_at    INTEGER NOT NULL,
   updated_at    INTEGER NOT NULL
 ) STRICT;
 -- Whether a role is in use; whether another active administrator remains.
 CREATE INDEX users_by_role ON users (role, status);
+
+-- Reset tokens, with which users set a password without knowing the old one; the newest of each user. Only the SHA-256 is
+-- stored.
+CREATE TABLE password_resets (
+  user_id    BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
+  digest     BLOB NOT NULL CONSTRAINT reset_digest_is_unique UNIQUE,  -- finds the user
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Second factors (RFC 6238). The secret is encrypted with a key that is in the key file and not here.
+CREATE TABLE second_factors (
+  user_id       BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
+  sealed_secret BLOB NOT NULL,
+  confirmed_at  INTEGER,                                              -- when the first code came; in force from then on
+  last_step     INTEGER NOT NULL                                      -- of the latest code; earlier codes are used up
+) STRICT, WITHOUT ROWID;
+
+-- Recovery codes that are not used yet, as SHA-256.
+CREATE TABLE recovery_codes (
+  user_id BLOB NOT NULL REFERENCES second_factors (user_id) ON DELETE CASCADE,
+  digest  BLOB NOT NULL,
+  PRIMARY KEY (user_id, digest)
+) STRICT, WITHOUT ROWID;
 
 -- Custom roles. Built-in roles are part of the program and cannot be changed.
 CREATE TABLE roles (

@@ -23,6 +23,7 @@ pub mod pages;
 pub mod roles;
 mod router;
 pub mod routes;
+mod second_factor;
 pub mod sessions;
 pub mod system;
 pub mod transactions;

@@ -74,6 +74,8 @@ pub struct Parts {
     pub event_streams: Arc<Semaphore>,
     /// The newest events, for those who follow the feed.
     pub recent_events: recent_events::RecentEvents,
+    /// Seals the secrets of second factors.
+    pub totp_sealer: Sealer,
     /// Seals the secrets of webhook endpoints.
     pub webhook_sealer: Sealer,
     /// Counts the changes of webhook endpoints, for the task that delivers to them.

@@ -18,7 +18,7 @@ use figment::value::Value;
 use jiff::tz::TimeZone;
 use load::Reader;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
-use value::{database, duration, list, number, one_of, optional_path, or_off, retry, switch, time_zone};
+use value::{database, duration, list, number, one_of, optional_path, or_off, retry, role, switch, time_zone};
 
 /// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +173,9 @@ sections! {
         session_max: Duration = "30d", duration(SECOND..=YEAR);
         /// The minimum length of a password, in characters.
         password_min_length: usize = 15, number(8..=256);
+        /// The roles whose users must have a second factor. Until they have set it up, they and their API keys can do
+        /// nothing else.
+        require_second_factor: Vec<String> = NONE, list(role);
         /// The file with the keys that sign access tokens. Empty for `<db.path>.key`. If it does not exist, it is
         /// created and only its owner can read it.
         signing_key_file: Option<PathBuf> = "", optional_path;

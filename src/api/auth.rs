@@ -6,7 +6,7 @@ use crate::{
     auth::Actor,
     error::Result,
     service::{
-        passwords,
+        password_resets, passwords,
         sessions::{self, BrowserSessionView, Credentials, Me, PasswordLogin, Source},
         users::NewUser,
         views::UserView,
@@ -46,7 +46,7 @@ pub(super) async fn set_up(
     source: Source,
     Valid { body, .. }: Valid<SetUp>,
 ) -> Result<(StatusCode, Json<UserView>)> {
-    let new = NewUser { email: body.email, name: body.name, role: "admin".to_owned(), password: body.password.into() };
+    let new = NewUser { email: body.email, name: body.name, role: "admin".to_owned(), password: Some(body.password.into()) };
     let user = sessions::set_up(&app, &source, &body.token, new).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
@@ -60,8 +60,12 @@ pub(super) struct LogIn {
     #[schemars(length(min = 1, max = 1024))]
     email: String,
     /// The user's password.
-    #[schemars(length(min = 1, max = 4096))]
+    #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     password: String,
+    /// If the user has a second factor: the code that the app shows now, or a recovery code.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 64), with = "String", extend("writeOnly" = true))]
+    code: Option<String>,
 }
 
 /// Starts a session.
@@ -70,7 +74,7 @@ pub(super) async fn log_in(
     source: Source,
     Valid { body, .. }: Valid<LogIn>,
 ) -> Result<Json<Credentials>> {
-    let login = PasswordLogin { email: &body.email, password: &body.password };
+    let login = PasswordLogin { email: &body.email, password: &body.password, code: body.code.as_deref() };
     sessions::log_in(&app, source, login).await.map(Json)
 }
 
@@ -85,6 +89,10 @@ pub(super) struct StartSession {
     /// The user's password.
     #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     password: String,
+    /// If the user has a second factor: the code that the app shows now, or a recovery code.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 64), with = "String", extend("writeOnly" = true))]
+    code: Option<String>,
 }
 
 /// Starts a session of a browser.
@@ -94,7 +102,7 @@ pub(super) async fn start_session(
     browser: Browser,
     Valid { body, .. }: Valid<StartSession>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<BrowserSessionView>)> {
-    let login = PasswordLogin { email: &body.email, password: &body.password };
+    let login = PasswordLogin { email: &body.email, password: &body.password, code: body.code.as_deref() };
     let session = sessions::start_in_browser(&app, source, login).await?;
     let cookie = browser.scheme.set_cookie(&session.cookie, app.config.auth.session_max)?;
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(session.view)))
@@ -158,6 +166,29 @@ pub(super) async fn change_password(
     Valid { body, .. }: Valid<ChangePassword>,
 ) -> Result<StatusCode> {
     passwords::change(&app, actor, &body.current_password, &body.new_password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A new password for the holder of a reset token.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResetPassword {
+    /// The token that an administrator made (`POST /v1/users/{id}/reset`).
+    #[schemars(length(min = 1, max = 255), extend("writeOnly" = true))]
+    token: String,
+    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
+    /// the user's e-mail address or name.
+    #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
+    new_password: String,
+}
+
+/// Sets the password of the user whom a reset token was made for.
+pub(super) async fn reset_password(
+    State(app): State<App>,
+    source: Source,
+    Valid { body, .. }: Valid<ResetPassword>,
+) -> Result<StatusCode> {
+    password_resets::redeem(&app, source, &body.token, &body.new_password).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

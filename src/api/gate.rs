@@ -190,6 +190,9 @@ fn authenticate_browser(
 }
 
 fn authorize(operation: &Operation, actor: &Actor) -> Result<()> {
+    if !operation.before_second_factor {
+        access::require_second_factor(actor)?;
+    }
     match operation.access {
         Access::Anonymous | Access::SignedIn => Ok(()),
         Access::AnyOf(permissions) if permissions.iter().any(|&p| actor.may(p)) => Ok(()),

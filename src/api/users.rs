@@ -15,11 +15,12 @@ use crate::{
     error::Result,
     service::{
         idempotency::Effect,
+        password_resets::{self, ResetTokenView},
         users::{self, ChangeUser, NewUser},
         views::UserView,
     },
 };
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -40,9 +41,11 @@ pub(super) struct CreateUser {
     #[schemars(length(min = 1, max = 40))]
     role: String,
     /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
-    /// the e-mail address or the name.
-    #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
-    password: String,
+    /// the e-mail address or the name. Without one the user is invited: `POST /v1/users/{id}/reset` gives a token with which
+    /// they set it.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 1024), with = "String", extend("writeOnly" = true))]
+    password: Option<String>,
 }
 
 /// Creates a user.
@@ -51,8 +54,18 @@ pub(super) async fn create(
     actor: Actor,
     Valid { body, request }: Valid<CreateUser>,
 ) -> Result<Effect> {
-    let new = NewUser { email: body.email, name: body.name, role: body.role, password: body.password.into() };
+    let password = body.password.map(Into::into);
+    let new = NewUser { email: body.email, name: body.name, role: body.role, password };
     users::create(&app, actor, request, new).await
+}
+
+/// Makes a reset token.
+pub(super) async fn reset(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<UserId>,
+) -> Result<(StatusCode, Json<ResetTokenView>)> {
+    Ok((StatusCode::CREATED, Json(password_resets::create(&app, actor, id).await?)))
 }
 
 /// Reads a user.

@@ -6,7 +6,7 @@ use super::{
 use crate::{
     auth::{
         Cursors, Mac, Sealer,
-        access::{AccessCache, BrowserLimits},
+        access::AccessCache,
         password::{HashCost, PasswordHasher, PasswordRules},
         rate_limit::{LoginDelays, RequestLimits},
         secret,
@@ -111,12 +111,13 @@ impl App {
             refusals: RefusalBuffer::default(),
             hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
-            access: AccessCache::new(access::load(&store, clock.now())?, BrowserLimits::from(&config.auth)),
+            access: AccessCache::new(access::load(&store, clock.now())?, (&config.auth).into()),
             login_delays: LoginDelays::new(config.limits.login_per_minute),
             request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
+            totp_sealer: Sealer::new(&ring, b"second factor")?,
             webhook_sealer: Sealer::new(&ring, b"webhook")?,
             webhook_changes: watch::Sender::new(0),
             recent_events: RecentEvents::default(),

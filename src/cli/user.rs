@@ -83,7 +83,7 @@ fn create(arguments: Create) -> Result<(), Failure> {
     let loaded = arguments.flags.load(vec![])?;
     let password = offline::password()?;
     let Create { email, name, role, .. } = arguments;
-    let new = NewUser { email: email.clone(), name, role, password: password.as_str().into() };
+    let new = NewUser { email: email.clone(), name, role, password: Some(password.as_str().into()) };
     let id = offline::change_or_create(loaded, async |app, system| {
         users::create(&app, system.clone(), IdempotentRequest::once(), new).await?;
         Ok(users::by_email(&app, &system, &email).await?.id.0)

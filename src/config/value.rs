@@ -65,6 +65,13 @@ pub(super) fn retry(text: &str) -> Result<Duration, String> {
     delay.ok_or_else(|| format!("must be durations from 1ms to 30d{EXAMPLES}, and {text:?} is none"))
 }
 
+/// The name of a role, whether there is such a role or not.
+pub(super) fn role(text: &str) -> Result<String, String> {
+    let is_name = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+    if is_name { Ok(text.to_owned()) } else { Err(format!("must be names of roles, such as admin, and {text:?} is none")) }
+}
+
 fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let (_, millis) = UNITS.iter().find(|(name, _)| *name == unit)?;

@@ -31,6 +31,7 @@ pub enum FaultLocation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     Amount,
+    Code,
     CreditAmount,
     CurrentPassword,
     Email,

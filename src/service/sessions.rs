@@ -49,7 +49,7 @@ pub struct Source {
 
 impl Source {
     /// An actor for `principal`, which the request body has authenticated, or for the system.
-    fn actor(&self, principal: Principal) -> Actor {
+    pub(super) fn actor(&self, principal: Principal) -> Actor {
         let system = Actor::system(Arc::clone(&self.request_id));
         Actor { principal, trace: self.trace, address: self.address, ..system }
     }

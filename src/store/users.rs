@@ -13,7 +13,8 @@ use crate::{
 };
 use rusqlite::{Row, named_params};
 
-const COLUMNS: &str = "id, email, name, role, status, created_at, updated_at";
+const COLUMNS: &str = "id, email, name, role, status, created_at, updated_at,
+    EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL)";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<User> {
     read_from(&mut Columns::of(row))
@@ -28,6 +29,7 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
         status: columns.parsed(UserStatus::parse)?,
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
+        second_factor: columns.take()?,
     })
 }
 
@@ -35,7 +37,7 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
 ///
 /// # Errors
 /// `EMAIL_TAKEN` if another user has the address.
-pub fn insert(tx: &WriteTx<'_>, user: &User, password_hash: &str) -> Result<()> {
+pub fn insert(tx: &WriteTx<'_>, user: &User, password_hash: Option<&str>) -> Result<()> {
     tx.try_execute(
         "INSERT INTO users (id, email, name, role, status, password_hash, created_at, updated_at)
          VALUES (:id, :email, :name, :role, :status, :password_hash, :created_at, :updated_at)",
@@ -58,8 +60,8 @@ pub fn by_id(tx: &ReadTx<'_>, id: UserId) -> Result<Option<User>> {
     tx.row(&format!("SELECT {COLUMNS} FROM users WHERE id = ?1"), [IdBlob(id)], read)
 }
 
-/// The user with this email address, and their password hash.
-pub fn by_email(tx: &ReadTx<'_>, email: &Email) -> Result<Option<(User, String)>> {
+/// The user with this email address, and their password hash if they have a password.
+pub fn by_email(tx: &ReadTx<'_>, email: &Email) -> Result<Option<(User, Option<String>)>> {
     tx.row(&format!("SELECT {COLUMNS}, password_hash FROM users WHERE email = ?1"), [email.as_str()], |row| {
         let mut columns = Columns::of(row);
         Ok((read_from(&mut columns)?, columns.take()?))
@@ -115,9 +117,9 @@ pub fn count_active(tx: &ReadTx<'_>, role: &str) -> Result<i64> {
     tx.row(sql, [role], |row| row.get(0)).map(Option::unwrap_or_default)
 }
 
-/// The password hash of a user.
+/// The password hash of a user, if they have a password.
 pub fn password_hash(tx: &ReadTx<'_>, id: UserId) -> Result<Option<String>> {
-    tx.row("SELECT password_hash FROM users WHERE id = ?1", [IdBlob(id)], |row| row.get(0))
+    tx.row("SELECT password_hash FROM users WHERE id = ?1", [IdBlob(id)], |row| row.get(0)).map(Option::flatten)
 }
 
 /// Replaces a user's password hash.

@@ -44,6 +44,7 @@ pub(crate) fn place(fault: &Fault) -> (&'static str, Cow<'_, str>) {
 fn pointer(field: Field) -> Cow<'static, str> {
     let pointer = match field {
         Field::Amount => "#/amount",
+        Field::Code => "#/code",
         Field::CreditAmount => "#/credit_amount",
         Field::CurrentPassword => "#/current_password",
         Field::Email => "#/email",

@@ -47,6 +47,7 @@ impl WithoutAccess {
             path,
             summary,
             access: Access::AnyOf(&[]),
+            before_second_factor: false,
             public_if: None,
             anonymous_bucket: AnonymousBucket::General,
             idempotency: Idempotency::Ignored,
@@ -89,6 +90,11 @@ impl Operation {
     /// Opens the operation to anyone if the configuration says so.
     pub(crate) fn public_if(self, setting: fn(&Config) -> bool) -> Self {
         Self { public_if: Some(setting), ..self }
+    }
+
+    /// Also lets users call it who have to set up a second factor first.
+    pub(crate) fn before_second_factor(self) -> Self {
+        Self { before_second_factor: true, ..self }
     }
 
     /// Counts requests without valid credentials against this rate limit of their address.

@@ -21,6 +21,8 @@ pub struct CachedUser {
     pub role: Arc<str>,
     /// Whether the user may act at all.
     pub active: bool,
+    /// Whether the user has a second factor.
+    pub second_factor: bool,
 }
 
 /// What authentication needs to know about a session.
@@ -81,6 +83,8 @@ pub struct SessionIdentity {
     pub role: Arc<str>,
     /// The permissions of that role now.
     pub permissions: PermissionSet,
+    /// Whether the user has to set up a second factor before anything else.
+    pub second_factor_due: bool,
 }
 
 /// An API key that has authenticated a request.
@@ -92,6 +96,8 @@ pub struct KeyIdentity {
     pub owner: UserId,
     /// The permissions of the key that its owner holds now.
     pub permissions: PermissionSet,
+    /// Whether its owner has to set up a second factor before anything else.
+    pub second_factor_due: bool,
 }
 
 /// An API key with the time of its last use, in milliseconds since the epoch; 0 before the first use since the start.

@@ -15,7 +15,7 @@ use crate::{
         sessions::{self, Secrets, Session},
     },
 };
-use serde_json::json;
+use serde_json::Value;
 
 /// The largest number of sessions that a user can have at once.
 const MAX_SESSIONS: usize = 100;
@@ -27,15 +27,19 @@ pub(super) struct NewSession<'a> {
     pub(super) source: &'a Source,
     pub(super) user: UserId,
     pub(super) secrets: Secrets,
+    /// What the audit trail says about the log-in: a JSON object.
+    pub(super) changes: Value,
 }
 
 /// Starts a session and adds it to the audit trail.
-pub(super) fn start(tx: &WriteTx<'_>, app: &App, new: &NewSession<'_>) -> Result<Session> {
-    let session = insert(tx, app, new)?;
+pub(super) fn start(tx: &WriteTx<'_>, app: &App, new: NewSession<'_>) -> Result<Session> {
+    let session = insert(tx, app, &new)?;
     let actor = new.source.actor(Principal::User { id: new.user, session: Some(session.id) });
     let ended = end_excess_sessions(tx, app, new.user)?;
-    let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
-    let changes = if ended.is_empty() { json!({}) } else { json!({"ended_sessions": ended}) };
+    let mut changes = new.changes;
+    if !ended.is_empty() {
+        changes["ended_sessions"] = ended.iter().map(ToString::to_string).collect();
+    }
     audit::record(tx, &actor, new.name, Some(&session.id), &changes)?;
     Ok(session)
 }
