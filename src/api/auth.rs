@@ -46,7 +46,8 @@ pub(super) async fn set_up(
     source: Source,
     Valid { body, .. }: Valid<SetUp>,
 ) -> Result<(StatusCode, Json<UserView>)> {
-    let new = NewUser { email: body.email, name: body.name, role: "admin".to_owned(), password: Some(body.password.into()) };
+    let new =
+        NewUser { email: body.email, name: body.name, role: "admin".to_owned(), password: Some(body.password.into()) };
     let user = sessions::set_up(&app, &source, &body.token, new).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }

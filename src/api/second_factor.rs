@@ -73,11 +73,7 @@ pub(super) async fn end(
 }
 
 /// Ends the second factor of a user.
-pub(super) async fn end_of(
-    State(app): State<App>,
-    actor: Actor,
-    PathId(id): PathId<UserId>,
-) -> Result<StatusCode> {
+pub(super) async fn end_of(State(app): State<App>, actor: Actor, PathId(id): PathId<UserId>) -> Result<StatusCode> {
     second_factor::end_of(&app, actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

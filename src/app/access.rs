@@ -2,7 +2,8 @@
 
 use crate::{
     auth::access::{
-        AccessRules, BrowserHalves, BrowserLimits, CachedKey, CachedSession, CachedUser, Entries, SessionSecrets, Sessions,
+        AccessRules, BrowserHalves, BrowserLimits, CachedKey, CachedSession, CachedUser, Entries, SessionSecrets,
+        Sessions,
     },
     config::Auth,
     domain::{
@@ -51,7 +52,11 @@ impl From<&Auth> for AccessRules {
 
 impl From<&User> for CachedUser {
     fn from(user: &User) -> Self {
-        Self { role: user.role.as_str().into(), active: user.status == UserStatus::Active, second_factor: user.second_factor }
+        Self {
+            role: user.role.as_str().into(),
+            active: user.status == UserStatus::Active,
+            second_factor: user.second_factor,
+        }
     }
 }
 

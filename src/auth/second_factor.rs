@@ -144,7 +144,7 @@ impl TypedCode {
 pub fn recovery_codes(user: UserId) -> Result<Vec<(Zeroizing<String>, secret::Digest)>> {
     let generate = |_| {
         let code = secret::readable_password()?;
-        let TypedCode::Recovery(plain) | TypedCode::Totp(plain) = TypedCode::parse(&code);
+        let (TypedCode::Recovery(plain) | TypedCode::Totp(plain)) = TypedCode::parse(&code);
         Ok((code, recovery_digest(user, &plain)))
     };
     (0..RECOVERY_CODES).map(generate).collect()

@@ -69,7 +69,11 @@ pub(super) fn retry(text: &str) -> Result<Duration, String> {
 pub(super) fn role(text: &str) -> Result<String, String> {
     let is_name = text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
-    if is_name { Ok(text.to_owned()) } else { Err(format!("must be names of roles, such as admin, and {text:?} is none")) }
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("must be names of roles, such as admin, and {text:?} is none"))
+    }
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

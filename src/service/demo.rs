@@ -102,7 +102,8 @@ async fn fill_users(app: &App, system: &Actor) -> Result<(Vec<DemoUser>, Option<
     for &(role, _) in policy::BUILT_IN {
         let (email, password) = (format!("{role}@demo.example.com"), secret::readable_password()?);
         let name = format!("Demo {role}");
-        let new = NewUser { email: email.clone(), name, role: role.to_owned(), password: Some(password.as_str().into()) };
+        let new =
+            NewUser { email: email.clone(), name, role: role.to_owned(), password: Some(password.as_str().into()) };
         let effect = users::create(app, system.clone(), IdempotentRequest::once(), new).await?;
         if role == CUSTOMER
             && let Outcome::Created(Resource::User(id)) = effect.outcome
