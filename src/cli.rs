@@ -13,6 +13,7 @@ mod import;
 mod manual;
 mod offline;
 mod openapi;
+mod password;
 mod progress;
 mod restore;
 mod serve;

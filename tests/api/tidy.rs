@@ -71,7 +71,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["auth"]),
     ("maud", &["api"]),
     ("mimalloc", &["main"]),
-    ("percent_encoding", &["api"]),
+    ("percent_encoding", &["api", "auth"]),
     ("pulldown_cmark", &["api"]),
     ("r2d2", &["store"]),
     ("r2d2_sqlite", &["store"]),
