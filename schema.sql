@@ -54,6 +54,19 @@ CREATE TABLE recovery_codes (
   PRIMARY KEY (user_id, digest)
 ) STRICT, WITHOUT ROWID;
 
+-- Sign-ins by OpenID Connect that are under way. A journey to the provider is used once; the claim that it leads to gives
+-- the browser that has the cookie the other half of its session, once.
+CREATE TABLE oidc_sign_ins (
+  journey          BLOB NOT NULL PRIMARY KEY,
+  forget_at        INTEGER NOT NULL,                                  -- when neither can be used any more
+  claim_digest     BLOB CONSTRAINT claim_digest_is_unique UNIQUE,     -- finds the row; NULL before and after its use
+  cookie_digest    BLOB,
+  user_id          BLOB REFERENCES users (id),
+  claim_expires_at INTEGER
+) STRICT, WITHOUT ROWID;
+-- Deleting journeys that are over.
+CREATE INDEX oidc_sign_ins_by_end ON oidc_sign_ins (forget_at);
+
 -- Custom roles. Built-in roles are part of the program and cannot be changed.
 CREATE TABLE roles (
   name        TEXT NOT NULL PRIMARY KEY,
@@ -72,6 +85,7 @@ CREATE TABLE sessions (
   rotated_at         INTEGER,                                         -- when the previous token was used
   cookie_digest      BLOB,
   console_key_digest BLOB,
+  by_provider        INTEGER NOT NULL CHECK (by_provider IN (0, 1)),  -- by OpenID Connect: needs no second factor
   created_at         INTEGER NOT NULL,
   last_used_at       INTEGER NOT NULL,
   expires_at         INTEGER NOT NULL,

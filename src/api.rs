@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod input;
 mod middleware;
 mod observation;
+mod oidc;
 pub mod openapi;
 pub mod operation;
 pub mod orders;

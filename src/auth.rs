@@ -15,6 +15,7 @@ pub mod access;
 pub mod actor;
 mod cursor;
 mod mac;
+pub mod oidc;
 pub mod password;
 pub mod policy;
 pub mod rate_limit;

@@ -12,6 +12,7 @@ mod guesses;
 mod history;
 pub mod idempotency;
 pub mod metrics;
+pub mod oidc;
 pub mod orders;
 pub mod page;
 pub mod password_resets;

@@ -26,6 +26,7 @@ pub fn start(app: &App) -> Supervisor {
     supervisor.start(signing_keys::NAME, on(app, signing_keys::run));
     supervisor.start(pruning::ACCESS_FACTS, on(app, pruning::prune_access_facts));
     supervisor.start(pruning::SESSIONS, on(app, pruning::prune_sessions));
+    supervisor.start(pruning::SIGN_INS, on(app, pruning::prune_sign_ins));
     supervisor.start(pruning::IDEMPOTENCY_KEYS, on(app, pruning::prune_idempotency_keys));
     supervisor.start(pruning::DELIVERIES, on(app, pruning::prune_deliveries));
     supervisor.start(webhooks::NAME, on(app, webhooks::run));
@@ -83,6 +84,7 @@ mod tests {
             "audit.write_refusals",
             "backups.make",
             "idempotency.prune",
+            "oidc.prune",
             "sessions.keep_last_use",
             "sessions.prune",
             "signing_keys.reload",

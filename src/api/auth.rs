@@ -1,13 +1,13 @@
 //! Set-up, log-in, log-out and the caller's own account over HTTP.
 
-use super::{browser::Browser, input::extract::Valid};
+use super::{browser::{Browser, SESSION}, input::extract::Valid};
 use crate::{
     app::App,
     auth::Actor,
-    error::Result,
+    error::{Error, Fault, Result},
     service::{
-        password_resets, passwords,
-        sessions::{self, BrowserSessionView, Credentials, Me, PasswordLogin, Source},
+        oidc, password_resets, passwords,
+        sessions::{self, Credentials, Me, PasswordLogin, Source},
         users::NewUser,
         views::UserView,
     },
@@ -15,7 +15,7 @@ use crate::{
 use axum::{
     Json,
     extract::State,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
@@ -79,17 +79,20 @@ pub(super) async fn log_in(
     sessions::log_in(&app, source, login).await.map(Json)
 }
 
-/// The credentials of a user.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// The credentials of a user: an address and a password, or the claim of a sign-in by OpenID Connect.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 #[schemars(example = serde_json::json!({"email": "ada@example.com", "password": "a long and private phrase"}))]
 pub(super) struct StartSession {
     /// The user's address.
-    #[schemars(length(min = 1, max = 1024))]
-    email: String,
+    #[schemars(length(min = 1, max = 1024), with = "String")]
+    email: Option<String>,
     /// The user's password.
-    #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
-    password: String,
+    #[schemars(length(min = 1, max = 4096), with = "String", extend("writeOnly" = true))]
+    password: Option<String>,
+    /// In place of all the rest: the claim in the address to which `/v1/auth/oidc/callback` has led.
+    #[schemars(length(min = 1, max = 255), with = "String", extend("writeOnly" = true))]
+    claim: Option<String>,
     /// If the user has a second factor: the code that the app shows now, or a recovery code.
     #[serde(default)]
     #[schemars(length(min = 1, max = 64), with = "String", extend("writeOnly" = true))]
@@ -102,11 +105,35 @@ pub(super) async fn start_session(
     source: Source,
     browser: Browser,
     Valid { body, .. }: Valid<StartSession>,
-) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<BrowserSessionView>)> {
-    let login = PasswordLogin { email: &body.email, password: &body.password, code: body.code.as_deref() };
-    let session = sessions::start_in_browser(&app, source, login).await?;
-    let cookie = browser.scheme.set_cookie(&session.cookie, app.config.auth.session_max)?;
-    Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(session.view)))
+) -> Result<Response> {
+    let session = match &body {
+        StartSession { claim: Some(claim), email: None, password: None, code: None } => {
+            oidc::redeem(&app, source, &browser.cookies, claim).await?
+        }
+        StartSession { claim: None, email: Some(email), password: Some(password), code } => {
+            let login = PasswordLogin { email, password, code: code.as_deref() };
+            sessions::start_in_browser(&app, source, login).await?
+        }
+        incomplete => return Err(Error::invalid(incomplete.faults())),
+    };
+    let mut response = (StatusCode::CREATED, Json(session.view)).into_response();
+    if let Some(secret) = session.cookie {
+        let cookie = SESSION.lasting_for(app.config.auth.session_max);
+        response.headers_mut().insert(header::SET_COOKIE, browser.scheme.set(cookie, secret.reveal())?);
+    }
+    Ok(response)
+}
+
+impl StartSession {
+    /// What is missing, or does not go together.
+    fn faults(&self) -> Vec<Fault> {
+        if self.claim.is_some() {
+            return vec![Fault::body("#/claim", "not_alone", "must be sent without email, password and code")];
+        }
+        let fields = [("#/email", &self.email), ("#/password", &self.password)];
+        let missing = fields.into_iter().filter(|(_, value)| value.is_none());
+        missing.map(|(pointer, _)| Fault::body(pointer, "required", "must be present, or a claim")).collect()
+    }
 }
 
 /// Ends the caller's session, and takes its cookie back.
@@ -118,7 +145,7 @@ pub(super) async fn end_session(State(app): State<App>, browser: Browser, actor:
 fn ended(browser: &Browser) -> Result<Response> {
     let mut response = StatusCode::NO_CONTENT.into_response();
     if browser.is_signed_in {
-        response.headers_mut().insert(header::SET_COOKIE, browser.scheme.remove_cookie()?);
+        response.headers_mut().insert(header::SET_COOKIE, browser.scheme.remove(SESSION)?);
     }
     Ok(response)
 }

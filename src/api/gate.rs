@@ -180,7 +180,7 @@ fn authenticate_browser(
     headers: &HeaderMap,
     request: &access::RequestIdentity<'_>,
 ) -> Result<Actor> {
-    let (cookies, key) = (browser::cookies(context.scheme, headers), browser::console_key(headers));
+    let (cookies, key) = (browser::session_cookies(context.scheme, headers), browser::console_key(headers));
     match (cookies.as_slice(), &key) {
         ([], None) => Err(Error::new(&problem::UNAUTHENTICATED)),
         (cookies, Some(key)) if !cookies.is_empty() => access::authenticate_browser(app, cookies, key, request),

@@ -8,6 +8,7 @@
 use super::{
     analytics, api_keys, audit, auth, events, idempotency,
     input::list::ListQuery,
+    oidc,
     openapi,
     operation::{
         EVENT_STREAM,
@@ -81,7 +82,25 @@ fn authentication() -> Vec<Operation> {
             .body::<auth::StartSession>()
             .creates_without_location::<BrowserSessionView>()
             .sets_cookie()
-            .problems(&[&problem::INVALID_CREDENTIALS, &problem::SECOND_FACTOR_REQUIRED, &problem::LOGIN_DELAYED]),
+            .problems(&[
+                &problem::INVALID_CREDENTIALS,
+                &problem::INVALID_CLAIM,
+                &problem::SECOND_FACTOR_REQUIRED,
+                &problem::LOGIN_DELAYED,
+            ]),
+        get("auth.oidc", "/v1/auth/oidc", "Sign in at the OpenID provider", oidc::begin)
+            .anonymous()
+            .counts_against(AnonymousBucket::LogIn)
+            .redirects()
+            .extra_time(oidc::TIME)
+            .problems(&[&problem::NOT_FOUND]),
+        get("auth.oidc_callback", "/v1/auth/oidc/callback", "Come back from the OpenID provider", oidc::callback)
+            .anonymous()
+            .counts_against(AnonymousBucket::LogIn)
+            .query::<oidc::CallbackQuery>()
+            .redirects()
+            .extra_time(oidc::TIME)
+            .problems(&[&problem::NOT_FOUND]),
         delete("auth.end_session", "/v1/auth/session", "Sign out in a browser", auth::end_session)
             .signed_in()
             .before_second_factor()

@@ -71,7 +71,7 @@ impl From<&Session> for CachedSession {
                 last_used_at: session.last_used_at,
             }),
         };
-        Self { user: session.user_id, secrets }
+        Self { user: session.user_id, secrets, by_provider: session.by_provider }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Builds the application: opens the database and the signing keys, and loads the access cache.
 
 use super::{
-    App, EVENT_STREAMS, Imports, Parts, access, backups::Backups, readiness::Readiness, recent_events::RecentEvents,
+    App, EVENT_STREAMS, Imports, Parts, access, backups::Backups, oidc::OidcProvider, readiness::Readiness, recent_events::RecentEvents,
 };
 use crate::{
     auth::{
@@ -117,6 +117,8 @@ impl App {
             request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
+            oidc: OidcProvider::default(),
+            journey_sealer: Sealer::new(&ring, b"oidc journey")?,
             totp_sealer: Sealer::new(&ring, b"second factor")?,
             webhook_sealer: Sealer::new(&ring, b"webhook")?,
             webhook_changes: watch::Sender::new(0),

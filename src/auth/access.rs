@@ -89,7 +89,7 @@ impl AccessCache {
             session,
             role: user.role.clone(),
             permissions: entries.role(&user.role).unwrap_or_default(),
-            second_factor_due: self.is_second_factor_due(user),
+            second_factor_due: !found.session.by_provider && self.is_second_factor_due(user),
         })
     }
 

@@ -38,6 +38,8 @@ pub enum SecretKind {
     ConsoleKey,
     /// `orr_`: lets a user set a password without knowing the old one.
     ResetToken,
+    /// `orl_`: gives a browser that has signed in elsewhere the other half of its session.
+    SignInClaim,
     /// `ors_`: lets its holder create the first administrator.
     SetupToken,
 }
@@ -51,6 +53,7 @@ impl SecretKind {
             Self::SessionCookie => "orb_",
             Self::ConsoleKey => "orc_",
             Self::ResetToken => "orr_",
+            Self::SignInClaim => "orl_",
             Self::SetupToken => "ors_",
         }
     }
@@ -185,12 +188,13 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const KINDS: [SecretKind; 6] = [
+    const KINDS: [SecretKind; 7] = [
         SecretKind::ApiKey,
         SecretKind::RefreshToken,
         SecretKind::SessionCookie,
         SecretKind::ConsoleKey,
         SecretKind::ResetToken,
+        SecretKind::SignInClaim,
         SecretKind::SetupToken,
     ];
 

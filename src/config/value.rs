@@ -1,6 +1,7 @@
 //! Parses single values. Each function returns the typed value, or a text that says which values are valid ("must be
 //! …"). The key and the origin of the value are not known here.
 
+use super::Secret;
 use figment::value::Value;
 use jiff::tz::TimeZone;
 use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
@@ -74,6 +75,18 @@ pub(super) fn role(text: &str) -> Result<String, String> {
     } else {
         Err(format!("must be names of roles, such as admin, and {text:?} is none"))
     }
+}
+
+/// The name of a role; empty text gives none.
+pub(super) fn optional_role(value: &Value) -> Result<Option<String>, String> {
+    let name = text(value)?;
+    if name.is_empty() { Ok(None) } else { role(&name).map(Some) }
+}
+
+/// A secret; empty text gives none.
+pub(super) fn secret(value: &Value) -> Result<Option<Secret>, String> {
+    let text = text(value)?;
+    Ok((!text.is_empty()).then(|| Secret::new(text)))
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

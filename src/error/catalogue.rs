@@ -61,6 +61,9 @@ problems! {
     INVALID_RESET_TOKEN Unauthenticated "invalid_reset_token" "The reset token is not valid"
         { "The token is unknown, was used before, is older than 24 hours, or was replaced by a newer one." }
         { "Ask an administrator for a new one." }
+    INVALID_CLAIM Unauthenticated "invalid_claim" "The claim is not valid"
+        { "The claim of a sign-in by OpenID Connect is unknown, older than a minute, or was used before, or it came without the cookie of its browser." }
+        { "Sign in again, at `/v1/auth/oidc`." }
     SECOND_FACTOR_REQUIRED Unauthenticated "second_factor_required" "A code of the second factor is required"
         { "The password is right, and the account has a second factor. The code is missing, wrong, or was used before." }
         { "Send the code that the authenticator app shows now, or a recovery code, as `code`. After several wrong ones each further attempt is delayed." }

@@ -23,6 +23,8 @@ pub struct Session {
     pub user_id: UserId,
     /// The digests of its secrets.
     pub secrets: Secrets,
+    /// Whether an OpenID provider has identified the user, which stands for a second factor.
+    pub by_provider: bool,
     /// The time of the log-in.
     pub created_at: Timestamp,
     /// The time of the log-in, of a program's last refresh, or of a browser's last request that was saved.
@@ -75,13 +77,13 @@ pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
         Secrets::Browser { cookie, console_key } => (None, Some(cookie), Some(console_key)),
     };
     tx.execute(
-        "INSERT INTO sessions (id, user_id, refresh_digest, cookie_digest, console_key_digest, created_at, last_used_at,
-           expires_at, ip, user_agent)
-         VALUES (:id, :user_id, :refresh, :cookie, :console_key, :created_at, :last_used_at, :expires_at, :ip,
+        "INSERT INTO sessions (id, user_id, refresh_digest, cookie_digest, console_key_digest, by_provider,
+           created_at, last_used_at, expires_at, ip, user_agent)
+         VALUES (:id, :user_id, :refresh, :cookie, :console_key, :by_provider, :created_at, :last_used_at, :expires_at, :ip,
            :user_agent)",
         named_params! {
             ":id": IdBlob(session.id), ":user_id": IdBlob(session.user_id), ":refresh": refresh, ":cookie": cookie,
-            ":console_key": console_key,
+            ":console_key": console_key, ":by_provider": session.by_provider,
             ":created_at": session.created_at.millis(), ":last_used_at": session.last_used_at.millis(),
             ":expires_at": session.expires_at.millis(), ":ip": session.ip, ":user_agent": session.user_agent,
         },
@@ -90,7 +92,7 @@ pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
 }
 
 const COLUMNS: &str = "id, user_id, refresh_digest, previous_digest, rotated_at, cookie_digest, console_key_digest,
-    created_at, last_used_at, expires_at, ip, user_agent";
+    by_provider, created_at, last_used_at, expires_at, ip, user_agent";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
     let mut columns = Columns::of(row);
@@ -98,6 +100,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
         id: columns.id()?,
         user_id: columns.id()?,
         secrets: read_secrets(&mut columns)?,
+        by_provider: columns.take()?,
         created_at: columns.instant()?,
         last_used_at: columns.instant()?,
         expires_at: columns.instant()?,

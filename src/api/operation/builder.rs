@@ -194,6 +194,11 @@ impl Operation {
         Self { sets_cookie: true, ..self }
     }
 
+    /// Returns 303, which leads a browser to `Location`.
+    pub(crate) fn redirects(self) -> Self {
+        Self { status: 303, location: true, sets_cookie: true, payloads: vec![Payload::Empty], ..self }
+    }
+
     /// Also exports all rows of its list, as CSV or NDJSON.
     pub(crate) fn exports(self) -> Self {
         self.returns_text(CSV).returns_text(NDJSON)

@@ -32,6 +32,8 @@ pub struct CachedSession {
     pub user: UserId,
     /// How requests prove that they belong to it, and when it ends.
     pub secrets: SessionSecrets,
+    /// Whether an OpenID provider has identified the user, which stands for a second factor.
+    pub by_provider: bool,
 }
 
 /// How requests prove that they belong to a session.

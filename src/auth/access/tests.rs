@@ -31,7 +31,7 @@ fn rules(second_factor_for: &[&str]) -> AccessRules {
 }
 
 fn program(user: UserId) -> CachedSession {
-    CachedSession { user, secrets: SessionSecrets::Program { expires_at: LATER } }
+    CachedSession { user, secrets: SessionSecrets::Program { expires_at: LATER }, by_provider: false }
 }
 
 fn cache() -> AccessCache {
@@ -161,7 +161,8 @@ fn after(seconds: u64) -> Timestamp {
 fn with_browser() -> AccessCache {
     let cache = cache();
     let halves = BrowserHalves { cookie: COOKIE, console_key: CONSOLE_KEY, created_at: NOW, last_used_at: NOW };
-    cache.put_session(session(5), CachedSession { user: ada(), secrets: SessionSecrets::Browser(halves) });
+    let secrets = SessionSecrets::Browser(halves);
+    cache.put_session(session(5), CachedSession { user: ada(), secrets, by_provider: false });
     cache
 }
 
@@ -211,6 +212,9 @@ fn a_second_factor_is_due_for_the_roles_that_need_it_and_for_their_keys() {
         (session, cache.authenticate_key(&DIGEST, NOW).unwrap().second_factor_due)
     };
     assert_eq!(due(), (true, true));
+    cache.put_session(session(1), CachedSession { by_provider: true, ..program(ada()) });
+    assert_eq!(due(), (false, true), "the provider stands for it");
+    cache.put_session(session(1), program(ada()));
     cache.put_user(ada(), CachedUser { second_factor: true, ..user("staff") });
     assert_eq!(due(), (false, false));
     cache.put_user(ada(), user("manager"));

@@ -64,12 +64,12 @@ pub(super) async fn start_session(
     secrets: Secrets,
 ) -> Result<(Session, User)> {
     let outcome = try_to_start(app, name, source, login, secrets).await;
-    report(app, outcome.as_ref().map(|(_, user)| user.id));
+    report_log_in(app, outcome.as_ref().map(|(_, user)| user.id));
     outcome
 }
 
 /// Logs and counts the outcome of a log-in.
-pub(super) fn report(app: &App, outcome: Result<UserId, &Error>) {
+pub(in crate::service) fn report_log_in(app: &App, outcome: Result<UserId, &Error>) {
     match outcome {
         Ok(user) => {
             tracing::info!(auth.outcome = SUCCEEDED, user.id = %user, "log-in");
@@ -101,7 +101,7 @@ async fn try_to_start(
             users::set_password(tx, user.id, new_hash)?;
         }
         let changes = code.map_or_else(|| json!({}), UsedCode::audited);
-        let session = NewSession { name, source: &origin, user: user.id, secrets, changes };
+        let session = NewSession { name, source: &origin, user: user.id, secrets, by_provider: false, changes };
         Ok((start::start(tx, &shared, session)?, user))
     };
     let outcome = app.store.write(name, start).await;

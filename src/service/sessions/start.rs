@@ -27,6 +27,8 @@ pub(super) struct NewSession<'a> {
     pub(super) source: &'a Source,
     pub(super) user: UserId,
     pub(super) secrets: Secrets,
+    /// Whether an OpenID provider has identified the user.
+    pub(super) by_provider: bool,
     /// What the audit trail says about the log-in: a JSON object.
     pub(super) changes: Value,
 }
@@ -50,6 +52,7 @@ fn insert(tx: &WriteTx<'_>, app: &App, new: &NewSession<'_>) -> Result<Session> 
         id: tx.new_id(),
         user_id: new.user,
         secrets: new.secrets,
+        by_provider: new.by_provider,
         created_at: now,
         last_used_at: now,
         expires_at: match new.secrets {
