@@ -4,11 +4,13 @@
 //! Written here, because the crate `openidconnect` brings `rsa`, which has an advisory without a fix, and four further crates
 //! for signatures, while `ring` verifies both kinds that providers use and is in the program already.
 
+mod form;
 mod id_token;
 mod journey;
 mod keys;
 mod metadata;
 
+pub use form::{basic, form};
 pub use id_token::{Expected, IdTokenFault, Identity, Person, verify};
 pub use journey::Journey;
 pub use keys::KeySet;

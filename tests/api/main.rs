@@ -18,6 +18,7 @@ mod idempotency;
 mod identity;
 mod metrics;
 mod model;
+mod oidc;
 mod openapi;
 mod orders;
 mod password_resets;

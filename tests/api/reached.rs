@@ -6,7 +6,7 @@
 //! What the responses contain is for the tests of each capability; here only their kinds are counted.
 
 use crate::{
-    authz, second_factor,
+    authz, oidc, second_factor,
     support::{Client, Outcome, PASSWORD, Service, document::DOCUMENT, order_of, with},
 };
 use axum::http::Method;
@@ -77,6 +77,7 @@ async fn every_success_and_every_problem_is_met() {
     webhooks(&service).await;
     outcomes.extend(service.outcomes());
     outcomes.extend(under_other_settings().await);
+    outcomes.extend(oidc::outcomes().await);
     let missing = missing(&outcomes);
     assert!(missing.is_empty(), "this test has to send a request with each of these outcomes:\n{}", missing.join("\n"));
 }

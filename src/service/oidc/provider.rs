@@ -3,13 +3,11 @@
 use super::Failure;
 use crate::{
     app::{App, oidc::ProviderFacts},
-    auth::oidc::{Expected, IdTokenFault, Identity, Journey, KeySet, Metadata, Person, verify},
+    auth::oidc::{Expected, IdTokenFault, Identity, Journey, KeySet, Metadata, Person, basic, form, verify},
     config,
     domain::url::{Scheme, Url},
     outbound::{Limits, OutboundError, Response},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use zeroize::Zeroizing;
@@ -20,8 +18,6 @@ const LIMITS: Limits = Limits { time: Duration::from_secs(4), body_bytes: 256 * 
 const FRESH: Duration = Duration::from_hours(1);
 /// How soon after one look at the keys a token with an unknown one can cause another look.
 const NEXT_LOOK: Duration = Duration::from_mins(1);
-/// Characters that need no encoding in a form or a query.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What the provider answers to a code.
 #[derive(Deserialize)]
@@ -130,10 +126,7 @@ async fn exchange(
         ("redirect_uri", &client.redirect_uri),
         ("code_verifier", verifier.as_str()),
     ]);
-    // RFC 6749, section 2.3.1: both are encoded like a form before they are joined.
-    let secret = Zeroizing::new(encoded(client.client_secret.expose()));
-    let pair = Zeroizing::new(format!("{}:{}", encoded(client.client_id), *secret));
-    let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+    let basic = basic(client.client_id, client.client_secret.expose());
     let headers = [
         ("accept", "application/json"),
         ("authorization", basic.as_str()),
@@ -187,13 +180,4 @@ fn endpoint(client: &Registration<'_>, address: &str) -> Result<Url, Failure> {
         return Err(Failure::Refused("its metadata has an address of plain HTTP"));
     }
     Ok(url)
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, PLAIN).to_string()
-}
-
-fn form(pairs: &[(&str, &str)]) -> Zeroizing<String> {
-    let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-    Zeroizing::new(pairs.join("&"))
 }
