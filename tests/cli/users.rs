@@ -121,7 +121,8 @@ fn a_user_created_offline_can_log_in() {
         "api-key revoke --db shop.db key_00000000000000000000000000",
     ] {
         let refused = dir.run_fed(command, PASSWORD);
-        assert_eq!((refused.code, refused.err.as_str()), (3, "orderd: shop.db: in use by another orderd\n"));
+        let expected = format!("orderd: shop.db: in use by another orderd, process {}\n", server.child.id());
+        assert_eq!((refused.code, refused.err), (3, expected));
     }
 }
 
