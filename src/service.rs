@@ -11,6 +11,7 @@ pub mod events;
 mod guesses;
 mod history;
 pub mod idempotency;
+pub mod items;
 pub mod metrics;
 pub mod oidc;
 pub mod orders;

@@ -3,7 +3,7 @@
 use crate::{
     auth::oidc::{KeySet, Metadata},
     domain::time::Timestamp,
-    outbound::{Addresses, Client},
+    outbound::Client,
 };
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -26,9 +26,9 @@ pub struct ProviderFacts {
     pub at: Timestamp,
 }
 
-impl Default for OidcProvider {
-    fn default() -> Self {
-        // The operator names the provider, so that it may be at a private address.
-        Self { http: Client::new(Addresses::Any), facts: Mutex::new(None) }
+impl OidcProvider {
+    /// The provider, asked by this client.
+    pub(super) fn new(http: Client) -> Self {
+        Self { http, facts: Mutex::new(None) }
     }
 }

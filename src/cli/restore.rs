@@ -47,6 +47,7 @@ fn end_sessions(path: PathBuf, system: Surroundings) -> Result<usize, Failure> {
         request_timeout: TIME_LIMIT,
         query_budget: TIME_LIMIT,
         threads: 1,
+        first_number: 1,
         clock: system.clock,
         ids: Arc::new(system.ids),
     };

@@ -55,7 +55,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The text itself, for hashing.
+    /// The text itself.
     pub fn expose(&self) -> &str {
         &self.0
     }

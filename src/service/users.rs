@@ -22,7 +22,7 @@ use crate::{
         id::UserId,
         outcome::{Outcome, Resource},
         permission::Permission,
-        user::{Email, User, UserStatus},
+        user::{Email, User, UserFilter, UserStatus},
     },
     error::{Error, Fault, Field, Result},
     store::{ReadTx, WriteTx, users},
@@ -87,7 +87,11 @@ impl ValidFields {
 }
 
 fn invalid_email() -> Fault {
-    Fault::new(Field::Email, "invalid_format", "must be an e-mail address")
+    Fault::new(
+        Field::Email,
+        "invalid_format",
+        "must be an e-mail address such as ada@example.com, without blanks before or after it",
+    )
 }
 
 fn unknown_role() -> Fault {
@@ -136,6 +140,7 @@ pub(super) fn insert(
         created_at: tx.now(),
         updated_at: tx.now(),
         second_factor: false,
+        last_login_at: None,
     };
     users::insert(tx, &user, draft.password_hash.as_deref())?;
     let changes = json!({"email": user.email.as_str(), "role": user.role});
@@ -173,12 +178,17 @@ pub async fn by_email(app: &App, actor: &Actor, email: &str) -> Result<UserView>
     found.map(|(user, _)| UserView::from(&user)).ok_or_else(|| Error::absent().detail("No user has this address."))
 }
 
-/// Lists users, newest first.
-pub async fn list(app: &App, actor: &Actor, request: &PageRequest<UserId>) -> Result<Page<UserView, UserId>> {
+/// Lists the users that pass `filter`, newest first.
+pub async fn list(
+    app: &App,
+    actor: &Actor,
+    filter: UserFilter,
+    request: PageRequest<UserId>,
+) -> Result<Page<UserView, UserId>> {
     actor.require(Permission::UsersRead)?;
-    let found = app.store.read("users.list", |tx| {
-        let found = users::page(tx, request.after, request.limit_and_one())?;
-        request.page(found, |user| user.id, || users::count(tx))
+    let found = app.store.scan("users.list", move |tx| {
+        let found = users::page(tx, &filter, request.after, request.limit_and_one())?;
+        request.page(found, |user| user.id, || users::count(tx, &filter))
     });
     Ok(found.await?.map(|user| UserView::from(&user)))
 }

@@ -7,6 +7,8 @@ pub use refusals::RefusalBuffer;
 
 use super::{
     ReadTx, WriteTx,
+    actors::ActorNames,
+    conditions::Conditions,
     sql::{Columns, IdBlob, sql_int, store_error},
 };
 use crate::{
@@ -19,7 +21,7 @@ use crate::{
     },
     error::Result,
 };
-use rusqlite::{Row, named_params};
+use rusqlite::{Row, named_params, params_from_iter, types::Value};
 
 /// An entry to append.
 #[derive(Clone, Debug)]
@@ -54,6 +56,9 @@ pub struct Entry {
     /// The content of the entry.
     pub what: NewEntry,
 }
+
+/// An entry of a list, with what its actor is called now; none if the actor is nobody or was erased.
+pub type NamedEntry = (Entry, Option<String>);
 
 impl Entry {
     /// The hash of this row, given the hash of the row before.
@@ -121,29 +126,39 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 /// At most `limit` entries before row `before`, newest first.
-pub fn page(tx: &ReadTx<'_>, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
-    let (first, end) = span(tx, filter)?;
-    let end = before.map_or(end, |before| before.min(end));
-    let sql = format!("SELECT {COLUMNS} FROM audit WHERE {} ORDER BY seq DESC LIMIT ?5", condition(filter));
-    tx.rows(&sql, (first, end, &filter.actor, &filter.action, sql_int(limit)), read)
+pub fn page(tx: &ReadTx<'_>, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<NamedEntry>> {
+    let mut conditions = passing(tx, filter)?;
+    conditions.and("seq < ?", [Value::Integer(before.unwrap_or(i64::MAX))]);
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE {} ORDER BY seq DESC LIMIT ?", conditions.text());
+    conditions.values.push(Value::Integer(sql_int(limit)));
+    let found = tx.rows(&sql, params_from_iter(conditions.values), read)?;
+    let mut names = ActorNames::default();
+    let named = |entry: Entry| names.of(tx, &entry.what.actor).map(|name| (entry, name));
+    found.into_iter().map(named).collect()
 }
 
 /// The number of entries that match.
 pub fn count(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<i64> {
-    let (first, end) = span(tx, filter)?;
-    let sql = format!("SELECT count(*) FROM audit WHERE {} LIMIT ?5", condition(filter));
-    let only_row = 1;
-    tx.row(&sql, (first, end, &filter.actor, &filter.action, only_row), |row| row.get(0)).map(Option::unwrap_or_default)
+    let conditions = passing(tx, filter)?;
+    let sql = format!("SELECT count(*) FROM audit WHERE {}", conditions.text());
+    tx.row(&sql, params_from_iter(conditions.values), |row| row.get(0)).map(Option::unwrap_or_default)
 }
 
-/// Each combination of filters has its own text, and so its own query plan.
-fn condition(filter: &AuditFilter) -> &'static str {
-    match (&filter.actor, &filter.action) {
-        (None, None) => "seq >= ?1 AND seq < ?2",
-        (Some(_), None) => "actor = ?3 AND seq >= ?1 AND seq < ?2",
-        (None, Some(_)) => "action = ?4 AND seq >= ?1 AND seq < ?2",
-        (Some(_), Some(_)) => "actor = ?3 AND seq >= ?1 AND seq < ?2 AND +action = ?4",
+/// The actor has an index, and so has the action; of both, the index of the actor is used.
+fn passing(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<Conditions> {
+    let (first, end) = span(tx, filter)?;
+    let mut conditions = Conditions::of("seq >= ? AND seq < ?", [Value::Integer(first), Value::Integer(end)]);
+    let action = if filter.actor.is_some() { "+action = ?" } else { "action = ?" };
+    let words = [
+        ("actor = ?", filter.actor.clone()),
+        (action, filter.action.clone()),
+        ("target = ?", filter.target.clone()),
+        ("outcome = ?", filter.outcome.map(|outcome| outcome.name().to_owned())),
+    ];
+    for (condition, word) in words {
+        word.into_iter().for_each(|word| conditions.and(condition, [Value::Text(word)]));
     }
+    Ok(conditions)
 }
 
 /// The first row in the filter's range of time, and the first row after it.

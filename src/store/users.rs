@@ -2,18 +2,21 @@
 
 use super::{
     ReadTx, WriteTx,
-    sql::{Columns, IdBlob, before_id, optional, sql_int, store_error, violates},
+    conditions::Conditions,
+    sql::{CONTAINS_FOLDED, Columns, IdBlob, before_id, optional, sql_int, store_error, violates},
 };
 use crate::{
     domain::{
         id::UserId,
-        user::{Email, User, UserStatus},
+        text::Folded,
+        time::Timestamp,
+        user::{Email, User, UserFilter, UserStatus},
     },
     error::{Error, Result, problem},
 };
-use rusqlite::{Row, named_params};
+use rusqlite::{Row, named_params, params_from_iter, types::Value};
 
-const COLUMNS: &str = "id, email, name, role, status, created_at, updated_at,
+const COLUMNS: &str = "id, email, name, role, status, created_at, updated_at, last_login_at,
     EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL)";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<User> {
@@ -29,6 +32,7 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
         status: columns.parsed(UserStatus::parse)?,
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
+        last_login_at: columns.instant_or_none()?,
         second_factor: columns.take()?,
     })
 }
@@ -78,15 +82,44 @@ pub fn all(tx: &ReadTx<'_>) -> Result<Vec<User>> {
     tx.rows(&format!("SELECT {COLUMNS} FROM users ORDER BY id"), [], read)
 }
 
-/// The users before `before`, newest first.
-pub fn page(tx: &ReadTx<'_>, before: Option<UserId>, limit: usize) -> Result<Vec<User>> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
-    tx.rows(&sql, (before_id(before), sql_int(limit)), read)
+/// The users that pass `filter` before `before`, newest first. Users are few compared with orders: a filter is tested row
+/// by row, but for an address, which has an index.
+pub fn page(tx: &ReadTx<'_>, filter: &UserFilter, before: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+    let mut conditions = Conditions::of("id < ?", [Value::Blob(before_id(before).to_vec())]);
+    conditions.join(&passing(filter));
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE {} ORDER BY id DESC LIMIT ?", conditions.text());
+    conditions.values.push(Value::Integer(sql_int(limit)));
+    tx.rows(&sql, params_from_iter(conditions.values), read)
 }
 
-/// The number of users.
-pub fn count(tx: &ReadTx<'_>) -> Result<i64> {
-    tx.connection.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).map_err(store_error)
+/// The number of users that pass `filter`.
+pub fn count(tx: &ReadTx<'_>, filter: &UserFilter) -> Result<i64> {
+    let conditions = passing(filter);
+    let sql = format!("SELECT count(*) FROM users WHERE {}", conditions.text());
+    tx.row(&sql, params_from_iter(conditions.values), |row| row.get(0)).map(Option::unwrap_or_default)
+}
+
+fn passing(filter: &UserFilter) -> Conditions {
+    let mut conditions = Conditions::default();
+    let words = [
+        ("email = ?", filter.email.as_ref().map(|email| email.as_str().to_owned())),
+        ("role = ?", filter.role.clone()),
+        ("status = ?", filter.status.map(|status| status.name().to_owned())),
+    ];
+    for (condition, word) in words {
+        word.into_iter().for_each(|word| conditions.and(condition, [Value::Text(word)]));
+    }
+    if let Some(text) = &filter.text {
+        let folded = || Value::Text(Folded::of(text).as_str().to_owned());
+        let contains = format!("({CONTAINS_FOLDED}(name, ?) OR {CONTAINS_FOLDED}(email, ?))");
+        conditions.and(contains, [folded(), folded()]);
+    }
+    conditions
+}
+
+/// Records that a user has logged in.
+pub fn set_last_login(tx: &WriteTx<'_>, id: UserId, at: Timestamp) -> Result<()> {
+    tx.execute("UPDATE users SET last_login_at = ?2 WHERE id = ?1", (IdBlob(id), at.millis())).map(drop)
 }
 
 /// Updates every field of a user that can change, but not the password.

@@ -102,7 +102,8 @@ async fn try_to_start(
         }
         let changes = code.map_or_else(|| json!({}), UsedCode::audited);
         let session = NewSession { name, source: &origin, user: user.id, secrets, by_provider: false, changes };
-        Ok((start::start(tx, &shared, session)?, user))
+        let session = start::start(tx, &shared, session)?;
+        Ok((session, User { last_login_at: Some(tx.now()), ..user }))
     };
     let outcome = app.store.write(name, start).await;
     outcome.map_err(|error| {
