@@ -20,7 +20,10 @@ use figment::value::Value;
 use jiff::tz::TimeZone;
 use load::Reader;
 use std::{path::PathBuf, time::Duration};
-use value::{database, duration, list, number, one_of, optional_path, optional_role, or_off, retry, role, secret, switch, text, time_zone};
+use value::{
+    database, duration, list, number, one_of, optional_path, optional_role, or_off, retry, role, secret, switch, text,
+    time_zone,
+};
 
 /// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -327,7 +330,10 @@ impl Config {
         }
         let secrets = usize::from(client_secret.is_some()) + usize::from(client_secret_file.is_some());
         [
-            (self.server.public_url.is_none(), "`oidc.issuer` needs `server.public_url`, to which the provider sends back"),
+            (
+                self.server.public_url.is_none(),
+                "`oidc.issuer` needs `server.public_url`, to which the provider sends back",
+            ),
             (client_id.is_empty(), "`oidc.issuer` needs `oidc.client_id`"),
             (secrets != 1, "`oidc.issuer` needs one of `oidc.client_secret` and `oidc.client_secret_file`"),
         ]

@@ -1,6 +1,9 @@
 //! Set-up, log-in, log-out and the caller's own account over HTTP.
 
-use super::{browser::{Browser, SESSION}, input::extract::Valid};
+use super::{
+    browser::{Browser, SESSION},
+    input::extract::Valid,
+};
 use crate::{
     app::App,
     auth::Actor,

@@ -34,12 +34,8 @@ pub(super) struct Cookie {
 pub(super) const SESSION: Cookie =
     Cookie { secure_name: "__Host-Http-orderd", plain_name: "orderd", same_site: "Strict", seconds: 0 };
 /// A journey to the OpenID provider. It has to be there when the provider sends the browser back.
-pub(super) const JOURNEY: Cookie = Cookie {
-    secure_name: "__Host-Http-orderd-oidc",
-    plain_name: "orderd-oidc",
-    same_site: "Lax",
-    seconds: 600,
-};
+pub(super) const JOURNEY: Cookie =
+    Cookie { secure_name: "__Host-Http-orderd-oidc", plain_name: "orderd-oidc", same_site: "Lax", seconds: 600 };
 
 impl Cookie {
     /// The same, kept for as long as this.

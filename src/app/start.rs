@@ -1,7 +1,8 @@
 //! Builds the application: opens the database and the signing keys, and loads the access cache.
 
 use super::{
-    App, EVENT_STREAMS, Imports, Parts, access, backups::Backups, oidc::OidcProvider, readiness::Readiness, recent_events::RecentEvents,
+    App, EVENT_STREAMS, Imports, Parts, access, backups::Backups, oidc::OidcProvider, readiness::Readiness,
+    recent_events::RecentEvents,
 };
 use crate::{
     auth::{

@@ -4,7 +4,7 @@ use super::Failure;
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Write},
 };
 use zeroize::Zeroizing;
 

@@ -115,7 +115,8 @@ pub(super) fn issuer(value: &Value) -> Result<Option<String>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let fault = || "must be an https URL without a query, such as https://accounts.google.com (http on this machine only)";
+    let fault =
+        || "must be an https URL without a query, such as https://accounts.google.com (http on this machine only)";
     let url = Url::parse(&text).ok().filter(|_| !text.contains(['?', '#'])).ok_or_else(fault)?;
     let is_here = match url.host() {
         Host::Name(name) => name == "localhost",

@@ -6,6 +6,7 @@ mod provider;
 use super::{
     audit,
     guesses::{check_stranger, stranger_failed},
+    roles,
     sessions::{BrowserSession, Source, browser_session, report_log_in},
     users::{self, UserDraft},
 };
@@ -25,7 +26,7 @@ use crate::{
     store::{
         WriteTx,
         oidc_sign_ins::{self as rows, Arrival},
-        roles, users as user_rows,
+        users as user_rows,
     },
 };
 use provider::Registration;
@@ -171,12 +172,8 @@ async fn try_to_arrive(
         .store
         .write("auth.oidc_callback", move |tx| {
             let Some(user) = find_or_create(tx, &shared, &source, &email, &identity)? else { return Ok(false) };
-            let arrival = Arrival {
-                claim: digests.1,
-                cookie: digests.0,
-                user: user.id,
-                expires_at: tx.now().plus(CLAIM_TTL),
-            };
+            let arrival =
+                Arrival { claim: digests.1, cookie: digests.0, user: user.id, expires_at: tx.now().plus(CLAIM_TTL) };
             rows::arrive(tx, &id, &arrival).map(|()| true)
         })
         .await?;
@@ -226,7 +223,8 @@ async fn try_to_redeem(app: &App, source: Source, cookies: &[Secret], claim: &st
     let claim = Secret::parse(SecretKind::SignInClaim, claim).map(|claim| claim.digest()).ok_or_else(invalid)?;
     let digests: Vec<Digest> = cookies.iter().map(Secret::digest).collect();
     let of_cookie = move |tx: &WriteTx<'_>| {
-        let arrival = rows::by_claim(tx, &claim)?.filter(|arrival| tx.now() < arrival.expires_at).ok_or_else(invalid)?;
+        let arrival =
+            rows::by_claim(tx, &claim)?.filter(|arrival| tx.now() < arrival.expires_at).ok_or_else(invalid)?;
         if !digests.iter().any(|digest| same_digest(digest, &arrival.cookie)) || !rows::use_claim(tx, &claim)? {
             return Err(invalid());
         }

@@ -8,11 +8,11 @@ mod refresh;
 mod setup;
 mod start;
 
+pub(super) use browser::browser_session;
 pub use browser::{BrowserSession, BrowserSessionView, keep_last_use, start_in_browser};
 pub use credentials::Credentials;
-pub(super) use browser::browser_session;
-pub use log_in::{PasswordLogin, log_in};
 pub(super) use log_in::report_log_in;
+pub use log_in::{PasswordLogin, log_in};
 pub use me::{Me, me};
 pub use refresh::refresh;
 pub use setup::{awaits_setup, first_admin, offer_setup, set_up};

@@ -40,7 +40,8 @@ pub fn arrive(tx: &WriteTx<'_>, journey: &[u8; 32], arrival: &Arrival) -> Result
 
 /// The arrival with this claim.
 pub fn by_claim(tx: &ReadTx<'_>, claim: &[u8; 32]) -> Result<Option<Arrival>> {
-    let sql = "SELECT claim_digest, cookie_digest, user_id, claim_expires_at FROM oidc_sign_ins WHERE claim_digest = ?1";
+    let sql =
+        "SELECT claim_digest, cookie_digest, user_id, claim_expires_at FROM oidc_sign_ins WHERE claim_digest = ?1";
     tx.row(sql, [claim], |row| {
         let mut columns = Columns::of(row);
         Ok(Arrival {
@@ -54,7 +55,8 @@ pub fn by_claim(tx: &ReadTx<'_>, claim: &[u8; 32]) -> Result<Option<Arrival>> {
 
 /// Uses up a claim. Returns whether there was one.
 pub fn use_claim(tx: &WriteTx<'_>, claim: &[u8; 32]) -> Result<bool> {
-    let sql = "UPDATE oidc_sign_ins SET claim_digest = NULL, cookie_digest = NULL, user_id = NULL, claim_expires_at = NULL
+    let sql =
+        "UPDATE oidc_sign_ins SET claim_digest = NULL, cookie_digest = NULL, user_id = NULL, claim_expires_at = NULL
          WHERE claim_digest = ?1";
     Ok(tx.execute(sql, [claim])? == 1)
 }

@@ -220,6 +220,15 @@ fn only_listed_operations_are_anonymous() {
     let operations = routes::operations();
     let anonymous = operations.iter().filter(|operation| operation.access == Access::Anonymous);
     let in_api: Vec<_> = anonymous.filter(|operation| operation.in_api()).map(|operation| operation.id).collect();
-    let known = ["auth.setup", "auth.login", "auth.start_session", "auth.refresh", "auth.oidc", "auth.oidc_callback", "auth.reset", "system.settings"];
+    let known = [
+        "auth.setup",
+        "auth.login",
+        "auth.start_session",
+        "auth.refresh",
+        "auth.oidc",
+        "auth.oidc_callback",
+        "auth.reset",
+        "system.settings",
+    ];
     assert!(in_api.iter().all(|id| known.contains(id)), "{in_api:?}");
 }

@@ -117,7 +117,8 @@ pub fn verify(token: &str, keys: &KeySet, expected: &Expected<'_>, now: Timestam
     if !keys.verifies(kid, &header.alg, message.as_bytes(), &parse(signature)?) {
         return Err(Invalid("its signature is not of this provider"));
     }
-    let claims: Claims = serde_json::from_slice(&parse(payload)?).map_err(|_| Invalid("a claim is missing or malformed"))?;
+    let claims: Claims =
+        serde_json::from_slice(&parse(payload)?).map_err(|_| Invalid("a claim is missing or malformed"))?;
     check(&claims, expected, now).map_err(Invalid)?;
     Ok(claims.person.into())
 }

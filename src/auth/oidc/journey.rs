@@ -74,7 +74,9 @@ impl Journey {
 
     /// Whether this is the journey's `state`.
     pub fn has_state(&self, state: &str) -> bool {
-        decode(state).and_then(|bytes| bytes.try_into().ok()).is_some_and(|sent| same_digest(&sent, &self.derive(b"state")))
+        decode(state)
+            .and_then(|bytes| bytes.try_into().ok())
+            .is_some_and(|sent| same_digest(&sent, &self.derive(b"state")))
     }
 
     /// What the provider has to put into the ID token (`nonce`).

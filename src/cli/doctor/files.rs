@@ -48,7 +48,8 @@ pub(super) fn holder(path: &Path) -> Finding {
         Ok(()) => Finding::ok(NAME, "nobody"),
         Err(TryLockError::WouldBlock) => Finding::ok(
             NAME,
-            store::process_with_lock(&lock).map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")),
+            store::process_with_lock(&lock)
+                .map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")),
         ),
         Err(TryLockError::Error(e)) => Finding::fail(NAME, format!("file locks do not work here: {e}")),
     }

@@ -109,7 +109,7 @@ async fn ask_for_user_info(
     if told.subject != identity.subject {
         return Err(Failure::Refused("UserInfo is about somebody else (sub)"));
     }
-    Ok(Identity { name: identity.name.or(told.name), ..Identity { verified_email: told.verified_email, ..identity } })
+    Ok(Identity { subject: identity.subject, verified_email: told.verified_email, name: identity.name.or(told.name) })
 }
 
 async fn exchange(

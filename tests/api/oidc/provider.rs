@@ -160,11 +160,7 @@ async fn keys(State(state): Shared) -> Json<Value> {
 }
 
 /// Checks what a provider checks: the client, by its encoded name and secret, and the verifier of the journey.
-async fn token(
-    State(state): Shared,
-    headers: HeaderMap,
-    body: String,
-) -> Result<Json<Value>, StatusCode> {
+async fn token(State(state): Shared, headers: HeaderMap, body: String) -> Result<Json<Value>, StatusCode> {
     let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
     let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned();
     let sent: HashMap<_, _> = pairs.map(|(name, value)| (name, decode(value))).collect();
