@@ -14,14 +14,42 @@
 PRAGMA application_id = 0x6f726464;  -- "ordd"
 PRAGMA user_version = 1;
 
+-- ── Personal data ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- What identifies a person, apart from the rows that it belongs to, so that it can be erased where these have to stay:
+-- customers, notes and reasons of orders, names and addresses of users, and where they logged in from. Rows and events
+-- refer to a row here, and the hash chains cover its digest and not its content.
+--
+-- A row never moves: it is added at the end, and erasing overwrites it in place with blanks of the same length, a salt of
+-- zeros too, so that the digest tells nothing. So no page keeps an older copy of it.
+CREATE TABLE personal (
+  seq      INTEGER PRIMARY KEY,
+  user_seq INTEGER REFERENCES users (seq) DEFERRABLE INITIALLY DEFERRED,  -- whose; NULL for what belongs to an order
+  salt     BLOB NOT NULL CONSTRAINT salt_has_16_bytes CHECK (length(salt) = 16),
+  digest   BLOB NOT NULL CONSTRAINT digest_has_16_bytes CHECK (length(digest) = 16),  -- of salt and content
+  content  TEXT NOT NULL                                              -- JSON object; blanks once it is erased
+) STRICT;
+-- Erasing what belongs to a user. What belongs to an order is found by its events.
+CREATE INDEX personal_by_user ON personal (user_seq) WHERE user_seq IS NOT NULL;
+CREATE TRIGGER personal_data_is_only_erased BEFORE UPDATE ON personal
+WHEN new.seq <> old.seq OR new.user_seq IS NOT old.user_seq OR new.digest <> old.digest OR new.salt <> zeroblob(16)
+  OR trim(new.content) <> '' OR length(CAST(new.content AS BLOB)) <> length(CAST(old.content AS BLOB))
+BEGIN SELECT raise(ABORT, 'personal data does not change; it can only be erased'); END;
+CREATE TRIGGER personal_data_is_not_deleted BEFORE DELETE ON personal
+BEGIN SELECT raise(ABORT, 'personal data is erased in place'); END;
+
+-- The key of the digests of e-mail addresses in `users`: one row, made with the file.
+CREATE TABLE email_digest_key (key BLOB NOT NULL CONSTRAINT key_has_32_bytes CHECK (length(key) = 32)) STRICT;
+INSERT INTO email_digest_key (key) VALUES (randomblob(32));
+
 -- ── Users and access ───────────────────────────────────────────────────────────────────────────────────────────────
 
 CREATE TABLE users (
   seq           INTEGER PRIMARY KEY,                                  -- the dimension of the user in the rollups
   id            BLOB NOT NULL CONSTRAINT user_id_is_unique UNIQUE
                 CONSTRAINT user_id_is_a_uuid CHECK (length(id) = 16),
-  email         TEXT NOT NULL CONSTRAINT email_is_unique UNIQUE,      -- for log-in; lower case, NFC
-  name          TEXT NOT NULL,
+  email_digest  BLOB CONSTRAINT email_is_unique UNIQUE,               -- keyed, for log-in; NULL once erased
+  personal_seq  INTEGER NOT NULL REFERENCES personal (seq),           -- {email, name}; the address in lower case, NFC
   role          TEXT NOT NULL,                                        -- a built-in role, or one of `roles`
   status        TEXT NOT NULL CONSTRAINT user_status_is_known CHECK (status = 'active' OR status = 'disabled'),
   password_hash TEXT,                                                 -- argon2id in PHC format; NULL before the first one
@@ -90,8 +118,7 @@ CREATE TABLE sessions (
   created_at         INTEGER NOT NULL,
   last_used_at       INTEGER NOT NULL,
   expires_at         INTEGER NOT NULL,
-  ip                 TEXT,
-  user_agent         TEXT,
+  personal_seq       INTEGER REFERENCES personal (seq),               -- {ip, user_agent}; erased with the session
   CONSTRAINT a_session_belongs_to_a_program_or_a_browser CHECK (
     (refresh_digest IS NULL) = (cookie_digest IS NOT NULL) AND (cookie_digest IS NULL) = (console_key_digest IS NULL))
 ) STRICT, WITHOUT ROWID;
@@ -157,8 +184,7 @@ CREATE TABLE orders (
                         CHECK (credited_amount BETWEEN 0 AND total_amount),
   credited_tax_amount   INTEGER NOT NULL CONSTRAINT credited_tax_never_exceeds_the_tax
                         CHECK (credited_tax_amount BETWEEN 0 AND min(tax_amount, credited_amount)),
-  customer              TEXT,                                         -- JSON object {name, email, phone, address}
-  note                  TEXT,
+  personal_seq          INTEGER REFERENCES personal (seq),            -- {customer, note, cancel_reason}
   metadata              TEXT NOT NULL,                                -- JSON object of strings
   version               INTEGER NOT NULL,                             -- the number of the order's events
   created_by            TEXT NOT NULL,
@@ -168,7 +194,6 @@ CREATE TABLE orders (
   confirmed_at          INTEGER,
   fulfilled_at          INTEGER,
   cancelled_at          INTEGER,
-  cancel_reason         TEXT,
   CONSTRAINT total_is_the_sum_of_its_parts
     CHECK (total_amount = subtotal_amount - discount_amount + fee_amount + iif(prices_include_tax, 0, tax_amount)),
   CONSTRAINT placed_orders_have_numbers CHECK ((number IS NULL) = (placed_at IS NULL)),
@@ -307,7 +332,7 @@ CREATE TABLE transactions (
   provider_ref TEXT,
   payment_seq  INTEGER REFERENCES transactions (seq) CONSTRAINT only_refunds_name_payments
                CHECK (payment_seq IS NULL OR kind = 'refund'),
-  reason       TEXT,
+  personal_seq INTEGER REFERENCES personal (seq),                     -- {reason}
   occurred_at  INTEGER NOT NULL,
   recorded_at  INTEGER NOT NULL,
   reversed_at  INTEGER CONSTRAINT reversed_transactions_have_a_time
@@ -344,8 +369,8 @@ BEGIN SELECT raise(ABORT, 'a resolved transaction does not change'); END;
 -- ── History ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- The history of all orders, in one sequence without gaps. `data` of an order's event is the whole order as it was
--- answered then. It serves as the content of the feed, as the response of an idempotent replay, and as evidence of
--- changed rows.
+-- answered then, with null for what is in `personal`. Put together they serve as the content of the feed, as the response
+-- of an idempotent replay, and as evidence of changed rows.
 CREATE TABLE events (
   seq         INTEGER PRIMARY KEY,                                    -- from 1; GET /v1/events
   id          BLOB NOT NULL CONSTRAINT event_id_is_a_uuid CHECK (length(id) = 16),
@@ -357,7 +382,8 @@ CREATE TABLE events (
   trace_id    BLOB CONSTRAINT event_trace_has_16_bytes CHECK (length(trace_id) = 16),  -- only if the client sent it
   occurred_at INTEGER NOT NULL,
   data        TEXT NOT NULL,                                          -- JSON object
-  hash        BLOB NOT NULL                                           -- SHA-256 over the row and the hash before it
+  personal_seq INTEGER REFERENCES personal (seq),                     -- what replaces null in it
+  hash        BLOB NOT NULL         -- SHA-256 over the row, the digest of the personal data, and the hash before it
 ) STRICT;
 -- GET /v1/orders/{id}/events.
 CREATE UNIQUE INDEX events_by_order ON events (order_seq, version);
@@ -372,13 +398,14 @@ CREATE TABLE audit (
   actor       TEXT NOT NULL,
   action      TEXT NOT NULL,                                          -- an operation id
   target      TEXT,
-  address     TEXT,
+  address_seq INTEGER REFERENCES personal (seq),                      -- {address, …} of whom the action was tried by
+  details_seq INTEGER REFERENCES personal (seq),                      -- {changes}: those that name a person
   request_id  TEXT NOT NULL,
   trace_id    BLOB CONSTRAINT audit_trace_has_16_bytes CHECK (length(trace_id) = 16),  -- only if the client sent it
   outcome     TEXT NOT NULL CONSTRAINT outcome_is_known
               CHECK (outcome = 'success' OR outcome = 'failure' OR outcome = 'denied'),
   changes     TEXT NOT NULL,                                          -- JSON object
-  hash        BLOB NOT NULL                                           -- SHA-256 over the row and the hash before it
+  hash        BLOB NOT NULL         -- SHA-256 over the row, the digests of personal data, and the hash before it
 ) STRICT;
 -- GET /v1/audit?actor_id= and ?action=. The filters target and outcome are tested row by row: an index would cost every
 -- payment an entry.
@@ -396,7 +423,7 @@ CREATE TABLE idempotency_keys (
   seq         INTEGER PRIMARY KEY,
   principal   BLOB NOT NULL,                                          -- the user or API key that sent the request
   key         TEXT NOT NULL,
-  fingerprint BLOB NOT NULL,                                          -- SHA-256 of method, path and body
+  fingerprint BLOB NOT NULL,                                          -- keyed digest of method, path and body
   method      TEXT NOT NULL,
   path        TEXT NOT NULL,
   outcome     TEXT NOT NULL CONSTRAINT request_outcome_is_known
@@ -405,6 +432,7 @@ CREATE TABLE idempotency_keys (
   version     INTEGER,                                                -- of the order in the body
   event_seq   INTEGER REFERENCES events (seq),
   body        TEXT,
+  personal_seq INTEGER REFERENCES personal (seq),                     -- what replaces null in `body`
   request_id  TEXT NOT NULL,
   created_at  INTEGER NOT NULL,
   CONSTRAINT a_created_resource_is_named CHECK ((outcome = 'created') = (resource IS NOT NULL)),

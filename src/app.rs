@@ -68,7 +68,7 @@ pub struct Parts {
     pub request_permits: Semaphore,
     /// Seals and opens the cursors of lists.
     pub cursors: Cursors,
-    /// Keyed digests of secret values in requests that may be retried, such as passwords.
+    /// Keyed digests of requests that may be sent again, and of passwords in them.
     pub fingerprints: Mac,
     /// The permits for imports.
     pub imports: Imports,

@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod demo;
 mod doctor;
+mod erase;
 mod export;
 mod flags;
 mod healthcheck;
@@ -72,6 +73,9 @@ enum Command {
     Backup(backup::Arguments),
     /// Replace the database with a backup; keeps the former database and ends all sessions
     Restore(restore::Arguments),
+    /// Erase the personal data of an order or a user
+    #[command(subcommand)]
+    Erase(erase::Command),
     /// Check what the database depends on: disk, permissions, clock, limits
     Doctor(doctor::Arguments),
     /// Create, list and revoke API keys
@@ -102,6 +106,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Verify(arguments) => arguments.run(),
         Command::Backup(arguments) => arguments.run(),
         Command::Restore(arguments) => arguments.run(),
+        Command::Erase(command) => command.run(),
         Command::Doctor(arguments) => arguments.run(),
         Command::ApiKey(command) => command.run(),
         Command::SigningKey(command) => command.run(),

@@ -259,6 +259,12 @@ sections! {
         /// An endpoint is disabled when every attempt has failed for this long. 0 for never.
         give_up_after: Duration = "5d", or_off(duration(SECOND..=YEAR));
     }
+    /// Personal data.
+    privacy: Privacy {
+        /// Erases customer, note and reasons of an order this long after it was fulfilled or cancelled, such as `3650d`.
+        /// 0 for never.
+        erase_after: Duration = "0", or_off(duration(DAY..=100 * YEAR));
+    }
     /// Requests that the server sends: webhooks and traces.
     outbound: Outbound {
         /// Sends them through the proxies that the environment names, as other programs do: `HTTPS_PROXY`, `HTTP_PROXY`

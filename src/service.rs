@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod backups;
 pub mod demo;
+pub mod erasure;
 pub mod events;
 mod guesses;
 mod history;

@@ -3,6 +3,7 @@
 
 mod audit_refusals;
 mod backups;
+mod erasure;
 mod last_use;
 mod pruning;
 mod signing_keys;
@@ -29,6 +30,7 @@ pub fn start(app: &App) -> Supervisor {
     supervisor.start(pruning::SIGN_INS, on(app, pruning::prune_sign_ins));
     supervisor.start(pruning::IDEMPOTENCY_KEYS, on(app, pruning::prune_idempotency_keys));
     supervisor.start(pruning::DELIVERIES, on(app, pruning::prune_deliveries));
+    supervisor.start(erasure::NAME, on(app, erasure::run));
     supervisor.start(webhooks::NAME, on(app, webhooks::run));
     supervisor.start(backups::NAME, on(app, backups::run));
     supervisor
@@ -85,6 +87,7 @@ mod tests {
             "backups.make",
             "idempotency.prune",
             "oidc.prune",
+            "orders.erase",
             "sessions.keep_last_use",
             "sessions.prune",
             "signing_keys.reload",

@@ -25,7 +25,7 @@ use crate::{
         permission::Permission::{
             self, AnalyticsRead, ApiKeysWrite, AuditRead, MetricsRead, OrdersCancel, OrdersCancelOwn, OrdersCreate,
             OrdersCreateOwn, OrdersRead, OrdersReadOwn, OrdersTransition, OrdersUpdate, OrdersUpdateOwn, PaymentsWrite,
-            RefundsWrite, RolesWrite, SystemBackup, UsersRead, UsersWrite, WebhooksWrite,
+            PersonalDataErase, RefundsWrite, RolesWrite, SystemBackup, UsersRead, UsersWrite, WebhooksWrite,
         },
     },
     error::problem,
@@ -194,6 +194,11 @@ fn user_operations() -> Vec<Operation> {
                 &problem::EMAIL_TAKEN,
                 &problem::LAST_ADMIN,
             ]),
+        post("users.erase", "/v1/users/{id}/erase", "Erase a user's personal data", users::erase)
+            .requires(&[PersonalDataErase])
+            .optional_body::<orders::NoFields>()
+            .returns_nothing()
+            .problems(&[&problem::LAST_ADMIN]),
     ]
 }
 
@@ -333,6 +338,10 @@ fn transitions() -> Vec<Operation> {
         )
         .optional_body::<orders::CancelOrder>()
         .problems(&[&problem::REFUND_DECISION_REQUIRED, &problem::REFUND_EXCEEDS_PAID]),
+        post("orders.erase", "/v1/orders/{id}/erase", "Erase an order's personal data", orders::erase)
+            .requires(&[PersonalDataErase])
+            .optional_body::<orders::NoFields>()
+            .returns_nothing(),
     ]
 }
 

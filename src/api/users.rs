@@ -6,6 +6,7 @@ use super::{
         list::ListRequest,
         parsed::Parsed,
     },
+    orders::NoFields,
     output::list,
 };
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     },
     error::{Error, Fault, Result, problem},
     service::{
+        erasure,
         idempotency::Effect,
         password_resets::{self, ResetTokenView},
         users::{self, ChangeUser, NewUser},
@@ -169,4 +171,15 @@ pub(super) async fn update(
         password: body.password.map(Into::into),
     };
     users::change(&app, actor, request, id, change).await
+}
+
+/// Erases the personal data of a user and of their orders.
+pub(super) async fn erase(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<UserId>,
+    _: Valid<NoFields>,
+) -> Result<StatusCode> {
+    erasure::user(&app, actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -114,7 +114,7 @@ impl App {
         let app = Self(Arc::new(Parts {
             tokens: Tokens::new(&ring)?,
             cursors: Cursors::new(&ring),
-            fingerprints: Mac::new(&ring, b"fingerprint"),
+            fingerprints: Mac::lasting(&ring, b"fingerprint"),
             backups: Backups::default(),
             metrics: Metrics::new(clock.now()),
             refusals: RefusalBuffer::default(),

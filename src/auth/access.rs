@@ -211,6 +211,11 @@ impl AccessCache {
         self.write().keys.retain(|_, entry| entry.key.id != id);
     }
 
+    /// Removes the API keys of a user.
+    pub fn remove_keys_of(&self, user: UserId) {
+        self.write().keys.retain(|_, entry| entry.key.owner != user);
+    }
+
     /// Removes expired sessions and keys to free memory. Lookups refuse them anyway.
     pub fn prune(&self, now: Timestamp) {
         let mut entries = self.write();

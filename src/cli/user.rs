@@ -140,7 +140,8 @@ fn list(flags: ConfigFlags) -> Result<(), Failure> {
     let mut lines = String::new();
     for user in read_database(&path, rows::all)? {
         // Writing to a String cannot fail.
-        let _ = writeln!(lines, "{}\t{}\t{}\t{}\t{}", user.id, user.email, user.role, user.status, user.name);
+        let _ =
+            writeln!(lines, "{}\t{}\t{}\t{}\t{}", user.id, user.address(), user.role, user.status, user.display_name());
     }
     print(format_args!("{lines}"))
 }

@@ -20,7 +20,7 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
         Ok((users::by_id(tx, id)?.ok_or_else(Error::absent)?, users::password_hash(tx, id)?))
     });
     let (user, hash) = found.await?;
-    let owner = Owner { email: user.email.as_str(), name: &user.name };
+    let owner = Owner { email: user.address(), name: user.display_name() };
     let accepted = app.password_rules.check(new, owner, Field::NewPassword);
     let guesses = Guesses::about_oneself(app, &actor, &user);
     let current = match require(app, &guesses, current, hash.clone(), Field::CurrentPassword).await {

@@ -2,10 +2,11 @@
 
 mod change;
 
+pub(super) use change::require_another_admin;
 pub use change::{ChangeUser, change};
 
 use super::{
-    audit,
+    audit, history,
     idempotency::{Effect, IdempotentRequest},
     page::{Page, PageRequest},
     roles,
@@ -22,6 +23,7 @@ use crate::{
         id::UserId,
         outcome::{Outcome, Resource},
         permission::Permission,
+        personal::SplitDocument,
         user::{Email, User, UserFilter, UserStatus},
     },
     error::{Error, Fault, Field, Result},
@@ -110,7 +112,7 @@ pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: Ne
             request.run(tx, &actor, || {
                 require_grantable(tx, &actor, &draft.role)?;
                 let user = insert(tx, &shared, &actor, &draft, "users.create")?;
-                Ok(Effect::new(Outcome::Created(Resource::User(user.id)), document(&user)?))
+                Ok(Effect::new(Outcome::Created(Resource::User(user.id)), document(tx, &user)?))
             })
         })
         .await
@@ -133,8 +135,8 @@ pub(super) fn insert(
 ) -> Result<User> {
     let user = User {
         id: tx.new_id(),
-        email: draft.email.clone(),
-        name: draft.name.clone(),
+        email: Some(draft.email.clone()),
+        name: Some(draft.name.clone()),
         role: draft.role.clone(),
         status: UserStatus::Active,
         created_at: tx.now(),
@@ -143,8 +145,8 @@ pub(super) fn insert(
         last_login_at: None,
     };
     users::insert(tx, &user, draft.password_hash.as_deref())?;
-    let changes = json!({"email": user.email.as_str(), "role": user.role});
-    audit::record(tx, actor, action, Some(&user.id), &changes)?;
+    let personal = json!({"email": draft.email.as_str()});
+    audit::record_of_user(tx, actor, action, user.id, &json!({"role": user.role}), &personal)?;
     update_cache(tx, app, &user);
     Ok(user)
 }
@@ -193,6 +195,6 @@ pub async fn list(
     Ok(found.await?.map(|user| UserView::from(&user)))
 }
 
-fn document(user: &User) -> Result<String> {
-    serde_json::to_string(&UserView::from(user)).map_err(Error::internal)
+fn document(tx: &ReadTx<'_>, user: &User) -> Result<SplitDocument> {
+    history::split(tx, &UserView::from(user).impersonal(), users::personal_row(tx, user.id)?)
 }

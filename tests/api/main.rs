@@ -13,6 +13,7 @@ mod client_address;
 mod console;
 mod cors;
 mod damage;
+mod erasure;
 mod finding;
 mod ground_rules;
 mod guide;

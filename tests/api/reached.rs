@@ -125,6 +125,8 @@ async fn accounts(service: &Service) {
     admin.patch(&of_admin, json!({"role": "customer"})).await;
     clerk.patch(&of_customer, json!({"role": "admin"})).await;
     clerk.patch(&of_admin, json!({"status": "disabled"})).await;
+    let eraser = person_who_may(service, "eraser", &["personal_data:erase"]).await;
+    eraser.post(&format!("{of_admin}/erase"), json!({})).await;
     customer.patch(&of_customer, json!({"email": "new@example.com"})).await;
     service
         .anonymous()

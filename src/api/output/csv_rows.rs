@@ -225,8 +225,8 @@ impl Row for UserView {
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
             shown(&self.id),
-            text(Some(&self.email)),
-            text(Some(&self.name)),
+            text(self.email.as_deref()),
+            text(self.name.as_deref()),
             text(Some(&self.role)),
             shown(&self.status),
             shown(&self.created_at),

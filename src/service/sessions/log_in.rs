@@ -167,6 +167,7 @@ fn record_failure(app: &App, name: &'static str, source: &Source, user: Option<U
     let mut note = entry(&source.actor(Principal::System), name, None, AuditOutcome::Failure, &changes);
     "anonymous".clone_into(&mut note.actor);
     note.target = user.map(|id| id.to_string());
+    note.address_of = user;
     match user {
         Some(_) => app.refusals.failed_log_in(note),
         None => app.refusals.failed_log_in_of_stranger(note, app.clock.now()),
