@@ -26,7 +26,7 @@ impl Guesses {
 
     /// Those of a signed-in user about their own account.
     pub(super) fn about_oneself(app: &App, actor: &Actor, user: &User) -> Self {
-        Self { app: app.clone(), account: user.email.to_string(), address: address_or_none(actor.address) }
+        Self { app: app.clone(), account: user.address().to_owned(), address: address_or_none(actor.address) }
     }
 
     /// Whether a guess may be made now. Call this before anything is verified.

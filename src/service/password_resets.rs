@@ -75,7 +75,7 @@ pub async fn redeem(app: &App, source: Source, token: &str, new: &str) -> Result
         tracing::warn!(auth.outcome = refusal.problem().code, "a password reset failed");
         return Err(refusal);
     };
-    let owner_words = Owner { email: user.email.as_str(), name: &user.name };
+    let owner_words = Owner { email: user.address(), name: user.display_name() };
     let accepted = app.password_rules.check(new, owner_words, Field::NewPassword).map_err(Error::invalid)?;
     let (shared, hash) = (app.clone(), app.hasher.hash(accepted).await?);
     app.store

@@ -59,7 +59,7 @@ pub async fn begin(app: &App, actor: Actor, password: &str) -> Result<EnrolmentV
     app.store.write("auth.begin_totp", begin).await?;
     Ok(EnrolmentView {
         secret: (*secret.reveal()).clone(),
-        uri: (*secret.uri(user.email.as_str())).clone(),
+        uri: (*secret.uri(user.address())).clone(),
         recovery_codes: codes.into_iter().map(|(code, _)| (*code).clone()).collect(),
     })
 }

@@ -213,7 +213,7 @@ pub fn erase(tx: &WriteTx<'_>, id: UserId) -> Result<()> {
     let of_user = "SELECT seq FROM personal WHERE user_seq = (SELECT seq FROM users WHERE id = ?1)";
     personal::erase(tx, of_user, [IdBlob(id)])?;
     tx.execute(
-        "UPDATE users SET email_digest = NULL, password_hash = '', status = 'disabled', updated_at = ?2 WHERE id = ?1",
+        "UPDATE users SET email_digest = NULL, password_hash = NULL, status = 'disabled', updated_at = ?2 WHERE id = ?1",
         (IdBlob(id), tx.now().millis()),
     )
     .map(drop)
