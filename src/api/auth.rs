@@ -67,8 +67,7 @@ pub(super) struct LogIn {
     #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     password: String,
     /// If the user has a second factor: the code that the app shows now, or a recovery code.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 64), with = "String", extend("writeOnly" = true))]
+    #[schemars(length(min = 1, max = 64), extend("writeOnly" = true))]
     code: Option<String>,
 }
 
@@ -83,22 +82,21 @@ pub(super) async fn log_in(
 }
 
 /// The credentials of a user: an address and a password, or the claim of a sign-in by OpenID Connect.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"email": "ada@example.com", "password": "a long and private phrase"}))]
 pub(super) struct StartSession {
     /// The user's address.
-    #[schemars(length(min = 1, max = 1024), with = "String")]
+    #[schemars(length(min = 1, max = 1024))]
     email: Option<String>,
     /// The user's password.
-    #[schemars(length(min = 1, max = 4096), with = "String", extend("writeOnly" = true))]
+    #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     password: Option<String>,
     /// In place of all the rest: the claim in the address to which `/v1/auth/oidc/callback` has led.
-    #[schemars(length(min = 1, max = 255), with = "String", extend("writeOnly" = true))]
+    #[schemars(length(min = 1, max = 255), extend("writeOnly" = true))]
     claim: Option<String>,
     /// If the user has a second factor: the code that the app shows now, or a recovery code.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 64), with = "String", extend("writeOnly" = true))]
+    #[schemars(length(min = 1, max = 64), extend("writeOnly" = true))]
     code: Option<String>,
 }
 

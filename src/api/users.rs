@@ -48,8 +48,7 @@ pub(super) struct CreateUser {
     /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
     /// the e-mail address or the name. Without one the user is invited: `POST /v1/users/{id}/reset` gives a token with which
     /// they set it.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 1024), with = "String", extend("writeOnly" = true))]
+    #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     password: Option<String>,
 }
 
