@@ -22,6 +22,8 @@ use std::time::Duration;
 /// The page that goes on with the sign-in, or shows why it failed.
 const LOG_IN_PAGE: &str = "/console/login";
 
+/// Where the provider sends browsers back to: the path of [`callback`].
+pub(super) const CALLBACK: &str = "/v1/auth/oidc/callback";
 /// How much longer than other requests a sign-in may take, since the provider is asked meanwhile.
 pub(super) const TIME: Duration = Duration::from_secs(20);
 
@@ -45,7 +47,7 @@ pub(super) struct CallbackQuery {
 
 /// Sends a browser to the provider.
 pub(super) async fn begin(State(app): State<App>, browser: Browser) -> Result<Response> {
-    let departure = oidc::begin(&app).await?;
+    let departure = oidc::begin(&app, CALLBACK).await?;
     let cookie = departure.cookie.map(|cookie| browser.scheme.set(JOURNEY, &cookie)).transpose()?;
     match departure.to {
         Ok(url) => redirect(&url, cookie),
@@ -64,7 +66,7 @@ pub(super) async fn callback(
     let journey = browser.scheme.cookies(JOURNEY, &headers).next();
     let answer = answer(uri.query().unwrap_or_default());
     let forget = browser.scheme.remove(JOURNEY)?;
-    match oidc::arrive(&app, source, journey, answer).await? {
+    match oidc::arrive(&app, CALLBACK, source, journey, answer).await? {
         Ok(Return { cookie, claim }) => {
             let session = SESSION.lasting_for(app.config.auth.session_max);
             let cookies = [browser.scheme.set(session, cookie.reveal())?, forget];

@@ -93,7 +93,7 @@ fn authentication() -> Vec<Operation> {
             .redirects()
             .extra_time(oidc::TIME)
             .problems(&[&problem::NOT_FOUND]),
-        get("auth.oidc_callback", "/v1/auth/oidc/callback", "Come back from the OpenID provider", oidc::callback)
+        get("auth.oidc_callback", oidc::CALLBACK, "Come back from the OpenID provider", oidc::callback)
             .anonymous()
             .counts_against(AnonymousBucket::LogIn)
             .query::<oidc::CallbackQuery>()

@@ -35,8 +35,6 @@ use std::time::Duration;
 
 /// How long a claim is valid.
 const CLAIM_TTL: Duration = Duration::from_mins(1);
-/// Where the provider sends browsers back to.
-const CALLBACK: &str = "/v1/auth/oidc/callback";
 
 /// Why a sign-in failed.
 #[derive(Debug)]
@@ -85,12 +83,12 @@ pub struct Departure {
     pub cookie: Option<String>,
 }
 
-/// Begins a journey.
+/// Begins a journey, from which the provider sends the browser back to this path.
 ///
 /// # Errors
 /// `not_found` if no provider is configured.
-pub async fn begin(app: &App) -> Result<Departure> {
-    let client = registration(app)?;
+pub async fn begin(app: &App, callback: &str) -> Result<Departure> {
+    let client = registration(app, callback)?;
     let journey = Journey::begin(app.clock.now())?;
     match provider::authorization_url(app, &client, &journey).await {
         Ok(url) => Ok(Departure { to: Ok(url), cookie: Some(journey.seal(&app.journey_sealer)?) }),
@@ -119,17 +117,18 @@ pub struct Return {
     pub claim: Secret,
 }
 
-/// Ends a journey. The failure is a word for the log-in page, since a browser shows it.
+/// Ends a journey, at the path that [`begin`] got. The failure is a word for the log-in page, since a browser shows it.
 ///
 /// # Errors
 /// `not_found` if no provider is configured.
 pub async fn arrive(
     app: &App,
+    callback: &str,
     source: Source,
     cookie: Option<&str>,
     answer: Answer,
 ) -> Result<Result<Return, &'static str>> {
-    let client = registration(app)?;
+    let client = registration(app, callback)?;
     let outcome = try_to_arrive(app, &client, &source, cookie, answer).await;
     Ok(outcome.map_err(|failure| failed(app, &failure)))
 }
@@ -238,7 +237,7 @@ fn invalid() -> Error {
     Error::new(&problem::INVALID_CLAIM)
 }
 
-fn registration(app: &App) -> Result<Registration<'_>> {
+fn registration<'a>(app: &'a App, callback: &str) -> Result<Registration<'a>> {
     let config::Oidc { issuer, client_id, client_secret, .. } = &app.config.oidc;
     let public = app.config.server.public_url.as_ref().map(ToString::to_string);
     match (issuer, client_secret, public) {
@@ -246,7 +245,7 @@ fn registration(app: &App) -> Result<Registration<'_>> {
             issuer,
             client_id,
             client_secret,
-            redirect_uri: format!("{}{CALLBACK}", public.trim_end_matches('/')),
+            redirect_uri: format!("{}{callback}", public.trim_end_matches('/')),
         }),
         _ => Err(Error::absent().detail("No OpenID provider is configured.")),
     }
