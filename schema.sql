@@ -52,13 +52,49 @@ CREATE TABLE users (
   personal_seq  INTEGER NOT NULL REFERENCES personal (seq),           -- {email, name}; the address in lower case, NFC
   role          TEXT NOT NULL,                                        -- a built-in role, or one of `roles`
   status        TEXT NOT NULL CONSTRAINT user_status_is_known CHECK (status = 'active' OR status = 'disabled'),
-  password_hash TEXT NOT NULL,                                        -- argon2id in PHC format
+  password_hash TEXT,                                                 -- argon2id in PHC format; NULL before the first one
   created_at    INTEGER NOT NULL,
   updated_at    INTEGER NOT NULL,
   last_login_at INTEGER
 ) STRICT;
 -- Whether a role is in use; whether another active administrator remains.
 CREATE INDEX users_by_role ON users (role, status);
+
+-- Reset tokens, with which users set a password without knowing the old one; the newest of each user. Only the SHA-256 is
+-- stored.
+CREATE TABLE password_resets (
+  user_id    BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
+  digest     BLOB NOT NULL CONSTRAINT reset_digest_is_unique UNIQUE,  -- finds the user
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Second factors (RFC 6238). The secret is encrypted with a key that is in the key file and not here.
+CREATE TABLE second_factors (
+  user_id       BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
+  sealed_secret BLOB NOT NULL,
+  confirmed_at  INTEGER,                                              -- when the first code came; in force from then on
+  last_step     INTEGER NOT NULL                                      -- of the latest code; earlier codes are used up
+) STRICT, WITHOUT ROWID;
+
+-- Recovery codes that are not used yet, as SHA-256.
+CREATE TABLE recovery_codes (
+  user_id BLOB NOT NULL REFERENCES second_factors (user_id) ON DELETE CASCADE,
+  digest  BLOB NOT NULL,
+  PRIMARY KEY (user_id, digest)
+) STRICT, WITHOUT ROWID;
+
+-- Sign-ins by OpenID Connect that are under way. A journey to the provider is used once; the claim that it leads to gives
+-- the browser that has the cookie the other half of its session, once.
+CREATE TABLE oidc_sign_ins (
+  journey          BLOB NOT NULL PRIMARY KEY,
+  forget_at        INTEGER NOT NULL,                                  -- when neither can be used any more
+  claim_digest     BLOB CONSTRAINT claim_digest_is_unique UNIQUE,     -- finds the row; NULL before and after its use
+  cookie_digest    BLOB,
+  user_id          BLOB REFERENCES users (id),
+  claim_expires_at INTEGER
+) STRICT, WITHOUT ROWID;
+-- Deleting journeys that are over.
+CREATE INDEX oidc_sign_ins_by_end ON oidc_sign_ins (forget_at);
 
 -- Custom roles. Built-in roles are part of the program and cannot be changed.
 CREATE TABLE roles (
@@ -78,6 +114,7 @@ CREATE TABLE sessions (
   rotated_at         INTEGER,                                         -- when the previous token was used
   cookie_digest      BLOB,
   console_key_digest BLOB,
+  by_provider        INTEGER NOT NULL CHECK (by_provider IN (0, 1)),  -- by OpenID Connect: needs no second factor
   created_at         INTEGER NOT NULL,
   last_used_at       INTEGER NOT NULL,
   expires_at         INTEGER NOT NULL,

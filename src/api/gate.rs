@@ -171,7 +171,7 @@ fn authenticate_browser(
     headers: &HeaderMap,
     request: &access::RequestIdentity<'_>,
 ) -> Result<Actor> {
-    let (cookies, key) = (browser::cookies(context.scheme, headers), browser::console_key(headers));
+    let (cookies, key) = (browser::session_cookies(context.scheme, headers), browser::console_key(headers));
     match (cookies.as_slice(), &key) {
         ([], None) => Err(Error::new(&problem::UNAUTHENTICATED).detail("The header `Authorization` is missing.")),
         (cookies, Some(key)) if !cookies.is_empty() => access::authenticate_browser(app, cookies, key, request),
@@ -181,6 +181,9 @@ fn authenticate_browser(
 }
 
 fn authorize(operation: &Operation, actor: &Actor) -> Result<()> {
+    if !operation.before_second_factor {
+        access::require_second_factor(actor)?;
+    }
     match operation.access {
         Access::Anonymous | Access::SignedIn => Ok(()),
         Access::AnyOf(permissions) if permissions.iter().any(|&p| actor.may(p)) => Ok(()),

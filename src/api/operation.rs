@@ -139,6 +139,8 @@ pub struct Operation {
     pub summary: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// Whether a user who has to set up a second factor first may call it.
+    pub before_second_factor: bool,
     /// A setting that opens it to anyone.
     pub public_if: Option<fn(&Config) -> bool>,
     /// The rate limit of the address that a request without valid credentials counts against.

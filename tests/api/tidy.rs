@@ -73,7 +73,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["auth"]),
     ("maud", &["api"]),
     ("mimalloc", &["main"]),
-    ("percent_encoding", &["api", "config"]),
+    ("percent_encoding", &["api", "auth", "config"]),
     ("pulldown_cmark", &["api"]),
     ("r2d2", &["store"]),
     ("r2d2_sqlite", &["store"]),

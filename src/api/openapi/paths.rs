@@ -93,6 +93,7 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     let description = match operation.status {
         201 => "Created.",
         204 => "Done. The response has no content.",
+        303 => "Go on at `Location`.",
         _ => "Done.",
     };
     let mut response = json!({"description": description, "headers": header_references(&headers)});

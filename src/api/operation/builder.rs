@@ -55,6 +55,7 @@ impl WithoutAccess {
             path,
             summary,
             access: Access::AnyOf(&[]),
+            before_second_factor: false,
             public_if: None,
             anonymous_bucket: AnonymousBucket::General,
             idempotency: Idempotency::Ignored,
@@ -130,6 +131,11 @@ impl Operation {
     /// Opens the operation to anyone if the configuration says so.
     pub(crate) fn public_if(self, setting: fn(&Config) -> bool) -> Self {
         Self { public_if: Some(setting), ..self }
+    }
+
+    /// Also lets users call it who have to set up a second factor first.
+    pub(crate) fn before_second_factor(self) -> Self {
+        Self { before_second_factor: true, ..self }
     }
 
     /// Is asked by machines every few seconds.
@@ -237,6 +243,11 @@ impl Operation {
     /// Sets or removes the cookie of a browser's session.
     pub(crate) fn sets_cookie(self) -> Self {
         Self { sets_cookie: true, ..self }
+    }
+
+    /// Returns 303, which leads a browser to `Location`.
+    pub(crate) fn redirects(self) -> Self {
+        Self { status: 303, location: true, sets_cookie: true, payloads: vec![Payload::Empty], ..self }
     }
 
     /// Also exports all rows of its list, as CSV or NDJSON. Exports are audited, so they can fail like writes.

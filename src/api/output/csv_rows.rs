@@ -228,7 +228,7 @@ fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
 
 impl Row for UserView {
     const COLUMNS: &'static [&'static str] =
-        &["id", "email", "name", "role", "status", "created_at", "updated_at", "last_login_at"];
+        &["id", "email", "name", "role", "status", "created_at", "updated_at", "last_login_at", "second_factor"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
@@ -240,6 +240,7 @@ impl Row for UserView {
             time(&self.created_at),
             time(&self.updated_at),
             time_or_empty(self.last_login_at.as_ref()),
+            boolean(self.second_factor),
         ]
     }
 }
