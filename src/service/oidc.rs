@@ -31,7 +31,7 @@ use crate::{
 };
 use provider::Registration;
 use serde_json::json;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// How long a claim is valid.
 const CLAIM_TTL: Duration = Duration::from_mins(1);
@@ -65,6 +65,20 @@ impl Failure {
             Self::Journey => "oidc_expired",
             Self::UnverifiedEmail => "oidc_unverified_email",
             Self::UnknownUser => "oidc_unknown_user",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(why) => write!(f, "the provider cannot be reached: {why}"),
+            Self::Refused(why) => f.write_str(why),
+            Self::Declined => f.write_str("the person or the provider has declined"),
+            Self::Journey => f.write_str("the journey is unknown, over, or was used before"),
+            Self::UnverifiedEmail => f.write_str("the provider gives no address that it has verified"),
+            Self::UnknownUser => f.write_str("nobody here has the address, or the account is disabled"),
+            Self::Here(error) => error.fmt(f),
         }
     }
 }
@@ -135,7 +149,7 @@ pub async fn arrive(
 
 fn failed(app: &App, failure: &Failure) -> &'static str {
     let code = failure.code();
-    tracing::warn!(auth.outcome = code, error.cause = ?failure, "signing in by OpenID Connect failed: {failure:?}");
+    tracing::warn!(auth.outcome = code, error.cause = %failure, "signing in by OpenID Connect failed: {failure}");
     app.metrics.log_ins.count(code);
     code
 }
