@@ -563,9 +563,11 @@ CREATE VIEW id_digits AS
 WITH RECURSIVE digits (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM digits WHERE n < 25)
 SELECT (5 * n + 2) / 4 + 1 AS place, 3 - (5 * n + 2) % 4 AS shift FROM digits;
 
--- Orders, and how many minor units a unit of their currency has (ISO 4217).
+-- Orders, how many minor units a unit of their currency has (ISO 4217), and their personal data until it is erased.
 CREATE VIEW orders_with_unit AS
-SELECT *, CASE
+SELECT *,
+  (SELECT iif(content GLOB '{*', content, NULL) FROM personal WHERE personal.seq = orders.personal_seq) AS person,
+  CASE
     WHEN currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND',
       'VUV', 'XAF', 'XAG', 'XAU', 'XBA', 'XBB', 'XBC', 'XBD', 'XDR', 'XOF', 'XPD', 'XPF', 'XPT', 'XSU', 'XTS', 'XUA',
       'XXX') THEN 1.0
@@ -597,15 +599,15 @@ SELECT
   o.credited_tax_amount / o.unit AS credited_tax_amount,
   (iif(o.status = 'cancelled', 0, o.total_amount - o.credited_amount) - o.paid_amount + o.refunded_amount) / o.unit
     AS balance_amount,
-  o.customer ->> '$.name' AS customer_name, o.customer ->> '$.email' AS customer_email, o.note, o.metadata, o.version,
-  o.created_by,
+  o.person ->> '$.customer.name' AS customer_name, o.person ->> '$.customer.email' AS customer_email,
+  o.person ->> '$.note' AS note, o.metadata, o.version, o.created_by,
   strftime('%Y-%m-%dT%H:%M:%S', o.created_at / 1000, 'unixepoch') || printf('.%03dZ', o.created_at % 1000) AS created_at,
   strftime('%Y-%m-%dT%H:%M:%S', o.updated_at / 1000, 'unixepoch') || printf('.%03dZ', o.updated_at % 1000) AS updated_at,
   strftime('%Y-%m-%dT%H:%M:%S', o.placed_at / 1000, 'unixepoch') || printf('.%03dZ', o.placed_at % 1000) AS placed_at,
   strftime('%Y-%m-%dT%H:%M:%S', o.confirmed_at / 1000, 'unixepoch') || printf('.%03dZ', o.confirmed_at % 1000) AS confirmed_at,
   strftime('%Y-%m-%dT%H:%M:%S', o.fulfilled_at / 1000, 'unixepoch') || printf('.%03dZ', o.fulfilled_at % 1000) AS fulfilled_at,
   strftime('%Y-%m-%dT%H:%M:%S', o.cancelled_at / 1000, 'unixepoch') || printf('.%03dZ', o.cancelled_at % 1000) AS cancelled_at,
-  o.cancel_reason
+  o.person ->> '$.cancel_reason' AS cancel_reason
 FROM orders_with_unit o;
 
 CREATE VIEW v_order_items AS
@@ -643,7 +645,8 @@ SELECT
   iif(p.id IS NULL, NULL, (SELECT 'txn_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 +
      ((16 * instr('123456789ABCDEF', substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift
       & 31), 1), '') FROM (SELECT '0' || hex(p.id) AS x LIMIT 1), id_digits)) AS payment_id,
-  t.reason,
+  (SELECT iif(content GLOB '{*', content ->> '$.reason', NULL) FROM personal WHERE personal.seq = t.personal_seq)
+    AS reason,
   strftime('%Y-%m-%dT%H:%M:%S', t.occurred_at / 1000, 'unixepoch') || printf('.%03dZ', t.occurred_at % 1000) AS occurred_at,
   strftime('%Y-%m-%dT%H:%M:%S', t.recorded_at / 1000, 'unixepoch') || printf('.%03dZ', t.recorded_at % 1000) AS recorded_at,
   strftime('%Y-%m-%dT%H:%M:%S', t.reversed_at / 1000, 'unixepoch') || printf('.%03dZ', t.reversed_at % 1000) AS reversed_at
@@ -660,5 +663,9 @@ SELECT e.seq,
    FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS order_id,
   o.number AS order_number, e.version, e.actor, e.request_id,
   strftime('%Y-%m-%dT%H:%M:%S', e.occurred_at / 1000, 'unixepoch') || printf('.%03dZ', e.occurred_at % 1000) AS occurred_at,
-  e.data
+  coalesce((SELECT json_replace(e.data, '$.customer', json(coalesce(content -> '$.customer', 'null')),
+      '$.note', json(coalesce(content -> '$.note', 'null')),
+      '$.cancel_reason', json(coalesce(content -> '$.cancel_reason', 'null')),
+      '$.reason', json(coalesce(content -> '$.reason', 'null')))
+    FROM personal WHERE personal.seq = e.personal_seq AND content GLOB '{*'), e.data) AS data
 FROM events e JOIN orders o ON o.seq = e.order_seq;

@@ -50,6 +50,7 @@ async fn views_show_what_the_api_shows() {
     let mut body = order_of(&[("tea", 2, 1250), ("cup", 1, 305)]);
     body["items"][0]["tax_rate"] = "8.875".into();
     body["customer"] = json!({"name": "Ada", "email": "ada@example.com"});
+    body["note"] = "Gift".into();
     body["metadata"] = json!({"colour": "red"});
     let order = manager.places(body).await.created().id();
     let payment =
