@@ -70,7 +70,11 @@ fn main() -> Outcome<()> {
 fn questions() -> impl Iterator<Item = (&'static str, &'static str, Basis)> {
     let of = |name| ZONES.iter().flat_map(move |zone| BASES.iter().map(move |basis| (name, *zone, *basis)));
     let booked = |name| ZONES.iter().map(move |zone| (name, *zone, Basis::Booked));
-    of("daily").chain(of("revenue-by-user")).chain(booked("status-counts")).chain(booked("top-items")).chain(booked("taxes"))
+    of("daily")
+        .chain(of("revenue-by-user"))
+        .chain(booked("status-counts"))
+        .chain(booked("top-items"))
+        .chain(booked("taxes"))
 }
 
 /// The 90 days that end `ago` days ago.
