@@ -48,7 +48,7 @@ pub(super) async fn enter(app: &App, operation: &Arc<Operation>, mut request: Re
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         body::add_accepted(operation, response.headers_mut());
     }
-    if operation.payloads.len() > 1 {
+    if operation.payloads.len() > 1 || !operation.files.is_empty() {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     }
     let Some(actor) = context.as_ref().and_then(|context| context.actor.get()) else { return response };
@@ -125,6 +125,8 @@ async fn check(app: &App, operation: &Arc<Operation>, request: &mut Request) -> 
     if let Some(actor) = caller? {
         authorize(operation, context.actor.get_or_init(|| actor))?;
     }
+    // Lists, reports and streams have addresses that differ in their form alone.
+    request.extensions_mut().insert(Arc::clone(operation));
     match operation.body {
         Expected::Json { media, optional, .. } => {
             body::read(app, request, media, optional.then_some(b"{}".as_slice())).await?;
@@ -171,7 +173,7 @@ fn authenticate_browser(
     headers: &HeaderMap,
     request: &access::RequestIdentity<'_>,
 ) -> Result<Actor> {
-    let (cookies, key) = (browser::cookies(context.scheme, headers), browser::console_key(headers));
+    let (cookies, key) = (browser::session_cookies(context.scheme, headers), browser::console_key(headers));
     match (cookies.as_slice(), &key) {
         ([], None) => Err(Error::new(&problem::UNAUTHENTICATED).detail("The header `Authorization` is missing.")),
         (cookies, Some(key)) if !cookies.is_empty() => access::authenticate_browser(app, cookies, key, request),
@@ -181,6 +183,9 @@ fn authenticate_browser(
 }
 
 fn authorize(operation: &Operation, actor: &Actor) -> Result<()> {
+    if !operation.before_second_factor {
+        access::require_second_factor(actor)?;
+    }
     match operation.access {
         Access::Anonymous | Access::SignedIn => Ok(()),
         Access::AnyOf(permissions) if permissions.iter().any(|&p| actor.may(p)) => Ok(()),

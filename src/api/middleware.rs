@@ -19,7 +19,7 @@ use crate::{
 use axum::{
     Router,
     extract::Request,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, Method, header},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
@@ -49,7 +49,9 @@ pub(super) async fn surround(app: &App, router: Router, mut request: Request) ->
     let response = answered.unwrap_or_else(|_| Error::new(&INTERNAL).into_response());
     let response = problem::finish(response, context.public.base(), &observation.path, &context.request_id);
     let response = context.public.applied_to(response).await;
-    let mut response = if in_api(&observation.path) { response } else { tagged(known.as_ref(), response).await };
+    // A response to HEAD has lost the content that a tag would be made of.
+    let has_tag = !in_api(&observation.path) && method != Method::HEAD;
+    let mut response = if has_tag { tagged(known.as_ref(), response).await } else { response };
     add_security_headers(response.headers_mut(), &observation.path);
     if app.config.server.tls_cert.is_some() {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);

@@ -137,7 +137,7 @@ impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
         }
         let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
         let canonical = json::canonical(&without_password(&value, &app.fingerprints))?;
-        let fingerprint = sha256(&[method.as_bytes(), path.as_bytes(), &canonical]);
+        let fingerprint = app.fingerprints.digest(&sha256(&[method.as_bytes(), path.as_bytes(), &canonical]));
         let retention = app.config.idempotency.retention;
         let identity = IdempotentRequest { key, fingerprint, method, path, retention };
         Ok(Self { body: schema::valid(value)?, request: identity })

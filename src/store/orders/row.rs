@@ -4,7 +4,7 @@ use crate::{
     domain::{
         id::Identifier,
         money::TaxRate,
-        order::{Customer, Item, NetAndTax, Order, OrderFee, OrderTax, Returns},
+        order::{Item, NetAndTax, Order, OrderFee, OrderTax, Returns},
         pricing::{Fee, FeeTotals, Line, LineTotals, Tax},
     },
     error::{Error, Result},
@@ -17,7 +17,7 @@ use rusqlite::{
     Row, params, params_from_iter,
     types::{ToSqlOutput, ValueRef},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 pub(super) fn fees(fees: &[OrderFee]) -> String {
@@ -50,17 +50,6 @@ pub(super) fn parse_fees(text: &str) -> Option<Vec<OrderFee>> {
         })
     };
     list.iter().map(fee).collect()
-}
-
-pub(super) fn customer(customer: Option<&Customer>) -> Option<String> {
-    let Customer { name, email, phone, address } = customer?;
-    Some(json!({"name": name, "email": email, "phone": phone, "address": address}).to_string())
-}
-
-pub(super) fn parse_customer(text: &str) -> Option<Customer> {
-    let map: Map<String, Value> = serde_json::from_str(text).ok()?;
-    let field = |name: &str| map.get(name).and_then(Value::as_str).map(str::to_owned);
-    Some(Customer { name: field("name"), email: field("email"), phone: field("phone"), address: field("address") })
 }
 
 pub(super) fn metadata(metadata: &BTreeMap<String, String>) -> String {
