@@ -66,11 +66,15 @@ fn main() -> Outcome<()> {
     })
 }
 
-/// Every report in every zone and basis. Status counts and top items have only one basis.
+/// Every report in every zone and basis. Status counts, top items and taxes have only one basis.
 fn questions() -> impl Iterator<Item = (&'static str, &'static str, Basis)> {
     let of = |name| ZONES.iter().flat_map(move |zone| BASES.iter().map(move |basis| (name, *zone, *basis)));
     let booked = |name| ZONES.iter().map(move |zone| (name, *zone, Basis::Booked));
-    of("daily").chain(of("revenue-by-user")).chain(booked("status-counts")).chain(booked("top-items"))
+    of("daily")
+        .chain(of("revenue-by-user"))
+        .chain(booked("status-counts"))
+        .chain(booked("top-items"))
+        .chain(booked("taxes"))
 }
 
 /// The 90 days that end `ago` days ago.
@@ -97,6 +101,7 @@ async fn ask(app: &App, name: &str, question: &Question) -> Outcome<Duration> {
     match name {
         "daily" => drop(analytics::daily(app, &actor, question).await?),
         "status-counts" => drop(analytics::status_counts(app, &actor, question).await?),
+        "taxes" => drop(analytics::taxes(app, &actor, question).await?),
         "top-items" => drop(analytics::top_items(app, &actor, question, PAGE).await?),
         _ => {
             let order = RevenueSort { key: RevenueKey::Net, direction: Direction::Descending };
