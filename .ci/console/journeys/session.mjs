@@ -20,6 +20,7 @@ await journey("set up an empty server", async () => {
   await page.getByRole("button", { name: "Create administrator" }).click();
   await page.getByRole("heading", { name: "Home" }).waitFor();
   await page.getByText("No figures yet").waitFor();
+  await page.close();
   await empty.stop();
 });
 
