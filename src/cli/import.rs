@@ -14,6 +14,7 @@ use crate::{
 use clap::ValueEnum;
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs::{File, OpenOptions},
     io::{self, BufWriter, IsTerminal, Read, Write},
     os::unix::fs::OpenOptionsExt,
@@ -143,7 +144,8 @@ impl Results {
         let failed: u64 = self.failed.values().map(|(count, _)| count).sum();
         let mut text = format!("created {}, there already {}, failed {failed}\n", self.created, self.existing);
         for (code, (count, line)) in &self.failed {
-            text += &format!("  {count} {code}, first in line {line}\n");
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "  {count} {code}, first in line {line}");
         }
         // A closed standard error must not turn a finished import into a failure.
         let _ = io::stderr().write_all(text.as_bytes());

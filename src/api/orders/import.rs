@@ -32,8 +32,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{Stream, StreamExt, stream};
-use serde::{Serialize, de::IgnoredAny};
-use std::{collections::BTreeMap, convert::Infallible, future::ready, sync::Arc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::{convert::Infallible, future::ready, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// How many lines are imported concurrently. They share a commit.
@@ -137,7 +138,7 @@ pub(in crate::api) async fn import(State(app): State<App>, actor: Actor, body: B
 /// The lines, if the first one that is not empty is a JSON object: otherwise the body is something else than NDJSON, and
 /// every line of it would fail.
 async fn first_checked(mut lines: Lines) -> Result<Lines> {
-    let is_object = |text: &[u8]| serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(text).is_ok();
+    let is_object = |text: &[u8]| serde_json::from_slice::<Map<String, Value>>(text).is_ok();
     match lines.peek().await {
         Some(Ok(text)) if !is_object(text) => Err(Error::new(&problem::NOT_NDJSON).detail(
             "The first line is no JSON object. Send one order on each line, as JSON without line breaks in it.",

@@ -83,7 +83,9 @@ pub(super) fn order(line: Value, now: Timestamp) -> Result<ImportedOrder> {
     let is_export = line.contains_key("id");
     let is_of_nobody = is_null(&line, "user_id");
     let was_never_placed = is_null(&line, "placed_at") && line.get("number").is_none_or(Value::is_null);
-    MADE_HERE.iter().for_each(|name| drop(line.remove(*name)));
+    for name in MADE_HERE {
+        line.remove(name);
+    }
     let items = parts_without(&mut line, "items", &MADE_OF_ITEMS);
     parts_without(&mut line, "fees", &MADE_OF_FEES);
     let transactions = parts_without(&mut line, "transactions", &history::MADE_OF_TRANSACTIONS);
@@ -157,7 +159,9 @@ fn parts_without(line: &mut Map<String, Value>, name: &str, made: &[&str]) -> Ve
     let stripped = parts.into_iter().flatten().map(|part| {
         let members = part.as_object_mut()?;
         let id = members.get("id").and_then(Value::as_str).map(str::to_owned);
-        made.iter().for_each(|name| drop(members.remove(*name)));
+        for name in made {
+            members.remove(*name);
+        }
         if members.get("tax_rate").is_some_and(|rate| !rate.is_null()) {
             members.remove("tax_amount");
         }

@@ -87,13 +87,11 @@ impl Cells {
     /// An amount in minor units; 0 if the cell is empty.
     fn amount(&mut self, row: Row<'_>, column: &'static str) -> i64 {
         let Some(text) = row.some(column) else { return 0 };
-        match self.decimals.parse(text) {
-            Some(amount) => amount,
-            None => {
-                self.fault(column, format!("must be an amount such as {}", self.decimals.example()));
-                0
-            }
+        let amount = self.decimals.parse(text);
+        if amount.is_none() {
+            self.fault(column, format!("must be an amount such as {}", self.decimals.example()));
         }
+        amount.unwrap_or_default()
     }
 
     /// A time such as `2023-05-14 10:22:01 -0400`.

@@ -74,7 +74,7 @@ pub(super) fn of(rows: &[Row<'_>], cells: &mut Cells) -> Map<String, Value> {
     let Some(fees) = fees(first, &charged, prices_include_tax, cells) else { return Map::new() };
     let has_shipping = fees.first().is_some_and(|(kind, _)| *kind == FeeKind::Shipping);
     let fees = fees.into_iter().map(|(_, fee)| fee).collect();
-    let mut order = Order { items, fees, has_shipping, order_discount, prices_include_tax };
+    let mut order = Basket { items, fees, has_shipping, order_discount, prices_include_tax };
     order.tax(&rates(first), charged.taxes, cells);
     let mut members = order.members();
     members.insert("total_amount".to_owned(), charged.total.into());
@@ -161,7 +161,7 @@ fn rates(first: Row<'_>) -> Vec<TaxRate> {
     together.into_iter().chain(parts).filter_map(TaxRate::from_parts).collect()
 }
 
-struct Order {
+struct Basket {
     items: Lines,
     fees: Vec<Fee>,
     /// Whether the first fee is shipping.
@@ -170,7 +170,7 @@ struct Order {
     prices_include_tax: bool,
 }
 
-impl Order {
+impl Basket {
     /// Finds the tax of each item and fee, so that together they come to `taxes`.
     fn tax(&mut self, rates: &[TaxRate], taxes: i64, cells: &mut Cells) {
         if taxes == 0 {
