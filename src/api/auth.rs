@@ -203,7 +203,7 @@ pub(super) async fn change_password(
 #[serde(deny_unknown_fields)]
 pub(super) struct ResetPassword {
     /// The token that an administrator made (`POST /v1/users/{id}/reset`).
-    #[schemars(length(min = 1, max = 255), extend("writeOnly" = true))]
+    #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     token: String,
     /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
     /// the user's e-mail address or name.

@@ -21,7 +21,8 @@ async fn the_holder_of_the_set_up_token_creates_the_first_administrator_once() {
     weak.faults(&[("#/password", "too_short")]);
     let admin = anonymous.post("/v1/setup", body(&token, PASSWORD)).await.created();
     let expected = json!({"id": admin.id(), "email": "ada@example.com", "name": "Ada", "role": "admin",
-        "status": "active", "created_at": "2026-06-15T12:00:00.000Z", "updated_at": "2026-06-15T12:00:00.000Z"});
+        "status": "active", "created_at": "2026-06-15T12:00:00.000Z", "updated_at": "2026-06-15T12:00:00.000Z",
+        "last_login_at": null, "second_factor": false});
     assert_eq!(admin.json(), &expected);
     anonymous.post("/v1/setup", body(&token, PASSWORD)).await.status(409).problem("already_set_up");
     anonymous.post("/v1/setup", body("guess", PASSWORD)).await.status(409).problem("already_set_up");

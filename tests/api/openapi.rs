@@ -207,7 +207,8 @@ fn unbounded_fields(schema: &'static Value, pointer: &str, unbounded: &mut Vec<S
 #[test]
 fn links_name_the_operations_that_read_the_created_resource() {
     let documented = documented();
-    for operation in routes::operations().iter().filter(|operation| operation.location) {
+    // A redirect has a `Location` too, but makes nothing.
+    for operation in routes::operations().iter().filter(|operation| operation.location && operation.status != 303) {
         let status = operation.status.to_string();
         let links = documented[operation.id]["responses"][&status]["links"].as_object();
         let links = links.unwrap_or_else(|| panic!("{} creates a resource and has no link to it", operation.id));
