@@ -28,7 +28,7 @@ export function LoginForm({ again = false }) {
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
   const [asksCode, setAsksCode] = useState(false);
-  const [error] = useState(here.value.query.get("error"));
+  const [error, setError] = useState(here.value.query.get("error"));
   const form = useForm(async () => {
     try {
       await signIn({ email: email.trim(), password, ...(asksCode && code ? { code: code.trim() } : {}) });
@@ -44,7 +44,7 @@ export function LoginForm({ again = false }) {
     const claim = /^#claim=(.+)$/.exec(location.hash)?.[1];
     if (!claim) return;
     history.replaceState(history.state, "", location.pathname);
-    signIn({ claim: decodeURIComponent(claim) }).catch(() => {});
+    signIn({ claim: decodeURIComponent(claim) }).catch(problem => setError(problem.message));
   }, []);
   const refused = form.problem?.code === "invalid_credentials" ? "No user has this e-mail address and password."
     : form.problem?.code === "second_factor_required" ? "This code is wrong or was used already."
