@@ -14,23 +14,87 @@
 PRAGMA application_id = 0x6f726464;  -- "ordd"
 PRAGMA user_version = 1;
 
+-- ── Personal data ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- What identifies a person, apart from the rows that it belongs to, so that it can be erased where these have to stay:
+-- customers, notes and reasons of orders, names and addresses of users, and where they logged in from. Rows and events
+-- refer to a row here, and the hash chains cover its digest and not its content.
+--
+-- A row never moves: it is added at the end, and erasing overwrites it in place with blanks of the same length, a salt of
+-- zeros too, so that the digest tells nothing. So no page keeps an older copy of it.
+CREATE TABLE personal (
+  seq      INTEGER PRIMARY KEY,
+  user_seq INTEGER REFERENCES users (seq) DEFERRABLE INITIALLY DEFERRED,  -- whose; NULL for what belongs to an order
+  salt     BLOB NOT NULL CONSTRAINT salt_has_16_bytes CHECK (length(salt) = 16),
+  digest   BLOB NOT NULL CONSTRAINT digest_has_16_bytes CHECK (length(digest) = 16),  -- of salt and content
+  content  TEXT NOT NULL                                              -- JSON object; blanks once it is erased
+) STRICT;
+-- Erasing what belongs to a user. What belongs to an order is found by its events.
+CREATE INDEX personal_by_user ON personal (user_seq) WHERE user_seq IS NOT NULL;
+CREATE TRIGGER personal_data_is_only_erased BEFORE UPDATE ON personal
+WHEN new.seq <> old.seq OR new.user_seq IS NOT old.user_seq OR new.digest <> old.digest OR new.salt <> zeroblob(16)
+  OR trim(new.content) <> '' OR length(CAST(new.content AS BLOB)) <> length(CAST(old.content AS BLOB))
+BEGIN SELECT raise(ABORT, 'personal data does not change; it can only be erased'); END;
+CREATE TRIGGER personal_data_is_not_deleted BEFORE DELETE ON personal
+BEGIN SELECT raise(ABORT, 'personal data is erased in place'); END;
+
+-- The key of the digests of e-mail addresses in `users`: one row, made with the file.
+CREATE TABLE email_digest_key (key BLOB NOT NULL CONSTRAINT key_has_32_bytes CHECK (length(key) = 32)) STRICT;
+INSERT INTO email_digest_key (key) VALUES (randomblob(32));
+
 -- ── Users and access ───────────────────────────────────────────────────────────────────────────────────────────────
 
 CREATE TABLE users (
   seq           INTEGER PRIMARY KEY,                                  -- the dimension of the user in the rollups
   id            BLOB NOT NULL CONSTRAINT user_id_is_unique UNIQUE
                 CONSTRAINT user_id_is_a_uuid CHECK (length(id) = 16),
-  email         TEXT NOT NULL CONSTRAINT email_is_unique UNIQUE,      -- for log-in; lower case, NFC
-  name          TEXT NOT NULL,
+  email_digest  BLOB CONSTRAINT email_is_unique UNIQUE,               -- keyed, for log-in; NULL once erased
+  personal_seq  INTEGER NOT NULL REFERENCES personal (seq),           -- {email, name}; the address in lower case, NFC
   role          TEXT NOT NULL,                                        -- a built-in role, or one of `roles`
   status        TEXT NOT NULL CONSTRAINT user_status_is_known CHECK (status = 'active' OR status = 'disabled'),
-  password_hash TEXT NOT NULL,                                        -- argon2id in PHC format
+  password_hash TEXT,                                                 -- argon2id in PHC format; NULL before the first one
   created_at    INTEGER NOT NULL,
   updated_at    INTEGER NOT NULL,
   last_login_at INTEGER
 ) STRICT;
 -- Whether a role is in use; whether another active administrator remains.
 CREATE INDEX users_by_role ON users (role, status);
+
+-- Reset tokens, with which users set a password without knowing the old one; the newest of each user. Only the SHA-256 is
+-- stored.
+CREATE TABLE password_resets (
+  user_id    BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
+  digest     BLOB NOT NULL CONSTRAINT reset_digest_is_unique UNIQUE,  -- finds the user
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Second factors (RFC 6238). The secret is encrypted with a key that is in the key file and not here.
+CREATE TABLE second_factors (
+  user_id       BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
+  sealed_secret BLOB NOT NULL,
+  confirmed_at  INTEGER,                                              -- when the first code came; in force from then on
+  last_step     INTEGER NOT NULL                                      -- of the latest code; earlier codes are used up
+) STRICT, WITHOUT ROWID;
+
+-- Recovery codes that are not used yet, as SHA-256.
+CREATE TABLE recovery_codes (
+  user_id BLOB NOT NULL REFERENCES second_factors (user_id) ON DELETE CASCADE,
+  digest  BLOB NOT NULL,
+  PRIMARY KEY (user_id, digest)
+) STRICT, WITHOUT ROWID;
+
+-- Sign-ins by OpenID Connect that are under way. A journey to the provider is used once; the claim that it leads to gives
+-- the browser that has the cookie the other half of its session, once.
+CREATE TABLE oidc_sign_ins (
+  journey          BLOB NOT NULL PRIMARY KEY,
+  forget_at        INTEGER NOT NULL,                                  -- when neither can be used any more
+  claim_digest     BLOB CONSTRAINT claim_digest_is_unique UNIQUE,     -- finds the row; NULL before and after its use
+  cookie_digest    BLOB,
+  user_id          BLOB REFERENCES users (id),
+  claim_expires_at INTEGER
+) STRICT, WITHOUT ROWID;
+-- Deleting journeys that are over.
+CREATE INDEX oidc_sign_ins_by_end ON oidc_sign_ins (forget_at);
 
 -- Custom roles. Built-in roles are part of the program and cannot be changed.
 CREATE TABLE roles (
@@ -50,11 +114,11 @@ CREATE TABLE sessions (
   rotated_at         INTEGER,                                         -- when the previous token was used
   cookie_digest      BLOB,
   console_key_digest BLOB,
+  by_provider        INTEGER NOT NULL CHECK (by_provider IN (0, 1)),  -- by OpenID Connect: needs no second factor
   created_at         INTEGER NOT NULL,
   last_used_at       INTEGER NOT NULL,
   expires_at         INTEGER NOT NULL,
-  ip                 TEXT,
-  user_agent         TEXT,
+  personal_seq       INTEGER REFERENCES personal (seq),               -- {ip, user_agent}; erased with the session
   CONSTRAINT a_session_belongs_to_a_program_or_a_browser CHECK (
     (refresh_digest IS NULL) = (cookie_digest IS NOT NULL) AND (cookie_digest IS NULL) = (console_key_digest IS NULL))
 ) STRICT, WITHOUT ROWID;
@@ -120,8 +184,7 @@ CREATE TABLE orders (
                         CHECK (credited_amount BETWEEN 0 AND total_amount),
   credited_tax_amount   INTEGER NOT NULL CONSTRAINT credited_tax_never_exceeds_the_tax
                         CHECK (credited_tax_amount BETWEEN 0 AND min(tax_amount, credited_amount)),
-  customer              TEXT,                                         -- JSON object {name, email, phone, address}
-  note                  TEXT,
+  personal_seq          INTEGER REFERENCES personal (seq),            -- {customer, note, cancel_reason}
   metadata              TEXT NOT NULL,                                -- JSON object of strings
   version               INTEGER NOT NULL,                             -- the number of the order's events
   created_by            TEXT NOT NULL,
@@ -131,7 +194,6 @@ CREATE TABLE orders (
   confirmed_at          INTEGER,
   fulfilled_at          INTEGER,
   cancelled_at          INTEGER,
-  cancel_reason         TEXT,
   CONSTRAINT total_is_the_sum_of_its_parts
     CHECK (total_amount = subtotal_amount - discount_amount + fee_amount + iif(prices_include_tax, 0, tax_amount)),
   CONSTRAINT placed_orders_have_numbers CHECK ((number IS NULL) = (placed_at IS NULL)),
@@ -270,7 +332,7 @@ CREATE TABLE transactions (
   provider_ref TEXT,
   payment_seq  INTEGER REFERENCES transactions (seq) CONSTRAINT only_refunds_name_payments
                CHECK (payment_seq IS NULL OR kind = 'refund'),
-  reason       TEXT,
+  personal_seq INTEGER REFERENCES personal (seq),                     -- {reason}
   occurred_at  INTEGER NOT NULL,
   recorded_at  INTEGER NOT NULL,
   reversed_at  INTEGER CONSTRAINT reversed_transactions_have_a_time
@@ -307,8 +369,8 @@ BEGIN SELECT raise(ABORT, 'a resolved transaction does not change'); END;
 -- ── History ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- The history of all orders, in one sequence without gaps. `data` of an order's event is the whole order as it was
--- answered then. It serves as the content of the feed, as the response of an idempotent replay, and as evidence of
--- changed rows.
+-- answered then, with null for what is in `personal`. Put together they serve as the content of the feed, as the response
+-- of an idempotent replay, and as evidence of changed rows.
 CREATE TABLE events (
   seq         INTEGER PRIMARY KEY,                                    -- from 1; GET /v1/events
   id          BLOB NOT NULL CONSTRAINT event_id_is_a_uuid CHECK (length(id) = 16),
@@ -320,7 +382,8 @@ CREATE TABLE events (
   trace_id    BLOB CONSTRAINT event_trace_has_16_bytes CHECK (length(trace_id) = 16),  -- only if the client sent it
   occurred_at INTEGER NOT NULL,
   data        TEXT NOT NULL,                                          -- JSON object
-  hash        BLOB NOT NULL                                           -- SHA-256 over the row and the hash before it
+  personal_seq INTEGER REFERENCES personal (seq),                     -- what replaces null in it
+  hash        BLOB NOT NULL         -- SHA-256 over the row, the digest of the personal data, and the hash before it
 ) STRICT;
 -- GET /v1/orders/{id}/events.
 CREATE UNIQUE INDEX events_by_order ON events (order_seq, version);
@@ -335,13 +398,14 @@ CREATE TABLE audit (
   actor       TEXT NOT NULL,
   action      TEXT NOT NULL,                                          -- an operation id
   target      TEXT,
-  address     TEXT,
+  address_seq INTEGER REFERENCES personal (seq),                      -- {address, …} of whom the action was tried by
+  details_seq INTEGER REFERENCES personal (seq),                      -- {changes}: those that name a person
   request_id  TEXT NOT NULL,
   trace_id    BLOB CONSTRAINT audit_trace_has_16_bytes CHECK (length(trace_id) = 16),  -- only if the client sent it
   outcome     TEXT NOT NULL CONSTRAINT outcome_is_known
               CHECK (outcome = 'success' OR outcome = 'failure' OR outcome = 'denied'),
   changes     TEXT NOT NULL,                                          -- JSON object
-  hash        BLOB NOT NULL                                           -- SHA-256 over the row and the hash before it
+  hash        BLOB NOT NULL         -- SHA-256 over the row, the digests of personal data, and the hash before it
 ) STRICT;
 -- GET /v1/audit?actor_id= and ?action=. The filters target and outcome are tested row by row: an index would cost every
 -- payment an entry.
@@ -359,7 +423,7 @@ CREATE TABLE idempotency_keys (
   seq         INTEGER PRIMARY KEY,
   principal   BLOB NOT NULL,                                          -- the user or API key that sent the request
   key         TEXT NOT NULL,
-  fingerprint BLOB NOT NULL,                                          -- SHA-256 of method, path and body
+  fingerprint BLOB NOT NULL,                                          -- keyed digest of method, path and body
   method      TEXT NOT NULL,
   path        TEXT NOT NULL,
   outcome     TEXT NOT NULL CONSTRAINT request_outcome_is_known
@@ -368,6 +432,7 @@ CREATE TABLE idempotency_keys (
   version     INTEGER,                                                -- of the order in the body
   event_seq   INTEGER REFERENCES events (seq),
   body        TEXT,
+  personal_seq INTEGER REFERENCES personal (seq),                     -- what replaces null in `body`
   request_id  TEXT NOT NULL,
   created_at  INTEGER NOT NULL,
   CONSTRAINT a_created_resource_is_named CHECK ((outcome = 'created') = (resource IS NOT NULL)),
@@ -485,3 +550,115 @@ CREATE TABLE skus (
   seq INTEGER PRIMARY KEY,
   sku TEXT NOT NULL CONSTRAINT sku_is_unique UNIQUE
 ) STRICT;
+
+-- ── For analysts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- The same rows for people who ask questions of their own: identifiers and times as the API shows them, amounts as decimals
+-- of their currency. The program itself reads none of these views. The guide has a chapter about them, "Your own
+-- questions". SQLite computes the columns that a query uses, and no others.
+
+-- The 26 digits of an identifier. Each has 5 bits of the 16 bytes, the first one only 3: they begin in the hexadecimal digit
+-- at `place`, after a zero is put in front, and have `shift` bits behind them in that digit and the next.
+CREATE VIEW id_digits AS
+WITH RECURSIVE digits (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM digits WHERE n < 25)
+SELECT (5 * n + 2) / 4 + 1 AS place, 3 - (5 * n + 2) % 4 AS shift FROM digits;
+
+-- Orders, and how many minor units a unit of their currency has (ISO 4217).
+CREATE VIEW orders_with_unit AS
+SELECT *, CASE
+    WHEN currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND',
+      'VUV', 'XAF', 'XAG', 'XAU', 'XBA', 'XBB', 'XBC', 'XBD', 'XDR', 'XOF', 'XPD', 'XPF', 'XPT', 'XSU', 'XTS', 'XUA',
+      'XXX') THEN 1.0
+    WHEN currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 1000.0
+    WHEN currency IN ('CLF', 'UYW') THEN 10000.0
+    ELSE 100.0
+  END AS unit
+FROM orders;
+
+CREATE VIEW v_orders AS
+SELECT
+  (SELECT 'ord_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS id,
+  o.number, o.status, o.payment_status, o.currency, o.prices_include_tax,
+  iif(o.user_id IS NULL, NULL, (SELECT 'usr_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 +
+     ((16 * instr('123456789ABCDEF', substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift
+      & 31), 1), '') FROM (SELECT '0' || hex(o.user_id) AS x LIMIT 1), id_digits)) AS user_id,
+  o.external_ref,
+  o.subtotal_amount / o.unit AS subtotal_amount,
+  o.order_discount_amount / o.unit AS order_discount_amount,
+  o.discount_amount / o.unit AS discount_amount,
+  o.fee_amount / o.unit AS fee_amount,
+  o.tax_amount / o.unit AS tax_amount,
+  o.total_amount / o.unit AS total_amount,
+  o.paid_amount / o.unit AS paid_amount,
+  o.refunded_amount / o.unit AS refunded_amount,
+  o.credited_amount / o.unit AS credited_amount,
+  o.credited_tax_amount / o.unit AS credited_tax_amount,
+  (iif(o.status = 'cancelled', 0, o.total_amount - o.credited_amount) - o.paid_amount + o.refunded_amount) / o.unit
+    AS balance_amount,
+  o.customer ->> '$.name' AS customer_name, o.customer ->> '$.email' AS customer_email, o.note, o.metadata, o.version,
+  o.created_by,
+  strftime('%Y-%m-%dT%H:%M:%S', o.created_at / 1000, 'unixepoch') || printf('.%03dZ', o.created_at % 1000) AS created_at,
+  strftime('%Y-%m-%dT%H:%M:%S', o.updated_at / 1000, 'unixepoch') || printf('.%03dZ', o.updated_at % 1000) AS updated_at,
+  strftime('%Y-%m-%dT%H:%M:%S', o.placed_at / 1000, 'unixepoch') || printf('.%03dZ', o.placed_at % 1000) AS placed_at,
+  strftime('%Y-%m-%dT%H:%M:%S', o.confirmed_at / 1000, 'unixepoch') || printf('.%03dZ', o.confirmed_at % 1000) AS confirmed_at,
+  strftime('%Y-%m-%dT%H:%M:%S', o.fulfilled_at / 1000, 'unixepoch') || printf('.%03dZ', o.fulfilled_at % 1000) AS fulfilled_at,
+  strftime('%Y-%m-%dT%H:%M:%S', o.cancelled_at / 1000, 'unixepoch') || printf('.%03dZ', o.cancelled_at % 1000) AS cancelled_at,
+  o.cancel_reason
+FROM orders_with_unit o;
+
+CREATE VIEW v_order_items AS
+SELECT
+  (SELECT 'itm_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(i.id) AS x LIMIT 1), id_digits) AS id,
+  (SELECT 'ord_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS order_id,
+  o.number AS order_number, o.status AS order_status,
+  strftime('%Y-%m-%dT%H:%M:%S', o.placed_at / 1000, 'unixepoch') || printf('.%03dZ', o.placed_at % 1000) AS placed_at,
+  o.currency, i.line + 1 AS line, i.sku, i.name, i.quantity, i.returned_quantity,
+  i.unit_amount / o.unit AS unit_amount,
+  i.discount_amount / o.unit AS discount_amount,
+  i.allocated_discount_amount / o.unit AS allocated_discount_amount,
+  i.tax_rate / 10000.0 AS tax_rate,
+  i.tax_amount / o.unit AS tax_amount,
+  i.total_amount / o.unit AS total_amount
+FROM order_items i JOIN orders_with_unit o ON o.seq = i.order_seq;
+
+CREATE VIEW v_transactions AS
+SELECT
+  (SELECT 'txn_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(t.id) AS x LIMIT 1), id_digits) AS id,
+  (SELECT 'ord_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS order_id,
+  o.number AS order_number, t.kind, t.status,
+  t.amount / o.unit AS amount,
+  t.credit_amount / o.unit AS credit_amount,
+  t.credit_tax_amount / o.unit AS credit_tax_amount,
+  o.currency, t.provider, t.provider_ref,
+  iif(p.id IS NULL, NULL, (SELECT 'txn_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 +
+     ((16 * instr('123456789ABCDEF', substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift
+      & 31), 1), '') FROM (SELECT '0' || hex(p.id) AS x LIMIT 1), id_digits)) AS payment_id,
+  t.reason,
+  strftime('%Y-%m-%dT%H:%M:%S', t.occurred_at / 1000, 'unixepoch') || printf('.%03dZ', t.occurred_at % 1000) AS occurred_at,
+  strftime('%Y-%m-%dT%H:%M:%S', t.recorded_at / 1000, 'unixepoch') || printf('.%03dZ', t.recorded_at % 1000) AS recorded_at,
+  strftime('%Y-%m-%dT%H:%M:%S', t.reversed_at / 1000, 'unixepoch') || printf('.%03dZ', t.reversed_at % 1000) AS reversed_at
+FROM transactions t JOIN orders_with_unit o ON o.seq = t.order_seq LEFT JOIN transactions p ON p.seq = t.payment_seq;
+
+CREATE VIEW v_events AS
+SELECT e.seq,
+  (SELECT 'evt_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(e.id) AS x LIMIT 1), id_digits) AS id,
+  e.type,
+  (SELECT 'ord_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS order_id,
+  o.number AS order_number, e.version, e.actor, e.request_id,
+  strftime('%Y-%m-%dT%H:%M:%S', e.occurred_at / 1000, 'unixepoch') || printf('.%03dZ', e.occurred_at % 1000) AS occurred_at,
+  e.data
+FROM events e JOIN orders o ON o.seq = e.order_seq;

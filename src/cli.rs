@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod demo;
 mod doctor;
+mod erase;
 mod export;
 mod flags;
 mod healthcheck;
@@ -13,6 +14,7 @@ mod import;
 mod manual;
 mod offline;
 mod openapi;
+mod password;
 mod progress;
 mod restore;
 mod serve;
@@ -71,6 +73,9 @@ enum Command {
     Backup(backup::Arguments),
     /// Replace the database with a backup; keeps the former database and ends all sessions
     Restore(restore::Arguments),
+    /// Erase the personal data of an order or a user
+    #[command(subcommand)]
+    Erase(erase::Command),
     /// Check what the database depends on: disk, permissions, clock, limits
     Doctor(doctor::Arguments),
     /// Create, list and revoke API keys
@@ -101,6 +106,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Verify(arguments) => arguments.run(),
         Command::Backup(arguments) => arguments.run(),
         Command::Restore(arguments) => arguments.run(),
+        Command::Erase(command) => command.run(),
         Command::Doctor(arguments) => arguments.run(),
         Command::ApiKey(command) => command.run(),
         Command::SigningKey(command) => command.run(),
@@ -185,7 +191,7 @@ fn faults(e: &Error) -> String {
 impl From<OpenError> for Failure {
     fn from(e: OpenError) -> Self {
         match e {
-            OpenError::InUse(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
+            OpenError::InUse(..) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
             OpenError::Older(..) | OpenError::Denied(..) => Self::failed(e.to_string()),
         }
     }

@@ -14,6 +14,7 @@ pub mod money;
 pub mod order;
 pub mod outcome;
 pub mod permission;
+pub mod personal;
 pub mod pricing;
 pub mod rollup;
 pub mod rotation;

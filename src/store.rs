@@ -9,6 +9,7 @@ mod conditions;
 mod connection;
 mod copy_error;
 pub mod deliveries;
+pub mod erasures;
 pub mod events;
 pub mod file_system;
 mod files;
@@ -16,15 +17,19 @@ mod gauges;
 pub mod idempotency;
 pub mod item_names;
 mod migrate;
+pub mod oidc_sign_ins;
 mod open;
 mod open_error;
 pub mod orders;
+pub mod password_resets;
+pub mod personal;
 mod readers;
 pub mod reconcile;
 pub mod restore;
 pub mod roles;
 pub mod rollups;
 mod schema;
+pub mod second_factors;
 pub mod sessions;
 pub mod sold_items;
 mod sql;
@@ -36,7 +41,7 @@ mod writer;
 
 pub use connection::{Commits, Options};
 pub use copy_error::CopyError;
-pub use files::{MIN_FREE_BYTES, folder_of, free_bytes, lock_file, sync_folder, with_suffix};
+pub use files::{MIN_FREE_BYTES, folder_of, free_bytes, lock_file, process_with_lock, sync_folder, with_suffix};
 pub use gauges::Gauges;
 pub use open_error::OpenError;
 pub use readers::ReadTx;
@@ -44,15 +49,23 @@ pub use writer::WriteTx;
 
 use crate::{
     domain::trace::TARGET,
-    error::{Result, problem},
+    error::{Error, Result, problem},
 };
 use rollups::{Ranking, RankingQuery, Rankings};
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
 };
+use tokio::sync::oneshot;
 use tracing::Instrument;
+
+/// Long queries are interrupted when the log has to be emptied and they need it for longer than this.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
+/// After this long the caller is told that the log could not be emptied.
+const LOG_GIVE_UP: Duration = Duration::from_secs(8);
+/// The pause between two attempts.
+const LOG_RETRY: Duration = Duration::from_millis(20);
 
 /// The version of the SQLite in this program.
 pub fn sqlite_version() -> &'static str {
@@ -158,6 +171,37 @@ impl Store {
     ) -> Result<T> {
         let rankings = Arc::clone(&self.0.rankings);
         self.scan(name, move |tx| finish(tx, rankings.with(tx, query, select)?)).await
+    }
+
+    /// Moves the write-ahead log into the file and empties it, so that nothing is left in it of what was erased.
+    ///
+    /// # Errors
+    /// `OUTCOME_UNKNOWN` if a long query needs the log for too long; those of a write.
+    pub async fn empty_log(&self) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let (done, emptied) = oneshot::channel();
+            let done = Mutex::new(Some(done));
+            let ask = move |tx: &WriteTx<'_>| {
+                let done = done.lock().unwrap_or_else(PoisonError::into_inner).take();
+                done.into_iter().for_each(|done| tx.empty_log(done));
+                Ok(())
+            };
+            self.write("store.empty_log", ask).await?;
+            if emptied.await.unwrap_or_default() {
+                return Ok(());
+            }
+            if begun.elapsed() > LOG_GIVE_UP {
+                return Err(Error::new(&problem::OUTCOME_UNKNOWN).detail(
+                    "The data is erased, but a backup or another long reading still needs the log that holds it. Send the \
+                     request again.",
+                ));
+            }
+            if begun.elapsed() > LOG_PATIENCE {
+                self.0.gauges.interruptions.fetch_add(1, Ordering::Relaxed);
+            }
+            tokio::time::sleep(LOG_RETRY).await;
+        }
     }
 
     /// [`Store::scan`] over what was sold in placed orders, which is cached between calls.

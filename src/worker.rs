@@ -3,6 +3,7 @@
 
 mod audit_refusals;
 mod backups;
+mod erasure;
 mod last_use;
 mod pruning;
 mod signing_keys;
@@ -26,8 +27,10 @@ pub fn start(app: &App) -> Supervisor {
     supervisor.start(signing_keys::NAME, on(app, signing_keys::run));
     supervisor.start(pruning::ACCESS_FACTS, on(app, pruning::prune_access_facts));
     supervisor.start(pruning::SESSIONS, on(app, pruning::prune_sessions));
+    supervisor.start(pruning::SIGN_INS, on(app, pruning::prune_sign_ins));
     supervisor.start(pruning::IDEMPOTENCY_KEYS, on(app, pruning::prune_idempotency_keys));
     supervisor.start(pruning::DELIVERIES, on(app, pruning::prune_deliveries));
+    supervisor.start(erasure::NAME, on(app, erasure::run));
     supervisor.start(webhooks::NAME, on(app, webhooks::run));
     supervisor.start(backups::NAME, on(app, backups::run));
     supervisor
@@ -83,6 +86,8 @@ mod tests {
             "audit.write_refusals",
             "backups.make",
             "idempotency.prune",
+            "oidc.prune",
+            "orders.erase",
             "sessions.keep_last_use",
             "sessions.prune",
             "signing_keys.reload",

@@ -31,7 +31,7 @@ pub use list::ListOrders;
 pub(super) use list::list;
 pub use patch::PatchOrder;
 pub(super) use patch::update;
-pub(super) use transition::{CancelOrder, NoFields, cancel, moves};
+pub(super) use transition::{CancelOrder, NoFields, cancel, erase, moves};
 
 /// Places an order or creates a draft. The same `Idempotency-Key` always yields the same order.
 pub(super) async fn create(

@@ -4,7 +4,10 @@
 use crate::domain::{event::EventType, id::EventId, time::Timestamp};
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The most events that are kept, and the most bytes that they may have.
@@ -24,12 +27,15 @@ pub struct FeedEvent {
     pub occurred_at: Timestamp,
     /// The whole event, as a JSON object on one line.
     pub document: String,
+    /// What [`RecentEvents::erasures`] was before the event was read.
+    pub erasures: u64,
 }
 
 /// Events without a gap, up to the newest one that anybody has asked for.
 #[derive(Default)]
 pub struct RecentEvents {
     kept: Mutex<Queue>,
+    erasures: AtomicU64,
     /// Held while the newest events are read, so that all who wait for them share one read.
     pub reading: tokio::sync::Mutex<()>,
 }
@@ -69,9 +75,26 @@ impl RecentEvents {
         After::Events(kept.events.range(skipped..).take(limit).take_while(fits).cloned().collect())
     }
 
-    /// Keeps these events, which have no gap, if they continue those that are kept or are all newer.
+    /// How often personal data has been erased since the start. An event that was read before the last time may show what
+    /// is gone, and has to be read again.
+    pub fn erasures(&self) -> u64 {
+        self.erasures.load(Ordering::Acquire)
+    }
+
+    /// Forgets all events, since personal data in them has been erased.
+    pub fn forget(&self) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        self.erasures.fetch_add(1, Ordering::AcqRel);
+        *kept = Queue::default();
+    }
+
+    /// Keeps these events, which have no gap, if they continue those that are kept or are all newer, and none of them was
+    /// read before the last erasure.
     pub fn keep(&self, events: &[Arc<FeedEvent>]) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if events.iter().any(|event| event.erasures != self.erasures()) {
+            return;
+        }
         let last = kept.events.back().map_or(0, |event| event.seq);
         if events.first().is_some_and(|event| event.seq > last + 1) {
             *kept = Queue::default();
@@ -99,6 +122,7 @@ mod tests {
             kind: EventType::OrderCreated,
             occurred_at: Timestamp::from_millis(0),
             document: "x".repeat(bytes),
+            erasures: 0,
         })
     }
 
@@ -122,6 +146,18 @@ mod tests {
         recent.keep(&[event(9, 10)]);
         assert!(matches!(recent.after(6, 9, 99), After::TooOld), "what is kept has no gap");
         assert_eq!(seqs(recent.after(8, 9, 99)), [9]);
+    }
+
+    #[test]
+    fn what_was_read_before_an_erasure_is_forgotten() {
+        let recent = RecentEvents::default();
+        recent.keep(&[event(1, 10)]);
+        recent.forget();
+        assert!(matches!(recent.after(0, 9, 99), After::NotYet));
+        recent.keep(&[event(1, 10)]);
+        assert!(matches!(recent.after(0, 9, 99), After::NotYet), "it was read before");
+        recent.keep(&[Arc::new(FeedEvent { erasures: 1, ..Arc::into_inner(event(1, 10)).unwrap() })]);
+        assert_eq!(seqs(recent.after(0, 9, 99)), [1]);
     }
 
     #[test]

@@ -14,6 +14,11 @@ impl Mac {
         Self(ring.derive(purpose))
     }
 
+    /// The same with a key that stays when signing keys are rotated, for digests that are stored.
+    pub fn for_stored_digests(ring: &KeyRing, purpose: &[u8]) -> Self {
+        Self(ring.derive_sealing(purpose))
+    }
+
     pub(super) fn with_key(key: [u8; 32]) -> Self {
         Self(key)
     }

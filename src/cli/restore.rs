@@ -6,12 +6,16 @@ use crate::{
     app::Surroundings,
     auth::Actor,
     config::Config,
-    service::backups,
+    service::{backups, erasure},
     store::{Commits, Options, Store, restore::Restore, with_suffix},
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-/// Ending the sessions may take this long.
+/// Ending the sessions and erasing may take this long.
 const TIME_LIMIT: Duration = Duration::from_mins(10);
 
 #[derive(clap::Args)]
@@ -29,18 +33,25 @@ impl Arguments {
         let system = Surroundings::system()?;
         let kept = with_suffix(&db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
         let restore = Restore::begin(&db.path, &self.backup, &progress::of_copy())?;
-        let ended = end_sessions(restore.copy().to_path_buf(), system)?;
+        let Changes { ended, erased } = change(restore.copy().to_path_buf(), &db.path, system)?;
         let replaced = restore.finish(&kept)?;
         if replaced {
             print(format_args!("kept the former database as {}\n", kept.display()))?;
         }
         let (path, source) = (db.path.display(), self.backup.display());
-        print(format_args!("restored {path} from {source}; sessions ended: {ended}\n"))
+        print(format_args!("restored {path} from {source}; sessions ended: {ended}; erased again: {erased}\n"))
     }
 }
 
-/// Opens the copy like a server does, which also upgrades it to the current schema.
-fn end_sessions(path: PathBuf, system: Surroundings) -> Result<usize, Failure> {
+/// What was changed in the copy.
+struct Changes {
+    ended: usize,
+    erased: usize,
+}
+
+/// Ends the sessions in the copy, and erases again what was erased in the `former` database since. Opens the copy like a
+/// server does, which also upgrades it to the current schema.
+fn change(path: PathBuf, former: &Path, system: Surroundings) -> Result<Changes, Failure> {
     let options = Options {
         path: path.clone(),
         commits: Commits::Synced,
@@ -53,8 +64,13 @@ fn end_sessions(path: PathBuf, system: Surroundings) -> Result<usize, Failure> {
     };
     wait_for(async {
         let store = Store::open(&options)?;
-        let ended = backups::end_sessions(&store, Actor::system("cli")).await;
+        let changed = async {
+            let ended = backups::end_sessions(&store, Actor::system("cli")).await?;
+            let erased = erasure::repeat(&store, Actor::system("cli"), former).await?;
+            Ok(Changes { ended, erased })
+        };
+        let changed = changed.await;
         store.close().await;
-        ended.map_err(|e| Failure::in_database(&path, e))
+        changed.map_err(|e| Failure::in_database(&path, e))
     })
 }

@@ -17,6 +17,8 @@ pub enum EventType {
     OrderFulfilled,
     /// An order was cancelled.
     OrderCancelled,
+    /// The personal data of an order was erased, in its earlier events too.
+    OrderErased,
     /// A payment was recorded.
     PaymentRecorded,
     /// A pending payment was resolved.
@@ -34,6 +36,7 @@ string_enum!(EventType {
     OrderConfirmed "order.confirmed",
     OrderFulfilled "order.fulfilled",
     OrderCancelled "order.cancelled",
+    OrderErased "order.erased",
     PaymentRecorded "payment.recorded",
     PaymentUpdated "payment.updated",
     RefundRecorded "refund.recorded",

@@ -10,6 +10,7 @@ use super::{
     credit::{CreditLine, Credits},
     id::{ItemId, OrderId, UserId},
     money::Currency,
+    personal::PersonalRow,
     pricing::{Fee, Line, Priced, TaxLine, Totals, by_rate},
     string_enum::string_enum,
     time::Timestamp,
@@ -204,6 +205,8 @@ pub struct Order {
     pub fulfilled_at: Option<Timestamp>,
     pub cancelled_at: Option<Timestamp>,
     pub cancel_reason: Option<String>,
+    /// Where customer, note and reason are kept apart.
+    pub personal: Option<PersonalRow>,
 }
 
 impl Order {

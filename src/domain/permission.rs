@@ -35,6 +35,7 @@ permissions! {
     WebhooksWrite "webhooks:write"
     MetricsRead "metrics:read"
     SystemBackup "system:backup"
+    PersonalDataErase "personal_data:erase"
 }
 
 impl Permission {

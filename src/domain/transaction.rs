@@ -3,6 +3,7 @@
 use super::{
     id::{ItemId, OrderId, TransactionId, UserId},
     money::Currency,
+    personal::PersonalRow,
     pricing::TaxLine,
     string_enum::string_enum,
     time::Timestamp,
@@ -106,6 +107,8 @@ pub struct Transaction {
     pub recorded_at: Timestamp,
     /// When the transaction stopped counting, if it was reversed.
     pub reversed_at: Option<Timestamp>,
+    /// Where the reason is kept apart.
+    pub personal: Option<PersonalRow>,
 }
 
 /// Goods of a line that came back with a refund.

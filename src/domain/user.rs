@@ -50,10 +50,10 @@ impl fmt::Display for Email {
 pub struct User {
     /// The identifier of the user.
     pub id: UserId,
-    /// Unique among all users.
-    pub email: Email,
-    /// The name to display.
-    pub name: String,
+    /// Unique among all users; none once it is erased.
+    pub email: Option<Email>,
+    /// The name to display; none once it is erased.
+    pub name: Option<String>,
     /// The name of the user's role.
     pub role: String,
     /// Whether the user may log in and act.
@@ -62,6 +62,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// The time of the last change.
     pub updated_at: Timestamp,
+    /// Whether a log-in needs a code besides the password.
+    pub second_factor: bool,
     /// The time of the last log-in, if there was one.
     pub last_login_at: Option<Timestamp>,
 }
@@ -75,6 +77,18 @@ pub struct UserFilter {
     pub status: Option<UserStatus>,
     /// This text is part of the name or the address. Case does not matter.
     pub text: Option<String>,
+}
+
+impl User {
+    /// The address as text; empty once it is erased.
+    pub fn address(&self) -> &str {
+        self.email.as_ref().map_or("", Email::as_str)
+    }
+
+    /// The name; empty once it is erased.
+    pub fn display_name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::{
     auth::Actor,
     domain::{
         audit::{AuditFilter, AuditOutcome},
+        id::UserId,
         permission::Permission,
     },
     error::{Result, problem},
@@ -35,6 +36,22 @@ pub(super) fn record(
     changes: &Value,
 ) -> Result<()> {
     record_as(tx, actor, action, target, AuditOutcome::Success, changes)
+}
+
+/// [`record`] for an action on a user. `personal` are the changes that name the user: they are erased with the user.
+pub(super) fn record_of_user(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    action: &'static str,
+    user: UserId,
+    changes: &Value,
+    personal: &Value,
+) -> Result<()> {
+    let mut entry = entry(actor, action, Some(&user), AuditOutcome::Success, changes);
+    if personal.as_object().is_some_and(|personal| !personal.is_empty()) {
+        entry.personal_changes = Some((user, personal.to_string()));
+    }
+    audit::append(tx, entry)
 }
 
 /// [`record`] with another outcome.
@@ -61,11 +78,28 @@ pub(super) fn entry(
         action: action.to_owned(),
         target: target.map(ToString::to_string),
         address: actor.address.as_ref().map(IpAddr::to_string),
+        address_of: actor.responsible(),
         request_id: actor.request_id.to_string(),
         trace: actor.trace,
         outcome,
         changes: changes.to_string(),
+        personal_changes: None,
     }
+}
+
+/// Records that `actor` was sent all of `list` (an operation id). Of the filter the trail has the names only, since their
+/// values may be addresses of customers.
+pub async fn exported(
+    app: &App,
+    actor: Actor,
+    list: &'static str,
+    format: &'static str,
+    parameters: Vec<String>,
+) -> Result<()> {
+    let action = format!("{}.export", list.strip_suffix(".list").unwrap_or(list));
+    let changes = serde_json::json!({"format": format, "parameters": parameters});
+    let note = NewEntry { action, ..entry(&actor, list, None, AuditOutcome::Success, &changes) };
+    app.store.write("audit.export", move |tx| audit::append(tx, note.clone())).await
 }
 
 /// Keeps in memory that `actor` was refused `action` with the problem `code`. The entry is written later.

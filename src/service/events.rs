@@ -3,7 +3,7 @@
 mod feed;
 mod subscription;
 
-pub use feed::{after, one};
+pub use feed::{after, current, one};
 pub use subscription::{Signal, Subscription, subscribe};
 
 use super::{

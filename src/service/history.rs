@@ -2,11 +2,16 @@
 
 use crate::{
     auth::Actor,
-    domain::{event::EventType, order::Order},
+    domain::{
+        event::EventType,
+        order::Order,
+        personal::{PersonalRow, SplitDocument},
+    },
     error::{Error, Result},
     store::{
-        WriteTx,
+        ReadTx, WriteTx,
         events::{self, NewEvent},
+        personal,
     },
 };
 use serde::Serialize;
@@ -14,18 +19,20 @@ use serde::Serialize;
 /// A recorded event and its document.
 pub(super) struct Recorded {
     pub(super) seq: i64,
-    pub(super) document: String,
+    pub(super) document: SplitDocument,
 }
 
-/// Appends an event of type `kind` with `document` as its data. `order` has its new version already.
+/// Appends an event of type `kind` with `document` as its data, which has `null` for the personal data in row `personal`.
+/// `order` has its new version already.
 pub(super) fn record(
     tx: &WriteTx<'_>,
     actor: &Actor,
     kind: EventType,
     order: &Order,
     document: &impl Serialize,
+    personal: Option<PersonalRow>,
 ) -> Result<Recorded> {
-    let document = serde_json::to_string(document).map_err(Error::internal)?;
+    let document = split(tx, document, personal)?;
     let event = NewEvent {
         kind,
         order_seq: order.seq,
@@ -33,7 +40,18 @@ pub(super) fn record(
         actor: &actor.principal.to_string(),
         request_id: &actor.request_id,
         trace: actor.trace,
-        data: &document,
+        data: document.stored(),
+        personal,
     };
     Ok(Recorded { seq: events::append(tx, &event)?, document })
+}
+
+/// A document that has `null` for the personal data in row `personal`, in both its forms.
+pub(super) fn split(
+    tx: &ReadTx<'_>,
+    document: &impl Serialize,
+    personal: Option<PersonalRow>,
+) -> Result<SplitDocument> {
+    let document = serde_json::to_string(document).map_err(Error::internal)?;
+    personal::split_document(tx, document, personal)
 }

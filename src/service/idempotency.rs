@@ -7,10 +7,10 @@ use super::history::Recorded;
 use crate::{
     app::App,
     auth::Actor,
-    domain::{outcome::Outcome, time::Timestamp},
+    domain::{outcome::Outcome, personal::SplitDocument, time::Timestamp},
     error::{Error, Result, problem},
     store::{
-        ReadTx, WriteTx, events,
+        ReadTx, WriteTx,
         idempotency::{self, ResponseBody, StoredResponse},
     },
 };
@@ -37,7 +37,7 @@ pub struct Effect {
     /// What it did.
     pub outcome: Outcome,
     /// The resource as JSON.
-    pub document: String,
+    pub document: SplitDocument,
     /// The version of the order, if the document shows an order.
     pub version: Option<i64>,
     /// For a repeated request: the identifier of the request that took effect.
@@ -48,7 +48,7 @@ pub struct Effect {
 
 impl Effect {
     /// An effect that recorded no event.
-    pub(super) fn new(outcome: Outcome, document: String) -> Self {
+    pub(super) fn new(outcome: Outcome, document: SplitDocument) -> Self {
         Self { outcome, document, version: None, original_request_id: None, event: None }
     }
 
@@ -90,10 +90,7 @@ impl IdempotentRequest {
         if stored.fingerprint != self.fingerprint {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REUSED));
         }
-        let document = match stored.body {
-            ResponseBody::Event(seq) => events::data(tx, seq)?,
-            ResponseBody::Text(document) => document,
-        };
+        let document = SplitDocument::impersonal(idempotency::body(tx, stored.body)?);
         Ok(Some(Effect {
             outcome: stored.outcome,
             document,
@@ -105,7 +102,8 @@ impl IdempotentRequest {
 
     fn remember(&self, tx: &WriteTx<'_>, actor: &Actor, effect: &Effect) -> Result<()> {
         let Some(key) = &self.key else { return Ok(()) };
-        let text = || ResponseBody::Text(effect.document.clone());
+        let document = &effect.document;
+        let text = || ResponseBody::Text(document.stored().to_owned(), document.row().map(|row| row.seq));
         let response = StoredResponse {
             fingerprint: self.fingerprint,
             method: self.method.clone(),

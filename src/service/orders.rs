@@ -3,6 +3,7 @@
 mod change;
 mod counts;
 mod create;
+mod erase;
 mod import;
 mod transition;
 
@@ -10,11 +11,13 @@ pub use change::{Change, ChangeCustomer, ChangeOrder, change};
 pub use counts::counts;
 pub(super) use create::insert;
 pub use create::{NewOrder, create};
+pub(super) use erase::erase;
 pub use import::{ImportKey, Imported, ImportedOrder, Owner, import};
 pub(super) use transition::advance;
 pub use transition::{Cancellation, Refund, cancel, transition};
 
 use super::{
+    history::{self, Recorded},
     idempotency::Effect,
     page::{Page, PageRequest},
     views::OrderView,
@@ -23,6 +26,7 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
+        event::EventType,
         id::{OrderId, UserId},
         listing::{Filter, OrderQuery, Position},
         order::Order,
@@ -32,7 +36,7 @@ use crate::{
     },
     error::{Error, Result, problem},
     store::{
-        ReadTx,
+        ReadTx, WriteTx,
         orders::{self, StoredDocument},
         transactions,
     },
@@ -102,6 +106,20 @@ pub async fn get(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderDocu
             let stored = find(tx, name)?.filter(|stored| Access::READ.allows(actor, stored.user_id));
             let stored = stored.ok_or_else(Error::absent)?;
             Ok(OrderDocument { version: stored.version, json: document_of(tx, stored)? })
+        })
+        .await
+}
+
+/// The identifier of the order of this name.
+///
+/// # Errors
+/// Those of [`get`].
+pub async fn id_of(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderId> {
+    app.store
+        .read("orders.get", |tx| {
+            let stored = find(tx, name)?.filter(|stored| Access::READ.allows(actor, stored.user_id));
+            let stored = stored.ok_or_else(Error::absent)?;
+            Ok(orders::by_seq(tx, stored.seq)?.ok_or_else(Error::absent)?.id)
         })
         .await
 }
@@ -249,6 +267,12 @@ fn document(order: &Order) -> Result<String> {
 }
 
 /// An effect that shows `order` as it is now.
-fn effect(outcome: Outcome, order: &Order) -> Result<Effect> {
-    Ok(Effect::new(outcome, document(order)?).at_version(order.version))
+fn effect(tx: &ReadTx<'_>, outcome: Outcome, order: &Order) -> Result<Effect> {
+    let document = history::split(tx, &OrderView::from(order).impersonal(), order.personal)?;
+    Ok(Effect::new(outcome, document).at_version(order.version))
+}
+
+/// Records an event that shows `order` as it is now.
+fn record(tx: &WriteTx<'_>, actor: &Actor, kind: EventType, order: &Order) -> Result<Recorded> {
+    history::record(tx, actor, kind, order, &OrderView::from(order).impersonal(), order.personal)
 }

@@ -149,7 +149,7 @@ pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewT
         Kind::Payment => RefundTerms { amount: new.amount.unwrap_or_default(), ..RefundTerms::default() },
         Kind::Refund => refund::terms(tx, order, new)?,
     };
-    book(tx, actor, order, &assemble(tx, order, new, terms), operation(new.kind))
+    book(tx, actor, order, assemble(tx, order, new, terms), operation(new.kind))
 }
 
 /// Changes the status of a transaction: resolves a pending one, or reverses one that was recorded by mistake.
@@ -171,8 +171,8 @@ pub async fn resolve(
             request.run(tx, &actor, || {
                 let mut order = orders::by_id(tx, before.order_id)?.ok_or_else(Error::absent)?;
                 if before.status == resolution.status {
-                    let document = TransactionView::with_order(&before, &order);
-                    let document = serde_json::to_string(&document).map_err(Error::internal)?;
+                    let document = TransactionView::with_order(&before, &order).impersonal();
+                    let document = history::split(tx, &document, before.personal)?;
                     return Ok(Effect::new(Outcome::Unchanged, document));
                 }
                 change(tx, &actor, &mut order, &before, &resolution)
@@ -189,11 +189,11 @@ pub(super) fn change(
     before: &Transaction,
     resolution: &Resolution,
 ) -> Result<Effect> {
-    let after = resolved(tx, before, resolution)?;
+    let mut after = resolved(tx, before, resolution)?;
     if after.status == TransactionStatus::Reversed && after.kind == Kind::Payment {
         refund::refuse_needed_payment(tx, order, before)?;
     }
-    transactions::update(tx, order, before, &after)?;
+    transactions::update(tx, order, before, &mut after)?;
     audit::record(tx, actor, "transactions.update", Some(&after.id), &audited(order, &after))?;
     let event = update_order(tx, actor, order, Some(before), &after)?;
     Ok(Effect::of_event(Outcome::Changed, event))
@@ -287,14 +287,14 @@ pub(super) fn refund_on_cancellation(
 ) -> Result<()> {
     let new = NewTransaction { reason, ..NewTransaction::succeeded(Kind::Refund, amount) };
     let terms = refund::terms(tx, order, &new)?;
-    book(tx, actor, order, &assemble(tx, order, &new, terms), "orders.cancel").map(drop)
+    book(tx, actor, order, assemble(tx, order, &new, terms), "orders.cancel").map(drop)
 }
 
 /// Sets the credits of the pending refunds of an order to 0 when it is cancelled: from then on it owes nothing.
 pub(super) fn drop_pending_credits(tx: &WriteTx<'_>, order: &mut Order) -> Result<()> {
     for before in transactions::pending_refunds(tx, order.seq)? {
-        let after = before.without_credit();
-        transactions::update(tx, order, &before, &after)?;
+        let mut after = before.without_credit();
+        transactions::update(tx, order, &before, &mut after)?;
         put(order, Some(&before), &after)?;
     }
     Ok(())
@@ -328,6 +328,7 @@ fn assemble(tx: &WriteTx<'_>, order: &Order, new: &NewTransaction, terms: Refund
         occurred_at: new.occurred_at.unwrap_or_else(|| tx.now()),
         recorded_at: tx.now(),
         reversed_at: None,
+        personal: None,
     }
 }
 
@@ -347,12 +348,12 @@ fn book(
     tx: &WriteTx<'_>,
     actor: &Actor,
     order: &mut Order,
-    transaction: &Transaction,
+    mut transaction: Transaction,
     action: &'static str,
 ) -> Result<Effect> {
-    transactions::insert(tx, order, transaction)?;
-    audit::record(tx, actor, action, Some(&transaction.id), &audited(order, transaction))?;
-    let event = update_order(tx, actor, order, None, transaction)?;
+    transactions::insert(tx, order, &mut transaction)?;
+    audit::record(tx, actor, action, Some(&transaction.id), &audited(order, &transaction))?;
+    let event = update_order(tx, actor, order, None, &transaction)?;
     Ok(Effect::of_event(Outcome::Created(Resource::Transaction(transaction.id)), event))
 }
 
@@ -378,8 +379,8 @@ fn update_order(
     order.updated_at = tx.now();
     orders::update(tx, &order_before, order)?;
     let event = if before.is_some() { EventType::updated(after.kind) } else { EventType::recorded(after.kind) };
-    let document = TransactionView::with_order(after, order);
-    history::record(tx, actor, event, order, &document)
+    let document = TransactionView::with_order(after, order).impersonal();
+    history::record(tx, actor, event, order, &document, after.personal)
 }
 
 fn put(order: &mut Order, before: Option<&Transaction>, after: &Transaction) -> Result<()> {

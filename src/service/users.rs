@@ -2,10 +2,11 @@
 
 mod change;
 
+pub(super) use change::require_another_admin;
 pub use change::{ChangeUser, change};
 
 use super::{
-    audit,
+    audit, history,
     idempotency::{Effect, IdempotentRequest},
     page::{Page, PageRequest},
     roles,
@@ -22,6 +23,7 @@ use crate::{
         id::UserId,
         outcome::{Outcome, Resource},
         permission::Permission,
+        personal::SplitDocument,
         user::{Email, User, UserFilter, UserStatus},
     },
     error::{Error, Fault, Field, Result},
@@ -39,14 +41,14 @@ pub struct NewUser {
     pub name: String,
     /// The name of a role.
     pub role: String,
-    /// The plain password.
-    pub password: Arc<str>,
+    /// The plain password; `None` for a user who is invited to set one.
+    pub password: Option<Arc<str>>,
 }
 
 /// The fields of a [`NewUser`] that validation has parsed.
 pub(super) struct ValidFields {
     email: Email,
-    password: AcceptedPassword,
+    password: Option<AcceptedPassword>,
 }
 
 /// A valid user to insert.
@@ -54,7 +56,7 @@ pub(super) struct UserDraft {
     pub(super) email: Email,
     pub(super) name: String,
     pub(super) role: String,
-    pub(super) password_hash: String,
+    pub(super) password_hash: Option<String>,
 }
 
 /// Validates a new user.
@@ -65,7 +67,8 @@ pub(super) fn validate(app: &App, new: &NewUser) -> Result<ValidFields> {
     let email = Email::parse(&new.email).ok_or_else(invalid_email);
     let role = app.access.role(&new.role).ok_or_else(unknown_role);
     let owner = Owner { email: &new.email, name: &new.name };
-    let password = app.password_rules.check(&new.password, owner, Field::Password);
+    let check = |password: &Arc<str>| app.password_rules.check(password, owner, Field::Password);
+    let password = new.password.as_ref().map(check).transpose();
     match (email, role, password) {
         (Ok(email), Ok(_), Ok(password)) => Ok(ValidFields { email, password }),
         (email, role, password) => {
@@ -77,7 +80,10 @@ pub(super) fn validate(app: &App, new: &NewUser) -> Result<ValidFields> {
 
 impl ValidFields {
     pub(super) async fn hash_password(self, app: &App, new: NewUser) -> Result<UserDraft> {
-        let password_hash = app.hasher.hash(self.password).await?;
+        let password_hash = match self.password {
+            Some(password) => Some(app.hasher.hash(password).await?),
+            None => None,
+        };
         Ok(UserDraft { email: self.email, name: new.name, role: new.role, password_hash })
     }
 }
@@ -106,7 +112,7 @@ pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: Ne
             request.run(tx, &actor, || {
                 require_grantable(tx, &actor, &draft.role)?;
                 let user = insert(tx, &shared, &actor, &draft, "users.create")?;
-                Ok(Effect::new(Outcome::Created(Resource::User(user.id)), document(&user)?))
+                Ok(Effect::new(Outcome::Created(Resource::User(user.id)), document(tx, &user)?))
             })
         })
         .await
@@ -129,23 +135,30 @@ pub(super) fn insert(
 ) -> Result<User> {
     let user = User {
         id: tx.new_id(),
-        email: draft.email.clone(),
-        name: draft.name.clone(),
+        email: Some(draft.email.clone()),
+        name: Some(draft.name.clone()),
         role: draft.role.clone(),
         status: UserStatus::Active,
         created_at: tx.now(),
         updated_at: tx.now(),
+        second_factor: false,
         last_login_at: None,
     };
-    users::insert(tx, &user, &draft.password_hash)?;
-    let changes = json!({"email": user.email.as_str(), "role": user.role});
-    audit::record(tx, actor, action, Some(&user.id), &changes)?;
+    users::insert(tx, &user, draft.password_hash.as_deref())?;
+    let personal = json!({"email": draft.email.as_str()});
+    audit::record_of_user(tx, actor, action, user.id, &json!({"role": user.role}), &personal)?;
     update_cache(tx, app, &user);
     Ok(user)
 }
 
+/// Refuses an actor who could become a user of more permissions: by setting the password or the address, by a reset token,
+/// or by ending the second factor. An API key may hold less than its owner, so it is no exception for the owner.
+pub(super) fn require_to_hold_all_of(tx: &ReadTx<'_>, actor: &Actor, user: &User) -> Result<()> {
+    actor.require_to_hold(roles::permissions(tx, &user.role)?.unwrap_or_default())
+}
+
 /// Updates the access cache after the commit.
-fn update_cache(tx: &WriteTx<'_>, app: &App, user: &User) {
+pub(super) fn update_cache(tx: &WriteTx<'_>, app: &App, user: &User) {
     let (app, id, cached) = (app.clone(), user.id, CachedUser::from(user));
     tx.after_commit(move || app.access.put_user(id, cached));
 }
@@ -182,6 +195,6 @@ pub async fn list(
     Ok(found.await?.map(|user| UserView::from(&user)))
 }
 
-fn document(user: &User) -> Result<String> {
-    serde_json::to_string(&UserView::from(user)).map_err(Error::internal)
+fn document(tx: &ReadTx<'_>, user: &User) -> Result<SplitDocument> {
+    history::split(tx, &UserView::from(user).impersonal(), users::personal_row(tx, user.id)?)
 }

@@ -1,6 +1,6 @@
 //! The names of those who act: users and API keys, as they are called now.
 
-use super::{ReadTx, sql::IdBlob};
+use super::{ReadTx, sql::IdBlob, users};
 use crate::{
     domain::id::{Identifier, KeyId, UserId},
     error::Result,
@@ -31,7 +31,7 @@ fn look_up(tx: &ReadTx<'_>, actor: &str) -> Result<Option<String>> {
         return Ok(Some(SYSTEM.to_owned()));
     }
     if let Some(user) = UserId::parse(actor) {
-        return tx.row("SELECT name FROM users WHERE id = ?1", [IdBlob(user)], |row| row.get(0));
+        return users::name(tx, user);
     }
     let Some(key) = KeyId::parse(actor) else { return Ok(None) };
     let present = tx.row("SELECT name FROM api_keys WHERE id = ?1", [IdBlob(key)], |row| row.get(0))?;

@@ -95,6 +95,11 @@ pub fn delete(tx: &WriteTx<'_>, id: KeyId) -> Result<()> {
     tx.execute("DELETE FROM api_keys WHERE id = ?1", [IdBlob(id)]).map(drop)
 }
 
+/// Deletes every key of a user, and returns how many there were.
+pub fn delete_of_user(tx: &WriteTx<'_>, user: UserId) -> Result<usize> {
+    tx.execute("DELETE FROM api_keys WHERE created_by = ?1", [IdBlob(user)])
+}
+
 /// Stores that a key was used at `at`, unless a later use is stored.
 pub fn set_last_used(tx: &WriteTx<'_>, id: KeyId, at: Timestamp) -> Result<()> {
     let sql = "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) < ?2";

@@ -3,6 +3,7 @@
 use super::{
     ReadTx, WriteTx,
     actors::ActorNames,
+    personal::{self, Stored},
     sql::{Columns, IdBlob, sql_int, store_error},
 };
 use crate::{
@@ -11,10 +12,11 @@ use crate::{
         event::EventType,
         id::{EventId, Identifier, OrderId},
         listing::Direction,
+        personal::{DIGEST_BYTES, PersonalRow},
         time::Timestamp,
         trace::TraceId,
     },
-    error::Result,
+    error::{Error, Result},
 };
 use rusqlite::{Row, params};
 
@@ -32,8 +34,10 @@ pub struct NewEvent<'a> {
     pub request_id: &'a str,
     /// The trace that the client sent with the request.
     pub trace: Option<TraceId>,
-    /// The document that was answered: a JSON object.
+    /// The document that was answered, a JSON object, with `null` for personal data.
     pub data: &'a str,
+    /// What replaces `null`.
+    pub personal: Option<PersonalRow>,
 }
 
 /// A recorded event.
@@ -60,7 +64,7 @@ pub struct Event {
     pub trace: Option<TraceId>,
     /// The time of the event.
     pub occurred_at: Timestamp,
-    /// The document that was answered: a JSON object.
+    /// The document that was answered, a JSON object, as far as it is not erased.
     pub data: String,
 }
 
@@ -74,8 +78,9 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
         (counters.event, counters.event_hash)
     });
     tx.execute(
-        "INSERT INTO events (seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data, hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO events (seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data,
+           personal_seq, hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             seq,
             IdBlob(id),
@@ -87,13 +92,14 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
             event.trace,
             at.millis(),
             event.data,
+            event.personal.map(|row| row.seq),
             hash,
         ],
     )?;
     Ok(seq)
 }
 
-/// The hash of an event, over every column of its row and the hash of the event before.
+/// The hash of an event, over every column of its row, the digest of the personal data and the hash of the event before.
 fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &NewEvent<'_>) -> [u8; 32] {
     sha256(&[
         before,
@@ -107,16 +113,18 @@ fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &N
         &event.trace.map(TraceId::to_bytes).map_or(vec![], Vec::from),
         &at.millis().to_be_bytes(),
         event.data.as_bytes(),
+        &event.personal.map_or(vec![], |row| [&row.seq.to_be_bytes()[..], &row.digest].concat()),
     ])
 }
 
 const COLUMNS: &str =
     "e.seq, e.id, e.type, o.id, o.number, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
-     e.data FROM events e JOIN orders o ON o.seq = e.order_seq";
+     e.data, e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
+     LEFT JOIN personal p ON p.seq = e.personal_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
     let mut columns = Columns::of(row);
-    Ok(Event {
+    let mut event = Event {
         seq: columns.take()?,
         id: columns.id()?,
         kind: columns.parsed(EventType::parse)?,
@@ -129,7 +137,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
         trace: columns.take()?,
         occurred_at: columns.instant()?,
         data: columns.take()?,
-    })
+    };
+    if let Some(Stored { content: Some(content), .. }) = Stored::read(row, columns.position())? {
+        event.data = personal::merge(&event.data, content)?;
+    }
+    Ok(event)
 }
 
 /// The events of an order beyond `version`, or from the first one on in this direction.
@@ -195,24 +207,38 @@ pub fn after_within(tx: &ReadTx<'_>, seq: i64, limit: usize, bytes: usize) -> Re
     with_names(tx, found)
 }
 
+/// Whether an order has the event that says that it was erased.
+pub fn has_erasure(tx: &ReadTx<'_>, order_seq: i64) -> Result<bool> {
+    let sql = "SELECT 1 FROM events WHERE order_seq = ?1 AND type = 'order.erased' LIMIT 1";
+    tx.row(sql, [order_seq], |_| Ok(())).map(|found| found.is_some())
+}
+
 /// The number of the last event. Since there are no gaps, it is also the number of events.
 pub fn last(tx: &ReadTx<'_>) -> Result<i64> {
     let last = tx.row("SELECT max(seq) FROM events", [], |row| row.get::<_, Option<i64>>(0))?;
     Ok(last.flatten().unwrap_or(0))
 }
 
-/// The document of an event.
+/// The document of an event, as far as it is not erased.
 pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
-    tx.connection
-        .prepare_cached("SELECT data FROM events WHERE seq = ?1")
-        .and_then(|mut statement| statement.query_row([seq], |row| row.get(0)))
-        .map_err(store_error)
+    let sql = "SELECT e.data, e.personal_seq, p.digest, p.content
+         FROM events e LEFT JOIN personal p ON p.seq = e.personal_seq WHERE e.seq = ?1";
+    tx.row(sql, [seq], |row| {
+        let document: String = row.get(0)?;
+        match Stored::read(row, 1)? {
+            Some(Stored { content: Some(content), .. }) => personal::merge(&document, content),
+            _ => Ok(document),
+        }
+    })?
+    .ok_or_else(|| Error::internal("an event is missing"))
 }
 
-/// The number of the first event that was changed or is missing; none if the chain is intact.
+/// The number of the first event that was changed or is missing; none if the chain is intact. What is erased is covered
+/// by its digest.
 pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
-    let sql = "SELECT seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data, hash
-         FROM events ORDER BY seq";
+    let sql = "SELECT e.seq, e.id, e.type, e.order_seq, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
+           e.data, e.personal_seq, p.digest, hash
+         FROM events e LEFT JOIN personal p ON p.seq = e.personal_seq ORDER BY e.seq";
     let mut statement = tx.connection.prepare(sql).map_err(store_error)?;
     let mut found = statement.query([]).map_err(store_error)?;
     let (mut seq, mut before) = (0, [0; 32]);
@@ -234,6 +260,14 @@ fn rehashed(row: &Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(i64, [u8; 32]
     let (order_seq, version) = (columns.take()?, columns.take()?);
     let (actor, request_id): (String, String) = (columns.take()?, columns.take()?);
     let (trace, at, data): (_, _, String) = (columns.take()?, columns.instant()?, columns.take()?);
-    let event = NewEvent { kind, order_seq, version, actor: &actor, request_id: &request_id, trace, data: &data };
+    let personal = columns.take::<Option<i64>>()?;
+    let personal = match (personal, columns.take::<Option<_>>()?) {
+        (Some(seq), Some(digest)) => Some(PersonalRow { seq, digest }),
+        // Another digest than any that was written: the row is missing.
+        (Some(seq), None) => Some(PersonalRow { seq, digest: [0; DIGEST_BYTES] }),
+        (None, _) => None,
+    };
+    let (actor, request_id, data) = (actor.as_str(), request_id.as_str(), data.as_str());
+    let event = NewEvent { kind, order_seq, version, actor, request_id, trace, data, personal };
     Ok((seq, chain_hash(before, seq, id, at, &event), columns.take()?))
 }

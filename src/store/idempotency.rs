@@ -1,7 +1,7 @@
 //! Idempotency keys: for each request that took effect, the key and the response.
 
 use super::{
-    ReadTx, WriteTx,
+    ReadTx, WriteTx, events, personal,
     sql::{Columns, sql_int},
 };
 use crate::{
@@ -16,7 +16,7 @@ use rusqlite::params;
 /// A request that took effect, and its response.
 #[derive(Clone, Debug)]
 pub struct StoredResponse {
-    /// SHA-256 of method, path and body.
+    /// The keyed digest of method, path and body.
     pub fingerprint: [u8; 32],
     /// The HTTP method.
     pub method: String,
@@ -39,13 +39,14 @@ pub struct StoredResponse {
 pub enum ResponseBody {
     /// It is the document of the event with this number.
     Event(i64),
-    /// It is stored with the key.
-    Text(String),
+    /// It is stored with the key, with `null` for the personal data in this row.
+    Text(String, Option<i64>),
 }
 
 /// The response stored under `key` of `principal` at `since` or later.
 pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> Result<Option<StoredResponse>> {
-    let sql = "SELECT fingerprint, method, path, resource, outcome, version, event_seq, body, request_id, created_at
+    let sql = "SELECT fingerprint, method, path, resource, outcome, version, event_seq, body, personal_seq, request_id,
+                 created_at
                FROM idempotency_keys WHERE principal = ?1 AND key = ?2 AND created_at >= ?3";
     tx.row(sql, (principal, key, since.millis()), |row| {
         let mut columns = Columns::of(row);
@@ -57,9 +58,9 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> R
             path,
             outcome: columns.parsed(|name| Outcome::parse(name, resource))?,
             version: columns.take()?,
-            body: match (columns.take::<Option<i64>>()?, columns.take::<Option<String>>()?) {
-                (Some(event), _) => ResponseBody::Event(event),
-                (None, body) => ResponseBody::Text(body.unwrap_or_default()),
+            body: match (columns.take::<Option<i64>>()?, columns.take::<Option<String>>()?, columns.take()?) {
+                (Some(event), ..) => ResponseBody::Event(event),
+                (None, body, personal) => ResponseBody::Text(body.unwrap_or_default(), personal),
             },
             request_id: columns.take()?,
             created_at: columns.instant()?,
@@ -67,16 +68,26 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> R
     })
 }
 
+/// The body of a response, as far as it is not erased.
+pub fn body(tx: &ReadTx<'_>, body: ResponseBody) -> Result<String> {
+    match body {
+        ResponseBody::Event(seq) => events::data(tx, seq),
+        ResponseBody::Text(body, None) => Ok(body),
+        ResponseBody::Text(body, Some(row)) => personal::merged_with(tx, &body, row),
+    }
+}
+
 /// Stores the response of the request with `key`, in the transaction of its effect. An expired response is replaced.
 pub fn insert(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredResponse) -> Result<()> {
-    let (event, body) = match &response.body {
-        ResponseBody::Event(seq) => (Some(*seq), None),
-        ResponseBody::Text(body) => (None, Some(body)),
+    let (event, body, personal) = match &response.body {
+        ResponseBody::Event(seq) => (Some(*seq), None, None),
+        ResponseBody::Text(body, personal) => (None, Some(body), *personal),
     };
     tx.execute(
         "INSERT OR REPLACE INTO idempotency_keys
-           (principal, key, fingerprint, method, path, resource, outcome, version, event_seq, body, request_id, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+           (principal, key, fingerprint, method, path, resource, outcome, version, event_seq, body,
+            personal_seq, request_id, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             principal,
             key,
@@ -88,6 +99,7 @@ pub fn insert(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredRe
             response.version,
             event,
             body,
+            personal,
             response.request_id,
             response.created_at.millis(),
         ],

@@ -19,11 +19,16 @@ pub use stored_document::{
 };
 
 use super::{
-    ReadTx, WriteTx,
-    sql::{IdBlob, sql_int, store_error, violates},
+    ReadTx, WriteTx, personal,
+    sql::{Columns, IdBlob, sql_int, store_error, violates},
 };
 use crate::{
-    domain::{id::OrderId, order::Order, rollup},
+    domain::{
+        id::{OrderId, UserId},
+        order::Order,
+        rollup,
+        time::Timestamp,
+    },
     error::{Error, Result, problem},
 };
 
@@ -35,11 +40,12 @@ pub fn next_seq(tx: &WriteTx<'_>) -> i64 {
     })
 }
 
-/// Inserts an order with its items and adds it to the rollups.
+/// Inserts an order with its items and personal data, and adds it to the rollups.
 ///
 /// # Errors
 /// `DUPLICATE_EXTERNAL_REF` if another order has its reference.
-pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
+pub fn insert(tx: &WriteTx<'_>, order: &mut Order) -> Result<()> {
+    personal::keep_of_order(tx, order, None)?;
     columns::insert(tx, order).map_err(duplicate_reference)?;
     row::insert_parts(tx, order)?;
     count_order(tx, order, 1);
@@ -52,7 +58,8 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
 ///
 /// # Errors
 /// `DUPLICATE_EXTERNAL_REF` if another order has its reference.
-pub fn update(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
+pub fn update(tx: &WriteTx<'_>, before: &Order, after: &mut Order) -> Result<()> {
+    personal::keep_of_order(tx, after, Some(before))?;
     columns::update(tx, after).map_err(duplicate_reference)?;
     if (&before.items, &before.taxes) != (&after.items, &after.taxes) {
         row::delete_parts(tx, after.seq)?;
@@ -98,32 +105,61 @@ fn count_items(tx: &WriteTx<'_>, order: &Order, times: i64) {
 
 /// The order with this identifier.
 pub fn by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<Order>> {
-    one(tx, concat!(columns::select!(), " WHERE id = ?1"), [IdBlob(id)])
+    one(tx, concat!(columns::select!(), " WHERE o.id = ?1"), [IdBlob(id)])
 }
 
 /// The order with this external reference.
 pub fn by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<Order>> {
-    one(tx, concat!(columns::select!(), " WHERE external_ref = ?1"), [reference])
+    one(tx, concat!(columns::select!(), " WHERE o.external_ref = ?1"), [reference])
 }
 
 /// The order with this number.
 pub fn by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<Order>> {
-    one(tx, concat!(columns::select!(), " WHERE number = ?1"), [number])
+    one(tx, concat!(columns::select!(), " WHERE o.number = ?1"), [number])
 }
 
 /// The order in this row.
 pub fn by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<Order>> {
-    one(tx, concat!(columns::select!(), " WHERE seq = ?1"), [seq])
+    one(tx, concat!(columns::select!(), " WHERE o.seq = ?1"), [seq])
 }
 
 /// The orders after row `seq`, in the order of their rows.
 pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Order>> {
-    let sql = concat!(columns::select!(), " WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    let sql = concat!(columns::select!(), " WHERE o.seq > ?1 ORDER BY o.seq LIMIT ?2");
     let mut found = tx.rows(sql, (seq, sql_int(limit)), columns::read)?;
     for order in &mut found {
         row::read_parts(tx, order)?;
     }
     Ok(found)
+}
+
+/// The orders of a user.
+pub fn ids_of_user(tx: &ReadTx<'_>, user: UserId) -> Result<Vec<OrderId>> {
+    tx.rows("SELECT id FROM orders WHERE user_id = ?1", [IdBlob(user)], |row| Columns::of(row).id())
+}
+
+/// Orders that ended long ago and have personal data, among some rows.
+pub struct ToBeErased {
+    /// The orders.
+    pub orders: Vec<OrderId>,
+    /// The last row that was looked at.
+    pub looked_at: i64,
+}
+
+/// Looks at the `count` rows after row `seq` for orders that ended before `before` and have personal data; none if there
+/// are no such rows.
+pub fn to_be_erased(tx: &ReadTx<'_>, seq: i64, count: i64, before: Timestamp) -> Result<Option<ToBeErased>> {
+    let last = tx.row("SELECT max(seq) FROM orders", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0);
+    if seq >= last {
+        return Ok(None);
+    }
+    let sql =
+        "SELECT o.id FROM orders o WHERE o.seq > ?1 AND o.seq <= ?2 AND coalesce(o.cancelled_at, o.fulfilled_at) < ?3
+         AND EXISTS (SELECT 1 FROM events e JOIN personal p ON p.seq = e.personal_seq
+           WHERE e.order_seq = o.seq AND p.content GLOB '{*')";
+    let looked_at = seq.saturating_add(count);
+    let orders = tx.rows(sql, (seq, looked_at, before.millis()), |row| Columns::of(row).id())?;
+    Ok(Some(ToBeErased { orders, looked_at }))
 }
 
 fn one(tx: &ReadTx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<Option<Order>> {

@@ -17,7 +17,7 @@ pub(super) use cache::Rankings;
 pub(super) use changes::{Changes, Length};
 pub(super) use codec::{EntryKey, Part};
 pub use codec::{Rollup, Values};
-pub use dimension::{UserLabel, rate, sku, statuses, user_label};
+pub use dimension::{rate, sku, statuses, user};
 pub(super) use log::RollupLog;
 pub use ranking::{Ranking, RankingQuery};
 pub use taxes::tax_totals;

@@ -2,8 +2,9 @@
 //! stored.
 
 use super::{
-    ReadTx, WriteTx,
+    ReadTx, WriteTx, personal,
     sql::{Columns, IdBlob, before_id, sql_int},
+    users,
 };
 use crate::{
     domain::{
@@ -12,7 +13,9 @@ use crate::{
     },
     error::Result,
 };
-use rusqlite::{Row, named_params};
+use rusqlite::{Params, Row, named_params};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A log-in and the digests of its secrets.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct Session {
     pub user_id: UserId,
     /// The digests of its secrets.
     pub secrets: Secrets,
+    /// Whether an OpenID provider has identified the user, which stands for a second factor.
+    pub by_provider: bool,
     /// The time of the log-in.
     pub created_at: Timestamp,
     /// The time of the log-in, of a program's last refresh, or of a browser's last request that was saved.
@@ -33,6 +38,19 @@ pub struct Session {
     pub ip: Option<String>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
+}
+
+/// Where a session was started from.
+#[derive(Serialize, Deserialize)]
+struct Content<'a> {
+    #[serde(borrow)]
+    ip: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    user_agent: Option<Cow<'a, str>>,
+}
+
+fn borrowed(text: &Option<String>) -> Option<Cow<'_, str>> {
+    text.as_deref().map(Cow::Borrowed)
 }
 
 /// SHA-256 of the secrets of a session.
@@ -70,40 +88,52 @@ impl Session {
 
 /// Inserts a session.
 pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
+    let content = Content { ip: borrowed(&session.ip), user_agent: borrowed(&session.user_agent) };
+    let personal = match (&content.ip, &content.user_agent) {
+        (None, None) => None,
+        _ => Some(personal::insert(tx, users::seq(tx, session.user_id)?, &content)?.seq),
+    };
     let (refresh, cookie, console_key) = match session.secrets {
         Secrets::Program(tokens) => (Some(tokens.current), None, None),
         Secrets::Browser { cookie, console_key } => (None, Some(cookie), Some(console_key)),
     };
     tx.execute(
-        "INSERT INTO sessions (id, user_id, refresh_digest, cookie_digest, console_key_digest, created_at, last_used_at,
-           expires_at, ip, user_agent)
-         VALUES (:id, :user_id, :refresh, :cookie, :console_key, :created_at, :last_used_at, :expires_at, :ip,
-           :user_agent)",
+        "INSERT INTO sessions (id, user_id, refresh_digest, cookie_digest, console_key_digest, by_provider,
+           created_at, last_used_at, expires_at, personal_seq)
+         VALUES (:id, :user_id, :refresh, :cookie, :console_key, :by_provider, :created_at, :last_used_at, :expires_at,
+           :personal_seq)",
         named_params! {
             ":id": IdBlob(session.id), ":user_id": IdBlob(session.user_id), ":refresh": refresh, ":cookie": cookie,
-            ":console_key": console_key,
+            ":console_key": console_key, ":by_provider": session.by_provider,
             ":created_at": session.created_at.millis(), ":last_used_at": session.last_used_at.millis(),
-            ":expires_at": session.expires_at.millis(), ":ip": session.ip, ":user_agent": session.user_agent,
+            ":expires_at": session.expires_at.millis(), ":personal_seq": personal,
         },
     )
     .map(drop)
 }
 
-const COLUMNS: &str = "id, user_id, refresh_digest, previous_digest, rotated_at, cookie_digest, console_key_digest,
-    created_at, last_used_at, expires_at, ip, user_agent";
+const COLUMNS: &str = "s.id, s.user_id, s.refresh_digest, s.previous_digest, s.rotated_at, s.cookie_digest,
+    s.console_key_digest, s.by_provider, s.created_at, s.last_used_at, s.expires_at, p.content";
+const TABLE: &str = "sessions s LEFT JOIN personal p ON p.seq = s.personal_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
     let mut columns = Columns::of(row);
-    Ok(Session {
+    let mut session = Session {
         id: columns.id()?,
         user_id: columns.id()?,
         secrets: read_secrets(&mut columns)?,
+        by_provider: columns.take()?,
         created_at: columns.instant()?,
         last_used_at: columns.instant()?,
         expires_at: columns.instant()?,
-        ip: columns.take()?,
-        user_agent: columns.take()?,
-    })
+        ip: None,
+        user_agent: None,
+    };
+    if let Some(Content { ip, user_agent }) = personal::content(row, columns.position())? {
+        session.ip = ip.map(Cow::into_owned);
+        session.user_agent = user_agent.map(Cow::into_owned);
+    }
+    Ok(session)
 }
 
 fn read_secrets(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Secrets> {
@@ -119,23 +149,23 @@ fn read_secrets(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Secrets> {
 
 /// Every session that has not expired by `now`.
 pub fn live(tx: &ReadTx<'_>, now: Timestamp) -> Result<Vec<Session>> {
-    tx.rows(&format!("SELECT {COLUMNS} FROM sessions WHERE expires_at > ?1"), [now.millis()], read)
+    tx.rows(&format!("SELECT {COLUMNS} FROM {TABLE} WHERE s.expires_at > ?1"), [now.millis()], read)
 }
 
 /// A session of a user, unless it has expired by `now`.
 pub fn by_id(tx: &ReadTx<'_>, user: UserId, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
-    let sql = format!("SELECT {COLUMNS} FROM sessions WHERE id = ?1 AND user_id = ?2 AND expires_at > ?3");
+    let sql = format!("SELECT {COLUMNS} FROM {TABLE} WHERE s.id = ?1 AND s.user_id = ?2 AND s.expires_at > ?3");
     tx.row(&sql, (IdBlob(id), IdBlob(user), now.millis()), read)
 }
 
 /// The session of a refresh token, whether the token is valid now or was used before.
 pub fn by_token(tx: &ReadTx<'_>, digest: &[u8; 32]) -> Result<Option<Session>> {
-    let present = format!("SELECT {COLUMNS} FROM sessions WHERE refresh_digest = ?1");
+    let present = format!("SELECT {COLUMNS} FROM {TABLE} WHERE s.refresh_digest = ?1");
     if let Some(session) = tx.row(&present, [digest], read)? {
         return Ok(Some(session));
     }
     let used = format!(
-        "SELECT {COLUMNS} FROM sessions WHERE id = (SELECT session_id FROM used_refresh_tokens WHERE digest = ?1)"
+        "SELECT {COLUMNS} FROM {TABLE} WHERE s.id = (SELECT session_id FROM used_refresh_tokens WHERE digest = ?1)"
     );
     tx.row(&used, [digest], read)
 }
@@ -149,7 +179,8 @@ pub fn page(
     limit: usize,
 ) -> Result<Vec<Session>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM sessions WHERE user_id = ?1 AND id < ?2 AND expires_at > ?3 ORDER BY id DESC LIMIT ?4"
+        "SELECT {COLUMNS} FROM {TABLE} WHERE s.user_id = ?1 AND s.id < ?2 AND s.expires_at > ?3
+         ORDER BY s.id DESC LIMIT ?4"
     );
     tx.rows(&sql, (IdBlob(user), before_id(before), now.millis(), sql_int(limit)), read)
 }
@@ -202,12 +233,12 @@ pub fn set_last_used(tx: &WriteTx<'_>, id: SessionId, last_used_at: Timestamp, e
 
 /// Deletes a session.
 pub fn end(tx: &WriteTx<'_>, id: SessionId) -> Result<()> {
-    tx.execute("DELETE FROM sessions WHERE id = ?1", [IdBlob(id)]).map(drop)
+    delete(tx, "id = ?1", [IdBlob(id)]).map(drop)
 }
 
 /// Deletes every session of a user, except `except`, and returns how many there were.
 pub fn end_of_user(tx: &WriteTx<'_>, user: UserId, except: Option<SessionId>) -> Result<usize> {
-    tx.execute("DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2", (IdBlob(user), except.map(IdBlob)))
+    delete(tx, "user_id = ?1 AND id IS NOT ?2", (IdBlob(user), except.map(IdBlob)))
 }
 
 /// Deletes at most `limit` sessions that have expired by `now`, and returns them.
@@ -222,5 +253,11 @@ pub fn prune(tx: &WriteTx<'_>, now: Timestamp, limit: usize) -> Result<Vec<Sessi
 
 /// Deletes every session of every user, and returns how many there were.
 pub fn end_all(tx: &WriteTx<'_>) -> Result<usize> {
-    tx.execute("DELETE FROM sessions", [])
+    delete(tx, "true", [])
+}
+
+/// Deletes sessions, and erases where they were started from.
+fn delete(tx: &WriteTx<'_>, condition: &str, params: impl Params + Clone) -> Result<usize> {
+    personal::erase(tx, &format!("SELECT personal_seq FROM sessions WHERE {condition}"), params.clone())?;
+    tx.execute(&format!("DELETE FROM sessions WHERE {condition}"), params)
 }

@@ -61,6 +61,7 @@ pub(super) fn optional<T>(outcome: rusqlite::Result<T>) -> crate::error::Result<
 }
 
 /// An identifier, stored as its 16 bytes.
+#[derive(Clone, Copy)]
 pub(super) struct IdBlob<I>(pub(super) I);
 
 impl<I: Identifier> ToSql for IdBlob<I> {
@@ -108,6 +109,11 @@ impl<'r, 's> Columns<'r, 's> {
     /// Starts after the first `skipped` columns.
     pub(super) fn after(row: &'r Row<'s>, skipped: usize) -> Self {
         Self { row, next: skipped }
+    }
+
+    /// The index of the next column.
+    pub(super) fn position(&self) -> usize {
+        self.next
     }
 
     pub(super) fn take<T: FromSql>(&mut self) -> rusqlite::Result<T> {

@@ -6,7 +6,7 @@ mod list;
 pub use list::{count, is_scan, page};
 
 use super::{
-    ReadTx, WriteTx,
+    ReadTx, WriteTx, personal,
     sql::{Columns, IdBlob, sql_int},
 };
 use crate::{
@@ -22,17 +22,19 @@ use crate::{
 use rusqlite::{Row, named_params};
 
 /// The columns that [`read_from`] reads, of a transaction `t` and its order `o`.
-const FIELDS: &str = "t.id, o.id, o.number, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
-    t.provider_ref, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.reason, t.occurred_at, t.recorded_at,
-    t.reversed_at";
+const FIELDS: &str =
+    "t.id, o.id, o.number, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
+    t.provider_ref, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.occurred_at, t.recorded_at,
+    t.reversed_at, t.personal_seq, (SELECT digest FROM personal WHERE seq = t.personal_seq),
+    (SELECT content FROM personal WHERE seq = t.personal_seq)";
 const TABLES: &str = "FROM transactions t JOIN orders o ON o.seq = t.order_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Transaction> {
-    read_from(&mut Columns::of(row))
+    read_from(row, &mut Columns::of(row))
 }
 
-fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
-    Ok(Transaction {
+fn read_from(row: &Row<'_>, columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
+    let mut transaction = Transaction {
         id: columns.id()?,
         order_id: columns.id()?,
         order_number: columns.take()?,
@@ -45,11 +47,14 @@ fn read_from(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Transaction> {
         provider: columns.take()?,
         provider_ref: columns.take()?,
         payment_id: columns.id_or_none()?,
-        reason: columns.take()?,
         occurred_at: columns.instant()?,
         recorded_at: columns.instant()?,
         reversed_at: columns.instant_or_none()?,
-    })
+        reason: None,
+        personal: None,
+    };
+    personal::read_into_transaction(&mut transaction, row, columns.position())?;
+    Ok(transaction)
 }
 
 /// The transaction of this kind with this reference of this provider that is pending or succeeded.
@@ -63,16 +68,17 @@ pub fn by_provider_ref(tx: &ReadTx<'_>, kind: Kind, provider: &str, provider_ref
 
 /// Inserts a transaction of `order` and adds it to the rollups. The caller has checked that the provider's reference is
 /// not recorded yet.
-pub fn insert(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction) -> Result<()> {
+pub fn insert(tx: &WriteTx<'_>, order: &Order, transaction: &mut Transaction) -> Result<()> {
+    personal::keep_of_transaction(tx, transaction, None)?;
     let seq = tx.with_counters(|counters| {
         counters.transaction += 1;
         counters.transaction
     });
     tx.execute(
         "INSERT INTO transactions (seq, id, order_seq, kind, status, amount, credit_amount, credit_tax_amount, credit_taxes,
-           items, provider, provider_ref, payment_seq, reason, occurred_at, recorded_at, reversed_at)
+           items, provider, provider_ref, payment_seq, personal_seq, occurred_at, recorded_at, reversed_at)
          VALUES (:seq, :id, :order_seq, :kind, :status, :amount, :credit_amount, :credit_tax_amount, :credit_taxes,
-           :items, :provider, :provider_ref, (SELECT seq FROM transactions WHERE id = :payment_id), :reason, :occurred_at,
+           :items, :provider, :provider_ref, (SELECT seq FROM transactions WHERE id = :payment_id), :personal_seq, :occurred_at,
            :recorded_at, :reversed_at)",
         named_params! {
             ":seq": seq, ":id": IdBlob(transaction.id), ":order_seq": order.seq, ":kind": transaction.kind.name(),
@@ -80,7 +86,7 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction) -> Res
             ":credit_amount": transaction.credit_amount(), ":credit_tax_amount": transaction.credit_tax_amount(),
             ":credit_taxes": credits::taxes(&transaction.credit_taxes), ":items": credits::items(&transaction.items),
             ":provider": transaction.provider, ":provider_ref": transaction.provider_ref,
-            ":payment_id": transaction.payment_id.map(IdBlob), ":reason": transaction.reason,
+            ":payment_id": transaction.payment_id.map(IdBlob), ":personal_seq": transaction.personal.map(|row| row.seq),
             ":occurred_at": transaction.occurred_at.millis(), ":recorded_at": transaction.recorded_at.millis(),
             ":reversed_at": transaction.reversed_at.map(Timestamp::millis),
         },
@@ -90,16 +96,18 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction) -> Res
 }
 
 /// Replaces a transaction of `order` by its new state, in the rollups too.
-pub fn update(tx: &WriteTx<'_>, order: &Order, before: &Transaction, after: &Transaction) -> Result<()> {
+pub fn update(tx: &WriteTx<'_>, order: &Order, before: &Transaction, after: &mut Transaction) -> Result<()> {
+    personal::keep_of_transaction(tx, after, Some(before))?;
     tx.execute(
         "UPDATE transactions SET status = :status, amount = :amount, credit_amount = :credit_amount,
-           credit_tax_amount = :credit_tax_amount, credit_taxes = :credit_taxes, items = :items, reason = :reason,
+           credit_tax_amount = :credit_tax_amount, credit_taxes = :credit_taxes, items = :items,
+           personal_seq = :personal_seq,
            occurred_at = :occurred_at, reversed_at = :reversed_at WHERE id = :id",
         named_params! {
             ":id": IdBlob(after.id), ":status": after.status.name(), ":amount": after.amount,
             ":credit_amount": after.credit_amount(), ":credit_tax_amount": after.credit_tax_amount(),
             ":credit_taxes": credits::taxes(&after.credit_taxes), ":items": credits::items(&after.items),
-            ":reason": after.reason, ":occurred_at": after.occurred_at.millis(),
+            ":personal_seq": after.personal.map(|row| row.seq), ":occurred_at": after.occurred_at.millis(),
             ":reversed_at": after.reversed_at.map(Timestamp::millis),
         },
     )?;
@@ -147,7 +155,7 @@ pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> R
         format!("SELECT t.seq, {FIELDS} {TABLES} WHERE t.order_seq = ?1 AND t.seq < ?2 ORDER BY t.seq DESC LIMIT ?3");
     tx.rows(&sql, (order_seq, before, sql_int(limit)), |row| {
         let mut columns = Columns::of(row);
-        Ok((columns.take()?, read_from(&mut columns)?))
+        Ok((columns.take()?, read_from(row, &mut columns)?))
     })
 }
 
@@ -166,7 +174,7 @@ pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Trans
         let mut columns = Columns::of(row);
         let seq = columns.take()?;
         let order = OrderContext { user_id: columns.id_or_none()?, cancelled_at: columns.instant_or_none()? };
-        Ok(TransactionRow { seq, order, transaction: read_from(&mut columns)? })
+        Ok(TransactionRow { seq, order, transaction: read_from(row, &mut columns)? })
     })
 }
 

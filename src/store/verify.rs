@@ -1,9 +1,11 @@
 //! Verification of a file: each check recomputes what the rows must agree with and names the first row that does not.
 //!
 //! SQLite's own check comes first, but it does not notice a changed value in a row; hash chains, sums and the history
-//! do. Users, roles, sessions, API keys and idempotency keys have nothing to be compared with: only SQLite checks them.
+//! do. Personal data is compared with its digests. Users, roles, sessions, API keys and idempotency keys have nothing else to
+//! be compared with: only SQLite checks them.
 
 mod history;
+mod personal;
 mod rules;
 mod schema;
 
@@ -43,6 +45,7 @@ pub(super) fn rows(tx: &ReadTx<'_>) -> Result<Vec<Check>> {
         check("audit_chain", audit::verify(tx).map(|seq| seq.map(broken_link)))?,
         check("event_chain", events::verify(tx).map(|seq| seq.map(broken_link)))?,
     ];
+    checks.push(check("personal_data", personal::first_fault(tx))?);
     checks.extend(history::checks(tx)?);
     for rule in RULES {
         checks.push(check(rule.name, first_fault(tx, rule))?);

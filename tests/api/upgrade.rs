@@ -1,5 +1,5 @@
 //! Files of earlier releases. `tests/fixtures/` holds a file for each released schema, with the answers of the server
-//! at that time. The file of the current schema is made by
+//! at that time, and the key file, which the fingerprints of requests depend on. The file of the current schema is made by
 //!
 //! ```sh
 //! BLESS=1 cargo test --test api upgrade::the_fixture_is_made
@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -33,6 +34,8 @@ pub async fn service_on(schema: &str) -> Service {
     let service = Service::start().await;
     service.stop().await;
     fs::copy(fixture(&format!("{schema}.db")), service.path()).unwrap();
+    fs::copy(fixture(&format!("{schema}.key")), service.key_path()).unwrap();
+    fs::set_permissions(service.key_path(), fs::Permissions::from_mode(0o600)).unwrap();
     service.at(story::DAY_AFTER);
     service.open();
     service
@@ -102,6 +105,7 @@ async fn the_fixture_is_made() {
     let _ = fs::remove_file(&file);
     let connection = Connection::open(service.path()).unwrap();
     connection.execute("VACUUM INTO ?1", [file.to_str().unwrap()]).unwrap();
+    fs::copy(service.key_path(), fixture(&format!("{CURRENT}.key"))).unwrap();
     let answers = answers(&service_on(CURRENT).await).await;
     let lines: Vec<_> = answers.iter().map(|(path, answer)| format!("{}: {answer}", json!(path))).collect();
     fs::write(fixture(&format!("{CURRENT}.json")), format!("{{\n{}\n}}\n", lines.join(",\n"))).unwrap();

@@ -10,6 +10,7 @@ mod crash_points;
 mod demo;
 mod doctor;
 mod documents;
+mod erasure;
 mod failures;
 mod files;
 mod framing;

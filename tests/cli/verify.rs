@@ -4,12 +4,13 @@
 use crate::{server::Server, support::TestDir};
 use rusqlite::Connection;
 
-const CHECKS: [&str; 43] = [
+const CHECKS: [&str; 44] = [
     "sqlite",
     "schema",
     "foreign_keys",
     "audit_chain",
     "event_chain",
+    "personal_data",
     "orders",
     "order_items",
     "transactions",
@@ -87,7 +88,29 @@ fn a_good_file_passes_and_every_damage_is_found() {
             "UPDATE order_items SET quantity = quantity + 1 WHERE order_seq = 5 AND line = 0",
             "order_totals: order row 5,",
         ),
-        ("UPDATE orders SET note = 'x' WHERE seq = 4", "orders: row 4, column note, stored \"x\", recomputed null"),
+        (
+            "UPDATE orders SET external_ref = 'x' WHERE seq = 4",
+            "orders: row 4, column external_ref, stored \"x\", recomputed null",
+        ),
+        ("UPDATE orders SET personal_seq = 1 WHERE seq = 4", "orders: row 4, column personal_seq, stored 1,"),
+        (
+            "DROP TRIGGER personal_data_is_only_erased; UPDATE personal SET content = upper(content) WHERE seq = 9",
+            "personal_data: row 9 is not as it was written",
+        ),
+        (
+            "DROP TRIGGER personal_data_is_only_erased; UPDATE personal SET (salt, digest, content) =
+               (SELECT salt, digest, content FROM personal WHERE seq = 20) WHERE seq = 21",
+            "event_chain: row ",
+        ),
+        (
+            "DROP TRIGGER personal_data_is_not_deleted; PRAGMA foreign_keys = OFF; DELETE FROM personal WHERE seq = 20",
+            "event_chain: row ",
+        ),
+        (
+            "UPDATE personal SET salt = zeroblob(16), content = printf('%*s', length(CAST(content AS BLOB)), '')
+               WHERE seq = (SELECT max(seq) FROM personal)",
+            "personal_data: row ",
+        ),
         ("DROP INDEX orders_by_user", "schema: orders_by_user, stored nothing,"),
         ("UPDATE orders SET paid_amount = paid_amount + 1 WHERE seq = 9", "order_payments: order row 9,"),
         ("UPDATE orders SET version = 99 WHERE seq = 11", "order_versions: order row 11, stored 99,"),
@@ -164,7 +187,7 @@ fn rollups_are_rebuilt_only_from_rows_without_faults() {
     assert_eq!((good.code, good.out.lines().filter(|line| line.starts_with("ok ")).count()), (0, CHECKS.len()));
 
     let connection = released(&dir, "e.db");
-    connection.execute_batch("DELETE FROM rollups; UPDATE orders SET note = 'x' WHERE seq = 4").unwrap();
+    connection.execute_batch("DELETE FROM rollups; UPDATE orders SET external_ref = 'x' WHERE seq = 4").unwrap();
     connection.close().unwrap();
     let refused = dir.run("verify --db e.db --rebuild --json");
     let document: serde_json::Value = serde_json::from_str(&refused.out).unwrap();

@@ -1,4 +1,4 @@
-//! The transitions of an order over HTTP.
+//! The transitions of an order over HTTP, and erasing its personal data.
 
 use crate::{
     api::input::{
@@ -10,11 +10,12 @@ use crate::{
     domain::{id::OrderId, order::Transition},
     error::Result,
     service::{
+        erasure,
         idempotency::Effect,
         orders::{self, Cancellation, ExpectedVersion, Refund, Target},
     },
 };
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -77,4 +78,15 @@ pub(in crate::api) async fn cancel(
         RefundBody::Amount(amount) => Refund::Amount(amount.get()),
     });
     orders::cancel(&app, actor, request, Target { id, version }, Cancellation { reason: body.reason, refund }).await
+}
+
+/// Erases the personal data of an order.
+pub(in crate::api) async fn erase(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<OrderId>,
+    _: Valid<NoFields>,
+) -> Result<StatusCode> {
+    erasure::order(&app, actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

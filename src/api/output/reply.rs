@@ -16,7 +16,7 @@ use serde::Serialize;
 impl IntoResponse for Effect {
     fn into_response(self) -> Response {
         let json = [(header::CONTENT_TYPE, "application/json")];
-        let mut response = (status(self.outcome), json, self.document).into_response();
+        let mut response = (status(self.outcome), json, self.document.whole).into_response();
         let headers = response.headers_mut();
         let mut set = |name: header::HeaderName, value: Option<String>| {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {

@@ -60,6 +60,7 @@ impl Books {
             fulfilled_at: None,
             cancelled_at: None,
             cancel_reason: None,
+            personal: None,
         };
         let item = |(i, line): (u8, &Line)| (ItemId::from_bytes([i; 16]), line.clone());
         order.set_price((0_u8..).zip(lines).map(item).collect(), vec![], &priced);
@@ -89,6 +90,7 @@ impl Books {
             occurred_at: at(day),
             recorded_at: at(day),
             reversed_at: None,
+            personal: None,
         };
         self.transactions.push(transaction);
         self.transactions.last_mut().unwrap()

@@ -123,13 +123,11 @@ fn weights(basis: Basis, RevenueSort { key, direction }: RevenueSort) -> Sums {
 fn row(tx: &ReadTx<'_>, basis: Basis, rank: &Rank, values: &Values) -> Result<RevenueRow> {
     let sums = rollups::user_sums(values);
     let amounts = Amounts::of(&sums, basis);
-    let label = rollups::user_label(tx, rank.dimension)?;
-    let (user_id, email, name) =
-        label.map_or_else(Default::default, |user| (Some(AsText(user.id)), Some(user.email), Some(user.name)));
+    let user = rollups::user(tx, rank.dimension)?;
     Ok(RevenueRow {
-        user_id,
-        email,
-        name,
+        user_id: user.as_ref().map(|user| AsText(user.id)),
+        email: user.as_ref().and_then(|user| user.email.as_ref()).map(ToString::to_string),
+        name: user.and_then(|user| user.name),
         currency: AsText(rank.currency),
         orders: sums.orders_placed,
         gross_amount: amounts.gross,

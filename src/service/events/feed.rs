@@ -34,23 +34,34 @@ pub async fn after(app: &App, seq: i64) -> Result<Vec<Arc<FeedEvent>>> {
     }
 }
 
+/// `event` without what was erased since it was read.
+pub async fn current(app: &App, event: &Arc<FeedEvent>) -> Result<Arc<FeedEvent>> {
+    if event.erasures == app.recent_events.erasures() {
+        return Ok(Arc::clone(event));
+    }
+    one(app, event.seq).await?.ok_or_else(|| Error::internal("an event is missing"))
+}
+
 /// The event with this number, if there is one.
 pub async fn one(app: &App, seq: i64) -> Result<Option<Arc<FeedEvent>>> {
     if let After::Events(events) = app.recent_events.after(seq - 1, 1, 0) {
         return Ok(events.into_iter().next());
     }
+    let erasures = app.recent_events.erasures();
     let found = app.store.read("events.follow", |tx| events::after_within(tx, seq - 1, 1, 0)).await?;
-    found.into_iter().next().filter(|event| event.seq == seq).map(|event| shown(event).map(Arc::new)).transpose()
+    let found = found.into_iter().next().filter(|event| event.seq == seq);
+    found.map(|event| shown(event, erasures).map(Arc::new)).transpose()
 }
 
 async fn read(app: &App, seq: i64) -> Result<Vec<Arc<FeedEvent>>> {
+    let erasures = app.recent_events.erasures();
     let found = app.store.read("events.follow", |tx| events::after_within(tx, seq, MOST_EVENTS, MOST_BYTES)).await?;
-    found.into_iter().map(|event| shown(event).map(Arc::new)).collect()
+    found.into_iter().map(|event| shown(event, erasures).map(Arc::new)).collect()
 }
 
 /// An event as the feed shows it.
-fn shown(event: Event) -> Result<FeedEvent> {
+fn shown(event: Event, erasures: u64) -> Result<FeedEvent> {
     let (seq, id, kind, occurred_at) = (event.seq, event.id, event.kind, event.occurred_at);
     let document = String::from_utf8(to_json(&EventView::from(event))?).map_err(Error::internal)?;
-    Ok(FeedEvent { seq, id, kind, occurred_at, document })
+    Ok(FeedEvent { seq, id, kind, occurred_at, document, erasures })
 }

@@ -1,14 +1,10 @@
 //! Changing an order by a merge patch (RFC 7396).
 
 use super::{
-    super::{
-        history,
-        idempotency::{Effect, IdempotentRequest},
-        views::OrderView,
-    },
+    super::idempotency::{Effect, IdempotentRequest},
     Access, Target,
     create::duplicate_reference,
-    effect,
+    effect, record,
 };
 use crate::{
     app::App,
@@ -120,16 +116,16 @@ pub async fn change(
                 target.version.check(&before)?;
                 let mut after = patched(tx, &actor, &before, &patch)?;
                 if after == before {
-                    return effect(Outcome::Unchanged, &before);
+                    return effect(tx, Outcome::Unchanged, &before);
                 }
                 refuse_taken_reference(tx, &actor, &before, &after)?;
                 after.version += 1;
                 after.updated_at = tx.now();
-                orders::update(tx, &before, &after)?;
+                orders::update(tx, &before, &mut after)?;
                 if after.user_id != before.user_id {
                     transactions::move_to_user(tx, &before, &after)?;
                 }
-                let event = history::record(tx, &actor, EventType::OrderUpdated, &after, &OrderView::from(&after))?;
+                let event = record(tx, &actor, EventType::OrderUpdated, &after)?;
                 Ok(Effect::of_event(Outcome::Changed, event).at_version(after.version))
             })
         })

@@ -2,11 +2,10 @@
 
 use super::{
     super::{
-        history::{self, Recorded},
+        history::Recorded,
         idempotency::{Effect, IdempotentRequest},
-        views::OrderView,
     },
-    Access,
+    Access, record,
 };
 use crate::{
     app::App,
@@ -78,9 +77,9 @@ pub(in crate::service) fn insert(
     new: &NewOrder,
 ) -> Result<Inserted> {
     refuse_unknown_owner_and_known_reference(tx, actor, owner, new)?;
-    let order = assemble(tx, actor, owner, new)?;
-    orders::insert(tx, &order)?;
-    let event = history::record(tx, actor, EventType::OrderCreated, &order, &OrderView::from(&order))?;
+    let mut order = assemble(tx, actor, owner, new)?;
+    orders::insert(tx, &mut order)?;
+    let event = record(tx, actor, EventType::OrderCreated, &order)?;
     Ok(Inserted { order, event })
 }
 
@@ -151,6 +150,7 @@ pub(super) fn assemble(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, n
         fulfilled_at: None,
         cancelled_at: None,
         cancel_reason: None,
+        personal: None,
     };
     let items = draft.lines.iter().map(|line| (tx.new_id(), line.clone())).collect();
     order.set_price(items, draft.fees.clone(), &draft.priced);

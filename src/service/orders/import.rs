@@ -4,6 +4,7 @@
 use super::{
     Access,
     create::{NewOrder, assemble, insert, owner, refuse_unknown_owner_and_known_reference},
+    record,
 };
 use crate::{
     app::App,
@@ -16,7 +17,7 @@ use crate::{
         permission::Permission,
     },
     error::{Error, Fault, Field, Result, problem},
-    service::{history as events, transactions, views::OrderView},
+    service::transactions,
     store::{ReadTx, WriteTx, orders, users},
 };
 
@@ -138,7 +139,7 @@ fn insert_with_history(
     let number = number(tx, actor, history)?;
     let draft = assemble(tx, actor, owner, &NewOrder { status: OrderStatus::Draft, ..new.clone() })?;
     let times = history.times(tx.now());
-    let created = Order {
+    let mut created = Order {
         number,
         status: history.status,
         placed_at: times.placed_at,
@@ -151,8 +152,9 @@ fn insert_with_history(
     let mut order = created.clone();
     let booked = transactions::book_past(tx, &mut order, &history.transactions)?;
     order.version += i64::try_from(booked.len()).map_err(Error::internal)?;
-    orders::insert(tx, &order)?;
-    events::record(tx, actor, EventType::OrderCreated, &created, &OrderView::from(&created))?;
+    orders::insert(tx, &mut order)?;
+    created.personal = order.personal;
+    record(tx, actor, EventType::OrderCreated, &created)?;
     transactions::insert_past(tx, actor, created, &order, &booked)?;
     Ok(order.id)
 }

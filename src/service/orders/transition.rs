@@ -2,12 +2,11 @@
 
 use super::{
     super::{
-        history::{self, Recorded},
+        history::Recorded,
         idempotency::{Effect, IdempotentRequest},
         transactions,
-        views::OrderView,
     },
-    Access, Target, effect,
+    Access, Target, effect, record,
 };
 use crate::{
     app::App,
@@ -60,7 +59,7 @@ pub async fn transition(
             request.run(tx, &actor, || {
                 target.version.check(&before)?;
                 let Some(status) = next_status(&before, transition)? else {
-                    return effect(Outcome::Unchanged, &before);
+                    return effect(tx, Outcome::Unchanged, &before);
                 };
                 let change = StatusChange { transition, status, reason: None };
                 let (after, event) = enter(tx, &actor, &before, change)?;
@@ -89,7 +88,7 @@ pub async fn cancel(
             request.run(tx, &actor, || {
                 target.version.check(&before)?;
                 let Some(status) = next_status(&before, Transition::Cancel)? else {
-                    return effect(Outcome::Unchanged, &before);
+                    return effect(tx, Outcome::Unchanged, &before);
                 };
                 refuse_owner_after_confirmation(&actor, &before)?;
                 let held = rows::held_by_order(tx, before.seq)?;
@@ -103,7 +102,7 @@ pub async fn cancel(
                     return Ok(Effect::of_event(Outcome::Changed, event).at_version(after.version));
                 }
                 transactions::refund_on_cancellation(tx, &actor, &mut after, amount, reason.clone())?;
-                effect(Outcome::Changed, &after)
+                effect(tx, Outcome::Changed, &after)
             })
         })
         .await
@@ -143,11 +142,11 @@ fn enter(tx: &WriteTx<'_>, actor: &Actor, before: &Order, change: StatusChange) 
     if change.status == OrderStatus::Cancelled {
         transactions::drop_pending_credits(tx, &mut after)?;
     }
-    orders::update(tx, before, &after)?;
+    orders::update(tx, before, &mut after)?;
     if change.status == OrderStatus::Cancelled {
         rows::recount_after_cancellation(tx, before, &after)?;
     }
-    let event = history::record(tx, actor, EventType::of(change.transition), &after, &OrderView::from(&after))?;
+    let event = record(tx, actor, EventType::of(change.transition), &after)?;
     Ok((after, event))
 }
 

@@ -126,6 +126,7 @@ impl Books {
                 TransactionStatus::Reversed => Some(past.reversed_at.unwrap_or(past.occurred_at)),
                 _ => None,
             },
+            personal: None,
         }
     }
 
@@ -155,11 +156,12 @@ pub(in crate::service) fn insert_past(
     booked: &[Transaction],
 ) -> Result<()> {
     for transaction in booked {
-        transactions::insert(tx, order, transaction)?;
-        put(&mut created, None, transaction)?;
+        let mut transaction = transaction.clone();
+        transactions::insert(tx, order, &mut transaction)?;
+        put(&mut created, None, &transaction)?;
         created.version += 1;
-        let document = TransactionView::with_order(transaction, &created);
-        history::record(tx, actor, EventType::recorded(transaction.kind), &created, &document)?;
+        let document = TransactionView::with_order(&transaction, &created).impersonal();
+        history::record(tx, actor, EventType::recorded(transaction.kind), &created, &document, transaction.personal)?;
     }
     let changes = serde_json::json!({
         "number": order.number, "status": order.status.name(), "currency": order.currency.to_string(),

@@ -1,7 +1,7 @@
 //! Changing a user: the fields that users may change themselves, those that need a permission, and the changes that
 //! nobody may make.
 
-use super::{document, invalid_email, require_grantable, unknown_role, update_cache};
+use super::{document, invalid_email, require_grantable, require_to_hold_all_of, unknown_role, update_cache};
 use crate::{
     app::App,
     auth::{
@@ -18,9 +18,9 @@ use crate::{
     service::{
         audit,
         idempotency::{Effect, IdempotentRequest},
-        roles, sessions,
+        sessions,
     },
-    store::{ReadTx, WriteTx, users},
+    store::{ReadTx, WriteTx, password_resets, users},
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -79,7 +79,7 @@ pub async fn change(
                 require_admin_left(tx, &before, &after)?;
                 let password_hash = password_hash.as_deref();
                 let after = save(tx, &shared, &actor, Update { before: &before, after, password_hash })?;
-                Ok(Effect::new(Outcome::Changed, document(&after)?))
+                Ok(Effect::new(Outcome::Changed, document(tx, &after)?))
             })
         })
         .await
@@ -105,10 +105,10 @@ fn require_permitted(actor: &Actor, id: UserId, change: &ChangeUser) -> Result<(
 /// Refuses to set the password or e-mail address of a user with more permissions than the actor: the actor could then log
 /// in as that user.
 fn require_no_takeover(tx: &ReadTx<'_>, actor: &Actor, user: &User, change: &ChangeUser) -> Result<()> {
-    if actor.responsible() == Some(user.id) || (change.email.is_none() && change.password.is_none()) {
+    if change.email.is_none() && change.password.is_none() {
         return Ok(());
     }
-    actor.require_to_hold(roles::permissions(tx, &user.role)?.unwrap_or_default())
+    require_to_hold_all_of(tx, actor, user)
 }
 
 /// The fields of a [`ChangeUser`] that validation has parsed.
@@ -129,8 +129,8 @@ fn validate(app: &App, user: &User, change: &ChangeUser) -> Result<ValidFields> 
         faults.push(unknown_role());
     }
     let owner = Owner {
-        email: email.as_ref().unwrap_or(&user.email).as_str(),
-        name: change.name.as_ref().unwrap_or(&user.name),
+        email: email.as_ref().map_or_else(|| user.address(), Email::as_str),
+        name: change.name.as_deref().unwrap_or_else(|| user.display_name()),
     };
     let password = change.password.as_ref().and_then(|password| {
         let checked = app.password_rules.check(password, owner, Field::Password);
@@ -141,12 +141,17 @@ fn validate(app: &App, user: &User, change: &ChangeUser) -> Result<ValidFields> 
 
 fn changed(before: &User, email: Option<&Email>, change: &ChangeUser) -> User {
     User {
-        email: email.unwrap_or(&before.email).clone(),
-        name: change.name.as_ref().unwrap_or(&before.name).clone(),
+        email: email.or(before.email.as_ref()).cloned(),
+        name: change.name.as_ref().or(before.name.as_ref()).cloned(),
         role: change.role.as_ref().unwrap_or(&before.role).clone(),
         status: change.status.unwrap_or(before.status),
         ..before.clone()
     }
+}
+
+/// Refuses to take the last active administrator away.
+pub(in crate::service) fn require_another_admin(tx: &ReadTx<'_>, user: &User) -> Result<()> {
+    require_admin_left(tx, user, &User { status: UserStatus::Disabled, ..user.clone() })
 }
 
 fn require_admin_left(tx: &ReadTx<'_>, before: &User, after: &User) -> Result<()> {
@@ -167,32 +172,38 @@ struct Update<'a> {
 /// Saves an update and ends the user's sessions if they must log in again. Does nothing if nothing has changed.
 fn save(tx: &WriteTx<'_>, app: &App, actor: &Actor, update: Update<'_>) -> Result<User> {
     let Update { before, mut after, password_hash } = update;
-    let mut changes = differences(before, &after);
-    if changes.is_empty() && password_hash.is_none() {
+    let (mut changes, personal) = differences(before, &after);
+    if changes.is_empty() && personal.is_empty() && password_hash.is_none() {
         return Ok(after);
     }
     after.updated_at = tx.now();
-    users::update(tx, &after)?;
+    users::update(tx, before, &after)?;
     if let Some(hash) = password_hash {
         users::set_password(tx, after.id, hash)?;
+        password_resets::end(tx, after.id)?;
         changes.insert("password".to_owned(), "set".into());
     }
     if password_hash.is_some() || after.status == UserStatus::Disabled {
         let ended = sessions::end_all(tx, app, after.id, None)?;
         changes.insert("sessions_ended".to_owned(), ended.into());
     }
-    audit::record(tx, actor, "users.update", Some(&after.id), &changes.into())?;
+    audit::record_of_user(tx, actor, "users.update", after.id, &changes.into(), &personal.into())?;
     update_cache(tx, app, &after);
     Ok(after)
 }
 
-fn differences(before: &User, after: &User) -> Map<String, Value> {
-    let fields = [
-        ("email", before.email.as_str(), after.email.as_str()),
-        ("name", &before.name, &after.name),
-        ("role", &before.role, &after.role),
-        ("status", before.status.name(), after.status.name()),
-    ];
+/// The changed fields: those that name nobody, and those that name the user.
+fn differences(before: &User, after: &User) -> (Map<String, Value>, Map<String, Value>) {
+    let changes =
+        changed_fields([("role", &before.role, &after.role), ("status", before.status.name(), after.status.name())]);
+    let personal = changed_fields([
+        ("email", before.address(), after.address()),
+        ("name", before.display_name(), after.display_name()),
+    ]);
+    (changes, personal)
+}
+
+fn changed_fields(fields: [(&str, &str, &str); 2]) -> Map<String, Value> {
     let changed = fields.into_iter().filter(|(_, from, to)| from != to);
     changed.map(|(field, from, to)| (field.to_owned(), json!({"from": from, "to": to}))).collect()
 }

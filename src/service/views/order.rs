@@ -214,6 +214,14 @@ impl<'a> From<&'a Order> for OrderView<'a> {
     }
 }
 
+impl OrderView<'_> {
+    /// The document with `null` for personal data, as it is stored.
+    #[must_use]
+    pub fn impersonal(self) -> Self {
+        Self { customer: None, note: None, cancel_reason: None, ..self }
+    }
+}
+
 impl<'a> From<&'a Item> for ItemView<'a> {
     fn from(Item { id, line, totals, returns }: &'a Item) -> Self {
         Self {

@@ -122,6 +122,12 @@ impl<'a> From<&'a Transaction> for TransactionView<'a> {
 }
 
 impl<'a> TransactionView<'a> {
+    /// The document with `null` for personal data, as it is stored.
+    #[must_use]
+    pub fn impersonal(self) -> Self {
+        Self { reason: None, ..self }
+    }
+
     /// The transaction together with the money of its order.
     pub fn with_order(transaction: &'a Transaction, order: &Order) -> Self {
         let money = OrderMoney {

@@ -111,7 +111,10 @@ async fn message(app: &App, webhook: &Webhook, subject: &Subject, at: Timestamp)
     let secrets = secrets::open(app, webhook, at);
     let secrets = secrets.ok_or("the secret cannot be read with the present key file: rotate the secret")?;
     let (event_id, body) = match subject {
-        Subject::Event(event) => (event.id, body(event.kind.name(), event.occurred_at, &event.document)),
+        Subject::Event(event) => {
+            let event = events::current(app, event).await.map_err(|_| "the event cannot be read")?;
+            (event.id, body(event.kind.name(), event.occurred_at, &event.document))
+        }
         Subject::Again(delivery) => match delivery.event_seq {
             None => {
                 let data = json!({"webhook_id": webhook.id.to_string()});

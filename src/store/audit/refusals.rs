@@ -145,10 +145,12 @@ mod tests {
             action: "auth.login".to_owned(),
             target: None,
             address: None,
+            address_of: None,
             request_id: "req".to_owned(),
             trace: None,
             outcome: AuditOutcome::Failure,
             changes: changes.to_owned(),
+            personal_changes: None,
         }
     }
 

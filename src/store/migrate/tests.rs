@@ -17,9 +17,9 @@ use std::{
 pub(in crate::store) const TWO: &[Migration] = &[
     Migration {
         to: 2,
-        sql: "CREATE TABLE nicknames (email TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT, WITHOUT ROWID;
-              INSERT INTO nicknames SELECT email, name FROM users;",
-        sha256: "fab02c8924287309f6c83a877e59ecbe1fba643bf03573ceef5ed558eb05158f",
+        sql: "CREATE TABLE nicknames (id BLOB NOT NULL PRIMARY KEY, role TEXT NOT NULL) STRICT, WITHOUT ROWID;
+              INSERT INTO nicknames SELECT id, role FROM users;",
+        sha256: "0b3f5c70617c5729042db27afb45fd1cd7812261ea6ebba8ac2cb284612ad074",
     },
     Migration {
         to: 3,
@@ -38,8 +38,9 @@ pub(in crate::store) fn file_of_version_1() -> (tempfile::TempDir, PathBuf) {
     let path = folder.path().join("orders.db");
     let OwnedFile { connection, .. } = open_exclusively(&path, Commits::Written, &[]).unwrap();
     let rows = format!(
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {USERS})
-         INSERT INTO users SELECT NULL, randomblob(16), 'user' || i, hex(zeroblob(200)), 'staff', 'active', '', 0, 0 FROM n;
+        "INSERT INTO personal VALUES (1, NULL, zeroblob(16), zeroblob(16), '{{}}');
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {USERS})
+         INSERT INTO users SELECT i, randomblob(16), NULL, 1, 'staff', 'active', hex(zeroblob(200)), 0, 0 FROM n;
          INSERT INTO api_keys SELECT id, '', id, '', '', id, 0, NULL, NULL FROM users;"
     );
     connection.execute_batch(&rows).unwrap();

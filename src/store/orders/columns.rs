@@ -9,13 +9,14 @@ use crate::{
         transaction::PaymentStatus,
     },
     store::{
-        WriteTx,
+        WriteTx, personal,
         sql::{Columns, IdBlob},
     },
 };
 use rusqlite::{Row, params};
 
-/// Makes `insert`, `update`, `read` and `select!` from the columns of `orders`. Each line is a field of [`Order`],
+/// Makes `insert`, `update`, `read` and `select!` from the columns of `orders`. Personal data is not among them: a row
+/// refers to it, and `select!` joins it. Each line is a field of [`Order`],
 /// which is also the name of the column, then its value when written, then its value when read.
 macro_rules! columns {
     (
@@ -28,47 +29,56 @@ macro_rules! columns {
         /// Inserts a row, without the items and credits.
         pub(super) fn insert(tx: &WriteTx<'_>, $order: &Order) -> rusqlite::Result<usize> {
             const SQL: &str = concat!(
-                "INSERT INTO orders (seq",
+                "INSERT INTO orders (personal_seq, seq",
                 $(", ", stringify!($fixed),)* $(", ", stringify!($changing),)* $(", ", stringify!($total_column),)*
-                ") VALUES (?",
+                ") VALUES (?, ?",
                 $(columns!(@placeholder $fixed),)* $(columns!(@placeholder $changing),)*
                 $(columns!(@placeholder $total),)*
                 ")"
             );
-            tx.try_execute(SQL, params![$seq_write, $($fixed_write,)* $($changing_write,)* $($total_write,)*])
+            let personal_seq = $order.personal.map(|row| row.seq);
+            tx.try_execute(SQL, params![personal_seq, $seq_write, $($fixed_write,)* $($changing_write,)* $($total_write,)*])
         }
 
         /// Updates the changing columns of the row, without the items and credits.
         pub(super) fn update(tx: &WriteTx<'_>, $order: &Order) -> rusqlite::Result<usize> {
             const SQL: &str = concat!(
-                "UPDATE orders SET ",
+                "UPDATE orders SET personal_seq = ?, ",
                 $(stringify!($changing), " = ?, ",)*
                 columns!(@assignments $($total_column)*),
                 " WHERE seq = ?"
             );
-            tx.try_execute(SQL, params![$($changing_write,)* $($total_write,)* $seq_write])
+            let personal_seq = $order.personal.map(|row| row.seq);
+            tx.try_execute(SQL, params![personal_seq, $($changing_write,)* $($total_write,)* $seq_write])
         }
 
         /// Reads a row that was selected by `select!`. The order has no items and taxes yet.
         pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Order> {
             let mut $columns = Columns::of(row);
-            Ok(Order {
+            let mut $order = Order {
                 seq: $seq_read,
                 $($fixed: $fixed_read,)*
                 $($changing: $changing_read,)*
                 totals: Totals { $($total: $total_read,)* },
                 items: vec![],
                 taxes: vec![],
-            })
+                customer: None,
+                note: None,
+                cancel_reason: None,
+                personal: None,
+            };
+            personal::read_into_order(&mut $order, row, $columns.position())?;
+            Ok($order)
         }
 
         /// Selects the columns that [`read`] reads.
         macro_rules! select {
             () => {
                 concat!(
-                    "SELECT seq",
-                    $(", ", stringify!($fixed),)* $(", ", stringify!($changing),)* $(", ", stringify!($total_column),)*
-                    " FROM orders"
+                    "SELECT o.seq",
+                    $(", o.", stringify!($fixed),)* $(", o.", stringify!($changing),)*
+                    $(", o.", stringify!($total_column),)*
+                    ", o.personal_seq, p.digest, p.content FROM orders o LEFT JOIN personal p ON p.seq = o.personal_seq"
                 )
             };
         }
@@ -103,8 +113,6 @@ columns! {
         refunded_amount: order.refunded_amount => columns.take()?;
         credited_amount: order.credited_amount => columns.take()?;
         credited_tax_amount: order.credited_tax_amount => columns.take()?;
-        customer: row::customer(order.customer.as_ref()) => columns.parsed_or_none(row::parse_customer)?;
-        note: order.note => columns.take()?;
         metadata: row::metadata(&order.metadata) => columns.parsed(row::parse_metadata)?;
         version: order.version => columns.take()?;
         updated_at: order.updated_at.millis() => columns.instant()?;
@@ -112,7 +120,6 @@ columns! {
         confirmed_at: order.confirmed_at.map(Timestamp::millis) => columns.instant_or_none()?;
         fulfilled_at: order.fulfilled_at.map(Timestamp::millis) => columns.instant_or_none()?;
         cancelled_at: order.cancelled_at.map(Timestamp::millis) => columns.instant_or_none()?;
-        cancel_reason: order.cancel_reason => columns.take()?;
     }
     // Written again with every change of the order, too. The fields of `Order::totals` have shorter names than the
     // columns.
@@ -139,6 +146,7 @@ mod tests {
         let columns = |sql: &str| -> BTreeSet<String> {
             connection.prepare(sql).unwrap().column_names().into_iter().map(str::to_owned).collect()
         };
-        assert_eq!(columns(select!()), columns("SELECT * FROM orders"));
+        let personal = ["digest", "content"].map(str::to_owned).into();
+        assert_eq!(&columns(select!()) - &personal, columns("SELECT * FROM orders"));
     }
 }

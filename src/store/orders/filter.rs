@@ -98,7 +98,7 @@ pub(super) fn unindexed(filter: &Filter) -> Conditions {
     }
     if let Some(email) = &filter.customer_email {
         let folded = Value::Text(Folded::of(email).as_str().to_owned());
-        conditions.and(format!("{EQUALS_FOLDED}(o.customer ->> '$.email', ?)"), [folded]);
+        conditions.and(format!("{EQUALS_FOLDED}({}, ?)", customer("email")), [folded]);
     }
     if !filter.metadata.is_empty() {
         conditions.and(
@@ -125,6 +125,14 @@ pub(super) fn of_placing(filter: &Filter) -> Conditions {
     conditions
 }
 
+/// A field of the customer; NULL without one, and once it is erased. What is erased is no JSON, so it is not looked into.
+fn customer(field: &str) -> String {
+    format!(
+        "(SELECT iif(p.content GLOB '{{*', p.content ->> '$.customer.{field}', NULL)
+          FROM personal p WHERE p.seq = o.personal_seq)"
+    )
+}
+
 /// The condition that an order has this text somewhere. Telephone numbers are compared by their digits.
 fn with_text(text: &str) -> Conditions {
     let folded = Folded::of(text);
@@ -132,16 +140,16 @@ fn with_text(text: &str) -> Conditions {
     let all_digits = text.bytes().all(|c| c.is_ascii_digit());
     let number = text.parse().ok().filter(|_| all_digits).map_or(Value::Null, Value::Integer);
     let contains = |column: &str| format!("{CONTAINS_FOLDED}({column}, ?)");
-    let phone = "o.customer ->> '$.phone'";
+    let phone = customer("phone");
     let (phone, of_phone) = match digits_of(text) {
         Some(digits) => (format!("{CONTAINS_DIGITS}({phone}, ?)"), Value::Text(digits)),
-        None => (contains(phone), folded()),
+        None => (contains(&phone), folded()),
     };
     let alternatives = [
         "o.number = ?".to_owned(),
         contains("o.external_ref"),
-        contains("o.customer ->> '$.name'"),
-        contains("o.customer ->> '$.email'"),
+        contains(&customer("name")),
+        contains(&customer("email")),
         phone,
         format!("EXISTS (SELECT 1 FROM order_items n WHERE n.order_seq = o.seq AND {})", contains("n.name")),
     ];

@@ -5,7 +5,10 @@
 use super::{IdBlob, ReadTx, Result};
 use crate::{
     domain::id::{OrderId, UserId},
-    store::sql::Columns,
+    store::{
+        personal::{self, Stored},
+        sql::Columns,
+    },
 };
 use rusqlite::{Params, Row};
 
@@ -24,8 +27,10 @@ pub struct StoredDocument {
 macro_rules! select {
     ($condition:literal) => {
         concat!(
-            "SELECT o.seq, o.user_id, o.version, iif(e.type GLOB 'order.*', e.data, NULL)
-             FROM orders o CROSS JOIN events e ON e.order_seq = o.seq AND e.version = o.version WHERE ",
+            "SELECT o.seq, o.user_id, o.version, iif(e.type GLOB 'order.*', e.data, NULL), e.personal_seq, p.digest,
+               p.content
+             FROM orders o CROSS JOIN events e ON e.order_seq = o.seq AND e.version = o.version
+             LEFT JOIN personal p ON p.seq = e.personal_seq WHERE ",
             $condition
         )
     };
@@ -61,6 +66,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredDocument> {
         seq: columns.take()?,
         user_id: columns.id_or_none()?,
         version: columns.take()?,
-        document: columns.take()?,
+        document: document_of(row, &mut columns)?,
     })
+}
+
+fn document_of(row: &Row<'_>, columns: &mut Columns<'_, '_>) -> rusqlite::Result<Option<String>> {
+    let Some(document) = columns.take::<Option<String>>()? else { return Ok(None) };
+    match Stored::read(row, columns.position())? {
+        Some(Stored { content: Some(content), .. }) => personal::merge(&document, content).map(Some),
+        _ => Ok(Some(document)),
+    }
 }

@@ -2,25 +2,15 @@
 //! stands for.
 
 use crate::{
-    domain::{id::UserId, money::TaxRate, order::OrderStatus, transaction::PaymentStatus},
+    domain::{id::UserId, money::TaxRate, order::OrderStatus, transaction::PaymentStatus, user::User},
     error::Result,
-    store::{ReadTx, sql::IdBlob},
+    store::{ReadTx, sql::IdBlob, users},
 };
 use rusqlite::{Connection, OptionalExtension};
 use std::{collections::HashMap, hash::Hash};
 
 /// Room for payment statuses within each status.
 const PAYMENT_STATUSES: i64 = 16;
-
-/// The user who is a dimension of a report.
-pub struct UserLabel {
-    /// The user's identifier.
-    pub id: UserId,
-    /// The user's email address.
-    pub email: String,
-    /// The user's name.
-    pub name: String,
-}
 
 /// The users and SKUs whose numbers are kept in memory, at most so many of each.
 const MAX_KNOWN: usize = 10_000;
@@ -109,10 +99,8 @@ pub fn statuses(dimension: i64) -> Option<(OrderStatus, PaymentStatus)> {
 }
 
 /// The user that a dimension of [`Rollup::Users`](super::Rollup::Users) stands for.
-pub fn user_label(tx: &ReadTx<'_>, dimension: i64) -> Result<Option<UserLabel>> {
-    tx.row("SELECT id, email, name FROM users WHERE seq = ?1", [dimension], |row| {
-        Ok(UserLabel { id: row.get::<_, IdBlob<UserId>>(0)?.0, email: row.get(1)?, name: row.get(2)? })
-    })
+pub fn user(tx: &ReadTx<'_>, dimension: i64) -> Result<Option<User>> {
+    users::by_seq(tx, dimension)
 }
 
 /// The SKU that a dimension of [`Rollup::Items`](super::Rollup::Items) stands for.

@@ -40,7 +40,7 @@ pub fn page(
         conditions.values.push(Value::Integer(sql_int(limit)));
         found.extend(tx.rows(&sql, params_from_iter(conditions.values), |row| {
             let mut columns = Columns::of(row);
-            Ok((columns.take()?, read_from(&mut columns)?))
+            Ok((columns.take()?, read_from(row, &mut columns)?))
         })?);
     }
     found.sort_unstable_by_key(|(seq, _): &(i64, _)| std::cmp::Reverse(*seq));

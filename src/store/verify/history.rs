@@ -20,7 +20,7 @@ use rusqlite::{Row, types::ValueRef};
 use serde_json::{Map, Value, json};
 
 const ORDERS: &str = "SELECT * FROM orders ORDER BY seq";
-const EVENTS: &str = "SELECT type, occurred_at, data FROM events WHERE order_seq = ?1 ORDER BY version";
+const EVENTS: &str = "SELECT type, occurred_at, data, personal_seq FROM events WHERE order_seq = ?1 ORDER BY version";
 const ITEMS: RowsOfOrder =
     RowsOfOrder { name: "order_items", sql: "SELECT * FROM order_items WHERE order_seq = ?1 ORDER BY line" };
 const TRANSACTIONS: RowsOfOrder = RowsOfOrder {
@@ -28,6 +28,9 @@ const TRANSACTIONS: RowsOfOrder = RowsOfOrder {
     sql: "SELECT t.*, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq) AS payment_id
           FROM transactions t WHERE t.order_seq = ?1 ORDER BY t.seq",
 };
+
+/// The column that refers to personal data.
+const PERSONAL: &str = "personal_seq";
 
 /// A table, and the statement that selects the rows of an order from it.
 struct RowsOfOrder {
@@ -38,7 +41,7 @@ struct RowsOfOrder {
 /// Columns that locate a row and are not in documents.
 const KEY_COLUMNS: [&str; 4] = ["seq", "order_seq", "line", "payment_seq"];
 /// Columns with JSON text.
-const JSON_COLUMNS: [&str; 3] = ["fees", "customer", "metadata"];
+const JSON_COLUMNS: [&str; 2] = ["fees", "metadata"];
 
 /// The first fault in each table.
 #[derive(Default)]
@@ -98,17 +101,20 @@ impl Expected {
         let mut events = statement.query([seq]).map_err(store_error)?;
         // Only the last document of the order is parsed.
         let (mut document, mut last_transaction, mut transactions) = ("{}".to_owned(), None, vec![]);
+        let mut personal = Value::Null;
         while let Some(event) = events.next().map_err(store_error)? {
             let text = |column| event.get_ref(column).map_err(store_error)?.as_str().map_err(Error::internal);
             let (kind, data) = (text(0)?, text(2)?);
             if kind.starts_with("order.") {
                 data.clone_into(&mut document);
+                personal = personal_row(event)?;
                 last_transaction = None;
                 if kind == "order.cancelled" {
                     drop_pending_credits(&mut transactions);
                 }
             } else {
                 let mut transaction = parse(data)?;
+                transaction.insert(PERSONAL.to_owned(), personal_row(event)?);
                 let at: i64 = event.get(1).map_err(store_error)?;
                 let order = transaction.remove("order").unwrap_or_default();
                 last_transaction = Some((order, Timestamp::from_millis(at)));
@@ -116,6 +122,9 @@ impl Expected {
             }
         }
         let mut order = parse(&document)?;
+        if !order.is_empty() {
+            order.insert(PERSONAL.to_owned(), personal);
+        }
         if let Some((changed, at)) = last_transaction {
             for column in ["version", "payment_status", "paid_amount", "refunded_amount", "credited_amount"] {
                 order.insert(column.to_owned(), changed[column].clone());
@@ -135,6 +144,11 @@ impl Expected {
         record_first(&mut faults.items, &place, || rows_fault(tx, &ITEMS, seq, items))?;
         record_first(&mut faults.transactions, &place, || rows_fault(tx, &TRANSACTIONS, seq, self.transactions.iter()))
     }
+}
+
+/// The row of an event's personal data. The rows of an order and its transactions refer to the same.
+fn personal_row(event: &Row<'_>) -> Result<Value> {
+    event.get::<_, Option<i64>>(PERSONAL).map(Value::from).map_err(store_error)
 }
 
 fn parse(document: &str) -> Result<Document> {

@@ -38,10 +38,12 @@ fn append(tx: &WriteTx<'_>, actor: &str) -> Result<()> {
         action: "test".to_owned(),
         target: None,
         address: None,
+        address_of: None,
         request_id: "req".to_owned(),
         trace: None,
         outcome: AuditOutcome::Success,
         changes: "{}".to_owned(),
+        personal_changes: None,
     };
     audit::append(tx, what)
 }

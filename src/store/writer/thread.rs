@@ -63,9 +63,24 @@ impl WriterThread {
             let batch: Vec<_> = waiting.into_iter().filter(|job| job.claim().start()).collect();
             self.write(batch)?;
             self.wal.after_batch(&self.connection, Instant::now())?;
+            self.empty_log()?;
         }
         self.fold_rollups()?;
         self.wal.truncate(&self.connection)
+    }
+
+    /// Empties the write-ahead log if anybody waits for that.
+    fn empty_log(&mut self) -> Result<()> {
+        let waiters = self.batch.take_log_waiters();
+        if waiters.is_empty() {
+            return Ok(());
+        }
+        let emptied = self.wal.empty(&self.connection, Instant::now())?;
+        for waiter in waiters {
+            // A waiter that is gone does not need to know.
+            let _ = waiter.send(emptied);
+        }
+        Ok(())
     }
 
     /// Folds the whole log of the rollups, so that reports on the closed file read the sums alone.

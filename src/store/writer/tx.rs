@@ -22,6 +22,7 @@ use std::{
     ops::Deref,
     sync::Arc,
 };
+use tokio::sync::oneshot;
 
 /// The transaction of one job.
 pub struct WriteTx<'b> {
@@ -85,6 +86,11 @@ impl<'b> WriteTx<'b> {
         self.connection.pragma_update(None, "user_version", version).map_err(store_error)
     }
 
+    /// Has the write-ahead log emptied after this transaction, and tells `done` whether no reader prevented it.
+    pub(in crate::store) fn empty_log(&self, done: oneshot::Sender<bool>) {
+        self.batch.log_waiters.borrow_mut().push(done);
+    }
+
     pub(in crate::store) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
         self.try_execute(sql, params).map_err(store_error)
     }
@@ -141,6 +147,8 @@ pub(in crate::store) struct Counters {
     /// The last `audit.seq`, and the hash of that entry.
     pub(in crate::store) audit: i64,
     pub(in crate::store) audit_hash: [u8; 32],
+    /// The last `personal.seq`.
+    pub(in crate::store) personal: i64,
     pub(super) rollup_log: RollupLog,
 }
 
@@ -166,6 +174,7 @@ impl Counters {
             event_hash: hash("SELECT hash FROM events ORDER BY seq DESC LIMIT 1")?,
             audit: last("SELECT max(seq) FROM audit")?,
             audit_hash: hash("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?,
+            personal: last("SELECT max(seq) FROM personal")?,
             rollup_log: RollupLog::load(connection)?,
         })
     }
@@ -181,6 +190,8 @@ pub(super) struct Batch {
     counters: Cell<Counters>,
     changes: RefCell<Changes>,
     effects: RefCell<Vec<Effect>>,
+    /// Those who wait for the write-ahead log to be emptied.
+    log_waiters: RefCell<Vec<oneshot::Sender<bool>>>,
 }
 
 /// The state of a batch before a job.
@@ -199,6 +210,7 @@ impl Batch {
             counters: Cell::new(*counters),
             changes: RefCell::default(),
             effects: RefCell::default(),
+            log_waiters: RefCell::default(),
         }
     }
 
@@ -218,6 +230,11 @@ impl Batch {
         self.counters.set(savepoint.counters);
         self.changes.borrow_mut().truncate(savepoint.changes);
         self.effects.borrow_mut().truncate(savepoint.effects);
+    }
+
+    /// Those who wait for the write-ahead log to be emptied.
+    pub(super) fn take_log_waiters(&self) -> Vec<oneshot::Sender<bool>> {
+        self.log_waiters.take()
     }
 
     /// Drops the changes and effects of all jobs, and sets the counters back to `counters`.

@@ -90,6 +90,14 @@ impl Wal {
         truncated
     }
 
+    /// Truncates the log without waiting for readers, unless it is empty. Returns whether it is now.
+    pub(super) fn empty(&mut self, connection: &Connection, now: Instant) -> Result<bool> {
+        if self.last_write.is_some() {
+            self.truncate_idle(connection, now)?;
+        }
+        Ok(self.last_write.is_none())
+    }
+
     /// Truncates the log, after waiting up to [`BUSY_TIMEOUT`] for readers that need it.
     pub(super) fn truncate(&mut self, connection: &Connection) -> Result<()> {
         if self.checkpoint(connection, "TRUNCATE")? {

@@ -157,6 +157,11 @@ impl Service {
         self.folder().join("orders.db")
     }
 
+    /// The path of the file with its keys.
+    pub fn key_path(&self) -> PathBuf {
+        self.folder().join("orders.db.key")
+    }
+
     /// The folder of the service.
     pub fn folder(&self) -> &Path {
         self.shared.folder.path()
