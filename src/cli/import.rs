@@ -19,6 +19,7 @@ use std::{
     io::{self, BufWriter, IsTerminal, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// What the failed orders of standard input are written to, with `.failed` after it.
@@ -51,7 +52,9 @@ enum Format {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let loaded = self.flags.load(vec![])?;
+        let mut loaded = self.flags.load(vec![])?;
+        // Nobody waits for an answer: an order is late, but not refused.
+        loaded.config.server.request_timeout = Duration::ZERO;
         let database = loaded.config.db.path.clone();
         let Input { name, bytes, progress } = Input::open(&self.file)?;
         let format = match self.format {
