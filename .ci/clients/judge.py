@@ -12,16 +12,18 @@ UNFORESEEABLE = {
     "idempotency_key_reused",
     "invalid_header",  # an If-Match that is empty once its blanks are trimmed on the way
     "invalid_cursor",
+    "not_ndjson",  # the bytes of an import are lines of JSON, which no schema can say
     "permission_not_held",
     "refund_decision_required",
     "refund_exceeds_paid",
     "return_exceeds_quantity",
     "version_mismatch",
 }
-# The same for single fields: an unknown role, user, currency or time zone, or two fields that exclude each other.
-UNFORESEEABLE_OF_FIELDS = {"conflict", "unknown"}
+# The same for single fields: an unknown role, user, currency or time zone, two fields that exclude each other, or a code
+# for a second factor that was not begun.
+UNFORESEEABLE_OF_FIELDS = {"conflict", "not_alone", "not_begun", "unknown"}
 # Bounds that depend on other fields or on the time.
-MOVING_BOUNDS = re.compile("would be negative|totals? must be|in the future|hours ahead|left to refund|unless items are|unless the refund credits|can be sent only when|before from|years after from")
+MOVING_BOUNDS = re.compile("or a claim|would be negative|totals? must be|in the future|hours ahead|left to refund|unless items are|unless the refund credits|can be sent only when|before from|years after from")
 # A discount must not exceed the amount it is taken from, nor a tax the price that includes it.
 MOVING_FIELDS = re.compile("#/((items|fees)/[0-9]+/(discount|tax)_amount|order_discount_amount|amount)$")
 # A host name has at most 253 characters; the pattern of an address limits each of its labels only.
