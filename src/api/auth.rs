@@ -93,7 +93,7 @@ pub(super) struct StartSession {
     #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     password: Option<String>,
     /// In place of all the rest: the claim in the address to which `/v1/auth/oidc/callback` has led.
-    #[schemars(length(min = 1, max = 255), extend("writeOnly" = true))]
+    #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     claim: Option<String>,
     /// If the user has a second factor: the code that the app shows now, or a recovery code.
     #[schemars(length(min = 1, max = 64), extend("writeOnly" = true))]

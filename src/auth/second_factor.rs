@@ -19,6 +19,8 @@ use zeroize::Zeroizing;
 const SECRET_BYTES: usize = 20;
 /// Digits of a code.
 const DIGITS: usize = 6;
+/// The number of codes.
+const CODES: u32 = 1_000_000;
 /// Seconds for which a code is shown.
 const PERIOD_SECONDS: i64 = 30;
 /// Steps by which the clocks of the app and the server may differ, either way.
@@ -95,7 +97,7 @@ impl TotpSecret {
         // RFC 4226, section 5.3: the last four bits say which 31 bits of the hash are the number.
         let offset = usize::from(hash.last().copied().unwrap_or_default() & 15);
         let bytes = hash.get(offset..offset + 4).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).unwrap_or_default();
-        let number = (u32::from_be_bytes(bytes) & 0x7fff_ffff) % 10_u32.pow(DIGITS as u32);
+        let number = (u32::from_be_bytes(bytes) & 0x7fff_ffff) % CODES;
         format!("{number:0DIGITS$}")
     }
 }
