@@ -161,7 +161,7 @@ mod tests {
     fn an_unknown_variable_is_reported_with_the_most_similar_variable() {
         for (name, key, nearest, variable) in [
             ("ORDERD_SERVER__LISEN", "server.lisen", "server.listen", "ORDERD_SERVER__LISTEN"),
-            ("ORDERD_DB__FILE", "db.file", "db.path", "ORDERD_DB__PATH"),
+            ("ORDERD_DB__PTH", "db.pth", "db.path", "ORDERD_DB__PATH"),
         ] {
             let expected =
                 format!("unknown key `{key}` in environment variable {name}; did you mean `{nearest}` ({variable})?");

@@ -111,6 +111,7 @@ mod tests {
             "changemechangeme",
             "letmein!letmein!",
             "administrator1234",
+            "Sup3r-Secret-Passw0rd!",
             "correct horse battery staple",
             "Correct-Horse-Battery-Staple!",
             "correcthorsebatterystaple",
@@ -153,7 +154,6 @@ mod tests {
             "fifteen chars !",
             "admin-secret-for-tests-1",
             "v9kd3-0xq2m-7hfw8-jz4tn",
-            "Sup3r-Secret-Passw0rd!",
             "日本語のパスワードは長いです",
             "",
         ] {

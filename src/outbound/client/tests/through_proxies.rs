@@ -27,7 +27,9 @@ impl Proxy {
             loop {
                 let mut stream = listener.accept().await.unwrap().0;
                 let mut head = vec![];
-                while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+                while !head.windows(4).any(|end| end == b"\r\n\r\n")
+                    && stream.read_buf(&mut head).await.unwrap_or(0) > 0
+                {}
                 let head = String::from_utf8(head).unwrap();
                 let is_connect = head.starts_with("CONNECT ");
                 seen.lock().unwrap().push(head);
