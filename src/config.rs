@@ -344,7 +344,8 @@ impl Config {
             (secrets != 1, "`oidc.issuer` needs one of `oidc.client_secret` and `oidc.client_secret_file`"),
         ]
         .into_iter()
-        .filter_map(|(lacks, fault)| lacks.then(|| fault.to_owned()))
+        .filter(|&(lacks, _fault)| lacks)
+        .map(|(_lacks, fault)| fault.to_owned())
         .collect()
     }
 

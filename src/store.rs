@@ -184,7 +184,9 @@ impl Store {
             let done = Mutex::new(Some(done));
             let ask = move |tx: &WriteTx<'_>| {
                 let done = done.lock().unwrap_or_else(PoisonError::into_inner).take();
-                done.into_iter().for_each(|done| tx.empty_log(done));
+                if let Some(done) = done {
+                    tx.empty_log(done);
+                }
                 Ok(())
             };
             self.write("store.empty_log", ask).await?;

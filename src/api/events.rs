@@ -126,6 +126,7 @@ fn refuse_in_stream(parameters: &ListEvents) -> Result<()> {
 }
 
 /// Lists all events in the order of their sequence numbers, which have no gaps; or streams them.
+#[allow(clippy::too_many_arguments, reason = "each is a part of the request")]
 pub(super) async fn feed(
     State(app): State<App>,
     actor: Actor,

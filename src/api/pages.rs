@@ -231,9 +231,9 @@ mod tests {
             if !headers["content-type"].to_str().unwrap().starts_with("text/html") {
                 continue;
             }
-            let parts =
-                body.split(['"', '#']).filter(|part| part.starts_with('/') && !part.contains(char::is_whitespace));
-            queue.extend(parts.map(str::to_owned));
+            let links = ["href=\"", "src=\""].into_iter().flat_map(|attribute| body.split(attribute).skip(1));
+            let addresses = links.filter_map(|rest| rest.split(['"', '#']).next());
+            queue.extend(addresses.filter(|address| address.starts_with('/')).map(str::to_owned));
         }
         assert!(seen.len() > ALL.len() + 8, "{seen:?}");
         assert!(seen.contains("/assets/docs/swagger-ui-bundle.js"));

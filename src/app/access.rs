@@ -34,7 +34,9 @@ pub(super) fn load(store: &Store, now: Timestamp) -> Result<Entries> {
 
 fn live_sessions(live: &[Session]) -> Sessions {
     let mut sessions = Sessions::default();
-    live.iter().for_each(|session| sessions.insert(session.id, session.into()));
+    for session in live {
+        sessions.insert(session.id, session.into());
+    }
     sessions
 }
 

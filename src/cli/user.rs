@@ -45,8 +45,8 @@ pub(super) struct Create {
     #[arg(long)]
     password_stdin: bool,
     /// Create the database too, if there is none
-    #[arg(long)]
-    create: bool,
+    #[arg(long = "create")]
+    creates_database: bool,
 }
 
 #[derive(clap::Args)]
@@ -100,7 +100,7 @@ impl Command {
 
 fn create(arguments: Create) -> Result<(), Failure> {
     let loaded = arguments.flags.load(vec![])?;
-    if !arguments.create {
+    if !arguments.creates_database {
         refuse_absent(&loaded.config.db.path).map_err(|e| e.advising("`--create` creates it"))?;
     }
     let password = password::read(password::Source::of(arguments.password_stdin))?;

@@ -30,8 +30,13 @@ impl Running {
 
 /// The digest of `text` in hexadecimal; equal to the output of `sha256sum`.
 pub fn hex_sha256(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
+/// The bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -7,10 +7,12 @@ use tokio::net::lookup_host;
 #[derive(Clone)]
 pub struct Resolver(Source);
 
+type LookUp = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
+
 #[derive(Clone)]
 enum Source {
     System,
-    Given(Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>),
+    Given(Arc<LookUp>),
 }
 
 impl Resolver {

@@ -221,7 +221,9 @@ fn passing(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<Conditions> {
         ("a.outcome = ?", filter.outcome.map(|outcome| outcome.name().to_owned())),
     ];
     for (condition, word) in words {
-        word.into_iter().for_each(|word| conditions.and(condition, [SqlValue::Text(word)]));
+        if let Some(word) = word {
+            conditions.and(condition, [SqlValue::Text(word)]);
+        }
     }
     Ok(conditions)
 }

@@ -49,10 +49,6 @@ struct Content<'a> {
     user_agent: Option<Cow<'a, str>>,
 }
 
-fn borrowed(text: &Option<String>) -> Option<Cow<'_, str>> {
-    text.as_deref().map(Cow::Borrowed)
-}
-
 /// SHA-256 of the secrets of a session.
 #[derive(Clone, Copy, Debug)]
 pub enum Secrets {
@@ -88,7 +84,8 @@ impl Session {
 
 /// Inserts a session.
 pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
-    let content = Content { ip: borrowed(&session.ip), user_agent: borrowed(&session.user_agent) };
+    let borrowed = |text| Option::map(text, Cow::Borrowed);
+    let content = Content { ip: borrowed(session.ip.as_deref()), user_agent: borrowed(session.user_agent.as_deref()) };
     let personal = match (&content.ip, &content.user_agent) {
         (None, None) => None,
         _ => Some(personal::insert(tx, users::seq(tx, session.user_id)?, &content)?.seq),

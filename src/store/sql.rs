@@ -171,10 +171,13 @@ pub(super) const CONTAINS_DIGITS: &str = "contains_digits";
 /// The SQL function that tells whether a text equals another one, which is folded already.
 pub(super) const EQUALS_FOLDED: &str = "equals_folded";
 
+/// Whether a text matches what is sought.
+type Matches = fn(&str, &str) -> bool;
+
 /// Registers the functions of searches, which are false for NULL. SQLite's `LIKE` ignores the case of ASCII letters only.
 pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
-    let functions: [(_, fn(&str, &str) -> bool); 3] =
+    let functions: [(_, Matches); 3] =
         [(CONTAINS_FOLDED, contains_folded), (CONTAINS_DIGITS, contains_digits), (EQUALS_FOLDED, equals_folded)];
     for (name, contains) in functions {
         connection.create_scalar_function(name, 2, flags, move |call| {

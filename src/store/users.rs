@@ -49,7 +49,7 @@ fn read_from(row: &Row<'_>, columns: &mut Columns<'_, '_>) -> rusqlite::Result<U
         email = Some(Email::parse(&content.email).ok_or_else(|| invalid_column(at, "an address of another form"))?);
         name = Some(content.name.into_owned());
     }
-    Ok(User { id, email, name, role, status, created_at, updated_at, last_login_at, second_factor })
+    Ok(User { id, email, name, role, status, created_at, updated_at, second_factor, last_login_at })
 }
 
 /// Inserts a user. Returns where name and address are kept.
@@ -166,7 +166,9 @@ fn passing(tx: &ReadTx<'_>, filter: &UserFilter) -> Result<Conditions> {
     let words =
         [("u.role = ?", filter.role.clone()), ("u.status = ?", filter.status.map(|status| status.name().to_owned()))];
     for (condition, word) in words {
-        word.into_iter().for_each(|word| conditions.and(condition, [Value::Text(word)]));
+        if let Some(word) = word {
+            conditions.and(condition, [Value::Text(word)]);
+        }
     }
     if let Some(text) = &filter.text {
         let folded = || Value::Text(Folded::of(text).as_str().to_owned());

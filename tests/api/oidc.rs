@@ -1,4 +1,4 @@
-//! Signing in by OpenID Connect, against a provider that each test makes answer as it likes.
+//! Signing in by `OpenID` Connect, against a provider that each test makes answer as it likes.
 
 mod provider;
 
@@ -275,7 +275,7 @@ async fn without_a_provider_or_with_one_that_is_down_nobody_is_stuck() {
     assert_eq!(error(&service.anonymous().get("/v1/auth/oidc").await.status(303)), "oidc_unavailable");
 }
 
-/// How requests for signing in by OpenID Connect end.
+/// How requests for signing in by `OpenID` Connect end.
 pub async fn outcomes() -> BTreeSet<Outcome> {
     let provider = Provider::start().await;
     let service = service(&provider, &[]).await;

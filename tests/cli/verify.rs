@@ -99,11 +99,13 @@ fn a_good_file_passes_and_every_damage_is_found() {
         ),
         (
             "DROP TRIGGER personal_data_is_only_erased; UPDATE personal SET (salt, digest, content) =
-               (SELECT salt, digest, content FROM personal WHERE seq = 20) WHERE seq = 21",
+               (SELECT salt, digest, content FROM personal WHERE seq = (SELECT min(personal_seq) FROM orders))
+             WHERE seq = (SELECT max(personal_seq) FROM orders)",
             "event_chain: row ",
         ),
         (
-            "DROP TRIGGER personal_data_is_not_deleted; PRAGMA foreign_keys = OFF; DELETE FROM personal WHERE seq = 20",
+            "DROP TRIGGER personal_data_is_not_deleted; PRAGMA foreign_keys = OFF;
+             DELETE FROM personal WHERE seq = (SELECT max(personal_seq) FROM orders)",
             "event_chain: row ",
         ),
         (

@@ -31,12 +31,11 @@ impl<'a> Der<'a> {
         let (&found, rest) = self.0.split_first()?;
         let (&first, rest) = rest.split_first()?;
         // A length from 128 on stands in the bytes that follow, whose number is in the first one.
-        let (length, rest) = match first {
-            0..=127 => (usize::from(first), rest),
-            _ => {
-                let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-                (bytes.iter().try_fold(0_usize, |sum, &byte| Some(sum.checked_mul(256)? + usize::from(byte)))?, rest)
-            }
+        let (length, rest) = if let 0..=127 = first {
+            (usize::from(first), rest)
+        } else {
+            let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            (bytes.iter().try_fold(0_usize, |sum, &byte| Some(sum.checked_mul(256)? + usize::from(byte)))?, rest)
         };
         let (content, rest) = rest.split_at_checked(length)?;
         if found != tag {

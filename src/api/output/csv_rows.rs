@@ -23,6 +23,7 @@ pub(crate) fn shown_or_empty<T: Display>(value: Option<&AsText<T>>) -> Cell<'sta
     value.map_or(Cell::Empty, shown)
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "fields are borrowed, as in `shown`")]
 fn time(value: &AsText<Timestamp>) -> Cell<'static> {
     Cell::Time(value.0)
 }

@@ -6,7 +6,7 @@ use super::files::Assets;
 use crate::{
     api::output::compression::Encoding,
     app::App,
-    domain::digest::sha256,
+    domain::digest::{hex, sha256},
     error::{Error, Result},
     service::sessions::awaits_setup,
 };
@@ -26,6 +26,9 @@ use std::{
     io::{self, Write},
     sync::LazyLock,
 };
+
+/// The media type of scripts.
+const MODULE: &str = "text/javascript; charset=utf-8";
 
 /// Scripts and styles come from this server only, and the page never makes HTML from text: `require-trusted-types-for`
 /// turns such an attempt into an error.
@@ -65,13 +68,13 @@ impl Files {
             files.insert(name[FOLDER.len()..].to_owned(), File { media, plain: file.data, gzip });
         }
         let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
-        let hash = sha256(&hashes).iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&sha256(&hashes)[..HASH_BYTES]);
         Self { hash, files }
     }
 
     /// The addresses of all modules, for the browser to load them at once instead of one after the other.
     fn modules(&self) -> impl Iterator<Item = &str> {
-        let is_module = |name: &&String| name.ends_with(".js") && *name != "theme.js";
+        let is_module = |name: &&String| media_type(name) == Some(MODULE) && *name != "theme.js";
         self.files.keys().filter(is_module).map(String::as_str)
     }
 }
@@ -79,7 +82,7 @@ impl Files {
 fn media_type(name: &str) -> Option<&'static str> {
     match name.rsplit_once('.') {
         Some((_, "css")) => Some("text/css; charset=utf-8"),
-        Some((_, "js")) => Some("text/javascript; charset=utf-8"),
+        Some((_, "js")) => Some(MODULE),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@ use super::*;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
+#[allow(clippy::unnecessary_wraps, reason = "the times of a history are optional")]
 const fn at(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp::from_seconds(1_600_000_000 + seconds))
 }

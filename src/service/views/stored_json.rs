@@ -49,7 +49,7 @@ mod tests {
         let stored = || StoredJson(r#"{"a" : "é\n", "b":1.50}"#.to_owned());
         let document = json!({"text": "\"quoted\"", "list": [1, null]});
         let written = to_json(&(stored(), &document, [stored()])).unwrap();
-        let expected = format!(r#"[{0},{document},[{0}]]"#, stored().0);
+        let expected = format!(r"[{0},{document},[{0}]]", stored().0);
         assert_eq!(String::from_utf8(written).unwrap(), expected);
     }
 }

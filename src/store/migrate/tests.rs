@@ -40,7 +40,7 @@ pub(in crate::store) fn file_of_version_1() -> (tempfile::TempDir, PathBuf) {
     let rows = format!(
         "INSERT INTO personal VALUES (1, NULL, zeroblob(16), zeroblob(16), '{{}}');
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {USERS})
-         INSERT INTO users SELECT i, randomblob(16), NULL, 1, 'staff', 'active', hex(zeroblob(200)), 0, 0 FROM n;
+         INSERT INTO users SELECT i, randomblob(16), NULL, 1, 'staff', 'active', hex(zeroblob(200)), 0, 0, NULL FROM n;
          INSERT INTO api_keys SELECT id, '', id, '', '', id, 0, NULL, NULL FROM users;"
     );
     connection.execute_batch(&rows).unwrap();

@@ -5,6 +5,7 @@ use super::{FIELDS, read_from};
 use crate::{
     domain::{
         id::{Identifier, UserId},
+        time::Timestamp,
         transaction::{Transaction, TransactionFilter, TransactionStatus},
     },
     error::Result,
@@ -172,16 +173,20 @@ impl<'f> Source<'f> {
             ("o.currency = ?", filter.currency.map(|currency| currency.code().to_owned())),
         ];
         for (condition, word) in words {
-            word.into_iter().for_each(|word| residual.and(condition, [Value::Text(word)]));
+            if let Some(word) = word {
+                residual.and(condition, [Value::Text(word)]);
+            }
         }
         let bounds = [
             ("t.amount >= ?", filter.amount_min),
             ("t.amount <= ?", filter.amount_max),
-            ("t.occurred_at >= ?", filter.occurred_from.map(|time| time.millis())),
-            ("t.occurred_at < ?", filter.occurred_to.map(|time| time.millis())),
+            ("t.occurred_at >= ?", filter.occurred_from.map(Timestamp::millis)),
+            ("t.occurred_at < ?", filter.occurred_to.map(Timestamp::millis)),
         ];
         for (condition, bound) in bounds {
-            bound.into_iter().for_each(|bound| residual.and(condition, [Value::Integer(bound)]));
+            if let Some(bound) = bound {
+                residual.and(condition, [Value::Integer(bound)]);
+            }
         }
         residual
     }

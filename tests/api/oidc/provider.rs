@@ -1,4 +1,4 @@
-//! An OpenID provider on this machine, which answers as a test says.
+//! An `OpenID` provider on this machine, which answers as a test says.
 
 use axum::{
     Json, Router,
@@ -107,7 +107,7 @@ impl Provider {
         behaviour.challenge = sent["code_challenge"].clone();
     }
 
-    /// Tells this as UserInfo.
+    /// Tells this as `UserInfo`.
     pub fn tell(&self, user_info: Value) {
         self.behaviour().user_info = user_info;
     }

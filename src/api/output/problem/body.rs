@@ -80,11 +80,13 @@ impl<'a> ProblemBody<'a> {
     }
 
     /// The same for an address that allows these methods.
+    #[must_use]
     pub fn allowing(self, methods: &str) -> Self {
         Self { detail: format!("{} Use one of these methods: {methods}.", problem::METHOD_NOT_ALLOWED.meaning), ..self }
     }
 
     /// The same with the page of the problem below this address.
+    #[must_use]
     pub fn below(self, base: &str) -> Self {
         Self { kind: format!("{base}{}", self.kind), ..self }
     }
