@@ -8,6 +8,10 @@ use std::collections::BTreeSet;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
+fn is_file(address: &str, extension: &str) -> bool {
+    address.rsplit_once('.').is_some_and(|(_, end)| end == extension)
+}
+
 /// The local addresses in a document.
 fn addresses(document: &str) -> BTreeSet<String> {
     document.split('"').filter(|part| part.starts_with("/console/files/")).map(str::to_owned).collect()
@@ -63,13 +67,12 @@ async fn files_have_their_hash_in_the_address_and_are_kept_for_good() {
     let anyone = service.anonymous();
     let document = anyone.get("/console").await.ok();
     let files = addresses(document.text());
-    let modules = files.iter().filter(|address| address.ends_with(".js")).count();
+    let modules = files.iter().filter(|address| is_file(address, "js")).count();
     assert!(modules > 15 && files.iter().any(|address| address.ends_with("/console.css")), "{files:?}");
     for address in &files {
         let file = anyone.get(address).await.ok();
         assert_eq!(file.header("cache-control"), "public, max-age=31536000, immutable", "{address}");
-        let media =
-            if address.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+        let media = if is_file(address, "css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
         assert_eq!(file.header("content-type"), media, "{address}");
         assert_eq!(file.maybe_header("content-encoding"), None);
         let small = anyone.get(address).header("accept-encoding", "gzip").await.ok();
@@ -96,7 +99,7 @@ async fn the_modules_import_one_another_and_nothing_from_outside() {
     let anyone = service.anonymous();
     let document = anyone.get("/console").await.ok();
     let files = addresses(document.text());
-    for address in files.iter().filter(|address| address.ends_with(".js") && !address.contains("/vendor/")) {
+    for address in files.iter().filter(|address| is_file(address, "js") && !address.contains("/vendor/")) {
         let module = anyone.get(address).await.ok();
         let text = module.text();
         let imports = text.lines().filter(|line| line.starts_with("import ") || line.starts_with("export {"));

@@ -104,7 +104,7 @@ impl Provider {
         all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
         let mut behaviour = self.behaviour();
         behaviour.claims = all;
-        behaviour.challenge = sent["code_challenge"].clone();
+        behaviour.challenge.clone_from(&sent["code_challenge"]);
     }
 
     /// Tells this as `UserInfo`.
@@ -116,7 +116,7 @@ impl Provider {
     pub fn rotate(&self) {
         let mut behaviour = self.behaviour();
         behaviour.key = generate();
-        behaviour.kid = "k2".to_owned();
+        "k2".clone_into(&mut behaviour.kid);
         behaviour.published = jwk(&behaviour.key, "k2");
     }
 
@@ -127,7 +127,7 @@ impl Provider {
 
     /// Signs with a key of a name that it does not publish.
     pub fn sign_with_an_unknown_kid(&self) {
-        self.behaviour().kid = "k3".to_owned();
+        "k3".clone_into(&mut self.behaviour().kid);
     }
 
     /// How often its keys were asked for.
