@@ -132,7 +132,6 @@ fn unknown_commands_and_flags_are_bad_usage() {
         "api-key revoke",
         "api-key revoke usr_00000000000000000000000000",
         "api-key create --user a@example.com --name x --permission fly",
-        "user create --create --email a@example.com --name A --role admin",
         "keys rotate",
         "sbom",
         "keys rotate",

@@ -2,10 +2,14 @@
 //! fail, run out of disk space, or are killed.
 
 use super::*;
-use crate::store::{
-    Commits,
-    open::{OwnedFile, open_exclusively},
-    schema::{MIGRATIONS, SCHEMA, latest_version},
+use crate::{
+    domain::digest::hex,
+    store::{
+        Commits,
+        open::{OwnedFile, open_exclusively},
+        personal,
+        schema::{MIGRATIONS, SCHEMA, latest_version},
+    },
 };
 use std::{
     fs,
@@ -37,8 +41,9 @@ pub(in crate::store) fn file_of_version_1() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     let OwnedFile { connection, .. } = open_exclusively(&path, Commits::Written, &[]).unwrap();
+    let digest = hex(&personal::digest(&[0; 16], "{}"));
     let rows = format!(
-        "INSERT INTO personal VALUES (1, NULL, zeroblob(16), zeroblob(16), '{{}}');
+        "INSERT INTO personal VALUES (1, NULL, zeroblob(16), x'{digest}', '{{}}');
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {USERS})
          INSERT INTO users SELECT i, randomblob(16), NULL, 1, 'staff', 'active', hex(zeroblob(200)), 0, 0, NULL FROM n;
          INSERT INTO api_keys SELECT id, '', id, '', '', id, 0, NULL, NULL FROM users;"

@@ -23,7 +23,7 @@ fn database_and_backup() -> (tempfile::TempDir, PathBuf, PathBuf) {
     upgraded(&path, CURRENT).unwrap();
     fs::remove_file(with_suffix(&path, ".pre-v2.db")).unwrap();
     let connection = Connection::open(&path).unwrap();
-    connection.execute("INSERT INTO nicknames VALUES ('not in the backup', '')", []).unwrap();
+    connection.execute("INSERT INTO nicknames VALUES (x'6e6f7420696e20746865206261636b7570', '')", []).unwrap();
     (folder, path, backup)
 }
 
