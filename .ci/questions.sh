@@ -21,4 +21,4 @@ platform=$(duckdb -noheader -list -c 'PRAGMA platform')
 mkdir -p "$HOME/.duckdb/extensions/v$duckdb_version/$platform"
 cp "$extension" "$HOME/.duckdb/extensions/v$duckdb_version/$platform/"
 
-"$here/manual.sh" "$orderd" 17-questions.md
+"$here/manual.sh" "$orderd" 19-questions.md
