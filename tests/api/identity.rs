@@ -57,6 +57,14 @@ async fn logging_in_returns_credentials() {
 }
 
 #[tokio::test]
+async fn blanks_around_the_address_of_a_log_in_do_not_count() {
+    let service = Service::start().await;
+    service.customer().await;
+    let body = json!({"email": " Customer@example.com ", "password": PASSWORD});
+    service.anonymous().post("/v1/auth/login", body).await.ok();
+}
+
+#[tokio::test]
 async fn a_refused_log_in_does_not_reveal_the_reason() {
     let service = Service::start().await;
     service.customer().await;

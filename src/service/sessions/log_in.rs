@@ -63,6 +63,8 @@ pub(super) async fn start_session(
     login: PasswordLogin<'_>,
     secrets: Secrets,
 ) -> Result<(Session, User)> {
+    // Phones add a blank behind a completed word.
+    let login = PasswordLogin { email: login.email.trim(), ..login };
     let outcome = try_to_start(app, name, source, login, secrets).await;
     report_log_in(app, outcome.as_ref().map(|(_, user)| user.id));
     outcome
