@@ -16,7 +16,7 @@ const running = [];
 export async function serve(...more) {
   const folder = await mkdtemp(join(tmpdir(), "orderd-console-"));
   const child = spawn(binary, ["serve", "--db", join(folder, "orders.db"), "--listen", "127.0.0.1:0", "--set", "limits.requests_per_minute=0", "--set", "server.request_timeout=30s", ...more], { stdio: ["ignore", "pipe", "ignore"] });
-  const server = { url: "", users: {}, token: "", console: "", stop: async () => { child.kill(); await new Promise(done => child.once("exit", done)); await rm(folder, { recursive: true, force: true }); } };
+  const server = { url: "", users: {}, token: "", console: "", stop: async () => { const ended = new Promise(done => child.once("exit", done)); if (child.exitCode === null && child.signalCode === null) { child.kill(); await ended; } await rm(folder, { recursive: true, force: true }); } };
   running.push(server);
   const last = more.includes("--demo") ? "console: " : "setup token: ";
   for await (const line of createInterface(child.stdout)) {
