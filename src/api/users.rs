@@ -82,7 +82,7 @@ pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId
 #[serde(deny_unknown_fields)]
 pub(super) struct ListUsers {
     /// The user with this e-mail address, in any case.
-    #[schemars(length(min = 1, max = 254))]
+    #[schemars(length(min = 1, max = 254), extend("format" = "idn-email"))]
     email: Option<String>,
     /// Users with this role.
     #[schemars(length(min = 1, max = 40))]
