@@ -9,10 +9,12 @@ import atexit
 import http.client
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -151,6 +153,27 @@ def bad_configuration_is_fatal(binary):
     print(f"smoke: an unknown key: exit 2, {bad.stderr.strip()!r}")
 
 
+def a_password_is_typed_unseen(binary, database):
+    """At a terminal: the same password twice works, another one does not, and Ctrl-C leaves the terminal as it was."""
+    for typed, expected in ([PASSWORD, PASSWORD], 0), ([PASSWORD, "another long phrase"], 2), (["half of it\x03"], 1):
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(binary, [binary, "user", "passwd", "--db", database, "--email", EMAIL])
+        before, shown = termios.tcgetattr(terminal), b""
+        for prompt, line in zip([b"Password: ", b"The same again: "], typed):
+            while not shown.endswith(prompt):
+                shown += os.read(terminal, 1000)
+            while termios.tcgetattr(terminal)[3] & termios.ECHO:
+                time.sleep(0.01)
+            os.write(terminal, line.encode() if line.endswith("\x03") else f"{line}\n".encode())
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        check(code == expected, f"passwd with {len(typed)} lines exited with {code}, not {expected}")
+        check(termios.tcgetattr(terminal) == before, "the terminal is not as it was")
+        check(PASSWORD.encode() not in shown, "the password was shown")
+        os.close(terminal)
+    print("smoke: passwords at a terminal: changed, refused, interrupted; the terminal is as it was")
+
+
 def resident_mib(server):
     with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
         kib = next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
@@ -172,6 +195,7 @@ def main():
         code = server.end(signal.SIGTERM)
         check(code == 0, f"the server exited with {code} on SIGTERM")
         print("smoke: SIGTERM: exit 0")
+        a_password_is_typed_unseen(binary, database)
 
 
 if __name__ == "__main__":

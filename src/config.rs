@@ -193,7 +193,7 @@ sections! {
     }
     /// Signing in by OpenID Connect. Requires `server.public_url`.
     oidc: Oidc {
-        /// The provider, exactly as it calls itself. Empty for none.
+        /// The issuer of the provider, exactly as its metadata states it. If it is empty, this sign-in is off.
         issuer: Option<String> = "", network::issuer;
         /// The name of this server at the provider.
         client_id: String = "", text;

@@ -11,7 +11,7 @@ use super::{
     operation::{CSV, EVENT_STREAM, JSON, NDJSON, Operation},
     output::{
         event_stream,
-        export::{Format, preferred, refuse_paging},
+        export::{Format, file_form, preferred, refuse_paging},
         list, reply,
     },
 };
@@ -27,9 +27,8 @@ use crate::{
     },
 };
 use axum::{
-    Extension,
-    extract::State,
-    http::{HeaderMap, Uri},
+    extract::{FromRequestParts, State},
+    http::{HeaderMap, Uri, request::Parts},
     response::Response,
 };
 use schemars::JsonSchema;
@@ -125,43 +124,75 @@ fn refuse_in_stream(parameters: &ListEvents) -> Result<()> {
     if faults.is_empty() { Ok(()) } else { Err(Error::new(&problem::INVALID_PARAMETER).with_faults(faults)) }
 }
 
+/// What a request for the feed asks for.
+pub(super) struct FeedRequest {
+    parameters: ListEvents,
+    form: FeedForm,
+    uri: Uri,
+}
+
+enum FeedForm {
+    Page,
+    File(FileRequest),
+    /// A stream that goes on after the event of `Last-Event-ID`.
+    Stream(Option<i64>),
+}
+
+impl FromRequestParts<App> for FeedRequest {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Parameters(parameters) = Parameters::<ListEvents>::from_request_parts(parts, app).await?;
+        let uri = parts.uri.clone();
+        // A malformed `Last-Event-ID` is refused also where a page is requested, which needs none.
+        let last = last_event_id(&parts.headers)?;
+        let offered = [JSON, CSV, NDJSON, EVENT_STREAM];
+        if file_form(parts).is_none() && preferred(&parts.headers, &offered) == EVENT_STREAM {
+            refuse_in_stream(&parameters)?;
+            return Ok(Self { parameters, form: FeedForm::Stream(last), uri });
+        }
+        let format = Format::from_request_parts(parts, app).await?;
+        let operation = parts.extensions.get::<Arc<Operation>>();
+        let operation = operation.ok_or_else(|| Error::internal("a request without operation"))?;
+        let file = FileRequest::of(app, (operation, &uri), format, parameters.style)?;
+        if file.is_some() {
+            refuse_paging(&[
+                ("limit", parameters.limit.is_some()),
+                ("wait", parameters.wait.is_some()),
+                ("count", parameters.count.is_some()),
+            ])?;
+        } else {
+            refuse_waiting_backwards(&parameters)?;
+        }
+        Ok(Self { parameters, form: file.map_or(FeedForm::Page, FeedForm::File), uri })
+    }
+}
+
 /// Lists all events in the order of their sequence numbers, which have no gaps; or streams them.
-#[allow(clippy::too_many_arguments, reason = "each is a part of the request")]
 pub(super) async fn feed(
     State(app): State<App>,
     actor: Actor,
-    Parameters(parameters): Parameters<ListEvents>,
-    format: Format,
-    Extension(operation): Extension<Arc<Operation>>,
-    headers: HeaderMap,
-    uri: Uri,
+    FeedRequest { parameters, form, uri }: FeedRequest,
 ) -> Result<Response> {
-    // A page needs no `Last-Event-ID`; a malformed one is a mistake all the same.
-    let last = last_event_id(&headers)?;
-    if operation.form.is_none() && preferred(&headers, &[JSON, CSV, NDJSON, EVENT_STREAM]) == EVENT_STREAM {
-        refuse_in_stream(&parameters)?;
-        return follow(&app, actor, last, parameters.after).await;
-    }
     let (after, direction) = (parameters.after.map(SequenceNumber::get), direction(parameters.order));
-    if let Some(file) = FileRequest::of(&app, (&operation, &uri), format, parameters.style)? {
-        refuse_paging(&[
-            ("limit", parameters.limit.is_some()),
-            ("wait", parameters.wait.is_some()),
-            ("count", parameters.count.is_some()),
-        ])?;
-        let part = move |app: App, actor: Actor, page: PageRequest<i64>| {
-            let page = PageRequest { after: page.after.or(after), ..page };
-            async move { events::export(&app, &actor, direction, page).await }
-        };
-        return list::all(app, actor, file, part).await;
+    match form {
+        FeedForm::Stream(last) => follow(&app, actor, last, parameters.after).await,
+        FeedForm::File(file) => {
+            let part = move |app: App, actor: Actor, page: PageRequest<i64>| {
+                let page = PageRequest { after: page.after.or(after), ..page };
+                async move { events::export(&app, &actor, direction, page).await }
+            };
+            list::all(app, actor, file, part).await
+        }
+        FeedForm::Page => {
+            let limit = parameters.limit.unwrap_or(PageSize::DEFAULT).entries();
+            let wait = Duration::from_secs(parameters.wait.unwrap_or(0));
+            let page = PageRequest { after, limit, count: parameters.count == Some(true) };
+            let found = events::list(&app, &actor, direction, page, wait).await?;
+            let begin = if direction == Direction::Ascending { Some(after.unwrap_or(0)) } else { after };
+            feed_page(found, begin, &uri)
+        }
     }
-    refuse_waiting_backwards(&parameters)?;
-    let limit = parameters.limit.unwrap_or(PageSize::DEFAULT).entries();
-    let wait = Duration::from_secs(parameters.wait.unwrap_or(0));
-    let page = PageRequest { after, limit, count: parameters.count == Some(true) };
-    let found = events::list(&app, &actor, direction, page, wait).await?;
-    let begin = if direction == Direction::Ascending { Some(after.unwrap_or(0)) } else { after };
-    feed_page(found, begin, &uri)
 }
 
 /// What is older than the newest event never changes, so there is nothing to wait for.

@@ -121,7 +121,7 @@ impl App {
             hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
             access: AccessCache::new(access::load(&store, clock.now())?, (&config.auth).into()),
-            login_delays: LoginDelays::new(config.limits.login_per_minute),
+            login_delays: LoginDelays::new(Mac::new(&ring, b"log-in delays"), config.limits.login_per_minute),
             request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),

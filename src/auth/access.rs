@@ -59,7 +59,7 @@ impl AccessCache {
         self.identity(&entries, session, found, now)
     }
 
-    /// The identity that both halves of a browser's session prove together, and records the use of the session.
+    /// Finds the browser session that has both secrets, and records that it was used.
     pub fn authenticate_browser(
         &self,
         cookie: &Digest,

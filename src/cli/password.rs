@@ -1,15 +1,18 @@
 //! Reads a new password: from standard input for programs, or twice from the terminal, which does not show what is typed.
 
 use super::Failure;
-use rustix::termios::{self, LocalModes, OptionalActions, Termios};
+use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, Read, Write},
 };
 use zeroize::Zeroizing;
 
 /// The most bytes that are read for a password.
-const MAX_PASSWORD_BYTES: u64 = 4096;
+const MAX_PASSWORD_BYTES: u16 = 4096;
+
+/// What the terminal sends for Ctrl-C.
+const CTRL_C: u8 = 3;
 
 /// Where a password comes from.
 pub(super) enum Source {
@@ -61,10 +64,16 @@ fn ask() -> Result<Zeroizing<String>, Failure> {
 fn typed(mut terminal: &File, prompt: &str) -> io::Result<Zeroizing<String>> {
     terminal.write_all(prompt.as_bytes())?;
     let hidden = Hidden::begin(terminal)?;
-    let line = line(BufReader::new(terminal));
+    // A terminal returns one line at a time.
+    let mut typed = Zeroizing::new(vec![0; usize::from(MAX_PASSWORD_BYTES)]);
+    let length = terminal.read(&mut typed);
     drop(hidden);
     terminal.write_all(b"\n")?;
-    line
+    let typed = &typed[..length?];
+    if typed.contains(&CTRL_C) {
+        return Err(io::Error::other("interrupted"));
+    }
+    line(typed)
 }
 
 /// A terminal that does not show what is typed, until this is dropped.
@@ -77,7 +86,9 @@ impl<'a> Hidden<'a> {
     fn begin(terminal: &'a File) -> io::Result<Self> {
         let before = termios::tcgetattr(terminal)?;
         let mut hidden = before.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
+        // Ctrl-C would end the program and leave the terminal hidden. It ends the line instead.
+        hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        hidden.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
         termios::tcsetattr(terminal, OptionalActions::Flush, &hidden)?;
         Ok(Self { terminal, before })
     }
@@ -93,7 +104,7 @@ impl Drop for Hidden<'_> {
 /// The first line, without its end.
 fn line(source: impl BufRead) -> io::Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(String::new());
-    source.take(MAX_PASSWORD_BYTES).read_line(&mut line)?;
+    source.take(MAX_PASSWORD_BYTES.into()).read_line(&mut line)?;
     let end = line.trim_end_matches(['\r', '\n']).len();
     line.truncate(end);
     Ok(line)

@@ -49,8 +49,8 @@ struct Changes {
     erased: usize,
 }
 
-/// Ends the sessions in the copy, and erases again what was erased in the `former` database since. Opens the copy like a
-/// server does, which also upgrades it to the current schema.
+/// Ends all sessions in the restored copy, and repeats the erasures that were made in the `former` database after the
+/// backup. The copy is opened as a server opens it, so it is also upgraded to the current schema.
 fn change(path: PathBuf, former: &Path, system: Surroundings) -> Result<Changes, Failure> {
     let options = Options {
         path: path.clone(),

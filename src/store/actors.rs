@@ -15,7 +15,7 @@ const SYSTEM: &str = "system";
 pub(super) struct ActorNames(HashMap<String, Option<String>>);
 
 impl ActorNames {
-    /// The name of this actor; none if it is nobody, or was erased.
+    /// The name of this actor. There is none if the actor is unknown or was erased.
     pub(super) fn of(&mut self, tx: &ReadTx<'_>, actor: &str) -> Result<Option<String>> {
         if let Some(name) = self.0.get(actor) {
             return Ok(name.clone());

@@ -36,7 +36,7 @@ addEventListener("keydown", event => {
   if (dialog || (!held && (typing || !singleKeys.value))) return;
   const pair = Date.now() - since < 1500 ? `${first} ${name}` : "";
   [first, since] = [name, Date.now()];
-  // Enter on a link or button is the browser's.
+  // The browser handles Enter on links and buttons.
   if (name === "Enter" && /** @type {Element} */ (event.target).closest?.("a, button, summary, input")) return;
   for (const key of pair ? [pair, name] : [name]) {
     const keys = active.find(keys => keys[key]);

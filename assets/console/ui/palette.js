@@ -1,5 +1,5 @@
 // @ts-check
-// Find: orders by number, name, e-mail, reference or item, users, and places by name. And the list of the keys.
+// The search dialog finds orders, users and places. The help dialog lists the keys.
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask, query } from "../lib/api.js";
 import { singleKeys, useSingleKeys } from "../lib/keys.js";

@@ -67,7 +67,7 @@ impl Journey {
         self.derive(b"id")
     }
 
-    /// What the provider has to give back in the address (`state`).
+    /// The `state` parameter, which the provider must send back unchanged.
     pub fn state(&self) -> String {
         encode(&self.derive(b"state"))
     }

@@ -9,11 +9,10 @@ mod tests;
 
 use super::{RateLimiter, bounded_map::BoundedMap, subscriber, time_until};
 use crate::{
-    auth::secret::Digest,
+    auth::{mac::Mac, secret::Digest},
     domain::time::Timestamp,
     error::{Error, Result, problem},
 };
-use sha2::{Digest as _, Sha256};
 use std::{
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -26,7 +25,11 @@ const FIRST_DELAYED_FAILURE: usize = 5;
 const DELAYS_SECONDS: [u64; 9] = [1, 3, 5, 10, 30, 60, 120, 300, 900];
 
 /// Failed log-ins, by account and by address.
-pub struct LoginDelays(Mutex<State>);
+pub struct LoginDelays {
+    /// Makes the digests of addresses, so that they do not let a reader of the memory test guesses.
+    mac: Mac,
+    state: Mutex<State>,
+}
 
 struct State {
     /// Consecutive failures by account, or by account and address for known addresses.
@@ -45,12 +48,13 @@ struct Failures {
 
 impl LoginDelays {
     /// Allows each address `failures_per_minute` failed log-ins. 0 turns that limit off, but not the delays.
-    pub fn new(failures_per_minute: u32) -> Self {
-        Self(Mutex::new(State {
+    pub fn new(mac: Mac, failures_per_minute: u32) -> Self {
+        let state = State {
             accounts: BoundedMap::new(),
             addresses: RateLimiter::new(failures_per_minute),
             known_addresses: BoundedMap::new(),
-        }))
+        };
+        Self { mac, state: Mutex::new(state) }
     }
 
     /// Whether a log-in may be tried now. Call this before verifying the password.
@@ -58,14 +62,14 @@ impl LoginDelays {
     /// # Errors
     /// `login_delayed` for the account or `rate_limited` for the address, both with the time to wait.
     pub fn check(&self, email: &str, address: IpAddr, now: Timestamp) -> Result<()> {
-        self.lock().check(&Login::new(email, address), now)
+        self.lock().check(&Login::new(&self.mac, email, address), now)
     }
 
     /// Records a failed log-in and returns the error for the client: `invalid_credentials` whatever the reason. If other
     /// log-ins failed while this one was being verified, it returns the error of [`Self::check`] and records nothing, so
     /// that parallel guesses gain nothing over sequential ones.
     pub fn record_failure(&self, email: &str, address: IpAddr, now: Timestamp) -> Error {
-        let login = Login::new(email, address);
+        let login = Login::new(&self.mac, email, address);
         let mut state = self.lock();
         if let Err(refusal) = state.check(&login, now) {
             return refusal;
@@ -80,7 +84,7 @@ impl LoginDelays {
     /// Those of [`Self::check`], if other log-ins failed while this one was being verified. The log-in must then be
     /// refused: otherwise the right guess among many parallel ones would stand out.
     pub fn record_success(&self, email: &str, address: IpAddr, now: Timestamp) -> Result<()> {
-        let login = Login::new(email, address);
+        let login = Login::new(&self.mac, email, address);
         let mut state = self.lock();
         state.check(&login, now)?;
         let key = state.account_key(&login);
@@ -109,7 +113,7 @@ impl LoginDelays {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -160,7 +164,7 @@ fn delay_after(failures: usize) -> Duration {
     Duration::from_secs(DELAYS_SECONDS[step.min(DELAYS_SECONDS.len() - 1)])
 }
 
-/// The account and the address of a log-in. Digests bound the memory that a typed e-mail address takes.
+/// The account and the address of a log-in. Digests say nothing about the e-mail address without their key, and bound the memory that a typed e-mail address takes.
 struct Login {
     account: Digest,
     account_and_subscriber: Digest,
@@ -168,10 +172,10 @@ struct Login {
 }
 
 impl Login {
-    fn new(email: &str, address: IpAddr) -> Self {
+    fn new(mac: &Mac, email: &str, address: IpAddr) -> Self {
         let subscriber = subscriber(address);
-        let account: Digest = Sha256::digest(email.trim().to_lowercase().as_bytes()).into();
-        let pair = Sha256::new().chain_update(account).chain_update(subscriber.to_string());
-        Self { account, account_and_subscriber: pair.finalize().into(), subscriber }
+        let account = mac.digest(email.trim().to_lowercase().as_bytes());
+        let pair = [&account, subscriber.to_string().as_bytes()].concat();
+        Self { account, account_and_subscriber: mac.digest(&pair), subscriber }
     }
 }

@@ -132,15 +132,18 @@ async fn paging_while_the_sort_key_changes_repeats_and_misses_no_order() {
             let Some(next) = page["page"]["next"].as_str() else { break };
             path = format!("/v1/orders?limit=3&sort={sort}&cursor={next}");
         }
-        let found: Vec<_> = seen.iter().filter(|id| stood.contains(id)).collect();
-        assert_eq!(found.len(), stood.len(), "{sort}: {found:?}");
-        seen.sort();
-        let all = seen.len();
-        seen.dedup();
-        assert_eq!(seen.len(), all, "{sort}: some twice");
-        for id in &stood {
-            assert!(seen.contains(id), "{sort}: {id} was missed");
-        }
+        assert_each_once(seen, &stood, sort);
+    }
+}
+
+/// Asserts that a walk through the pages saw no order twice, and all that `stood` there at its start.
+pub(super) fn assert_each_once(mut seen: Vec<String>, stood: &[String], sort: &str) {
+    seen.sort();
+    let all = seen.len();
+    seen.dedup();
+    assert_eq!(seen.len(), all, "{sort}: some twice");
+    for id in stood {
+        assert!(seen.contains(id), "{sort}: {id} was missed");
     }
 }
 

@@ -1,6 +1,6 @@
 //! `orders.list` by the time of placing and by the customer, and the search of text.
 
-use super::list::ids;
+use super::{filters::assert_each_once, list::ids};
 use crate::support::{Client, Service, order_of, with};
 use serde_json::json;
 use std::time::Duration;
@@ -80,13 +80,7 @@ async fn placing_orders_during_a_walk_repeats_and_misses_none() {
             let Some(next) = page["page"]["next"].as_str() else { break };
             path = format!("/v1/orders?limit=3&sort={sort}&cursor={next}");
         }
-        let whole = seen.len();
-        seen.sort();
-        seen.dedup();
-        assert_eq!(seen.len(), whole, "{sort}: some twice");
-        for id in &stood {
-            assert!(seen.contains(id), "{sort}: {id} was missed");
-        }
+        assert_each_once(seen, &stood, sort);
     }
 }
 

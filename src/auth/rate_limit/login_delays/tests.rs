@@ -14,7 +14,10 @@ struct Fixture {
 
 impl Fixture {
     fn new(failures_per_minute: u32) -> Self {
-        Self { delays: LoginDelays::new(failures_per_minute), now: Timestamp::from_millis(1_000_000) }
+        Self {
+            delays: LoginDelays::new(Mac::with_key([7; 32]), failures_per_minute),
+            now: Timestamp::from_millis(1_000_000),
+        }
     }
 
     fn wait(&mut self, seconds: u64) {

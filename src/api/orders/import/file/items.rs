@@ -2,21 +2,13 @@
 //! payments, and of the times only that of placing.
 
 use super::table::{Row, RowFault};
+use crate::api::output::{export::Row as _, item_rows::ItemRow};
 use serde_json::{Map, Value, json};
 
 pub(super) const REQUIRED: &[&str] = &["number", "external_ref", "currency", "sku", "name", "quantity", "unit_amount"];
 
 /// The columns that are the same in all rows of an order.
-const OF_ORDER: [&str; 8] = [
-    "number",
-    "external_ref",
-    "placed_at",
-    "status",
-    "currency",
-    "prices_include_tax",
-    "customer_name",
-    "customer_email",
-];
+const OF_ORDER: &[&str] = ItemRow::COLUMNS.split_at(8).0;
 
 pub(super) fn continues(first: Row<'_>, row: Row<'_>) -> bool {
     OF_ORDER.iter().all(|column| first.get(column) == row.get(column))

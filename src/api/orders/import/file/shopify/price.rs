@@ -135,7 +135,7 @@ enum FeeKind {
     Other,
 }
 
-/// Shipping, duties, and whatever else the total has, such as a tip.
+/// The fees of an order: shipping, duties, and the rest of the total, such as a tip.
 fn fees(first: Row<'_>, charged: &Charged, prices_include_tax: bool, cells: &mut Cells) -> Option<Vec<(FeeKind, Fee)>> {
     let taxes = if prices_include_tax { 0 } else { charged.taxes };
     let rest = charged.total - charged.before_tax() - taxes;
