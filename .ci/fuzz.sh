@@ -3,6 +3,8 @@
 # `.ci/fuzz.sh 600 body token` runs two of them for longer. Findings are in target/fuzz/artifacts/, the corpus is in
 # target/fuzz/corpus/. The stable compiler is enough: the flags are those of `cargo fuzz --sanitizer none`, which finds
 # panics and failed assertions. A sanitizer is not needed, because this code has no unsafe blocks.
+# The seed is fixed, so that what a fresh clone tries depends on the tree alone. A longer run starts from the corpus of those
+# before it and so tries other inputs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,7 +36,7 @@ folder=$PWD/target/$(rustc -vV | sed -n 's/^host: //p')/debug
 run() {
   local target=$1 corpus=$here/corpus/$1 found=$here/artifacts/$1 log=$here/$1.log
   mkdir -p "$corpus" "$found"
-  if ! "$folder/$target" -max_total_time="$seconds" -max_len=4096 -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 \
+  if ! "$folder/$target" -seed=1 -max_total_time="$seconds" -max_len=4096 -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 \
     -artifact_prefix="$found/" "$corpus" "tests/fuzz/seeds/$target" >"$log" 2>&1; then
     tail -60 "$log"
     echo "the fuzz target $target failed; try it again with $folder/$target $found/*"

@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
 /// Whether the parameter is part of the filter.
 fn is_in(filter: &Filter, name: &str, text: &str) -> bool {
     match name {
-        "limit" | "cursor" | "count" | "sort" => true,
+        "limit" | "cursor" | "count" | "sort" | "format" | "style" | "rows" | "include" => true,
         "status" => !filter.statuses.is_empty() && filter.statuses.len() <= text.split(',').count(),
         "payment_status" => !filter.payment_statuses.is_empty(),
         "user_id" => filter.user_id.is_some_and(|id| id.to_string() == text),
@@ -50,6 +50,9 @@ fn is_in(filter: &Filter, name: &str, text: &str) -> bool {
         "created_from" => filter.created_from.is_some(),
         "created_to" => filter.created_to.is_some(),
         "updated_from" => filter.updated_from.is_some(),
+        "placed_from" => filter.placed_from.is_some(),
+        "placed_to" => filter.placed_to.is_some(),
+        "customer_email" => filter.customer_email.as_deref() == Some(text),
         "q" => filter.text.as_deref() == Some(text),
         _ => name.strip_prefix("metadata.").is_some_and(|key| filter.metadata.get(key).is_some_and(|it| it == text)),
     }
