@@ -418,7 +418,8 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(AB
 
 -- A request that took effect, under the key that it was sent with; written in the transaction of its effect. A repetition
 -- is answered from this row: status and `Location` follow from `outcome` and `resource`, `ETag` from `version`, and the
--- body is the data of `event_seq`, or `body` if the request recorded no event; an erasure has none. The oldest rows are pruned first, by rowid.
+-- body is the data of `event_seq`, or `body` if the request recorded no event. An erasure has none. The oldest rows are
+-- pruned first, by rowid.
 CREATE TABLE idempotency_keys (
   seq         INTEGER PRIMARY KEY,
   principal   BLOB NOT NULL,                                          -- the user or API key that sent the request

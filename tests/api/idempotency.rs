@@ -239,7 +239,7 @@ async fn an_erasure_takes_effect_once_and_is_replayed_without_a_document() {
 async fn the_last_administrator_is_neither_erased_nor_listed() {
     let service = Service::start().await;
     let admin = service.admin().await;
-    admin.put("/v1/roles/privacy", json!({"permissions": ["personal_data:erase"]})).await;
+    admin.put("/v1/roles/privacy", json!({"permissions": ["personal_data:erase"]})).await.created();
     let body = json!({"email": "p@example.com", "name": "P", "role": "privacy", "password": crate::support::PASSWORD});
     admin.post("/v1/users", body).await.created();
     let officer = service.anonymous().log_in("p@example.com", crate::support::PASSWORD).await;
