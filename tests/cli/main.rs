@@ -16,6 +16,7 @@ mod files;
 mod framing;
 mod kept_connection;
 mod logs;
+mod mirror;
 mod moving_in;
 mod oracle;
 mod power_cut;
