@@ -60,6 +60,9 @@ impl From<tokio_postgres::Error> for PostgresError {
             // rustls reports a certificate that it does not accept as invalid data.
             Some(cause) if is_tls && cause.kind() == io::ErrorKind::InvalidData => Self::Tls(text),
             None if is_tls => Self::Tls(text),
+            None if text.ends_with("password missing") => {
+                Self::LogIn("the server wants a password: give it in PGPASSWORD or a file".to_owned())
+            }
             None if !e.is_closed() => Self::LogIn(text),
             _ => Self::Unreachable(text),
         }
@@ -69,8 +72,12 @@ impl From<tokio_postgres::Error> for PostgresError {
 impl fmt::Display for PostgresError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(e) => f.write_str(e),
-            Self::Tls(e) | Self::LogIn(e) => f.write_str(e),
+            Self::Unreachable(e) | Self::LogIn(e) => f.write_str(e),
+            Self::Tls(e) => write!(
+                f,
+                "{e}; name root certificates with sslrootcert=FILE, accept any certificate with sslmode=require, or connect \
+                 without TLS with sslmode=disable"
+            ),
             Self::ReadOnly => f.write_str("it is a standby and takes no writes"),
             Self::Refused { code, message } => write!(f, "{message} (SQLSTATE {code})"),
             Self::Places(places) => {
