@@ -15,6 +15,7 @@ mod failures;
 mod files;
 mod framing;
 mod kept_connection;
+mod locked;
 mod logs;
 mod mirror;
 mod moving_in;
