@@ -60,6 +60,13 @@ CREATE TABLE users (
 -- Whether a role is in use; whether another active administrator remains.
 CREATE INDEX users_by_role ON users (role, status);
 
+-- Erased users whose orders are not all erased yet. The orders of an account are erased in several transactions if they are
+-- many, so that others can write in between. The row is there from the first to the last, so that a server goes on after a crash.
+CREATE TABLE unfinished_erasures (
+  user_id   BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
+  order_seq INTEGER NOT NULL                                          -- the orders up to this one are erased
+) STRICT, WITHOUT ROWID;
+
 -- Reset tokens, with which users set a password without knowing the old one; the newest of each user. Only the SHA-256 is
 -- stored.
 CREATE TABLE password_resets (

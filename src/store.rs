@@ -35,6 +35,7 @@ pub mod sessions;
 pub mod sold_items;
 mod sql;
 pub mod transactions;
+pub mod unfinished_erasures;
 pub mod users;
 pub mod verify;
 pub mod webhooks;

@@ -30,6 +30,7 @@ use crate::{
     },
     error::problem,
     service::{
+        erasure,
         password_resets::ResetTokenView,
         second_factor::EnrolmentView,
         sessions::{BrowserSessionView, Credentials, Me},
@@ -202,6 +203,7 @@ fn user_operations() -> Vec<Operation> {
             .idempotency(Optional)
             .optional_body::<orders::NoFields>()
             .returns_nothing()
+            .extra_time(erasure::PATIENCE)
             .problems(&[&problem::LAST_ADMIN]),
     ]
 }

@@ -227,3 +227,28 @@ async fn orders_that_ended_long_ago_are_erased_when_configured() {
     assert_eq!(list.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>(), [old]);
     assert_sound(&service);
 }
+
+#[tokio::test]
+async fn an_account_with_many_orders_is_erased_in_several_transactions() {
+    let service = Service::with(&[("limits.requests_per_minute", "0")]).await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    for _ in 0..120 {
+        ada.places(personal_order()).await.created();
+    }
+    let path = format!("/v1/users/{}/erase", ada.id);
+    let erase = |key: &str| admin.post(&path, json!({})).key(key);
+    let (first, second) = tokio::join!(erase("one").into_future(), erase("two").into_future());
+    first.no_content();
+    second.no_content();
+    assert_eq!(found(&service.path(), &PLANTED), [""; 0]);
+    let orders = admin.walk(&format!("/v1/orders?user_id={}", ada.id)).await;
+    assert_eq!(orders.len(), 120);
+    assert!(orders.iter().all(|order| order["customer"].is_null() && order["version"] == 2), "each is erased once");
+    let entry = admin.get("/v1/audit?action=users.erase&outcome=success").await.ok();
+    assert_eq!((entry["data"].as_array().unwrap().len(), &entry["data"][0]["changes"]["orders"]), (1, &json!(120)));
+    assert_eq!(erase("one").await.no_content().header("idempotent-replayed"), "true");
+    let raw = Connection::open(service.path()).unwrap();
+    let left: i64 = raw.query_row("SELECT count(*) FROM unfinished_erasures", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+    assert_sound(&service);
+}
