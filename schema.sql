@@ -418,7 +418,8 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(AB
 
 -- A request that took effect, under the key that it was sent with; written in the transaction of its effect. A repetition
 -- is answered from this row: status and `Location` follow from `outcome` and `resource`, `ETag` from `version`, and the
--- body is the data of `event_seq`, or `body` if the request recorded no event. The oldest rows are pruned first, by rowid.
+-- body is the data of `event_seq`, or `body` if the request recorded no event. An erasure has none. The oldest rows are
+-- pruned first, by rowid.
 CREATE TABLE idempotency_keys (
   seq         INTEGER PRIMARY KEY,
   principal   BLOB NOT NULL,                                          -- the user or API key that sent the request
@@ -427,7 +428,7 @@ CREATE TABLE idempotency_keys (
   method      TEXT NOT NULL,
   path        TEXT NOT NULL,
   outcome     TEXT NOT NULL CONSTRAINT request_outcome_is_known
-              CHECK (outcome = 'created' OR outcome = 'changed' OR outcome = 'unchanged'),
+              CHECK (outcome = 'created' OR outcome = 'changed' OR outcome = 'unchanged' OR outcome = 'erased'),
   resource    TEXT,                                                   -- identifier of what was created
   version     INTEGER,                                                -- of the order in the body
   event_seq   INTEGER REFERENCES events (seq),
@@ -436,7 +437,8 @@ CREATE TABLE idempotency_keys (
   request_id  TEXT NOT NULL,
   created_at  INTEGER NOT NULL,
   CONSTRAINT a_created_resource_is_named CHECK ((outcome = 'created') = (resource IS NOT NULL)),
-  CONSTRAINT the_response_has_one_body CHECK ((event_seq IS NULL) <> (body IS NULL))
+  CONSTRAINT the_response_has_one_body_or_none
+    CHECK ((event_seq IS NOT NULL) + (body IS NOT NULL) = (outcome <> 'erased'))
 ) STRICT;
 -- The look-up at the start of every request with a key; also enforces that a key is used once.
 CREATE UNIQUE INDEX idempotency_keys_by_key ON idempotency_keys (principal, key);

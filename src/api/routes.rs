@@ -199,6 +199,7 @@ fn user_operations() -> Vec<Operation> {
             ]),
         post("users.erase", "/v1/users/{id}/erase", "Erase a user's personal data", users::erase)
             .requires(&[PersonalDataErase])
+            .idempotency(Optional)
             .optional_body::<orders::NoFields>()
             .returns_nothing()
             .problems(&[&problem::LAST_ADMIN]),
@@ -343,6 +344,7 @@ fn transitions() -> Vec<Operation> {
         .problems(&[&problem::REFUND_DECISION_REQUIRED, &problem::REFUND_EXCEEDS_PAID]),
         post("orders.erase", "/v1/orders/{id}/erase", "Erase an order's personal data", orders::erase)
             .requires(&[PersonalDataErase])
+            .idempotency(Optional)
             .optional_body::<orders::NoFields>()
             .returns_nothing(),
     ]

@@ -1,14 +1,21 @@
 //! Erasing personal data: of an order, or of a user with all their orders. What stays is said in `schema.sql` and in the
 //! manual. When a use case here has succeeded, the data is neither in the file nor in its write-ahead log.
 
-use super::{audit, orders, users::require_another_admin};
+use super::{
+    audit,
+    idempotency::{Effect, IdempotentRequest},
+    orders,
+    users::require_another_admin,
+};
 use crate::{
     app::App,
     auth::Actor,
     domain::{
         id::{Identifier, OrderId, UserId},
+        order::Order,
+        outcome::Outcome,
         permission::Permission,
-        user::UserStatus,
+        user::{User, UserStatus},
     },
     error::{Error, Result, problem},
     store::{
@@ -16,7 +23,7 @@ use crate::{
     },
 };
 use serde_json::json;
-use std::{path::Path, time::Duration};
+use std::{fmt::Display, path::Path, time::Duration};
 
 /// Orders that are looked at in one query, and that are erased in one transaction.
 const LOOKED_AT: i64 = 5_000;
@@ -25,20 +32,26 @@ const BATCH: usize = 100;
 /// Erases the personal data of an order.
 ///
 /// # Errors
-/// `FORBIDDEN`; `NOT_FOUND`; `OUTCOME_UNKNOWN` if it is erased, but a long query still needs the log with the data.
-pub async fn order(app: &App, actor: Actor, id: OrderId) -> Result<()> {
+/// `FORBIDDEN`; `NOT_FOUND`; `OUTCOME_UNKNOWN` if it is erased, but a long query still needs the log with the data; those of
+/// [`IdempotentRequest::run`].
+pub async fn order(app: &App, actor: Actor, request: IdempotentRequest, id: OrderId) -> Result<Effect> {
     actor.require(Permission::PersonalDataErase)?;
-    app.store.read("orders.erase", |tx| order_rows::by_id(tx, id)?.ok_or_else(Error::absent).map(drop)).await?;
-    add_to_list(app, vec![id.to_string()]).await?;
     let shared = app.clone();
-    app.store
+    let effect = app
+        .store
         .write("orders.erase", move |tx| {
-            erase_order(tx, &actor, id)?;
-            forget_events(tx, &shared);
-            Ok(())
+            let before = order_rows::by_id(tx, id)?.ok_or_else(Error::absent)?;
+            request.run(tx, &actor, || {
+                if erase_order(tx, &actor, &before)? {
+                    list(&shared, &[id])?;
+                    forget_events(tx, &shared);
+                }
+                Ok(Effect::without_document(Outcome::Erased))
+            })
         })
         .await?;
-    app.store.empty_log().await
+    app.store.empty_log().await?;
+    Ok(effect)
 }
 
 /// Erases name and address of a user, where they logged in from, and the personal data of all their orders. Their sessions
@@ -46,23 +59,30 @@ pub async fn order(app: &App, actor: Actor, id: OrderId) -> Result<()> {
 ///
 /// # Errors
 /// Those of [`order`]; `FORBIDDEN` for oneself; `LAST_ADMIN`.
-pub async fn user(app: &App, actor: Actor, id: UserId) -> Result<()> {
+pub async fn user(app: &App, actor: Actor, request: IdempotentRequest, id: UserId) -> Result<Effect> {
     actor.require(Permission::PersonalDataErase)?;
     if actor.responsible() == Some(id) {
         return Err(Error::new(&problem::FORBIDDEN)
             .detail("You cannot erase your own account. Ask another administrator to do it."));
     }
-    app.store.read("users.erase", |tx| users::by_id(tx, id)?.ok_or_else(Error::absent).map(drop)).await?;
-    add_to_list(app, vec![id.to_string()]).await?;
     let shared = app.clone();
-    app.store
+    let effect = app
+        .store
         .write("users.erase", move |tx| {
-            erase_user(tx, &actor, id)?;
-            forget_events(tx, &shared);
-            forget_user(tx, &shared, id)
+            let before = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
+            request.run(tx, &actor, || {
+                require_another_admin(tx, &before)?;
+                if erase_user(tx, &actor, &before)? {
+                    list(&shared, &[id])?;
+                    forget_events(tx, &shared);
+                    forget_user(tx, &shared, id)?;
+                }
+                Ok(Effect::without_document(Outcome::Erased))
+            })
         })
         .await?;
-    app.store.empty_log().await
+    app.store.empty_log().await?;
+    Ok(effect)
 }
 
 /// Erases the orders that ended longer ago than `privacy.erase_after`. Does nothing if that is 0.
@@ -83,11 +103,14 @@ pub async fn due_orders(app: &App) -> Result<()> {
         let Some(found) = found else { break };
         looked_at = found.looked_at;
         for batch in found.orders.chunks(BATCH) {
-            add_to_list(app, batch.iter().map(ToString::to_string).collect()).await?;
             let (shared, batch) = (app.clone(), batch.to_vec());
             app.store
                 .write("orders.erase", move |tx| {
-                    batch.iter().try_for_each(|id| erase_order(tx, &Actor::system("erasure"), *id).map(drop))?;
+                    for id in &batch {
+                        let before = order_rows::by_id(tx, *id)?.ok_or_else(Error::absent)?;
+                        erase_order(tx, &Actor::system("erasure"), &before)?;
+                    }
+                    list(&shared, &batch)?;
                     forget_events(tx, &shared);
                     Ok(())
                 })
@@ -107,11 +130,16 @@ pub async fn repeat(store: &Store, actor: Actor, path: &Path) -> Result<usize> {
     let mut repeated = 0;
     for identifier in erasures::read(path)? {
         let actor = actor.clone();
-        // An order or user that the copy does not know was made later.
-        let erase = move |tx: &WriteTx<'_>| match (OrderId::parse(&identifier), UserId::parse(&identifier)) {
-            (Some(id), _) if order_rows::by_id(tx, id)?.is_some() => erase_order(tx, &actor, id),
-            (_, Some(id)) if users::by_id(tx, id)?.is_some() => erase_user(tx, &actor, id),
-            _ => Ok(false),
+        // An order or user that the copy does not know was made after it. The last administrator of the copy is erased like
+        // everybody else; `orderd user create` makes another one.
+        let erase = move |tx: &WriteTx<'_>| {
+            if let Some(id) = OrderId::parse(&identifier) {
+                return order_rows::by_id(tx, id)?.map_or(Ok(false), |before| erase_order(tx, &actor, &before));
+            }
+            match UserId::parse(&identifier) {
+                Some(id) => users::by_id(tx, id)?.map_or(Ok(false), |before| erase_user(tx, &actor, &before)),
+                None => Ok(false),
+            }
         };
         repeated += usize::from(store.write("system.restore", erase).await?);
     }
@@ -119,22 +147,20 @@ pub async fn repeat(store: &Store, actor: Actor, path: &Path) -> Result<usize> {
 }
 
 /// Erases an order. Returns whether anything was left.
-fn erase_order(tx: &WriteTx<'_>, actor: &Actor, id: OrderId) -> Result<bool> {
-    let before = order_rows::by_id(tx, id)?.ok_or_else(Error::absent)?;
-    let is_changed = orders::erase(tx, actor, &before)?;
+fn erase_order(tx: &WriteTx<'_>, actor: &Actor, before: &Order) -> Result<bool> {
+    let is_changed = orders::erase(tx, actor, before)?;
     if is_changed {
-        audit::record(tx, actor, "orders.erase", Some(&id), &json!({}))?;
+        audit::record(tx, actor, "orders.erase", Some(&before.id), &json!({}))?;
     }
     Ok(is_changed)
 }
 
 /// Erases a user and all their orders. Returns whether anything was left.
-fn erase_user(tx: &WriteTx<'_>, actor: &Actor, id: UserId) -> Result<bool> {
-    let before = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
-    require_another_admin(tx, &before)?;
-    let mut erased = 0;
+fn erase_user(tx: &WriteTx<'_>, actor: &Actor, before: &User) -> Result<bool> {
+    let (id, mut erased) = (before.id, 0);
     for order in order_rows::ids_of_user(tx, id)? {
-        erased += usize::from(erase_order(tx, actor, order)?);
+        let order = order_rows::by_id(tx, order)?.ok_or_else(Error::absent)?;
+        erased += usize::from(erase_order(tx, actor, &order)?);
     }
     let is_changed = before.email.is_some() || before.status == UserStatus::Active;
     if is_changed {
@@ -167,7 +193,8 @@ fn forget_events(tx: &WriteTx<'_>, app: &App) {
     tx.after_commit(move || app.recent_events.forget());
 }
 
-async fn add_to_list(app: &App, identifiers: Vec<String>) -> Result<()> {
-    let path = app.store.path().to_path_buf();
-    tokio::task::spawn_blocking(move || erasures::add(&path, &identifiers)).await.map_err(Error::internal)?
+/// Adds to the list beside the database. It is on disk before the transaction that erases: a crash between the two leaves an
+/// order on the list that is erased only when a backup is restored, and never the reverse.
+fn list<I: Display>(app: &App, erased: &[I]) -> Result<()> {
+    erasures::add(app.store.path(), &erased.iter().map(ToString::to_string).collect::<Vec<_>>())
 }

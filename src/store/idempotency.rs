@@ -41,6 +41,8 @@ pub enum ResponseBody {
     Event(i64),
     /// It is stored with the key, with `null` for the personal data in this row.
     Text(String, Option<i64>),
+    /// There is none.
+    Absent,
 }
 
 /// The response stored under `key` of `principal` at `since` or later.
@@ -60,7 +62,8 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> R
             version: columns.take()?,
             body: match (columns.take::<Option<i64>>()?, columns.take::<Option<String>>()?, columns.take()?) {
                 (Some(event), ..) => ResponseBody::Event(event),
-                (None, body, personal) => ResponseBody::Text(body.unwrap_or_default(), personal),
+                (None, Some(body), personal) => ResponseBody::Text(body, personal),
+                (None, None, _) => ResponseBody::Absent,
             },
             request_id: columns.take()?,
             created_at: columns.instant()?,
@@ -69,11 +72,12 @@ pub fn find(tx: &ReadTx<'_>, principal: &[u8], key: &str, since: Timestamp) -> R
 }
 
 /// The body of a response, as far as it is not erased.
-pub fn body(tx: &ReadTx<'_>, body: ResponseBody) -> Result<String> {
+pub fn body(tx: &ReadTx<'_>, body: ResponseBody) -> Result<Option<String>> {
     match body {
-        ResponseBody::Event(seq) => events::data(tx, seq),
-        ResponseBody::Text(body, None) => Ok(body),
-        ResponseBody::Text(body, Some(row)) => personal::merged_with(tx, &body, row),
+        ResponseBody::Event(seq) => events::data(tx, seq).map(Some),
+        ResponseBody::Text(body, None) => Ok(Some(body)),
+        ResponseBody::Text(body, Some(row)) => personal::merged_with(tx, &body, row).map(Some),
+        ResponseBody::Absent => Ok(None),
     }
 }
 
@@ -82,6 +86,7 @@ pub fn insert(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredRe
     let (event, body, personal) = match &response.body {
         ResponseBody::Event(seq) => (Some(*seq), None, None),
         ResponseBody::Text(body, personal) => (None, Some(body), *personal),
+        ResponseBody::Absent => (None, None, None),
     };
     tx.execute(
         "INSERT OR REPLACE INTO idempotency_keys

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 /// What must not be left of the customer.
-const PLANTED: [&str; 6] =
+pub const PLANTED: [&str; 6] =
     ["Rosalind Planted", "rosalind@planted.example", "+44 700 900123", "7 Planted Lane", "ring twice", "double charge"];
 
-fn personal_order() -> Value {
+pub fn personal_order() -> Value {
     let mut body = order_of(&[("tea", 2, 1250)]);
     body["customer"] = json!({"name": PLANTED[0], "email": PLANTED[1], "phone": PLANTED[2], "address": PLANTED[3]});
     body["note"] = PLANTED[4].into();
@@ -31,7 +31,7 @@ async fn story(manager: &Client) -> String {
 }
 
 /// The names of the planted texts in the file and its log.
-fn found(path: &Path, texts: &[&'static str]) -> Vec<&'static str> {
+pub fn found(path: &Path, texts: &[&'static str]) -> Vec<&'static str> {
     let read = |suffix: &str| fs::read(format!("{}{suffix}", path.display())).unwrap_or_default();
     let bytes = [read(""), read("-wal")].concat();
     let is_there = |text: &&str| bytes.windows(text.len()).any(|part| part == text.as_bytes());

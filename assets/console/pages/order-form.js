@@ -32,7 +32,7 @@ export function NewOrder() {
   const { fields } = cart, set = (/** @type {string} */ name) => (/** @type {string} */ value) => setCart({ ...cart, fields: { ...fields, [name]: value } });
   const form = useForm(async key => {
     const customer = Object.fromEntries(["name", "email", "phone", "address"].map(name => [name, fields[name]]).filter(([, value]) => value));
-    const user_id = account.trim() ? await accountOf(account.trim()) : undefined;
+    const user_id = account.trim() ? await accountOf(account.trim()) : null;
     const body = { currency: cart.currency, ...bodyOf(cart), user_id, ...(Object.keys(customer).length ? { customer } : {}), external_ref: fields.external_ref || undefined, note: fields.note || undefined, draft };
     const order = await send("/v1/orders", { method: "POST", key, body });
     localStorage.currency = cart.currency;
@@ -52,7 +52,7 @@ export function NewOrder() {
     <${Trouble} form=${form} />
     <div class="columns"><div><${Items} cart=${cart} setCart=${setCart} form=${form} /></div>
       <div>${card("Customer", html`<div class="fields">${field("name", "Name", "#/customer/name")}${field("email", "E-mail", "#/customer/email", { type: "email" })}${field("phone", "Phone", "#/customer/phone", { type: "tel" })}${field("address", "Address", "#/customer/address", { rows: 3 })}
-          ${may("users:read") && html`<${Field} label="Account" value=${account} onInput=${setAccount} pointer="#/user_id" fault=${form.at("#/user_id")} list="accounts" type="email" hint="The e-mail address of a user, if they have an account." /><datalist id="accounts">${users.data?.data.map((/** @type {any} */ user) => html`<option value=${user.email}>${user.name}</option>`)}</datalist>`}</div>`)}
+          ${may("users:read") && html`<${Field} label="Account" value=${account} onInput=${setAccount} pointer="#/user_id" fault=${form.at("#/user_id")} list="accounts" type="email" hint="The e-mail address of a user. Leave it empty if the customer has no account." /><datalist id="accounts">${users.data?.data.map((/** @type {any} */ user) => html`<option value=${user.email}>${user.name}</option>`)}</datalist>`}</div>`)}
         ${card("More", html`<div class="fields">${field("external_ref", "Reference", "#/external_ref")}${field("note", "Note", "#/note", { rows: 2 })}</div>`)}</div></div></form>`;
 }
 
