@@ -65,8 +65,8 @@ export function Orders() {
     ${!list ? problem ? failed(problem, reload) : waiting(12)
       : !rows.length ? isFiltered ? empty("No order is like this", "Take a filter away, or look for something else.", html`<a class="button" href="${base}/orders">All orders</a>`)
         : empty("No orders yet", "Orders that are placed here or through the API stand in this list.", may("orders:create", "orders:create_own") && html`<a class="button main" href="${base}/orders/new">New order</a>`)
-      : html`<table class="list"><thead><tr>${mayStep && html`<th class="tick"><label><input type="checkbox" aria-label="Choose all that are shown" checked=${chosen.size > 0 && chosen.size === rows.length} onChange=${(/** @type {any} */ event) => setChosen(new Set(event.target.checked ? rows.map(order => order.id) : []))} /></label></th>`}
-          <th class="no">Order</th><th class="wide">Customer</th><th class="st">Status</th><th class="pay">Payment</th><th class="num tot">Total</th><th class="num on">Placed</th></tr></thead>
+      : html`<table class="list" role="table"><thead role="rowgroup"><tr role="row">${mayStep && html`<th role="columnheader" class="tick"><label><input type="checkbox" aria-label="Choose all that are shown" checked=${chosen.size > 0 && chosen.size === rows.length} onChange=${(/** @type {any} */ event) => setChosen(new Set(event.target.checked ? rows.map(order => order.id) : []))} /></label></th>`}
+          <th role="columnheader" class="no">Order</th><th role="columnheader" class="wide">Customer</th><th role="columnheader" class="st">Status</th><th role="columnheader" class="pay">Payment</th><th role="columnheader" class="num tot">Total</th><th role="columnheader" class="num on">Placed</th></tr></thead>
         ${bodies(rows.map((order, i) => line(order, i === at, mayStep ? chosen.has(order.id) : null, failures.get(order.id) ?? "", toggle)))}</table>
       <div class="end" ref=${end}>${problem ? failed(problem, more) : list.next && waiting(3)}</div>`}
     ${chosen.size > 0 && html`<${BulkBar} orders=${rows.filter(order => chosen.has(order.id))} onChange=${replace} onDone=${(/** @type {Map<string, string>} */ failed) => { setFailures(failed); setChosen(new Set(failed.keys())); }} onClear=${() => setChosen(new Set())} />`}`;
@@ -121,25 +121,25 @@ function line(order, isHere, isChosen, failure, toggle) {
   const as = `${isHere} ${isChosen} ${failure}`, known = made.get(order);
   if (known?.as === as) return known.row;
   const number = order.number ? `#${order.number}` : "Draft";
-  const row = html`<tr key=${order.id} class="${isHere ? "here" : ""} ${isChosen ? "chosen" : ""} ${failure ? "failed" : ""}" onClick=${(/** @type {any} */ event) => event.target.closest("a, input, label") || getSelection()?.toString() || go(`/orders/${order.id}`)}>
-    ${isChosen !== null && html`<td class="tick"><label><input type="checkbox" aria-label="Choose order ${number}" checked=${isChosen} onChange=${() => toggleLast(order.id)} /></label></td>`}
-    <td class="no"><a href="${base}/orders/${order.id}">${number}</a></td>
-    <td class="wide"><b>${order.customer?.name ?? "–"}</b> <small>${order.items[0]?.name}${order.items.length > 1 ? ` + ${order.items.length - 1}` : ""}</small>${failure && html`<small class="under fault" role="alert">${failure}</small>`}</td>
-    <td class="st">${badge(order.status)}</td><td class="pay">${badge(order.payment_status)}</td>
-    <td class="num tot">${money(order.total_amount, order.currency)}</td><td class="num on">${when(order.placed_at ?? order.created_at)}</td></tr>`;
+  const row = html`<tr role="row" key=${order.id} class="${isHere ? "here" : ""} ${isChosen ? "chosen" : ""} ${failure ? "failed" : ""}" onClick=${(/** @type {any} */ event) => event.target.closest("a, input, label") || getSelection()?.toString() || go(`/orders/${order.id}`)}>
+    ${isChosen !== null && html`<td role="cell" class="tick"><label><input type="checkbox" aria-label="Choose order ${number}" checked=${isChosen} onChange=${() => toggleLast(order.id)} /></label></td>`}
+    <td role="cell" class="no"><a href="${base}/orders/${order.id}">${number}</a></td>
+    <td role="cell" class="wide"><b>${order.customer?.name ?? "–"}</b> <small>${order.items[0]?.name}${order.items.length > 1 ? ` + ${order.items.length - 1}` : ""}</small>${failure && html`<small class="under fault" role="alert">${failure}</small>`}</td>
+    <td role="cell" class="st">${badge(order.status)}</td><td role="cell" class="pay">${badge(order.payment_status)}</td>
+    <td role="cell" class="num tot">${money(order.total_amount, order.currency)}</td><td role="cell" class="num on">${when(order.placed_at ?? order.created_at)}</td></tr>`;
   toggleLast = toggle;
   made.set(order, { as, row });
   return row;
 }
-/** Bodies of the table as they were made last, of a hundred rows each: one of unchanged rows is not looked through again. @type {{rows: any[], body: any}[]} */
+/** Bodies of the table as they were made last, of a few rows each: one of unchanged rows is not looked through again. @type {{rows: any[], body: any}[]} */
 const kept = [];
-const ROWS = 100;
+const ROWS = 25;
 /** @param {any[]} rows */
 function bodies(rows) {
   const all = [];
   for (let at = 0; at < rows.length; at += ROWS) {
     const mine = rows.slice(at, at + ROWS), i = at / ROWS, known = kept[i];
-    if (!known || known.rows.length !== mine.length || mine.some((row, n) => row !== known.rows[n])) kept[i] = { rows: mine, body: html`<tbody key=${i}>${mine}</tbody>` };
+    if (!known || known.rows.length !== mine.length || mine.some((row, n) => row !== known.rows[n])) kept[i] = { rows: mine, body: html`<tbody key=${i} role="rowgroup" style=${{ "--rows": mine.length }}>${mine}</tbody>` };
     all.push(kept[i].body);
   }
   return all;
