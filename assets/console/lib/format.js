@@ -1,4 +1,3 @@
-// @ts-check
 // Numbers and times as the reader's language writes them.
 import { signal } from "../vendor/preact.js";
 import { locale, settings } from "./money.js";
@@ -37,6 +36,11 @@ export function today(daysAgo = 0) {
 }
 /** @param {string} date @param {number} days */
 export const addDays = (date, days) => new Date(Date.parse(date + "T00:00:00Z") + days * 86_400_000).toISOString().slice(0, 10);
+/** The first and the last day of the month before this one. */
+export function lastMonth() {
+  const end = addDays(today().slice(0, 8) + "01", -1);
+  return [end.slice(0, 8) + "01", end];
+}
 /** @param {string} from @param {string} to */
 export const daysBetween = (from, to) => Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000) + 1;
 
