@@ -44,7 +44,7 @@ await task("find an order by part of a customer's name", "staff", 3, async (hand
   await page.getByRole("heading", { name: `#${order.number}` }).waitFor();
 });
 
-await task("take an order by telephone, 10 % off, with shipping", "staff", 11, async (hand, page) => {
+await task("take an order by telephone, 10 % off, with shipping", "staff", 10, async (hand, page) => {
   await hand.link("New order");
   await hand.fill(page.getByLabel("Item").first(), "Teapot");
   await hand.fill(page.getByLabel("Quantity").first(), "3");
@@ -60,7 +60,7 @@ await task("take an order by telephone, 10 % off, with shipping", "staff", 11, a
   assert.deepEqual([order.order_discount_amount, order.fee_amount, order.total_amount], [597, 490, 5863]);
 });
 
-await task("take back one of three items and refund it", "manager", 5, async (hand, page) => {
+await task("take back one of three items and refund it", "manager", 4, async (hand, page) => {
   const order = await newOrder(page);
   await paid(page, order, 3000);
   await page.goto(`${demo.url}/console/orders/${order.id}`);
@@ -72,12 +72,12 @@ await task("take back one of three items and refund it", "manager", 5, async (ha
   await page.getByText("1 came back").waitFor();
 });
 
-await task("see who changed a price, and when", "admin", 3, async (hand, page) => {
+await task("see who changed a price, and when", "admin", 4, async (hand, page) => {
   const order = await newOrder(page);
   const manager = await as(demo, "manager");
   assert.equal((await api(manager, `/v1/orders/${order.id}`, { method: "PATCH", body: JSON.stringify({ items: [{ sku: "TRIAL", name: "Trial", quantity: 3, unit_amount: 900 }] }) })).status, 200);
   // The audit log is where one looks first; it says where such a change stands.
-  if (hand.phone) await page.goto(`${demo.url}/console/audit`); else await hand.go("Audit log");
+  await hand.go("Audit log");
   await hand.link("Orders, last changed first");
   await hand.link(`#${order.number}`);
   await page.locator(".timeline li", { hasText: "price €10.00 → €9.00" }).getByText(/Demo manager · \w+ \d+, \d{4}/).waitFor();

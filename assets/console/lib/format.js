@@ -26,8 +26,6 @@ function formatOf(name, options) {
 export const at = time => formatOf("at", { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
 /** A date of the business, as the reports have it. @param {string} date */
 export const day = date => formatOf("day", { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(date + "T00:00:00Z"));
-/** @param {string} date */
-export const longDay = date => formatOf("long", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }).format(new Date(date + "T00:00:00Z"));
 
 /** The date in the reporting zone so many days ago, as `2026-11-27`. @param {number} daysAgo */
 export function today(daysAgo = 0) {
@@ -41,8 +39,6 @@ export function lastMonth() {
   const end = addDays(today().slice(0, 8) + "01", -1);
   return [end.slice(0, 8) + "01", end];
 }
-/** @param {string} from @param {string} to */
-export const daysBetween = (from, to) => Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000) + 1;
 
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });
 const UNITS = /** @type {[number, Intl.RelativeTimeFormatUnit, number][]} */ ([[60, "second", 1], [3600, "minute", 60], [86_400, "hour", 3600], [604_800, "day", 86_400]]);

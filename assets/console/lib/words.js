@@ -1,6 +1,6 @@
 // What an event says, as a sentence for people.
 import { html } from "../vendor/preact.js";
-import { at, words } from "./format.js";
+import { words } from "./format.js";
 import { money } from "./money.js";
 
 /** Who did it. @param {any} event */
@@ -49,5 +49,3 @@ function changes(before, after) {
   return [...items, ...gone, ...fields].join(" · ");
 }
 
-/** @param {string | null} time */
-export const maybeAt = time => time && at(time);
