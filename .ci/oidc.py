@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Signing in by OpenID Connect at a certified provider, npm's oidc-provider: `oidc.py ORDERD`. Both kinds of signature, the
 address from the ID token and from UserInfo, an address that is not verified, and a person who is unknown; then the console
-in Chromium (`console/journeys/oidc.mjs`)."""
+in Chromium (`console/journeys/oidc.mjs`), with what `console.sh` installs."""
 import http.cookiejar
 import json
 import os
@@ -16,10 +16,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-HERE = pathlib.Path(__file__).resolve().parent / "oidc"
-CONSOLE = HERE.parent / "console"
+HERE = pathlib.Path(__file__).parent / "oidc"
 VERSION = "9.13.3"
 PASSWORD = "a long and private phrase"
+CONSOLE = HERE.parent / "console"
 
 
 def free_port():
@@ -118,8 +118,6 @@ def main():
         (folder / "package.json").write_text(json.dumps({"private": True, "type": "module"}))
         subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", f"oidc-provider@{VERSION}"], cwd=folder,
                        check=True)
-        if not (CONSOLE / "node_modules").exists():
-            subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=CONSOLE, check=True)
         try_client(orderd, folder, "by userinfo", "yes")
         try_client(orderd, folder, "by token", "no")
 
