@@ -1,4 +1,3 @@
-// @ts-check
 // The caller's own account: name, password, second factor, sessions, looks.
 import { html, useState } from "../vendor/preact.js";
 import { ask, newKey, send } from "../lib/api.js";

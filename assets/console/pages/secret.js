@@ -1,4 +1,3 @@
-// @ts-check
 // A secret, shown once.
 import { html } from "../vendor/preact.js";
 import { close, frame, open, say } from "../ui/dialog.js";

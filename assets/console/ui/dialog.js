@@ -1,9 +1,8 @@
-// @ts-check
 // What is on top of the page: a dialog, and short words at the bottom.
 import { html, signal, useEffect, useRef } from "../vendor/preact.js";
 import { icon } from "./icons.js";
 
-/** What is shown on top, or null. @type {import("../vendor/preact.js").Signal<any>} */
+/** What is shown on top, or null. @type {Signal<any>} */
 const shown = signal(null);
 /** @param {any} content */
 export const open = content => { shown.value = content; };
@@ -48,7 +47,7 @@ function Deed({ title, words, deed, run }) {
 }
 
 /** @typedef {{text: string, kind: string, undo?: () => void}} Words */
-/** @type {import("../vendor/preact.js").Signal<Words | null>} */
+/** @type {Signal<Words | null>} */
 const said = signal(null);
 let timer = 0;
 /** @param {string} text @param {"good" | "bad"} [kind] @param {() => void} [undo] */
