@@ -122,6 +122,9 @@ async fn insert_position(tx: &Transaction<'_>, schema: &str, database: &str, sta
 pub async fn write(client: &mut Client, schema: &Schema, from: &Position, part: &Part) -> Result<bool, Error> {
     let Schema { quoted, .. } = schema;
     let tx = client.transaction().await?;
+    // Each statement finds some thousand rows by their keys. While a mirror is filled, PostgreSQL has no statistics of its
+    // tables, and would read all of them instead, for foreign keys too.
+    tx.batch_execute("SET LOCAL enable_seqscan = off").await?;
     if !advance(&tx, quoted, from, &part.to).await? {
         tx.rollback().await?;
         return Ok(false);
