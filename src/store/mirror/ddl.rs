@@ -32,13 +32,9 @@ fn create_table(schema: &str, table: &Table) -> String {
     parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
     parts.extend(table.constraints.iter().map(|constraint| constraint.replace("{schema}", schema)));
     let mut sql = format!("CREATE TABLE {schema}.{name} ({});\n", parts.join(", "));
-    for columns in table.indexes {
-        sql.push_str(&format!("CREATE INDEX ON {schema}.{name} ({columns});\n"));
-    }
-    sql.push_str(&format!("COMMENT ON TABLE {schema}.{name} IS {};\n", quoted(table.comment)));
-    for column in table.columns {
-        sql.push_str(&comment_on(schema, name, column));
-    }
+    sql.extend(table.indexes.iter().map(|columns| format!("CREATE INDEX ON {schema}.{name} ({columns});\n")));
+    sql.extend([format!("COMMENT ON TABLE {schema}.{name} IS {};\n", quoted(table.comment))]);
+    sql.extend(table.columns.iter().map(|column| comment_on(schema, name, column)));
     sql
 }
 

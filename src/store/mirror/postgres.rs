@@ -164,12 +164,12 @@ async fn advance(tx: &Transaction<'_>, schema: &str, from: &Position, to: &Posit
 }
 
 /// Deletes the parts of these orders that are not among `rows`.
-async fn delete_others(tx: &Transaction<'_>, schema: &str, rows: &Rows, orders: &Vec<String>) -> Result<(), Error> {
+async fn delete_others(tx: &Transaction<'_>, schema: &str, rows: &Rows, orders: &[String]) -> Result<(), Error> {
     if orders.is_empty() {
         return Ok(());
     }
     let Table { key, .. } = rows.table;
-    let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(orders, Type::TEXT_ARRAY)];
+    let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&orders, Type::TEXT_ARRAY)];
     values.extend(key.iter().filter_map(|key| rows.column(key)).map(parameter));
     tx.execute_typed(&ddl::delete_others(schema, rows.table), &values).await.map(drop)
 }
