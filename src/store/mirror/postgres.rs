@@ -123,8 +123,9 @@ pub async fn write(client: &mut Client, schema: &Schema, from: &Position, part: 
     let Schema { quoted, .. } = schema;
     let tx = client.transaction().await?;
     // Each statement finds some thousand rows by their keys. While a mirror is filled, PostgreSQL has no statistics of its
-    // tables, and would read all of them instead, for foreign keys too.
-    tx.batch_execute("SET LOCAL enable_seqscan = off").await?;
+    // tables, and would read all of them instead, for foreign keys too. Where it has no choice, it takes the plan for so
+    // expensive that it would compile it.
+    tx.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off").await?;
     if !advance(&tx, quoted, from, &part.to).await? {
         tx.rollback().await?;
         return Ok(false);
