@@ -29,7 +29,7 @@ use crate::{
     app::StartError,
     config::Config,
     error::{Category, Error},
-    store::{CopyError, OpenError, ReadTx, Store},
+    store::{CopyError, OpenError, ReadTx, Store, is_damage},
 };
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{
@@ -165,7 +165,7 @@ impl Failure {
     /// Work on the database at `path` failed.
     fn in_database(path: &Path, e: Error) -> Self {
         match e.cause() {
-            Some(cause) => Self::failed(format!("{}: {cause}", path.display())),
+            Some(_) => OpenError::unreadable(path, &e).into(),
             None => e.into(),
         }
     }
@@ -175,6 +175,7 @@ impl From<Error> for Failure {
     fn from(e: Error) -> Self {
         match (e.problem().category, e.cause()) {
             (Category::Invalid | Category::Malformed, _) if !e.faults().is_empty() => Self::usage(faults(&e)),
+            (_, Some(cause)) if is_damage(&e) => Self::unfit_database(format!("the database is damaged: {cause}")),
             (_, Some(cause)) => Self::failed(cause.to_string()),
             (_, None) => Self::failed(e.public_detail().unwrap_or(e.problem().title)),
         }

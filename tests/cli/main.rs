@@ -15,6 +15,7 @@ mod failures;
 mod files;
 mod framing;
 mod kept_connection;
+mod locked;
 mod logs;
 mod moving_in;
 mod oracle;
