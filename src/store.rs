@@ -17,6 +17,7 @@ mod gauges;
 pub mod idempotency;
 pub mod item_names;
 mod migrate;
+pub mod mirror;
 pub mod oidc_sign_ins;
 mod open;
 mod open_error;

@@ -17,6 +17,7 @@ mod framing;
 mod kept_connection;
 mod locked;
 mod logs;
+mod mirror;
 mod moving_in;
 mod oracle;
 mod power_cut;
