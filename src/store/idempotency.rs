@@ -2,7 +2,7 @@
 
 use super::{
     ReadTx, WriteTx, events, personal,
-    sql::{Columns, sql_int},
+    sql::{Columns, sql_int, store_error, violates},
 };
 use crate::{
     domain::{
@@ -88,28 +88,38 @@ pub fn insert(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredRe
         ResponseBody::Text(body, personal) => (None, Some(body), *personal),
         ResponseBody::Absent => (None, None, None),
     };
-    tx.execute(
-        "INSERT OR REPLACE INTO idempotency_keys
-           (principal, key, fingerprint, method, path, resource, outcome, version, event_seq, body,
-            personal_seq, request_id, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        params![
-            principal,
-            key,
-            response.fingerprint,
-            response.method,
-            response.path,
-            response.outcome.resource().map(|resource| resource.to_string()),
-            response.outcome.name(),
-            response.version,
-            event,
-            body,
-            personal,
-            response.request_id,
-            response.created_at.millis(),
-        ],
-    )
-    .map(drop)
+    let insert = || {
+        tx.try_execute(
+            "INSERT INTO idempotency_keys
+               (principal, key, fingerprint, method, path, resource, outcome, version, event_seq, body,
+                personal_seq, request_id, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            params![
+                principal,
+                key,
+                response.fingerprint,
+                response.method,
+                response.path,
+                response.outcome.resource().map(|resource| resource.to_string()),
+                response.outcome.name(),
+                response.version,
+                event,
+                body,
+                personal,
+                response.request_id,
+                response.created_at.millis(),
+            ],
+        )
+    };
+    // `INSERT OR REPLACE` would have SQLite copy the pages that each insert changes, and few keys are used again.
+    let inserted = match insert() {
+        Err(e) if violates(&e, "idempotency_keys.key") => {
+            tx.execute("DELETE FROM idempotency_keys WHERE principal = ?1 AND key = ?2", (principal, key))?;
+            insert()
+        }
+        outcome => outcome,
+    };
+    inserted.map(drop).map_err(store_error)
 }
 
 /// Deletes at most `limit` keys older than `before`, the oldest first, and returns how many.

@@ -2,6 +2,7 @@
 //! side: their jobs wait in the queue, start in time or not at all, and are answered after the commit.
 
 mod job;
+mod statements;
 mod thread;
 mod tx;
 mod wal;

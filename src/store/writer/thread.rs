@@ -3,6 +3,7 @@
 
 use super::{
     job::{Job, JobError},
+    statements::BatchStatements,
     tx::{Batch, WriteTx},
     wal::Wal,
 };
@@ -193,10 +194,10 @@ impl WriterThread {
     }
 
     fn run_all(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), BatchError> {
-        let size = jobs.len();
+        let (size, statements) = (jobs.len(), BatchStatements::of(&self.connection));
         for job in jobs {
             let (savepoint, changes) = (self.batch.savepoint(), self.connection.total_changes());
-            let tx = WriteTx::new(&self.connection, &self.batch);
+            let tx = WriteTx::new(&self.connection, &statements, &self.batch);
             match job.run(&tx) {
                 Ok(()) => {}
                 Err(JobError::Storage(e)) => return Err(rolled_back_or_unknown(e)),

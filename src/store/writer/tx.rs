@@ -1,6 +1,7 @@
 //! The transaction of a job, and what its batch keeps in memory beside the rows: counters for numbers without gaps, the
 //! ends of the hash chains, the changes of the rollups, and effects that follow the commit.
 
+use super::statements::Statements;
 use crate::{
     domain::{
         id::{Identifier, Ids},
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 /// The transaction of one job.
 pub struct WriteTx<'b> {
     read: ReadTx<'b>,
+    statements: &'b dyn Statements,
     batch: &'b Batch,
     now: Timestamp,
 }
@@ -40,12 +42,12 @@ impl<'b> Deref for WriteTx<'b> {
 }
 
 impl<'b> WriteTx<'b> {
-    pub(super) fn new(connection: &'b Connection, batch: &'b Batch) -> Self {
+    pub(super) fn new(connection: &'b Connection, statements: &'b dyn Statements, batch: &'b Batch) -> Self {
         // The times of rows never decrease, even if the clock is set back.
         let mut counters = batch.counters.get();
         counters.time = counters.time.max(batch.clock.now());
         batch.counters.set(counters);
-        Self { read: ReadTx { connection }, batch, now: counters.time }
+        Self { read: ReadTx { connection }, statements, batch, now: counters.time }
     }
 
     /// The time of this job; never earlier than that of the job before.
@@ -61,7 +63,7 @@ impl<'b> WriteTx<'b> {
             counters.time = counters.time.max(at);
             counters.time
         });
-        Self { read: ReadTx { connection: self.read.connection }, batch: self.batch, now }
+        Self { read: ReadTx { connection: self.read.connection }, statements: self.statements, batch: self.batch, now }
     }
 
     /// A new identifier.
@@ -96,7 +98,7 @@ impl<'b> WriteTx<'b> {
     }
 
     pub(in crate::store) fn try_execute(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
-        self.connection.prepare_cached(sql)?.execute(params)
+        self.statements.execute(sql, params)
     }
 
     /// Adds `sale` to the rollups `times` times: 1 adds it, −1 takes it out.
