@@ -12,7 +12,7 @@ pub use tx::WriteTx;
 use tx::{Batch, Counters};
 use wal::Wal;
 
-use super::{connection::Options, gauges::Gauges, sql::store_error};
+use super::{connection::Options, gauges::Gauges, mark::WatchedFile, sql::store_error};
 use crate::error::{Error, Result, problem};
 use rusqlite::Connection;
 use std::{
@@ -42,7 +42,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, options: &Options, gauges: Arc<Gauges>) -> Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        file: WatchedFile,
+        options: &Options,
+        gauges: Arc<Gauges>,
+    ) -> Result<Self> {
         let counters = Counters::load(&connection).map_err(store_error)?;
         if options.clock.now() < counters.time {
             tracing::warn!(
@@ -56,7 +61,7 @@ impl Writer {
         let (newest_event, last_event) = watch::channel(counters.event);
         gauges.set_events(counters.event, counters.events_by_type);
         let batch = Batch::new(options, &counters);
-        let wal = Wal::watch(&connection, Arc::clone(&gauges));
+        let wal = Wal::watch(&connection, file, Arc::clone(&gauges));
         let mut thread =
             WriterThread { connection, batch, wal, gauges: Arc::clone(&gauges), newest_event, is_locked_out: false };
         let run = move || {

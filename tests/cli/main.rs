@@ -17,6 +17,7 @@ mod framing;
 mod kept_connection;
 mod locked;
 mod logs;
+mod mark;
 mod moving_in;
 mod oracle;
 mod power_cut;

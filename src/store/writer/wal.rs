@@ -3,7 +3,12 @@
 
 use crate::{
     error::{Error, Result, problem},
-    store::{connection::WRITE_LOCK_TIMEOUT, gauges::Gauges, sql::store_error},
+    store::{
+        connection::WRITE_LOCK_TIMEOUT,
+        gauges::Gauges,
+        mark::{self, Mark, WatchedFile},
+        sql::store_error,
+    },
 };
 use rusqlite::Connection;
 use std::{
@@ -31,6 +36,9 @@ thread_local! {
 
 pub(super) struct Wal {
     gauges: Arc<Gauges>,
+    file: WatchedFile,
+    /// The mark of the current transaction, if it has one.
+    mark: Option<Mark>,
     /// Pages at which the next checkpoint is due.
     due_at: i32,
     /// The time from which on a checkpoint is due while the log is long.
@@ -40,12 +48,27 @@ pub(super) struct Wal {
 }
 
 impl Wal {
-    pub(super) fn watch(connection: &Connection, gauges: Arc<Gauges>) -> Self {
+    pub(super) fn watch(connection: &Connection, file: WatchedFile, gauges: Arc<Gauges>) -> Self {
         connection.wal_hook(Some(|_, pages| {
             COMMITTED.set(Some(pages));
             Ok(())
         }));
-        Self { gauges, due_at: CHECKPOINT_PAGES, retry_at: None, last_write: None }
+        Self { gauges, file, mark: None, due_at: CHECKPOINT_PAGES, retry_at: None, last_write: None }
+    }
+
+    /// Gives the current transaction a mark, unless another file was put over the database.
+    pub(super) fn renew_mark(&mut self, connection: &Connection) -> Result<()> {
+        self.mark = None;
+        self.file.check()?;
+        self.mark = Some(mark::renew(connection).map_err(store_error)?);
+        Ok(())
+    }
+
+    /// Notes that the transaction with the latest mark is in the log.
+    pub(super) fn mark_committed(&mut self) {
+        if let Some(mark) = self.mark.take() {
+            self.file.committed(mark);
+        }
     }
 
     /// Notes what the last batch wrote, and checkpoints the log if that is due.
@@ -85,6 +108,14 @@ impl Wal {
         self.last_write.map(|last| (last + IDLE).saturating_duration_since(now))
     }
 
+    /// Looks at the file, and truncates the log if that is due.
+    pub(super) fn while_idle(&mut self, connection: &Connection, now: Instant) -> Result<()> {
+        match self.idle_truncation_in(now) {
+            Some(Duration::ZERO) => self.truncate_idle(connection, now),
+            _ => self.file.check(),
+        }
+    }
+
     /// Truncates the log without waiting for readers. If one needs it, the next attempt is due after the same time.
     pub(super) fn truncate_idle(&mut self, connection: &Connection, now: Instant) -> Result<()> {
         self.last_write = Some(now);
@@ -113,10 +144,13 @@ impl Wal {
 
     /// Returns whether no reader prevented it. Pages that stay in the log are as safe there; a later checkpoint moves
     /// them.
-    fn checkpoint(&self, connection: &Connection, mode: &str) -> Result<bool> {
+    fn checkpoint(&mut self, connection: &Connection, mode: &str) -> Result<bool> {
+        self.file.check()?;
         let started = Instant::now();
         let moved = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, bool>(0));
         self.gauges.checkpoints.observe_duration(started.elapsed());
+        // What was moved into the file must stay there.
+        self.file.check()?;
         match moved.map_err(store_error) {
             Ok(busy) => Ok(!busy),
             Err(e) if e.is(&problem::OUTCOME_UNKNOWN) => Err(e),
@@ -131,8 +165,11 @@ impl Wal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::connection::{Commits, prepare_writer};
-    use std::path::Path;
+    use crate::store::{
+        connection::{Commits, prepare_writer},
+        schema::SCHEMA,
+    };
+    use std::{fs::File, path::Path};
 
     fn open(path: &Path) -> Connection {
         let connection = Connection::open(path).unwrap();
@@ -142,13 +179,21 @@ mod tests {
         connection
     }
 
+    /// Watches a new database.
+    fn watch(path: &Path, connection: &Connection, gauges: &Arc<Gauges>) -> Wal {
+        let file = Arc::new(File::open(path).unwrap());
+        connection.execute_batch(SCHEMA).unwrap();
+        let watched = WatchedFile::new(file, connection, mark::log::marks(path, connection)).unwrap();
+        Wal::watch(connection, watched, Arc::clone(gauges))
+    }
+
     #[test]
     fn an_idle_log_is_truncated_once_no_reader_needs_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let (connection, gauges) = (open(&path), Arc::new(Gauges::new(1)));
         let length = || std::fs::metadata(folder.path().join("a.db-wal")).unwrap().len();
-        let mut wal = Wal::watch(&connection, Arc::clone(&gauges));
+        let mut wal = watch(&path, &connection, &gauges);
         let now = Instant::now();
         assert_eq!(wal.idle_truncation_in(now), None, "nothing has been written");
         connection.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
@@ -172,7 +217,7 @@ mod tests {
         let (connection, gauges) = (Connection::open(&path).unwrap(), Arc::new(Gauges::new(1)));
         prepare_writer(&connection, Commits::Written).unwrap();
         let length = || std::fs::metadata(folder.path().join("a.db-wal")).unwrap().len();
-        let mut wal = Wal::watch(&connection, Arc::clone(&gauges));
+        let mut wal = watch(&path, &connection, &gauges);
         connection.execute_batch("CREATE TABLE t (a)").unwrap();
         let reader = open(&path);
         reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
@@ -197,7 +242,7 @@ mod tests {
         let path = folder.path().join("a.db");
         let (connection, gauges) = (open(&path), Arc::new(Gauges::new(1)));
         connection.pragma_update(None, "synchronous", "OFF").unwrap();
-        let mut wal = Wal::watch(&connection, Arc::clone(&gauges));
+        let mut wal = watch(&path, &connection, &gauges);
         connection.execute_batch("CREATE TABLE t (a)").unwrap();
         let reader = open(&path);
         reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
