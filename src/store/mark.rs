@@ -66,6 +66,8 @@ pub(super) struct WatchedFile {
     seen: Option<Mark>,
     /// The marks of the commits in the log that may not be in the file yet.
     in_log: VecDeque<Mark>,
+    /// Whether the last of these belongs to the current transaction.
+    is_open: bool,
 }
 
 impl WatchedFile {
@@ -83,6 +85,7 @@ impl WatchedFile {
             page: vec![0; page_size as usize],
             seen: None,
             in_log: in_log.into_iter().collect(),
+            is_open: false,
         };
         watched.seen = watched.read().unwrap_or_default();
         Ok(watched)
@@ -98,9 +101,22 @@ impl WatchedFile {
         }
     }
 
-    /// Notes that a commit with this mark is in the log.
-    pub(super) fn committed(&mut self, mark: Mark) {
+    /// Notes that a commit with this mark is about to be in the log.
+    pub(super) fn will_commit(&mut self, mark: Mark) {
         self.in_log.push_back(mark);
+        self.is_open = true;
+    }
+
+    /// Notes that the transaction with the newest mark was committed.
+    pub(super) fn committed(&mut self) {
+        self.is_open = false;
+    }
+
+    /// Notes that the current transaction was rolled back: its mark, if it has one already, will never be in the file.
+    pub(super) fn rolled_back(&mut self) {
+        if std::mem::take(&mut self.is_open) {
+            self.in_log.pop_back();
+        }
     }
 
     /// Fails if the file is not the one that the log continues.
@@ -141,7 +157,7 @@ mod tests {
         let first = watched.seen.unwrap();
         let second = renew(&connection).unwrap();
         assert!(watched.check().is_err(), "it was not told of the commit");
-        watched.committed(second);
+        watched.will_commit(second);
         watched.check().unwrap();
         let link = Link::of_page(&watched.page).unwrap();
         assert_eq!((link.mark, link.previous, watched.seen), (second, first, Some(second)));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod backup;
+mod checkpoints;
 mod config;
 mod connections;
 mod crash;

@@ -3,7 +3,7 @@
 
 use crate::{
     backup::{place_order, references},
-    server::{ADMIN, Server},
+    server::{ADMIN, Client, Server},
     support::TestDir,
 };
 use rusqlite::Connection;
@@ -38,7 +38,8 @@ struct Case {
     is_checkpointed: bool,
 }
 
-fn place_many(server: &Server, orders: usize, name: &str) {
+/// Imports this many orders.
+pub fn place_many(client: &Client, orders: usize, name: &str) {
     let line = |i| {
         let item = json!({"sku": format!("sku-{i}"), "name": "Tea", "quantity": 1, "unit_amount": 100});
         json!({"external_ref": format!("{name}-{i}"), "currency": "EUR", "items": [item]}).to_string()
@@ -46,9 +47,9 @@ fn place_many(server: &Server, orders: usize, name: &str) {
     let lines: Vec<_> = (0..orders).map(line).collect();
     let ndjson = [("Content-Type", "application/x-ndjson")];
     let mut answer = String::new();
-    let mut import = server.admin().open("POST /v1/orders/import", &ndjson, &lines.join("\n")).unwrap();
-    std::io::Read::read_to_string(&mut import, &mut answer).unwrap();
-    assert_eq!(answer.matches("\"created\"").count(), orders, "{answer}");
+    let mut import = client.open("POST /v1/orders/import", &ndjson, &lines.join("\n")).unwrap();
+    // The server may end before it has answered.
+    let _ = std::io::Read::read_to_string(&mut import, &mut answer);
 }
 
 /// Lets the accident happen. Returns the folder and the references of all orders before it.
@@ -56,7 +57,7 @@ fn accident(case: Case) -> (TestDir, BTreeSet<String>) {
     let dir = TestDir::new();
     let path = |name: &str| dir.path().join(name);
     let mut server = Server::start(&dir, &ADMIN, "");
-    place_many(&server, 3, "old");
+    place_many(&server.admin(), 3, "old");
     match case.by {
         By::Backup => assert_eq!(dir.run("backup --db orders.db --out copy.db").code, 0),
         By::Copying => {
@@ -65,7 +66,7 @@ fn accident(case: Case) -> (TestDir, BTreeSet<String>) {
             server = Server::start(&dir, &[], "");
         }
     }
-    place_many(&server, case.orders, "new");
+    place_many(&server.admin(), case.orders, "new");
     if case.is_checkpointed {
         let other = Connection::open(path("orders.db")).unwrap();
         let busy: bool = other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();

@@ -73,6 +73,7 @@ impl WriterThread {
             self.wal.after_batch(&self.connection, Instant::now())?;
             self.empty_log()?;
         }
+        self.wal.settle()?;
         self.fold_rollups()?;
         self.wal.truncate(&self.connection)
     }
@@ -92,7 +93,7 @@ impl WriterThread {
     }
 
     /// Folds the whole log of the rollups, so that reports on the closed file read the sums alone.
-    fn fold_rollups(&mut self) -> Result<()> {
+    fn fold_rollups(&self) -> Result<()> {
         let mut log = self.batch.counters().rollup_log;
         if log.is_folded() {
             return Ok(());
@@ -107,7 +108,7 @@ impl WriterThread {
             // The changes stay in the log, where reports find them too.
             Err(e) if e.is(&problem::STORAGE_FULL) && self.connection.is_autocommit() => Ok(()),
             Err(e) if e.is(&problem::STORAGE_FULL) => self.execute("ROLLBACK"),
-            folded => folded.map(|()| self.wal.mark_committed()),
+            folded => folded.map(|()| self.wal.committed()),
         }
     }
 
@@ -170,6 +171,7 @@ impl WriterThread {
             }
             Err(error) => {
                 self.batch.reset(&counters_before);
+                self.wal.rolled_back();
                 self.gauges.rollbacks.fetch_add(1, Relaxed);
                 // After some failures SQLite has rolled back by itself.
                 if !self.connection.is_autocommit() && !matches!(error, BatchError::Unknown(_)) {
@@ -230,19 +232,16 @@ impl WriterThread {
     }
 
     /// Commits the transaction, with a new mark if it changed something since `changes_before`.
-    fn commit(&mut self, changes_before: u64) -> Result<(), BatchError> {
+    fn commit(&self, changes_before: u64) -> Result<(), BatchError> {
         self.batch.log_changes(&self.connection).map_err(rolled_back_or_unknown)?;
-        let is_changed = self.connection.total_changes() != changes_before;
-        if is_changed {
+        if self.connection.total_changes() != changes_before {
             self.wal.renew_mark(&self.connection).map_err(rolled_back_or_unknown)?;
         }
         let started = Instant::now();
         self.execute("COMMIT").map_err(|e| {
             if e.is(&problem::STORAGE_FULL) { BatchError::RolledBack(e) } else { BatchError::Unknown(e) }
         })?;
-        if is_changed {
-            self.wal.mark_committed();
-        }
+        self.wal.committed();
         let taken = started.elapsed();
         self.gauges.commits.observe_duration(taken);
         if taken > SLOW_COMMIT {
