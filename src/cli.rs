@@ -12,6 +12,7 @@ mod flags;
 mod healthcheck;
 mod import;
 mod manual;
+mod mirror;
 mod offline;
 mod openapi;
 mod password;
@@ -69,6 +70,8 @@ enum Command {
     Export(export::Arguments),
     /// Import orders from a file, with the rules of the API's import
     Import(import::Arguments),
+    /// Keep plain tables in PostgreSQL up to date with the database; works beside a running server
+    Mirror(mirror::Arguments),
     /// Make a verified copy of the database; works beside a running server
     Backup(backup::Arguments),
     /// Replace the database with a backup; keeps the former database and ends all sessions
@@ -113,6 +116,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Config(command) => command.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Import(arguments) => arguments.run(),
+        Command::Mirror(arguments) => arguments.run(),
         Command::Healthcheck(arguments) => arguments.run(),
         Command::Openapi => openapi::run(),
         Command::Completions(arguments) => arguments.run(CommandLine::command()),

@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod item_names;
 mod mark;
 mod migrate;
+pub mod mirror;
 pub mod oidc_sign_ins;
 mod open;
 mod open_error;

@@ -19,6 +19,7 @@ mod kept_connection;
 mod locked;
 mod logs;
 mod mark;
+mod mirror;
 mod moving_in;
 mod oracle;
 mod power_cut;
