@@ -36,11 +36,11 @@ const FOREIGN_LOG: &str = "the write-ahead log beside it belongs to another data
 
 /// A file that is open for writing in this process alone.
 pub(super) struct OwnedFile {
-    /// Other processes are locked out until this is closed.
-    pub(super) lock: File,
+    pub(super) connection: Connection,
     /// The file, opened before every connection and closed after the last one.
     pub(super) file: Arc<File>,
-    pub(super) connection: Connection,
+    /// Other processes are locked out until this is closed.
+    pub(super) lock: File,
 }
 
 pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
@@ -101,7 +101,7 @@ pub(super) fn open_exclusively(
     }
     sync_log(path, &connection)?;
     sync_folder(path).map_err(|e| denied(&e))?;
-    Ok(OwnedFile { lock, file, connection })
+    Ok(OwnedFile { connection, file, lock })
 }
 
 /// Opens a connection that reads the file at `path`, and identifies the file.

@@ -118,9 +118,9 @@ impl Checksum {
     fn add(&mut self, bytes: &[u8]) {
         let word = if self.is_big_endian { u32::from_be_bytes } else { u32::from_le_bytes };
         for pair in bytes.as_chunks::<8>().0 {
-            let [a, b, c, d, e, f, g, h] = *pair;
-            self.sums.0 = self.sums.0.wrapping_add(word([a, b, c, d])).wrapping_add(self.sums.1);
-            self.sums.1 = self.sums.1.wrapping_add(word([e, f, g, h])).wrapping_add(self.sums.0);
+            let words = pair.as_chunks::<4>().0;
+            self.sums.0 = self.sums.0.wrapping_add(word(words[0])).wrapping_add(self.sums.1);
+            self.sums.1 = self.sums.1.wrapping_add(word(words[1])).wrapping_add(self.sums.0);
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Wal {
     checkpointer: Checkpointer,
     /// Pages at which the next checkpoint is due.
     due_at: i32,
+    /// Pages in the log that the last checkpoint found or brought into the file.
+    moved: i32,
     /// The time from which on a checkpoint is due while the log is long.
     retry_at: Option<Instant>,
     /// The time of the last write; none if the log is empty.
@@ -70,7 +72,7 @@ impl Wal {
         }));
         let file = Arc::new(Mutex::new(file));
         let checkpointer = Checkpointer::start(checkpoints, Arc::clone(&gauges), Arc::clone(&file), fail)?;
-        Ok(Self { gauges, file, checkpointer, due_at: CHECKPOINT_PAGES, retry_at: None, last_write: None })
+        Ok(Self { gauges, file, checkpointer, due_at: CHECKPOINT_PAGES, moved: 0, retry_at: None, last_write: None })
     }
 
     fn file(&self) -> MutexGuard<'_, WatchedFile> {
@@ -109,16 +111,19 @@ impl Wal {
             tracing::info!("there is room on the disk again");
         }
         if pages < CHECKPOINT_PAGES {
-            (self.due_at, self.retry_at) = (CHECKPOINT_PAGES, None);
+            (self.due_at, self.retry_at, self.moved) = (CHECKPOINT_PAGES, None, 0);
             return Ok(());
         }
-        let rest = finished.filter(|moved| moved.is_all()).map(|moved| pages - moved.moved);
-        if rest.is_some_and(|rest| rest <= REST_PAGES) {
+        let moved = finished.map(|finished| finished.moved);
+        if moved.is_some_and(|moved| moved >= 0 && pages - moved <= REST_PAGES) {
             self.put_off(pages, now);
             return self.checkpoint(connection, "PASSIVE").map(drop);
         }
+        // Unless a reader needs the rest, the next round has less to do.
+        let goes_on = moved.is_some_and(|moved| moved > self.moved);
+        self.moved = moved.unwrap_or(self.moved);
         if pages < MAX_PAGES {
-            let is_due = rest.is_some() || pages >= self.due_at || self.retry_at.is_some_and(|at| now >= at);
+            let is_due = goes_on || pages >= self.due_at || self.retry_at.is_some_and(|at| now >= at);
             if is_due && !self.checkpointer.is_running() {
                 self.put_off(pages, now);
                 self.checkpointer.begin();
