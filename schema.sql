@@ -14,6 +14,17 @@
 PRAGMA application_id = 0x6f726464;  -- "ordd"
 PRAGMA user_version = 1;
 
+-- ── The mark of the last commit ────────────────────────────────────────────────────────────────────────────────────────
+
+-- Ties the file to its write-ahead log, so that a log beside another copy of the file is recognised: `src/store/mark.rs`.
+-- One row, changed by every commit. The table comes first, so that its page keeps its number when the file is vacuumed.
+CREATE TABLE log_mark (
+  one      INTEGER PRIMARY KEY CONSTRAINT there_is_one_row CHECK (one = 1),
+  mark     BLOB NOT NULL CONSTRAINT mark_has_16_bytes CHECK (length(mark) = 16),          -- random
+  previous BLOB NOT NULL CONSTRAINT previous_has_16_bytes CHECK (length(previous) = 16)   -- of the commit before
+) STRICT;
+INSERT INTO log_mark (one, mark, previous) VALUES (1, randomblob(16), zeroblob(16));
+
 -- ── Personal data ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- What identifies a person, apart from the rows that it belongs to, so that it can be erased where these have to stay:

@@ -34,7 +34,7 @@ impl Chapter {
 }
 
 const CHANGELOG: &str = include_str!("../../../CHANGELOG.md");
-/// Its list of chapters has a line about each.
+/// It has the tour, and a list of chapters with a line about each.
 const README: &str = include_str!("../../../README.md");
 
 /// A chapter shows the tour in the place of this line, so that whoever has only the binary has it too.
