@@ -67,17 +67,22 @@ CREATE TABLE roles (
   updated_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- A session is a log-in and its chain of refresh tokens. Only the SHA-256 of a token is stored.
+-- A session is a log-in: of a program, with its chain of refresh tokens, or of a browser, with a cookie and a console key
+-- that never change. Only the SHA-256 of each secret is stored.
 CREATE TABLE sessions (
-  id              BLOB NOT NULL PRIMARY KEY CONSTRAINT session_id_is_a_uuid CHECK (length(id) = 16),
-  user_id         BLOB NOT NULL REFERENCES users (id),
-  refresh_digest  BLOB NOT NULL CONSTRAINT refresh_digest_is_unique UNIQUE,  -- the valid token; finds the session
-  previous_digest BLOB,                                               -- the token before it; using it again is reuse
-  rotated_at      INTEGER,                                            -- when the previous token was used
-  created_at      INTEGER NOT NULL,
-  last_used_at    INTEGER NOT NULL,
-  expires_at      INTEGER NOT NULL,
-  personal_seq    INTEGER REFERENCES personal (seq)                   -- {ip, user_agent}; erased with the session
+  id                 BLOB NOT NULL PRIMARY KEY CONSTRAINT session_id_is_a_uuid CHECK (length(id) = 16),
+  user_id            BLOB NOT NULL REFERENCES users (id),
+  refresh_digest     BLOB CONSTRAINT refresh_digest_is_unique UNIQUE, -- the valid token; finds the session
+  previous_digest    BLOB,                                            -- the token before it; using it again is reuse
+  rotated_at         INTEGER,                                         -- when the previous token was used
+  cookie_digest      BLOB,
+  console_key_digest BLOB,
+  created_at         INTEGER NOT NULL,
+  last_used_at       INTEGER NOT NULL,
+  expires_at         INTEGER NOT NULL,
+  personal_seq       INTEGER REFERENCES personal (seq),               -- {ip, user_agent}; erased with the session
+  CONSTRAINT a_session_belongs_to_a_program_or_a_browser CHECK (
+    (refresh_digest IS NULL) = (cookie_digest IS NOT NULL) AND (cookie_digest IS NULL) = (console_key_digest IS NULL))
 ) STRICT, WITHOUT ROWID;
 -- A user's sessions, newest first; ending them with the user or after a new password.
 CREATE INDEX sessions_by_user ON sessions (user_id, id);

@@ -5,6 +5,7 @@ pub mod analytics;
 pub mod api_keys;
 pub mod audit;
 pub mod auth;
+mod browser;
 mod client_address;
 mod context;
 mod cors;

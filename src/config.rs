@@ -141,7 +141,7 @@ sections! {
         listen: SocketAddr = "127.0.0.1:8080", network::address;
         /// How long a request may take. A change may wait half of this time before it starts. 0 for no limit.
         request_timeout: Duration = "10s", or_off(duration(Duration::from_millis(1)..=DAY));
-        /// The proxies whose `X-Forwarded-For` header is trusted.
+        /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
         trusted_proxies: Vec<Network> = NONE, list(Network::parse);
         /// The web origins whose pages may call the API from a browser.
         cors_origins: Vec<String> = NONE, list(network::web_origin);
@@ -167,6 +167,10 @@ sections! {
         access_ttl: Duration = "15m", duration(SECOND..=30 * DAY);
         /// How long a session lasts if it is not refreshed.
         refresh_ttl: Duration = "30d", duration(SECOND..=YEAR);
+        /// How long a browser stays signed in while it sends no request.
+        session_idle: Duration = "12h", duration(SECOND..=YEAR);
+        /// How long a browser stays signed in at most.
+        session_max: Duration = "30d", duration(SECOND..=YEAR);
         /// The minimum length of a password, in characters.
         password_min_length: usize = 15, number(8..=256);
         /// The file with the keys that sign access tokens. Empty for `<db.path>.key`. If it does not exist, it is

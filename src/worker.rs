@@ -1,10 +1,10 @@
 //! Work that no request waits for: a file per task. Each task runs on its own, so that a slow or failing one delays no
 //! other. A task decides when something is done; what is done is a use case of `service`.
 
-mod api_key_use;
 mod audit_refusals;
 mod backups;
 mod erasure;
+mod last_use;
 mod pruning;
 mod signing_keys;
 mod supervisor;
@@ -22,7 +22,8 @@ use supervisor::Stop;
 pub fn start(app: &App) -> Supervisor {
     let mut supervisor = Supervisor::new(Arc::clone(&app.metrics.worker_panics));
     supervisor.start(audit_refusals::NAME, on(app, audit_refusals::run));
-    supervisor.start(api_key_use::NAME, on(app, api_key_use::run));
+    supervisor.start(last_use::API_KEYS, on(app, last_use::keep_of_api_keys));
+    supervisor.start(last_use::SESSIONS, on(app, last_use::keep_of_sessions));
     supervisor.start(signing_keys::NAME, on(app, signing_keys::run));
     supervisor.start(pruning::ACCESS_FACTS, on(app, pruning::prune_access_facts));
     supervisor.start(pruning::SESSIONS, on(app, pruning::prune_sessions));
@@ -85,6 +86,7 @@ mod tests {
             "backups.make",
             "idempotency.prune",
             "orders.erase",
+            "sessions.keep_last_use",
             "sessions.prune",
             "signing_keys.reload",
             "webhooks.deliver",

@@ -1,18 +1,23 @@
 //! Set-up, log-in, log-out and the caller's own account over HTTP.
 
-use super::input::extract::Valid;
+use super::{browser::Browser, input::extract::Valid};
 use crate::{
     app::App,
     auth::Actor,
     error::Result,
     service::{
         passwords,
-        sessions::{self, Credentials, Me, Source},
+        sessions::{self, BrowserSessionView, Credentials, Me, PasswordLogin, Source},
         users::NewUser,
         views::UserView,
     },
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -65,7 +70,48 @@ pub(super) async fn log_in(
     source: Source,
     Valid { body, .. }: Valid<LogIn>,
 ) -> Result<Json<Credentials>> {
-    sessions::log_in(&app, source, &body.email, &body.password).await.map(Json)
+    let login = PasswordLogin { email: &body.email, password: &body.password };
+    sessions::log_in(&app, source, login).await.map(Json)
+}
+
+/// The credentials of a user.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"email": "ada@example.com", "password": "a long and private phrase"}))]
+pub(super) struct StartSession {
+    /// The user's address.
+    #[schemars(length(min = 1, max = 1024))]
+    email: String,
+    /// The user's password.
+    #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
+    password: String,
+}
+
+/// Starts a session of a browser.
+pub(super) async fn start_session(
+    State(app): State<App>,
+    source: Source,
+    browser: Browser,
+    Valid { body, .. }: Valid<StartSession>,
+) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Json<BrowserSessionView>)> {
+    let login = PasswordLogin { email: &body.email, password: &body.password };
+    let session = sessions::start_in_browser(&app, source, login).await?;
+    let cookie = browser.scheme.set_cookie(&session.cookie, app.config.auth.session_max)?;
+    Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(session.view)))
+}
+
+/// Ends the caller's session, and takes its cookie back.
+pub(super) async fn end_session(State(app): State<App>, browser: Browser, actor: Actor) -> Result<Response> {
+    sessions::log_out(&app, "auth.end_session", actor).await?;
+    ended(&browser)
+}
+
+fn ended(browser: &Browser) -> Result<Response> {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if browser.is_signed_in {
+        response.headers_mut().insert(header::SET_COOKIE, browser.scheme.remove_cookie()?);
+    }
+    Ok(response)
 }
 
 /// The token with which a session continues.
@@ -87,9 +133,9 @@ pub(super) async fn refresh(
 }
 
 /// Ends the caller's session.
-pub(super) async fn log_out(State(app): State<App>, actor: Actor) -> Result<StatusCode> {
-    sessions::log_out(&app, actor).await?;
-    Ok(StatusCode::NO_CONTENT)
+pub(super) async fn log_out(State(app): State<App>, browser: Browser, actor: Actor) -> Result<Response> {
+    sessions::log_out(&app, "auth.logout", actor).await?;
+    ended(&browser)
 }
 
 /// A new password for the caller.

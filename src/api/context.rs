@@ -1,7 +1,7 @@
 //! What is known about a request while it is processed. The middleware creates the context from the head of the
 //! request, the gate adds the operation and the caller, and the log, the metrics and the trace read it at the end.
 
-use super::{client_address, operation::Operation};
+use super::{browser::Scheme, client_address, operation::Operation};
 use crate::{
     app::App,
     auth::{Actor, rate_limit::RateLimitState},
@@ -31,6 +31,8 @@ pub(super) struct Context {
     pub(super) trace: Trace,
     /// The address of the client, behind trusted proxies.
     pub(super) address: Option<IpAddr>,
+    /// How the client reached the server.
+    pub(super) scheme: Scheme,
     /// Set by the gate.
     pub(super) operation: OnceLock<Arc<Operation>>,
     /// Set by the gate after authentication.
@@ -49,6 +51,7 @@ impl Context {
             request_id,
             trace,
             address: peer.map(|peer| client_address::of(peer.0.ip(), request.headers(), proxies)),
+            scheme: Scheme::of(&app.config, peer.map(|peer| peer.0.ip()), request.headers()),
             operation: OnceLock::new(),
             actor: OnceLock::new(),
             rate_limit: OnceLock::new(),

@@ -69,11 +69,12 @@ pub(super) async fn stream(
     Parameters(parameters): Parameters<StreamEvents>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    follow(&app, actor, parameters.after, &headers).await
+    follow(&app, actor, last_event_id(&headers)?, parameters.after).await
 }
 
-async fn follow(app: &App, actor: Actor, after: Option<SequenceNumber>, headers: &HeaderMap) -> Result<Response> {
-    let after = last_event_id(headers)?.or(after.map(SequenceNumber::get));
+/// `last` is what `Last-Event-ID` says; it is stronger than `after`.
+async fn follow(app: &App, actor: Actor, last: Option<i64>, after: Option<SequenceNumber>) -> Result<Response> {
+    let after = last.or(after.map(SequenceNumber::get));
     events::subscribe(app, actor, after).await.map(event_stream::respond)
 }
 
@@ -111,9 +112,11 @@ pub(super) async fn feed(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response> {
+    // A page needs no `Last-Event-ID`; a malformed one is a mistake all the same.
+    let last = last_event_id(&headers)?;
     if preferred(&headers, &[JSON, CSV, NDJSON, EVENT_STREAM]) == EVENT_STREAM {
         refuse_in_stream(&parameters)?;
-        return follow(&app, actor, parameters.after, &headers).await;
+        return follow(&app, actor, last, parameters.after).await;
     }
     let after = parameters.after.map_or(0, SequenceNumber::get);
     if format != Format::Page {

@@ -7,6 +7,7 @@ mod body;
 mod rate_limit;
 
 use super::{
+    browser,
     context::Context,
     input::query::{self, NoParameters},
     operation::{Access, Body as Expected, Operation, in_api},
@@ -153,16 +154,38 @@ async fn check(app: &App, operation: &Arc<Operation>, mut request: Request) -> R
 
 fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Actor> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (sent.next(), sent.next()) else {
-        return Err(Error::new(&problem::UNAUTHENTICATED));
+    let request = access::RequestIdentity {
+        request_id: &context.request_id,
+        trace: context.trace.recorded_id(app),
+        address: context.address,
+    };
+    let value = match (sent.next(), sent.next()) {
+        (Some(value), None) => value,
+        (None, _) => return authenticate_browser(app, context, headers, &request),
+        (Some(_), Some(_)) => return Err(Error::new(&problem::UNAUTHENTICATED)),
     };
     let credentials = value.to_str().ok().and_then(|text| text.split_once(' '));
     match credentials {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            let trace = context.trace.recorded_id(app);
-            access::authenticate(app, token.trim_matches(' '), &context.request_id, trace, context.address)
+            access::authenticate(app, token.trim_matches(' '), &request)
         }
         _ => Err(Error::new(&problem::UNAUTHENTICATED)),
+    }
+}
+
+/// Authenticates a request by both halves of a browser's session. A request with `Authorization` is judged by that alone.
+fn authenticate_browser(
+    app: &App,
+    context: &Context,
+    headers: &HeaderMap,
+    request: &access::RequestIdentity<'_>,
+) -> Result<Actor> {
+    let (cookies, key) = (browser::cookies(context.scheme, headers), browser::console_key(headers));
+    match (cookies.as_slice(), &key) {
+        ([], None) => Err(Error::new(&problem::UNAUTHENTICATED)),
+        (cookies, Some(key)) if !cookies.is_empty() => access::authenticate_browser(app, cookies, key, request),
+        _ => Err(Error::new(&problem::UNAUTHENTICATED)
+            .detail("A browser's session needs both its cookie and `X-Console-Key`. Sign in again.")),
     }
 }
 

@@ -5,7 +5,7 @@ mod parameters;
 mod paths;
 mod problems;
 
-use super::{operation::Operation, output::problem::ProblemBody, routes};
+use super::{browser::SECURE_COOKIE, operation::Operation, output::problem::ProblemBody, routes};
 use axum::{
     http::header,
     response::{IntoResponse, Response},
@@ -74,15 +74,34 @@ fn document(operations: &[Operation], version: &str) -> Value {
         "tags": tags(operations),
         "paths": paths,
         "components": {
-            "securitySchemes": {"bearer": {
-                "type": "http",
-                "scheme": "bearer",
-                "description": "An access token from `POST /v1/auth/login`, or an API key (`ork_…`).",
-            }},
+            "securitySchemes": security_schemes(),
             "parameters": parameters::shared(),
             "headers": paths::headers(),
             "responses": responses,
             "schemas": schemas,
+        },
+    })
+}
+
+/// How a caller proves who it is: a program by one header, a browser by two halves that go together.
+fn security_schemes() -> Value {
+    json!({
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An access token from `POST /v1/auth/login`, or an API key (`ork_…`).",
+        },
+        "cookie": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": SECURE_COOKIE,
+            "description": "For browsers: the cookie that `POST /v1/auth/session` sets. Over plain HTTP its name is `orderd`.",
+        },
+        "console_key": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Console-Key",
+            "description": "For browsers, beside the cookie: the `console_key` of `POST /v1/auth/session`.",
         },
     })
 }

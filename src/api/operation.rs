@@ -132,6 +132,8 @@ pub struct Operation {
     pub location: bool,
     /// Whether success is a file to be saved (`Content-Disposition`, `Repr-Digest`).
     pub file: bool,
+    /// Whether success sets or removes the cookie of a browser's session.
+    pub sets_cookie: bool,
     /// Whether it honours `Last-Event-ID`, with which a client goes on after the last event that it has.
     pub resumes: bool,
     /// How much longer than the general time limit it may take.

@@ -30,7 +30,7 @@ use crate::{
     },
     error::problem,
     service::{
-        sessions::{Credentials, Me},
+        sessions::{BrowserSessionView, Credentials, Me},
         views::{
             AuditView, DailyRow, DeliveryView, EventView, KeyView, NewKeyView, NewWebhookView, OrderView, Page,
             Reconciliation, ReplayView, Report, RevenueRow, RoleView, SessionView, StatusRow, TaxRow, TopItemRow,
@@ -71,6 +71,18 @@ fn authentication_and_users() -> Vec<Operation> {
             .body::<auth::LogIn>()
             .returns::<Credentials>()
             .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),
+        post("auth.start_session", "/v1/auth/session", "Sign in from a browser", auth::start_session)
+            .anonymous()
+            .counts_against(AnonymousBucket::LogIn)
+            .body::<auth::StartSession>()
+            .creates_without_location::<BrowserSessionView>()
+            .sets_cookie()
+            .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),
+        delete("auth.end_session", "/v1/auth/session", "Sign out in a browser", auth::end_session)
+            .signed_in()
+            .returns_nothing()
+            .sets_cookie()
+            .problems(&[&problem::FORBIDDEN]),
         post("auth.refresh", "/v1/auth/refresh", "Continue a session", auth::refresh)
             .anonymous()
             .body::<auth::Refresh>()
@@ -79,6 +91,7 @@ fn authentication_and_users() -> Vec<Operation> {
         post("auth.logout", "/v1/auth/logout", "End the session", auth::log_out)
             .signed_in()
             .returns_nothing()
+            .sets_cookie()
             .problems(&[&problem::FORBIDDEN]),
         post("auth.password", "/v1/auth/password", "Change your password", auth::change_password)
             .signed_in()
@@ -437,6 +450,9 @@ fn system_operations() -> Vec<Operation> {
             .returns::<system::Ready>()
             .problems(&[&problem::NOT_READY]),
         get("system.version", "/version", "Get the version", system::version).anonymous().returns::<system::Version>(),
+        get("system.settings", "/v1/settings", "Get the settings that clients need", system::settings)
+            .anonymous()
+            .returns::<system::Settings>(),
         get("system.backup", "/v1/system/backup", "Download a verified backup", system::backup)
             .requires(&[SystemBackup])
             .returns_file(SQLITE)

@@ -4,6 +4,7 @@ use super::operation::SQLITE;
 use crate::{
     app::App,
     auth::Actor,
+    domain::money::Currency,
     error::{Error, Result, problem},
     service::{
         self, backups,
@@ -22,7 +23,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::stream;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 /// The longest time that a backup may take.
 pub(super) const COPY_TIME: Duration = Duration::from_hours(1);
@@ -57,6 +61,30 @@ pub(super) struct Version {
     sqlite: &'static str,
 }
 
+/// What a client needs to know before anybody logs in.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Settings {
+    /// Every currency that an order can have, by code.
+    currencies: &'static [CurrencyView],
+    /// The time zone of reports that name none, from the IANA database.
+    reporting_timezone: String,
+    /// The minimum length of a new password, in characters.
+    password_min_length: usize,
+    /// The version of the server (semantic versioning).
+    version: &'static str,
+}
+
+/// A currency of ISO 4217.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Currency")]
+struct CurrencyView {
+    /// The alphabetic code.
+    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
+    code: &'static str,
+    /// The digits after the decimal point: an amount is a number of units of 10^−exponent.
+    exponent: u16,
+}
+
 /// Responds as long as the process is up.
 pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "ok" })
@@ -80,6 +108,20 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
 /// Names the program and its version.
 pub(super) async fn version() -> Json<Version> {
     Json(Version { name: "orderd", number: env!("CARGO_PKG_VERSION"), sqlite: App::sqlite_version() })
+}
+
+/// Tells what a client needs to know to show amounts and days, and to ask for a new password.
+pub(super) async fn settings(State(app): State<App>) -> Json<Settings> {
+    static CURRENCIES: LazyLock<Vec<CurrencyView>> = LazyLock::new(|| {
+        let all = Currency::all().iter();
+        all.map(|currency| CurrencyView { code: currency.code(), exponent: currency.exponent() }).collect()
+    });
+    Json(Settings {
+        currencies: &CURRENCIES,
+        reporting_timezone: app.config.reporting.timezone.iana_name().unwrap_or("UTC").to_owned(),
+        password_min_length: app.config.auth.password_min_length,
+        version: env!("CARGO_PKG_VERSION"),
+    })
 }
 
 /// Sends a copy of the whole database. It is consistent and verified, and writes go on while it is made.

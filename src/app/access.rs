@@ -1,7 +1,10 @@
 //! Converts rows to entries of the access cache, because `auth` and `store` do not know each other.
 
 use crate::{
-    auth::access::{CachedKey, CachedSession, CachedUser, Entries},
+    auth::access::{
+        BrowserHalves, BrowserLimits, CachedKey, CachedSession, CachedUser, Entries, SessionSecrets, Sessions,
+    },
+    config::Auth,
     domain::{
         time::Timestamp,
         user::{User, UserStatus},
@@ -11,7 +14,7 @@ use crate::{
         Store,
         api_keys::{self, ApiKey},
         roles,
-        sessions::{self, Session},
+        sessions::{self, Secrets, Session},
         users,
     },
 };
@@ -22,10 +25,22 @@ pub(super) fn load(store: &Store, now: Timestamp) -> Result<Entries> {
         Ok(Entries {
             users: users::all(tx)?.iter().map(|user| (user.id, user.into())).collect(),
             roles: roles::all(tx)?.into_iter().map(|role| (role.name.into(), role.permissions)).collect(),
-            sessions: sessions::live(tx, now)?.iter().map(|session| (session.id, session.into())).collect(),
+            sessions: live_sessions(&sessions::live(tx, now)?),
             keys: api_keys::all(tx)?.iter().map(|key| (key.digest, CachedKey::from(key).into())).collect(),
         })
     })
+}
+
+fn live_sessions(live: &[Session]) -> Sessions {
+    let mut sessions = Sessions::default();
+    live.iter().for_each(|session| sessions.insert(session.id, session.into()));
+    sessions
+}
+
+impl From<&Auth> for BrowserLimits {
+    fn from(settings: &Auth) -> Self {
+        Self { idle: settings.session_idle, max: settings.session_max }
+    }
 }
 
 impl From<&User> for CachedUser {
@@ -36,7 +51,16 @@ impl From<&User> for CachedUser {
 
 impl From<&Session> for CachedSession {
     fn from(session: &Session) -> Self {
-        Self { user: session.user_id, expires_at: session.expires_at }
+        let secrets = match session.secrets {
+            Secrets::Program(_) => SessionSecrets::Program { expires_at: session.expires_at },
+            Secrets::Browser { cookie, console_key } => SessionSecrets::Browser(BrowserHalves {
+                cookie,
+                console_key,
+                created_at: session.created_at,
+                last_used_at: session.last_used_at,
+            }),
+        };
+        Self { user: session.user_id, secrets }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
 use crate::{
     auth::{
         Cursors, Mac, Sealer,
-        access::AccessCache,
+        access::{AccessCache, BrowserLimits},
         password::{HashCost, PasswordHasher, PasswordRules},
         rate_limit::{LoginDelays, RequestLimits},
         secret,
@@ -111,7 +111,7 @@ impl App {
             refusals: RefusalBuffer::default(),
             hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
-            access: AccessCache::new(access::load(&store, clock.now())?),
+            access: AccessCache::new(access::load(&store, clock.now())?, BrowserLimits::from(&config.auth)),
             login_delays: LoginDelays::new(config.limits.login_per_minute),
             request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),

@@ -4,10 +4,15 @@
 //! The database remains the source of truth; the cache is loaded from it at start.
 
 mod entries;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
-pub use entries::{CachedKey, CachedSession, CachedUser, Entries, KeyEntry, KeyIdentity, SessionIdentity};
+pub use entries::{
+    BrowserHalves, CachedKey, CachedSession, CachedUser, Entries, KeyEntry, KeyIdentity, SessionIdentity,
+    SessionSecrets,
+};
+pub use sessions::{BrowserLimits, SessionUse, Sessions};
 
 use super::{policy, secret::Digest, token::Claims};
 use crate::domain::{
@@ -21,13 +26,16 @@ use std::{
 };
 
 /// The cache, shared by all requests.
-pub struct AccessCache(RwLock<Entries>);
+pub struct AccessCache {
+    entries: RwLock<Entries>,
+    browser_limits: BrowserLimits,
+}
 
 /// Lookups.
 impl AccessCache {
-    /// A cache with these entries.
-    pub fn new(entries: Entries) -> Self {
-        Self(RwLock::new(entries))
+    /// A cache with these entries, in which browsers stay signed in within these limits.
+    pub fn new(entries: Entries, browser_limits: BrowserLimits) -> Self {
+        Self { entries: RwLock::new(entries), browser_limits }
     }
 
     /// The identity that these verified claims prove. `None` if the session has ended or the user is disabled.
@@ -37,7 +45,49 @@ impl AccessCache {
 
     /// The current identity of a user's session. `None` if the session has ended or the user is disabled.
     pub fn session(&self, user: UserId, session: SessionId, now: Timestamp) -> Option<SessionIdentity> {
-        self.read().session(user, session, now)
+        let entries = self.read();
+        let found = entries.sessions.get(session).filter(|entry| entry.session.user == user)?;
+        self.identity(&entries, session, found, now)
+    }
+
+    /// The identity that both halves of a browser's session prove together, and records the use of the session.
+    pub fn authenticate_browser(
+        &self,
+        cookie: &Digest,
+        console_key: &Digest,
+        now: Timestamp,
+    ) -> Option<SessionIdentity> {
+        let entries = self.read();
+        let (id, found) = entries.sessions.of_browser(cookie, console_key)?;
+        let identity = self.identity(&entries, id, found, now)?;
+        found.record_use(now);
+        Some(identity)
+    }
+
+    fn identity(
+        &self,
+        entries: &Entries,
+        session: SessionId,
+        found: &sessions::Entry,
+        now: Timestamp,
+    ) -> Option<SessionIdentity> {
+        if found.expires_at(&self.browser_limits) <= now {
+            return None;
+        }
+        let user = found.session.user;
+        let role = entries.active_user(user)?.role.clone();
+        let permissions = entries.role(&role).unwrap_or_default();
+        Some(SessionIdentity { user, session, role, permissions })
+    }
+
+    /// The last use of a browser's session; `None` for any other session.
+    pub fn session_use(&self, session: SessionId) -> Option<SessionUse> {
+        self.read().sessions.get(session)?.last_use(&self.browser_limits)
+    }
+
+    /// The uses of browsers' sessions that the database does not contain yet.
+    pub fn unsaved_session_uses(&self) -> Vec<(SessionId, SessionUse)> {
+        self.read().sessions.unsaved_uses(&self.browser_limits)
     }
 
     /// The identity that a secret with this digest proves, and records the use of its key. `None` if the key has expired
@@ -87,6 +137,11 @@ impl AccessCache {
         }
     }
 
+    /// Records that the database contains these uses of browsers' sessions.
+    pub fn mark_session_uses_saved(&self, saved: &[(SessionId, SessionUse)]) {
+        self.read().sessions.mark_uses_saved(saved);
+    }
+
     /// Adds or replaces a user.
     pub fn put_user(&self, id: UserId, user: CachedUser) {
         self.write().users.insert(id, user);
@@ -109,12 +164,12 @@ impl AccessCache {
 
     /// Ends a session.
     pub fn end_session(&self, id: SessionId) {
-        self.write().sessions.remove(&id);
+        self.write().sessions.remove(id);
     }
 
     /// Ends all sessions of a user except one.
     pub fn end_sessions_of(&self, user: UserId, except: Option<SessionId>) {
-        self.write().sessions.retain(|id, session| session.user != user || Some(*id) == except);
+        self.write().sessions.remove_of(user, except);
     }
 
     /// Adds an API key.
@@ -135,30 +190,20 @@ impl AccessCache {
     /// Removes expired sessions and keys to free memory. Lookups refuse them anyway.
     pub fn prune(&self, now: Timestamp) {
         let mut entries = self.write();
-        entries.sessions.retain(|_, session| now < session.expires_at);
+        entries.sessions.prune(now, &self.browser_limits);
         entries.keys.retain(|_, entry| entry.key.expires_at.is_none_or(|end| now < end));
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Entries> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Entries> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entries {
-    fn session(&self, user: UserId, session: SessionId, now: Timestamp) -> Option<SessionIdentity> {
-        let found = self.sessions.get(&session)?;
-        if found.user != user || found.expires_at <= now {
-            return None;
-        }
-        let role = self.active_user(user)?.role.clone();
-        let permissions = self.role(&role).unwrap_or_default();
-        Some(SessionIdentity { user, session, role, permissions })
-    }
-
     fn key(&self, entry: &KeyEntry, now: Timestamp) -> Option<KeyIdentity> {
         let key = &entry.key;
         if key.expires_at.is_some_and(|end| end <= now) {

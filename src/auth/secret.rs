@@ -1,4 +1,4 @@
-//! Random secrets: API keys, refresh tokens and set-up tokens. This is also the only module that reads the operating
+//! Random secrets: API keys, refresh tokens, the two halves of a browser's session, and set-up tokens. This is also the only module that reads the operating
 //! system's randomness.
 //!
 //! A secret consists of a prefix that names its kind and lets scanners find leaked secrets, 260 random bits in base32, and
@@ -30,8 +30,12 @@ const PASSWORD_GROUP_LENGTH: usize = 5;
 pub enum SecretKind {
     /// `ork_`: authenticates a program.
     ApiKey,
-    /// `orr_`: continues a session.
+    /// `ort_`: continues a session.
     RefreshToken,
+    /// `orb_`: the half of a browser's session that is in a cookie.
+    SessionCookie,
+    /// `orc_`: the half of a browser's session that its page keeps and sends in a header.
+    ConsoleKey,
     /// `ors_`: lets its holder create the first administrator.
     SetupToken,
 }
@@ -41,7 +45,9 @@ impl SecretKind {
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::ApiKey => "ork_",
-            Self::RefreshToken => "orr_",
+            Self::RefreshToken => "ort_",
+            Self::SessionCookie => "orb_",
+            Self::ConsoleKey => "orc_",
             Self::SetupToken => "ors_",
         }
     }
@@ -176,7 +182,13 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const KINDS: [SecretKind; 3] = [SecretKind::ApiKey, SecretKind::RefreshToken, SecretKind::SetupToken];
+    const KINDS: [SecretKind; 5] = [
+        SecretKind::ApiKey,
+        SecretKind::RefreshToken,
+        SecretKind::SessionCookie,
+        SecretKind::ConsoleKey,
+        SecretKind::SetupToken,
+    ];
 
     #[test]
     fn a_generated_secret_is_read_back_and_has_the_same_digest() {

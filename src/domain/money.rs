@@ -1,6 +1,6 @@
 //! Money in whole minor units, currencies of ISO 4217, and tax on amounts. No conversion, no floating point.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 /// The largest magnitude of an amount: the largest integer that every JSON reader keeps exact (RFC 8259, section 6).
 pub const MAX_AMOUNT: i64 = (1 << 53) - 1;
@@ -28,6 +28,18 @@ impl Currency {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
         let known = bytes.iter().all(u8::is_ascii_uppercase) && iso_currency::Currency::from_code(code).is_some();
         known.then_some(Self(bytes))
+    }
+
+    /// All currencies, by code.
+    pub fn all() -> &'static [Self] {
+        // The table of ISO 4217 can be looked up but not listed, so every possible code is looked up once.
+        static ALL: LazyLock<Vec<Currency>> = LazyLock::new(|| {
+            let letters = || b'A'..=b'Z';
+            let pairs = letters().flat_map(|first| letters().map(move |second| (first, second)));
+            let codes = pairs.flat_map(|(first, second)| letters().map(move |third| [first, second, third]));
+            codes.filter_map(|code| Currency::parse(std::str::from_utf8(&code).ok()?)).collect()
+        });
+        &ALL
     }
 
     /// The currency that was stored under this code: it was known when it was stored.
@@ -148,6 +160,9 @@ mod tests {
         for (code, exponent) in [("JPY", 0), ("EUR", 2), ("USD", 2), ("KWD", 3), ("CLF", 4)] {
             assert_eq!(Currency::parse(code).map(Currency::exponent), Some(exponent), "{code}");
         }
+        let listed = |code: &str| Currency::all().iter().any(|currency| currency.code() == code);
+        assert!(["AED", "EUR", "JPY", "ZWG"].iter().all(|code| listed(code)) && !listed("ABC"));
+        assert!(Currency::all().is_sorted() && Currency::all().len() > 150, "{}", Currency::all().len());
         for code in ["eur", "EU", "EURO", "ABC", "", "€€€"] {
             assert_eq!(Currency::parse(code), None, "{code}");
         }

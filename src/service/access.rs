@@ -4,45 +4,76 @@ use crate::{
     app::App,
     auth::{
         Actor, Principal,
+        access::SessionIdentity,
         secret::{Secret, SecretKind},
     },
-    domain::trace::TraceId,
+    domain::{permission::PermissionSet, trace::TraceId},
     error::{Error, Result, problem},
 };
 use std::{net::IpAddr, sync::Arc};
+
+/// What is known about a request before its caller is.
+pub struct RequestIdentity<'a> {
+    /// The identifier of the request.
+    pub request_id: &'a Arc<str>,
+    /// The trace of the request, if the client or a trace collector knows it too.
+    pub trace: Option<TraceId>,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+}
+
+impl RequestIdentity<'_> {
+    fn actor(&self, principal: Principal, role: Option<Arc<str>>, permissions: PermissionSet) -> Actor {
+        Actor {
+            principal,
+            permissions,
+            role,
+            request_id: Arc::clone(self.request_id),
+            trace: self.trace,
+            address: self.address,
+            valid_until: None,
+        }
+    }
+
+    fn actor_of(&self, identity: SessionIdentity) -> Actor {
+        let principal = Principal::User { id: identity.user, session: Some(identity.session) };
+        self.actor(principal, Some(identity.role), identity.permissions)
+    }
+}
+
+fn refused() -> Error {
+    Error::new(&problem::UNAUTHENTICATED).detail("The credentials are not valid.")
+}
 
 /// Authenticates a request by its bearer token, which is an access token or an API key.
 ///
 /// # Errors
 /// `unauthenticated` if the token is not or no longer valid.
-pub fn authenticate(
-    app: &App,
-    token: &str,
-    request_id: &Arc<str>,
-    trace: Option<TraceId>,
-    address: Option<IpAddr>,
-) -> Result<Actor> {
+pub fn authenticate(app: &App, token: &str, request: &RequestIdentity<'_>) -> Result<Actor> {
     let now = app.clock.now();
-    let refused = || Error::new(&problem::UNAUTHENTICATED).detail("The credentials are not valid.");
-    let actor = |principal, role, permissions| Actor {
-        principal,
-        permissions,
-        role,
-        request_id: Arc::clone(request_id),
-        trace,
-        address,
-        valid_until: None,
-    };
     if token.starts_with(SecretKind::ApiKey.prefix()) {
         let secret = Secret::parse(SecretKind::ApiKey, token).ok_or_else(refused)?;
         let key = app.access.authenticate_key(&secret.digest(), now).ok_or_else(refused)?;
-        return Ok(actor(Principal::ApiKey { id: key.key, owner: key.owner }, None, key.permissions));
+        return Ok(request.actor(Principal::ApiKey { id: key.key, owner: key.owner }, None, key.permissions));
     }
     let claims = app.tokens.verify(token, now)?;
     let identity = app.access.authenticate_session(&claims, now).ok_or_else(refused)?;
-    let principal = Principal::User { id: identity.user, session: Some(identity.session) };
-    let actor = actor(principal, Some(identity.role), identity.permissions);
-    Ok(Actor { valid_until: Some(claims.expires), ..actor })
+    Ok(Actor { valid_until: Some(claims.expires), ..request.actor_of(identity) })
+}
+
+/// Authenticates a request of a browser by both halves of its session: one of these cookies, and its console key.
+///
+/// # Errors
+/// `unauthenticated` if they do not belong together, or their session has ended.
+pub fn authenticate_browser(
+    app: &App,
+    cookies: &[Secret],
+    console_key: &Secret,
+    request: &RequestIdentity<'_>,
+) -> Result<Actor> {
+    let (now, key) = (app.clock.now(), console_key.digest());
+    let identity = cookies.iter().find_map(|cookie| app.access.authenticate_browser(&cookie.digest(), &key, now));
+    identity.map(|identity| request.actor_of(identity)).ok_or_else(refused)
 }
 
 /// The same actor with its current permissions. Long operations call this while they run.

@@ -12,7 +12,16 @@ const BATCH: usize = 500;
 
 /// Deletes expired sessions.
 pub async fn prune_sessions(app: &App) -> Result<()> {
-    prune(app, "sessions.prune", |tx| sessions::prune(tx, tx.now(), BATCH)).await
+    // A browser's request extends its session in memory only, until that is saved.
+    super::sessions::keep_last_use(app).await?;
+    let shared = app.clone();
+    let prune_batch = move |tx: &WriteTx<'_>| {
+        let expired = sessions::prune(tx, tx.now(), BATCH)?;
+        let (app, count) = (shared.clone(), expired.len());
+        tx.after_commit(move || expired.iter().for_each(|&session| app.access.end_session(session)));
+        Ok(count)
+    };
+    prune(app, "sessions.prune", prune_batch).await
 }
 
 /// Deletes idempotency keys that are older than their retention time.
@@ -30,8 +39,8 @@ pub async fn prune_deliveries(app: &App) -> Result<()> {
 async fn prune(
     app: &App,
     name: &'static str,
-    delete: impl Fn(&WriteTx<'_>) -> Result<usize> + Copy + Send + 'static,
+    delete: impl Fn(&WriteTx<'_>) -> Result<usize> + Clone + Send + 'static,
 ) -> Result<()> {
-    while app.store.write(name, delete).await? >= BATCH {}
+    while app.store.write(name, delete.clone()).await? >= BATCH {}
     Ok(())
 }

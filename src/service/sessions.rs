@@ -1,13 +1,16 @@
-//! Sessions: log-in, refresh, set-up of the first administrator, and listing and ending the sessions of a user.
+//! Sessions: log-in of programs and browsers, refresh, set-up of the first administrator, and listing and ending the sessions of a user.
 
+mod browser;
 mod credentials;
 mod log_in;
 mod me;
 mod refresh;
 mod setup;
+mod start;
 
+pub use browser::{BrowserSession, BrowserSessionView, keep_last_use, start_in_browser};
 pub use credentials::Credentials;
-pub use log_in::log_in;
+pub use log_in::{PasswordLogin, log_in};
 pub use me::{Me, me};
 pub use refresh::refresh;
 pub use setup::{first_admin, offer_setup, set_up};
@@ -52,14 +55,14 @@ impl Source {
     }
 }
 
-/// Ends the caller's session and its access tokens.
-pub async fn log_out(app: &App, actor: Actor) -> Result<()> {
+/// Ends the caller's session and its access tokens. `name` is the operation.
+pub async fn log_out(app: &App, name: &'static str, actor: Actor) -> Result<()> {
     let session = actor.session().ok_or_else(session_required)?;
     let shared = app.clone();
     app.store
-        .write("auth.logout", move |tx| {
+        .write(name, move |tx| {
             sessions::end(tx, session)?;
-            audit::record(tx, &actor, "auth.logout", Some(&session), &json!({}))?;
+            audit::record(tx, &actor, name, Some(&session), &json!({}))?;
             let app = shared.clone();
             tx.after_commit(move || app.access.end_session(session));
             Ok(())
@@ -85,6 +88,7 @@ pub async fn list(
     request: &PageRequest<SessionId>,
 ) -> Result<Page<SessionView, SessionId>> {
     require_self_or_writer(actor, user)?;
+    keep_last_use(app).await?;
     let now = app.clock.now();
     let found = app.store.read("sessions.list", |tx| {
         users::by_id(tx, user)?.ok_or_else(Error::absent)?;
@@ -105,6 +109,7 @@ pub async fn list(
 /// Ends one session of a user.
 pub async fn revoke(app: &App, actor: Actor, user: UserId, session: SessionId) -> Result<()> {
     require_self_or_writer(&actor, user)?;
+    keep_last_use(app).await?;
     let shared = app.clone();
     app.store
         .write("sessions.delete", move |tx| {

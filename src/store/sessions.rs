@@ -1,4 +1,5 @@
-//! Sessions: a log-in and its chain of refresh tokens. Only digests of tokens are stored.
+//! Sessions: the log-in of a program and its chain of refresh tokens, or the log-in of a browser. Only digests of secrets are
+//! stored.
 
 use super::{
     ReadTx, WriteTx, personal,
@@ -16,22 +17,20 @@ use rusqlite::{Params, Row, named_params};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// A log-in and its current refresh token.
+/// A log-in and the digests of its secrets.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// The session's identifier.
     pub id: SessionId,
     /// The user who logged in.
     pub user_id: UserId,
-    /// SHA-256 of the refresh token that is valid now.
-    pub refresh_digest: [u8; 32],
-    /// SHA-256 of the refresh token before that, and when it was used.
-    pub previous: Option<([u8; 32], Timestamp)>,
+    /// The digests of its secrets.
+    pub secrets: Secrets,
     /// The time of the log-in.
     pub created_at: Timestamp,
-    /// The time of the log-in or of the last refresh.
+    /// The time of the log-in, of a program's last refresh, or of a browser's last request that was saved.
     pub last_used_at: Timestamp,
-    /// When the session ends without another refresh.
+    /// When the session ends without another refresh or request.
     pub expires_at: Timestamp,
     /// The client's address.
     pub ip: Option<String>,
@@ -52,6 +51,39 @@ fn borrowed(text: &Option<String>) -> Option<Cow<'_, str>> {
     text.as_deref().map(Cow::Borrowed)
 }
 
+/// SHA-256 of the secrets of a session.
+#[derive(Clone, Copy, Debug)]
+pub enum Secrets {
+    /// Those of a program.
+    Program(RefreshTokens),
+    /// Those of a browser.
+    Browser {
+        /// Of the cookie.
+        cookie: [u8; 32],
+        /// Of the console key.
+        console_key: [u8; 32],
+    },
+}
+
+/// SHA-256 of the latest refresh tokens of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshTokens {
+    /// Of the token that is valid now.
+    pub current: [u8; 32],
+    /// Of the token before that, and when it was used.
+    pub previous: Option<([u8; 32], Timestamp)>,
+}
+
+impl Session {
+    /// The refresh tokens; `None` for the session of a browser.
+    pub fn refresh_tokens(&self) -> Option<RefreshTokens> {
+        match self.secrets {
+            Secrets::Program(tokens) => Some(tokens),
+            Secrets::Browser { .. } => None,
+        }
+    }
+}
+
 /// Inserts a session.
 pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
     let content = Content { ip: borrowed(&session.ip), user_agent: borrowed(&session.user_agent) };
@@ -59,11 +91,18 @@ pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
         (None, None) => None,
         _ => Some(personal::insert(tx, users::seq(tx, session.user_id)?, &content)?.seq),
     };
+    let (refresh, cookie, console_key) = match session.secrets {
+        Secrets::Program(tokens) => (Some(tokens.current), None, None),
+        Secrets::Browser { cookie, console_key } => (None, Some(cookie), Some(console_key)),
+    };
     tx.execute(
-        "INSERT INTO sessions (id, user_id, refresh_digest, created_at, last_used_at, expires_at, personal_seq)
-         VALUES (:id, :user_id, :refresh_digest, :created_at, :last_used_at, :expires_at, :personal_seq)",
+        "INSERT INTO sessions (id, user_id, refresh_digest, cookie_digest, console_key_digest, created_at, last_used_at,
+           expires_at, personal_seq)
+         VALUES (:id, :user_id, :refresh, :cookie, :console_key, :created_at, :last_used_at, :expires_at,
+           :personal_seq)",
         named_params! {
-            ":id": IdBlob(session.id), ":user_id": IdBlob(session.user_id), ":refresh_digest": session.refresh_digest,
+            ":id": IdBlob(session.id), ":user_id": IdBlob(session.user_id), ":refresh": refresh, ":cookie": cookie,
+            ":console_key": console_key,
             ":created_at": session.created_at.millis(), ":last_used_at": session.last_used_at.millis(),
             ":expires_at": session.expires_at.millis(), ":personal_seq": personal,
         },
@@ -71,9 +110,8 @@ pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
     .map(drop)
 }
 
-const COLUMNS: &str =
-    "s.id, s.user_id, s.refresh_digest, s.previous_digest, s.rotated_at, s.created_at, s.last_used_at,
-    s.expires_at, p.content";
+const COLUMNS: &str = "s.id, s.user_id, s.refresh_digest, s.previous_digest, s.rotated_at, s.cookie_digest,
+    s.console_key_digest, s.created_at, s.last_used_at, s.expires_at, p.content";
 const TABLE: &str = "sessions s LEFT JOIN personal p ON p.seq = s.personal_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
@@ -81,8 +119,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
     let mut session = Session {
         id: columns.id()?,
         user_id: columns.id()?,
-        refresh_digest: columns.take()?,
-        previous: columns.take::<Option<[u8; 32]>>()?.zip(columns.instant_or_none()?),
+        secrets: read_secrets(&mut columns)?,
         created_at: columns.instant()?,
         last_used_at: columns.instant()?,
         expires_at: columns.instant()?,
@@ -94,6 +131,17 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
         session.user_agent = user_agent.map(Cow::into_owned);
     }
     Ok(session)
+}
+
+fn read_secrets(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Secrets> {
+    let current = columns.take::<Option<[u8; 32]>>()?;
+    let previous = columns.take::<Option<[u8; 32]>>()?.zip(columns.instant_or_none()?);
+    let halves = (columns.take::<Option<[u8; 32]>>()?, columns.take::<Option<[u8; 32]>>()?);
+    match (current, halves) {
+        (None, (Some(cookie), Some(console_key))) => Ok(Secrets::Browser { cookie, console_key }),
+        // The schema refuses a session without any secret.
+        (current, _) => Ok(Secrets::Program(RefreshTokens { current: current.unwrap_or_default(), previous })),
+    }
 }
 
 /// Every session that has not expired by `now`.
@@ -147,26 +195,35 @@ pub fn excess(tx: &ReadTx<'_>, user: UserId, now: Timestamp, limit: usize) -> Re
     tx.rows(sql, (IdBlob(user), now.millis(), sql_int(limit)), |row| Columns::of(row).id())
 }
 
-/// Replaces the session's refresh token by `next`. The old token is stored as used for as long as it would have been
+/// Replaces the refresh token `used` of a session by `next`. The old token is stored as used for as long as it would have been
 /// valid, so that its reuse is recognised.
-pub fn rotate(tx: &WriteTx<'_>, session: &Session, next: &[u8; 32], expires_at: Timestamp) -> Result<()> {
+pub fn rotate(tx: &WriteTx<'_>, id: SessionId, used: &[u8; 32], next: &[u8; 32], expires_at: Timestamp) -> Result<()> {
     let now = tx.now();
     tx.execute(
         "UPDATE sessions SET refresh_digest = :next, previous_digest = refresh_digest, rotated_at = :now,
            last_used_at = :now, expires_at = :expires_at WHERE id = :id",
         named_params! {
-            ":next": next, ":now": now.millis(), ":expires_at": expires_at.millis(), ":id": IdBlob(session.id),
+            ":next": next, ":now": now.millis(), ":expires_at": expires_at.millis(), ":id": IdBlob(id),
         },
     )?;
     tx.execute(
         "INSERT INTO used_refresh_tokens (digest, session_id, used_at) VALUES (?1, ?2, ?3)",
-        (session.refresh_digest, IdBlob(session.id), now.millis()),
+        (used, IdBlob(id), now.millis()),
     )?;
     // Tokens that were used longer ago than one lifetime have expired anyway.
     let lifetime = expires_at.millis().saturating_sub(now.millis());
     tx.execute(
         "DELETE FROM used_refresh_tokens WHERE session_id = ?1 AND used_at < ?2",
-        (IdBlob(session.id), now.millis().saturating_sub(lifetime)),
+        (IdBlob(id), now.millis().saturating_sub(lifetime)),
+    )
+    .map(drop)
+}
+
+/// Saves when a browser's session was last used.
+pub fn set_last_used(tx: &WriteTx<'_>, id: SessionId, last_used_at: Timestamp, expires_at: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE sessions SET last_used_at = ?2, expires_at = ?3 WHERE id = ?1",
+        (IdBlob(id), last_used_at.millis(), expires_at.millis()),
     )
     .map(drop)
 }
@@ -181,10 +238,14 @@ pub fn end_of_user(tx: &WriteTx<'_>, user: UserId, except: Option<SessionId>) ->
     delete(tx, "user_id = ?1 AND id IS NOT ?2", (IdBlob(user), except.map(IdBlob)))
 }
 
-/// Deletes at most `limit` sessions that have expired by `now`, and returns how many.
-pub fn prune(tx: &WriteTx<'_>, now: Timestamp, limit: usize) -> Result<usize> {
-    let expired = "id IN (SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2)";
-    delete(tx, expired, (now.millis(), sql_int(limit)))
+/// Deletes at most `limit` sessions that have expired by `now`, and returns them.
+pub fn prune(tx: &WriteTx<'_>, now: Timestamp, limit: usize) -> Result<Vec<SessionId>> {
+    let expired =
+        tx.rows("SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2", (now.millis(), sql_int(limit)), |row| {
+            Columns::of(row).id()
+        })?;
+    expired.iter().try_for_each(|&id| end(tx, id))?;
+    Ok(expired)
 }
 
 /// Deletes every session of every user, and returns how many there were.

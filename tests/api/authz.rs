@@ -18,8 +18,22 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt::Write, path::Path};
 
 /// Beside the built-in roles, `clerk` has a custom role that may read orders, and `key` is an API key of the administrator
-/// that may read and create orders.
-const CALLERS: [&str; 9] = ["anonymous", "customer", "other", "staff", "analyst", "manager", "admin", "clerk", "key"];
+/// that may read and create orders. `browser` is the administrator with both halves of a browser's session, `cookie` and
+/// `half` have the cookie alone and the console key alone.
+const CALLERS: [&str; 12] = [
+    "anonymous",
+    "customer",
+    "other",
+    "staff",
+    "analyst",
+    "manager",
+    "admin",
+    "clerk",
+    "key",
+    "browser",
+    "cookie",
+    "half",
+];
 
 async fn person(service: &Service, name: &str) -> Client {
     match name {
@@ -30,6 +44,15 @@ async fn person(service: &Service, name: &str) -> Client {
             let body = json!({"name": "shop", "permissions": ["orders:read", "orders:create"]});
             let key = service.admin().await.post("/v1/api-keys", body).await.created();
             service.anonymous().bearing(key["secret"].as_str().unwrap())
+        }
+        "browser" | "cookie" | "half" => {
+            service.admin().await;
+            let browser = service.anonymous().sign_in("admin@example.com", PASSWORD).await;
+            match name {
+                "cookie" => browser.without_console_key(),
+                "half" => browser.without_cookie(),
+                _ => browser,
+            }
         }
         role => service.person(role, role).await,
     }
@@ -101,7 +124,7 @@ async fn path(operation: &Operation, scene: &Scene) -> String {
 fn body(operation: &Operation, who: &Client) -> Option<Value> {
     let Body::Json { .. } = operation.body else { return None };
     Some(match operation.id {
-        "auth.login" => json!({"email": "customer@example.com", "password": PASSWORD}),
+        "auth.login" | "auth.start_session" => json!({"email": "customer@example.com", "password": PASSWORD}),
         "auth.refresh" => json!({"refresh_token": who.session["refresh_token"].as_str().unwrap_or("none")}),
         "auth.password" => json!({"current_password": PASSWORD, "new_password": "another long and private phrase"}),
         "auth.setup" => json!({"token": "a", "email": "new@example.com", "name": "a", "password": PASSWORD}),
@@ -195,6 +218,6 @@ fn only_listed_operations_are_anonymous() {
     let operations = routes::operations();
     let anonymous = operations.iter().filter(|operation| operation.access == Access::Anonymous);
     let in_api: Vec<_> = anonymous.filter(|operation| operation.in_api()).map(|operation| operation.id).collect();
-    let known = ["auth.setup", "auth.login", "auth.refresh"];
+    let known = ["auth.setup", "auth.login", "auth.start_session", "auth.refresh", "system.settings"];
     assert!(in_api.iter().all(|id| known.contains(id)), "{in_api:?}");
 }

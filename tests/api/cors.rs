@@ -1,6 +1,6 @@
 //! Cross-origin requests: refused by default, allowed for the configured origins.
 
-use crate::support::{Answer, Client, Service};
+use crate::support::{Answer, Client, PASSWORD, Service};
 use axum::http::Method;
 
 const SHOP: &str = "https://shop.example";
@@ -41,6 +41,21 @@ async fn a_configured_origin_may_send_requests_and_read_responses() {
             assert!(answer.header("access-control-expose-headers").contains(name), "{name}: {answer}");
         }
         assert_eq!(answer.maybe_header("access-control-allow-credentials"), None, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn no_page_of_another_origin_can_use_the_session_of_a_browser() {
+    let service = service_with_shop_origin().await;
+    let call = service.anonymous().call(Method::OPTIONS, "/v1/auth/session").header("origin", SHOP);
+    let call = call.header("access-control-request-method", "DELETE");
+    let answer = call.header("access-control-request-headers", "x-console-key").await.status(204);
+    assert!(!answer.header("access-control-allow-headers").to_lowercase().contains("console"), "{answer}");
+    service.admin().await;
+    let browser = service.anonymous().sign_in("admin@example.com", PASSWORD).await;
+    for answer in [answer, browser.get("/v1/auth/me").header("origin", SHOP).await.ok()] {
+        assert_eq!(answer.maybe_header("access-control-allow-credentials"), None, "{answer}");
+        assert!(!answer.header("access-control-expose-headers").to_lowercase().contains("cookie"), "{answer}");
     }
 }
 

@@ -8,6 +8,7 @@ mod api_keys;
 mod audit;
 mod authz;
 mod backups;
+mod browser_sessions;
 mod client_address;
 mod cors;
 mod damage;

@@ -67,7 +67,11 @@ fn every_operation_of_the_table_is_documented_once() {
         let method = operation.method.as_str().to_lowercase();
         let found = &DOCUMENT["paths"][operation.path.replace("{*", "{")][method];
         assert_eq!(found["operationId"], operation.id);
-        let security = if operation.access == Access::Anonymous { json!([]) } else { json!([{"bearer": []}]) };
+        let security = if operation.access == Access::Anonymous {
+            json!([])
+        } else {
+            json!([{"bearer": []}, {"cookie": [], "console_key": []}])
+        };
         assert_eq!(found["security"], security, "{}", operation.id);
         assert!(!found["summary"].as_str().unwrap().is_empty() && found["tags"].is_array(), "{}", operation.id);
         assert_eq!(found.get("requestBody").is_some(), !matches!(operation.body, Body::None), "{}", operation.id);

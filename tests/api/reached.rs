@@ -140,6 +140,7 @@ async fn roles_and_keys(service: &Service) {
     let key = admin.post("/v1/api-keys", json!({"name": "till", "permissions": ["orders:read"]})).await.created();
     let program = service.anonymous().bearing(key["secret"].as_str().unwrap());
     program.call(Method::POST, "/v1/auth/logout").await;
+    program.delete("/v1/auth/session").await;
     program.post("/v1/auth/password", json!({"current_password": PASSWORD, "new_password": "a new long phrase"})).await;
 }
 
@@ -222,10 +223,12 @@ async fn requests_with_faults(service: &Service) {
 
 async fn log_ins(service: &Service) {
     let (nobody, analyst) = (service.anonymous(), service.analyst().await);
-    nobody.post("/v1/auth/refresh", json!({"refresh_token": "orr_nothing"})).await;
+    nobody.post("/v1/auth/refresh", json!({"refresh_token": "ort_nothing"})).await;
     let change = json!({"current_password": "a wrong but long phrase", "new_password": "another long phrase"});
     for _ in 0..6 {
-        nobody.post("/v1/auth/login", json!({"email": "customer@example.com", "password": "a wrong phrase"})).await;
+        for path in ["/v1/auth/login", "/v1/auth/session"] {
+            nobody.post(path, json!({"email": "customer@example.com", "password": "a wrong phrase"})).await;
+        }
         analyst.post("/v1/auth/password", change.clone()).await;
     }
 }

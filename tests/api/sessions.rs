@@ -68,7 +68,7 @@ async fn reusing_an_old_refresh_token_ends_its_session_and_no_other() {
 async fn all_invalid_refresh_tokens_are_refused_alike() {
     let service = Service::start().await;
     let ada = service.customer().await;
-    for token in ["orr_guess", ada.token(), &refresh_token(&ada).to_uppercase(), "x"] {
+    for token in ["ort_guess", ada.token(), &refresh_token(&ada).to_uppercase(), "x"] {
         refresh(&service, token).await.status(401).problem("invalid_refresh_token");
     }
     service.pass(Duration::from_hours(24 * 30));

@@ -57,7 +57,9 @@ async fn parameters_of_pages_and_bad_numbers_are_refused() {
         staff.get(&format!("{STREAM}?{parameter}")).await.status(400).problem("invalid_parameter");
     }
     for number in ["", "-1", "1.0", "x", "99999999999999999999"] {
-        staff.get(STREAM).header("last-event-id", number).await.status(400).problem("invalid_header");
+        for path in [STREAM, "/v1/events"] {
+            staff.get(path).header("last-event-id", number).await.status(400).problem("invalid_header");
+        }
     }
     staff.get(STREAM).header("last-event-id", "1").header("last-event-id", "2").await.status(400);
     service.customer().await.get(STREAM).await.status(403);

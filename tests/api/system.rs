@@ -75,3 +75,19 @@ async fn a_schema_changed_by_another_program_is_named() {
     other.pragma_update(None, "user_version", 999).unwrap();
     assert_eq!(checks(&not_ready(&service).await, false), ["schema"]);
 }
+
+#[tokio::test]
+async fn settings_tell_anyone_what_clients_need() {
+    let service = Service::with(&[("reporting.timezone", "Europe/Berlin"), ("auth.password_min_length", "20")]).await;
+    let settings = service.anonymous().get("/v1/settings").await.ok();
+    assert_eq!(
+        (&settings["reporting_timezone"], &settings["password_min_length"]),
+        (&json!("Europe/Berlin"), &json!(20))
+    );
+    assert_eq!(settings["version"], env!("CARGO_PKG_VERSION"));
+    let exponent = |code: &str| {
+        let all = settings["currencies"].as_array().unwrap();
+        all.iter().find(|currency| currency["code"] == code).map(|currency| currency["exponent"].as_u64().unwrap())
+    };
+    assert_eq!(["EUR", "JPY", "KWD", "ABC"].map(exponent), [Some(2), Some(0), Some(3), None]);
+}

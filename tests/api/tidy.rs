@@ -327,6 +327,7 @@ const OTHER_TRANSACTIONS: &[&str] = &[
     "events.follow",
     "events.subscribe",
     "orders.export",
+    "sessions.keep_last_use",
     "setup.offer",
     "system.restore",
     "users.by_email",

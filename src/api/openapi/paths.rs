@@ -17,7 +17,7 @@ pub(super) fn describe(operation: &Operation, schemas: &mut Schemas, responses: 
         "tags": [operation.tag()],
         "summary": operation.summary,
         "description": access(operation),
-        "security": if operation.access == Access::Anonymous { json!([]) } else { json!([{"bearer": []}]) },
+        "security": if operation.access == Access::Anonymous { json!([]) } else { json!([{"bearer": []}, {"cookie": [], "console_key": []}]) },
         "parameters": parameters::of(operation, &mut schemas.requests),
         "responses": {operation.status.to_string(): success(operation, schemas)},
     });
@@ -73,6 +73,7 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     if operation.file {
         headers.extend(["Content-Disposition", "Repr-Digest"]);
     }
+    headers.extend(operation.sets_cookie.then_some("Set-Cookie"));
     if operation.in_api() {
         headers.extend(["RateLimit", "RateLimit-Policy"]);
     }
@@ -154,6 +155,7 @@ pub(super) fn headers() -> Value {
         "ETag": text("The version, for If-Match and If-None-Match.", "\"3\""),
         "Link": text("The next page, if there is one (RFC 8288).", "</v1/orders?cursor=abc>; rel=\"next\""),
         "Content-Disposition": text("The suggested file name (RFC 6266).", "attachment; filename=\"orderd-20261123T031411.123Z.db\""),
+        "Set-Cookie": text("Sets or removes the cookie of a browser's session: `__Host-Http-orderd`, or `orderd` over plain HTTP.", "__Host-Http-orderd=orb_0123; Max-Age=2592000; Path=/; HttpOnly; Secure; SameSite=Strict"),
         "Repr-Digest": text("SHA-256 of the file (RFC 9530).", "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"),
         "RateLimit": text("The requests that are left in the rate limit, and the seconds until it is renewed.", "\"default\";r=599;t=60"),
         "RateLimit-Policy": text("The rate limit: the number of requests, and its period in seconds.", "\"default\";q=600;w=60"),

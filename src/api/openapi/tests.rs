@@ -129,7 +129,7 @@ fn a_write_documents_its_request_and_its_responses() {
     let document = document(&operations(), "1.2.3");
     let create = at(&document, "/paths/~1v1~1orders/post");
     assert_eq!(create["operationId"], "orders.create");
-    assert_eq!(create["security"], json!([{"bearer": []}]));
+    assert_eq!(create["security"], json!([{"bearer": []}, {"cookie": [], "console_key": []}]));
     let answers = ["201", "400", "401", "403", "408", "409", "412", "413", "415", "422", "428", "429", "500", "503"];
     assert_eq!(keys(&create["responses"]), answers);
     let created = &create["responses"]["201"];

@@ -59,6 +59,7 @@ impl WithoutAccess {
             payloads: vec![],
             location: false,
             file: false,
+            sets_cookie: false,
             resumes: false,
             extra_time: Duration::ZERO,
             problems: vec![],
@@ -180,6 +181,11 @@ impl Operation {
     /// Returns 204.
     pub(crate) fn returns_nothing(self) -> Self {
         Self { status: 204, payloads: vec![Payload::Empty], ..self }
+    }
+
+    /// Sets or removes the cookie of a browser's session.
+    pub(crate) fn sets_cookie(self) -> Self {
+        Self { sets_cookie: true, ..self }
     }
 
     /// Also exports all rows of its list, as CSV or NDJSON.

@@ -1,5 +1,6 @@
 //! The entries of the access cache, and the identities that authentication makes of them.
 
+use super::sessions::Sessions;
 use crate::{
     auth::secret::Digest,
     domain::{
@@ -27,8 +28,33 @@ pub struct CachedUser {
 pub struct CachedSession {
     /// The user who logged in.
     pub user: UserId,
-    /// The session is valid before this time.
-    pub expires_at: Timestamp,
+    /// How requests prove that they belong to it, and when it ends.
+    pub secrets: SessionSecrets,
+}
+
+/// How requests prove that they belong to a session.
+#[derive(Clone, Copy, Debug)]
+pub enum SessionSecrets {
+    /// By access tokens.
+    Program {
+        /// The session is valid before this time, unless it is refreshed.
+        expires_at: Timestamp,
+    },
+    /// By a cookie and a console key, of which neither proves anything alone.
+    Browser(BrowserHalves),
+}
+
+/// The two secrets of a browser's session.
+#[derive(Clone, Copy, Debug)]
+pub struct BrowserHalves {
+    /// The digest of the cookie.
+    pub cookie: Digest,
+    /// The digest of the console key.
+    pub console_key: Digest,
+    /// The time of the log-in.
+    pub created_at: Timestamp,
+    /// The last request, as far as the database knows.
+    pub last_used_at: Timestamp,
 }
 
 /// What authentication needs to know about an API key.
@@ -49,7 +75,7 @@ pub struct CachedKey {
 pub struct SessionIdentity {
     /// The user who logged in.
     pub user: UserId,
-    /// The session that the access token belongs to.
+    /// The session that the credentials belong to.
     pub session: SessionId,
     /// The user's current role.
     pub role: Arc<str>,
@@ -89,8 +115,8 @@ pub struct Entries {
     pub users: HashMap<UserId, CachedUser>,
     /// Permissions of custom roles by name. Built-in roles need not be here.
     pub roles: HashMap<Arc<str>, PermissionSet>,
-    /// Sessions by identifier.
-    pub sessions: HashMap<SessionId, CachedSession>,
+    /// Sessions by identifier and by cookie.
+    pub sessions: Sessions,
     /// API keys by the digest of their secret.
     pub keys: HashMap<Digest, KeyEntry>,
 }

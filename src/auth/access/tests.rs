@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::domain::{id::Identifier, permission::Permission};
+use std::time::Duration;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 const LATER: Timestamp = Timestamp::from_millis(2_000_000);
 const DIGEST: Digest = [9; 32];
+const LIMITS: BrowserLimits = BrowserLimits { idle: Duration::from_secs(100), max: Duration::from_secs(250) };
 
 fn ada() -> UserId {
     UserId::from_bytes([1; 16])
@@ -23,10 +25,14 @@ fn user(role: &str) -> CachedUser {
     CachedUser { role: role.into(), active: true }
 }
 
+fn program(user: UserId) -> CachedSession {
+    CachedSession { user, secrets: SessionSecrets::Program { expires_at: LATER } }
+}
+
 fn cache() -> AccessCache {
-    let cache = AccessCache::new(Entries::default());
+    let cache = AccessCache::new(Entries::default(), LIMITS);
     cache.put_user(ada(), user("staff"));
-    cache.put_session(session(1), CachedSession { user: ada(), expires_at: LATER });
+    cache.put_session(session(1), program(ada()));
     let permissions = PermissionSet::of(&[Permission::OrdersRead, Permission::RefundsWrite]);
     let key = CachedKey { id: KeyId::from_bytes([7; 16]), owner: ada(), permissions, expires_at: Some(LATER) };
     cache.put_key(DIGEST, key);
@@ -120,7 +126,7 @@ fn all_sessions_of_a_user_except_one_can_be_ended() {
     let bob = UserId::from_bytes([2; 16]);
     cache.put_user(bob, user("staff"));
     for (n, user) in [(2, ada()), (3, ada()), (4, bob)] {
-        cache.put_session(session(n), CachedSession { user, expires_at: LATER });
+        cache.put_session(session(n), program(user));
     }
     cache.end_sessions_of(ada(), Some(session(2)));
     let good = |user, n| cache.authenticate_session(&claims(user, session(n)), NOW).is_some();
@@ -135,6 +141,59 @@ fn what_is_over_is_forgotten() {
     cache.prune(NOW);
     assert!(permissions(&cache).is_some() && key_permissions(&cache).is_some());
     cache.prune(LATER);
-    assert!(cache.read().sessions.is_empty() && cache.read().keys.is_empty());
+    assert!(cache.read().sessions.get(session(1)).is_none() && cache.read().keys.is_empty());
     assert_eq!(cache.read().users.len(), 1);
+}
+
+const COOKIE: Digest = [3; 32];
+const CONSOLE_KEY: Digest = [4; 32];
+
+fn after(seconds: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+/// A cache with the session of a browser, which began at [`NOW`].
+fn with_browser() -> AccessCache {
+    let cache = cache();
+    let halves = BrowserHalves { cookie: COOKIE, console_key: CONSOLE_KEY, created_at: NOW, last_used_at: NOW };
+    cache.put_session(session(5), CachedSession { user: ada(), secrets: SessionSecrets::Browser(halves) });
+    cache
+}
+
+#[test]
+fn a_browser_is_known_by_both_halves_together_and_by_neither_alone() {
+    let cache = with_browser();
+    let known = |cookie, key| cache.authenticate_browser(cookie, key, NOW).map(|identity| identity.session);
+    assert_eq!(known(&COOKIE, &CONSOLE_KEY), Some(session(5)));
+    for (cookie, key) in [(&COOKIE, &COOKIE), (&CONSOLE_KEY, &CONSOLE_KEY), (&DIGEST, &CONSOLE_KEY), (&COOKIE, &DIGEST)]
+    {
+        assert_eq!(known(cookie, key), None);
+    }
+    cache.end_session(session(5));
+    assert_eq!(known(&COOKIE, &CONSOLE_KEY), None);
+}
+
+#[test]
+fn requests_extend_the_session_of_a_browser_up_to_its_maximum() {
+    let cache = with_browser();
+    let known = |seconds| cache.authenticate_browser(&COOKIE, &CONSOLE_KEY, after(seconds)).is_some();
+    assert!(known(99) && known(190));
+    assert_eq!(cache.session_use(session(5)), Some(SessionUse { last_used_at: after(190), expires_at: after(250) }));
+    assert!(known(249) && !known(250));
+    let idle = with_browser();
+    assert!(idle.authenticate_browser(&COOKIE, &CONSOLE_KEY, after(100)).is_none());
+    idle.prune(after(100));
+    assert!(idle.read().sessions.get(session(5)).is_none());
+}
+
+#[test]
+fn the_use_of_a_browsers_session_is_unsaved_until_it_is_marked_saved() {
+    let cache = with_browser();
+    assert!(cache.unsaved_session_uses().is_empty());
+    cache.authenticate_browser(&COOKIE, &CONSOLE_KEY, after(10)).unwrap();
+    let used = cache.unsaved_session_uses();
+    assert_eq!(used, [(session(5), SessionUse { last_used_at: after(10), expires_at: after(110) })]);
+    cache.mark_session_uses_saved(&used);
+    assert!(cache.unsaved_session_uses().is_empty());
+    assert_eq!(cache.session_use(session(1)), None, "a program's");
 }

@@ -1,25 +1,25 @@
 //! Logging in with an e-mail address and a password.
 
 use super::{
-    super::audit::{self, entry},
+    super::audit::entry,
     Credentials, Source,
+    start::{self, NewSession},
 };
 use crate::{
     app::App,
     auth::{
         Principal,
-        access::CachedSession,
         secret::{Secret, SecretKind},
     },
     domain::{
         audit::AuditOutcome,
-        id::{SessionId, UserId},
+        id::UserId,
         user::{Email, User, UserStatus},
     },
     error::{Error, Result, problem},
     store::{
         WriteTx,
-        sessions::{self, Session},
+        sessions::{RefreshTokens, Secrets, Session},
         users,
     },
     telemetry::metrics::SUCCEEDED,
@@ -27,19 +27,39 @@ use crate::{
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The largest number of sessions that a user can have at once.
-const MAX_SESSIONS: usize = 100;
+/// What somebody types to log in.
+#[derive(Clone, Copy)]
+pub struct PasswordLogin<'a> {
+    /// The e-mail address.
+    pub email: &'a str,
+    /// The password.
+    pub password: &'a str,
+}
 
-/// Starts a session.
+/// Starts a session of a program.
 ///
 /// # Errors
 /// `invalid_credentials` for an unknown address, a wrong password and a disabled user alike, after the same time;
 /// `login_delayed` or `rate_limited` after too many failures.
-pub async fn log_in(app: &App, source: Source, email: &str, password: &str) -> Result<Credentials> {
-    let outcome = authenticate(app, source, email, password).await;
+pub async fn log_in(app: &App, source: Source, login: PasswordLogin<'_>) -> Result<Credentials> {
+    let refresh_token = Secret::generate(SecretKind::RefreshToken)?;
+    let tokens = RefreshTokens { current: refresh_token.digest(), previous: None };
+    let (session, user) = start_session(app, "auth.login", source, login, Secrets::Program(tokens)).await?;
+    Credentials::issue(app, &session, &refresh_token, &user)
+}
+
+/// Starts a session with these secrets for whom `login` proves to be a user. `name` is the operation.
+pub(super) async fn start_session(
+    app: &App,
+    name: &'static str,
+    source: Source,
+    login: PasswordLogin<'_>,
+    secrets: Secrets,
+) -> Result<(Session, User)> {
+    let outcome = try_to_start(app, name, source, login, secrets).await;
     match &outcome {
-        Ok(credentials) => {
-            tracing::info!(auth.outcome = SUCCEEDED, user.id = %credentials.user.id.0, "log-in");
+        Ok((_, user)) => {
+            tracing::info!(auth.outcome = SUCCEEDED, user.id = %user.id, "log-in");
             app.metrics.log_ins.count(SUCCEEDED);
         }
         Err(refusal) => {
@@ -50,26 +70,57 @@ pub async fn log_in(app: &App, source: Source, email: &str, password: &str) -> R
     outcome
 }
 
-async fn authenticate(app: &App, source: Source, email: &str, password: &str) -> Result<Credentials> {
+async fn try_to_start(
+    app: &App,
+    name: &'static str,
+    source: Source,
+    login: PasswordLogin<'_>,
+    secrets: Secrets,
+) -> Result<(Session, User)> {
+    let proven = authenticate(app, name, &source, login).await?;
+    let shared = app.clone();
+    app.store
+        .write(name, move |tx| {
+            let user = require_unchanged(tx, &proven)?;
+            if let Some(new_hash) = &proven.new_hash {
+                users::set_password(tx, user.id, new_hash)?;
+            }
+            let session = start::start(tx, &shared, &NewSession { name, source: &source, user: user.id, secrets })?;
+            Ok((session, user))
+        })
+        .await
+}
+
+/// A user whose password was right.
+struct Proven {
+    user: UserId,
+    /// The stored hash that the password has matched.
+    hash: String,
+    /// The hash to store in its place, if it is outdated.
+    new_hash: Option<String>,
+}
+
+async fn authenticate(app: &App, name: &'static str, source: &Source, login: PasswordLogin<'_>) -> Result<Proven> {
+    let PasswordLogin { email, password } = login;
     let address = source.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let parsed = Email::parse(email);
     let account = parsed.as_ref().map_or(email, Email::as_str);
     app.login_delays.check(account, address, app.clock.now())?;
     let found = match &parsed {
-        Some(email) => app.store.read("auth.login", |tx| users::by_email(tx, email)).await?,
+        Some(email) => app.store.read(name, |tx| users::by_email(tx, email)).await?,
         None => None,
     };
     let (user, hash) = found.unzip();
     let verdict = app.hasher.verify(password, hash.clone()).await?;
     let (Some(user), Some(hash), true) = (active(user.as_ref()), hash, verdict.matches) else {
         let refusal = app.login_delays.record_failure(account, address, app.clock.now());
-        record_failure(app, &source, user.map(|user| user.id), &refusal);
+        record_failure(app, name, source, user.map(|user| user.id), &refusal);
         return Err(refusal);
     };
     app.login_delays.record_success(account, address, app.clock.now())?;
     // If hashing again fails now, a later log-in does it.
     let new_hash = if verdict.outdated { app.hasher.rehash(password).await.ok() } else { None };
-    start_session(app, source, user.id, VerifiedPassword { hash, new_hash }).await
+    Ok(Proven { user: user.id, hash, new_hash })
 }
 
 fn active(user: Option<&User>) -> Option<&User> {
@@ -77,9 +128,9 @@ fn active(user: Option<&User>) -> Option<&User> {
 }
 
 /// Adds a failed log-in to the audit trail, without the typed e-mail address, because people type passwords there.
-fn record_failure(app: &App, source: &Source, user: Option<UserId>, refusal: &Error) {
+fn record_failure(app: &App, name: &'static str, source: &Source, user: Option<UserId>, refusal: &Error) {
     let changes = json!({"code": refusal.problem().code});
-    let mut note = entry(&source.actor(Principal::System), "auth.login", None, AuditOutcome::Failure, &changes);
+    let mut note = entry(&source.actor(Principal::System), name, None, AuditOutcome::Failure, &changes);
     "anonymous".clone_into(&mut note.actor);
     note.target = user.map(|id| id.to_string());
     note.address_of = user;
@@ -89,68 +140,9 @@ fn record_failure(app: &App, source: &Source, user: Option<UserId>, refusal: &Er
     }
 }
 
-struct VerifiedPassword {
-    /// The stored hash that the password has matched.
-    hash: String,
-    /// The hash to store in its place, if it is outdated.
-    new_hash: Option<String>,
-}
-
-async fn start_session(app: &App, source: Source, user: UserId, password: VerifiedPassword) -> Result<Credentials> {
-    let refresh_token = Secret::generate(SecretKind::RefreshToken)?;
-    let (shared, digest) = (app.clone(), refresh_token.digest());
-    let (session, user) = app
-        .store
-        .write("auth.login", move |tx| {
-            let user = require_unchanged(tx, user, &password.hash)?;
-            if let Some(new_hash) = &password.new_hash {
-                users::set_password(tx, user.id, new_hash)?;
-            }
-            let session = insert(tx, &shared, &source, user.id, digest)?;
-            let actor = source.actor(Principal::User { id: user.id, session: Some(session.id) });
-            let ended = end_excess_sessions(tx, &shared, user.id)?;
-            let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
-            let changes = if ended.is_empty() { json!({}) } else { json!({"ended_sessions": ended}) };
-            audit::record(tx, &actor, "auth.login", Some(&session.id), &changes)?;
-            Ok((session, user))
-        })
-        .await?;
-    Credentials::issue(app, &session, &refresh_token, &user)
-}
-
 /// Refuses the log-in if the user was disabled or the password changed while the password was being verified.
-fn require_unchanged(tx: &WriteTx<'_>, id: UserId, hash: &str) -> Result<User> {
-    let user = users::by_id(tx, id)?.filter(|user| user.status == UserStatus::Active);
-    let is_unchanged = users::password_hash(tx, id)?.is_some_and(|current| current == hash);
+fn require_unchanged(tx: &WriteTx<'_>, proven: &Proven) -> Result<User> {
+    let user = users::by_id(tx, proven.user)?.filter(|user| user.status == UserStatus::Active);
+    let is_unchanged = users::password_hash(tx, proven.user)?.is_some_and(|current| current == proven.hash);
     user.filter(|_| is_unchanged).ok_or_else(|| Error::new(&problem::INVALID_CREDENTIALS))
-}
-
-fn insert(tx: &WriteTx<'_>, app: &App, source: &Source, user: UserId, refresh_digest: [u8; 32]) -> Result<Session> {
-    let now = tx.now();
-    let session = Session {
-        id: tx.new_id(),
-        user_id: user,
-        refresh_digest,
-        previous: None,
-        created_at: now,
-        last_used_at: now,
-        expires_at: now.plus(app.config.auth.refresh_ttl),
-        ip: source.address.map(|address| address.to_string()),
-        user_agent: source.user_agent.clone(),
-    };
-    sessions::insert(tx, &session)?;
-    let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
-    tx.after_commit(move || app.access.put_session(id, cached));
-    Ok(session)
-}
-
-/// Ends the sessions of a user beyond [`MAX_SESSIONS`], those used longest ago first. The new session is never among them.
-fn end_excess_sessions(tx: &WriteTx<'_>, app: &App, user: UserId) -> Result<Vec<SessionId>> {
-    let ended = sessions::excess(tx, user, tx.now(), MAX_SESSIONS)?;
-    for &session in &ended {
-        sessions::end(tx, session)?;
-        let app = app.clone();
-        tx.after_commit(move || app.access.end_session(session));
-    }
-    Ok(ended)
 }

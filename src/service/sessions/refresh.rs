@@ -8,7 +8,7 @@ use crate::{
     auth::{
         Principal,
         access::CachedSession,
-        secret::{Secret, SecretKind, same_digest},
+        secret::{Digest, Secret, SecretKind, same_digest},
     },
     domain::{
         audit::AuditOutcome,
@@ -19,7 +19,7 @@ use crate::{
     service::audit,
     store::{
         WriteTx,
-        sessions::{self, Session},
+        sessions::{self, RefreshTokens, Session},
         users,
     },
 };
@@ -72,28 +72,29 @@ fn exchange(tx: &WriteTx<'_>, app: &App, source: &Source, token: &Secret) -> Res
     let digest = token.digest();
     let session = sessions::by_token(tx, &digest)?.filter(|session| tx.now() < session.expires_at);
     let session = session.ok_or_else(refused)?;
+    let tokens = session.refresh_tokens().ok_or_else(refused)?;
     let user = users::by_id(tx, session.user_id)?.filter(|user| user.status == UserStatus::Active);
     let user = user.ok_or_else(refused)?;
     let successors = app.tokens.successors(token);
-    if same_digest(&session.refresh_digest, &digest) {
+    if same_digest(&tokens.current, &digest) {
         let next_token = successors.into_iter().next().ok_or_else(|| Error::internal("no key signs"))?;
-        let session = rotate(tx, app, session, &next_token)?;
+        let session = rotate(tx, app, session, &digest, &next_token)?;
         return Ok(Outcome::Rotated(Box::new(Rotation { session, user, next_token })));
     }
-    let same_successor = successors.into_iter().find(|next| same_digest(&next.digest(), &session.refresh_digest));
-    match same_successor.filter(|_| is_within_grace(&session, &digest, tx.now())) {
+    let same_successor = successors.into_iter().find(|next| same_digest(&next.digest(), &tokens.current));
+    match same_successor.filter(|_| is_within_grace(&tokens, &digest, tx.now())) {
         Some(next_token) => Ok(Outcome::Rotated(Box::new(Rotation { session, user, next_token }))),
         None => end(tx, app, source, &session).map(|()| Outcome::Reused),
     }
 }
 
-fn is_within_grace(session: &Session, used: &[u8; 32], now: Timestamp) -> bool {
-    session.previous.is_some_and(|(digest, at)| same_digest(&digest, used) && now <= at.plus(GRACE))
+fn is_within_grace(tokens: &RefreshTokens, used: &[u8; 32], now: Timestamp) -> bool {
+    tokens.previous.is_some_and(|(digest, at)| same_digest(&digest, used) && now <= at.plus(GRACE))
 }
 
-fn rotate(tx: &WriteTx<'_>, app: &App, session: Session, next: &Secret) -> Result<Session> {
+fn rotate(tx: &WriteTx<'_>, app: &App, session: Session, used: &Digest, next: &Secret) -> Result<Session> {
     let expires_at = tx.now().plus(app.config.auth.refresh_ttl);
-    sessions::rotate(tx, &session, &next.digest(), expires_at)?;
+    sessions::rotate(tx, session.id, used, &next.digest(), expires_at)?;
     let session = Session { expires_at, ..session };
     let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
     tx.after_commit(move || app.access.put_session(id, cached));

@@ -20,9 +20,9 @@ pub struct SessionView {
     pub id: AsText<SessionId>,
     /// When the user logged in.
     pub created_at: AsText<Timestamp>,
-    /// When the session was last refreshed, or else when the user logged in.
+    /// When a browser sent its last request, a program refreshed its session, or else when the user logged in.
     pub last_used_at: AsText<Timestamp>,
-    /// When the session ends unless it is refreshed.
+    /// When the session ends unless a browser sends a request, or a program refreshes it.
     pub expires_at: AsText<Timestamp>,
     /// The address that the user logged in from.
     pub ip: Option<String>,

@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Client {
     service: Arc<Shared>,
     token: Option<Arc<str>>,
+    cookie: Option<Arc<str>>,
+    console_key: Option<Arc<str>>,
     /// The user's identifier. Empty for an anonymous client.
     pub id: String,
     /// The response to the log-in. Null for an anonymous client.
@@ -40,7 +42,7 @@ pub struct Client {
 #[allow(clippy::needless_pass_by_value, reason = "scripts read better without ampersands")]
 impl Client {
     pub(super) fn anonymous(service: Arc<Shared>) -> Self {
-        Self { service, token: None, id: String::new(), session: Value::Null }
+        Self { service, token: None, cookie: None, console_key: None, id: String::new(), session: Value::Null }
     }
 
     /// Logs in, and returns a client with the access token.
@@ -49,6 +51,40 @@ impl Client {
         let session = answer.json();
         let token = session["access_token"].as_str().unwrap();
         Self { id: session["user"]["id"].as_str().unwrap().to_owned(), session: session.clone(), ..self.bearing(token) }
+    }
+
+    /// Signs in as a browser does, and returns a client with both halves of the session.
+    pub async fn sign_in(&self, email: &str, password: &str) -> Self {
+        let answer = self.post("/v1/auth/session", json!({"email": email, "password": password})).await.created();
+        let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+        let key = answer["console_key"].as_str().unwrap();
+        let client = self.with_cookie(&cookie).with_console_key(key);
+        Self { id: answer["user"]["id"].as_str().unwrap().to_owned(), session: answer.json().clone(), ..client }
+    }
+
+    /// The same client with this cookie, as the header has it.
+    pub fn with_cookie(&self, cookie: &str) -> Self {
+        Self { cookie: Some(cookie.into()), ..self.clone() }
+    }
+
+    /// The same client with this console key.
+    pub fn with_console_key(&self, key: &str) -> Self {
+        Self { console_key: Some(key.into()), ..self.clone() }
+    }
+
+    /// The cookie alone, of a client that has signed in as a browser.
+    pub fn without_console_key(&self) -> Self {
+        Self { console_key: None, ..self.clone() }
+    }
+
+    /// The console key alone, of a client that has signed in as a browser.
+    pub fn without_cookie(&self) -> Self {
+        Self { cookie: None, ..self.clone() }
+    }
+
+    /// The cookie of this client.
+    pub fn cookie(&self) -> &str {
+        self.cookie.as_deref().expect("a cookie")
     }
 
     /// A client with this access token or API key.
@@ -93,10 +129,16 @@ impl Client {
         *request.uri_mut() = path.parse().unwrap_or_else(|e| panic!("{path}: {e}"));
         request.extensions_mut().insert(ConnectInfo(ADDRESS));
         let call = Call { service: Arc::clone(&self.service), request };
-        match &self.token {
-            Some(token) => call.header("authorization", &format!("Bearer {token}")),
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let sent = [
+            ("authorization", bearer.as_deref()),
+            ("cookie", self.cookie.as_deref()),
+            ("x-console-key", self.console_key.as_deref()),
+        ];
+        sent.into_iter().fold(call, |call, (name, value)| match value {
+            Some(value) => call.header(name, value),
             None => call,
-        }
+        })
     }
 
     /// Places an order, with an idempotency key that no other request has.

@@ -1,0 +1,72 @@
+//! Sessions of browsers. Their secret is in two halves, a cookie that no script can read and a key that no other page can
+//! send, and the API refuses each half alone.
+
+use super::{
+    Source,
+    log_in::{PasswordLogin, start_session},
+};
+use crate::{
+    app::App,
+    auth::secret::{Secret, SecretKind},
+    domain::time::Timestamp,
+    error::Result,
+    service::views::{AsText, UserView},
+    store::sessions::{self as rows, Secrets},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A session of a browser. The cookie goes with it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BrowserSession")]
+pub struct BrowserSessionView {
+    /// The value to send in `X-Console-Key` with every request, beside the cookie. It is never shown again.
+    pub console_key: String,
+    /// The user who has signed in.
+    pub user: UserView,
+    /// When the session ends if nothing more is asked.
+    pub expires_at: AsText<Timestamp>,
+}
+
+/// A new session of a browser, in its two halves.
+pub struct BrowserSession {
+    /// The cookie.
+    pub cookie: Secret,
+    /// The rest.
+    pub view: BrowserSessionView,
+}
+
+/// Starts a session of a browser.
+///
+/// # Errors
+/// Those of [`super::log_in`].
+pub async fn start_in_browser(app: &App, source: Source, login: PasswordLogin<'_>) -> Result<BrowserSession> {
+    let (cookie, console_key) =
+        (Secret::generate(SecretKind::SessionCookie)?, Secret::generate(SecretKind::ConsoleKey)?);
+    let secrets = Secrets::Browser { cookie: cookie.digest(), console_key: console_key.digest() };
+    let (session, user) = start_session(app, "auth.start_session", source, login, secrets).await?;
+    let view = BrowserSessionView {
+        console_key: console_key.reveal().to_owned(),
+        user: UserView::from(&user),
+        expires_at: AsText(session.expires_at),
+    };
+    Ok(BrowserSession { cookie, view })
+}
+
+/// Saves when browsers' sessions were last used. This runs periodically, because saving it with each request would make
+/// every read a write, and before sessions are listed or pruned.
+pub async fn keep_last_use(app: &App) -> Result<()> {
+    let uses = app.access.unsaved_session_uses();
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let shared = app.clone();
+    app.store
+        .write("sessions.keep_last_use", move |tx| {
+            uses.iter().try_for_each(|(id, used)| rows::set_last_used(tx, *id, used.last_used_at, used.expires_at))?;
+            let (app, uses) = (shared.clone(), uses.clone());
+            tx.after_commit(move || app.access.mark_session_uses_saved(&uses));
+            Ok(())
+        })
+        .await
+}

@@ -1,0 +1,73 @@
+//! Starting the session of a user who has proven who they are.
+
+use super::Source;
+use crate::{
+    app::App,
+    auth::{
+        Principal,
+        access::{BrowserLimits, CachedSession},
+    },
+    domain::id::{SessionId, UserId},
+    error::Result,
+    service::audit,
+    store::{
+        WriteTx,
+        sessions::{self, Secrets, Session},
+    },
+};
+use serde_json::json;
+
+/// The largest number of sessions that a user can have at once.
+const MAX_SESSIONS: usize = 100;
+
+/// A session to start.
+pub(super) struct NewSession<'a> {
+    /// The operation.
+    pub(super) name: &'static str,
+    pub(super) source: &'a Source,
+    pub(super) user: UserId,
+    pub(super) secrets: Secrets,
+}
+
+/// Starts a session and adds it to the audit trail.
+pub(super) fn start(tx: &WriteTx<'_>, app: &App, new: &NewSession<'_>) -> Result<Session> {
+    let session = insert(tx, app, new)?;
+    let actor = new.source.actor(Principal::User { id: new.user, session: Some(session.id) });
+    let ended = end_excess_sessions(tx, app, new.user)?;
+    let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
+    let changes = if ended.is_empty() { json!({}) } else { json!({"ended_sessions": ended}) };
+    audit::record(tx, &actor, new.name, Some(&session.id), &changes)?;
+    Ok(session)
+}
+
+fn insert(tx: &WriteTx<'_>, app: &App, new: &NewSession<'_>) -> Result<Session> {
+    let (now, settings) = (tx.now(), &app.config.auth);
+    let session = Session {
+        id: tx.new_id(),
+        user_id: new.user,
+        secrets: new.secrets,
+        created_at: now,
+        last_used_at: now,
+        expires_at: match new.secrets {
+            Secrets::Program(_) => now.plus(settings.refresh_ttl),
+            Secrets::Browser { .. } => BrowserLimits::from(settings).end(now, now),
+        },
+        ip: new.source.address.map(|address| address.to_string()),
+        user_agent: new.source.user_agent.clone(),
+    };
+    sessions::insert(tx, &session)?;
+    let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
+    tx.after_commit(move || app.access.put_session(id, cached));
+    Ok(session)
+}
+
+/// Ends the sessions of a user beyond [`MAX_SESSIONS`], those used longest ago first. The new session is never among them.
+fn end_excess_sessions(tx: &WriteTx<'_>, app: &App, user: UserId) -> Result<Vec<SessionId>> {
+    let ended = sessions::excess(tx, user, tx.now(), MAX_SESSIONS)?;
+    for &session in &ended {
+        sessions::end(tx, session)?;
+        let app = app.clone();
+        tx.after_commit(move || app.access.end_session(session));
+    }
+    Ok(ended)
+}
