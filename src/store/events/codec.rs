@@ -33,15 +33,17 @@ const PATTERN: &str = concat!(
     r#""payment_status":"paid","paid_amount":1,"refunded_amount":0,"credited_amount":0,"balance_amount":0}}"#
 );
 /// Where an order and a transaction begin in it.
-const ORDER: &str = r#"{"id":"ord_"#;
-const TRANSACTION: &str = r#"{"id":"txn_"#;
+static ORDER: LazyLock<usize> = LazyLock::new(|| PATTERN.find(r#"{"id":"ord_"#).unwrap_or_default());
+static TRANSACTION: LazyLock<usize> = LazyLock::new(|| PATTERN.find(r#"{"id":"txn_"#).unwrap_or_default());
 
 /// The shortest copy.
 const SHORTEST: usize = 4;
 /// Places that are compared for each copy. More of them find little more.
 const CANDIDATES: usize = 8;
-const BUCKETS: usize = 1 << 12;
+const BUCKET_BITS: u32 = 12;
 const NOWHERE: u32 = u32::MAX;
+/// The most bytes of a document; more come of damage alone.
+const MOST: usize = 64 * 1024 * 1024;
 /// The largest length in half a byte; longer ones go on in bytes of their own.
 const HALF: usize = 15;
 
@@ -55,7 +57,7 @@ struct Places {
 
 impl Places {
     fn new() -> Self {
-        Self { newest: vec![NOWHERE; BUCKETS], older: vec![] }
+        Self { newest: vec![NOWHERE; 1 << BUCKET_BITS], older: vec![] }
     }
 
     /// Adds the places of `text` up to `end`.
@@ -71,7 +73,8 @@ impl Places {
 
 fn bucket(four: &[u8]) -> usize {
     let word = four.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
-    (word.wrapping_mul(0x9e37_79b1) >> 20) as usize
+    // The upper bits of this product depend on all bits of the word (Knuth, multiplicative hashing).
+    usize::try_from(word.wrapping_mul(0x9e37_79b1) >> (32 - BUCKET_BITS)).unwrap_or_default()
 }
 
 static PLACES: LazyLock<Places> = LazyLock::new(|| {
@@ -81,7 +84,7 @@ static PLACES: LazyLock<Places> = LazyLock::new(|| {
 });
 
 /// Encodes `document`, which is like `first`, the first document of the order; empty for that itself.
-pub fn encode(document: &str, first: &str) -> Vec<u8> {
+pub(super) fn encode(document: &str, first: &str) -> Vec<u8> {
     let text = [PATTERN.as_bytes(), first.as_bytes(), document.as_bytes()].concat();
     let mut places = PLACES.clone();
     let start = text.len() - document.len();
@@ -110,8 +113,7 @@ struct Expected([usize; 2]);
 
 impl Expected {
     fn at_the_start_of(first: &str) -> Self {
-        let place = |of: &str| PATTERN.find(of).unwrap_or_default();
-        Self(if first.is_empty() { [place(ORDER), 0] } else { [PATTERN.len(), place(TRANSACTION)] })
+        Self(if first.is_empty() { [*ORDER, 0] } else { [PATTERN.len(), *TRANSACTION] })
     }
 
     /// The places after `new` bytes that replace as many.
@@ -124,18 +126,18 @@ impl Expected {
     }
 
     /// The distance of `from` from the nearer place, as a number that is small for a small distance.
-    fn distance(places: [usize; 2], from: usize) -> u64 {
+    fn distance(places: [usize; 2], from: usize) -> usize {
         let number = |which: usize| {
-            let distance = from as i64 - places[which] as i64;
-            ((distance << 1 ^ distance >> 63) as u64) << 1 | which as u64
+            let is_before = usize::from(from < places[which]);
+            from.abs_diff(places[which]) << 2 | is_before << 1 | which
         };
         number(0).min(number(1))
     }
 
     /// The place that [`Expected::distance`] stands for.
-    fn place(places: [usize; 2], number: u64) -> Option<usize> {
-        let distance = (number >> 2) as i64 ^ -((number >> 1 & 1) as i64);
-        usize::try_from(places[(number & 1) as usize] as i64 + distance).ok()
+    fn place(places: [usize; 2], number: usize) -> Option<usize> {
+        let (place, distance) = (places[number & 1], number >> 2);
+        if number & 2 == 0 { place.checked_add(distance) } else { place.checked_sub(distance) }
     }
 }
 
@@ -170,7 +172,7 @@ fn best_copy(text: &[u8], places: &Places, at: usize, expected: [usize; 2]) -> O
 
 /// Writes new bytes and a copy: their lengths in one byte, or more; the new bytes; the distance of the copy from the place
 /// where it is expected.
-fn put(out: &mut Vec<u8>, new: &[u8], copy: Option<(usize, u64)>) {
+fn put(out: &mut Vec<u8>, new: &[u8], copy: Option<(usize, usize)>) {
     let length = copy.map_or(0, |(length, _)| length - SHORTEST);
     let halves = new.len().min(HALF) << 4 | length.min(HALF);
     out.push(u8::try_from(halves).unwrap_or(u8::MAX));
@@ -184,20 +186,24 @@ fn put(out: &mut Vec<u8>, new: &[u8], copy: Option<(usize, u64)>) {
 
 fn put_rest(out: &mut Vec<u8>, length: usize) {
     if length >= HALF {
-        put_number(out, (length - HALF) as u64);
+        put_number(out, length - HALF);
     }
 }
 
-fn put_number(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
+/// Writes seven bits at a time, the lowest first. The highest bit of a byte says that more follow.
+fn put_number(out: &mut Vec<u8>, mut number: usize) {
+    loop {
+        let byte = number.to_le_bytes()[0] & 0x7f;
         number >>= 7;
+        if number == 0 {
+            return out.push(byte);
+        }
+        out.push(byte | 0x80);
     }
-    out.push(number as u8);
 }
 
 /// Decodes a document; `None` if it was not encoded with this first document, or is damaged.
-pub fn decode(encoded: &[u8], first: &str) -> Option<String> {
+pub(super) fn decode(encoded: &[u8], first: &str) -> Option<String> {
     let mut text = [PATTERN.as_bytes(), first.as_bytes()].concat();
     let start = text.len();
     let (form, mut rest) = encoded.split_first()?;
@@ -214,9 +220,11 @@ pub fn decode(encoded: &[u8], first: &str) -> Option<String> {
         }
         let length = length(usize::from(halves & 15), &mut rest)? + SHORTEST;
         let from = Expected::place(expected.after(new), number(&mut rest)?).filter(|from| *from < text.len())?;
-        for at in from..from + length {
-            text.push(text[at]);
+        if length > MOST - text.len().min(MOST) {
+            return None;
         }
+        // A copy may reach into what it adds.
+        (from..from + length).for_each(|at| text.push(text[at]));
         expected.copied(from, length);
     }
     text.drain(..start);
@@ -224,17 +232,58 @@ pub fn decode(encoded: &[u8], first: &str) -> Option<String> {
 }
 
 fn length(half: usize, rest: &mut &[u8]) -> Option<usize> {
-    if half < HALF { Some(half) } else { Some(HALF + usize::try_from(number(rest)?).ok()?) }
+    if half < HALF { Some(half) } else { number(rest)?.checked_add(HALF) }
 }
 
-fn number(rest: &mut &[u8]) -> Option<u64> {
-    let (mut number, mut shift) = (0, 0);
+fn number(rest: &mut &[u8]) -> Option<usize> {
+    let (mut number, mut shift) = (0_usize, 0);
     loop {
         let byte = *rest.split_off_first()?;
-        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        number |= usize::from(byte & 0x7f).checked_shl(shift)?;
         if byte < 0x80 {
             return Some(number);
         }
         shift += 7;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_step_of_an_order_takes_few_bytes() {
+        let order = PATTERN[*ORDER..*TRANSACTION].replace("ord_01", "ord_01kszr0nd0egqrybdxh7dp5p82");
+        let first = encode(&order, "");
+        let step = order.replace("\"pending\"", "\"confirmed\"").replace("\"version\":1", "\"version\":2");
+        let second = encode(&step, &order);
+        assert!((first.len(), second.len()) < (60, 40), "{} and {}", first.len(), second.len());
+        assert_eq!((decode(&first, "").unwrap(), decode(&second, &order).unwrap()), (order.clone(), step));
+        assert_ne!(decode(&second, ""), decode(&second, &order), "it depends on the first document");
+    }
+
+    #[test]
+    fn damage_yields_no_text_that_is_too_long() {
+        assert_eq!(decode(&[], ""), None);
+        assert_eq!(decode(&[FORM + 1, 0], ""), None);
+        assert_eq!(decode(&[FORM, 0x0f, 255, 255, 255, 255, 255, 255, 255, 255, 127, 0], ""), None);
+        assert_eq!(decode(&[FORM, 0xf0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 127], ""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_decoded_as_it_was(
+            parts in prop::collection::vec(prop_oneof![".{0,40}", Just("\"total_amount\":".to_owned()), "[0-9]{1,12}"], 0..40),
+            first in prop_oneof![Just(String::new()), ".{1,300}"],
+        ) {
+            let document = parts.concat();
+            prop_assert_eq!(decode(&encode(&document, &first), &first), Some(document));
+        }
+
+        #[test]
+        fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), first in ".{0,50}") {
+            decode(&[&[FORM], bytes.as_slice()].concat(), &first);
+        }
     }
 }

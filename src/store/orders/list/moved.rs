@@ -44,7 +44,10 @@ pub(super) fn moved(
     limit: usize,
 ) -> Result<Vec<(i64, i64)>> {
     let value_then = match sort.key {
-        SortKey::Total => "e.data ->> '$.total_amount'",
+        SortKey::Total => {
+            "event_document(e.version, e.data, (SELECT f.data FROM events f WHERE f.order_seq = o.seq AND f.version = 1))
+               ->> '$.total_amount'"
+        }
         SortKey::Created | SortKey::Updated => "e.occurred_at",
     };
     let of_order = if sort.key == SortKey::Total { "AND e.type GLOB 'order.*'" } else { "" };
