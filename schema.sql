@@ -54,7 +54,8 @@ CREATE TABLE users (
   status        TEXT NOT NULL CONSTRAINT user_status_is_known CHECK (status = 'active' OR status = 'disabled'),
   password_hash TEXT NOT NULL,                                        -- argon2id in PHC format
   created_at    INTEGER NOT NULL,
-  updated_at    INTEGER NOT NULL
+  updated_at    INTEGER NOT NULL,
+  last_login_at INTEGER
 ) STRICT;
 -- Whether a role is in use; whether another active administrator remains.
 CREATE INDEX users_by_role ON users (role, status);
@@ -117,7 +118,7 @@ CREATE TABLE orders (
   seq                   INTEGER PRIMARY KEY,                          -- the default list, newest first
   id                    BLOB NOT NULL CONSTRAINT order_id_is_unique UNIQUE
                         CONSTRAINT order_id_is_a_uuid CHECK (length(id) = 16),
-  number                INTEGER,                                      -- from 1 without gaps; drafts have none
+  number                INTEGER,                                      -- drafts have none; see order_number_jumps
   status                TEXT NOT NULL CONSTRAINT order_status_is_known
                         CHECK (status = 'draft' OR status = 'pending' OR status = 'confirmed' OR status = 'fulfilled'
                                OR status = 'cancelled'),
@@ -167,35 +168,31 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_by_number ON orders (number) WHERE number IS NOT NULL;
 -- GET /v1/orders/ref/{external_ref} and the import; also enforces that a reference is used once.
 CREATE UNIQUE INDEX orders_by_external_ref ON orders (external_ref) WHERE external_ref IS NOT NULL;
+-- The last order that an import brought along with its history: the names of items in reports. Other orders have no entry.
+CREATE INDEX orders_brought_along ON orders (seq) WHERE placed_at < created_at;
 -- Lists by status, payment status or both, newest first: each pair of them is one range of this index.
 CREATE INDEX orders_by_status ON orders (status, payment_status, seq);
 -- A customer's own orders, and lists by user_id, newest first.
 CREATE INDEX orders_by_user ON orders (user_id, seq) WHERE user_id IS NOT NULL;
 -- Synchronisation: sort=updated_at with updated_from.
 CREATE INDEX orders_by_update ON orders (updated_at, seq);
+-- sort=placed_at, with placed_from and placed_to. Orders that were never placed are one range of it, with NULL. An entry
+-- lands at the end, unless an order is imported.
+CREATE INDEX orders_by_placing ON orders (placed_at, seq);
 -- sort=total_amount. Totals are sorted within blocks of 4,096 orders, and a page merges the blocks: 250 look-ups for a
 -- million orders. A new order's entry lands in the newest block, which is in memory. An index over all orders would
 -- change a page anywhere for each order, and cost some 15 % of the write rate.
 CREATE INDEX orders_by_total ON orders (seq >> 12, total_amount, seq);
--- The filters currency, total_min, total_max, metadata.<key> and q have no index, nor has updated_from without
--- sort=updated_at: each would cost every order one entry or more. They are tested row by row on the rows that the other
+-- The filters currency, total_min, total_max, customer_email, metadata.<key> and q have no index, nor have updated_from and
+-- placed_from, placed_to without the sort of the same name: each would cost every order one entry or more. They are tested row by row on the rows that the other
 -- filters leave, as a long query with a time limit.
 
--- Net amount and tax of an order by rate, and what refunds credited of both: the sums against which every credit is
--- checked. The rows of an order are written before its items.
-CREATE TABLE order_taxes (
-  order_seq           INTEGER NOT NULL REFERENCES orders (seq),
-  tax_rate            INTEGER NOT NULL,                               -- ten-thousandths of a percent; -1 without a rate
-  net_amount          INTEGER NOT NULL,
-  tax_amount          INTEGER NOT NULL,
-  credited_net_amount INTEGER NOT NULL CHECK (credited_net_amount >= 0),  -- by succeeded refunds
-  credited_tax_amount INTEGER NOT NULL CHECK (credited_tax_amount >= 0),
-  reserved_net_amount INTEGER NOT NULL CHECK (reserved_net_amount >= 0),  -- by pending refunds
-  reserved_tax_amount INTEGER NOT NULL CHECK (reserved_tax_amount >= 0),
-  CONSTRAINT credits_never_exceed_the_net_amount CHECK (credited_net_amount + reserved_net_amount <= net_amount),
-  CONSTRAINT credits_never_exceed_the_tax CHECK (credited_tax_amount + reserved_tax_amount <= tax_amount),
-  PRIMARY KEY (order_seq, tax_rate)
-) STRICT, WITHOUT ROWID;
+-- Numbers have no gaps, except below the numbers in this table: those that did not follow the highest number when they
+-- were given. An import brought them along, or `orders.first_number` began a new series. An import of numbers that ascend
+-- one by one adds no row.
+CREATE TABLE order_number_jumps (
+  number INTEGER PRIMARY KEY
+) STRICT;
 
 -- The items of an order are written from the last to the first.
 CREATE TABLE order_items (
@@ -222,25 +219,58 @@ CREATE TABLE order_items (
     credited_amount BETWEEN 0 AND total_amount AND credited_tax_amount BETWEEN 0 AND min(tax_amount, credited_amount)),
   PRIMARY KEY (order_seq, line)
 ) STRICT, WITHOUT ROWID;
--- The first item is written last. Then the parts of the order have to add up to it.
+-- The first item is written last. Then the parts of the order have to add up to it. Fees are added up only if there are
+-- any, since reading JSON takes longer than the rest.
 CREATE TRIGGER parts_of_an_order_add_up AFTER INSERT ON order_items WHEN new.line = 0
 BEGIN
-  SELECT raise(ABORT, 'the items and taxes of an order do not add up to it')
+  SELECT raise(ABORT, 'the items and fees of an order do not add up to it')
   FROM orders o,
     (SELECT sum(quantity * unit_amount) AS subtotal, sum(discount_amount) AS discount,
-       sum(allocated_discount_amount) AS allocated, sum(tax_amount) AS tax
-     FROM order_items WHERE order_seq = new.order_seq) i,
-    (SELECT coalesce(sum(tax_amount), 0) AS tax, coalesce(sum(net_amount + tax_amount), 0) AS total
-     FROM order_taxes WHERE order_seq = new.order_seq) t
+       sum(allocated_discount_amount) AS allocated, sum(tax_amount) AS tax, sum(total_amount) AS total
+     FROM order_items WHERE order_seq = new.order_seq) i
   WHERE o.seq = new.order_seq
     AND (i.subtotal <> o.subtotal_amount OR i.allocated <> o.order_discount_amount
-      OR i.discount + i.allocated <> o.discount_amount OR i.tax > o.tax_amount
-      OR t.tax <> o.tax_amount OR t.total <> o.total_amount);
+      OR i.discount + i.allocated <> o.discount_amount
+      OR i.tax <> o.tax_amount
+        - iif(o.fees = '[]', 0, (SELECT coalesce(sum(value ->> 'tax_amount'), 0) FROM json_each(o.fees)))
+      OR i.total <> o.total_amount
+        - iif(o.fees = '[]', 0, (SELECT coalesce(sum(value ->> 'total_amount'), 0) FROM json_each(o.fees))));
 END;
 -- The filter `sku`, and the names in the report on items. SKUs are sorted within blocks of 512 orders, and a look-up
 -- walks the blocks. New lines land in the newest block, so that a batch of orders changes a few pages and not one for
 -- each line.
 CREATE INDEX order_items_by_sku ON order_items (order_seq >> 9, sku, order_seq);
+
+-- What refunds credited of an order at each tax rate, beside the net amount and tax of the order at that rate: the sums
+-- against which every credit is checked. A rate of which nothing is credited has no row: the taxes of an order follow from
+-- its items and fees. The rows of an order are written after its items.
+CREATE TABLE order_credits (
+  order_seq           INTEGER NOT NULL REFERENCES orders (seq),
+  tax_rate            INTEGER NOT NULL,                               -- ten-thousandths of a percent; -1 without a rate
+  net_amount          INTEGER NOT NULL,
+  tax_amount          INTEGER NOT NULL,
+  credited_net_amount INTEGER NOT NULL CHECK (credited_net_amount >= 0),  -- by succeeded refunds
+  credited_tax_amount INTEGER NOT NULL CHECK (credited_tax_amount >= 0),
+  reserved_net_amount INTEGER NOT NULL CHECK (reserved_net_amount >= 0),  -- by pending refunds
+  reserved_tax_amount INTEGER NOT NULL CHECK (reserved_tax_amount >= 0),
+  CONSTRAINT credits_never_exceed_the_net_amount CHECK (credited_net_amount + reserved_net_amount <= net_amount),
+  CONSTRAINT credits_never_exceed_the_tax CHECK (credited_tax_amount + reserved_tax_amount <= tax_amount),
+  PRIMARY KEY (order_seq, tax_rate)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER credits_are_of_a_rate_of_the_order AFTER INSERT ON order_credits
+BEGIN
+  SELECT raise(ABORT, 'the items and fees at a tax rate do not add up to the amounts beside its credits')
+  FROM (
+    SELECT coalesce(sum(net), 0) AS net, coalesce(sum(tax), 0) AS tax FROM (
+      SELECT total_amount - tax_amount AS net, tax_amount AS tax FROM order_items
+      WHERE order_seq = new.order_seq AND coalesce(tax_rate, -1) = new.tax_rate
+      UNION ALL
+      SELECT (fee.value ->> 'total_amount') - (fee.value ->> 'tax_amount'), fee.value ->> 'tax_amount'
+      FROM orders o, json_each(o.fees) fee
+      WHERE o.seq = new.order_seq
+        AND coalesce(CAST(round((fee.value ->> 'tax_rate') * 10000) AS INTEGER), -1) = new.tax_rate))
+  WHERE net <> new.net_amount OR tax <> new.tax_amount;
+END;
 
 -- ── Payments and refunds ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -277,6 +307,14 @@ CREATE INDEX transactions_by_order ON transactions (order_seq, seq);
 -- Enforces that a provider's transaction is recorded once. One that failed, was voided or was reversed frees its reference.
 CREATE UNIQUE INDEX transactions_by_provider_ref ON transactions (provider_ref, provider, kind)
   WHERE provider_ref IS NOT NULL AND provider IS NOT NULL AND (status = 'pending' OR status = 'succeeded');
+-- GET /v1/transactions?provider_ref= finds those rows by the index above, and the others by this one.
+CREATE INDEX transactions_by_other_ref ON transactions (provider_ref, seq)
+  WHERE provider_ref IS NOT NULL AND (provider IS NULL OR status = 'failed' OR status = 'voided' OR status = 'reversed');
+-- GET /v1/transactions?status=, newest first: each status but `succeeded`, which nearly all have.
+CREATE INDEX transactions_by_rare_status ON transactions (status, seq) WHERE status <> 'succeeded';
+-- The filters kind, status=succeeded, provider, currency, amount_min, amount_max, occurred_from and occurred_to have no
+-- index: each would cost every transaction an entry. They are tested row by row, as a long query with a time limit.
+
 -- A transaction is never deleted. A pending one is resolved: a payment for its amount or less, a refund for its amount. A
 -- succeeded one can be reversed, and keeps what it was.
 CREATE TRIGGER transactions_are_kept BEFORE DELETE ON transactions
@@ -333,7 +371,8 @@ CREATE TABLE audit (
   changes     TEXT NOT NULL,                                          -- JSON object
   hash        BLOB NOT NULL         -- SHA-256 over the row, the digests of personal data, and the hash before it
 ) STRICT;
--- GET /v1/audit?actor_id= and ?action=.
+-- GET /v1/audit?actor_id= and ?action=. The filters target and outcome are tested row by row: an index would cost every
+-- payment an entry.
 CREATE INDEX audit_by_actor ON audit (actor, seq);
 CREATE INDEX audit_by_action ON audit (action, seq);
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'audit is append-only'); END;

@@ -57,13 +57,13 @@ stop() {
   server=
 }
 
-# The conditions of the image: a root folder with only the binary and a data folder, no /dev, no /proc, an unprivileged user.
+# The conditions of the image: a root folder with only the binary, its settings and a data folder, no /dev, no /proc, an unprivileged user.
 image() {
   local root=$folder/root user listen asked inside
   user=$(sed -n 's/^USER //p' "$operations/Dockerfile")
-  mapfile -t environment < <(sed -n 's/^ENV //p' "$operations/Dockerfile")
-  mkdir -p "$root/data"
+  mkdir -p "$root/data" "$root/etc/orderd"
   cp "$orderd" "$root/orderd"
+  cp "$operations/image.toml" "$root/etc/orderd/orderd.toml"
   chmod 755 "$folder" "$root"
   chmod 700 "$root/data"
   if [ "$(id -u)" = 0 ]; then
@@ -74,9 +74,9 @@ image() {
   fi
   # Only the port differs from the image, because that port may be in use here.
   asked=$(free_address)
-  listen=$(sed -n 's/^ENV ORDERD_SERVER__LISTEN=//p' "$operations/Dockerfile")
+  listen=$(sed -n 's/^listen = "\(.*\)"/\1/p' "$operations/image.toml")
   listen=${listen%:*}:${asked##*:}
-  inside=(env -i "${environment[@]}" "ORDERD_SERVER__LISTEN=$listen" "${inside[@]}" /orderd)
+  inside=(env -i "ORDERD_SERVER__LISTEN=$listen" "${inside[@]}" /orderd)
 
   local refused=0
   "${inside[@]}" healthcheck 2>"$folder/health" || refused=$?

@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 """Webhooks under kill -9: events to three endpoints, one dead, one slow, one that fails at random, while the server is
 killed every few seconds. Each event has to arrive at each live endpoint at least once, and every message has to be signed.
-Starts the server itself; needs only Python.
+With `--compare` nothing is killed: orders are sent at a steady rate, in turn while the endpoints are active and while they are
+disabled, and the response times of both are compared. Starts the server itself; needs only Python.
 
     benches/webhooks.py ORDERD [--events 500] [--kill-every 3] [--slow 0.05] [--failing 0.3]
+    benches/webhooks.py ORDERD --compare [--rounds 6] [--rate 50] [--seconds 8]
 """
 import argparse
 import base64
 import collections
+import concurrent.futures
 import hashlib
 import hmac
 import http.server
 import json
+import multiprocessing
 import pathlib
 import random
 import socket
@@ -59,6 +63,8 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.server.server_port}/"
 
     def receive(self, headers, body, status):
+        if self.secret is None:
+            return
         signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         key = base64.b64decode(self.secret.removeprefix("whsec_"))
         expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
@@ -70,10 +76,10 @@ class Receiver:
 
 
 class Server:
-    def __init__(self, orderd, folder):
+    def __init__(self, orderd, folder, retries):
         self.port = free_port()
         self.command = [orderd, "serve", "--db", str(folder / "o.db"), "--listen", f"127.0.0.1:{self.port}",
-                        "--set", "webhooks.allow_private=true", "--set", f"webhooks.retries={RETRIES}",
+                        "--set", "webhooks.allow_private=true", *retries,
                         "--set", "limits.requests_per_minute=0", "--log-level", "error"]
         self.base = f"http://127.0.0.1:{self.port}"
         self.kills = 0
@@ -108,17 +114,58 @@ def call(base, method, path, body=None, token=None, key=None):
         return json.loads(answer.read() or b"null")
 
 
-def place(server, token, number, latencies):
+def place(server, token, number, latencies, due=None):
     """Places an order, however often the server is killed meanwhile."""
     order = {"currency": "EUR", "items": [{"sku": "TEA", "name": "Tea", "quantity": 1, "unit_amount": 1250}]}
     while True:
-        begun = time.perf_counter()
+        begun = due or time.perf_counter()
         try:
             call(server.base, "POST", "/v1/orders", order, token, f"order-{number}")
             latencies.append(time.perf_counter() - begun)
             return
         except (OSError, urllib.error.URLError, ValueError):
             time.sleep(0.05)
+
+
+def compare(options, server, key, endpoints):
+    """Rounds with the endpoints active and with them disabled, in turn. Each order is sent at its time, also when the one
+    before it is late, and its time counts from then."""
+    found, number = {"active": [], "disabled": []}, 0
+    for turn in range(options.rounds):
+        for status in ["active", "disabled"] if turn % 2 else ["disabled", "active"]:
+            for endpoint in endpoints:
+                call(server.base, "PATCH", f"/v1/webhooks/{endpoint['id']}", {"status": status}, key)
+            time.sleep(1)
+            with concurrent.futures.ThreadPoolExecutor(16) as clients:
+                begun = time.perf_counter()
+                for index in range(int(options.rate * options.seconds)):
+                    due = begun + index / options.rate
+                    time.sleep(max(0, due - time.perf_counter()))
+                    clients.submit(place, server, key, number, found[status], due)
+                    number += 1
+    for status, latencies in found.items():
+        latencies.sort()
+        print(f"endpoints {status}: {len(latencies)} orders at {options.rate:.0f}/s,"
+              f" median {latencies[len(latencies) // 2] * 1e3:.2f} ms, p99 {latencies[len(latencies) * 99 // 100] * 1e3:.2f} ms")
+    p99 = {status: latencies[len(latencies) * 99 // 100] for status, latencies in found.items()}
+    print(f"p99 with webhooks: {p99['active'] / p99['disabled']:.2f} times that without")
+
+
+def make_receivers(options):
+    chance = random.Random(1)
+    return [Receiver(lambda: (200, options.slow)),
+            Receiver(lambda: (500 if chance.random() < options.failing else 204, 0))]
+
+
+def elsewhere(options):
+    """The URLs of receivers in a process of their own, so that they do not slow down the client."""
+    def serve(pipe):
+        pipe.send([receiver.url for receiver in make_receivers(options)])
+        threading.Event().wait()
+
+    here, there = multiprocessing.Pipe()
+    multiprocessing.get_context("fork").Process(target=serve, args=[there], daemon=True).start()
+    return here.recv()
 
 
 def main():
@@ -128,22 +175,35 @@ def main():
     arguments.add_argument("--kill-every", type=float, default=3)
     arguments.add_argument("--slow", type=float, default=0.05)
     arguments.add_argument("--failing", type=float, default=0.3)
+    arguments.add_argument("--compare", action="store_true")
+    arguments.add_argument("--rounds", type=int, default=6)
+    arguments.add_argument("--rate", type=float, default=50)
+    arguments.add_argument("--seconds", type=float, default=8)
     options = arguments.parse_args()
-    chance = random.Random(1)
-    slow = Receiver(lambda: (200, options.slow))
-    failing = Receiver(lambda: (500 if chance.random() < options.failing else 204, 0))
+    receivers = [] if options.compare else make_receivers(options)
+    urls = [receiver.url for receiver in receivers] or elsewhere(options)
+    # Often, so that the last event has arrived soon. The comparison is with the schedule that the server has by itself.
+    retries = [] if options.compare else ["--set", f"webhooks.retries={RETRIES}"]
     dead = f"http://127.0.0.1:{free_port()}/"
     with tempfile.TemporaryDirectory() as name:
-        server = Server(options.orderd, pathlib.Path(name))
+        server = Server(options.orderd, pathlib.Path(name), retries)
         setup = server.process.stdout.readline().split(": ")[1].strip()
         account = {"email": "a@example.com", "password": PASSWORD}
         call(server.base, "POST", "/v1/setup", {"token": setup, "name": "A", **account})
         user = call(server.base, "POST", "/v1/auth/login", account)["access_token"]
         permissions = ["orders:read", "orders:create", "webhooks:write", "metrics:read"]
         key = call(server.base, "POST", "/v1/api-keys", {"name": "soak", "permissions": permissions}, user)["secret"]
-        for receiver in (slow, failing):
-            receiver.secret = call(server.base, "POST", "/v1/webhooks", {"url": receiver.url}, key)["secret"]
-        call(server.base, "POST", "/v1/webhooks", {"url": dead}, key)
+        endpoints = []
+        for url in [*urls, dead]:
+            endpoints.append(call(server.base, "POST", "/v1/webhooks", {"url": url}, key))
+        for receiver, endpoint in zip(receivers, endpoints):
+            receiver.secret = endpoint["secret"]
+        if options.compare:
+            try:
+                return compare(options, server, key, endpoints)
+            finally:
+                server.process.kill()
+                server.process.wait()
 
         done = threading.Event()
 
@@ -157,7 +217,7 @@ def main():
         for number in range(options.events):
             place(server, key, number, latencies)
         placed = time.monotonic() - begun
-        while any(len(receiver.counts) < options.events for receiver in (slow, failing)):
+        while any(len(receiver.counts) < options.events for receiver in receivers):
             if time.monotonic() - begun > placed + PATIENCE:
                 break
             time.sleep(0.2)
@@ -171,7 +231,7 @@ def main():
           f" were answered: median {latencies[len(latencies) // 2] * 1e3:.1f} ms,"
           f" p99 {latencies[len(latencies) * 99 // 100] * 1e3:.1f} ms")
     failed = False
-    for name, receiver in (("slow", slow), ("failing", failing)):
+    for name, receiver in zip(("slow", "failing"), receivers):
         missing = options.events - len(receiver.counts)
         repeats = sum(receiver.counts.values()) - len(receiver.counts)
         print(f"{name}: {missing} events missing, {repeats} repeated, {receiver.unsigned} messages without a valid signature")

@@ -6,20 +6,22 @@ mod connection;
 mod connection_state;
 pub mod framing;
 mod limits;
+mod listener;
 mod request_body;
 mod response_body;
 mod tls;
 mod wire;
 
 pub use limits::max_connections;
+pub use listener::Listener;
 pub use tls::Certificate;
 
 use crate::app::App;
 use axum::Router;
 use limits::{ConnectionLimits, ConnectionPermit};
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use listener::Stream;
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream},
     sync::{mpsc, watch},
     time::timeout,
 };
@@ -33,20 +35,6 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 const DRAIN_TIME_AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// Pause before the next attempt when no connection can be accepted, for example for lack of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-/// Connections that the system queues until they are accepted.
-const BACKLOG: u32 = 4096;
-/// Bytes of responses that the system buffers for each client. A larger buffer would let slow readers use up memory.
-const SEND_BUFFER: u32 = 128 * 1024;
-
-/// Listens on `address`.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    // Accepted connections inherit it.
-    socket.set_send_buffer_size(SEND_BUFFER)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
 
 /// What all connections share.
 struct Server {
@@ -62,7 +50,7 @@ struct Server {
 pub async fn serve(
     app: App,
     router: Router,
-    listener: TcpListener,
+    listener: Listener,
     certificate: Option<Arc<Certificate>>,
     stop: impl Future<Output = ()>,
 ) {
@@ -91,7 +79,7 @@ pub async fn serve(
 
 impl Server {
     /// Accepts the next connection within the limits. Connections over the limit of their address are closed at once.
-    async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, ConnectionPermit) {
+    async fn accept(&self, listener: &Listener) -> (Stream, SocketAddr, ConnectionPermit) {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {

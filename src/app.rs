@@ -17,18 +17,19 @@ use crate::{
         secret,
         token::Tokens,
     },
-    config::Config,
+    config::{Config, Proxies},
     domain::{
         id::Ids,
         time::{Clock, Timestamp},
     },
+    outbound::{Addresses, Client, Resolver},
     store::{Store, audit::RefusalBuffer},
     telemetry::metrics::Metrics,
 };
 use start::{UNLIMITED, or_if_zero};
 use std::{
     ops::Deref,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 use tokio::sync::{Semaphore, watch};
@@ -90,8 +91,12 @@ pub struct Parts {
     pub clock: Clock,
     /// The only source of identifiers.
     pub ids: Arc<Ids>,
+    resolver: Resolver,
+    proxies: Proxies,
     /// The token that creates the first administrator. Present only while there is no user.
     pub setup: Mutex<Option<SetupToken>>,
+    /// The e-mail address that the log-in form of the console suggests. Set for demo data only.
+    pub suggested_email: OnceLock<String>,
     draining: watch::Sender<bool>,
 }
 
@@ -151,6 +156,11 @@ impl App {
             0 => usize::MAX,
             bytes => bytes,
         }
+    }
+
+    /// A client for outbound requests to these addresses, through the proxies of the configuration.
+    pub fn outbound_client(&self, addresses: Addresses) -> Client {
+        Client::new(addresses).resolving_by(self.resolver.clone()).through(self.proxies.clone())
     }
 
     /// Begins the shutdown: new requests are refused from now on.

@@ -23,8 +23,10 @@ mod user;
 mod verify;
 
 use crate::{
+    accept::Certificate,
     api::output::problem,
     app::StartError,
+    config::Config,
     error::{Category, Error},
     store::{CopyError, OpenError, ReadTx, Store},
 };
@@ -154,6 +156,11 @@ impl Failure {
         Self { code: 3, message: message.into() }
     }
 
+    /// The same failure, with what can be done about it.
+    fn advising(self, advice: &str) -> Self {
+        Self { message: format!("{}; {advice}", self.message), ..self }
+    }
+
     /// Work on the database at `path` failed.
     fn in_database(path: &Path, e: Error) -> Self {
         match e.cause() {
@@ -246,6 +253,12 @@ fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 /// Reads the database at `path` in one transaction; works beside a running server.
 fn read_database<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> Result<T, Error>) -> Result<T, Failure> {
     Store::inspect(path, work)?.map_err(|e| Failure::in_database(path, e))
+}
+
+/// The certificate, if TLS is configured.
+fn certificate(config: &Config) -> Result<Option<Certificate>, Failure> {
+    let (Some(chain), Some(key)) = (&config.server.tls_cert, &config.server.tls_key) else { return Ok(None) };
+    Certificate::read(chain, key).map(Some).map_err(|e| Failure::usage(format!("TLS: {e}")))
 }
 
 /// Fails if there is no database, where the command must not create one.

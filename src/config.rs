@@ -5,19 +5,21 @@ mod bootstrap;
 mod layers;
 mod load;
 mod network;
+mod proxies;
 mod reference;
 mod value;
 
 pub use bootstrap::{Bootstrap, Secret};
 pub use load::{Flag, Loaded, Setting, Sources, environment, find_file, load};
-pub use network::Network;
+pub use network::{Listen, Network};
+pub use proxies::{Proxies, Proxy};
 pub use reference::{Key, Section, reference};
 
-use crate::domain::url::Url;
+use crate::domain::{order::MAX_ORDER_NUMBER, url::Url};
 use figment::value::Value;
 use jiff::tz::TimeZone;
 use load::Reader;
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 use value::{database, duration, list, number, one_of, optional_path, or_off, retry, switch, time_zone};
 
 /// What an acknowledged write survives.
@@ -137,12 +139,18 @@ sections! {
     /// The HTTP server.
     server: Server {
         /// The address and port to listen on. With port 0 the system chooses a free port, and the server prints it.
-        /// Host names are refused, because they mean different addresses on different machines.
-        listen: SocketAddr = "127.0.0.1:8080", network::address;
+        /// Host names are refused, because they mean different addresses on different machines. `unix:` and a path is a
+        /// Unix socket, which the owner and the group of the server can use. Its clients count as `127.0.0.1`.
+        listen: Listen = "127.0.0.1:8080", network::listen;
         /// How long a request may take. A change may wait half of this time before it starts. 0 for no limit.
         request_timeout: Duration = "10s", or_off(duration(Duration::from_millis(1)..=DAY));
-        /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
+        /// The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Prefix` headers are trusted.
         trusted_proxies: Vec<Network> = NONE, list(Network::parse);
+        /// The address at which clients reach the server, if a proxy publishes it under another host or below a path.
+        /// `Location`, `Link`, pages, the types of problems and `/openapi.json` then refer to it. The proxy has to strip
+        /// the path. Empty for the address that clients use. A trusted proxy may name the path in `X-Forwarded-Prefix`
+        /// instead.
+        public_url: Option<Url> = "", network::public_url;
         /// The web origins whose pages may call the API from a browser.
         cors_origins: Vec<String> = NONE, list(network::web_origin);
         /// PEM file with the certificate chain. Requires `tls_key`.
@@ -193,6 +201,12 @@ sections! {
         /// closed at once. Connections from trusted proxies, `127.0.0.1` and `::1` do not count.
         connections_per_address: usize = 2_500, number(0..=1_000_000);
     }
+    /// Orders.
+    orders: Orders {
+        /// The number of the first order, to go on after those of an earlier system. Later orders are numbered one by one
+        /// after the highest number; a higher value than that begins a new series.
+        first_number: i64 = 1, number(1..=MAX_ORDER_NUMBER);
+    }
     /// Safe retries and versions.
     idempotency: Idempotency {
         /// How long an idempotency key is remembered.
@@ -229,6 +243,12 @@ sections! {
         /// Erases customer, note and reasons of an order this long after it was fulfilled or cancelled, such as `3650d`.
         /// 0 for never.
         erase_after: Duration = "0", or_off(duration(DAY..=100 * YEAR));
+    }
+    /// Requests that the server sends: webhooks and traces.
+    outbound: Outbound {
+        /// Sends them through the proxies that the environment names, as other programs do: `HTTPS_PROXY`, `HTTP_PROXY`
+        /// and `ALL_PROXY`, except to the hosts in `NO_PROXY` and to this machine.
+        proxy_from_environment: bool = false, switch;
     }
     /// Metrics.
     metrics: Metrics {
@@ -276,7 +296,7 @@ impl Config {
     fn plain_http_fault(&self) -> Option<String> {
         let server = &self.server;
         let guarded = server.tls_cert.is_some() || !server.trusted_proxies.is_empty() || server.allow_plain_http;
-        let reachable = !server.listen.ip().to_canonical().is_loopback();
+        let reachable = matches!(server.listen, Listen::Address(address) if !address.ip().to_canonical().is_loopback());
         (reachable && !guarded).then(|| {
             format!(
                 "`server.listen` = {} would serve plain HTTP to other machines: set `server.tls_cert` and \
@@ -292,7 +312,12 @@ impl Config {
         let half = self.server.tls_cert.is_some() != self.server.tls_key.is_some();
         let half =
             half.then(|| "`server.tls_cert` and `server.tls_key` must be set together: set both or neither".to_owned());
-        half.into_iter().chain(self.plain_http_fault()).collect()
+        let socket = self.server.tls_cert.is_some() && matches!(self.server.listen, Listen::Socket(_));
+        let socket = socket.then(|| {
+            "`server.tls_cert` has no use on a Unix socket: leave it out, or set `server.listen` to an address"
+                .to_owned()
+        });
+        half.into_iter().chain(socket).chain(self.plain_http_fault()).collect()
     }
 }
 

@@ -6,7 +6,7 @@ mod fault;
 mod kind;
 
 pub use catalogue::{ALL, problem};
-pub use fault::{Fault, FaultLocation, FeeField, Field, ItemField};
+pub use fault::{Fault, FaultLocation, FeeField, Field, ItemField, TransactionField};
 pub use kind::{Category, Problem, Retry};
 
 use std::{error::Error as StdError, fmt, time::Duration};
@@ -58,6 +58,13 @@ impl Error {
     #[must_use]
     pub fn with_faults(mut self, faults: Vec<Fault>) -> Self {
         self.0.faults.extend(faults);
+        self
+    }
+
+    /// Names the transaction at this index, from 0, in each fault of one of its fields.
+    #[must_use]
+    pub fn in_transaction(mut self, index: usize) -> Self {
+        self.0.faults.iter_mut().for_each(|fault| fault.put_in_transaction(index));
         self
     }
 

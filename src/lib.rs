@@ -61,7 +61,8 @@
 //! 3. An idempotency key is stored in the transaction of its effect: either both exist or neither does.
 //! 4. An order, its items, its event, its key and the rollups that count it change in one transaction.
 //! 5. An order's total is the sum of its parts and refunds never exceed payments; the schema refuses anything else.
-//! 6. Each event raises the version of its order by 1; events, order numbers and audit entries have no gaps.
+//! 6. Each event raises the version of its order by 1; events and audit entries have no gaps, order numbers only those of
+//!    imports.
 //! 7. Money is whole minor units in `i64`, at most 2^53 − 1; no price uses floating point.
 //! 8. Time and identifiers are injected: with a fixed clock and seed, the same requests give the same bytes.
 //! 9. SQL and SQLite's types stay in [`store`], and HTTP statuses in [`api`]; the cause of an error stays in the log.

@@ -1,16 +1,19 @@
 //! Outbound requests: the one HTTP and HTTPS client. It bounds the time and the size of each exchange, connects to no
-//! private address unless it may, follows no redirect and uses no proxy. What is sent, and whether it is tried again, is
-//! decided by its callers.
+//! private address unless it may, follows no redirect, and uses a proxy only if it is given one. What is sent, and whether it
+//! is tried again, is decided by its callers.
 
 mod address;
 mod client;
 mod connect;
 mod error;
+mod proxy;
+mod resolver;
 mod tls;
 
 pub use address::is_public;
 pub use client::{Client, Limits, Response};
 pub use error::OutboundError;
+pub use resolver::Resolver;
 
 /// The addresses that a client may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ pub mod erasure;
 pub mod events;
 mod history;
 pub mod idempotency;
+pub mod items;
 pub mod metrics;
 pub mod orders;
 pub mod page;

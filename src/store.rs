@@ -1,9 +1,11 @@
 //! The database: one SQLite file, its readers and its single writer. Every SQL statement of the program is in this
 //! folder, in the file of its noun, and no other module sees a type of rusqlite. Business rules and HTTP are not here.
 
+mod actors;
 pub mod api_keys;
 pub mod audit;
 pub mod backup;
+mod conditions;
 mod connection;
 mod copy_error;
 pub mod deliveries;
@@ -26,6 +28,7 @@ pub mod roles;
 pub mod rollups;
 mod schema;
 pub mod sessions;
+pub mod sold_items;
 mod sql;
 pub mod transactions;
 pub mod users;
@@ -75,6 +78,7 @@ struct Inner {
     readers: readers::Readers,
     gauges: Arc<Gauges>,
     rankings: Arc<Rankings>,
+    sold_items: Arc<sold_items::Cache>,
     path: PathBuf,
     /// Held while the store is open: only one server has a file open.
     _lock: std::fs::File,
@@ -195,6 +199,19 @@ impl Store {
             }
             tokio::time::sleep(LOG_RETRY).await;
         }
+    }
+
+    /// [`Store::scan`] over what was sold in placed orders, which is cached between calls.
+    ///
+    /// # Errors
+    /// Those of `scan`.
+    pub async fn scan_sold_items<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        select: impl FnOnce(&sold_items::SoldItems) -> T + Send + 'static,
+    ) -> Result<T> {
+        let cache = Arc::clone(&self.0.sold_items);
+        self.scan(name, move |tx| cache.with(tx, select)).await
     }
 
     /// Whether the writer answers within `limit`. If the disk was full, this finds out whether it still is.

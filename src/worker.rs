@@ -42,7 +42,7 @@ pub fn start_trace_export(app: &App, spans: Option<FinishedSpans>) -> Supervisor
     if let (Some(spans), Some(endpoint)) = (spans, &app.config.traces.otlp_endpoint) {
         // Traces are exported once in a process, so nothing has set the counts before.
         let _ = app.metrics.spans.set(spans.counts());
-        let export = trace_export::Export::shared(endpoint.clone(), spans);
+        let export = trace_export::Export::shared(app, endpoint.clone(), spans);
         supervisor.start(trace_export::NAME, move |stop| trace_export::run(Arc::clone(&export), stop));
     }
     supervisor

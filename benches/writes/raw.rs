@@ -106,7 +106,9 @@ impl Sample {
 
 /// The rows of `table`, and the statements that insert them.
 fn rows(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Row>> {
-    let mut select = connection.prepare(&format!("SELECT * FROM {table}"))?;
+    // The lines of an order are written from the last to the first.
+    let order = if table == "order_items" { "ORDER BY line DESC" } else { "" };
+    let mut select = connection.prepare(&format!("SELECT * FROM {table} {order}"))?;
     let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
     let placeholders = vec!["?"; columns.len()].join(", ");
     let write = format!("INSERT INTO {table} ({}) VALUES ({placeholders})", columns.join(", "));

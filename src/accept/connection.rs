@@ -4,6 +4,7 @@
 use super::{
     Server,
     connection_state::{Busy, ConnectionState},
+    listener::Stream,
     request_body::{self, Rest},
     response_body::ResponseBody,
     wire::{self, Wire},
@@ -21,7 +22,6 @@ use hyper_util::rt::TokioIo;
 use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     sync::watch,
     time::timeout,
 };
@@ -33,7 +33,12 @@ const READ_BUFFER: usize = 64 * 1024;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Server {
-    pub(super) async fn serve_connection(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), BoxError> {
+    pub(super) async fn serve_connection(&self, stream: Stream, peer: SocketAddr) -> Result<(), BoxError> {
+        let stream = match stream {
+            Stream::Tcp(stream) => stream,
+            // The configuration refuses TLS on a socket.
+            Stream::Unix(stream) => return Ok(self.serve_requests(stream, peer).await?),
+        };
         // Responses are small and complete: waiting for more bytes to send would only delay them.
         stream.set_nodelay(true)?;
         match &self.certificate {

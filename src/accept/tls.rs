@@ -11,15 +11,21 @@ use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        ServerConfig,
+        Error as TlsError, ServerConfig,
         crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        pki_types::{
+            CertificateDer, PrivateKeyDer,
+            pem::{Error as PemError, PemObject},
+        },
     },
     server::TlsStream,
 };
 
 /// Mode bits that let every user of the machine read, write or execute a file.
 const OTHERS: u32 = 0o007;
+
+/// Marks a private key in PEM form that only a passphrase opens.
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 /// The server's certificate with the files that it is read from.
 pub struct Certificate {
@@ -58,9 +64,11 @@ fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, String> {
     let fault = |path: &Path, reason: &dyn fmt::Display| format!("{}: {reason}", path.display());
     let certificates = fs::read(chain).map_err(|e| fault(chain, &e))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificates).collect();
-    let certificates = certificates.map_err(|e| fault(chain, &e))?;
+    let certificates = certificates.map_err(|e| fault(chain, &pem_fault(&e)))?;
     if certificates.is_empty() {
-        return Err(fault(chain, &"has no certificate in PEM form"));
+        let reason = "has no certificate in PEM form; it must have lines such as -----BEGIN CERTIFICATE-----, first the \
+                      certificate of the server and then those of its issuers";
+        return Err(fault(chain, &reason));
     }
     let mode = fs::metadata(key).map_err(|e| fault(key, &e))?.permissions().mode();
     if mode & OTHERS != 0 {
@@ -68,11 +76,39 @@ fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, String> {
         return Err(fault(key, &reason));
     }
     let private = fs::read(key).map_err(|e| fault(key, &e))?;
-    let private = PrivateKeyDer::from_pem_slice(&private).map_err(|e| fault(key, &e))?;
+    if private.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED) {
+        let reason = "the key is encrypted with a passphrase; write it without one: openssl pkey -in KEY -out NEW_KEY";
+        return Err(fault(key, &reason));
+    }
+    let private = PrivateKeyDer::from_pem_slice(&private).map_err(|e| fault(key, &pem_fault(&e)))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|versions| versions.with_no_client_auth().with_single_cert(certificates, private))
-        .map_err(|e| fault(chain, &format!("with {}: {e}", key.display())))?;
+        .map_err(|e| fault(chain, &format!("with {}: {}", key.display(), pair_fault(&e))))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// What is wrong with a file in PEM form, and what it must have.
+fn pem_fault(e: &PemError) -> String {
+    match e {
+        PemError::NoItemsFound => {
+            "has no private key in PEM form; it must have a line such as -----BEGIN PRIVATE KEY-----".to_owned()
+        }
+        PemError::MissingSectionEnd { .. } => "is cut off: the last section has no line -----END …-----".to_owned(),
+        PemError::IllegalSectionStart { .. } => "has a malformed line -----BEGIN …-----".to_owned(),
+        PemError::Base64Decode(_) => "is damaged: a section is not base64".to_owned(),
+        e => e.to_string(),
+    }
+}
+
+/// Why a certificate and a key do not make a pair.
+fn pair_fault(e: &TlsError) -> String {
+    match e {
+        TlsError::InconsistentKeys(_) => {
+            "the private key does not belong to this certificate; the server's own certificate must come first"
+                .to_owned()
+        }
+        e => e.to_string(),
+    }
 }

@@ -64,7 +64,7 @@ fn respond<R: Row>(form: Form, report: &Report<R>, uri: &Uri, draw: fn(&Report<R
     Ok(match form {
         Form::Json => {
             let next = report.page.as_ref().and_then(|page| page.next.clone());
-            reply::linked(report, uri, next.map(|next| ("cursor", next)))
+            reply::linked(report, uri, next.map(|next| ("cursor", next)))?
         }
         Form::Csv => {
             let media = [(header::CONTENT_TYPE, export::CSV_WITH_HEADER)];

@@ -7,7 +7,10 @@ use super::{
 use crate::{
     app::App,
     auth::Actor,
-    domain::{audit::AuditFilter, time::Timestamp},
+    domain::{
+        audit::{AuditFilter, AuditOutcome},
+        time::Timestamp,
+    },
     error::Result,
     service::audit,
 };
@@ -25,6 +28,11 @@ pub(super) struct ListAudit {
     /// The action: an `operationId`.
     #[schemars(length(min = 1, max = 64))]
     action: Option<String>,
+    /// What was acted on: an identifier or a name.
+    #[schemars(length(min = 1, max = 255))]
+    target: Option<String>,
+    /// How the action ended.
+    outcome: Option<Parsed<AuditOutcome>>,
     /// Entries recorded at this time or later.
     from: Option<Parsed<Timestamp>>,
     /// Entries recorded before this time.
@@ -36,6 +44,8 @@ impl From<ListAudit> for AuditFilter {
         Self {
             actor: parameters.actor_id,
             action: parameters.action,
+            target: parameters.target,
+            outcome: parameters.outcome.map(|outcome| outcome.0),
             from: parameters.from.map(|time| time.0),
             to: parameters.to.map(|time| time.0),
         }

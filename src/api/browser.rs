@@ -6,6 +6,7 @@ use crate::{
     app::App,
     auth::secret::{Secret, SecretKind},
     config::{Config, Network},
+    domain::url,
     error::{Error, Result},
 };
 use axum::{
@@ -28,7 +29,7 @@ const MAX_COOKIES: usize = 4;
 pub(super) enum Scheme {
     /// Plain HTTP.
     Http,
-    /// HTTPS, to this server or to a trusted proxy in front of it.
+    /// HTTPS, to this server or to a proxy in front of it: a trusted one, or the one of `server.public_url`.
     Https,
 }
 
@@ -42,7 +43,8 @@ impl Scheme {
             sent.and_then(|value| value.rsplit(',').next())
                 .is_some_and(|last| last.trim().eq_ignore_ascii_case("https"))
         };
-        if config.server.tls_cert.is_some() || peer.is_some_and(is_trusted) && by_proxy() {
+        let is_published = config.server.public_url.as_ref().is_some_and(|url| url.scheme() == url::Scheme::Https);
+        if config.server.tls_cert.is_some() || is_published || peer.is_some_and(is_trusted) && by_proxy() {
             Self::Https
         } else {
             Self::Http

@@ -1,7 +1,7 @@
 //! What is known about a request while it is processed. The middleware creates the context from the head of the
 //! request, the gate adds the operation and the caller, and the log, the metrics and the trace read it at the end.
 
-use super::{browser::Scheme, client_address, operation::Operation};
+use super::{browser::Scheme, client_address, operation::Operation, public_address::PublicAddress};
 use crate::{
     app::App,
     auth::{Actor, rate_limit::RateLimitState},
@@ -31,6 +31,8 @@ pub(super) struct Context {
     pub(super) trace: Trace,
     /// The address of the client, behind trusted proxies.
     pub(super) address: Option<IpAddr>,
+    /// The address under which the client reaches this server.
+    pub(super) public: PublicAddress,
     /// How the client reached the server.
     pub(super) scheme: Scheme,
     /// Set by the gate.
@@ -45,13 +47,14 @@ impl Context {
     /// The context of a request that has just arrived.
     pub(super) fn of(app: &App, request: &Request) -> Self {
         let (request_id, trace) = identify(app, request.headers());
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
         let proxies = &app.config.server.trusted_proxies;
         Self {
             request_id,
             trace,
-            address: peer.map(|peer| client_address::of(peer.0.ip(), request.headers(), proxies)),
-            scheme: Scheme::of(&app.config, peer.map(|peer| peer.0.ip()), request.headers()),
+            address: peer.map(|peer| client_address::of(peer, request.headers(), proxies)),
+            scheme: Scheme::of(&app.config, peer, request.headers()),
+            public: PublicAddress::of(&app.config.server, peer, request.headers()),
             operation: OnceLock::new(),
             actor: OnceLock::new(),
             rate_limit: OnceLock::new(),

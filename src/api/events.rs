@@ -5,6 +5,7 @@ use super::{
         extract::{Parameters, PathId},
         integer::SequenceNumber,
         list::{ListRequest, PageSize},
+        parsed::Parsed,
     },
     operation::{CSV, EVENT_STREAM, JSON, NDJSON},
     output::{
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     app::App,
     auth::Actor,
-    domain::id::OrderId,
+    domain::{id::OrderId, listing::Direction},
     error::{Error, Fault, Result, problem},
     service::{
         events,
@@ -40,7 +41,7 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListEvents {
-    /// The `seq` of the last known event; the page begins after it. 0 if left out.
+    /// The `seq` of the last known event; the page begins after it. If left out, it begins with the first event.
     after: Option<SequenceNumber>,
     /// Entries of a page; more than 200 are lowered to 200.
     limit: Option<PageSize>,
@@ -49,6 +50,21 @@ pub(super) struct ListEvents {
     wait: Option<u64>,
     /// Whether to count the whole list: `page.total`.
     count: Option<bool>,
+    /// `desc` begins with the newest event; then the page ends before the `seq` of `after`. `asc` if left out.
+    order: Option<Parsed<Direction>>,
+}
+
+/// In which order to list the events of an order.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListOrderEvents {
+    /// `desc` begins with the newest event. `asc` if left out.
+    order: Option<Parsed<Direction>>,
+}
+
+/// The direction of a list of events, which is from the first event on unless the client says otherwise.
+fn direction(order: Option<Parsed<Direction>>) -> Direction {
+    order.map_or(Direction::Ascending, |order| order.0)
 }
 
 /// From where to follow the events.
@@ -96,6 +112,7 @@ fn refuse_in_stream(parameters: &ListEvents) -> Result<()> {
         ("limit", parameters.limit.is_some()),
         ("wait", parameters.wait.is_some()),
         ("count", parameters.count.is_some()),
+        ("order", parameters.order.is_some()),
     ];
     let sent = sent.into_iter().filter(|(_, is_sent)| *is_sent);
     let faults = sent.map(|(name, _)| Fault::parameter(name, "conflict", "must not be given: a stream has no pages"));
@@ -118,39 +135,52 @@ pub(super) async fn feed(
         refuse_in_stream(&parameters)?;
         return follow(&app, actor, last, parameters.after).await;
     }
-    let after = parameters.after.map_or(0, SequenceNumber::get);
+    let (after, direction) = (parameters.after.map(SequenceNumber::get), direction(parameters.order));
     if format != Format::Page {
         refuse_paging(&[("limit", parameters.limit.is_some()), ("wait", parameters.wait.is_some())])?;
         return list::rows(format, move |page| {
             let (app, actor) = (app.clone(), actor.clone());
-            let page = PageRequest { after: page.after.or(Some(after)), ..page };
-            async move { events::export(&app, &actor, page).await }
+            let page = PageRequest { after: page.after.or(after), ..page };
+            async move { events::export(&app, &actor, direction, page).await }
         })
         .await;
     }
+    refuse_waiting_backwards(&parameters)?;
     let limit = parameters.limit.unwrap_or(PageSize::DEFAULT).entries();
     let wait = Duration::from_secs(parameters.wait.unwrap_or(0));
-    let page = PageRequest { after: Some(after), limit, count: parameters.count == Some(true) };
-    let found = events::list(&app, &actor, page, wait).await?;
-    Ok(feed_page(found, after, &uri))
+    let page = PageRequest { after, limit, count: parameters.count == Some(true) };
+    let found = events::list(&app, &actor, direction, page, wait).await?;
+    let begin = if direction == Direction::Ascending { Some(after.unwrap_or(0)) } else { after };
+    feed_page(found, begin, &uri)
+}
+
+/// What is older than the newest event never changes, so there is nothing to wait for.
+fn refuse_waiting_backwards(parameters: &ListEvents) -> Result<()> {
+    if direction(parameters.order) == Direction::Ascending || parameters.wait.is_none() {
+        return Ok(());
+    }
+    let fault =
+        Fault::parameter("wait", "conflict", "must not be given with `order=desc`: new events are not in its pages");
+    Err(Error::new(&problem::INVALID_PARAMETER).with_faults(vec![fault]))
 }
 
 /// The feed names a place to go on from even where nothing follows yet, so that a client can ask for what comes later.
-fn feed_page(found: Page<EventView, i64>, after: i64, uri: &Uri) -> Response {
-    let next = found.entries.last().map_or(after, |event| event.seq).to_string();
-    let link = found.info.has_more.then(|| ("after", next.clone()));
+fn feed_page(found: Page<EventView, i64>, after: Option<i64>, uri: &Uri) -> Result<Response> {
+    let next = found.entries.last().map(|event| event.seq).or(after).map(|seq| seq.to_string());
     let PageInfo { limit, has_more, total, .. } = found.info;
-    let info = PageInfo { limit, has_more, next: Some(next), total };
+    let link = next.clone().filter(|_| has_more).map(|next| ("after", next));
+    let info = PageInfo { limit, has_more, next, total };
     reply::linked(&Page { entries: found.entries, info }, uri, link)
 }
 
-/// Lists an order's events, oldest first.
+/// Lists an order's events.
 pub(super) async fn of_order(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    ListRequest { options, .. }: ListRequest,
+    ListRequest { filter, options }: ListRequest<ListOrderEvents>,
 ) -> Result<Response> {
-    let find = move |app, actor, page| async move { events::of_order(&app, &actor, id, &page).await };
-    list::answer(app, actor, options, format!("orders.events {id}"), find).await
+    let direction = direction(filter.order);
+    let find = move |app, actor, page| async move { events::of_order(&app, &actor, id, direction, &page).await };
+    list::answer(app, actor, options, format!("orders.events {id} {direction:?}"), find).await
 }

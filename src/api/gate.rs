@@ -21,7 +21,7 @@ use crate::{
 };
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -47,6 +47,9 @@ pub(super) async fn enter(
     };
     if let Some(state) = context.as_ref().and_then(|context| context.rate_limit.get()) {
         rate_limit::add_headers(state, response.headers_mut());
+    }
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        body::add_accepted(&operation, response.headers_mut());
     }
     if operation.payloads.len() > 1 {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
@@ -162,14 +165,17 @@ fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Act
     let value = match (sent.next(), sent.next()) {
         (Some(value), None) => value,
         (None, _) => return authenticate_browser(app, context, headers, &request),
-        (Some(_), Some(_)) => return Err(Error::new(&problem::UNAUTHENTICATED)),
+        (Some(_), Some(_)) => {
+            let detail = "The header `Authorization` was sent more than once.";
+            return Err(Error::new(&problem::UNAUTHENTICATED).detail(detail));
+        }
     };
     let credentials = value.to_str().ok().and_then(|text| text.split_once(' '));
     match credentials {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
             access::authenticate(app, token.trim_matches(' '), &request)
         }
-        _ => Err(Error::new(&problem::UNAUTHENTICATED)),
+        _ => Err(Error::new(&problem::UNAUTHENTICATED).detail("The header `Authorization` has another form.")),
     }
 }
 
@@ -182,10 +188,10 @@ fn authenticate_browser(
 ) -> Result<Actor> {
     let (cookies, key) = (browser::cookies(context.scheme, headers), browser::console_key(headers));
     match (cookies.as_slice(), &key) {
-        ([], None) => Err(Error::new(&problem::UNAUTHENTICATED)),
+        ([], None) => Err(Error::new(&problem::UNAUTHENTICATED).detail("The header `Authorization` is missing.")),
         (cookies, Some(key)) if !cookies.is_empty() => access::authenticate_browser(app, cookies, key, request),
         _ => Err(Error::new(&problem::UNAUTHENTICATED)
-            .detail("A browser's session needs both its cookie and `X-Console-Key`. Sign in again.")),
+            .detail("A browser's session needs both its cookie and `X-Console-Key`: sign in again.")),
     }
 }
 
@@ -195,7 +201,8 @@ fn authorize(operation: &Operation, actor: &Actor) -> Result<()> {
         Access::AnyOf(permissions) if permissions.iter().any(|&p| actor.may(p)) => Ok(()),
         Access::AnyOf(permissions) => {
             let names: Vec<_> = permissions.iter().map(|p| p.name()).collect();
-            let detail = format!("This needs {}.", names.join(" or "));
+            let detail =
+                format!("This needs {}. Ask an administrator for a role that includes it.", names.join(" or "));
             Err(Error::new(&problem::FORBIDDEN).detail(detail))
         }
     }

@@ -80,7 +80,11 @@ impl Observation {
     }
 
     fn log(&self, status: Option<u16>, code: Option<&str>, taken: Duration) {
-        tracing::info!(
+        let is_probe = self.context.operation.get().is_some_and(|operation| operation.is_probe);
+        // The level of an entry has to be a constant.
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
             http.method = %self.method,
             http.path = self.path,
             http.status = status,
@@ -96,7 +100,10 @@ impl Observation {
                 || format!("was abandoned by its client after {}", Millis(taken)),
                 |status| format!("→ {status} in {}", Millis(taken))
             )
-        );
+        )
+            };
+        }
+        if is_probe && status == Some(200) { log!(debug) } else { log!(info) }
     }
 }
 

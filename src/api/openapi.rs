@@ -5,14 +5,18 @@ mod parameters;
 mod paths;
 mod problems;
 
-use super::{browser::SECURE_COOKIE, operation::Operation, output::problem::ProblemBody, routes};
+use super::{browser::SECURE_COOKIE, context::Context, operation::Operation, output::problem::ProblemBody, routes};
 use axum::{
+    Extension,
     http::header,
     response::{IntoResponse, Response},
 };
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 const DESCRIPTION: &str = "Orders, payments and exact analytics.\n\n\
     Amounts are integers in the minor units of the currency (cents for EUR, yen for JPY). Times are RFC 3339 in UTC with \
@@ -38,16 +42,29 @@ const TAGS: &[(&str, &str)] = &[
     ("pages", "Pages for people: documentation, guide and problems."),
 ];
 
+/// Stands for the address of the server in the document.
+const SERVER: &str = "{server}";
+
 /// The document of this program, as JSON text.
 pub fn json() -> &'static str {
-    static DOCUMENT: LazyLock<String> =
-        LazyLock::new(|| document(&routes::operations(), env!("CARGO_PKG_VERSION")).to_string());
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| json_for(""));
     &DOCUMENT
 }
 
+/// The document for clients that reach the server below this address.
+fn json_for(base: &str) -> String {
+    static TEMPLATE: LazyLock<String> =
+        LazyLock::new(|| document(&routes::operations(), env!("CARGO_PKG_VERSION")).to_string());
+    TEMPLATE.replacen(SERVER, if base.is_empty() { "/" } else { base }, 1)
+}
+
 /// The handler of `GET /openapi.json`.
-pub(super) async fn serve() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], json()).into_response()
+pub(super) async fn serve(Extension(context): Extension<Arc<Context>>) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
+    match context.public.base() {
+        "" => (headers, json()).into_response(),
+        base => (headers, json_for(base)).into_response(),
+    }
 }
 
 /// The document that describes `operations`.
@@ -70,7 +87,7 @@ fn document(operations: &[Operation], version: &str) -> Value {
             "description": DESCRIPTION,
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/", "description": "This server"}],
+        "servers": [{"url": SERVER, "description": "This server"}],
         "tags": tags(operations),
         "paths": paths,
         "components": {
@@ -130,6 +147,11 @@ impl Schemas {
             settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {
                 if schema.get("format").is_some_and(|format| format == "int128") {
                     schema.remove("format");
+                }
+                // A field that may be left out but is never null has a default that its own schema does not allow.
+                let is_null = schema.get("default").is_some_and(Value::is_null);
+                if is_null && schema.get("type").is_some_and(|kind| !kind.to_string().contains("\"null\"")) {
+                    schema.remove("default");
                 }
             })));
         });

@@ -88,9 +88,9 @@ pub enum Payload {
     Empty,
     /// A JSON document.
     Json(fn(&mut SchemaGenerator) -> Schema),
-    /// Text of this media type, such as CSV or metrics.
+    /// A short text of this media type, such as metrics.
     Text(&'static str),
-    /// Binary content of this media type.
+    /// A stream or a file of this media type.
     Bytes(&'static str),
 }
 
@@ -136,6 +136,8 @@ pub struct Operation {
     pub sets_cookie: bool,
     /// Whether it honours `Last-Event-ID`, with which a client goes on after the last event that it has.
     pub resumes: bool,
+    /// Whether machines ask it every few seconds, so that the log at its usual level has only its failures.
+    pub is_probe: bool,
     /// How much longer than the general time limit it may take.
     pub extra_time: Duration,
     /// Problems beyond those that follow from the other fields.

@@ -19,13 +19,14 @@ use crate::{
     service::{
         idempotency::Effect,
         orders::{self, OrderName},
+        views::OrderCounts,
     },
 };
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{Json, extract::State, http::HeaderMap, response::Response};
 pub use body::CreateOrder;
 pub use files::Export;
 pub(super) use import::import;
-pub use import::{Answer, import_file};
+pub use import::{Answer, FileError, FileFormat, LineResult, Source, import_file};
 pub use list::ListOrders;
 pub(super) use list::list;
 pub use patch::PatchOrder;
@@ -40,6 +41,11 @@ pub(super) async fn create(
 ) -> Result<Effect> {
     let new = body.into_order()?;
     orders::create(&app, actor, request, new).await
+}
+
+/// Counts the orders that the caller may read, by status.
+pub(super) async fn counts(State(app): State<App>, actor: Actor) -> Result<Json<OrderCounts>> {
+    orders::counts(&app, &actor).await.map(Json)
 }
 
 /// Reads an order by its identifier.

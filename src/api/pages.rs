@@ -1,8 +1,9 @@
 //! Pages for people: the start page, the API reference, the problems and the guide. They are part of the binary, need
-//! no internet, and are public. They show no data; the console is not here.
+//! no internet, and are public. They show no data; the console asks the API for it.
 
 #![allow(clippy::unused_async, reason = "axum requires handlers to be async")]
 
+mod console;
 mod files;
 mod guide;
 
@@ -10,11 +11,12 @@ use super::output::problem::status;
 use crate::error::{ALL, Error, Problem, Result};
 use axum::{
     extract::Path,
-    http::header,
-    response::{IntoResponse, Response},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Redirect, Response},
 };
 use maud::{DOCTYPE, Markup, html};
 
+pub use console::console;
 pub use files::file;
 
 /// Pages load styles from this server only and run no scripts.
@@ -24,9 +26,13 @@ const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
 const CSP_WITH_SCRIPTS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `/`: the start page.
-pub async fn start() -> Response {
-    page(
+/// `/`: leads browsers to the console. Other programs get a page of links.
+pub async fn start(headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepted.split([',', ';']).any(|media| media.trim() == "text/html") {
+        return ([(header::VARY, "Accept")], Redirect::to("/console")).into_response();
+    }
+    let page = page(
         "orderd",
         CSP,
         &html! {
@@ -34,6 +40,7 @@ pub async fn start() -> Response {
                 h1 { "orderd" }
                 p.lead { "Orders, payments and exact analytics: one static binary, one SQLite file." }
                 ul.cards {
+                    (card("/console", "Console", "The page for those who work with orders, payments and figures."))
                     (card("/docs", "API reference", "Every operation with its fields, limits, responses and problems. You can send requests from the page."))
                     (card("/guide", "Guide", "How it works, how to run it, and why it is built this way."))
                     (card("/problems", "Problems", "What each error means and what to do about it."))
@@ -42,7 +49,8 @@ pub async fn start() -> Response {
                 }
             }
         },
-    )
+    );
+    ([(header::VARY, "Accept")], page).into_response()
 }
 
 fn card(address: &str, name: &str, description: &str) -> Markup {
@@ -211,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_local_link_on_the_pages_works() {
-        let elsewhere = ["/openapi.json", "/version"];
+        let elsewhere = ["/openapi.json", "/version", "/console"];
         let mut queue: Vec<String> = vec!["/".to_owned()];
         let mut seen = std::collections::BTreeSet::new();
         while let Some(address) = queue.pop() {

@@ -18,7 +18,7 @@ pub fn router(app: App) -> Router {
         router = router.route(path, handler.route_layer(from_fn_with_state(state, gate::enter)));
     }
     let router = router
-        .merge(pages())
+        .merge(pages(&app))
         .fallback(gate::not_found)
         .method_not_allowed_fallback(gate::method_not_allowed)
         .layer(from_fn(gate::refuse_malformed));
@@ -34,8 +34,9 @@ pub fn router(app: App) -> Router {
     router.with_state(app)
 }
 
-fn pages() -> Router<App> {
+fn pages(app: &App) -> Router<App> {
     Router::new()
+        .merge(pages::console(app))
         .route("/", get(pages::start))
         .route("/docs", get(pages::docs))
         .route("/problems", get(pages::problems))

@@ -8,7 +8,7 @@
 use super::{
     analytics, api_keys, audit, auth, events, idempotency,
     input::list::ListQuery,
-    openapi,
+    items, openapi,
     operation::{
         EVENT_STREAM,
         Idempotency::{Optional, Required},
@@ -32,9 +32,9 @@ use crate::{
     service::{
         sessions::{BrowserSessionView, Credentials, Me},
         views::{
-            AuditView, DailyRow, DeliveryView, EventView, KeyView, NewKeyView, NewWebhookView, OrderView, Page,
-            Reconciliation, ReplayView, Report, RevenueRow, RoleView, SessionView, StatusRow, TaxRow, TopItemRow,
-            TransactionView, UserView, WebhookView,
+            AuditView, DailyRow, DeliveryView, EventView, KeyView, NewKeyView, NewWebhookView, OrderCounts, OrderView,
+            Page, Reconciliation, ReplayView, Report, RevenueRow, RoleView, SessionView, SoldItems, StatusRow, TaxRow,
+            TopItemRow, TransactionView, UserView, WebhookView,
         },
     },
 };
@@ -108,7 +108,7 @@ fn authentication_and_users() -> Vec<Operation> {
             .read_by("users.get"),
         get("users.list", "/v1/users", "List users", users::list)
             .requires(&[UsersRead])
-            .query::<ListQuery>()
+            .query::<ListQuery<users::ListUsers>>()
             .returns_page::<Page<UserView>>()
             .exports(),
         get("users.get", "/v1/users/{id}", "Read a user", users::get).signed_in().returns::<UserView>(),
@@ -199,12 +199,20 @@ fn order_operations() -> Vec<Operation> {
         post("orders.import", "/v1/orders/import", "Import orders", orders::import)
             .requires(&[OrdersCreate, OrdersCreateOwn])
             .streamed_body(NDJSON)
-            .returns_text(NDJSON),
+            .returns_stream(NDJSON)
+            .problems(&[&problem::NOT_NDJSON]),
         get("orders.list", "/v1/orders", "List orders", orders::list)
             .requires(ORDER_READERS)
             .query::<ListQuery<orders::ListOrders>>()
             .returns_page::<Page<OrderView<'_>>>()
             .exports(),
+        get("items.list", "/v1/items", "Suggest items that were sold before", items::list)
+            .requires(ORDER_READERS)
+            .query::<items::FindItems>()
+            .returns::<SoldItems>(),
+        get("orders.counts", "/v1/orders/counts", "Count orders by status", orders::counts)
+            .requires(ORDER_READERS)
+            .returns::<OrderCounts>(),
         one(get("orders.get", "/v1/orders/{id}", "Read an order", orders::get)),
         one(get(
             "orders.get_by_number",
@@ -270,7 +278,7 @@ fn events_and_idempotency_keys() -> Vec<Operation> {
     vec![
         get("orders.events", "/v1/orders/{id}/events", "List an order's events", events::of_order)
             .requires(ORDER_READERS)
-            .query::<ListQuery>()
+            .query::<ListQuery<events::ListOrderEvents>>()
             .returns_page::<Page<EventView>>()
             .exports(),
         get("events.list", "/v1/events", "List the events of all orders", events::feed)
@@ -278,13 +286,13 @@ fn events_and_idempotency_keys() -> Vec<Operation> {
             .query::<events::ListEvents>()
             .returns_page::<Page<EventView>>()
             .exports()
-            .returns_text(EVENT_STREAM)
+            .returns_stream(EVENT_STREAM)
             .resumes()
             .extra_time(events::LONGEST_WAIT),
         get("events.stream", "/v1/events.sse", "Follow the events of all orders", events::stream)
             .requires(&[OrdersRead])
             .query::<events::StreamEvents>()
-            .returns_text(EVENT_STREAM)
+            .returns_stream(EVENT_STREAM)
             .resumes()
             .extra_time(events::LONGEST_WAIT),
         get(
@@ -368,8 +376,13 @@ fn payments_and_refunds() -> Vec<Operation> {
                 &problem::RETURN_EXCEEDS_QUANTITY,
             ])
             .read_by("transactions.get"),
+        get("transactions.list", "/v1/transactions", "List payments and refunds", transactions::list)
+            .requires(ORDER_READERS)
+            .query::<ListQuery<transactions::ListTransactions>>()
+            .returns_page::<Page<TransactionView<'_>>>()
+            .exports(),
         get(
-            "transactions.list",
+            "orders.transactions",
             "/v1/orders/{id}/transactions",
             "List an order's payments and refunds",
             transactions::of_order,
@@ -444,9 +457,11 @@ fn system_operations() -> Vec<Operation> {
     vec![
         get("system.live", "/livez", "Check that the process is running", system::live)
             .anonymous()
+            .probe()
             .returns::<system::Live>(),
         get("system.ready", "/readyz", "Check that requests can be served", system::ready)
             .anonymous()
+            .probe()
             .returns::<system::Ready>()
             .problems(&[&problem::NOT_READY]),
         get("system.version", "/version", "Get the version", system::version).anonymous().returns::<system::Version>(),
@@ -461,9 +476,11 @@ fn system_operations() -> Vec<Operation> {
         get("system.metrics", "/metrics", "Get metrics for Prometheus", system::metrics)
             .requires(&[MetricsRead])
             .public_if(|config| config.metrics.public)
+            .probe()
             .returns_text("text/plain"),
         get("system.openapi", "/openapi.json", "Get this document", openapi::serve)
             .anonymous()
+            .versioning(ConditionalRead)
             .returns::<serde_json::Map<String, serde_json::Value>>(),
     ]
 }

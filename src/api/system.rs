@@ -102,7 +102,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Json<Ready>> {
         return Ok(Json(Ready { status: "ok", durability: app.config.db.durability.name(), checks }));
     }
     let checks = serde_json::to_value(checks).map_err(Error::internal)?;
-    Err(Error::new(&problem::NOT_READY).detail(failing.join("; ")).member("checks", checks))
+    Err(Error::new(&problem::NOT_READY).detail(failing.join("; ") + ".").member("checks", checks))
 }
 
 /// Names the program and its version.

@@ -1,5 +1,9 @@
 //! Payments and refunds over HTTP.
 
+mod list;
+
+pub(super) use list::{ListTransactions, list};
+
 use super::{
     input::{
         extract::{PathId, Valid},
@@ -7,12 +11,13 @@ use super::{
         list::ListRequest,
         parsed::{InitialStatus, Parsed},
     },
-    output::{csv_rows::TransactionRow, list, reply},
+    output::{self, csv_rows::TransactionRow, reply},
 };
 use crate::{
     app::App,
     auth::Actor,
     domain::{
+        history::EARLIEST,
         id::{ItemId, OrderId, TransactionId},
         time::Timestamp,
         transaction::{Kind, TransactionStatus},
@@ -28,8 +33,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// The earliest instant at which money can have moved: 2000-01-01T00:00:00Z.
-const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
 /// How far ahead of the present a movement of money may be dated.
 const AHEAD: Duration = Duration::from_hours(24);
 
@@ -205,7 +208,7 @@ pub(super) async fn of_order(
     let find = move |app, actor, page| async move {
         Ok(transactions::of_order(&app, &actor, id, &page).await?.map(TransactionRow))
     };
-    list::answer(app, actor, options, format!("transactions.list {id}"), find).await
+    output::list::answer(app, actor, options, format!("orders.transactions {id}"), find).await
 }
 
 /// Reads a payment or refund.

@@ -12,8 +12,11 @@ use super::{
 use crate::{
     app::App,
     auth::Actor,
-    domain::{id::UserId, user::UserStatus},
-    error::Result,
+    domain::{
+        id::UserId,
+        user::{Email, UserFilter, UserStatus},
+    },
+    error::{Error, Fault, Result, problem},
     service::{
         erasure,
         idempotency::Effect,
@@ -62,14 +65,60 @@ pub(super) async fn get(State(app): State<App>, actor: Actor, PathId(id): PathId
     users::get(&app, &actor, id).await.map(Json)
 }
 
+/// Which users to list.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListUsers {
+    /// The user with this e-mail address, in any case.
+    #[schemars(length(min = 1, max = 254))]
+    email: Option<String>,
+    /// Users with this role.
+    #[schemars(length(min = 1, max = 40))]
+    role: Option<String>,
+    /// Users of this status.
+    status: Option<Parsed<UserStatus>>,
+    /// Users with this text in the name or the e-mail address. Case does not matter.
+    #[schemars(length(min = 1, max = 255))]
+    q: Option<String>,
+}
+
+impl ListUsers {
+    /// The filter that the parameters describe.
+    ///
+    /// # Errors
+    /// `invalid_parameter` if there is no such role, or the address is none.
+    fn filter(self, app: &App) -> Result<UserFilter> {
+        let mut faults = vec![];
+        let email = self.email.and_then(|text| {
+            let email = Email::parse(&text);
+            if email.is_none() {
+                faults.push(Fault::parameter("email", "invalid_format", "must be an e-mail address"));
+            }
+            email
+        });
+        if self.role.as_ref().is_some_and(|role| app.access.role(role).is_none()) {
+            faults.push(Fault::parameter("role", "unknown", "must be an existing role"));
+        }
+        if !faults.is_empty() {
+            return Err(Error::new(&problem::INVALID_PARAMETER).with_faults(faults));
+        }
+        Ok(UserFilter { email, role: self.role, status: self.status.map(|status| status.0), text: self.q })
+    }
+}
+
 /// Lists users, newest first.
 pub(super) async fn list(
     State(app): State<App>,
     actor: Actor,
-    ListRequest { options, .. }: ListRequest,
+    ListRequest { filter, options }: ListRequest<ListUsers>,
 ) -> Result<Response> {
-    let find = |app, actor, page| async move { users::list(&app, &actor, &page).await };
-    list::answer(app, actor, options, "users.list".to_owned(), find).await
+    let filter = filter.filter(&app)?;
+    let binding = format!("users.list {filter:?}");
+    let find = move |app, actor, page| {
+        let filter = filter.clone();
+        async move { users::list(&app, &actor, filter, page).await }
+    };
+    list::answer(app, actor, options, binding, find).await
 }
 
 /// A merge patch (RFC 7396): absent fields stay.

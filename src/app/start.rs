@@ -12,16 +12,17 @@ use crate::{
         secret,
         token::{KeyRing, Tokens},
     },
-    config::{Config, Durability},
+    config::{Config, Durability, Proxies},
     domain::{id::Ids, time::Clock},
     error::{Error, Result},
+    outbound::Resolver,
     store::{Commits, OpenError, Options, Store, audit::RefusalBuffer},
     telemetry::metrics::Metrics,
 };
 use std::{
     fmt,
     num::NonZeroUsize,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 use tokio::sync::{Semaphore, watch};
@@ -44,16 +45,22 @@ pub struct Surroundings {
     pub hash_cost: HashCost,
     /// Threads that run at the same time.
     pub cores: NonZeroUsize,
+    /// The only source of the addresses of host names.
+    pub resolver: Resolver,
+    /// The proxies that outbound requests go through.
+    pub proxies: Proxies,
 }
 
 impl Surroundings {
-    /// The real clock, random identifiers and the cores of this machine.
+    /// The real clock, random identifiers, the cores and the resolver of this machine, and no proxies.
     pub fn system() -> Result<Self> {
         Ok(Self {
             clock: Clock::system(),
             ids: Ids::seeded(secret::random_seed()?),
             hash_cost: HashCost::default(),
             cores: std::thread::available_parallelism().map_err(Error::internal)?,
+            resolver: Resolver::system(),
+            proxies: Proxies::default(),
         })
     }
 }
@@ -85,7 +92,7 @@ impl From<Error> for StartError {
 impl App {
     /// Opens the database and the signing keys, and loads the access cache.
     pub fn open(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
-        let Surroundings { clock, ids, hash_cost, cores } = surroundings;
+        let Surroundings { clock, ids, hash_cost, cores, resolver, proxies } = surroundings;
         let ids = Arc::new(ids);
         let timeout = or_if_zero(config.server.request_timeout, UNLIMITED);
         let store = Store::open(&Options {
@@ -97,6 +104,7 @@ impl App {
             request_timeout: timeout,
             query_budget: or_if_zero(config.server.request_timeout, QUERY_BUDGET),
             threads: cores.get(),
+            first_number: config.orders.first_number,
             clock: clock.clone(),
             ids: Arc::clone(&ids),
         })
@@ -125,7 +133,10 @@ impl App {
             store,
             clock,
             ids,
+            resolver,
+            proxies,
             setup: Mutex::new(None),
+            suggested_email: OnceLock::new(),
             draining: watch::Sender::new(false),
         }));
         Ok(app)

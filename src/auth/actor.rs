@@ -110,7 +110,8 @@ impl Actor {
         if self.may(permission) {
             return Ok(());
         }
-        Err(Error::new(&problem::FORBIDDEN).detail(format!("{} is needed for this.", permission.name())))
+        Err(Error::new(&problem::FORBIDDEN)
+            .detail(format!("This needs {}. Ask an administrator for a role that includes it.", permission.name())))
     }
 
     /// Refuses an actor that grants permissions, in a role or a key, without holding all of them.
@@ -122,7 +123,10 @@ impl Actor {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Error::new(&problem::PERMISSION_NOT_HELD).detail(format!("The caller lacks {}.", missing.join(", "))))
+        Err(Error::new(&problem::PERMISSION_NOT_HELD).detail(format!(
+            "You lack {}. Leave it out, or ask someone who holds it to make the change.",
+            missing.join(", ")
+        )))
     }
 
     /// The calling user; `None` for an API key, whoever owns it.
@@ -172,7 +176,10 @@ mod tests {
         assert!(clerk.require(Permission::OrdersReadOwn).is_ok(), "the wider permission includes it");
         let error = clerk.require(Permission::RefundsWrite).unwrap_err();
         assert!(error.is(&problem::FORBIDDEN));
-        assert_eq!(error.public_detail(), Some("refunds:write is needed for this."));
+        assert_eq!(
+            error.public_detail(),
+            Some("This needs refunds:write. Ask an administrator for a role that includes it.")
+        );
     }
 
     #[test]

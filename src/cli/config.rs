@@ -1,13 +1,13 @@
 //! `orderd config`: checks the configuration, shows where each value comes from, and explains every key.
 
-use super::{Failure, flags::ServerFlags, print};
+use super::{Failure, certificate, flags::ServerFlags, print};
 use crate::config::{Key, Loaded, reference};
 use std::fmt::Write;
 
 /// `check` and `show` take the flags of `serve`, so that they see the same configuration.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Report every fault in the configuration
+    /// Report every fault in the configuration and in the files of the TLS certificate
     Check(ServerFlags),
     /// Print every value and where it comes from, as TOML; secrets stay hidden
     Show(ServerFlags),
@@ -18,7 +18,10 @@ pub(super) enum Command {
 impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Check(flags) => flags.load().and_then(|_| print(format_args!("configuration is valid\n"))),
+            Self::Check(flags) => {
+                certificate(&flags.load()?.config)?;
+                print(format_args!("configuration is valid\n"))
+            }
             Self::Show(flags) => flags.load().and_then(|loaded| print(format_args!("{}", listing(&loaded)))),
             Self::Keys => print(format_args!("{}", explanation())),
         }

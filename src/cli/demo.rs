@@ -15,7 +15,7 @@ use clap::builder::RangedU64ValueParser;
 /// The most orders and the most accounts of one run: the time of every order is kept in memory.
 const MAX: u64 = 100_000_000;
 /// Without `--accounts` there is one customer with an account for this many orders.
-const ORDERS_PER_ACCOUNT: usize = 40;
+pub(super) const ORDERS_PER_ACCOUNT: usize = 40;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {

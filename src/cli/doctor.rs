@@ -4,7 +4,7 @@
 mod files;
 mod machine;
 
-use super::{Failure, flags::ConfigFlags, print};
+use super::{Failure, certificate, flags::ConfigFlags, print};
 use crate::{config::Config, domain::time::Clock, store};
 use serde_json::json;
 
@@ -71,11 +71,21 @@ impl Arguments {
     }
 }
 
+/// Reads the certificate and its key as the server does, if TLS is configured.
+fn tls(config: &Config) -> Option<Finding> {
+    match certificate(config) {
+        Ok(None) => None,
+        Ok(Some(_)) => Some(Finding::ok("tls", "the certificate and its key can be read and belong together")),
+        Err(e) => Some(Finding::fail("tls", e.message.trim_start_matches("TLS: "))),
+    }
+}
+
 /// Runs all checks; later ones depend on earlier ones.
 fn check_all(config: &Config, clock: &Clock) -> Vec<Finding> {
     let path = &config.db.path;
     let folder = store::folder_of(path);
     let mut findings = vec![Finding::ok("sqlite", store::sqlite_version()), machine::descriptors(config)];
+    findings.extend(tls(config));
     if !folder.is_dir() {
         findings.push(Finding::fail("folder", format!("{} does not exist", folder.display())));
         return findings;

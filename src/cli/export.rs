@@ -97,11 +97,17 @@ fn write_all(
     let mut after = None;
     loop {
         let request = PageRequest::uncounted(after, BATCH);
-        let page = read_database(database, |tx| orders::page(tx, &export.query, &request))?;
-        output.write_all(&export.encode(page.entries, after)?).map_err(&failed)?;
-        if page.info.next.is_none() {
+        let (bytes, next) = if export.includes_transactions() {
+            let page = read_database(database, |tx| orders::page_with_transactions(tx, &export.query, &request))?;
+            (export.encode_with_transactions(page.entries, after)?, page.info.next)
+        } else {
+            let page = read_database(database, |tx| orders::page(tx, &export.query, &request))?;
+            (export.encode(page.entries, after)?, page.info.next)
+        };
+        output.write_all(&bytes).map_err(&failed)?;
+        if next.is_none() {
             return output.flush().map_err(&failed);
         }
-        after = page.info.next;
+        after = next;
     }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// The flags of every command that reads the configuration.
 #[derive(Args)]
 pub(super) struct ConfigFlags {
-    /// TOML file to read [default: orderd.toml, if it exists]
+    /// TOML file to read [default: orderd.toml, or else /etc/orderd/orderd.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Database file
@@ -40,8 +40,8 @@ impl ConfigFlags {
 pub(super) struct ServerFlags {
     #[command(flatten)]
     shared: ConfigFlags,
-    /// Address and port to listen on; port 0 picks a free port
-    #[arg(long, value_name = "ADDR:PORT")]
+    /// Address and port to listen on, or a Unix socket; port 0 picks a free port
+    #[arg(long, value_name = "ADDR:PORT|unix:PATH")]
     listen: Option<String>,
     /// Allow plain HTTP from other machines without a proxy in front
     #[arg(long)]

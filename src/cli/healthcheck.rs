@@ -2,13 +2,15 @@
 
 use super::{Failure, flags::ServerFlags, print, runtime};
 use crate::{
-    config::Server,
+    config::{Listen, Server},
     domain::url::Url,
     outbound::{Addresses, Client, Limits, OutboundError, Response},
 };
 use serde_json::Value;
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 use tokio::runtime::Builder;
@@ -27,22 +29,45 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let url = match &self.url {
-            Some(url) => readiness_of(url).map_err(|why| Failure::usage(format!("--url {url}: {why}")))?,
+        let server = match &self.url {
+            Some(url) => Asked::Url(readiness_of(url).map_err(|why| Failure::usage(format!("--url {url}: {why}")))?),
             None => configured(&self.flags.load()?.config.server)?,
         };
         // The certificate names what clients call the server, not the address that is asked, and it need not be the one in
         // the configured file, which may have been renewed since. The request carries no secret.
         let client = Client::trusting_any_certificate(Addresses::Any);
         let runtime = runtime(Builder::new_current_thread())?;
-        let outcome = runtime.block_on(client.get(&url, &[], LIMITS));
+        let outcome = match &server {
+            Asked::Url(url) => runtime.block_on(client.get(url, &[], LIMITS)),
+            Asked::Socket(path) => {
+                let url = Url::parse("http://localhost/readyz").map_err(|e| Failure::failed(e.to_string()))?;
+                runtime.block_on(Client::get_over_socket(path, &url, LIMITS))
+            }
+        };
         // Resolving a name may outlast the deadline on a thread of its own.
         runtime.shutdown_background();
         match outcome.map(|response| faults(&response)) {
-            Ok(None) => print(format_args!("{url}: ready\n")),
-            Ok(Some(faults)) => Err(Failure::failed(format!("{url}: {faults}"))),
-            Err(OutboundError::Protocol(_)) => Err(Failure::failed(format!("{url}: no answer in HTTP"))),
-            Err(e) => Err(Failure::failed(format!("{url}: {e}"))),
+            Ok(None) => print(format_args!("{server}: ready\n")),
+            Ok(Some(faults)) => Err(Failure::failed(format!("{server}: {faults}"))),
+            Err(OutboundError::Protocol(_)) => Err(Failure::failed(format!("{server}: no answer in HTTP"))),
+            Err(e @ OutboundError::Socket(..)) => Err(Failure::failed(e.to_string())),
+            Err(e) => Err(Failure::failed(format!("{server}: {e}"))),
+        }
+    }
+}
+
+/// The server that is asked.
+enum Asked {
+    Url(Url),
+    /// The path of its Unix socket.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => url.fmt(f),
+            Self::Socket(path) => path.display().fmt(f),
         }
     }
 }
@@ -56,10 +81,14 @@ fn readiness_of(text: &str) -> Result<Url, String> {
 }
 
 /// `/readyz` of the configured server, on its own machine.
-fn configured(server: &Server) -> Result<Url, Failure> {
+fn configured(server: &Server) -> Result<Asked, Failure> {
+    let address = match &server.listen {
+        Listen::Address(address) => *address,
+        Listen::Socket(path) => return Ok(Asked::Socket(path.clone())),
+    };
     let scheme = if server.tls_cert.is_some() { "https" } else { "http" };
-    let url = format!("{scheme}://{}/readyz", local(server.listen)?);
-    Url::parse(&url).map_err(|e| Failure::failed(format!("{url}: {e}")))
+    let url = format!("{scheme}://{}/readyz", local(address)?);
+    Url::parse(&url).map(Asked::Url).map_err(|e| Failure::failed(format!("{url}: {e}")))
 }
 
 /// The address at which a server that listens on `listen` is reached from its own machine.

@@ -1,69 +1,185 @@
-//! `orderd import`: imports orders from a file into a database that no server has open. Every line is answered as over
-//! HTTP.
+//! `orderd import`: imports orders from a file into a database that no server has open. Every order is answered as over
+//! HTTP; those that failed are written to a file of their own, to be corrected and imported again.
 
-use super::{Failure, flags::ConfigFlags, offline};
-use crate::api::orders::{Answer, import_file};
-use std::{
-    fs::File,
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
-    thread,
+use super::{
+    Failure,
+    flags::ConfigFlags,
+    offline,
+    progress::{self, OfFile},
 };
-use tokio::sync::mpsc;
+use crate::{
+    api::orders::{Answer, FileError, FileFormat, LineResult, Source, import_file},
+    store::with_suffix,
+};
+use clap::ValueEnum;
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, IsTerminal, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
-/// Bytes of one read.
-const CHUNK_BYTES: usize = 64 * 1024;
-/// Chunks that may wait to be imported.
-const CHUNKS_AHEAD: usize = 4;
+/// What the failed orders of standard input are written to, with `.failed` after it.
+const STANDARD_INPUT: &str = "import";
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// File with one order as JSON on each line; - reads standard input
+    /// Format of the file
+    #[arg(long, value_enum, default_value = "ndjson")]
+    format: Format,
+    /// File for the orders that fail, written only if there are any [default: FILE.failed]
+    #[arg(long, value_name = "FILE")]
+    failed: Option<PathBuf>,
+    /// File with orders; - reads standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// One order as JSON on each line, as an export has them
+    Ndjson,
+    /// One row for each item and fee, as an export with rows=items has them
+    Csv,
+    /// The orders that a shop at Shopify exports as CSV
+    Shopify,
 }
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = self.flags.load(vec![])?;
         let database = loaded.config.db.path.clone();
-        let input = Input::open(&self.file)?;
-        let name = input.name.clone();
-        let (lines, failed) = offline::change(loaded, async |app, system| {
-            let (chunks, reader) = input.chunks();
-            let mut results = Results::default();
+        let Input { name, bytes, progress } = Input::open(&self.file)?;
+        let format = match self.format {
+            Format::Ndjson => FileFormat::Ndjson,
+            Format::Csv => FileFormat::Csv,
+            Format::Shopify => FileFormat::Shopify,
+        };
+        let failed = self.failed.unwrap_or_else(|| {
+            let name = if self.file == Path::new("-") { Path::new(STANDARD_INPUT) } else { &self.file };
+            with_suffix(name, ".failed")
+        });
+        let results = offline::change(loaded, async |app, system| {
+            let mut results = Results::of(failed, progress);
             let imported = tokio::select! {
-                done = import_file(&app, &system, chunks, |answer| results.print(answer)) => done,
-                () = app.store.failed() => Err(Failure::failed(format!("{}: storage failed", database.display()))),
+                done = import_file(&app, &system, bytes, format, |answer| results.add(answer)) => done,
+                () = app.store.failed() => Err(Stop::Failure(Failure::failed(format!("{}: storage failed", database.display())))),
             };
-            // Joined only after success: otherwise the reader ends at its next chunk, which may never arrive.
-            let read = imported.and_then(|()| {
-                let read = reader.join().unwrap_or_else(|_| Err(io::Error::other("the reader panicked")));
-                read.map_err(|e| read_failure(&name, &e))
-            });
-            Ok(read.map(|()| (results.lines, results.failed)))
+            Ok(imported.map(|()| results).map_err(|stop| stop.in_file(&name)))
         })??;
-        match failed {
-            0 => Ok(()),
-            _ => Err(Failure::failed(format!("{name}: {failed} of {lines} lines failed"))),
+        results.report(&name)
+    }
+}
+
+/// Why an import ended early.
+enum Stop {
+    File(FileError),
+    Failure(Failure),
+}
+
+impl From<FileError> for Stop {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl Stop {
+    fn in_file(self, name: &str) -> Failure {
+        match self {
+            Self::File(FileError::Read(e)) => read_failure(name, &e),
+            Self::File(FileError::Form(text)) => Failure::failed(format!("{name}: {text}")),
+            Self::Failure(failure) => failure,
         }
     }
 }
 
-#[derive(Default)]
+/// The answers so far.
 struct Results {
-    lines: u64,
-    failed: u64,
+    created: u64,
+    existing: u64,
+    /// By the code of the problem: how many failed, and the first line of them.
+    failed: BTreeMap<&'static str, (u64, u64)>,
+    rest: Rest,
+    progress: OfFile,
+    is_quiet: bool,
 }
 
 impl Results {
-    fn print(&mut self, answer: Answer) -> Result<(), Failure> {
-        self.lines += 1;
-        self.failed += u64::from(answer.failed);
+    fn of(failed: PathBuf, progress: OfFile) -> Self {
+        Self {
+            created: 0,
+            existing: 0,
+            failed: BTreeMap::new(),
+            rest: Rest { path: failed, file: None },
+            progress,
+            // Answers are for programs. A person at a terminal sees the progress and the summary.
+            is_quiet: io::stdout().is_terminal(),
+        }
+    }
+
+    fn add(&mut self, answer: Answer) -> Result<(), Stop> {
+        match answer.result {
+            LineResult::Created => self.created += 1,
+            LineResult::Exists => self.existing += 1,
+            LineResult::Failed(code) => self.failed.entry(code).or_insert((0, answer.line)).0 += 1,
+        }
+        if let Some(source) = answer.source {
+            self.rest.write(&source).map_err(Stop::Failure)?;
+        }
+        self.progress.show(self.created + self.existing);
+        if self.is_quiet {
+            return Ok(());
+        }
         let written = io::stdout().lock().write_all(&answer.bytes);
-        written.map_err(|e| Failure::failed(format!("standard output: {e}")))
+        written.map_err(|e| Stop::Failure(Failure::failed(format!("standard output: {e}"))))
+    }
+
+    /// Prints how many were created, exist and failed, and why. Fails if any failed.
+    fn report(mut self, name: &str) -> Result<(), Failure> {
+        self.progress.finish();
+        let failed: u64 = self.failed.values().map(|(count, _)| count).sum();
+        let mut text = format!("created {}, there already {}, failed {failed}\n", self.created, self.existing);
+        for (code, (count, line)) in &self.failed {
+            text += &format!("  {count} {code}, first in line {line}\n");
+        }
+        // A closed standard error must not turn a finished import into a failure.
+        let _ = io::stderr().write_all(text.as_bytes());
+        self.rest.finish()?;
+        if failed == 0 {
+            return Ok(());
+        }
+        let all = failed + self.created + self.existing;
+        Err(Failure::failed(format!("{name}: {failed} of {all} failed; they are in {}", self.rest.path.display())))
+    }
+}
+
+/// The file of the orders that failed. It is made when the first one fails.
+struct Rest {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+}
+
+impl Rest {
+    fn write(&mut self, source: &Source) -> Result<(), Failure> {
+        let failure = |path: &Path, e: io::Error| Failure::failed(format!("{}: {e}", path.display()));
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            // Readable by the owner alone: it contains names and addresses of customers.
+            let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.path);
+            let mut file = BufWriter::new(file.map_err(|e| failure(&self.path, e))?);
+            file.write_all(&source.head).map_err(|e| failure(&self.path, e))?;
+            self.file.insert(file)
+        };
+        file.write_all(&source.rows).map_err(|e| failure(&self.path, e))
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        let flushed = self.file.as_mut().map_or(Ok(()), Write::flush);
+        flushed.map_err(|e| Failure::failed(format!("{}: {e}", self.path.display())))
     }
 }
 
@@ -74,41 +190,19 @@ fn read_failure(name: &str, e: &io::Error) -> Failure {
 struct Input {
     name: String,
     bytes: Box<dyn Read + Send>,
+    progress: OfFile,
 }
 
 impl Input {
     fn open(path: &Path) -> Result<Self, Failure> {
         if path == Path::new("-") {
-            return Ok(Self { name: "standard input".to_owned(), bytes: Box::new(io::stdin()) });
+            let (progress, bytes) = progress::of_file(None, io::stdin());
+            return Ok(Self { name: "standard input".to_owned(), bytes, progress });
         }
         let name = path.display().to_string();
         let file = File::open(path).map_err(|e| read_failure(&name, &e))?;
-        Ok(Self { name, bytes: Box::new(file) })
-    }
-
-    /// Reads chunks in a thread of its own. After a read error the unfinished last line is dropped.
-    fn chunks(mut self) -> (mpsc::Receiver<io::Result<Vec<u8>>>, thread::JoinHandle<io::Result<()>>) {
-        let (chunks, receiver) = mpsc::channel(CHUNKS_AHEAD);
-        let reader = thread::spawn(move || {
-            loop {
-                let mut chunk = vec![0; CHUNK_BYTES];
-                match self.bytes.read(&mut chunk) {
-                    Ok(0) => return Ok(()),
-                    Ok(length) => {
-                        chunk.truncate(length);
-                        if chunks.blocking_send(Ok(chunk)).is_err() {
-                            return Ok(());
-                        }
-                    }
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => {
-                        // The receiver may be gone; the error is also the thread's result.
-                        let _ = chunks.blocking_send(Err(io::Error::from(e.kind())));
-                        return Err(e);
-                    }
-                }
-            }
-        });
-        (receiver, reader)
+        let length = file.metadata().map_err(|e| read_failure(&name, &e))?.len();
+        let (progress, bytes) = progress::of_file(Some(length), file);
+        Ok(Self { name, bytes, progress })
     }
 }

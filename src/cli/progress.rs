@@ -4,7 +4,7 @@
 use crate::store::backup::{OnProgress, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal, Read, Write},
     ops::ControlFlow,
     sync::{
         Arc,
@@ -15,6 +15,8 @@ use std::{
 
 /// How often a spinner moves.
 const TICK: Duration = Duration::from_millis(100);
+/// The number of orders is shown after this many.
+const ORDERS_OF_A_STEP: u64 = 256;
 
 /// Shows the progress of a copy, and never cancels it.
 pub(super) fn of_copy() -> OnProgress {
@@ -40,6 +42,40 @@ pub(super) fn of_orders(count: usize) -> impl FnMut(usize) {
         if is_shown {
             bar.0.set_position(placed as u64);
         }
+    }
+}
+
+/// Shows how much of a file of `length` bytes is read and how many orders are done, on a terminal only. Returns the bar, and
+/// the input that moves it.
+pub(super) fn of_file(length: Option<u64>, input: impl Read + Send + 'static) -> (OfFile, Box<dyn Read + Send>) {
+    let template = match length {
+        Some(_) => "{msg} {wide_bar} {bytes}/{total_bytes} {eta}",
+        None => "{msg} {bytes} {elapsed}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = if io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+    if let Some(length) = length {
+        bar.set_length(length);
+    }
+    let bar = bar.with_style(style);
+    let input = bar.wrap_read(input);
+    (OfFile(Spinner(bar)), Box::new(input))
+}
+
+/// A bar that shows how much of a file is read.
+pub(super) struct OfFile(Spinner);
+
+impl OfFile {
+    /// Shows how many orders are done.
+    pub(super) fn show(&self, orders: u64) {
+        if orders.is_multiple_of(ORDERS_OF_A_STEP) {
+            self.0.0.set_message(format!("{orders} orders"));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.0.0.finish_and_clear();
     }
 }
 

@@ -58,6 +58,7 @@ fn change(path: PathBuf, former: &Path, system: Surroundings) -> Result<Changes,
         request_timeout: TIME_LIMIT,
         query_budget: TIME_LIMIT,
         threads: 1,
+        first_number: 1,
         clock: system.clock,
         ids: Arc::new(system.ids),
     };

@@ -1,12 +1,17 @@
 //! `orderd serve`: runs the server.
 
-use super::{Failure, demo::print_users, flags::ServerFlags, no_signals, print, runtime, supervisor};
+use super::{
+    Failure, certificate,
+    demo::{ORDERS_PER_ACCOUNT, print_users},
+    flags::ServerFlags,
+    no_signals, print, runtime, supervisor,
+};
 use crate::{
-    accept::{self, Certificate},
+    accept::{self, Certificate, Listener},
     api,
     app::{App, Surroundings},
     auth::secret,
-    config::{Bootstrap, Config, Loaded},
+    config::{Bootstrap, Config, Listen, Loaded},
     domain::{time::Clock, trace::SpanIds, user::Email},
     error::problem,
     service::{
@@ -20,9 +25,11 @@ use crate::{
     },
     worker,
 };
-use std::sync::Arc;
+use std::{
+    io::{self, ErrorKind},
+    sync::Arc,
+};
 use tokio::{
-    net::TcpListener,
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
 };
@@ -58,41 +65,78 @@ fn start_telemetry(config: &Config) -> Result<Option<FinishedSpans>, Failure> {
 }
 
 async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>) -> Result<(), Failure> {
-    let Loaded { config, bootstrap, .. } = loaded;
+    let Loaded { config, proxies, bootstrap, passed_over, .. } = loaded;
+    if !passed_over.is_empty() {
+        let names = passed_over.join(", ");
+        tracing::info!(
+            config.variables = names,
+            "these environment variables are no settings, which have `__`: {names}"
+        );
+    }
     // Before anything else, so that no signal kills the process during startup.
     let signals = stop_signal().and_then(|stop| Ok((stop, signal(SignalKind::hangup())?)));
     let (stop, reload) = signals.map_err(no_signals)?;
-    let listen = config.server.listen;
-    let certificate = certificate(&config)?;
+    let listen = config.server.listen.clone();
+    let certificate = certificate(&config)?.map(Arc::new);
     tokio::spawn(reload_certificate(reload, certificate.clone()));
     let demo_users = match demo {
         Some(plan) => fill_with_demo(&config, &plan).await?,
         None => vec![],
     };
-    let app = App::open(config, Surroundings::system()?)?;
+    let app = App::open(config, Surroundings { proxies, ..Surroundings::system()? })?;
     first_admin(&app, &bootstrap).await?;
-    let listening = accept::listen(listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
-    let (address, listener) = listening.map_err(|e| Failure::failed(format!("cannot listen on {listen}: {e}")))?;
-    let scheme = if certificate.is_some() { "https" } else { "http" };
-    print(format_args!("listening on {scheme}://{address}\n"))?;
+    let listening = Listener::at(&listen).and_then(|listener| Ok((listener.place()?, listener)));
+    let (place, listener) = listening.map_err(|e| cannot_listen(&listen, &e))?;
+    let address = match &place {
+        Listen::Address(address) if certificate.is_some() => format!("https://{address}"),
+        Listen::Address(address) => format!("http://{address}"),
+        Listen::Socket(_) => place.to_string(),
+    };
+    print(format_args!("listening on {address}\n"))?;
     if let Some(token) = sessions::offer_setup(&app).await? {
         print(format_args!("setup token: {}\n", token.reveal()))?;
     }
     print_users(&demo_users)?;
+    if let Some(admin) = demo_users.iter().find(|user| user.role == "admin")
+        && matches!(place, Listen::Address(_))
+    {
+        app.suggested_email.get_or_init(|| admin.email.clone());
+        print(format_args!("console: {address}/console\n"))?;
+    }
     tracing::info!(
-        server.address = %address,
+        server.address = address,
         db.path = %app.store.path().display(),
         db.durability = app.config.db.durability.name(),
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    supervisor::ready(&format!("{scheme}://{address}"));
+    supervisor::ready(&address);
     run(app, Connections { listener, certificate }, spans, stop).await
+}
+
+/// Says what can be done about a place that cannot be listened on.
+fn cannot_listen(place: &Listen, e: &io::Error) -> Failure {
+    let advice = match e.kind() {
+        ErrorKind::NotFound => "its folder does not exist; create it first",
+        ErrorKind::PermissionDenied if matches!(place, Listen::Socket(_)) => {
+            "this user may not write to its folder; choose another, such as RuntimeDirectory=orderd in a unit of systemd"
+        }
+        ErrorKind::AddrInUse => "another process listens there; stop it, or set `server.listen` to another place",
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; 0.0.0.0 and [::] stand for all of its addresses"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege; listen on a higher port behind a proxy, or run \
+             `setcap cap_net_bind_service=+ep` on the binary, or set AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit"
+        }
+        _ => return Failure::failed(format!("cannot listen on {place}: {e}")),
+    };
+    Failure::failed(format!("cannot listen on {place}: {advice} ({e})"))
 }
 
 /// Where connections come from, and the certificate for them if TLS is configured.
 struct Connections {
-    listener: TcpListener,
+    listener: Listener,
     certificate: Option<Arc<Certificate>>,
 }
 
@@ -130,13 +174,6 @@ async fn run(
     Ok(())
 }
 
-/// The certificate, if TLS is configured.
-fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, Failure> {
-    let (Some(chain), Some(key)) = (&config.server.tls_cert, &config.server.tls_key) else { return Ok(None) };
-    let certificate = Certificate::read(chain, key).map_err(|e| Failure::usage(format!("TLS: {e}")))?;
-    Ok(Some(Arc::new(certificate)))
-}
-
 /// Reloads the certificate at each signal.
 async fn reload_certificate(mut signal: Signal, certificate: Option<Arc<Certificate>>) {
     while signal.recv().await.is_some() {
@@ -168,20 +205,36 @@ const DEMO_ORDERS: usize = 10_000;
 const DEMO_DAYS: u32 = 180;
 
 fn demo_plan() -> Plan {
-    Plan { orders: DEMO_ORDERS, days: DEMO_DAYS, until: Clock::system().now(), accounts: 0, seed: 1 }
+    Plan {
+        orders: DEMO_ORDERS,
+        days: DEMO_DAYS,
+        until: Clock::system().now(),
+        accounts: DEMO_ORDERS / ORDERS_PER_ACCOUNT,
+        seed: 1,
+    }
 }
 
 /// Fills an empty database with users and orders whose times are in the past.
 async fn fill_with_demo(config: &Config, plan: &Plan) -> Result<Vec<DemoUser>, Failure> {
-    let app = demo::open(config, plan)?;
-    let users = if demo::is_empty(&app).await? {
-        demo::fill(&app, plan, |_| {}).await?
-    } else {
+    if has_content(config).await? {
         tracing::warn!("--demo is ignored: it fills only an empty database, and this one is not empty");
-        vec![]
-    };
+        return Ok(vec![]);
+    }
+    let app = demo::open(config, plan)?;
+    let users = demo::fill(&app, plan, |_| {}).await?;
     app.store.close().await;
     Ok(users)
+}
+
+/// Whether there is a database with content. It is opened with the real clock: that of the demo would be behind its records.
+async fn has_content(config: &Config) -> Result<bool, Failure> {
+    if !config.db.path.exists() {
+        return Ok(false);
+    }
+    let app = App::open(config.clone(), Surroundings::system()?)?;
+    let is_empty = demo::is_empty(&app).await?;
+    app.store.close().await;
+    Ok(!is_empty)
 }
 
 /// Creates the first administrator from the environment variables.

@@ -1,6 +1,6 @@
 //! `orderd user`: users, for when no administrator can log in or no server runs.
 
-use super::{Failure, flags::ConfigFlags, offline, print, read_database};
+use super::{Failure, flags::ConfigFlags, offline, print, read_database, refuse_absent};
 use crate::{
     domain::{id::UserId, user::UserStatus},
     service::{
@@ -13,7 +13,7 @@ use std::fmt::Write;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Create a user and print the identifier; creates the database too, if there is none
+    /// Create a user and print the identifier
     Create(Create),
     /// List all users; works beside a running server. Prints identifier, e-mail address, role, status and name, separated by
     /// tabs
@@ -40,6 +40,9 @@ pub(super) struct Create {
     /// Read the password from the first line of standard input
     #[arg(long, required = true)]
     password_stdin: bool,
+    /// Create the database too, if there is none
+    #[arg(long)]
+    create: bool,
 }
 
 #[derive(clap::Args)]
@@ -81,6 +84,9 @@ impl Command {
 
 fn create(arguments: Create) -> Result<(), Failure> {
     let loaded = arguments.flags.load(vec![])?;
+    if !arguments.create {
+        refuse_absent(&loaded.config.db.path).map_err(|e| e.advising("`--create` creates it"))?;
+    }
     let password = offline::password()?;
     let Create { email, name, role, .. } = arguments;
     let new = NewUser { email: email.clone(), name, role, password: password.as_str().into() };

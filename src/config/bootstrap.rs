@@ -50,7 +50,11 @@ fn read_secret(path: &str) -> Result<Secret, String> {
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for hashing.
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -20,6 +20,8 @@ pub(super) struct Layers {
     pub(super) figment: Figment,
     /// One line for each fault.
     pub(super) faults: Vec<String>,
+    /// Environment variables that begin like settings and are none.
+    pub(super) passed_over: Vec<String>,
 }
 
 impl Layers {
@@ -56,16 +58,19 @@ impl Layers {
         }
     }
 
-    /// Adds an environment variable as the next layer, if it is a setting.
+    /// Adds an environment variable as the next layer, if it is a setting. Only names with `__` are: `ORDERD_PORT` and its
+    /// like are made by Kubernetes for a Service called `orderd`, and are passed over.
     pub(super) fn add_variable(&mut self, name: &str, value: &str) {
         let Some(rest) = name.strip_prefix(PREFIX).filter(|_| !bootstrap::VARIABLES.contains(&name)) else { return };
+        if !rest.contains("__") {
+            return self.passed_over.push(name.to_owned());
+        }
         let key = rest.replace("__", ".").to_lowercase();
         let origin = format!("environment variable {name}");
         if is_key(&key) {
             return self.add(&key, value.into(), &origin);
         }
-        let others = bootstrap::VARIABLES.map(|name| name.trim_start_matches(PREFIX).to_lowercase());
-        let nearest = nearest(&key, KEYS.iter().copied().chain(others.iter().map(String::as_str)));
+        let nearest = nearest(&key, KEYS.iter().copied());
         let variable = nearest.to_uppercase().replace('.', "__");
         self.faults.push(format!("unknown key `{key}` in {origin}; did you mean `{nearest}` ({PREFIX}{variable})?"));
     }
@@ -156,9 +161,7 @@ mod tests {
     fn an_unknown_variable_is_reported_with_the_most_similar_variable() {
         for (name, key, nearest, variable) in [
             ("ORDERD_SERVER__LISEN", "server.lisen", "server.listen", "ORDERD_SERVER__LISTEN"),
-            ("ORDERD_SERVER_LISTEN", "server_listen", "server.listen", "ORDERD_SERVER__LISTEN"),
-            ("ORDERD_DB", "db", "db.path", "ORDERD_DB__PATH"),
-            ("ORDERD_ADMIN_PASWORD", "admin_pasword", "admin_password", "ORDERD_ADMIN_PASSWORD"),
+            ("ORDERD_DB__FILE", "db.file", "db.path", "ORDERD_DB__PATH"),
         ] {
             let expected =
                 format!("unknown key `{key}` in environment variable {name}; did you mean `{nearest}` ({variable})?");
@@ -171,6 +174,16 @@ mod tests {
         for name in ["PATH", "ORDERDLY", "ORDERD_ADMIN_EMAIL", "ORDERD_ADMIN_PASSWORD", "ORDERD_ADMIN_PASSWORD_FILE"] {
             assert_eq!(faults_of_variable(name), Vec::<String>::new(), "{name}");
         }
+    }
+
+    #[test]
+    fn variables_of_kubernetes_are_passed_over() {
+        let mut layers = Layers::default();
+        let names = ["ORDERD_PORT", "ORDERD_SERVICE_HOST", "ORDERD_PORT_8080_TCP_ADDR", "ORDERD_SERVER_LISTEN"];
+        for name in names.into_iter().chain(["PATH", "ORDERD_ADMIN_EMAIL", "ORDERD_SERVER__LISTEN"]) {
+            layers.add_variable(name, "tcp://10.0.0.1:8080");
+        }
+        assert_eq!((layers.passed_over, layers.faults), (names.map(str::to_owned).to_vec(), vec![]));
     }
 
     #[test]

@@ -2,21 +2,22 @@
 //! every fault of every source. The keys and the meaning of their values are in the table in `config.rs`.
 
 use super::{
-    Bootstrap, Config, KEYS, defaults,
+    Bootstrap, Config, KEYS, Proxies, defaults,
     layers::{Layers, PREFIX},
+    proxies,
 };
 use figment::{Figment, value::Value};
 use std::path::{Path, PathBuf};
 
-/// The file that is read if none is named and this one exists.
-const DEFAULT_FILE: &str = "orderd.toml";
+/// The files that are looked for if none is named; the first that exists is read.
+const DEFAULT_FILES: [&str; 2] = ["orderd.toml", "/etc/orderd/orderd.toml"];
 
 /// The sources of settings besides the defaults. A later source overrides an earlier one.
 #[derive(Debug, Default)]
 pub struct Sources {
     /// A TOML file, which must exist.
     pub file: Option<PathBuf>,
-    /// Environment variables. Names without the prefix `ORDERD_` are ignored.
+    /// Environment variables: those with the prefix `ORDERD_`, and those that name proxies. Others are ignored.
     pub environment: Vec<(String, String)>,
     /// Flags of the command line. If two set the same key, the last one wins.
     pub flags: Vec<Flag>,
@@ -42,8 +43,12 @@ impl Flag {
 pub struct Loaded {
     /// All settings, validated.
     pub config: Config,
+    /// The proxies for outbound requests; none unless the configuration asks for them.
+    pub proxies: Proxies,
     /// The first administrator, if the environment names one.
     pub bootstrap: Bootstrap,
+    /// Environment variables with the prefix of settings that are none.
+    pub passed_over: Vec<String>,
     /// All settings as they were written, in the order of the table.
     pub settings: Vec<Setting>,
 }
@@ -59,14 +64,15 @@ pub struct Setting {
     pub origin: String,
 }
 
-/// The environment variables with the prefix `ORDERD_`.
+/// The environment variables that [`Sources`] needs.
 ///
 /// # Errors
 /// Names a variable whose value is not UTF-8.
 pub fn environment() -> Result<Vec<(String, String)>, String> {
     let ours = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
-        Some(match value.into_string() {
+        let name = name.into_string().ok()?;
+        let is_ours = name.starts_with(PREFIX) || proxies::is_variable(&name);
+        is_ours.then(|| match value.into_string() {
             Ok(value) => Ok((name, value)),
             Err(_) => Err(format!("environment variable {name} is not UTF-8")),
         })
@@ -74,9 +80,14 @@ pub fn environment() -> Result<Vec<(String, String)>, String> {
     ours.collect()
 }
 
-/// The file to read: the requested file, or `orderd.toml` in the working directory if it exists.
+/// The file to read: the requested file, or the first of `orderd.toml` in the working directory and
+/// `/etc/orderd/orderd.toml` that exists.
 pub fn find_file(requested: Option<PathBuf>) -> Option<PathBuf> {
-    requested.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()))
+    requested.or_else(|| first_of(&DEFAULT_FILES.map(Path::new)))
+}
+
+fn first_of(files: &[&Path]) -> Option<PathBuf> {
+    files.iter().find(|file| file.exists()).map(|file| file.to_path_buf())
 }
 
 /// Loads the configuration.
@@ -98,13 +109,16 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<String>> {
         layers.add(&key, value.into(), name);
     }
 
+    let passed_over = layers.passed_over;
     let mut reader = Reader { figment: layers.figment, settings: vec![], faults: layers.faults };
     let config = Config::read(&mut reader);
     let Reader { settings, mut faults, .. } = reader;
     let bootstrap = Bootstrap::read(&sources.environment, &mut faults);
+    let uses_proxies = config.as_ref().is_some_and(|config| config.outbound.proxy_from_environment);
+    let proxies = if uses_proxies { Proxies::read(&sources.environment, &mut faults) } else { Proxies::default() };
     faults.extend(config.iter().flat_map(Config::contradictions));
     match config {
-        Some(config) if faults.is_empty() => Ok(Loaded { config, bootstrap, settings }),
+        Some(config) if faults.is_empty() => Ok(Loaded { config, proxies, bootstrap, passed_over, settings }),
         _ => Err(faults),
     }
 }
@@ -182,6 +196,19 @@ mod tests {
         let [fault] = <[String; 1]>::try_from(load_all("[log.level]\nis = 1\n", &[], vec![]).unwrap_err()).unwrap();
         assert!(fault.starts_with("invalid value {\"is\":1} for `log.level` ("), "{fault}");
         assert!(fault.ends_with("/orderd.toml): must be a single value"), "{fault}");
+    }
+
+    #[test]
+    fn the_first_file_that_exists_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, there) = (folder.path().join("orderd.toml"), folder.path().join("etc.toml"));
+        let find = || first_of(&[&here, &there]);
+        assert_eq!(find(), None);
+        std::fs::write(&there, "").unwrap();
+        assert_eq!(find(), Some(there.clone()));
+        std::fs::write(&here, "").unwrap();
+        assert_eq!(find(), Some(here.clone()));
+        assert_eq!(find_file(Some("other.toml".into())), Some("other.toml".into()));
     }
 
     #[test]

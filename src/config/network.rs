@@ -3,7 +3,11 @@
 use super::value::text;
 use crate::domain::url::{Url, UrlFault};
 use figment::value::Value;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 /// A set of IP addresses with a common prefix (RFC 4632, RFC 4291).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +47,52 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
-/// Parses an IP address and a port. Host names are refused, because they mean different addresses on different
-/// machines.
-pub(super) fn address(value: &Value) -> Result<SocketAddr, String> {
-    let fault = |_| "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned();
-    text(value)?.parse().map_err(fault)
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// An IP address and a port.
+    Address(SocketAddr),
+    /// The path of a Unix socket.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The longest path of a Unix socket, in bytes (`sockaddr_un`).
+const MAX_SOCKET_PATH: usize = 107;
+
+/// Parses an IP address and a port, or the path of a Unix socket. Host names are refused, because they mean different
+/// addresses on different machines.
+pub(super) fn listen(value: &Value) -> Result<Listen, String> {
+    let text = text(value)?;
+    let fault = || {
+        "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080, or `unix:` and the path of a socket of \
+         at most 107 bytes"
+            .to_owned()
+    };
+    match text.strip_prefix("unix:") {
+        Some(path) if (1..=MAX_SOCKET_PATH).contains(&path.len()) => Ok(Listen::Socket(path.into())),
+        Some(_) => Err(fault()),
+        None => text.parse().map(Listen::Address).map_err(|_| fault()),
+    }
+}
+
+/// The URL of a server as its clients see it, or none if the text is empty.
+pub(super) fn public_url(value: &Value) -> Result<Option<Url>, String> {
+    let text = text(value)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let url = Url::parse(&text).ok().filter(|url| !url.target().contains(['?', ';', '\'']));
+    let fault = || "must be an http or https URL without a query, such as https://shop.example/api".to_owned();
+    url.map(Some).ok_or_else(fault)
 }
 
 /// An `http` or `https` URL, or none if the text is empty.
@@ -139,6 +184,29 @@ mod tests {
         }
         assert!(read("localhost:4318").unwrap_err().contains("such as http://127.0.0.1:4318"));
         assert!(read("http://u@a:1/").unwrap_err().contains("user name"));
+    }
+
+    #[test]
+    fn a_server_listens_on_an_address_or_a_socket() {
+        let read = |text: &str| listen(&text.into()).map(|listen| listen.to_string());
+        for text in ["127.0.0.1:8080", "[::1]:0", "unix:/run/orderd/http.sock", "unix:here.sock"] {
+            assert_eq!(read(text).as_deref(), Ok(text));
+        }
+        for text in ["localhost:80", "8080", "unix:", "/run/a.sock", &format!("unix:/{}", "a".repeat(107))] {
+            assert!(read(text).unwrap_err().contains("`unix:` and the path"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_has_no_query() {
+        let read = |url: &str| public_url(&url.into()).map(|url| url.map(|url| url.to_string()));
+        assert_eq!(read(""), Ok(None));
+        assert_eq!(read("https://Shop.example/api/"), Ok(Some("https://shop.example/api/".to_owned())));
+        for url in
+            ["shop.example", "/api", "https://shop.example/?a=1", "https://u@shop.example", "https://a.example/'"]
+        {
+            assert!(read(url).unwrap_err().contains("such as https://shop.example/api"), "{url}");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ fn with(settings: &[(&str, &str)]) -> Result<Config, Vec<String>> {
 #[test]
 fn defaults_are_valid_and_safe() {
     let config = with(&[]).unwrap();
-    assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.server.listen, Listen::Address("127.0.0.1:8080".parse().unwrap()));
+    assert_eq!(config.server.public_url, None);
     assert_eq!(config.server.request_timeout, 10 * SECOND);
     assert!(config.server.trusted_proxies.is_empty() && config.server.cors_origins.is_empty());
     assert_eq!(config.db.path, PathBuf::from("./orderd.db"));
@@ -36,6 +37,7 @@ fn all_bad_values_are_reported_at_once() {
         ("server.listen", "localhost"),
         ("server.request_timeout", "10"),
         ("server.trusted_proxies", "10.0.0.0/33"),
+        ("server.public_url", "shop.example"),
         ("server.cors_origins", "*"),
         ("server.allow_plain_http", "perhaps"),
         ("db.path", ""),
@@ -56,6 +58,7 @@ fn all_bad_values_are_reported_at_once() {
         ("webhooks.allow_private", "1"),
         ("webhooks.retries", "5s,soon"),
         ("webhooks.give_up_after", "never"),
+        ("outbound.proxy_from_environment", "on"),
         ("metrics.public", "1"),
         ("traces.otlp_endpoint", "127.0.0.1:4318"),
         ("log.format", "xml"),
@@ -88,6 +91,14 @@ fn a_certificate_needs_its_key() {
     let faults = with(&[("server.tls_cert", "cert.pem")]).unwrap_err();
     assert_eq!(faults, ["`server.tls_cert` and `server.tls_key` must be set together: set both or neither"]);
     assert!(with(&[("server.tls_cert", "cert.pem"), ("server.tls_key", "key.pem")]).is_ok());
+}
+
+#[test]
+fn a_unix_socket_has_no_tls() {
+    let socket = ("server.listen", "unix:/run/orderd.sock");
+    assert!(with(&[socket]).is_ok());
+    let faults = with(&[socket, ("server.tls_cert", "cert.pem"), ("server.tls_key", "key.pem")]).unwrap_err();
+    assert!(faults.len() == 1 && faults[0].contains("no use on a Unix socket"), "{faults:?}");
 }
 
 #[test]

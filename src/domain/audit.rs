@@ -22,6 +22,10 @@ pub struct AuditFilter {
     pub actor: Option<String>,
     /// The action was this operation.
     pub action: Option<String>,
+    /// It acted on this: an identifier or a name.
+    pub target: Option<String>,
+    /// It ended like this.
+    pub outcome: Option<AuditOutcome>,
     /// It was recorded at this time or later.
     pub from: Option<Timestamp>,
     /// It was recorded before this time.

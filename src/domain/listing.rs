@@ -32,10 +32,16 @@ pub struct Filter {
     pub created_to: Option<Timestamp>,
     /// It was last changed at this time or later.
     pub updated_from: Option<Timestamp>,
+    /// It was placed at this time or later.
+    pub placed_from: Option<Timestamp>,
+    /// It was placed before this time.
+    pub placed_to: Option<Timestamp>,
+    /// Its customer has this e-mail address, in any case.
+    pub customer_email: Option<String>,
     /// Its metadata has all these entries.
     pub metadata: BTreeMap<String, String>,
-    /// This text is its number, or is part of an item's name, the reference, or the customer's name or e-mail address.
-    /// Case does not matter.
+    /// This text is its number, or is part of an item's name, the reference, or the customer's name, e-mail address or
+    /// telephone number. Case does not matter.
     pub text: Option<String>,
 }
 
@@ -48,6 +54,8 @@ pub enum SortKey {
     Updated,
     /// The total.
     Total,
+    /// The time of placing. Orders that were never placed come last in both directions.
+    Placed,
 }
 
 /// The direction of a sort.

@@ -18,7 +18,11 @@ pub fn divide_rounded(dividend: i128, divisor: i128) -> i128 {
     magnitude * dividend.signum()
 }
 
-/// A currency of ISO 4217.
+/// Currencies that the table of ISO 4217 does not have any more, with their digits after the decimal point. It still has the
+/// others that were withdrawn since 2020: BGN, CUC, HRK, SLL and ZWL.
+const PAST: &[(&str, u16)] = &[("ANG", 2)];
+
+/// A currency of ISO 4217: one in use, or one that was withdrawn since 2020, which orders of that time have.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
@@ -26,8 +30,8 @@ impl Currency {
     /// The currency with this upper-case alphabetic code.
     pub fn parse(code: &str) -> Option<Self> {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
-        let known = bytes.iter().all(u8::is_ascii_uppercase) && iso_currency::Currency::from_code(code).is_some();
-        known.then_some(Self(bytes))
+        let is_known = iso_currency::Currency::from_code(code).is_some() || past_exponent(code).is_some();
+        (is_known && bytes.iter().all(u8::is_ascii_uppercase)).then_some(Self(bytes))
     }
 
     /// All currencies, by code.
@@ -54,8 +58,13 @@ impl Currency {
 
     /// Digits after the decimal point (JPY 0, EUR 2, KWD 3); 0 for units that have none, such as gold.
     pub fn exponent(self) -> u16 {
-        iso_currency::Currency::from_code(self.code()).and_then(iso_currency::Currency::exponent).unwrap_or(0)
+        let present = iso_currency::Currency::from_code(self.code()).and_then(iso_currency::Currency::exponent);
+        present.or_else(|| past_exponent(self.code())).unwrap_or(0)
     }
+}
+
+fn past_exponent(code: &str) -> Option<u16> {
+    PAST.iter().find(|(past, _)| *past == code).map(|(_, exponent)| *exponent)
 }
 
 impl fmt::Display for Currency {

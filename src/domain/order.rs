@@ -11,7 +11,7 @@ use super::{
     id::{ItemId, OrderId, UserId},
     money::Currency,
     personal::PersonalRow,
-    pricing::{Fee, Line, Priced, TaxLine, Totals},
+    pricing::{Fee, Line, Priced, TaxLine, Totals, by_rate},
     string_enum::string_enum,
     time::Timestamp,
     transaction::{Held, PaymentStatus, PaymentSums},
@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 
 /// The maximum number of entries in `metadata`.
 pub const MAX_METADATA: usize = 50;
+
+/// The highest number that an order can be given from outside.
+pub const MAX_ORDER_NUMBER: i64 = 999_999_999_999;
 
 /// The status of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -159,7 +162,7 @@ pub struct Order {
     /// Its row in the database. Never shown to clients.
     pub seq: i64,
     pub id: OrderId,
-    /// Numbers have no gaps. A draft has none.
+    /// Numbers have no gaps, except those that an import left. A draft has none.
     pub number: Option<i64>,
     pub status: OrderStatus,
     pub payment_status: PaymentStatus,
@@ -247,6 +250,14 @@ impl Order {
             OrderStatus::Fulfilled => self.fulfilled_at = Some(now),
             OrderStatus::Cancelled => self.cancelled_at = Some(now),
         }
+    }
+
+    /// The net amounts and taxes of its items and fees by rate, as in [`Self::taxes`]. None if they leave the range of exact
+    /// integers, which no priced order does.
+    pub fn tax_lines(&self) -> Option<Vec<TaxLine>> {
+        let of_items = self.items.iter().map(|item| item.totals.tax_line(item.line.tax));
+        let of_fees = self.fees.iter().map(|fee| fee.totals.tax_line(fee.fee.tax));
+        by_rate(of_items.chain(of_fees))
     }
 
     /// Whether refunds credited something or took goods back, pending ones included.

@@ -63,6 +63,13 @@ pub struct LineTotals {
     pub total_amount: i64,
 }
 
+impl LineTotals {
+    /// Net amount and tax of the line, taxed like this.
+    pub fn tax_line(&self, tax: Tax) -> TaxLine {
+        TaxLine::of_total(tax.rate(), self.total_amount, self.tax_amount)
+    }
+}
+
 /// Computed amounts of a fee, in minor units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeeTotals {
@@ -70,6 +77,13 @@ pub struct FeeTotals {
     pub tax_amount: i64,
     /// Net amount and tax.
     pub total_amount: i64,
+}
+
+impl FeeTotals {
+    /// Net amount and tax of the fee, taxed like this.
+    pub fn tax_line(&self, tax: Tax) -> TaxLine {
+        TaxLine::of_total(tax.rate(), self.total_amount, self.tax_amount)
+    }
 }
 
 /// Net amount and tax at one rate, in minor units.
@@ -84,6 +98,11 @@ pub struct TaxLine {
 }
 
 impl TaxLine {
+    /// The part of a total that is not tax, and the tax.
+    pub fn of_total(rate: Option<TaxRate>, total_amount: i64, tax_amount: i64) -> Self {
+        Self { rate, net_amount: total_amount.saturating_sub(tax_amount), tax_amount }
+    }
+
     /// Net amount and tax.
     pub fn total(&self) -> i64 {
         self.net_amount + self.tax_amount
@@ -147,18 +166,11 @@ pub fn price(cart: &Cart<'_>) -> Result<Priced, Vec<Fault>> {
 
     let split = if cart.prices_include_tax { take_tax_out } else { add_tax };
     let mut faults = vec![];
-    let mut taxes = BTreeMap::new();
-    let mut taxed = |base, tax, field| match split(base, tax) {
-        Ok(parts) => {
-            let (net, sum): &mut (i128, i128) = taxes.entry(tax.rate()).or_default();
-            *net += i128::from(parts.net);
-            *sum += i128::from(parts.tax);
-            parts
-        }
-        Err(most) => {
+    let mut taxed = |base, tax, field| {
+        split(base, tax).unwrap_or_else(|most| {
             faults.push(too_large(field, most));
             Parts::default()
-        }
+        })
     };
     let mut lines = Vec::with_capacity(cart.lines.len());
     for (i, (line, base)) in cart.lines.iter().zip(bases).enumerate() {
@@ -179,11 +191,24 @@ pub fn price(cart: &Cart<'_>) -> Result<Priced, Vec<Fault>> {
         return Err(faults);
     }
     let totals = totals(cart, &lines, &fees).ok_or_else(|| vec![too_large(Field::Items, None)])?;
+    let of_lines = cart.lines.iter().zip(&lines).map(|(line, totals)| totals.tax_line(line.tax));
+    let of_fees = cart.fees.iter().zip(&fees).map(|(fee, totals)| totals.tax_line(fee.tax));
     // They are parts of the total, which is within bounds.
-    let narrowed = |value: i128| i64::try_from(value).expect("a part of the total");
-    let taxes = taxes.into_iter().rev().filter(|(_, sums)| *sums != (0, 0));
-    let taxes = taxes.map(|(rate, (net, tax))| TaxLine { rate, net_amount: narrowed(net), tax_amount: narrowed(tax) });
-    Ok(Priced { lines, fees, taxes: taxes.collect(), totals })
+    let taxes = by_rate(of_lines.chain(of_fees)).expect("parts of the total");
+    Ok(Priced { lines, fees, taxes, totals })
+}
+
+/// The sums of net amounts and taxes by rate: the highest first, `None` last, without those whose net and tax are 0. None
+/// if a sum leaves the range of exact integers.
+pub fn by_rate(parts: impl Iterator<Item = TaxLine>) -> Option<Vec<TaxLine>> {
+    let mut sums: BTreeMap<Option<TaxRate>, (i128, i128)> = BTreeMap::new();
+    for part in parts {
+        let (net, tax) = sums.entry(part.rate).or_default();
+        *net += i128::from(part.net_amount);
+        *tax += i128::from(part.tax_amount);
+    }
+    let sums = sums.into_iter().rev().filter(|(_, sums)| *sums != (0, 0));
+    sums.map(|(rate, (net, tax))| Some(TaxLine { rate, net_amount: amount(net)?, tax_amount: amount(tax)? })).collect()
 }
 
 /// Quantity × unit − discount of each line, or every line that has none.

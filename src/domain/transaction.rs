@@ -1,7 +1,7 @@
 //! Payments and refunds: what they are, how their status may change, and what an order's payments add up to.
 
 use super::{
-    id::{ItemId, OrderId, TransactionId},
+    id::{ItemId, OrderId, TransactionId, UserId},
     money::Currency,
     personal::PersonalRow,
     pricing::TaxLine,
@@ -19,7 +19,7 @@ pub enum Kind {
 }
 
 /// The status of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TransactionStatus {
     /// The money will move. A pending refund reserves money, credit and goods; no figure counts it.
     Pending,
@@ -51,6 +51,30 @@ impl TransactionStatus {
             Self::Failed | Self::Voided | Self::Reversed => &[],
         }
     }
+}
+
+/// A filter of transactions. A transaction passes if it meets every condition; an empty or absent condition is met by all.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "the names say it where there is no comment")]
+pub struct TransactionFilter {
+    pub kind: Option<Kind>,
+    /// Its status is one of these.
+    pub statuses: Vec<TransactionStatus>,
+    pub provider: Option<String>,
+    pub provider_ref: Option<String>,
+    pub order_id: Option<OrderId>,
+    pub currency: Option<Currency>,
+    /// Its amount is at least this, in minor units.
+    pub amount_min: Option<i64>,
+    /// Its amount is at most this, in minor units.
+    pub amount_max: Option<i64>,
+    /// The money moved at this time or later.
+    pub occurred_from: Option<Timestamp>,
+    /// The money moved before this time.
+    pub occurred_to: Option<Timestamp>,
+    /// For a caller who may see only their own orders: its order belongs to this user. `Some(None)` is a caller who is no
+    /// user and sees nothing.
+    pub visible_to: Option<Option<UserId>>,
 }
 
 /// A stored payment or refund. Amounts are minor units.
@@ -131,6 +155,13 @@ pub struct Held {
 }
 
 impl Held {
+    /// Adds the sums of another transaction.
+    pub fn add(&mut self, other: Self) {
+        self.paid += other.paid;
+        self.refunded += other.refunded;
+        self.pending_refunds += other.pending_refunds;
+    }
+
     /// The amount that can still be refunded.
     pub fn refundable(self) -> i64 {
         self.paid - self.refunded - self.pending_refunds

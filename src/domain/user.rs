@@ -62,6 +62,19 @@ pub struct User {
     pub created_at: Timestamp,
     /// The time of the last change.
     pub updated_at: Timestamp,
+    /// The time of the last log-in, if there was one.
+    pub last_login_at: Option<Timestamp>,
+}
+
+/// A filter of users. A user passes who meets every condition; an absent condition is met by all.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "the names say it where there is no comment")]
+pub struct UserFilter {
+    pub email: Option<Email>,
+    pub role: Option<String>,
+    pub status: Option<UserStatus>,
+    /// This text is part of the name or the address. Case does not matter.
+    pub text: Option<String>,
 }
 
 impl User {

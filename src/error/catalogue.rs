@@ -41,17 +41,17 @@ problems! {
         { "This service did not issue the cursor, the cursor was altered, or it belongs to a query with other filters." }
         { "Start again without a cursor, and keep the same filters while paging." }
     IDEMPOTENCY_KEY_REQUIRED Malformed "idempotency_key_required" "An Idempotency-Key is required"
-        { "This operation moves money or places an order, so a retry must not repeat its effect." }
-        { "Send a new, unique Idempotency-Key with each new request, and the same key with each retry of that request." }
+        { "The header `Idempotency-Key` is missing. This operation moves money or places an order, so a retry must not repeat its effect." }
+        { "Send `Idempotency-Key` with a new, unique value, such as a UUID, for each new request, and with the same value for each retry of that request." }
     INVALID_IDEMPOTENCY_KEY Malformed "invalid_idempotency_key" "The Idempotency-Key is malformed"
         { "An Idempotency-Key has 1 to 255 printable ASCII characters without spaces, bare or quoted, and is sent once." }
         { "Send a valid key, such as a UUID." }
     UNAUTHENTICATED Unauthenticated "unauthenticated" "Credentials are required"
         { "The request carries no credentials, or credentials that are invalid, expired or revoked." }
-        { "Log in or refresh the session, then send `Authorization: Bearer <token>`." }
+        { "Send `Authorization: Bearer <token>` with an access token or an API key. `POST /v1/auth/login` returns an access token, and `POST /v1/auth/refresh` replaces an expired one." }
     INVALID_CREDENTIALS Unauthenticated "invalid_credentials" "The e-mail address or password is wrong"
         { "No active user has this e-mail address and password." }
-        { "Check both and try again. After several failures each further attempt is delayed." }
+        { "Check both, also for a blank before or after them, and try again. After several failures each further attempt is delayed." }
     INVALID_REFRESH_TOKEN Unauthenticated "invalid_refresh_token" "The refresh token is not valid"
         { "The refresh token is unknown, expired or revoked, or it was used before." }
         { "Log in again." }
@@ -99,7 +99,7 @@ problems! {
         { "See `current_status` and `allowed_transitions` for the changes that are possible now." }
     ORDER_FROZEN Conflict "order_frozen" "The order can no longer be changed"
         { "Items, fees, discounts, prices_include_tax and external_ref are fixed once the order is fulfilled or cancelled, for its owner once it is confirmed, and for everybody while refunds credit parts of it. A user is given once." }
-        { "The detail names the reason. Void or reverse the refund, record a refund, or place another order." }
+        { "Void or reverse the refund, record a refund, or place another order." }
     ORDER_NOT_PLACED Conflict "order_not_placed" "The order was never placed"
         { "An order that was never placed accepts neither payments nor refunds, also after its cancellation." }
         { "Place the order first." }
@@ -109,6 +109,9 @@ problems! {
     DUPLICATE_EXTERNAL_REF Conflict "duplicate_external_ref" "The external reference is in use"
         { "Another order has this external_ref." }
         { "Use that order, or send another reference." }
+    DUPLICATE_NUMBER Conflict "duplicate_number" "The order number is in use"
+        { "Another order has this number." }
+        { "Leave the number out to get the next one, or correct it." }
     WEBHOOK_DISABLED Conflict "webhook_disabled" "The webhook endpoint is disabled"
         { "Nothing is sent to a disabled endpoint." }
         { "Set its status to `active` first. `disabled_reason` tells why the server has disabled it." }
@@ -117,16 +120,22 @@ problems! {
         { "Delete one that is not needed any more, or let one endpoint pass events on to several receivers." }
     VERSION_MISMATCH VersionMismatch "version_mismatch" "The order has changed since it was read"
         { "The version in If-Match is not the current one." }
-        { "Read the order again, decide again, and send the new version." }
+        { "Read the order again, decide again, and send its `ETag` in `If-Match`." }
     BODY_TOO_LARGE TooLarge "body_too_large" "The body is too large"
         { "The body exceeds the size limit of this service." }
-        { "Send a smaller body. The detail gives the limit." }
+        { "Send a smaller body." }
     UNSUPPORTED_MEDIA_TYPE UnsupportedMedia "unsupported_media_type" "The media type is not supported"
         { "This operation does not accept the body's Content-Type, or the body is encoded." }
         { "Send a media type that the detail names, usually application/json, without Content-Encoding." }
     VALIDATION_FAILED Invalid "validation_failed" "The request is not valid"
         { "One or more fields are missing, unknown, read-only, of the wrong type or out of bounds." }
         { "`errors[]` lists every fault with its location. Correct them and send the request again." }
+    NOT_NDJSON Invalid "not_ndjson" "The body is not NDJSON"
+        { "The first line of an import is not a JSON object." }
+        { "Send one order on each line, as JSON without line breaks in it. A JSON array or indented JSON is not NDJSON; `jq -c '.[]'` makes NDJSON of an array." }
+    TOTAL_DIFFERS Invalid "total_differs" "The totals of the order differ"
+        { "The line names a total or a tax that its items, fees and discounts do not come to." }
+        { "`errors[]` names both amounts. Correct the items, fees, discounts or tax rates, or leave the totals out." }
     IDEMPOTENCY_KEY_REUSED Invalid "idempotency_key_reused" "The Idempotency-Key belongs to another request"
         { "The key was used before with another method, path or body." }
         { "Use a new key for a new request." }
@@ -143,8 +152,8 @@ problems! {
         { "The order holds money, so its cancellation must say how much of it is refunded." }
         { "Send refund as \"full\", \"none\" or an amount in minor units." }
     IF_MATCH_REQUIRED PreconditionRequired "if_match_required" "If-Match is required"
-        { "This service is configured to accept a change only together with the version that the caller has seen." }
-        { "Send If-Match with the ETag of the order." }
+        { "The header `If-Match` is missing. This service is configured to accept a change only together with the version that the caller has seen." }
+        { "Read the order and send its `ETag` in `If-Match`, such as `If-Match: \"3\"`." }
     RATE_LIMITED RateLimited "rate_limited" "Too many requests"
         { "The caller has made more requests than are allowed in the current period." }
         { "Wait for the time in Retry-After." }

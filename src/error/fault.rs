@@ -31,10 +31,14 @@ pub enum FaultLocation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     Amount,
+    CancelReason,
+    CancelledAt,
+    ConfirmedAt,
     CreditAmount,
     CurrentPassword,
     Email,
     ExpiresAt,
+    FulfilledAt,
     /// A field of the fee at this index, from 0.
     Fee(usize, FeeField),
     Items,
@@ -42,13 +46,21 @@ pub enum Field {
     Item(usize, ItemField),
     Metadata,
     NewPassword,
+    Number,
     OccurredAt,
     OrderDiscountAmount,
     Password,
     PaymentId,
+    PlacedAt,
+    ProviderRef,
     Refund,
     Role,
     RoleName,
+    TaxAmount,
+    TotalAmount,
+    /// A field of the transaction at this index, from 0.
+    Transaction(usize, TransactionField),
+    Transactions,
     Url,
     UserId,
 }
@@ -64,6 +76,37 @@ pub enum ItemField {
     UnitAmount,
 }
 
+/// The fields of a transaction within an order that rules can find at fault.
+#[allow(missing_docs, reason = "a field is named here as callers name it")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionField {
+    Amount,
+    CreditAmount,
+    Items,
+    /// A field of the item at this index, from 0.
+    Item(usize, ItemField),
+    OccurredAt,
+    PaymentId,
+    ProviderRef,
+    ReversedAt,
+}
+
+impl TransactionField {
+    /// The same field of a transaction that stands alone.
+    const fn of(field: Field) -> Option<Self> {
+        Some(match field {
+            Field::Amount => Self::Amount,
+            Field::CreditAmount => Self::CreditAmount,
+            Field::Items => Self::Items,
+            Field::Item(index, field) => Self::Item(index, field),
+            Field::OccurredAt => Self::OccurredAt,
+            Field::PaymentId => Self::PaymentId,
+            Field::ProviderRef => Self::ProviderRef,
+            _ => return None,
+        })
+    }
+}
+
 /// The fields of a fee that rules can find at fault.
 #[allow(missing_docs, reason = "a field is named here as callers name it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,5 +118,14 @@ impl Fault {
     /// A fault in `field`.
     pub fn new(field: Field, code: &'static str, detail: impl Into<String>) -> Self {
         Self { at: FaultLocation::Field(field), code, detail: detail.into() }
+    }
+
+    /// Moves a fault in a field of a transaction to the transaction at `index`.
+    pub(super) fn put_in_transaction(&mut self, index: usize) {
+        if let FaultLocation::Field(field) = self.at
+            && let Some(field) = TransactionField::of(field)
+        {
+            self.at = FaultLocation::Field(Field::Transaction(index, field));
+        }
     }
 }

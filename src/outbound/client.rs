@@ -2,24 +2,29 @@
 //! hosts.
 
 use super::{
-    Addresses, OutboundError,
-    connect::connect,
+    Addresses, OutboundError, Resolver,
+    connect::Connector,
+    proxy::authorization,
     tls::{Tls, Trust},
 };
-use crate::domain::url::{Scheme, Url};
+use crate::{
+    config::Proxies,
+    domain::url::{Scheme, Url},
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, Method, Request,
+    HeaderMap, Method, Request, Uri,
     body::{Body, Bytes, Incoming},
     client::conn::http1,
-    header::{CONNECTION, HOST, USER_AGENT},
+    header::{CONNECTION, HOST, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    net::UnixStream,
     task::JoinSet,
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 
 /// How this program calls itself.
@@ -27,9 +32,9 @@ const AGENT: &str = concat!("orderd/", env!("CARGO_PKG_VERSION"));
 /// Bytes that the head of a response may have.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// An HTTP and HTTPS client. It follows no redirect: a response that is one is returned as it is. It uses no proxy.
+/// An HTTP and HTTPS client. It follows no redirect: a response that is one is returned as it is.
 pub struct Client {
-    addresses: Addresses,
+    connector: Connector,
     tls: Tls,
 }
 
@@ -67,12 +72,31 @@ impl Response {
 impl Client {
     /// A client that checks certificates against the root certificates of this machine.
     pub fn new(addresses: Addresses) -> Self {
-        Self { addresses, tls: Tls::new(Trust::MachineRoots) }
+        Self::trusting(Tls::new(Trust::MachineRoots), addresses)
     }
 
     /// A client that accepts any certificate. It is for a request to a server on this machine that carries no secret.
     pub fn trusting_any_certificate(addresses: Addresses) -> Self {
-        Self { addresses, tls: Tls::new(Trust::Anything) }
+        Self::trusting(Tls::new(Trust::Anything), addresses)
+    }
+
+    fn trusting(tls: Tls, allowed: Addresses) -> Self {
+        let connector = Connector { allowed, resolver: Resolver::system(), proxies: Proxies::default() };
+        Self { connector, tls }
+    }
+
+    /// This client with another resolver.
+    #[must_use]
+    pub fn resolving_by(mut self, resolver: Resolver) -> Self {
+        self.connector.resolver = resolver;
+        self
+    }
+
+    /// This client with proxies.
+    #[must_use]
+    pub fn through(mut self, proxies: Proxies) -> Self {
+        self.connector.proxies = proxies;
+        self
     }
 
     /// Sends a GET request.
@@ -96,20 +120,37 @@ impl Client {
         self.exchange(url, request(Method::POST, url, headers, body)?, limits).await
     }
 
+    /// Sends a GET request to the server at a Unix socket of this machine. `url` names the target and the host.
+    pub async fn get_over_socket(path: &Path, url: &Url, limits: Limits) -> Result<Response, OutboundError> {
+        let request = request(Method::GET, url, &[], vec![])?;
+        let deadline = Instant::now() + limits.time;
+        let answer = async {
+            let stream = UnixStream::connect(path).await.map_err(|e| OutboundError::Socket(path.to_owned(), e))?;
+            Answer::to(stream, request).await
+        };
+        let answer = timeout_at(deadline, answer).await.unwrap_or(Err(OutboundError::Timeout))?;
+        answer.read(deadline, limits.body_bytes).await
+    }
+
     async fn exchange(
         &self,
         url: &Url,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
         limits: Limits,
     ) -> Result<Response, OutboundError> {
-        let exchange = async {
-            let stream = connect(url, self.addresses).await?;
+        if let Some(proxy) = self.connector.forwarding_proxy(url) {
+            forward(&mut request, url, authorization(proxy))?;
+        }
+        let deadline = Instant::now() + limits.time;
+        let answer = async {
+            let stream = self.connector.connect(url).await?;
             match url.scheme() {
-                Scheme::Http => send(stream, request, limits.body_bytes).await,
-                Scheme::Https => send(self.tls.connect(url.host(), stream).await?, request, limits.body_bytes).await,
+                Scheme::Http => Answer::to(stream, request).await,
+                Scheme::Https => Answer::to(self.tls.connect(url.host(), stream).await?, request).await,
             }
         };
-        timeout(limits.time, exchange).await.unwrap_or(Err(OutboundError::Timeout))
+        let answer = timeout_at(deadline, answer).await.unwrap_or(Err(OutboundError::Timeout))?;
+        answer.read(deadline, limits.body_bytes).await
     }
 }
 
@@ -130,37 +171,65 @@ fn request(
     request.body(Full::new(body.into())).map_err(|e| OutboundError::Request(e.to_string()))
 }
 
-async fn send<S>(stream: S, request: Request<Full<Bytes>>, body_limit: usize) -> Result<Response, OutboundError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let handshake = http1::Builder::new().max_buf_size(HEAD_BYTES).handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(OutboundError::Protocol)?;
-    // Ends the connection when it is dropped, also when the time is over.
-    let mut driver = JoinSet::new();
-    driver.spawn(connection);
-    let response = sender.send_request(request).await.map_err(OutboundError::Protocol)?;
-    let (head, body) = response.into_parts();
-    let status = head.status.as_u16();
-    let body = read(body, body_limit).await?.ok_or(OutboundError::TooLarge { status })?;
-    Ok(Response { status, body, headers: head.headers })
+/// Turns a request to a host into one that a proxy forwards (RFC 9112, section 3.2.2).
+fn forward(request: &mut Request<Full<Bytes>>, url: &Url, authorization: Option<String>) -> Result<(), OutboundError> {
+    *request.uri_mut() = Uri::try_from(url.to_string()).map_err(|e| OutboundError::Request(e.to_string()))?;
+    if let Some(value) = authorization {
+        let value = HeaderValue::try_from(value).map_err(|e| OutboundError::Request(e.to_string()))?;
+        request.headers_mut().insert(PROXY_AUTHORIZATION, value);
+    }
+    Ok(())
 }
 
-/// The whole body; none if it has more bytes than `limit`.
-async fn read(mut body: Incoming, limit: usize) -> Result<Option<Vec<u8>>, OutboundError> {
+/// A response whose body is still to be read.
+struct Answer {
+    response: Response,
+    body: Incoming,
+    /// Carries the connection, and ends it when it is dropped, also when the time is over.
+    _driver: JoinSet<hyper::Result<()>>,
+}
+
+impl Answer {
+    /// Sends the request, and returns when the head of the response is there.
+    async fn to<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Self, OutboundError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let handshake = http1::Builder::new().max_buf_size(HEAD_BYTES).handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(OutboundError::Protocol)?;
+        let mut driver = JoinSet::new();
+        driver.spawn(connection);
+        let (head, body) = sender.send_request(request).await.map_err(OutboundError::Protocol)?.into_parts();
+        let response = Response { status: head.status.as_u16(), body: vec![], headers: head.headers };
+        Ok(Self { response, body, _driver: driver })
+    }
+
+    /// The response with its whole body.
+    async fn read(mut self, deadline: Instant, limit: usize) -> Result<Response, OutboundError> {
+        let body = timeout_at(deadline, read(&mut self.body, limit)).await;
+        match body.unwrap_or_else(|_| Err("it was not there in time".to_owned())) {
+            Ok(body) => Ok(Response { body, ..self.response }),
+            Err(reason) => Err(OutboundError::Incomplete { response: Box::new(self.response), reason }),
+        }
+    }
+}
+
+/// The whole body, unless it is cut off or has more bytes than `limit`.
+async fn read(body: &mut Incoming, limit: usize) -> Result<Vec<u8>, String> {
+    let too_large = || format!("it is larger than {limit} bytes");
     if body.size_hint().lower() > limit as u64 {
-        return Ok(None);
+        return Err(too_large());
     }
     let mut bytes = vec![];
     while let Some(frame) = body.frame().await {
         // Trailers are of no use here.
-        let Ok(data) = frame.map_err(OutboundError::Protocol)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|e| e.to_string())?.into_data() else { continue };
         if data.len() > limit - bytes.len() {
-            return Ok(None);
+            return Err(too_large());
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 #[cfg(test)]

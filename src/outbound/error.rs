@@ -1,8 +1,10 @@
 //! Why an outbound request failed, by the step that failed. It names hosts and addresses, and is for operators.
 
+use super::Response;
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
 };
 
 /// Why there is no response.
@@ -16,16 +18,22 @@ pub enum OutboundError {
     RefusedAddress(IpAddr),
     /// No address of the host could be connected to; this one was tried last.
     Connect(SocketAddr, io::Error),
+    /// The Unix socket could not be connected to.
+    Socket(PathBuf, io::Error),
+    /// The proxy could not be reached, or did not connect to the host.
+    Proxy(String),
     /// No root certificate could be read.
     Roots(String),
     /// The TLS handshake failed, for instance because the certificate is for another host.
     Tls(io::Error),
-    /// The time for the whole exchange was over. The request may have been received.
+    /// The time was over before the response began. The request may have been received.
     Timeout,
-    /// The response has more bytes than it may. The request was received and answered with this status.
-    TooLarge {
-        /// The status of the response.
-        status: u16,
+    /// The request was received and answered, but the body of the response did not come whole.
+    Incomplete {
+        /// The response, with an empty body.
+        response: Box<Response>,
+        /// Why its body is missing.
+        reason: String,
     },
     /// What came was no valid HTTP response, or the connection ended before it was complete.
     Protocol(hyper::Error),
@@ -38,10 +46,14 @@ impl fmt::Display for OutboundError {
             Self::Resolve(e) => write!(f, "the host name cannot be resolved: {e}"),
             Self::RefusedAddress(address) => write!(f, "{address} is not a public address"),
             Self::Connect(address, e) => write!(f, "{address}: {e}"),
+            Self::Socket(path, e) => write!(f, "{}: {e}", path.display()),
+            Self::Proxy(e) => write!(f, "the proxy: {e}"),
             Self::Roots(e) => write!(f, "the root certificates cannot be read: {e}"),
             Self::Tls(e) => write!(f, "TLS: {e}"),
             Self::Timeout => f.write_str("timed out"),
-            Self::TooLarge { status } => write!(f, "the response with status {status} is too large"),
+            Self::Incomplete { response, reason } => {
+                write!(f, "the response with status {} is incomplete: {reason}", response.status)
+            }
             Self::Protocol(e) => write!(f, "no valid HTTP response: {e}"),
         }
     }
@@ -50,9 +62,14 @@ impl fmt::Display for OutboundError {
 impl std::error::Error for OutboundError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Resolve(e) | Self::Connect(_, e) | Self::Tls(e) => Some(e),
+            Self::Resolve(e) | Self::Connect(_, e) | Self::Socket(_, e) | Self::Tls(e) => Some(e),
             Self::Protocol(e) => Some(e),
-            Self::Request(_) | Self::RefusedAddress(_) | Self::Roots(_) | Self::Timeout | Self::TooLarge { .. } => None,
+            Self::Request(_)
+            | Self::RefusedAddress(_)
+            | Self::Proxy(_)
+            | Self::Roots(_)
+            | Self::Timeout
+            | Self::Incomplete { .. } => None,
         }
     }
 }

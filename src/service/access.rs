@@ -42,7 +42,7 @@ impl RequestIdentity<'_> {
 }
 
 fn refused() -> Error {
-    Error::new(&problem::UNAUTHENTICATED).detail("The credentials are not valid.")
+    Error::new(&problem::UNAUTHENTICATED).detail("The token or key is not valid, or it has expired or was revoked.")
 }
 
 /// Authenticates a request by its bearer token, which is an access token or an API key.

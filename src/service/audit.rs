@@ -20,7 +20,7 @@ use crate::{
     error::{Result, problem},
     store::{
         WriteTx,
-        audit::{self, Entry, NewEntry},
+        audit::{self, NamedEntry, NewEntry},
     },
 };
 use serde_json::Value;
@@ -126,18 +126,19 @@ pub async fn list(
     app.store
         .scan("audit.list", move |tx| {
             let found = audit::page(tx, &filter, request.after, request.limit_and_one())?;
-            let found = request.page(found, |entry| entry.seq, || audit::count(tx, &filter))?;
+            let found = request.page(found, |(entry, _)| entry.seq, || audit::count(tx, &filter))?;
             Ok(found.map(AuditView::from))
         })
         .await
 }
 
-impl From<Entry> for AuditView {
-    fn from(entry: Entry) -> Self {
+impl From<NamedEntry> for AuditView {
+    fn from((entry, actor_name): NamedEntry) -> Self {
         Self {
             id: AsText(entry.id),
             occurred_at: AsText(entry.occurred_at),
             actor: entry.what.actor,
+            actor_name,
             action: entry.what.action,
             target: entry.what.target,
             address: entry.what.address,

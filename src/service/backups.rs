@@ -62,7 +62,9 @@ impl Download {
 pub async fn download(app: &App, actor: Actor) -> Result<Download> {
     actor.require(Permission::SystemBackup)?;
     let permit = Arc::clone(&app.backups.download).try_acquire_owned().map_err(|_| {
-        Error::new(&problem::OVERLOADED).detail("Another copy is being downloaded.").retry_after(DOWNLOAD_WAIT)
+        Error::new(&problem::OVERLOADED)
+            .detail("Another copy is being downloaded; only one is made at a time.")
+            .retry_after(DOWNLOAD_WAIT)
     })?;
     let (source, shared) = (app.store.path().to_path_buf(), app.clone());
     schedule::require_room(app, folder_of(&source))?;

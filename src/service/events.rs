@@ -14,36 +14,48 @@ use super::{
 use crate::{
     app::App,
     auth::Actor,
-    domain::{id::OrderId, permission::Permission},
+    domain::{id::OrderId, listing::Direction, permission::Permission},
     error::Result,
     store::{ReadTx, events},
 };
 use std::time::Duration;
 
-/// A page of all events, oldest first, keyed by `seq`. If there is none after `request.after`, waits up to `wait` for the
-/// next one.
-pub async fn list(app: &App, actor: &Actor, request: PageRequest<i64>, wait: Duration) -> Result<Page<EventView, i64>> {
+/// A page of all events, keyed by `seq`. If there is none after `request.after`, waits up to `wait` for the next one.
+pub async fn list(
+    app: &App,
+    actor: &Actor,
+    direction: Direction,
+    request: PageRequest<i64>,
+    wait: Duration,
+) -> Result<Page<EventView, i64>> {
     actor.require(Permission::OrdersRead)?;
-    tokio::select! {
-        () = app.store.event_after(request.after.unwrap_or(0)) => {}
-        () = app.drained() => {}
-        () = tokio::time::sleep(wait) => {}
+    if !wait.is_zero() {
+        tokio::select! {
+            () = app.store.event_after(request.after.unwrap_or(0)) => {}
+            () = app.drained() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
     }
-    app.store.read("events.list", |tx| page(tx, &request)).await
+    app.store.read("events.list", |tx| page(tx, direction, &request)).await
 }
 
 /// A part of an export of all events: like a page, but longer, and read among the long queries.
-pub async fn export(app: &App, actor: &Actor, request: PageRequest<i64>) -> Result<Page<EventView, i64>> {
+pub async fn export(
+    app: &App,
+    actor: &Actor,
+    direction: Direction,
+    request: PageRequest<i64>,
+) -> Result<Page<EventView, i64>> {
     actor.require(Permission::OrdersRead)?;
-    app.store.scan("events.export", move |tx| page(tx, &request)).await
+    app.store.scan("events.export", move |tx| page(tx, direction, &request)).await
 }
 
-fn page(tx: &ReadTx<'_>, request: &PageRequest<i64>) -> Result<Page<EventView, i64>> {
-    let found = events::after(tx, request.after.unwrap_or(0), request.limit_and_one())?;
-    request.page(views(found)?, |event| event.seq, || events::last(tx))
+fn page(tx: &ReadTx<'_>, direction: Direction, request: &PageRequest<i64>) -> Result<Page<EventView, i64>> {
+    let found = events::page(tx, direction, request.after, request.limit_and_one())?;
+    request.page(views(found), |event| event.seq, || events::last(tx))
 }
 
-/// A page of the events of an order, oldest first, keyed by version.
+/// A page of the events of an order, keyed by version.
 ///
 /// # Errors
 /// `NOT_FOUND` if there is no order that the actor may read.
@@ -51,17 +63,18 @@ pub async fn of_order(
     app: &App,
     actor: &Actor,
     id: OrderId,
+    direction: Direction,
     request: &PageRequest<i64>,
 ) -> Result<Page<EventView, i64>> {
     app.store
         .read("orders.events", |tx| {
             let order = readable_order(tx, actor, id)?;
-            let found = events::of_order(tx, order.seq, request.after.unwrap_or(0), request.limit_and_one())?;
-            request.page(views(found)?, |event| event.version, || Ok(order.version))
+            let found = events::of_order(tx, order.seq, direction, request.after, request.limit_and_one())?;
+            request.page(views(found), |event| event.version, || Ok(order.version))
         })
         .await
 }
 
-fn views(events: Vec<events::Event>) -> Result<Vec<EventView>> {
-    events.into_iter().map(EventView::try_from).collect()
+fn views(events: Vec<events::Event>) -> Vec<EventView> {
+    events.into_iter().map(EventView::from).collect()
 }

@@ -1,16 +1,18 @@
 //! Orders: creating, reading, changing and cancelling them, and moving them through their statuses.
 
 mod change;
+mod counts;
 mod create;
 mod erase;
 mod import;
 mod transition;
 
 pub use change::{Change, ChangeCustomer, ChangeOrder, change};
+pub use counts::counts;
 pub(super) use create::insert;
 pub use create::{NewOrder, create};
 pub(super) use erase::erase;
-pub use import::{Imported, import};
+pub use import::{ImportKey, Imported, ImportedOrder, Owner, import};
 pub(super) use transition::advance;
 pub use transition::{Cancellation, Refund, cancel, transition};
 
@@ -30,11 +32,13 @@ use crate::{
         order::Order,
         outcome::Outcome,
         permission::Permission,
+        transaction::Transaction,
     },
     error::{Error, Result, problem},
     store::{
         ReadTx, WriteTx,
         orders::{self, StoredDocument},
+        transactions,
     },
 };
 
@@ -168,6 +172,39 @@ pub async fn export(
 /// A page of all orders on one snapshot, without a check of permissions.
 pub fn page(tx: &ReadTx<'_>, query: &OrderQuery, request: &PageRequest<Position>) -> Result<Page<Order, Position>> {
     page_of(tx, query, request, orders::by_seq)
+}
+
+/// An order with its payments and refunds, oldest first.
+pub struct OrderWithTransactions {
+    /// The order.
+    pub order: Order,
+    /// Its payments and refunds.
+    pub transactions: Vec<Transaction>,
+}
+
+/// A page or a part of an export of the orders that the actor may read, with their transactions.
+pub async fn list_with_transactions(
+    app: &App,
+    actor: &Actor,
+    query: OrderQuery,
+    request: PageRequest<Position>,
+) -> Result<Page<OrderWithTransactions, Position>> {
+    let query = limited_to_own(actor, query);
+    app.store.scan("orders.list", move |tx| page_with_transactions(tx, &query, &request)).await
+}
+
+/// [`page`] with the transactions of each order.
+pub fn page_with_transactions(
+    tx: &ReadTx<'_>,
+    query: &OrderQuery,
+    request: &PageRequest<Position>,
+) -> Result<Page<OrderWithTransactions, Position>> {
+    page_of(tx, query, request, |tx, seq| {
+        let Some(order) = orders::by_seq(tx, seq)? else { return Ok(None) };
+        let newest_first = transactions::of_order(tx, seq, i64::MAX, usize::MAX)?;
+        let transactions = newest_first.into_iter().rev().map(|(_, transaction)| transaction).collect();
+        Ok(Some(OrderWithTransactions { order, transactions }))
+    })
 }
 
 fn page_of<T>(

@@ -18,6 +18,7 @@ pub struct PageRequest<K> {
 
 /// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T, K = String> {
     /// The entries.
     #[serde(rename = "data")]

@@ -13,7 +13,7 @@ pub use credentials::Credentials;
 pub use log_in::{PasswordLogin, log_in};
 pub use me::{Me, me};
 pub use refresh::refresh;
-pub use setup::{first_admin, offer_setup, set_up};
+pub use setup::{awaits_setup, first_admin, offer_setup, set_up};
 
 use super::{
     audit,
@@ -72,7 +72,7 @@ pub async fn log_out(app: &App, name: &'static str, actor: Actor) -> Result<()> 
 
 /// The error for an API key that calls an operation of sessions or passwords.
 pub(super) fn session_required() -> Error {
-    Error::new(&problem::FORBIDDEN).detail("An API key has no session and no password.")
+    Error::new(&problem::FORBIDDEN).detail("An API key has no session and no password. Log in as a user to do this.")
 }
 
 /// Refuses an actor that is neither this user nor may change all users. To that actor the user does not exist.

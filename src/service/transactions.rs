@@ -3,8 +3,12 @@
 //! Refunds never exceed payments, also when requests race: each check runs in the transaction of its effect, and there is
 //! one writer.
 
+mod list;
+mod past;
 mod refund;
 
+pub use list::{export, list};
+pub(super) use past::{book_past, insert_past};
 pub(super) use refund::exceeds;
 
 use super::{
@@ -137,7 +141,7 @@ const fn operation(kind: Kind) -> &'static str {
 /// Records a payment or refund of `order` and updates `order`.
 pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewTransaction) -> Result<Effect> {
     // Before the other checks: a provider that repeats a message must hear that it is known, whatever the order's status.
-    refuse_duplicate(tx, new)?;
+    refuse_duplicate(tx, new.kind, new.provider.as_deref(), new.provider_ref.as_deref())?;
     if order.placed_at.is_none() {
         return Err(Error::new(&problem::ORDER_NOT_PLACED));
     }
@@ -264,7 +268,7 @@ pub async fn of_order(
     id: OrderId,
     request: &PageRequest<i64>,
 ) -> Result<Page<Transaction, i64>> {
-    let found = app.store.read("transactions.list", |tx| {
+    let found = app.store.read("orders.transactions", |tx| {
         let order = readable_order(tx, actor, id)?;
         let before = request.after.unwrap_or(i64::MAX);
         let rows = transactions::of_order(tx, order.seq, before, request.limit_and_one())?;
@@ -296,9 +300,9 @@ pub(super) fn drop_pending_credits(tx: &WriteTx<'_>, order: &mut Order) -> Resul
     Ok(())
 }
 
-fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
-    let (Some(provider), Some(reference)) = (&new.provider, &new.provider_ref) else { return Ok(()) };
-    match transactions::by_provider_ref(tx, new.kind, provider, reference)? {
+fn refuse_duplicate(tx: &ReadTx<'_>, kind: Kind, provider: Option<&str>, reference: Option<&str>) -> Result<()> {
+    let (Some(provider), Some(reference)) = (provider, reference) else { return Ok(()) };
+    match transactions::by_provider_ref(tx, kind, provider, reference)? {
         Some(existing) => Err(Error::new(&problem::DUPLICATE_TRANSACTION)
             .member("existing_transaction_id", existing.id.to_string())
             .member("existing_order_id", existing.order_id.to_string())),
@@ -307,12 +311,6 @@ fn refuse_duplicate(tx: &ReadTx<'_>, new: &NewTransaction) -> Result<()> {
 }
 
 fn assemble(tx: &WriteTx<'_>, order: &Order, new: &NewTransaction, terms: RefundTerms) -> Transaction {
-    let returned = |part: &ReturnedGoods| ReturnedItem {
-        item_id: order.items[part.line].id,
-        quantity: part.quantity,
-        credit_amount: part.credit_amount,
-        credit_tax_amount: part.credit_tax_amount,
-    };
     Transaction {
         id: tx.new_id(),
         order_id: order.id,
@@ -320,7 +318,7 @@ fn assemble(tx: &WriteTx<'_>, order: &Order, new: &NewTransaction, terms: Refund
         kind: new.kind,
         status: new.status,
         amount: terms.amount,
-        items: terms.returns.iter().map(returned).collect(),
+        items: returned_items(order, &terms),
         credit_taxes: terms.taxes,
         currency: order.currency,
         provider: new.provider.clone(),
@@ -332,6 +330,17 @@ fn assemble(tx: &WriteTx<'_>, order: &Order, new: &NewTransaction, terms: Refund
         reversed_at: None,
         personal: None,
     }
+}
+
+/// The goods of a refund, by the identifiers of their lines.
+fn returned_items(order: &Order, terms: &RefundTerms) -> Vec<ReturnedItem> {
+    let returned = |part: &ReturnedGoods| ReturnedItem {
+        item_id: order.items[part.line].id,
+        quantity: part.quantity,
+        credit_amount: part.credit_amount,
+        credit_tax_amount: part.credit_tax_amount,
+    };
+    terms.returns.iter().map(returned).collect()
 }
 
 /// Inserts `transaction`, with its audit entry and event, and updates `order`.

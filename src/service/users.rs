@@ -24,7 +24,7 @@ use crate::{
         outcome::{Outcome, Resource},
         permission::Permission,
         personal::SplitDocument,
-        user::{Email, User, UserStatus},
+        user::{Email, User, UserFilter, UserStatus},
     },
     error::{Error, Fault, Field, Result},
     store::{ReadTx, WriteTx, users},
@@ -85,7 +85,11 @@ impl ValidFields {
 }
 
 fn invalid_email() -> Fault {
-    Fault::new(Field::Email, "invalid_format", "must be an e-mail address")
+    Fault::new(
+        Field::Email,
+        "invalid_format",
+        "must be an e-mail address such as ada@example.com, without blanks before or after it",
+    )
 }
 
 fn unknown_role() -> Fault {
@@ -133,6 +137,7 @@ pub(super) fn insert(
         status: UserStatus::Active,
         created_at: tx.now(),
         updated_at: tx.now(),
+        last_login_at: None,
     };
     users::insert(tx, &user, &draft.password_hash)?;
     let personal = json!({"email": draft.email.as_str()});
@@ -164,12 +169,17 @@ pub async fn by_email(app: &App, actor: &Actor, email: &str) -> Result<UserView>
     found.map(|(user, _)| UserView::from(&user)).ok_or_else(|| Error::absent().detail("No user has this address."))
 }
 
-/// Lists users, newest first.
-pub async fn list(app: &App, actor: &Actor, request: &PageRequest<UserId>) -> Result<Page<UserView, UserId>> {
+/// Lists the users that pass `filter`, newest first.
+pub async fn list(
+    app: &App,
+    actor: &Actor,
+    filter: UserFilter,
+    request: PageRequest<UserId>,
+) -> Result<Page<UserView, UserId>> {
     actor.require(Permission::UsersRead)?;
-    let found = app.store.read("users.list", |tx| {
-        let found = users::page(tx, request.after, request.limit_and_one())?;
-        request.page(found, |user| user.id, || users::count(tx))
+    let found = app.store.scan("users.list", move |tx| {
+        let found = users::page(tx, &filter, request.after, request.limit_and_one())?;
+        request.page(found, |user| user.id, || users::count(tx, &filter))
     });
     Ok(found.await?.map(|user| UserView::from(&user)))
 }

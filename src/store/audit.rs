@@ -7,6 +7,8 @@ pub use refusals::RefusalBuffer;
 
 use super::{
     ReadTx, WriteTx,
+    actors::ActorNames,
+    conditions::Conditions,
     personal::{self, Stored},
     sql::{Columns, IdBlob, sql_int, store_error},
     users,
@@ -22,7 +24,7 @@ use crate::{
     },
     error::{Error, Result},
 };
-use rusqlite::{Row, named_params};
+use rusqlite::{Row, named_params, params_from_iter, types::Value as SqlValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use std::borrow::Cow;
@@ -73,6 +75,9 @@ struct Address<'a> {
     #[serde(borrow)]
     address: Cow<'a, str>,
 }
+
+/// An entry of a list, with what its actor is called now; none if the actor is nobody or was erased.
+pub type NamedEntry = (Entry, Option<String>);
 
 impl Entry {
     /// The hash of this row, given the hash of the row before.
@@ -186,29 +191,39 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 /// At most `limit` entries before row `before`, newest first.
-pub fn page(tx: &ReadTx<'_>, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
-    let (first, end) = span(tx, filter)?;
-    let end = before.map_or(end, |before| before.min(end));
-    let sql = format!("SELECT {COLUMNS} FROM {TABLE} WHERE {} ORDER BY a.seq DESC LIMIT ?5", condition(filter));
-    tx.rows(&sql, (first, end, &filter.actor, &filter.action, sql_int(limit)), read)
+pub fn page(tx: &ReadTx<'_>, filter: &AuditFilter, before: Option<i64>, limit: usize) -> Result<Vec<NamedEntry>> {
+    let mut conditions = passing(tx, filter)?;
+    conditions.and("a.seq < ?", [SqlValue::Integer(before.unwrap_or(i64::MAX))]);
+    let sql = format!("SELECT {COLUMNS} FROM {TABLE} WHERE {} ORDER BY a.seq DESC LIMIT ?", conditions.text());
+    conditions.values.push(SqlValue::Integer(sql_int(limit)));
+    let found = tx.rows(&sql, params_from_iter(conditions.values), read)?;
+    let mut names = ActorNames::default();
+    let named = |entry: Entry| names.of(tx, &entry.what.actor).map(|name| (entry, name));
+    found.into_iter().map(named).collect()
 }
 
 /// The number of entries that match.
 pub fn count(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<i64> {
-    let (first, end) = span(tx, filter)?;
-    let sql = format!("SELECT count(*) FROM audit a WHERE {} LIMIT ?5", condition(filter));
-    let only_row = 1;
-    tx.row(&sql, (first, end, &filter.actor, &filter.action, only_row), |row| row.get(0)).map(Option::unwrap_or_default)
+    let conditions = passing(tx, filter)?;
+    let sql = format!("SELECT count(*) FROM audit a WHERE {}", conditions.text());
+    tx.row(&sql, params_from_iter(conditions.values), |row| row.get(0)).map(Option::unwrap_or_default)
 }
 
-/// Each combination of filters has its own text, and so its own query plan.
-fn condition(filter: &AuditFilter) -> &'static str {
-    match (&filter.actor, &filter.action) {
-        (None, None) => "a.seq >= ?1 AND a.seq < ?2",
-        (Some(_), None) => "a.actor = ?3 AND a.seq >= ?1 AND a.seq < ?2",
-        (None, Some(_)) => "a.action = ?4 AND a.seq >= ?1 AND a.seq < ?2",
-        (Some(_), Some(_)) => "a.actor = ?3 AND a.seq >= ?1 AND a.seq < ?2 AND +a.action = ?4",
+/// The actor has an index, and so has the action; of both, the index of the actor is used.
+fn passing(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<Conditions> {
+    let (first, end) = span(tx, filter)?;
+    let mut conditions = Conditions::of("a.seq >= ? AND a.seq < ?", [SqlValue::Integer(first), SqlValue::Integer(end)]);
+    let action = if filter.actor.is_some() { "+a.action = ?" } else { "a.action = ?" };
+    let words = [
+        ("a.actor = ?", filter.actor.clone()),
+        (action, filter.action.clone()),
+        ("a.target = ?", filter.target.clone()),
+        ("a.outcome = ?", filter.outcome.map(|outcome| outcome.name().to_owned())),
+    ];
+    for (condition, word) in words {
+        word.into_iter().for_each(|word| conditions.and(condition, [SqlValue::Text(word)]));
     }
+    Ok(conditions)
 }
 
 /// The first row in the filter's range of time, and the first row after it.

@@ -45,6 +45,8 @@ pub struct Options {
     pub query_budget: Duration,
     /// The number of threads that may read at the same time.
     pub threads: usize,
+    /// The number of the first order; later ones go on after the highest.
+    pub first_number: i64,
     /// The source of time.
     pub clock: Clock,
     /// The source of identifiers.

@@ -5,6 +5,7 @@ mod codec;
 
 use super::{
     ReadTx, WriteTx,
+    actors::ActorNames,
     personal::{self, Stored},
     sql::{Columns, IdBlob, invalid_column, sql_int, store_error},
 };
@@ -13,6 +14,7 @@ use crate::{
         digest::sha256,
         event::EventType,
         id::{EventId, Identifier, OrderId},
+        listing::Direction,
         personal::{DIGEST_BYTES, PersonalRow},
         time::Timestamp,
         trace::TraceId,
@@ -54,10 +56,14 @@ pub struct Event {
     pub kind: EventType,
     /// The order.
     pub order_id: OrderId,
+    /// Its present number; a draft has none.
+    pub order_number: Option<i64>,
     /// The order's version after the event.
     pub version: i64,
     /// The user or API key that acted, or `system`.
     pub actor: String,
+    /// What the actor is called now; none if it was erased.
+    pub actor_name: Option<String>,
     /// The identifier of the request.
     pub request_id: String,
     /// The trace that the client sent with the request.
@@ -154,7 +160,8 @@ fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &N
     ])
 }
 
-const COLUMNS: &str = "e.seq, e.id, e.type, o.id, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
+const COLUMNS: &str =
+    "e.seq, e.id, e.type, o.id, o.number, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
      e.data, f.data, e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
      JOIN events f ON f.order_seq = e.order_seq AND f.version = 1 LEFT JOIN personal p ON p.seq = e.personal_seq";
 
@@ -165,8 +172,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
         id: columns.id()?,
         kind: columns.parsed(EventType::parse)?,
         order_id: columns.id()?,
+        order_number: columns.take()?,
         version: columns.take()?,
         actor: columns.take()?,
+        actor_name: None,
         request_id: columns.take()?,
         trace: columns.take()?,
         occurred_at: columns.instant()?,
@@ -176,16 +185,50 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
     Ok(event)
 }
 
-/// The events of an order after `version`, oldest first.
-pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, after_version: i64, limit: usize) -> Result<Vec<Event>> {
-    let sql = format!("SELECT {COLUMNS} WHERE e.order_seq = ?1 AND e.version > ?2 ORDER BY e.version LIMIT ?3");
-    tx.rows(&sql, (order_seq, after_version, sql_int(limit)), read)
+/// The events of an order beyond `version`, or from the first one on in this direction.
+pub fn of_order(
+    tx: &ReadTx<'_>,
+    order_seq: i64,
+    direction: Direction,
+    beyond: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Event>> {
+    let sql = match direction {
+        Direction::Ascending => {
+            format!("SELECT {COLUMNS} WHERE e.order_seq = ?1 AND e.version > ?2 ORDER BY e.version LIMIT ?3")
+        }
+        Direction::Descending => {
+            format!("SELECT {COLUMNS} WHERE e.order_seq = ?1 AND e.version < ?2 ORDER BY e.version DESC LIMIT ?3")
+        }
+    };
+    let beyond = beyond.unwrap_or(before_all(direction));
+    with_names(tx, tx.rows(&sql, (order_seq, beyond, sql_int(limit)), read)?)
 }
 
-/// The events after number `seq`, oldest first.
-pub fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Event>> {
-    let sql = format!("SELECT {COLUMNS} WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2");
-    tx.rows(&sql, (seq, sql_int(limit)), read)
+/// The events beyond number `seq`, or from the first one on in this direction.
+pub fn page(tx: &ReadTx<'_>, direction: Direction, beyond: Option<i64>, limit: usize) -> Result<Vec<Event>> {
+    let sql = match direction {
+        Direction::Ascending => format!("SELECT {COLUMNS} WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2"),
+        Direction::Descending => format!("SELECT {COLUMNS} WHERE e.seq < ?1 ORDER BY e.seq DESC LIMIT ?2"),
+    };
+    let beyond = beyond.unwrap_or(before_all(direction));
+    with_names(tx, tx.rows(&sql, (beyond, sql_int(limit)), read)?)
+}
+
+/// The number that comes before all numbers of events in this direction.
+const fn before_all(direction: Direction) -> i64 {
+    match direction {
+        Direction::Ascending => 0,
+        Direction::Descending => i64::MAX,
+    }
+}
+
+fn with_names(tx: &ReadTx<'_>, mut events: Vec<Event>) -> Result<Vec<Event>> {
+    let mut names = ActorNames::default();
+    for event in &mut events {
+        event.actor_name = names.of(tx, &event.actor)?;
+    }
+    Ok(events)
 }
 
 /// The events after number `seq`, oldest first: at most `limit`, and none behind the one with which the documents exceed
@@ -202,7 +245,7 @@ pub fn after_within(tx: &ReadTx<'_>, seq: i64, limit: usize, bytes: usize) -> Re
         taken += event.data.len();
         found.push(event);
     }
-    Ok(found)
+    with_names(tx, found)
 }
 
 /// Whether an order has the event that says that it was erased.

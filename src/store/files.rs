@@ -40,6 +40,11 @@ pub fn lock_file(path: &Path) -> PathBuf {
 
 /// Takes the advisory lock on the side file `<path>.lock`. The lock is held until the returned file is closed.
 pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+    let folder = folder_of(path);
+    if folder.try_exists().is_ok_and(|exists| !exists) {
+        let reason = format!("the folder {} does not exist; create it first", folder.display());
+        return Err(OpenError::Denied(path.to_path_buf(), reason));
+    }
     let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
     let file = private(OpenOptions::new().read(true).write(true).create(true)).open(lock_file(path)).map_err(denied)?;
     match file.try_lock() {

@@ -1,63 +1,66 @@
-//! The names under which SKUs were sold. Order numbers are given when orders are placed, so the orders placed in a
-//! range of time have consecutive numbers. The range is found by binary search, without an index on times.
+//! The names under which SKUs were sold. Orders are looked through from the newest row on: a later row was placed later,
+//! unless an import brought the order along. The rows up to the last of those are therefore looked through to the end.
 
 use super::{
     ReadTx,
-    orders::{SKU_BLOCK_BITS, sku_block_bits},
+    orders::{SKU_BLOCK_BITS, last_brought_along, sku_block_bits},
     sql::{optional, store_error},
 };
 use crate::{
     domain::{money::Currency, time::Timestamp},
     error::Result,
 };
-use std::ops::RangeInclusive;
 
 /// The orders among which [`newest`] looks for a name.
 pub struct Candidates {
-    numbers: RangeInclusive<i64>,
+    from: Timestamp,
+    to: Timestamp,
     /// The last row that an order placed in time can have.
     last_seq: i64,
+    /// The last row that an import brought along.
+    last_brought_along: i64,
 }
 
 /// The orders placed in `from..to`, both in seconds since the epoch.
 pub fn candidates(tx: &ReadTx<'_>, from: i64, to: i64) -> Result<Candidates> {
-    Ok(Candidates { numbers: numbers(tx, from, to)?, last_seq: last_created_before(tx, to)? })
+    let [from, to] = [from, to].map(Timestamp::from_seconds);
+    let last_brought_along = last_brought_along(tx)?;
+    let last_seq = last_created_before(tx, to)?.max(last_brought_along);
+    Ok(Candidates { from, to, last_seq, last_brought_along })
 }
 
-fn numbers(tx: &ReadTx<'_>, from: i64, to: i64) -> Result<RangeInclusive<i64>> {
-    let last = "SELECT number FROM orders WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1";
-    let end = tx.row(last, [], |row| row.get::<_, i64>(0))?.unwrap_or(0) + 1;
-    let first =
-        |at: i64| tx.first_since("SELECT placed_at FROM orders WHERE number = ?1", Timestamp::from_seconds(at), end);
-    Ok(first(from)?..=first(to)? - 1)
-}
-
-/// The row of the last order created before `to`, in seconds since the epoch. An order in a later row was placed later.
-fn last_created_before(tx: &ReadTx<'_>, to: i64) -> Result<i64> {
+/// The row of the last order created before `to`. An order in a later row was placed later, if no import brought it along.
+fn last_created_before(tx: &ReadTx<'_>, to: Timestamp) -> Result<i64> {
     let last = tx.row("SELECT max(seq) FROM orders", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0);
-    let created = "SELECT created_at FROM orders WHERE seq = ?1";
-    Ok(tx.first_since(created, Timestamp::from_seconds(to), last + 1)? - 1)
+    Ok(tx.first_since("SELECT created_at FROM orders WHERE seq = ?1", to, last + 1)? - 1)
 }
 
-/// The name of `sku` in the newest candidate of which not all came back, in this currency. The index has SKUs by blocks of orders,
-/// which are searched from the newest on: the name of a SKU that sells often is in the first.
+/// The name of `sku` in the newest candidate of which not all came back, in this currency. The index has SKUs by blocks of
+/// orders, which are searched from the newest on: the name of a SKU that sells often is in the first.
 pub fn newest(tx: &ReadTx<'_>, sku: &str, currency: Currency, candidates: &Candidates) -> Result<Option<String>> {
     let sql = concat!(
-        "SELECT i.name FROM order_items i CROSS JOIN orders o ON o.seq = i.order_seq
+        "SELECT o.placed_at, i.name FROM order_items i CROSS JOIN orders o ON o.seq = i.order_seq
          WHERE i.order_seq >> ",
         sku_block_bits!(),
         " = ?1 AND i.sku = ?2 AND o.currency = ?3 AND o.status <> 'cancelled'
            AND i.returned_quantity < i.quantity
-           AND o.number BETWEEN ?4 AND ?5
-         ORDER BY i.order_seq DESC, i.line DESC LIMIT 1"
+           AND o.placed_at >= ?4 AND o.placed_at < ?5
+         ORDER BY o.placed_at DESC, i.order_seq DESC, i.line DESC LIMIT 1"
     );
     let mut statement = tx.connection.prepare_cached(sql).map_err(store_error)?;
+    let mut newest: Option<(i64, String)> = None;
     for block in (0..=candidates.last_seq >> SKU_BLOCK_BITS).rev() {
-        let params = (block, sku, currency.code(), candidates.numbers.start(), candidates.numbers.end());
-        let found = optional(statement.query_row(params, |row| row.get(0)))?;
-        if found.is_some() {
-            return Ok(found);
+        // Whatever was placed here is newer than all that an import brought along before.
+        if newest.is_some() && (block + 1) << SKU_BLOCK_BITS > candidates.last_brought_along {
+            break;
         }
+        let params = (block, sku, currency.code(), candidates.from.millis(), candidates.to.millis());
+        let found = optional(statement.query_row(params, |row| Ok((row.get(0)?, row.get(1)?))))?;
+        // Of names of the same time, the one of the newest row comes first.
+        newest = match (newest, found) {
+            (Some(newest), Some(found)) if found.0 > newest.0 => Some(found),
+            (newest, found) => newest.or(found),
+        };
     }
-    Ok(None)
+    Ok(newest.map(|(_, name)| name))
 }

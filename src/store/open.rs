@@ -49,6 +49,7 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
         readers,
         gauges,
         rankings: Arc::new(Rankings::default()),
+        sold_items: Arc::default(),
         path: path.clone(),
         _lock: lock,
     })))

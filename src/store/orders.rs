@@ -2,13 +2,18 @@
 
 mod blocks;
 mod columns;
+mod counts;
 mod filter;
 mod list;
+mod numbers;
 mod row;
 mod stored_document;
 
 pub(super) use blocks::{SKU_BLOCK_BITS, sku_block_bits};
+pub use counts::{Counts, counts, counts_of_user};
 pub use list::{count, is_scan, page};
+pub(super) use numbers::last_brought_along;
+pub use numbers::{next_number, take_number};
 pub use stored_document::{
     StoredDocument, document_by_external_ref, document_by_id, document_by_number, document_by_seq,
 };
@@ -35,15 +40,7 @@ pub fn next_seq(tx: &WriteTx<'_>) -> i64 {
     })
 }
 
-/// The next order number. Numbers have no gaps: if this transaction fails, the number is given again.
-pub fn next_number(tx: &WriteTx<'_>) -> i64 {
-    tx.with_counters(|counters| {
-        counters.number += 1;
-        counters.number
-    })
-}
-
-/// Inserts an order with its items, taxes and personal data, and adds it to the rollups.
+/// Inserts an order with its items and personal data, and adds it to the rollups.
 ///
 /// # Errors
 /// `DUPLICATE_EXTERNAL_REF` if another order has its reference.
@@ -114,6 +111,11 @@ pub fn by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<Order>> {
 /// The order with this external reference.
 pub fn by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<Order>> {
     one(tx, concat!(columns::select!(), " WHERE o.external_ref = ?1"), [reference])
+}
+
+/// The order with this number.
+pub fn by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<Order>> {
+    one(tx, concat!(columns::select!(), " WHERE o.number = ?1"), [number])
 }
 
 /// The order in this row.

@@ -2,7 +2,13 @@
 
 use super::events;
 use crate::{
-    domain::{id::Identifier, money::Currency, time::Timestamp, trace::TraceId},
+    domain::{
+        id::Identifier,
+        money::Currency,
+        text::{contains_digits, contains_folded, equals_folded},
+        time::Timestamp,
+        trace::TraceId,
+    },
     error::{Error, problem},
 };
 use rusqlite::{
@@ -162,21 +168,30 @@ pub(super) fn invalid_column(index: usize, content: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, cause)
 }
 
-/// The SQL function that tells whether a text contains another one, ignoring case.
+/// The SQL function that tells whether a text contains another one, which is folded already.
 pub(super) const CONTAINS_FOLDED: &str = "contains_folded";
 
 /// The SQL function that decodes the document of an event, from its version, its data and the data of the order's first
 /// event.
 const EVENT_DOCUMENT: &str = "event_document";
 
-/// Registers the function `contains_folded(text, lower_case)`, which is false for NULL. SQLite's `LIKE` ignores the
-/// case of ASCII letters only.
+/// The SQL function that tells whether the digits of a text contain these digits.
+pub(super) const CONTAINS_DIGITS: &str = "contains_digits";
+
+/// The SQL function that tells whether a text equals another one, which is folded already.
+pub(super) const EQUALS_FOLDED: &str = "equals_folded";
+
+/// Registers the functions of searches, which are false for NULL. SQLite's `LIKE` ignores the case of ASCII letters only.
 pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
-    connection.create_scalar_function(CONTAINS_FOLDED, 2, flags, |call| {
-        let sought = call.get_raw(1).as_str()?;
-        Ok(call.get_raw(0).as_str_or_null()?.is_some_and(|text| text.to_lowercase().contains(sought)))
-    })?;
+    let functions: [(_, fn(&str, &str) -> bool); 3] =
+        [(CONTAINS_FOLDED, contains_folded), (CONTAINS_DIGITS, contains_digits), (EQUALS_FOLDED, equals_folded)];
+    for (name, contains) in functions {
+        connection.create_scalar_function(name, 2, flags, move |call| {
+            let sought = call.get_raw(1).as_str()?;
+            Ok(call.get_raw(0).as_str_or_null()?.is_some_and(|text| contains(text, sought)))
+        })?;
+    }
     connection.create_scalar_function(EVENT_DOCUMENT, 3, flags, |call| {
         events::document_of(call.get(0)?, call.get_raw(1), call.get_raw(2))
     })

@@ -1,6 +1,9 @@
 //! Payments and refunds, and sums of their amounts.
 
 pub(super) mod credits;
+mod list;
+
+pub use list::{count, is_scan, page};
 
 use super::{
     ReadTx, WriteTx, personal,
@@ -18,11 +21,13 @@ use crate::{
 };
 use rusqlite::{Row, named_params};
 
-const COLUMNS: &str =
+/// The columns that [`read_from`] reads, of a transaction `t` and its order `o`.
+const FIELDS: &str =
     "t.id, o.id, o.number, t.kind, t.status, t.amount, t.credit_taxes, t.items, o.currency, t.provider,
     t.provider_ref, (SELECT p.id FROM transactions p WHERE p.seq = t.payment_seq), t.occurred_at, t.recorded_at,
-    t.reversed_at, t.personal_seq, a.digest, a.content FROM transactions t JOIN orders o ON o.seq = t.order_seq
-    LEFT JOIN personal a ON a.seq = t.personal_seq";
+    t.reversed_at, t.personal_seq, (SELECT digest FROM personal WHERE seq = t.personal_seq),
+    (SELECT content FROM personal WHERE seq = t.personal_seq)";
+const TABLES: &str = "FROM transactions t JOIN orders o ON o.seq = t.order_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Transaction> {
     read_from(row, &mut Columns::of(row))
@@ -55,7 +60,7 @@ fn read_from(row: &Row<'_>, columns: &mut Columns<'_, '_>) -> rusqlite::Result<T
 /// The transaction of this kind with this reference of this provider that is pending or succeeded.
 pub fn by_provider_ref(tx: &ReadTx<'_>, kind: Kind, provider: &str, provider_ref: &str) -> Result<Option<Transaction>> {
     let sql = format!(
-        "SELECT {COLUMNS} WHERE t.provider_ref = ?1 AND t.provider = ?2 AND t.kind = ?3
+        "SELECT {FIELDS} {TABLES} WHERE t.provider_ref = ?1 AND t.provider = ?2 AND t.kind = ?3
            AND (t.status = 'pending' OR t.status = 'succeeded')"
     );
     tx.row(&sql, (provider_ref, provider, kind.name()), read)
@@ -86,7 +91,7 @@ pub fn insert(tx: &WriteTx<'_>, order: &Order, transaction: &mut Transaction) ->
             ":reversed_at": transaction.reversed_at.map(Timestamp::millis),
         },
     )?;
-    count(tx, order, transaction, 1);
+    count_sums(tx, order, transaction, 1);
     Ok(())
 }
 
@@ -106,8 +111,8 @@ pub fn update(tx: &WriteTx<'_>, order: &Order, before: &Transaction, after: &mut
             ":reversed_at": after.reversed_at.map(Timestamp::millis),
         },
     )?;
-    count(tx, order, before, -1);
-    count(tx, order, after, 1);
+    count_sums(tx, order, before, -1);
+    count_sums(tx, order, after, 1);
     Ok(())
 }
 
@@ -121,7 +126,8 @@ pub fn move_to_user(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<(
 
 /// Counts the reversed refunds of a cancelled order again: the time of the cancellation decides where their credits count.
 pub fn recount_after_cancellation(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
-    let sql = format!("SELECT {COLUMNS} WHERE t.order_seq = ?1 AND t.status = 'reversed' AND t.credit_amount > 0");
+    let sql =
+        format!("SELECT {FIELDS} {TABLES} WHERE t.order_seq = ?1 AND t.status = 'reversed' AND t.credit_amount > 0");
     for transaction in tx.rows(&sql, [after.seq], read)? {
         recount(tx, &transaction, before, after);
     }
@@ -129,23 +135,24 @@ pub fn recount_after_cancellation(tx: &WriteTx<'_>, before: &Order, after: &Orde
 }
 
 fn recount(tx: &WriteTx<'_>, transaction: &Transaction, before: &Order, after: &Order) {
-    count(tx, before, transaction, -1);
-    count(tx, after, transaction, 1);
+    count_sums(tx, before, transaction, -1);
+    count_sums(tx, after, transaction, 1);
 }
 
-fn count(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction, times: i64) {
+fn count_sums(tx: &WriteTx<'_>, order: &Order, transaction: &Transaction, times: i64) {
     rollup::of_transaction(transaction, order.into()).for_each(|sale| tx.count_sale(sale, times));
     rollup::taxes_of_transaction(transaction, order.into()).for_each(|sale| tx.count_tax(sale, times));
 }
 
 /// The transaction with this identifier.
 pub fn by_id(tx: &ReadTx<'_>, id: TransactionId) -> Result<Option<Transaction>> {
-    tx.row(&format!("SELECT {COLUMNS} WHERE t.id = ?1"), [IdBlob(id)], read)
+    tx.row(&format!("SELECT {FIELDS} {TABLES} WHERE t.id = ?1"), [IdBlob(id)], read)
 }
 
 /// An order's transactions before row `before`, newest first, each with its row number.
 pub fn of_order(tx: &ReadTx<'_>, order_seq: i64, before: i64, limit: usize) -> Result<Vec<(i64, Transaction)>> {
-    let sql = format!("SELECT t.seq, {COLUMNS} WHERE t.order_seq = ?1 AND t.seq < ?2 ORDER BY t.seq DESC LIMIT ?3");
+    let sql =
+        format!("SELECT t.seq, {FIELDS} {TABLES} WHERE t.order_seq = ?1 AND t.seq < ?2 ORDER BY t.seq DESC LIMIT ?3");
     tx.rows(&sql, (order_seq, before, sql_int(limit)), |row| {
         let mut columns = Columns::of(row);
         Ok((columns.take()?, read_from(row, &mut columns)?))
@@ -161,7 +168,8 @@ pub(super) struct TransactionRow {
 
 /// The transactions after row `seq`, in the order of their rows.
 pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<TransactionRow>> {
-    let sql = format!("SELECT t.seq, o.user_id, o.cancelled_at, {COLUMNS} WHERE t.seq > ?1 ORDER BY t.seq LIMIT ?2");
+    let sql =
+        format!("SELECT t.seq, o.user_id, o.cancelled_at, {FIELDS} {TABLES} WHERE t.seq > ?1 ORDER BY t.seq LIMIT ?2");
     tx.rows(&sql, (seq, sql_int(limit)), |row| {
         let mut columns = Columns::of(row);
         let seq = columns.take()?;
@@ -173,7 +181,7 @@ pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Trans
 /// The pending refunds of an order.
 pub fn pending_refunds(tx: &ReadTx<'_>, order_seq: i64) -> Result<Vec<Transaction>> {
     let sql = format!(
-        "SELECT {COLUMNS} WHERE t.order_seq = ?1 AND t.kind = 'refund' AND t.status = 'pending' ORDER BY t.seq"
+        "SELECT {FIELDS} {TABLES} WHERE t.order_seq = ?1 AND t.kind = 'refund' AND t.status = 'pending' ORDER BY t.seq"
     );
     tx.rows(&sql, [order_seq], read)
 }

@@ -1,23 +1,27 @@
 //! Users and their password hashes.
 
 use super::{
-    ReadTx, WriteTx, personal,
-    sql::{Columns, IdBlob, before_id, invalid_column, optional, sql_int, store_error, violates},
+    ReadTx, WriteTx,
+    conditions::Conditions,
+    personal,
+    sql::{CONTAINS_FOLDED, Columns, IdBlob, before_id, invalid_column, optional, sql_int, store_error, violates},
 };
 use crate::{
     domain::{
         digest::sha256,
         id::UserId,
         personal::PersonalRow,
-        user::{Email, User, UserStatus},
+        text::Folded,
+        time::Timestamp,
+        user::{Email, User, UserFilter, UserStatus},
     },
     error::{Error, Result, problem},
 };
-use rusqlite::{Row, named_params};
+use rusqlite::{Row, named_params, params_from_iter, types::Value};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-const COLUMNS: &str = "u.id, u.role, u.status, u.created_at, u.updated_at, p.content";
+const COLUMNS: &str = "u.id, u.role, u.status, u.created_at, u.updated_at, u.last_login_at, p.content";
 const TABLE: &str = "users u JOIN personal p ON p.seq = u.personal_seq";
 
 /// What identifies a user. Its fields are those of the user's document.
@@ -36,6 +40,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<User> {
 fn read_from(row: &Row<'_>, columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
     let (id, role, status) = (columns.id()?, columns.take()?, columns.parsed(UserStatus::parse)?);
     let (created_at, updated_at) = (columns.instant()?, columns.instant()?);
+    let last_login_at = columns.instant_or_none()?;
     let at = columns.position();
     let content: Option<Content<'_>> = personal::content(row, at)?;
     let (mut email, mut name) = (None, None);
@@ -43,7 +48,7 @@ fn read_from(row: &Row<'_>, columns: &mut Columns<'_, '_>) -> rusqlite::Result<U
         email = Some(Email::parse(&content.email).ok_or_else(|| invalid_column(at, "an address of another form"))?);
         name = Some(content.name.into_owned());
     }
-    Ok(User { id, email, name, role, status, created_at, updated_at })
+    Ok(User { id, email, name, role, status, created_at, updated_at, last_login_at })
 }
 
 /// Inserts a user. Returns where name and address are kept.
@@ -94,6 +99,11 @@ pub(super) fn by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<User>> {
     tx.row(&format!("SELECT {COLUMNS} FROM {TABLE} WHERE u.seq = ?1"), [seq], read)
 }
 
+/// What a user is called; none for an unknown or erased one.
+pub(super) fn name(tx: &ReadTx<'_>, id: UserId) -> Result<Option<String>> {
+    Ok(by_id(tx, id)?.and_then(|user| user.name))
+}
+
 /// The row of the user with this identifier.
 pub(super) fn seq(tx: &ReadTx<'_>, id: UserId) -> Result<Option<i64>> {
     tx.row("SELECT seq FROM users WHERE id = ?1", [IdBlob(id)], |row| row.get(0))
@@ -130,15 +140,47 @@ pub fn all(tx: &ReadTx<'_>) -> Result<Vec<User>> {
     tx.rows(&format!("SELECT {COLUMNS} FROM {TABLE} ORDER BY u.id"), [], read)
 }
 
-/// The users before `before`, newest first.
-pub fn page(tx: &ReadTx<'_>, before: Option<UserId>, limit: usize) -> Result<Vec<User>> {
-    let sql = format!("SELECT {COLUMNS} FROM {TABLE} WHERE u.id < ?1 ORDER BY u.id DESC LIMIT ?2");
-    tx.rows(&sql, (before_id(before), sql_int(limit)), read)
+/// The users that pass `filter` before `before`, newest first. Users are few compared with orders: a filter is tested row
+/// by row, but for an address, which has an index.
+pub fn page(tx: &ReadTx<'_>, filter: &UserFilter, before: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+    let mut conditions = Conditions::of("u.id < ?", [Value::Blob(before_id(before).to_vec())]);
+    conditions.join(&passing(tx, filter)?);
+    let sql = format!("SELECT {COLUMNS} FROM {TABLE} WHERE {} ORDER BY u.id DESC LIMIT ?", conditions.text());
+    conditions.values.push(Value::Integer(sql_int(limit)));
+    tx.rows(&sql, params_from_iter(conditions.values), read)
 }
 
-/// The number of users.
-pub fn count(tx: &ReadTx<'_>) -> Result<i64> {
-    tx.connection.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).map_err(store_error)
+/// The number of users that pass `filter`.
+pub fn count(tx: &ReadTx<'_>, filter: &UserFilter) -> Result<i64> {
+    let conditions = passing(tx, filter)?;
+    let sql = format!("SELECT count(*) FROM {TABLE} WHERE {}", conditions.text());
+    tx.row(&sql, params_from_iter(conditions.values), |row| row.get(0)).map(Option::unwrap_or_default)
+}
+
+fn passing(tx: &ReadTx<'_>, filter: &UserFilter) -> Result<Conditions> {
+    let mut conditions = Conditions::default();
+    if let Some(digest) = email_digest(tx, filter.email.as_ref())? {
+        conditions.and("u.email_digest = ?", [Value::Blob(digest.to_vec())]);
+    }
+    let words =
+        [("u.role = ?", filter.role.clone()), ("u.status = ?", filter.status.map(|status| status.name().to_owned()))];
+    for (condition, word) in words {
+        word.into_iter().for_each(|word| conditions.and(condition, [Value::Text(word)]));
+    }
+    if let Some(text) = &filter.text {
+        let folded = || Value::Text(Folded::of(text).as_str().to_owned());
+        // What is erased is no JSON, so it is not looked into.
+        let field = |name| format!("iif(p.content GLOB '{{*', p.content ->> '$.{name}', NULL)");
+        let (name, email) = (field("name"), field("email"));
+        let contains = format!("({CONTAINS_FOLDED}({name}, ?) OR {CONTAINS_FOLDED}({email}, ?))");
+        conditions.and(contains, [folded(), folded()]);
+    }
+    Ok(conditions)
+}
+
+/// Records that a user has logged in.
+pub fn set_last_login(tx: &WriteTx<'_>, id: UserId, at: Timestamp) -> Result<()> {
+    tx.execute("UPDATE users SET last_login_at = ?2 WHERE id = ?1", (IdBlob(id), at.millis())).map(drop)
 }
 
 /// Updates every field of a user that can change, but not the password. Returns where name and address are kept.

@@ -55,7 +55,7 @@ impl Writer {
         let (fail, failed) = watch::channel(false);
         let (newest_event, last_event) = watch::channel(counters.event);
         gauges.set_events(counters.event, counters.events_by_type);
-        let batch = Batch::new(options.clock.clone(), Arc::clone(&options.ids), &counters);
+        let batch = Batch::new(options, &counters);
         let wal = Wal::watch(&connection, Arc::clone(&gauges));
         let mut thread = WriterThread { connection, batch, wal, gauges: Arc::clone(&gauges), newest_event };
         let run = move || {

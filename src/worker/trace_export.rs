@@ -3,6 +3,7 @@
 
 use super::{supervisor::Stop, ticks::Ticks};
 use crate::{
+    app::App,
     domain::url::Url,
     outbound::{Addresses, Client, Limits},
     telemetry::traces::{Batch, FinishedSpans},
@@ -25,8 +26,9 @@ pub(super) struct Export {
 impl Export {
     /// The operator has configured the endpoint, so it may have any address. A lock keeps the queue for the next run if a
     /// run panics.
-    pub(super) fn shared(endpoint: Url, spans: FinishedSpans) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self { endpoint, client: Client::new(Addresses::Any), spans, is_failing: false }))
+    pub(super) fn shared(app: &App, endpoint: Url, spans: FinishedSpans) -> Arc<Mutex<Self>> {
+        let client = app.outbound_client(Addresses::Any);
+        Arc::new(Mutex::new(Self { endpoint, client, spans, is_failing: false }))
     }
 
     /// Sends what is queued, until the queue is empty or a batch fails.

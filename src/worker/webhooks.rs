@@ -35,7 +35,7 @@ struct Shared {
 
 pub(super) async fn run(app: App, mut stop: Stop) {
     let addresses = if app.config.webhooks.allow_private { Addresses::Any } else { Addresses::Public };
-    let client = Arc::new(Client::new(addresses));
+    let client = Arc::new(app.outbound_client(addresses));
     let shared = Shared { app, client, attempts: Arc::new(Semaphore::new(SHARED_ATTEMPTS)) };
     let mut changes = shared.app.webhook_changes.subscribe();
     let mut senders = Senders::default();

@@ -172,3 +172,21 @@ async fn no_secret_is_stored_or_shown() {
         }
     }
 }
+
+#[tokio::test]
+async fn entries_are_found_by_target_and_outcome() {
+    let service = Service::start().await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    admin.patch(&format!("/v1/users/{}", ada.id), json!({"role": "staff"})).await.ok();
+    admin.put("/v1/roles/night", json!({"permissions": ["orders:read"]})).await.created();
+    service.other_customer().await.get("/v1/audit").await.status(403);
+    service.anonymous().post("/v1/auth/login", json!({"email": "a@example.com", "password": "x"})).await.status(401);
+    let found = async |query: &str| actions(&admin.walk(&format!("/v1/audit?limit=1&{query}")).await);
+    assert_eq!(found(&format!("target={}", ada.id)).await, ["users.update", "users.create"]);
+    assert_eq!(found(&format!("target={}&action=users.update", ada.id)).await, ["users.update"]);
+    assert_eq!(found("target=night").await, ["roles.put"]);
+    assert_eq!(found("outcome=denied").await, ["audit.list"]);
+    assert_eq!(found("outcome=failure").await, ["auth.login"]);
+    assert_eq!(found(&format!("outcome=failure&actor_id={}", admin.id)).await, <[String; 0]>::default());
+    admin.get("/v1/audit?outcome=bad").await.status(400).faults(&[("outcome", "invalid_value")]);
+}

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 /// The tables that are compared with other data, so that every changed value is found.
 const COVERED: [&str; 8] =
-    ["orders", "order_items", "order_taxes", "transactions", "events", "audit", "rollups", "skus"];
+    ["orders", "order_items", "order_credits", "transactions", "events", "audit", "rollups", "skus"];
 
 fn copy_of_fixture() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -56,13 +56,13 @@ fn is_reported_for(table: &str, fault: &str) -> bool {
         "audit" => &["audit_chain: row "],
         "orders" => &["orders: row ", "order_", "foreign_keys: "],
         "order_items" => &["order_items: order row ", "order_totals: order row ", "order_returns: order row "],
-        "order_taxes" => &["order_taxes: order row ", "foreign_keys: "],
+        "order_credits" => &["order_credits: order row ", "foreign_keys: "],
         "transactions" => &[
             "transactions: order row ",
             "transaction_rows: ",
             "order_payments: ",
             "credits_of_refunds: ",
-            "order_taxes: ",
+            "order_credits: ",
             "order_returns: ",
             "foreign_keys: ",
         ],

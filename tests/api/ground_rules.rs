@@ -2,5 +2,6 @@
 
 mod answers;
 mod bodies;
+mod negotiation;
 mod order_of_checks;
 mod queries;

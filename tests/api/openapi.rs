@@ -220,3 +220,48 @@ fn links_name_the_operations_that_read_the_created_resource() {
         }
     }
 }
+
+#[test]
+fn every_pattern_of_a_request_is_also_given_in_words() {
+    let request = |pointer: &str| pointer.contains("/requestBody/") || pointer.contains("/parameters/");
+    let mut bodies = BTreeSet::new();
+    for operation in documented().values() {
+        walk(&operation["requestBody"], "", &mut |_, value| bodies.extend(value.get("$ref").and_then(Value::as_str)));
+    }
+    let mut lacking = vec![];
+    walk(&DOCUMENT, "", &mut |pointer, value| {
+        let in_body = bodies.iter().any(|name| pointer.starts_with(&format!("{}/", &name[1..])));
+        // A malformed header or part of a path has a text of its own, or is a thing that does not exist.
+        let in_query = request(pointer) && pointer.starts_with("/paths") && !pointer.contains('{');
+        let in_words = value.get("x-expected").is_some() || value.get("format").is_some();
+        if (in_body || in_query) && value.get("pattern").is_some_and(Value::is_string) && !in_words {
+            lacking.push(pointer.to_owned());
+        }
+    });
+    assert!(lacking.iter().all(|pointer| pointer.ends_with("/propertyNames")), "{lacking:#?}");
+    assert!(!bodies.is_empty());
+}
+
+#[test]
+fn every_type_has_a_name_of_its_own_and_streams_are_bytes() {
+    let names: Vec<_> = DOCUMENT["components"]["schemas"].as_object().unwrap().keys().collect();
+    assert!(names.iter().all(|name| !name.ends_with(|c: char| c.is_ascii_digit())), "{names:?}");
+    for name in ["OrderPage", "UserPage", "TransactionPage", "DailyRowReport", "OrderSort", "RevenueSort"] {
+        assert!(names.iter().any(|known| *known == name), "{name}: {names:?}");
+    }
+    let mut streams = 0;
+    walk(&DOCUMENT["paths"], "", &mut |pointer, value| {
+        for media in
+            ["text/csv", "application/x-ndjson", "image/svg+xml", "text/event-stream", "application/vnd.sqlite3"]
+        {
+            let Some(content) = value.get(media) else { continue };
+            assert_eq!(content["schema"], json!({"type": "string", "format": "binary"}), "{pointer}");
+            streams += 1;
+        }
+    });
+    assert!(streams > 10);
+    walk(&DOCUMENT, "", &mut |pointer, value| {
+        let is_null = value.get("default").is_some_and(Value::is_null) && value.get("type").is_some();
+        assert!(!is_null || value["type"].to_string().contains("null"), "{pointer}: {value}");
+    });
+}

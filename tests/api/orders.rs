@@ -7,6 +7,7 @@ mod filters;
 mod history;
 mod import;
 mod list;
+mod placing;
 mod prices;
 mod read;
 mod transition;

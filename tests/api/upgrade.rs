@@ -7,7 +7,7 @@
 //!
 //! until the schema is released, and never again after that: later releases must be able to read the files of this one.
 
-mod story;
+pub mod story;
 
 use crate::support::{Client, PASSWORD, Service, order_of};
 use orderd::store::{Store, verify};

@@ -215,3 +215,46 @@ async fn the_events_and_transactions_of_an_order_are_counted_on_request() {
         assert_eq!(page["page"]["total"], total, "{list}");
     }
 }
+
+#[tokio::test]
+async fn users_are_found_by_address_role_status_and_text() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    let make = async |email: &str, name: &str, role: &str| {
+        let body = json!({"email": email, "name": name, "role": role, "password": PASSWORD});
+        admin.post("/v1/users", body).await.created().id()
+    };
+    let grace = make("grace@example.com", "Grace Groß", "staff").await;
+    let alan = make("alan@example.org", "Alan", "staff").await;
+    admin.patch(&format!("/v1/users/{alan}"), json!({"status": "disabled"})).await.ok();
+    for (query, expected) in [
+        ("email=GRACE%40Example.com", vec![&grace]),
+        ("email=race%40example.com", vec![]),
+        ("role=staff", vec![&alan, &grace]),
+        ("role=staff&status=active", vec![&grace]),
+        ("status=disabled", vec![&alan]),
+        ("q=GROSS", vec![&grace]),
+        ("q=example.ORG", vec![&alan]),
+        ("q=nobody", vec![]),
+        ("role=analyst", vec![]),
+    ] {
+        let found = admin.walk(&format!("/v1/users?limit=1&{query}")).await;
+        let ids: Vec<_> = found.iter().map(|user| user["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, expected, "{query}");
+        let total = admin.get(&format!("/v1/users?count=true&{query}")).await.ok()["page"]["total"].clone();
+        assert_eq!(total, expected.len(), "{query}");
+    }
+    let answer = admin.get("/v1/users?role=chef&status=gone&email=nobody").await.status(400);
+    answer.problem("invalid_parameter").faults(&[("status", "invalid_value")]);
+    let answer = admin.get("/v1/users?role=chef&email=nobody").await.status(400);
+    answer.problem("invalid_parameter").faults(&[("role", "unknown"), ("email", "invalid_format")]);
+    // A user who has not logged in yet, and the same user after it.
+    let path = format!("/v1/users/{grace}");
+    assert_eq!(admin.get(&path).await.ok()["last_login_at"], Value::Null);
+    service.anonymous().log_in("grace@example.com", PASSWORD).await;
+    let user = admin.get(&path).await.ok();
+    assert_eq!(
+        (&user["last_login_at"], &user["updated_at"]),
+        (&json!("2026-06-15T12:00:00.000Z"), &user["created_at"])
+    );
+}

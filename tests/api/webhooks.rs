@@ -1,5 +1,6 @@
 //! Webhooks: endpoints, signed deliveries to a real receiver, and what becomes of deliveries that fail.
 
+mod addresses;
 mod endpoints;
 mod receiver;
 
@@ -9,6 +10,10 @@ use orderd::worker::{self, Supervisor};
 use receiver::{Answer, Message, Receiver};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 const RETRIES: (&str, &str) = ("webhooks.retries", "5s,5m");
 const PRIVATE: (&str, &str) = ("webhooks.allow_private", "true");
@@ -41,9 +46,14 @@ impl Scene {
 
     /// The deliveries, newest first, once there are `count` of them and they fit.
     async fn deliveries(&self, count: usize, fits: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        self.deliveries_to(&self.endpoint.id(), count, fits).await
+    }
+
+    async fn deliveries_to(&self, endpoint: &str, count: usize, fits: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let path = format!("/v1/webhooks/{endpoint}/deliveries?limit=200");
         let found = async {
             loop {
-                let page = self.admin.get(&self.path("/deliveries?limit=200")).await.ok();
+                let page = self.admin.get(&path).await.ok();
                 let found = page["data"].as_array().unwrap().clone();
                 if found.len() >= count && fits(&found) {
                     return found;
@@ -186,6 +196,43 @@ async fn a_receiver_can_ask_to_be_left_alone_for_a_while() {
     scene.service.at("2026-06-15T18:00:00Z");
     let delivered = scene.deliveries(1, all("delivered")).await;
     assert_eq!(delivered[0]["attempts"][2]["status_code"], 200, "however long the answer is");
+    scene.stop().await;
+}
+
+/// A receiver that gives each request the same bytes and hangs up.
+async fn cutting_off(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let mut stream = listener.accept().await.unwrap().0;
+            let mut request = vec![];
+            // The body ends with the braces of the event and of the message.
+            while !request.ends_with(b"}}") && stream.read_buf(&mut request).await.unwrap_or(0) > 0 {}
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn the_status_counts_whatever_becomes_of_the_body() {
+    let scene = Scene::new().await;
+    for (answer, status, next) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "delivered", Value::Null),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9000000000\r\n\r\n", "delivered", Value::Null),
+        (
+            "HTTP/1.1 503 Busy\r\nRetry-After: 60\r\nContent-Length: 10\r\n\r\nhalf",
+            "pending",
+            json!("2026-06-15T12:01:00.000Z"),
+        ),
+    ] {
+        let body = json!({"url": cutting_off(answer).await});
+        let id = scene.admin.post("/v1/webhooks", body).await.created().id();
+        scene.order().await;
+        let found = scene.deliveries_to(&id, 1, all(status)).await;
+        assert_eq!(found[0]["next_attempt_at"], next, "{answer:?}");
+    }
     scene.stop().await;
 }
 

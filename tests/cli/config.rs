@@ -1,6 +1,9 @@
 //! `orderd config`: precedence of layers, origins of values, faults and secrets.
 
-use crate::support::TestDir;
+use crate::{
+    server::{ADMIN, Server},
+    support::TestDir,
+};
 
 /// Runs `config show` and returns the line of `key`.
 fn shown(dir: &TestDir, variables: &[(&str, &str)], arguments: &str, key: &str) -> String {
@@ -74,6 +77,18 @@ fn every_key_is_explained() {
 fn a_valid_configuration_is_reported_as_valid() {
     let outcome = TestDir::new().run("config check");
     assert_eq!((outcome.code, outcome.out.as_str(), outcome.err.as_str()), (0, "configuration is valid\n", ""));
+}
+
+#[test]
+fn variables_of_kubernetes_are_passed_over_with_a_line_in_the_log() {
+    let dir = TestDir::new();
+    let variables = [("ORDERD_PORT", "tcp://10.0.0.1:8080"), ("ORDERD_SERVICE_HOST", "10.0.0.1")];
+    let checked = dir.run_with(&variables, "config check");
+    assert_eq!((checked.code, checked.err.as_str()), (0, ""));
+    let server = Server::start(&dir, &[ADMIN[0], ADMIN[1], variables[0], variables[1]], "");
+    let log = server.log();
+    assert!(log.contains("no settings, which have `__`: ORDERD_PORT, ORDERD_SERVICE_HOST"), "{log}");
+    server.stop();
 }
 
 #[test]

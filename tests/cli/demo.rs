@@ -78,6 +78,10 @@ fn the_demo_fills_only_an_empty_database_without_a_server() {
     let again = dir.run("demo --orders 10 --db orders.db");
     assert_eq!((again.code, again.out.as_str()), (1, ""));
     assert_eq!(again.err, "orderd: orders.db: is not empty; the demo fills only an empty database\n");
+    let server = Server::start(&dir, &ADMIN, "--demo");
+    let log = server.log();
+    assert!(log.contains("--demo is ignored") && !log.contains("the clock is behind"), "{log}");
+    server.stop();
     let numbers = ["--days 0", "--orders 100000001", "--accounts 18446744073709551615"];
     for bad in ["--until tomorrow", "--until 9999-01-01T00:00:00Z"].iter().chain(&numbers) {
         assert_eq!(dir.run(&format!("demo {bad} --db new.db")).code, 2, "{bad}");

@@ -76,11 +76,12 @@ fn the_reason_for_a_failed_start_is_named() {
     let address = taken.local_addr().unwrap();
     let cases = [
         ("--db folder".to_owned(), 1, "folder: "),
+        ("--db none/orders.db".into(), 1, "none/orders.db: the folder none does not exist; create it first"),
         ("--db orders.db --set auth.signing_key_file=garbage.key".into(), 1, "signing key file garbage.key: "),
         ("--db orders.db --set auth.signing_key_file=open.key".into(), 1, "signing key file open.key: others than"),
         ("--db orders.db --set auth.signing_key_file=folder".into(), 1, "signing key file folder: it is not a file"),
         ("--db orders.db --set auth.signing_key_file=none/a.key".into(), 1, "signing key file none/a.key: "),
-        (format!("--db orders.db --listen {address}"), 1, &format!("cannot listen on {address}: ")),
+        (format!("--db orders.db --listen {address}"), 1, &format!("cannot listen on {address}: another process")),
         ("--config none.toml".into(), 2, "cannot read none.toml: "),
         ("--config folder".into(), 2, "cannot read folder: "),
         ("--config notes.db".into(), 2, "notes.db, line 1: "),

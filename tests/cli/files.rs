@@ -56,7 +56,7 @@ fn filled(dir: &TestDir) {
     }
     dir.write("orders.ndjson", &lines);
     let imported = dir.run("import --db orders.db orders.ndjson");
-    assert_eq!((imported.code, imported.err.as_str()), (0, ""));
+    assert_eq!((imported.code, imported.err.as_str()), (0, "created 2050, there already 0, failed 0\n"));
     assert_eq!(imported.out.lines().filter(|line| line.contains(r#""result":"created""#)).count(), 2_050);
 }
 
@@ -109,7 +109,10 @@ fn each_line_of_an_import_is_answered_and_failures_are_counted() {
     let (good, bad) = (line("order-1", "Tea"), json!({"external_ref": "order-2", "currency": "EUR"}));
     let input = format!("{good}\n\n{bad}\n{{\n{good}");
     let imported = dir.run_fed("import --db orders.db", &input);
-    assert_eq!((imported.code, imported.err.as_str()), (1, "orderd: standard input: 2 of 4 lines failed\n"));
+    let summary = "created 1, there already 1, failed 2\n  1 invalid_json, first in line 4\n  1 validation_failed, first in line 3\n";
+    let expected = format!("{summary}orderd: standard input: 2 of 4 failed; they are in import.failed\n");
+    assert_eq!((imported.code, imported.err), (1, expected));
+    assert_eq!(fs::read_to_string(dir.path().join("import.failed")).unwrap(), format!("{bad}\n{{\n"));
     let answers: Vec<Value> = imported.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let results: Vec<_> =
         answers.iter().map(|a| (a["line"].as_u64().unwrap(), a["result"].as_str().unwrap())).collect();

@@ -119,6 +119,7 @@ fn assert_harmless(log: &str, token: &str) {
 fn every_log_line_is_json_whatever_clients_send() {
     let (log, token) = log_under_garbage(REQUESTS * times(), "");
     assert_harmless(&log, &token);
+    assert!(!log.contains("GET /livez → 200") && log.contains("POST /v1/auth/login → 200"), "probes fill no log");
     let mut requests = 0;
     for line in log.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));

@@ -20,7 +20,7 @@ pub const ADMIN: [(&str, &str); 2] =
 pub struct Server {
     process: Child,
     output: BufReader<ChildStdout>,
-    /// The address and port that it printed.
+    /// The address and port that it printed, or the path of its socket.
     pub address: String,
     /// Whether it serves HTTPS.
     pub secure: bool,
@@ -53,9 +53,9 @@ impl Server {
         let output = BufReader::new(process.stdout.take().unwrap());
         let mut server = Self { process, output, address: String::new(), secure: false, log };
         let first = server.line();
-        match first.strip_prefix("listening on ").and_then(|url| url.split_once("://")) {
+        match first.strip_prefix("listening on ").and_then(|url| url.split_once(':')) {
             Some((scheme, address)) => {
-                (server.address, server.secure) = (address.to_owned(), scheme == "https");
+                (server.address, server.secure) = (address.trim_start_matches('/').to_owned(), scheme == "https");
                 Ok(server)
             }
             None => Err((server.wait(), server.log())),

@@ -123,11 +123,20 @@ fn bad_certificate_and_key_files_are_named() {
         ("", FIRST.1, "cert.pem: has no certificate"),
         (FIRST.0, "", "key.pem: "),
         (FIRST.1, FIRST.1, "cert.pem: has no certificate"),
-        (FIRST.0, SECOND.1, "cert.pem: with key.pem: "),
+        (FIRST.0, SECOND.1, "cert.pem: with key.pem: the private key does not belong to this certificate"),
+        (FIRST.0, "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "key.pem: the key is encrypted with a passphrase"),
+        (FIRST.0, FIRST.0, "key.pem: has no private key in PEM form"),
+        (FIRST.0, "-----BEGIN PRIVATE KEY-----\nMIIE\n", "key.pem: is cut off"),
     ] {
         let refused = folder(certificate, key).run(&format!("serve --db orders.db --listen 127.0.0.1:0 {FLAGS}"));
         assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{}", refused.err);
         assert!(refused.err.starts_with(&format!("orderd: TLS: {reason}")), "{}", refused.err);
+        let dir = folder(certificate, key);
+        let checked = dir.run(&format!("config check {FLAGS}"));
+        assert_eq!((checked.code, checked.err), (2, refused.err));
+        let set = "--set server.tls_cert=cert.pem --set server.tls_key=key.pem";
+        let diagnosed = dir.run(&format!("doctor --db orders.db {set}"));
+        assert!(diagnosed.code == 1 && diagnosed.out.contains(&format!("FAIL tls: {reason}")), "{diagnosed:?}");
     }
     let dir = folder(FIRST.0, FIRST.1);
     fs::set_permissions(dir.path().join("key.pem"), fs::Permissions::from_mode(0o644)).unwrap();

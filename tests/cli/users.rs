@@ -72,7 +72,7 @@ fn access_token(answer: &str) -> String {
 #[test]
 fn no_log_line_holds_a_secret() {
     let dir = TestDir::new();
-    dir.run_fed(CREATE, PASSWORD);
+    dir.run_fed(&format!("{CREATE} --create"), PASSWORD);
     let made = dir.run("api-key create --db shop.db --user ada@example.com --name export --permission orders:read");
     let secret = made.out.trim().split_once(' ').unwrap().1;
     let server = Server::start(&dir);
@@ -104,7 +104,11 @@ const CREATE: &str = "user create --db shop.db --email ada@example.com --name Ad
 #[test]
 fn a_user_created_offline_can_log_in() {
     let dir = TestDir::new();
-    let made = dir.run_fed(CREATE, &format!("{PASSWORD}\n"));
+    let elsewhere = dir.run_fed(CREATE, PASSWORD);
+    let asked = "orderd: shop.db: there is no such file; `--create` creates it\n";
+    assert_eq!((elsewhere.code, elsewhere.err.as_str()), (1, asked));
+    assert!(!dir.path().join("shop.db").exists(), "a wrong path makes no database");
+    let made = dir.run_fed(&format!("{CREATE} --create"), &format!("{PASSWORD}\n"));
     assert!(made.code == 0 && made.out.starts_with("usr_"), "{made:?}");
     let again = dir.run_fed(CREATE, PASSWORD);
     assert_eq!((again.code, again.err.as_str()), (1, "orderd: The e-mail address is in use\n"));
@@ -128,7 +132,7 @@ fn a_user_created_offline_can_log_in() {
 #[test]
 fn passwords_are_set_and_users_disabled_except_the_last_admin() {
     let dir = TestDir::new();
-    dir.run_fed(CREATE, PASSWORD);
+    dir.run_fed(&format!("{CREATE} --create"), PASSWORD);
     let staff = CREATE.replace("ada@", "grace@").replace("admin", "staff");
     assert_eq!(dir.run_fed(&staff, PASSWORD).code, 0);
     let last = dir.run("user disable --db shop.db --email ada@example.com");
@@ -149,7 +153,7 @@ fn passwords_are_set_and_users_disabled_except_the_last_admin() {
 #[test]
 fn api_keys_are_created_listed_and_revoked_offline() {
     let dir = TestDir::new();
-    dir.run_fed(CREATE, PASSWORD);
+    dir.run_fed(&format!("{CREATE} --create"), PASSWORD);
     let made =
         dir.run("api-key create --db shop.db --user ada@example.com --name export --permission orders:read,users:read");
     assert_eq!(made.code, 0, "{made:?}");
@@ -195,7 +199,7 @@ fn api_keys_are_created_listed_and_revoked_offline() {
 #[test]
 fn a_running_server_takes_over_a_rotated_signing_key() {
     let dir = TestDir::new();
-    dir.run_fed(CREATE, PASSWORD);
+    dir.run_fed(&format!("{CREATE} --create"), PASSWORD);
     let server = Server::start(&dir);
     let old = access_token(&server.log_in("ada@example.com", PASSWORD));
     let rotated = dir.run("signing-key rotate --db shop.db");

@@ -4,7 +4,7 @@
 use crate::{server::Server, support::TestDir};
 use rusqlite::Connection;
 
-const CHECKS: [&str; 42] = [
+const CHECKS: [&str; 43] = [
     "sqlite",
     "schema",
     "foreign_keys",
@@ -16,6 +16,7 @@ const CHECKS: [&str; 42] = [
     "transactions",
     "order_versions",
     "order_numbers",
+    "order_number_jumps",
     "placed_in_order",
     "order_statuses",
     "order_times",
@@ -45,7 +46,7 @@ const CHECKS: [&str; 42] = [
     "tax_sales_hour",
     "tax_sales_quarter_hour",
     "order_totals",
-    "order_taxes",
+    "order_credits",
     "order_payments",
     "order_returns",
 ];
@@ -123,11 +124,13 @@ fn a_good_file_passes_and_every_damage_is_found() {
             "UPDATE rollups SET sums = substr(sums, 2) WHERE rollup = 'users' AND span = 3600",
             "user_sales_hour: cannot be read",
         ),
-        ("UPDATE orders SET placed_at = 0 WHERE number = 9", "placed_in_order: order number 9, stored 0,"),
+        ("UPDATE orders SET placed_at = placed_at + 1e12 WHERE number = 9", "placed_in_order: order number 10, "),
+        ("UPDATE orders SET placed_at = 0 WHERE seq = 9", "orders: row 9, column placed_at, stored \"1970-01-01"),
+        ("INSERT INTO order_number_jumps VALUES (99999)", "order_number_jumps: order number 99999, stored 99999,"),
         ("UPDATE skus SET sku = 'x' WHERE seq = 1", "item_sales_32_days: span 2764800, bucket "),
         ("DELETE FROM rollups WHERE rollup = 'items' AND span = 3600", "item_sales_hour: span 3600, bucket "),
         ("DELETE FROM rollups WHERE rollup = 'taxes' AND span = 900", "tax_sales_quarter_hour: span 900, bucket "),
-        ("UPDATE order_taxes SET reserved_tax_amount = 1 WHERE order_seq = 5", "order_taxes: order row 5, "),
+        ("UPDATE order_credits SET reserved_tax_amount = 1 WHERE order_seq = 6", "order_credits: order row 6, "),
         (
             "UPDATE order_items SET returned_quantity = 1 WHERE order_seq = 4 AND line = 0",
             "order_returns: order row 4, ",

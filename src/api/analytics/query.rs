@@ -42,7 +42,7 @@ const SORTS: [(&str, RevenueKey, Direction); 6] = [
 ];
 
 impl FromText for RevenueSort {
-    const COMPONENT: Option<&'static str> = Some("SortName");
+    const COMPONENT: Option<&'static str> = Some("RevenueSort");
 
     fn from_text(text: &str) -> Option<Self> {
         SORTS.into_iter().find(|(word, ..)| *word == text).map(|(_, key, direction)| Self { key, direction })

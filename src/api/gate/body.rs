@@ -1,13 +1,14 @@
 //! Reads a JSON body completely, within its limits of size and time. It does not parse the JSON.
 
 use crate::{
+    api::operation::{Body as Expected, Operation},
     app::App,
     error::{Error, Result, problem},
 };
 use axum::{
     body::{Body, Bytes},
     extract::Request,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub(super) async fn read(app: &App, request: Request, media: &[&str], empty: Opt
         Ok(Err(e)) if e.is::<LengthLimitError>() => return Err(too_large(limit)),
         Ok(Err(e)) => {
             return Err(Error::new(&problem::INVALID_JSON)
-                .detail("The body ended too early, or its chunks are malformed.")
+                .detail("The body ended too early, or its chunks are malformed. Send the whole request again.")
                 .caused_by(e));
         }
         Ok(Ok(collected)) => collected.to_bytes(),
@@ -45,20 +46,36 @@ pub(super) async fn read(app: &App, request: Request, media: &[&str], empty: Opt
     Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
+/// Names the media types and the encoding that the operation accepts (RFC 9110, section 15.5.16).
+pub(super) fn add_accepted(operation: &Operation, headers: &mut HeaderMap) {
+    let media = match operation.body {
+        Expected::None => return,
+        Expected::Json { media, .. } => media.join(", "),
+        Expected::Stream(media) => media.to_owned(),
+    };
+    if let Ok(media) = HeaderValue::from_str(&media) {
+        headers.insert(header::ACCEPT, media);
+    }
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+}
+
 fn too_large(limit: usize) -> Error {
     let detail = format!("A body may have at most {limit} bytes.");
     Error::new(&problem::BODY_TOO_LARGE).detail(detail).member("limit_bytes", limit)
 }
 
 fn unsupported(media: &[&str]) -> Error {
-    Error::new(&problem::UNSUPPORTED_MEDIA_TYPE).detail(format!("Send {}.", media.join(" or ")))
+    Error::new(&problem::UNSUPPORTED_MEDIA_TYPE)
+        .detail(format!("Send the header `Content-Type: {}`.", media.join("` or `")))
 }
 
 /// Refuses a body that is encoded or has another media type. Media type parameters such as `charset=utf-8` are
 /// accepted.
 pub(super) fn check_media_type(headers: &HeaderMap, allowed: &[&str]) -> Result<()> {
     if headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(unsupported(allowed).detail("Send the body without Content-Encoding."));
+        return Err(
+            unsupported(allowed).detail("Send the body without compression and without the header `Content-Encoding`.")
+        );
     }
     let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = sent.split(';').next().unwrap_or_default().trim();

@@ -5,9 +5,10 @@ use crate::{
     api::context::Context,
     app::App,
     auth::{
-        Actor,
+        Actor, Principal,
         rate_limit::{AnonymousBucket, RateLimitState, WINDOW},
     },
+    domain::time::Timestamp,
     error::{Error, Result, problem},
 };
 use axum::http::{HeaderMap, HeaderValue};
@@ -24,9 +25,22 @@ pub(super) fn count(app: &App, context: &Context, caller: Option<&Actor>, bucket
     let Some(state) = state else { return Ok(()) };
     let _ = context.rate_limit.set(state);
     if state.remaining.is_none() {
-        return Err(Error::new(&problem::RATE_LIMITED).retry_after(state.resets_in));
+        return Err(exceeded(caller, state, now));
     }
     Ok(())
+}
+
+/// Says which limit is used up, and until when.
+fn exceeded(caller: Option<&Actor>, state: RateLimitState, now: Timestamp) -> Error {
+    let whose = match caller.map(|actor| actor.principal) {
+        Some(Principal::ApiKey { .. }) => "this API key",
+        Some(_) => "this user",
+        None => "requests without valid credentials from this address",
+    };
+    let (limit, until) = (state.limit, now.plus(state.resets_in));
+    Error::new(&problem::RATE_LIMITED)
+        .detail(format!("The limit of {limit} requests a minute for {whose} is used up until {until}."))
+        .retry_after(state.resets_in)
 }
 
 /// Adds the headers of draft-ietf-httpapi-ratelimit-headers.

@@ -55,9 +55,14 @@ impl EntityTags {
 
     /// Whether the tag of this version is among them.
     pub fn matches(&self, version: i64) -> bool {
+        self.lists(version.to_string().as_bytes())
+    }
+
+    /// Whether the tag with this content is among them.
+    pub fn lists(&self, opaque: &[u8]) -> bool {
         match self {
             Self::Any => true,
-            Self::Listed(tags) => tags.iter().any(|tag| *tag == version.to_string().into_bytes()),
+            Self::Listed(tags) => tags.iter().any(|tag| tag == opaque),
         }
     }
 }

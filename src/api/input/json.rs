@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result, problem},
 };
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, error::Category};
 use std::fmt;
 
 /// The deepest nesting of a document. The outermost array or object is level 1.
@@ -20,6 +20,9 @@ const MAX_ECHO: usize = 64;
 /// `invalid_json` unless the bytes are one JSON document in UTF-8 with unique keys, at most [`MAX_DEPTH`] levels, no NUL
 /// and no lone surrogates in text, and numbers that fit a double.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(Error::new(&problem::INVALID_JSON).detail("There is no content. Send one JSON document."));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Document { levels_left: MAX_DEPTH }.deserialize(&mut deserializer).map_err(|fault| invalid(&fault))?;
     deserializer.end().map_err(|fault| invalid(&fault))?;
@@ -36,11 +39,14 @@ pub fn canonical(value: &Value) -> Result<Vec<u8>> {
 }
 
 fn invalid(fault: &serde_json::Error) -> Error {
-    let mut detail = fault.to_string();
-    if let Some(first) = detail.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    Error::new(&problem::INVALID_JSON).detail(format!("{detail}."))
+    let (line, column, text) = (fault.line(), fault.column(), fault.to_string());
+    let detail = match fault.classify() {
+        Category::Eof => format!("The JSON is incomplete: it ends at line {line} column {column}."),
+        // A restriction of this module, in its own words.
+        Category::Data => format!("The JSON is not acceptable: {text}."),
+        Category::Syntax | Category::Io => format!("This is not JSON: {text}."),
+    };
+    Error::new(&problem::INVALID_JSON).detail(detail)
 }
 
 /// Deserialises a JSON value that may nest this many levels deeper.
@@ -53,7 +59,7 @@ impl Document {
     fn inner<E: de::Error>(self) -> Result<Self, E> {
         match self.levels_left.checked_sub(1) {
             Some(levels_left) => Ok(Self { levels_left }),
-            None => Err(E::custom(format_args!("nested more than {MAX_DEPTH} levels deep"))),
+            None => Err(E::custom(format_args!("it is nested more than {MAX_DEPTH} levels deep"))),
         }
     }
 }
@@ -90,7 +96,7 @@ impl<'de> Visitor<'de> for Document {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        number(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+        number(value).map(Value::Number).ok_or_else(|| E::custom("it has a number out of range"))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
@@ -136,7 +142,7 @@ fn number(value: f64) -> Option<Number> {
 }
 
 fn without_nul<E: de::Error>(text: String) -> Result<String, E> {
-    if text.contains('\0') { Err(E::custom("text with the character NUL")) } else { Ok(text) }
+    if text.contains('\0') { Err(E::custom("it has text with the character NUL")) } else { Ok(text) }
 }
 
 #[cfg(test)]
@@ -175,16 +181,19 @@ mod tests {
 
     #[test]
     fn keys_are_unique_at_every_depth() {
-        assert_eq!(detail(br#"{"a":1,"a":2}"#), r#"The key "a" appears twice in one object at line 1 column 10."#);
-        assert!(detail(br#"[{"x":{"b":1,"c":2,"\u0062":3}}]"#).starts_with(r#"The key "b" appears twice"#));
+        assert_eq!(
+            detail(br#"{"a":1,"a":2}"#),
+            r#"The JSON is not acceptable: the key "a" appears twice in one object at line 1 column 10."#
+        );
+        assert!(detail(br#"[{"x":{"b":1,"c":2,"\u0062":3}}]"#).contains(r#"the key "b" appears twice"#));
     }
 
     #[test]
     fn depth_is_limited() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(parse(nested(32).as_bytes()).is_ok());
-        assert!(detail(nested(33).as_bytes()).starts_with("Nested more than 32 levels deep"));
-        assert!(detail("{\"a\":".repeat(100_000).as_bytes()).starts_with("Nested more than 32 levels deep"));
+        assert!(detail(nested(33).as_bytes()).contains("nested more than 32 levels deep"));
+        assert!(detail("{\"a\":".repeat(100_000).as_bytes()).contains("nested more than 32 levels deep"));
         assert!(parse(format!("{}1{}", "{\"a\":".repeat(32), "}".repeat(32)).as_bytes()).is_ok());
     }
 
@@ -220,7 +229,9 @@ mod tests {
         for bytes in refused {
             assert!(detail(bytes).ends_with('.'), "{:?}", String::from_utf8_lossy(bytes));
         }
-        assert_eq!(detail(b"{\n \"a\" 1}"), "Expected `:` at line 2 column 6.");
+        assert_eq!(detail(b"{\n \"a\" 1}"), "This is not JSON: expected `:` at line 2 column 6.");
+        assert_eq!(detail(b"{\"a\":"), "The JSON is incomplete: it ends at line 1 column 5.");
+        assert_eq!(detail(b" "), "There is no content. Send one JSON document.");
     }
 
     #[test]

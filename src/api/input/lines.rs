@@ -23,12 +23,17 @@ pub struct Lines {
     buffered: Bytes,
     number: u64,
     finished: bool,
+    /// A line that was looked at and is to be returned next.
+    peeked: Option<(u64, Result<Vec<u8>>)>,
 }
+
+/// The byte order mark that some programs write before the first line. It is passed over.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 impl Lines {
     /// The lines of `body`, which a client sends within [`LINE_TIMEOUT`] each.
     pub fn of(body: Body) -> Self {
-        Self { body, timeout: LINE_TIMEOUT, buffered: Bytes::new(), number: 0, finished: false }
+        Self { body, timeout: LINE_TIMEOUT, buffered: Bytes::new(), number: 0, finished: false, peeked: None }
     }
 
     /// The lines of `body`, which is a file or a pipe of the operator's. It has no time limit.
@@ -36,10 +41,26 @@ impl Lines {
         Self { timeout: NO_TIMEOUT, ..Self::of(body) }
     }
 
+    /// The first line that is not empty, which [`Self::next`] returns again. The empty lines before it are dropped.
+    pub async fn peek(&mut self) -> Option<Result<&[u8], &Error>> {
+        loop {
+            match self.next().await? {
+                (_, Ok(text)) if text.trim_ascii().is_empty() => {}
+                line => {
+                    let (_, text) = self.peeked.insert(line);
+                    return Some(text.as_deref());
+                }
+            }
+        }
+    }
+
     /// The next line without its end, and its number, counted from 1. A line that is too long is an error, and the next
     /// line follows. A line that arrives too slowly is an error and ends the lines. An unfinished line is dropped when
     /// the connection breaks.
     pub async fn next(&mut self) -> Option<(u64, Result<Vec<u8>>)> {
+        if let Some(line) = self.peeked.take() {
+            return Some(line);
+        }
         if self.finished {
             return None;
         }
@@ -80,6 +101,9 @@ impl Lines {
             let detail = format!("A line may have {MAX_LINE} bytes.");
             return Some((self.number, Err(Error::new(&problem::BODY_TOO_LARGE).detail(detail))));
         }
+        if self.number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
         Some((self.number, Ok(line)))
     }
 }
@@ -112,6 +136,25 @@ mod tests {
         assert_eq!(lines(body(&["a\nb", "c\n", "\nd"])).await, numbered(&["a", "bc", "", "d"]));
         assert_eq!(lines(body(&["a\n"])).await, numbered(&["a"]));
         assert_eq!(lines(body(&[])).await, []);
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_passed_over_at_the_beginning_alone() {
+        let mark = "\u{feff}";
+        assert_eq!(lines(body(&[mark, "a\n", mark, "b"])).await, numbered(&["a", "\u{feff}b"]));
+        assert_eq!(lines(body(&[mark])).await, numbered(&[""]));
+    }
+
+    #[tokio::test]
+    async fn the_first_line_can_be_looked_at() {
+        let mut lines = Lines::of(body(&["\n \nab\n\nc"]));
+        assert_eq!(lines.peek().await.unwrap().unwrap(), b"ab");
+        let mut rest = vec![];
+        while let Some((number, line)) = lines.next().await {
+            rest.push((number, String::from_utf8(line.unwrap()).unwrap()));
+        }
+        assert_eq!(rest, [(3, "ab".to_owned()), (4, String::new()), (5, "c".to_owned())]);
+        assert!(Lines::of(body(&[])).peek().await.is_none());
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 mod tests;
 
 use crate::domain::{
+    audit::AuditOutcome,
     calendar::{Date, Zone, parse_date},
     event::EventType,
     id::Identifier,
@@ -13,7 +14,7 @@ use crate::domain::{
     order::OrderStatus,
     permission::Permission,
     time::Timestamp,
-    transaction::{PaymentStatus, TransactionStatus},
+    transaction::{Kind, PaymentStatus, TransactionStatus},
     user::UserStatus,
     webhook::{DeliveryStatus, WebhookStatus},
 };
@@ -62,13 +63,22 @@ impl<T: FromText> JsonSchema for Parsed<T> {
     }
 }
 
+/// Each word once and in a fixed order, so that a cursor fits the same list however its filter is written.
+pub(crate) fn distinct<T: Ord>(words: Option<Vec<Parsed<T>>>) -> Vec<T> {
+    let mut words: Vec<T> = words.into_iter().flatten().map(|word| word.0).collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
 impl<I: Identifier> FromText for I {
     fn from_text(text: &str) -> Option<Self> {
         I::parse(text)
     }
 
     fn schema() -> Schema {
-        json_schema!({"type": "string", "pattern": I::PATTERN})
+        let expected = format!("an identifier such as {}_01h455vb4pex5vsknk084sn02q", I::PREFIX);
+        json_schema!({"type": "string", "pattern": I::PATTERN, "x-expected": expected})
     }
 }
 
@@ -108,7 +118,8 @@ impl FromText for Currency {
     }
 
     fn schema() -> Schema {
-        json_schema!({"type": "string", "pattern": "^[A-Z]{3}$", "format": "iso-4217"})
+        let expected = "a currency of ISO 4217 in capital letters, such as EUR";
+        json_schema!({"type": "string", "pattern": "^[A-Z]{3}$", "format": "iso-4217", "x-expected": expected})
     }
 }
 
@@ -118,7 +129,11 @@ impl FromText for TaxRate {
     }
 
     fn schema() -> Schema {
-        json_schema!({"type": "string", "pattern": r"^(100(\.0{1,4})?|[1-9]?[0-9](\.[0-9]{1,4})?)$"})
+        json_schema!({
+            "type": "string",
+            "pattern": r"^(100(\.0{1,4})?|[1-9]?[0-9](\.[0-9]{1,4})?)$",
+            "x-expected": r#"a percentage from 0 to 100 with at most 4 decimals, such as "19" or "8.875""#,
+        })
     }
 }
 
@@ -152,8 +167,10 @@ macro_rules! words {
 words! {
     OrderStatus as "StatusName": "The status of an order.";
     PaymentStatus as "PaymentStatusName": "The payment status of an order.";
-    TransactionStatus as "FinalStatus": "The new status of a transaction; `pending` changes nothing.";
+    Kind as "TransactionKindName": "Payment or refund.";
+    TransactionStatus as "TransactionStatusName": "The status of a transaction.";
     UserStatus as "Status": "Whether a user may log in and act.";
+    AuditOutcome as "AuditOutcomeName": "How an audited action ended.";
     EventType as "EventTypeName": "A type of event.";
     WebhookStatus as "WebhookStatusName": "Whether events are sent to an endpoint.";
     DeliveryStatus as "DeliveryStatusName": "A status of a delivery as a parameter.";
@@ -205,21 +222,37 @@ impl FromText for InitialStatus {
 }
 
 /// What a list of orders can be sorted by; `-` puts the greatest first.
-const SORTS: [(&str, Sort); 6] = [
+const SORTS: [(&str, Sort); 8] = [
     ("-created_at", sort(SortKey::Created, Direction::Descending)),
     ("created_at", sort(SortKey::Created, Direction::Ascending)),
     ("-total_amount", sort(SortKey::Total, Direction::Descending)),
     ("total_amount", sort(SortKey::Total, Direction::Ascending)),
     ("-updated_at", sort(SortKey::Updated, Direction::Descending)),
     ("updated_at", sort(SortKey::Updated, Direction::Ascending)),
+    ("-placed_at", sort(SortKey::Placed, Direction::Descending)),
+    ("placed_at", sort(SortKey::Placed, Direction::Ascending)),
 ];
 
 const fn sort(key: SortKey, direction: Direction) -> Sort {
     Sort { key, direction }
 }
 
+impl FromText for Direction {
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "asc" => Some(Self::Ascending),
+            "desc" => Some(Self::Descending),
+            _ => None,
+        }
+    }
+
+    fn schema() -> Schema {
+        one_of(&["asc", "desc"])
+    }
+}
+
 impl FromText for Sort {
-    const COMPONENT: Option<&'static str> = Some("SortName");
+    const COMPONENT: Option<&'static str> = Some("OrderSort");
 
     fn from_text(text: &str) -> Option<Self> {
         SORTS.iter().find(|(word, _)| *word == text).map(|(_, sort)| *sort)

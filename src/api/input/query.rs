@@ -1,6 +1,7 @@
 //! Query parameters, checked against a schema like bodies: the fields of a type are the parameters. An error names every
 //! parameter that is unknown, repeated or wrong, and lists the valid ones.
 
+use super::fault::place;
 use super::schema::{Field, MAX_FAULTS, Shape, shape_of};
 use crate::error::{Error, Fault, Result, problem};
 use percent_encoding::percent_decode_str;
@@ -8,6 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+
+/// The most faults that the detail of an error repeats.
+const MAX_SENTENCES: usize = 3;
 
 /// No parameters.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -43,8 +47,8 @@ pub fn parse<T: JsonSchema + DeserializeOwned + 'static>(raw_query: &str) -> Res
     faults.extend(missing.map(|field| Fault::parameter(&field.name, "required", "is required")));
     if !faults.is_empty() {
         faults.truncate(MAX_FAULTS);
-        let valid = valid_names(&object.fields);
-        return Err(Error::new(&problem::INVALID_PARAMETER).detail(valid).with_faults(faults));
+        let detail = format!("{} {}", sentences(&faults), valid_names(&object.fields));
+        return Err(Error::new(&problem::INVALID_PARAMETER).detail(detail).with_faults(faults));
     }
     serde_json::from_value(Value::Object(values)).map_err(Error::internal)
 }
@@ -55,12 +59,17 @@ struct Parameter<'a> {
     name: String,
     field: &'a Field,
     value: Value,
+    /// The value with its plus signs, if the client wrote some: in a query they mean spaces.
+    with_plus: Option<Value>,
 }
 
 impl Parameter<'_> {
     fn faults(&self) -> impl Iterator<Item = Fault> {
-        let faults = not_null(&self.field.shape).check(&self.value);
-        faults.into_iter().map(|fault| Fault::parameter(&self.name, fault.code, fault.detail))
+        let shape = not_null(&self.field.shape);
+        let faults = shape.check(&self.value);
+        let meant_plus = self.with_plus.as_ref().is_some_and(|value| shape.check(value).is_empty());
+        let hint = if meant_plus { "; write its plus sign as %2B, since + in a query is a space" } else { "" };
+        faults.into_iter().map(move |fault| Fault::parameter(&self.name, fault.code, fault.detail + hint))
     }
 
     fn put_into(self, values: &mut Map<String, Value>) {
@@ -74,6 +83,7 @@ impl Parameter<'_> {
 fn parameter<'a>(fields: &'a [Field], pair: &str) -> Result<Parameter<'a>, Fault> {
     let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
     let name = decode(name).map_err(|why| Fault::parameter(name, "invalid_format", why))?;
+    let literal = text.contains('+').then(|| decode(&text.replace('+', "%2B"))).and_then(Result::ok);
     let text = decode(text).map_err(|why| Fault::parameter(&name, "invalid_format", why))?;
     for field in fields {
         let value = match &field.prefix {
@@ -83,7 +93,8 @@ fn parameter<'a>(fields: &'a [Field], pair: &str) -> Result<Parameter<'a>, Fault
             }
             _ => continue,
         };
-        return Ok(Parameter { name, field, value });
+        let with_plus = literal.map(|text| read(&field.shape, &text));
+        return Ok(Parameter { name, field, value, with_plus });
     }
     Err(Fault::parameter(name, "unknown_parameter", "is unknown here"))
 }
@@ -126,6 +137,14 @@ fn not_null(shape: &Shape) -> &Shape {
     if let Shape::Nullable(inner) = shape { inner } else { shape }
 }
 
+/// The faults as one text. Few clients show `errors[]`.
+fn sentences(faults: &[Fault]) -> String {
+    let shown = faults.iter().take(MAX_SENTENCES).map(|fault| format!("{} {}", place(fault).1, fault.detail));
+    let more = faults.len().saturating_sub(MAX_SENTENCES);
+    let more = (more > 0).then(|| format!("{more} more; see errors"));
+    format!("{}.", shown.chain(more).collect::<Vec<_>>().join("; "))
+}
+
 fn valid_names(fields: &[Field]) -> String {
     if fields.is_empty() {
         return "No query parameter is valid here.".to_owned();
@@ -136,7 +155,7 @@ fn valid_names(fields: &[Field]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fault::{PARAMETER, place};
+    use super::super::fault::PARAMETER;
     use super::*;
     use std::collections::BTreeMap;
 
@@ -169,6 +188,14 @@ mod tests {
         from: String,
         #[schemars(extend("format" = "date"))]
         to: String,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "the tests only look at faults")]
+    struct Since {
+        #[schemars(extend("format" = "date-time"))]
+        since: String,
     }
 
     fn faults<T: JsonSchema + DeserializeOwned + std::fmt::Debug + 'static>(query: &str) -> Vec<String> {
@@ -228,6 +255,16 @@ mod tests {
     }
 
     #[test]
+    fn a_plus_sign_that_became_a_space_is_pointed_out() {
+        let day = "must be a date-time such as 2026-11-23T03:14:11.123Z";
+        let hint = "; write its plus sign as %2B, since + in a query is a space";
+        let at = |time: &str| faults::<Since>(&format!("since={time}"));
+        assert_eq!(at("2026-11-23T03:14:11+01:00"), [format!("since invalid_format: {day}{hint}")]);
+        assert_eq!(at("yesterday+1"), [format!("since invalid_format: {day}")]);
+        parse::<Since>("since=2026-11-23T03:14:11%2B01:00").unwrap();
+    }
+
+    #[test]
     fn percent_encoding_must_be_complete_and_utf_8() {
         for (query, fault) in [
             ("q=%", "q invalid_format: must have two hexadecimal digits after each %"),
@@ -245,9 +282,16 @@ mod tests {
         let detail = |error: Error| error.public_detail().unwrap().to_owned();
         assert_eq!(
             detail(parse::<Filters>("x=1").unwrap_err()),
-            "Valid query parameters here: count, limit, metadata.<key>, q, status."
+            "x is unknown here. Valid query parameters here: count, limit, metadata.<key>, q, status."
         );
-        assert_eq!(detail(parse::<NoParameters>("x").unwrap_err()), "No query parameter is valid here.");
+        assert_eq!(
+            detail(parse::<NoParameters>("x").unwrap_err()),
+            "x is unknown here. No query parameter is valid here."
+        );
+        assert_eq!(
+            detail(parse::<NoParameters>("a&b&c&d&e").unwrap_err()),
+            "a is unknown here; b is unknown here; c is unknown here; 2 more; see errors. No query parameter is valid here."
+        );
         parse::<NoParameters>("").unwrap();
     }
 }

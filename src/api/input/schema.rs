@@ -77,6 +77,8 @@ pub(crate) struct Text {
     /// In characters, not bytes.
     length: Bounds,
     pattern: Option<Regex>,
+    /// What the pattern means, to follow "must be" (`x-expected` in the schema).
+    expected: Option<String>,
     format: Option<Format>,
 }
 

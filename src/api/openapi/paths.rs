@@ -56,7 +56,7 @@ fn access(operation: &Operation) -> String {
 fn request_body(operation: &Operation, schemas: &mut Schemas) -> Option<Value> {
     match operation.body {
         Body::None => None,
-        Body::Stream(media) => Some(json!({"required": true, "content": {media: {"schema": {"type": "string"}}}})),
+        Body::Stream(media) => Some(json!({"required": true, "content": {media: {"schema": bytes()}}})),
         Body::Json { schema, optional, media } => {
             let schema = schema(&mut schemas.requests);
             let content: Map<_, _> = media.iter().map(|&media| (media.to_owned(), json!({"schema": schema}))).collect();
@@ -86,8 +86,7 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
             Some(("application/json".to_owned(), json!({"schema": schema(&mut schemas.responses)})))
         }
         Payload::Text(media) => Some(((*media).to_owned(), json!({"schema": {"type": "string"}}))),
-        // OpenAPI 3.1 describes binary content by its media type only.
-        Payload::Bytes(media) => Some(((*media).to_owned(), json!({"schema": {}}))),
+        Payload::Bytes(media) => Some(((*media).to_owned(), json!({"schema": bytes()}))),
     };
     let content: Map<_, _> = operation.payloads.iter().filter_map(payload).collect();
     let description = match operation.status {
@@ -105,6 +104,11 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     response
 }
 
+/// A stream or a file. OpenAPI 3.1 needs no schema for it, but generators of clients know bytes by this one of 3.0.
+fn bytes() -> Value {
+    json!({"type": "string", "format": "binary"})
+}
+
 /// The response for these problems, and its name. All operations with the same problems share it.
 fn problem_response(operation: &Operation, status: u16, problems: &[&'static Problem]) -> (String, Value) {
     let codes: Vec<_> = problems.iter().map(|problem| problem.code).collect();
@@ -120,6 +124,9 @@ fn problem_response(operation: &Operation, status: u16, problems: &[&'static Pro
     );
     headers
         .extend(problems.iter().any(|problem| problem.category.retry() == Retry::AfterDelay).then_some("Retry-After"));
+    if problems.iter().any(|problem| problem.category == Category::UnsupportedMedia) {
+        headers.extend(["Accept", "Accept-Encoding"]);
+    }
     let titles: Vec<_> = problems.iter().map(|problem| format!("`{}`: {}.", problem.code, problem.title)).collect();
     let examples: Map<_, _> = problems.iter().map(|problem| (problem.code.to_owned(), example(problem))).collect();
     let response = json!({
@@ -148,6 +155,8 @@ pub(super) fn headers() -> Value {
             "required": true,
             "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
         },
+        "Accept": text("The media types that the operation accepts.", "application/json"),
+        "Accept-Encoding": text("The encodings that the operation accepts.", "identity"),
         "Location": {
             "description": "The address of the created resource.",
             "schema": {"type": "string", "format": "uri-reference"},

@@ -61,6 +61,7 @@ impl WithoutAccess {
             file: false,
             sets_cookie: false,
             resumes: false,
+            is_probe: false,
             extra_time: Duration::ZERO,
             problems: vec![],
             read_by: None,
@@ -89,6 +90,11 @@ impl Operation {
     /// Opens the operation to anyone if the configuration says so.
     pub(crate) fn public_if(self, setting: fn(&Config) -> bool) -> Self {
         Self { public_if: Some(setting), ..self }
+    }
+
+    /// Is asked by machines every few seconds.
+    pub(crate) fn probe(self) -> Self {
+        Self { is_probe: true, ..self }
     }
 
     /// Counts requests without valid credentials against this rate limit of their address.
@@ -172,10 +178,15 @@ impl Operation {
         self
     }
 
-    /// Returns a file of this media type, to be saved.
-    pub(crate) fn returns_file(mut self, media: Text) -> Self {
+    /// Returns a stream of this media type.
+    pub(crate) fn returns_stream(mut self, media: Text) -> Self {
         self.payloads.push(Payload::Bytes(media));
-        Self { file: true, ..self }
+        self
+    }
+
+    /// Returns a file of this media type, to be saved.
+    pub(crate) fn returns_file(self, media: Text) -> Self {
+        Self { file: true, ..self.returns_stream(media) }
     }
 
     /// Returns 204.
@@ -190,12 +201,12 @@ impl Operation {
 
     /// Also exports all rows of its list, as CSV or NDJSON.
     pub(crate) fn exports(self) -> Self {
-        self.returns_text(CSV).returns_text(NDJSON)
+        self.returns_stream(CSV).returns_stream(NDJSON)
     }
 
     /// Also returns its report as CSV and as a chart.
     pub(crate) fn charts(self) -> Self {
-        self.returns_text(CSV).returns_text(SVG)
+        self.returns_stream(CSV).returns_stream(SVG)
     }
 
     /// Can go on with a stream of events after the one that `Last-Event-ID` names.

@@ -1,7 +1,7 @@
 //! Exports of orders for the command line. Filters and formats are those of the API, so that the bytes are the same. Where
 //! the file is, and how orders are read, is not known here.
 
-use super::list::ListOrders;
+use super::list::{Include, ListOrders};
 use crate::{
     api::{
         input::{list::ListQuery, query},
@@ -15,6 +15,7 @@ use crate::{
         order::Order,
     },
     error::Result,
+    service::orders::OrderWithTransactions,
 };
 use axum::body::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -24,6 +25,7 @@ pub struct Export {
     /// Which orders, and in which order.
     pub query: OrderQuery,
     format: Format,
+    include: Option<Include>,
 }
 
 impl Export {
@@ -48,7 +50,25 @@ impl Export {
         let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
         let query: ListQuery<ListOrders> = query::parse(&pairs.collect::<Vec<_>>().join("&"))?;
         query.page.refuse_paging()?;
-        Ok(Self { query: query.filter.query()?, format })
+        let include = query.filter.include(format)?;
+        Ok(Self { query: query.filter.query()?, format, include })
+    }
+
+    /// Whether the transactions of each order are exported too.
+    pub fn includes_transactions(&self) -> bool {
+        self.include == Some(Include::Transactions)
+    }
+
+    /// [`Self::encode`] with the transactions of each order.
+    ///
+    /// # Errors
+    /// `internal` if an order cannot be serialised.
+    pub fn encode_with_transactions(
+        &self,
+        orders: Vec<OrderWithTransactions>,
+        after: Option<Position>,
+    ) -> Result<Bytes> {
+        self.encode_rows(orders.into_iter().map(OrderRow::from).collect(), after)
     }
 
     /// The bytes of these orders, which follow `after` in the list. Before the first ones comes the header of the format.
@@ -56,7 +76,10 @@ impl Export {
     /// # Errors
     /// `internal` if an order cannot be serialised.
     pub fn encode(&self, orders: Vec<Order>, after: Option<Position>) -> Result<Bytes> {
-        let rows: Vec<_> = orders.into_iter().map(OrderRow).collect();
+        self.encode_rows(orders.into_iter().map(OrderRow::from).collect(), after)
+    }
+
+    fn encode_rows(&self, rows: Vec<OrderRow>, after: Option<Position>) -> Result<Bytes> {
         export::encode(self.format, &rows, Part::after(after.as_ref()))
     }
 }

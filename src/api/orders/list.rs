@@ -2,7 +2,11 @@
 
 use crate::{
     api::{
-        input::{integer::Amount, list::ListRequest, parsed::Parsed},
+        input::{
+            integer::Amount,
+            list::ListRequest,
+            parsed::{FromText, Parsed, distinct, one_of},
+        },
         output::{csv_rows::OrderRow, export::Format, list},
     },
     app::App,
@@ -16,20 +20,22 @@ use crate::{
         transaction::PaymentStatus,
     },
     error::{Error, Fault, Result, problem},
-    service::orders,
+    service::{orders, views::StoredJson},
 };
 use axum::{extract::State, response::Response};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Which orders to list, and in which order.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListOrders {
-    /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out.
+    /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out. Orders that were never placed come
+    /// last if it is `placed_at` or `-placed_at`.
     sort: Option<Parsed<Sort>>,
+    /// What else to show of each order: `transactions` adds its payments and refunds, oldest first. Not for CSV.
+    include: Option<Parsed<Include>>,
     /// Orders in one of these statuses.
     status: Option<Vec<Parsed<OrderStatus>>>,
     /// Orders in one of these payment statuses.
@@ -54,8 +60,16 @@ pub struct ListOrders {
     created_to: Option<Parsed<Timestamp>>,
     /// Orders last changed at this time or later.
     updated_from: Option<Parsed<Timestamp>>,
-    /// Orders with this text in an item's name, the reference, or the customer's name or e-mail address. Case does not
-    /// matter. Digits alone also find the order with that number.
+    /// Orders placed at this time or later.
+    placed_from: Option<Parsed<Timestamp>>,
+    /// Orders placed before this time.
+    placed_to: Option<Parsed<Timestamp>>,
+    /// Orders of the customer with this e-mail address, in any case.
+    #[schemars(length(min = 1, max = 255))]
+    customer_email: Option<String>,
+    /// Orders with this text in an item's name, the reference, or the customer's name, e-mail address or telephone number.
+    /// Case does not matter (`STRASSE` finds `Straße`), nor how a telephone number is written. Digits alone also find the
+    /// order with that number.
     #[schemars(length(min = 1, max = 255))]
     q: Option<String>,
     /// Orders whose metadata has this value under the key, such as `metadata.colour=red`.
@@ -64,7 +78,36 @@ pub struct ListOrders {
     metadata: BTreeMap<String, String>,
 }
 
+/// What a list can show of each order besides its document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Include {
+    /// Its payments and refunds.
+    Transactions,
+}
+
+impl FromText for Include {
+    fn from_text(text: &str) -> Option<Self> {
+        (text == "transactions").then_some(Self::Transactions)
+    }
+
+    fn schema() -> Schema {
+        one_of(&["transactions"])
+    }
+}
+
 impl ListOrders {
+    /// What else to show of each order.
+    ///
+    /// # Errors
+    /// `invalid_parameter` for CSV, which has one row for an order.
+    pub(super) fn include(&self, format: Format) -> Result<Option<Include>> {
+        if self.include.is_some() && format == Format::Csv {
+            let fault = Fault::parameter("include", "conflict", "must not be given with CSV");
+            return Err(Error::new(&problem::INVALID_PARAMETER).with_faults(vec![fault]));
+        }
+        Ok(self.include.map(|include| include.0))
+    }
+
     /// The query that the parameters describe.
     ///
     /// # Errors
@@ -89,19 +132,14 @@ impl ListOrders {
             created_from: self.created_from.map(|time| time.0),
             created_to: self.created_to.map(|time| time.0),
             updated_from: self.updated_from.map(|time| time.0),
+            placed_from: self.placed_from.map(|time| time.0),
+            placed_to: self.placed_to.map(|time| time.0),
+            customer_email: self.customer_email,
             metadata: self.metadata,
             text: self.q,
         };
         Ok(OrderQuery { filter, sort: self.sort.map_or(newest_first, |sort| sort.0) })
     }
-}
-
-/// Each word once and in a fixed order, so that a cursor fits the same list however its filter is written.
-fn distinct<T: Ord>(words: Option<Vec<Parsed<T>>>) -> Vec<T> {
-    let mut words: Vec<T> = words.into_iter().flatten().map(|word| word.0).collect();
-    words.sort_unstable();
-    words.dedup();
-    words
 }
 
 /// Lists orders, newest first by default: a page of them or, as CSV or NDJSON, all.
@@ -110,20 +148,25 @@ pub(in crate::api) async fn list(
     actor: Actor,
     ListRequest { filter, options }: ListRequest<ListOrders>,
 ) -> Result<Response> {
+    let include = filter.include(options.format)?;
     let query = filter.query()?;
     let binding = format!("orders.list {query:?}");
+    if include == Some(Include::Transactions) {
+        let find = move |app, actor, page| {
+            let query = query.clone();
+            async move { Ok(orders::list_with_transactions(&app, &actor, query, page).await?.map(OrderRow::from)) }
+        };
+        return list::answer(app, actor, options, binding, find).await;
+    }
     if options.format == Format::Page {
-        let find = |app, actor, page| async move { orders::list(&app, &actor, query, page).await?.try_map(document) };
+        let find = |app, actor, page| async move {
+            orders::list(&app, &actor, query, page).await.map(|found| found.map(StoredJson))
+        };
         return list::page(app, actor, options, binding, find).await;
     }
     let find = move |app, actor, page| {
         let query = query.clone();
-        async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow)) }
+        async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow::from)) }
     };
     list::all(app, actor, options, find).await
-}
-
-/// A stored JSON document, which a page contains unchanged.
-fn document(json: String) -> Result<Box<RawValue>> {
-    RawValue::from_string(json).map_err(Error::internal)
 }

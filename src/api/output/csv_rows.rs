@@ -3,9 +3,12 @@
 use super::export::{Cell, Row};
 use crate::{
     domain::{order::Order, permission::Permission, transaction::Transaction},
-    service::views::{
-        AsText, AuditView, DeliveryView, EventView, KeyView, OrderView, RoleView, SessionView, TransactionView,
-        UserView, WebhookView,
+    service::{
+        orders::OrderWithTransactions,
+        views::{
+            AsText, AuditView, DeliveryView, EventView, KeyView, OrderView, RoleView, SessionView, TransactionView,
+            UserView, WebhookView,
+        },
     },
 };
 use serde::{Serialize, Serializer};
@@ -24,12 +27,28 @@ pub(crate) fn text(value: Option<&str>) -> Cell<'_> {
     value.map_or(Cell::Empty, |text| Cell::Text(text.into()))
 }
 
-/// An order in an export.
-pub(crate) struct OrderRow(pub(crate) Order);
+/// An order in an export, with its transactions if they are asked for.
+pub(crate) struct OrderRow {
+    order: Order,
+    transactions: Option<Vec<Transaction>>,
+}
+
+impl From<Order> for OrderRow {
+    fn from(order: Order) -> Self {
+        Self { order, transactions: None }
+    }
+}
+
+impl From<OrderWithTransactions> for OrderRow {
+    fn from(OrderWithTransactions { order, transactions }: OrderWithTransactions) -> Self {
+        Self { order, transactions: Some(transactions) }
+    }
+}
 
 impl Serialize for OrderRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        OrderView::from(&self.0).serialize(serializer)
+        let transactions = self.transactions.as_ref().map(|list| list.iter().map(TransactionView::from).collect());
+        OrderView { transactions, ..OrderView::from(&self.order) }.serialize(serializer)
     }
 }
 
@@ -69,7 +88,7 @@ impl Row for OrderRow {
     ];
 
     fn cells(&self) -> Vec<Cell<'_>> {
-        let order = OrderView::from(&self.0);
+        let order = OrderView::from(&self.order);
         vec![
             shown(&order.id),
             order.number.map_or(Cell::Empty, Cell::Number),
@@ -159,8 +178,19 @@ impl Row for TransactionRow {
 }
 
 impl Row for EventView {
-    const COLUMNS: &'static [&'static str] =
-        &["seq", "id", "type", "order_id", "version", "actor", "request_id", "occurred_at", "data"];
+    const COLUMNS: &'static [&'static str] = &[
+        "seq",
+        "id",
+        "type",
+        "order_id",
+        "order_number",
+        "version",
+        "actor",
+        "actor_name",
+        "request_id",
+        "occurred_at",
+        "data",
+    ];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
@@ -168,11 +198,13 @@ impl Row for EventView {
             shown(&self.id),
             shown(&self.kind),
             shown(&self.order_id),
+            self.order_number.map_or(Cell::Empty, Cell::Number),
             Cell::Number(self.version),
             Cell::Text(self.actor.as_str().into()),
+            text(self.actor_name.as_deref()),
             Cell::Text(self.request_id.as_str().into()),
             shown(&self.occurred_at),
-            Cell::Text(self.data.get().into()),
+            Cell::Text(self.data.0.as_str().into()),
         ]
     }
 }
@@ -187,7 +219,8 @@ fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
 }
 
 impl Row for UserView {
-    const COLUMNS: &'static [&'static str] = &["id", "email", "name", "role", "status", "created_at", "updated_at"];
+    const COLUMNS: &'static [&'static str] =
+        &["id", "email", "name", "role", "status", "created_at", "updated_at", "last_login_at"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
@@ -198,6 +231,7 @@ impl Row for UserView {
             shown(&self.status),
             shown(&self.created_at),
             shown(&self.updated_at),
+            shown_or_empty(self.last_login_at.as_ref()),
         ]
     }
 }
@@ -246,14 +280,25 @@ impl Row for KeyView {
 }
 
 impl Row for AuditView {
-    const COLUMNS: &'static [&'static str] =
-        &["id", "occurred_at", "actor", "action", "target", "address", "request_id", "outcome", "changes"];
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "occurred_at",
+        "actor",
+        "actor_name",
+        "action",
+        "target",
+        "address",
+        "request_id",
+        "outcome",
+        "changes",
+    ];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
             shown(&self.id),
             shown(&self.occurred_at),
             text(Some(&self.actor)),
+            text(self.actor_name.as_deref()),
             text(Some(&self.action)),
             text(self.target.as_deref()),
             text(self.address.as_deref()),

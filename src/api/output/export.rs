@@ -6,6 +6,7 @@ use super::super::operation::{CSV, JSON, NDJSON};
 use crate::{
     app::App,
     error::{Error, Fault, Result, problem},
+    service::views::to_json,
 };
 use axum::{
     body::{Body, Bytes},
@@ -65,8 +66,11 @@ pub(crate) fn preferred(headers: &HeaderMap, offered: &[&'static str]) -> &'stat
     best.1
 }
 
-/// Parses a media range and its weight, in thousandths.
-fn range(text: &str) -> (String, u32) {
+/// A range of media types or encodings, in lower case, and its weight, in thousandths.
+pub(super) type Range = (String, u32);
+
+/// Parses an element of `Accept` or `Accept-Encoding`.
+pub(super) fn range(text: &str) -> Range {
     let mut parts = text.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default().to_ascii_lowercase();
     let weight = parts.find_map(|parameter| parameter.strip_prefix("q=").or(parameter.strip_prefix("Q=")));
@@ -77,7 +81,7 @@ fn range(text: &str) -> (String, u32) {
 }
 
 /// How specifically the range matches `media`, and its weight; `None` if it does not match.
-fn rank(media: &str, (range, weight): &(String, u32)) -> Option<(u8, u32)> {
+fn rank(media: &str, (range, weight): &Range) -> Option<(u8, u32)> {
     let family = range.strip_suffix("/*");
     match (range == media, family) {
         (true, _) => Some((2, *weight)),
@@ -124,7 +128,7 @@ pub(crate) fn encode<R: Row>(format: Format, rows: &[R], part: Part) -> Result<B
     if format != Format::Csv {
         let mut lines = vec![];
         for row in rows {
-            serde_json::to_writer(&mut lines, row).map_err(Error::internal)?;
+            lines.extend(to_json(row)?);
             lines.push(b'\n');
         }
         return Ok(lines.into());

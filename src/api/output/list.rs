@@ -115,7 +115,7 @@ where
     let found = find(app.clone(), actor, wanted).await?;
     let page = found.map_key(|key| app.cursors.seal(&key.to_cursor(), &binding));
     let next = page.info.next.clone().map(|next| ("cursor", next));
-    Ok(reply::linked(&page, &options.uri, next))
+    reply::linked(&page, &options.uri, next)
 }
 
 /// Answers with all rows.

@@ -54,8 +54,8 @@ pub(crate) fn response(error: Arc<Error>) -> Response {
 
 /// Gives every unsuccessful `response` its problem body and headers. Errors of this service are in the extensions as
 /// `Arc<Error>`; a response that the framework refused itself gets the problem of its status. Other headers, such as
-/// `Allow`, stay.
-pub fn finish(mut response: Response, instance: &str, request_id: &str) -> Response {
+/// `Allow`, stay. `base` is what stands in front of the path of the problem's page.
+pub fn finish(mut response: Response, base: &str, instance: &str, request_id: &str) -> Response {
     let own = response.extensions().get::<Arc<Error>>().cloned();
     let error = match own {
         Some(error) => error,
@@ -66,7 +66,7 @@ pub fn finish(mut response: Response, instance: &str, request_id: &str) -> Respo
         }
         None => return response,
     };
-    let body = ProblemBody::new(&error, instance, request_id);
+    let body = ProblemBody::new(&error, instance, request_id).below(base);
     *response.status_mut() = status(error.problem().category);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
@@ -130,16 +130,27 @@ mod tests {
             .with_faults(vec![Fault::body("#/amount", "too_large", "must be at most 1500")])
             .member("current_version", 3)
             .caused_by("a secret of the database");
-        let response = finish(error.into_response(), "/v1/orders/ord_1/refunds", "req_1");
+        let response = finish(error.into_response(), "https://a.example/b", "/v1/orders/ord_1/refunds", "req_1");
         assert_eq!(response.status(), 422);
         assert_eq!(response.headers()["content-type"], MEDIA_TYPE);
         let expected = serde_json::json!({
-            "type": "/problems/refund-exceeds-paid", "title": problem::REFUND_EXCEEDS_PAID.title, "status": 422,
+            "type": "https://a.example/b/problems/refund-exceeds-paid", "title": problem::REFUND_EXCEEDS_PAID.title, "status": 422,
             "detail": "1500 is left to refund; 2000 was asked for.", "instance": "/v1/orders/ord_1/refunds",
             "code": "refund_exceeds_paid", "request_id": "req_1", "retryable": false, "current_version": 3,
             "errors": [{"pointer": "#/amount", "code": "too_large", "detail": "must be at most 1500"}],
         });
         assert_eq!(body(response).await, expected);
+    }
+
+    #[tokio::test]
+    async fn every_detail_says_what_to_do() {
+        for problem in crate::error::ALL {
+            let body = body(finish(Error::new(problem).into_response(), "", "/", "r")).await;
+            assert!(body["detail"].as_str().unwrap().ends_with(problem.remedy), "{body}");
+        }
+        let error = Error::new(&problem::OVERLOADED).detail("The queue of changes is full.");
+        let body = body(finish(error.into_response(), "", "/", "r")).await;
+        assert_eq!(body["detail"], "The queue of changes is full. Try again after the time in Retry-After.");
     }
 
     #[tokio::test]
@@ -149,7 +160,7 @@ mod tests {
             Fault::header("If-Match", "invalid_format", "must be quoted"),
         ];
         let error = Error::new(&problem::INVALID_PARAMETER).with_faults(faults);
-        let body = body(finish(error.into_response(), "/", "r")).await;
+        let body = body(finish(error.into_response(), "", "/", "r")).await;
         assert_eq!(body["detail"], "limit must be at least 1 (and 1 more; see errors).");
         assert_eq!(body["errors"][0]["parameter"], "limit");
         assert_eq!(body["errors"][1]["header"], "If-Match");
@@ -159,10 +170,10 @@ mod tests {
     #[tokio::test]
     async fn retry_after_is_in_whole_seconds_and_credentials_are_challenged() {
         let late = Error::new(&problem::RATE_LIMITED).retry_after(Duration::from_millis(1200));
-        assert_eq!(finish(late.into_response(), "/", "r").headers()["retry-after"], "2");
+        assert_eq!(finish(late.into_response(), "", "/", "r").headers()["retry-after"], "2");
         let now = Error::new(&problem::OVERLOADED).retry_after(Duration::ZERO);
-        assert_eq!(finish(now.into_response(), "/", "r").headers()["retry-after"], "1");
-        let unknown = finish(Error::new(&problem::UNAUTHENTICATED).into_response(), "/", "r");
+        assert_eq!(finish(now.into_response(), "", "/", "r").headers()["retry-after"], "1");
+        let unknown = finish(Error::new(&problem::UNAUTHENTICATED).into_response(), "", "/", "r");
         assert_eq!(unknown.headers()["www-authenticate"], "Bearer");
         assert!(unknown.headers().get("retry-after").is_none());
     }
@@ -170,17 +181,18 @@ mod tests {
     #[tokio::test]
     async fn errors_of_the_framework_become_problems_and_keep_their_headers() {
         let refused = (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET")], "words").into_response();
-        let response = finish(refused, "/v1/orders", "r");
+        let response = finish(refused, "", "/v1/orders", "r");
         assert_eq!(response.headers()["allow"], "GET");
         assert!(response.headers().get("content-length").is_none());
         assert_eq!(body(response).await["code"], "method_not_allowed");
-        let fell = finish((StatusCode::INTERNAL_SERVER_ERROR, "at src/x.rs:1").into_response(), "/", "r");
-        assert_eq!(body(fell).await["detail"], problem::INTERNAL.meaning);
+        let fell = finish((StatusCode::INTERNAL_SERVER_ERROR, "at src/x.rs:1").into_response(), "", "/", "r");
+        let expected = format!("{} {}", problem::INTERNAL.meaning, problem::INTERNAL.remedy);
+        assert_eq!(body(fell).await["detail"], expected);
     }
 
     #[tokio::test]
     async fn a_successful_response_is_not_changed() {
-        let response = finish("fine".into_response(), "/", "r");
+        let response = finish("fine".into_response(), "", "/", "r");
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "fine");
     }
 }

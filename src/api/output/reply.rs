@@ -3,10 +3,11 @@
 use crate::{
     api::input::entity_tag::EntityTags,
     domain::outcome::{Outcome, Resource},
-    service::idempotency::Effect,
+    error::Result,
+    service::{idempotency::Effect, views::to_json},
 };
 use axum::{
-    Json,
+    body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -50,8 +51,8 @@ pub(crate) fn path(resource: Resource) -> String {
 }
 
 /// Answers with a JSON document that is serialized already.
-pub(crate) fn json(document: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+pub(crate) fn json(document: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document.into()).into_response()
 }
 
 /// The entity tag of a version.
@@ -71,8 +72,8 @@ pub(crate) fn versioned(document: String, version: i64, request: &HeaderMap) -> 
 }
 
 /// Answers with a page of a list, and with a `Link` (RFC 8288) to the next page if `next` names its parameter and value.
-pub(crate) fn linked<T: Serialize>(page: &T, uri: &Uri, next: Option<(&str, String)>) -> Response {
-    let mut response = Json(page).into_response();
+pub(crate) fn linked<T: Serialize>(page: &T, uri: &Uri, next: Option<(&str, String)>) -> Result<Response> {
+    let mut response = json(to_json(page)?);
     if let Some((name, value)) = next {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
         let kept = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(name));
@@ -82,5 +83,5 @@ pub(crate) fn linked<T: Serialize>(page: &T, uri: &Uri, next: Option<(&str, Stri
             response.headers_mut().insert(header::LINK, link);
         }
     }
-    response
+    Ok(response)
 }

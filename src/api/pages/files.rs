@@ -9,7 +9,7 @@ use axum::{
 use rust_embed::RustEmbed;
 use std::fmt::Write;
 
-/// All files under `assets/`. Only style sheets and scripts are served as files.
+/// All files under `assets/`. Only style sheets, scripts and pictures are served as files.
 #[derive(RustEmbed)]
 #[folder = "assets/"]
 pub(super) struct Assets;
@@ -17,12 +17,15 @@ pub(super) struct Assets;
 /// The bytes of a file's SHA-256 that form its entity tag.
 const TAG_BYTES: usize = 16;
 
-/// `/assets/{*path}`: a style sheet or script.
+/// `/assets/{*path}`: a style sheet, script or picture.
 ///
 /// # Errors
 /// `not_found` if there is no such file or it is of another type.
 pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Result<Response> {
     let media = match path.rsplit_once('.') {
+        // The files of the console have addresses of their own.
+        _ if path.starts_with("console/") => return Err(Error::absent()),
+        Some((_, "png")) => "image/png",
         Some((_, "css")) => "text/css; charset=utf-8",
         Some((_, "js")) => "text/javascript; charset=utf-8",
         _ => return Err(Error::absent()),
@@ -74,9 +77,16 @@ mod tests {
 
     #[tokio::test]
     async fn only_style_sheets_and_scripts_are_served() {
-        for path in
-            ["guide/01-architecture.md", "docs/LICENSE", "x.css", "../Cargo.toml", "../src/x.js", "/etc/x.js", ""]
-        {
+        for path in [
+            "guide/01-architecture.md",
+            "docs/LICENSE",
+            "x.css",
+            "../Cargo.toml",
+            "../src/x.js",
+            "/etc/x.js",
+            "console/main.js",
+            "",
+        ] {
             assert!(fetch(path, None).await.unwrap_err().is(&problem::NOT_FOUND), "{path}");
         }
     }

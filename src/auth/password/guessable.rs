@@ -25,12 +25,13 @@ const RUNS: [&str; 8] = [
 /// A repeated unit of up to this many characters is always guessable.
 const MAX_TRIVIAL_UNIT: usize = 4;
 
-/// The password in lower case with its disguises removed: characters around its letters, repetitions, and digits and
-/// signs in place of letters. Each combination is one variant.
+/// The password in lower case with its disguises removed: characters around its letters, spaces and hyphens between words,
+/// repetitions, and digits and signs in place of letters. Each combination is one variant.
 pub(super) fn variants(password: &str) -> Zeroizing<Vec<String>> {
     let whole = password.to_lowercase();
+    let joined = whole.replace([' ', '-', '_', '.'], "");
     let mut variants = vec![];
-    for text in [whole.as_str(), repeated(&whole)] {
+    for text in [whole.as_str(), repeated(&whole), &joined] {
         let stripped = text.trim_matches(|c: char| !c.is_alphabetic());
         for reduced in [text, text.trim_end_matches(|c: char| !c.is_alphabetic()), stripped, repeated(stripped)] {
             variants.extend([reduced.to_owned(), with_letters(reduced)]);
@@ -110,6 +111,11 @@ mod tests {
             "changemechangeme",
             "letmein!letmein!",
             "administrator1234",
+            "correct horse battery staple",
+            "Correct-Horse-Battery-Staple!",
+            "correcthorsebatterystaple",
+            "to be or not to be",
+            "i love you forever",
         ] {
             assert!(refused(bad), "{bad}");
         }
@@ -141,7 +147,7 @@ mod tests {
     #[test]
     fn other_passwords_are_accepted() {
         for good in [
-            "correct horse battery staple",
+            "im garten sitzt ein esel",
             "tea at four o'clock",
             "hijklo opqrs tea cups",
             "fifteen chars !",

@@ -126,8 +126,7 @@ mod tests {
 
     #[test]
     fn there_are_no_composition_rules() {
-        for good in
-            ["correct horse battery staple", "im garten sitzt ein esel", "жил-был у бабушки", "  spaces count  "]
+        for good in ["tea at four o'clock", "im garten sitzt ein esel", "жил-был у бабушки", "  spaces count  "]
         {
             assert_eq!(faults(15, good), [""; 0], "{good}");
         }

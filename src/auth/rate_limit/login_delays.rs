@@ -99,11 +99,19 @@ impl State {
         if let Some(failures) = self.accounts.get(&self.account_key(login))
             && now < failures.delayed_until
         {
-            return Err(Error::new(&problem::LOGIN_DELAYED).retry_after(time_until(failures.delayed_until, now)));
+            let until = failures.delayed_until;
+            return Err(Error::new(&problem::LOGIN_DELAYED)
+                .detail(format!("After several failures in a row, this account has to wait until {until}."))
+                .retry_after(time_until(until, now)));
         }
         match self.addresses.peek(&login.subscriber, now) {
             Some(state) if state.remaining.is_none() => {
-                Err(Error::new(&problem::RATE_LIMITED).retry_after(state.resets_in))
+                let (limit, until) = (state.limit, now.plus(state.resets_in));
+                Err(Error::new(&problem::RATE_LIMITED)
+                    .detail(format!(
+                        "The limit of {limit} failed log-ins a minute from this address is used up until {until}."
+                    ))
+                    .retry_after(state.resets_in))
             }
             _ => Ok(()),
         }

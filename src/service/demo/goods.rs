@@ -85,8 +85,8 @@ const COLOURS: [&str; 5] = ["black", "white", "blue", "green", "red"];
 
 /// The customer of an order.
 pub(super) enum Buyer {
-    /// A customer with an account.
-    Account(UserId),
+    /// A customer with an account. The order names them too, as shops do.
+    Account(UserId, Customer),
     /// A guest who gives a name.
     Guest(Customer),
 }
@@ -108,7 +108,7 @@ pub(super) fn order(random: &mut fastrand::Rng, market: &Market, buyer: Buyer) -
     let priced = price(&cart).map_err(Error::invalid)?;
     let channel = ["web", "web", "app", "shop", "phone"][random.usize(0..5)];
     let (user_id, customer) = match buyer {
-        Buyer::Account(id) => (Some(id), None),
+        Buyer::Account(id, customer) => (Some(id), Some(customer)),
         Buyer::Guest(customer) => (None, Some(customer)),
     };
     Ok(NewOrder {

@@ -12,7 +12,11 @@ const LAST: [&str; 31] = [
 ];
 
 /// The name and the e-mail address of person `number`. No two people have the same address.
+/// Number 0 is the demo customer, who can log in.
 pub(super) fn person(number: usize) -> (String, String) {
+    if number == 0 {
+        return ("Demo customer".to_owned(), "customer@demo.example.com".to_owned());
+    }
     let (first, last) = (FIRST[number % FIRST.len()], LAST[number % LAST.len()]);
     let address = format!("{}.{}.{number}@example.com", first.to_lowercase(), last.to_lowercase());
     (format!("{first} {last}"), address)

@@ -104,11 +104,12 @@ impl Timeline {
     /// A random customer. Low numbers are far more frequent: one customer in fifteen places half of the orders.
     fn buyer(&mut self) -> Buyer {
         let number = (0..3).fold(self.customers, |below, _| self.random.usize(0..below.max(1)));
-        if let Some(account) = self.accounts.get(number) {
-            return Buyer::Account(*account);
-        }
         let (name, email) = people::person(number);
-        Buyer::Guest(Customer { name: Some(name), email: Some(email), ..Customer::default() })
+        let customer = Customer { name: Some(name), email: Some(email), ..Customer::default() };
+        match self.accounts.get(number) {
+            Some(account) => Buyer::Account(*account, customer),
+            None => Buyer::Guest(customer),
+        }
     }
 }
 

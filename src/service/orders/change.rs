@@ -153,7 +153,7 @@ fn give_to_user(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, user: Option
     actor.require(Permission::OrdersUpdate)?;
     if order.user_id.is_some() {
         return Err(Error::new(&problem::ORDER_FROZEN)
-            .detail("The order belongs to another user already.")
+            .detail("The order belongs to another user already, and a user is given once.")
             .member("current_status", order.status.name()));
     }
     if users::by_id(tx, user)?.is_none() {

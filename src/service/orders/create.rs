@@ -76,6 +76,20 @@ pub(in crate::service) fn insert(
     owner: Option<UserId>,
     new: &NewOrder,
 ) -> Result<Inserted> {
+    refuse_unknown_owner_and_known_reference(tx, actor, owner, new)?;
+    let mut order = assemble(tx, actor, owner, new)?;
+    orders::insert(tx, &mut order)?;
+    let event = record(tx, actor, EventType::OrderCreated, &order)?;
+    Ok(Inserted { order, event })
+}
+
+/// Refuses an order of a user who does not exist, and a reference that another order has.
+pub(super) fn refuse_unknown_owner_and_known_reference(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    owner: Option<UserId>,
+    new: &NewOrder,
+) -> Result<()> {
     // The actor's own user needs no check: users are never deleted.
     if let Some(user) = owner
         && owner != actor.user_id()
@@ -88,10 +102,7 @@ pub(in crate::service) fn insert(
     {
         return Err(duplicate_reference(actor, &existing));
     }
-    let mut order = assemble(tx, actor, owner, new);
-    orders::insert(tx, &mut order)?;
-    let event = record(tx, actor, EventType::OrderCreated, &order)?;
-    Ok(Inserted { order, event })
+    Ok(())
 }
 
 /// The error for a reference that `existing` has already. It names that order only to those who may read it.
@@ -104,13 +115,14 @@ pub(super) fn duplicate_reference(actor: &Actor, existing: &Order) -> Error {
     }
 }
 
-fn assemble(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder) -> Order {
+/// The order as it will be inserted. One that is placed has its number.
+pub(super) fn assemble(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder) -> Result<Order> {
     let (draft, now) = (&new.draft, tx.now());
     let placed = new.status == OrderStatus::Pending;
     let mut order = Order {
         seq: orders::next_seq(tx),
         id: tx.new_id(),
-        number: placed.then(|| orders::next_number(tx)),
+        number: if placed { Some(orders::next_number(tx)?) } else { None },
         status: new.status,
         payment_status: PaymentStatus::Unpaid,
         currency: draft.currency,
@@ -142,5 +154,5 @@ fn assemble(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrd
     };
     let items = draft.lines.iter().map(|line| (tx.new_id(), line.clone())).collect();
     order.set_price(items, draft.fees.clone(), &draft.priced);
-    order
+    Ok(order)
 }

@@ -135,7 +135,7 @@ struct StatusChange {
 fn enter(tx: &WriteTx<'_>, actor: &Actor, before: &Order, change: StatusChange) -> Result<(Order, Recorded)> {
     let mut after = Order { cancel_reason: change.reason, version: before.version + 1, ..before.clone() };
     if change.status == OrderStatus::Pending {
-        after.number = Some(orders::next_number(tx));
+        after.number = Some(orders::next_number(tx)?);
     }
     after.enter(change.status, tx.now());
     after.updated_at = tx.now();
@@ -206,7 +206,9 @@ fn refund_amount(held: Held, refund: Option<Refund>) -> Result<i64> {
     let most = held.refundable();
     match refund {
         None if most > 0 => Err(Error::new(&problem::REFUND_DECISION_REQUIRED)
-            .detail(format!("The order holds {most}; say what happens to it."))
+            .detail(format!(
+                "The order holds {most}. Send `refund` with \"full\", \"none\" or the amount to refund in minor units."
+            ))
             .with_faults(vec![Fault::new(Field::Refund, "required", "must be \"full\", \"none\" or minor units")])),
         None | Some(Refund::None) => Ok(0),
         Some(Refund::Full) => Ok(most.max(0)),

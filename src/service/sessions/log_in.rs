@@ -86,7 +86,7 @@ async fn try_to_start(
                 users::set_password(tx, user.id, new_hash)?;
             }
             let session = start::start(tx, &shared, &NewSession { name, source: &source, user: user.id, secrets })?;
-            Ok((session, user))
+            Ok((session, User { last_login_at: Some(tx.now()), ..user }))
         })
         .await
 }

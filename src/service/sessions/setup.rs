@@ -28,6 +28,11 @@ fn setup_token(app: &App) -> MutexGuard<'_, Option<SetupToken>> {
     app.setup.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether the first administrator is still to be created.
+pub fn awaits_setup(app: &App) -> bool {
+    setup_token(app).is_some()
+}
+
 /// Generates the set-up token. `None` if there is a user already.
 pub async fn offer_setup(app: &App) -> Result<Option<Secret>> {
     if app.store.read("setup.offer", rows::any).await? {

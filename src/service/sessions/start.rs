@@ -13,6 +13,7 @@ use crate::{
     store::{
         WriteTx,
         sessions::{self, Secrets, Session},
+        users,
     },
 };
 use serde_json::json;
@@ -56,6 +57,7 @@ fn insert(tx: &WriteTx<'_>, app: &App, new: &NewSession<'_>) -> Result<Session> 
         user_agent: new.source.user_agent.clone(),
     };
     sessions::insert(tx, &session)?;
+    users::set_last_login(tx, session.user_id, session.created_at)?;
     let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
     tx.after_commit(move || app.access.put_session(id, cached));
     Ok(session)

@@ -3,7 +3,7 @@
 use super::{NewReturn, NewTransaction};
 use crate::{
     domain::{
-        credit::{CreditFault, RefundRequest, RefundTerms, Return},
+        credit::{CreditFault, Credits, RefundRequest, RefundTerms, Return},
         id::TransactionId,
         order::Order,
         transaction::{Held, Kind, Transaction, TransactionStatus},
@@ -19,8 +19,12 @@ pub(super) fn terms(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Res
     if let Some(id) = new.payment_id {
         credits.refundable = credits.refundable.min(payment_of(tx, order, id)?.refundable());
     }
-    let request = RefundRequest { amount: new.amount, credit_amount: new.credit_amount, returns: &returns };
-    let terms = credits.refund(&request).map_err(|faults| refused(&faults, new))?;
+    decide(&credits, &RefundRequest { amount: new.amount, credit_amount: new.credit_amount, returns: &returns })
+}
+
+/// How much money goes back and how it is credited, as far as `credits` allow it.
+pub(super) fn decide(credits: &Credits, request: &RefundRequest<'_>) -> Result<RefundTerms> {
+    let terms = credits.refund(request).map_err(|faults| refused(&faults, request))?;
     if terms.amount > credits.refundable {
         return Err(exceeds(Field::Amount, terms.amount, credits.refundable));
     }
@@ -42,14 +46,14 @@ fn returns(order: &Order, returns: &[NewReturn]) -> Result<Vec<Return>> {
 }
 
 /// The error for a refund that cannot be credited.
-fn refused(faults: &[CreditFault], new: &NewTransaction) -> Error {
+fn refused(faults: &[CreditFault], request: &RefundRequest<'_>) -> Error {
     let fault = |fault: &CreditFault| match *fault {
         CreditFault::ReturnExceedsQuantity { index, most } => {
             let detail = format!("must be at most {most}: no more is left to return");
             Fault::new(Field::Item(index, ItemField::Quantity), "too_large", detail)
         }
         CreditFault::CreditExceedsTotal { most } => {
-            let field = if new.credit_amount.is_some() { Field::CreditAmount } else { Field::Items };
+            let field = if request.credit_amount.is_some() { Field::CreditAmount } else { Field::Items };
             Fault::new(field, "too_large", format!("the credit must be at most {most}"))
         }
         CreditFault::AmountRequired => Fault::new(Field::Amount, "required", "must be sent unless items are"),

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 /// A report.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{R}Report")]
 pub struct Report<R> {
     /// What the report counts: payments and refunds (`cash`), or placed orders (`booked`).
     #[schemars(extend("enum" = ["cash", "booked"]))]

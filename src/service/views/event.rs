@@ -1,6 +1,6 @@
 //! The JSON document of an event.
 
-use super::AsText;
+use super::{AsText, StoredJson};
 use crate::{
     domain::{
         event::EventType,
@@ -8,12 +8,10 @@ use crate::{
         time::Timestamp,
         trace::TraceId,
     },
-    error::{Error, Result},
     store::events::Event,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 /// A change of an order.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -29,10 +27,15 @@ pub struct EventView {
     pub kind: AsText<EventType>,
     /// Identifier of the order.
     pub order_id: AsText<OrderId>,
+    /// Present number of the order; a draft has none.
+    #[schemars(range(min = 1))]
+    pub order_number: Option<i64>,
     /// Version of the order after this event.
     pub version: i64,
     /// Identifier of the user or API key that made the change, or `system`.
     pub actor: String,
+    /// What the actor is called now: the name of the user or API key, or `system`. Null if the user was erased.
+    pub actor_name: Option<String>,
     /// Identifier of the request.
     pub request_id: String,
     /// Identifier of the trace, as in `traceparent`. Present if the request sent one, or if its spans were exported.
@@ -43,24 +46,24 @@ pub struct EventView {
     pub occurred_at: AsText<Timestamp>,
     /// The order, or the transaction with its order, as the request was answered.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub data: Box<RawValue>,
+    pub data: StoredJson,
 }
 
-impl TryFrom<Event> for EventView {
-    type Error = Error;
-
-    fn try_from(event: Event) -> Result<Self> {
-        Ok(Self {
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        Self {
             seq: event.seq,
             id: AsText(event.id),
             kind: AsText(event.kind),
             order_id: AsText(event.order_id),
+            order_number: event.order_number,
             version: event.version,
             actor: event.actor,
+            actor_name: event.actor_name,
             request_id: event.request_id,
             trace_id: event.trace.map(AsText),
             occurred_at: AsText(event.occurred_at),
-            data: RawValue::from_string(event.data).map_err(Error::internal)?,
-        })
+            data: StoredJson(event.data),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The JSON document of an order.
 
-use super::AsText;
+use super::{AsText, TransactionView};
 use crate::domain::{
     id::{ItemId, OrderId, UserId},
     money::{Currency, TaxRate},
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 pub struct OrderView<'a> {
     /// Identifier of the order.
     pub id: AsText<OrderId>,
-    /// Number of the order. Numbers have no gaps; a draft has none.
+    /// Number of the order. Numbers have no gaps, except those that an import left; a draft has none.
     #[schemars(range(min = 1))]
     pub number: Option<i64>,
     /// Status of the order.
@@ -90,6 +90,9 @@ pub struct OrderView<'a> {
     pub cancelled_at: Option<AsText<Timestamp>>,
     /// Why it was cancelled.
     pub cancel_reason: Option<&'a str>,
+    /// Its payments and refunds, oldest first. Only in lists with `include=transactions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<Vec<TransactionView<'a>>>,
 }
 
 /// A line of an order.
@@ -206,6 +209,7 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             fulfilled_at: order.fulfilled_at.map(AsText),
             cancelled_at: order.cancelled_at.map(AsText),
             cancel_reason: order.cancel_reason.as_deref(),
+            transactions: None,
         }
     }
 }

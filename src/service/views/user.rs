@@ -28,6 +28,8 @@ pub struct UserView {
     pub created_at: AsText<Timestamp>,
     /// When the user last changed.
     pub updated_at: AsText<Timestamp>,
+    /// When the user last logged in.
+    pub last_login_at: Option<AsText<Timestamp>>,
 }
 
 impl From<&User> for UserView {
@@ -40,6 +42,7 @@ impl From<&User> for UserView {
             status: AsText(user.status),
             created_at: AsText(user.created_at),
             updated_at: AsText(user.updated_at),
+            last_login_at: user.last_login_at.map(AsText),
         }
     }
 }

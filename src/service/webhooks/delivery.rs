@@ -160,7 +160,7 @@ async fn send(client: &Client, webhook: &Webhook, message: Message, now: Timesta
     match client.post(&url, &headers, message.body, LIMITS).await {
         Ok(response) => answered(response.status, wait(&response, now)),
         // It was answered; what the answer says is of no interest.
-        Err(OutboundError::TooLarge { status }) => answered(status, None),
+        Err(OutboundError::Incomplete { response, .. }) => answered(response.status, wait(&response, now)),
         Err(error) => {
             tracing::debug!(webhook.id = %webhook.id, error.cause = %error, "webhook not delivered: {error}");
             let outcome = AttemptOutcome::Failed { wait: None };
@@ -198,12 +198,12 @@ fn reason(error: &OutboundError) -> &'static str {
         OutboundError::Request(_) => "the request cannot be made",
         OutboundError::Resolve(_) => "the host name cannot be resolved",
         OutboundError::RefusedAddress(_) => "the host has an address that is not public",
-        OutboundError::Connect(..) => "the connection was refused or failed",
+        OutboundError::Connect(..) | OutboundError::Socket(..) => "the connection was refused or failed",
         OutboundError::Roots(_) => "the root certificates of the server cannot be read",
         OutboundError::Tls(_) => "the TLS handshake failed: the certificate must be valid for the host",
         OutboundError::Timeout => "no complete answer within 10 seconds",
-        OutboundError::TooLarge { .. } => "the answer is too large",
-        OutboundError::Protocol(_) => "the answer was not valid HTTP or was cut off",
+        OutboundError::Proxy(_) => "the proxy of this server did not connect to the host",
+        OutboundError::Incomplete { .. } | OutboundError::Protocol(_) => "the answer was not valid HTTP or was cut off",
     }
 }
 

@@ -26,7 +26,7 @@ macro_rules! columns {
         changing { $($changing:ident: $changing_write:expr => $changing_read:expr;)* }
         totals { $($total:ident ($total_column:ident): $total_write:expr => $total_read:expr;)* }
     ) => {
-        /// Inserts a row, without the items and taxes.
+        /// Inserts a row, without the items and credits.
         pub(super) fn insert(tx: &WriteTx<'_>, $order: &Order) -> rusqlite::Result<usize> {
             const SQL: &str = concat!(
                 "INSERT INTO orders (personal_seq, seq",
@@ -40,7 +40,7 @@ macro_rules! columns {
             tx.try_execute(SQL, params![personal_seq, $seq_write, $($fixed_write,)* $($changing_write,)* $($total_write,)*])
         }
 
-        /// Updates the changing columns of the row, without the items and taxes.
+        /// Updates the changing columns of the row, without the items and credits.
         pub(super) fn update(tx: &WriteTx<'_>, $order: &Order) -> rusqlite::Result<usize> {
             const SQL: &str = concat!(
                 "UPDATE orders SET personal_seq = ?, ",

@@ -6,45 +6,15 @@ use crate::{
         id::{Identifier, UserId},
         listing::Filter,
         order::OrderStatus,
+        text::{Folded, digits_of},
         transaction::PaymentStatus,
     },
-    store::sql::{CONTAINS_FOLDED, sql_int},
+    store::{
+        conditions::Conditions,
+        sql::{CONTAINS_DIGITS, CONTAINS_FOLDED, EQUALS_FOLDED, sql_int},
+    },
 };
 use rusqlite::types::Value;
-
-/// Conditions joined by AND, and the values of their parameters in the order of the text.
-#[derive(Clone, Default)]
-pub(super) struct Conditions {
-    texts: Vec<String>,
-    pub(super) values: Vec<Value>,
-}
-
-impl Conditions {
-    pub(super) fn of<const N: usize>(text: &str, values: [Value; N]) -> Self {
-        let mut conditions = Self::default();
-        conditions.and(text, values);
-        conditions
-    }
-
-    pub(super) fn and<const N: usize>(&mut self, text: impl Into<String>, values: [Value; N]) {
-        self.texts.push(text.into());
-        self.values.extend(values);
-    }
-
-    pub(super) fn join(&mut self, others: &Self) {
-        self.texts.extend_from_slice(&others.texts);
-        self.values.extend_from_slice(&others.values);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.texts.is_empty()
-    }
-
-    /// The text that follows `WHERE`.
-    pub(super) fn text(&self) -> String {
-        if self.texts.is_empty() { "true".to_owned() } else { self.texts.join(" AND ") }
-    }
-}
 
 /// The users whose orders match a filter.
 pub(super) enum Owner {
@@ -126,6 +96,10 @@ pub(super) fn unindexed(filter: &Filter) -> Conditions {
     if let Some(from) = filter.updated_from {
         conditions.and("o.updated_at >= ?", [Value::Integer(from.millis())]);
     }
+    if let Some(email) = &filter.customer_email {
+        let folded = Value::Text(Folded::of(email).as_str().to_owned());
+        conditions.and(format!("{EQUALS_FOLDED}({}, ?)", customer("email")), [folded]);
+    }
     if !filter.metadata.is_empty() {
         conditions.and(
             "(SELECT count(*) FROM json_each(?) wanted, json_each(o.metadata) had
@@ -139,25 +113,46 @@ pub(super) fn unindexed(filter: &Filter) -> Conditions {
     conditions
 }
 
+/// The conditions on the time of placing.
+pub(super) fn of_placing(filter: &Filter) -> Conditions {
+    let mut conditions = Conditions::default();
+    if let Some(from) = filter.placed_from {
+        conditions.and("o.placed_at >= ?", [Value::Integer(from.millis())]);
+    }
+    if let Some(to) = filter.placed_to {
+        conditions.and("o.placed_at < ?", [Value::Integer(to.millis())]);
+    }
+    conditions
+}
+
+/// A field of the customer; NULL without one, and once it is erased. What is erased is no JSON, so it is not looked into.
+fn customer(field: &str) -> String {
+    format!(
+        "(SELECT iif(p.content GLOB '{{*', p.content ->> '$.customer.{field}', NULL)
+          FROM personal p WHERE p.seq = o.personal_seq)"
+    )
+}
+
+/// The condition that an order has this text somewhere. Telephone numbers are compared by their digits.
 fn with_text(text: &str) -> Conditions {
-    let folded = || Value::Text(text.to_lowercase());
+    let folded = Folded::of(text);
+    let folded = || Value::Text(folded.as_str().to_owned());
     let all_digits = text.bytes().all(|c| c.is_ascii_digit());
     let number = text.parse().ok().filter(|_| all_digits).map_or(Value::Null, Value::Integer);
     let contains = |column: &str| format!("{CONTAINS_FOLDED}({column}, ?)");
-    // An order without personal data, or whose data is erased, matches none of it.
-    let customer = |field: &str| {
-        let contains = contains(&format!("p.content ->> '$.customer.{field}'"));
-        format!(
-            "EXISTS (SELECT 1 FROM personal p WHERE p.seq = o.personal_seq AND p.content GLOB '{{*' AND {contains})"
-        )
+    let phone = customer("phone");
+    let (phone, of_phone) = match digits_of(text) {
+        Some(digits) => (format!("{CONTAINS_DIGITS}({phone}, ?)"), Value::Text(digits)),
+        None => (contains(&phone), folded()),
     };
     let alternatives = [
         "o.number = ?".to_owned(),
         contains("o.external_ref"),
-        customer("name"),
-        customer("email"),
+        contains(&customer("name")),
+        contains(&customer("email")),
+        phone,
         format!("EXISTS (SELECT 1 FROM order_items n WHERE n.order_seq = o.seq AND {})", contains("n.name")),
     ];
     let condition = format!("({})", alternatives.join(" OR "));
-    Conditions::of(&condition, [number, folded(), folded(), folded(), folded()])
+    Conditions::of(&condition, [number, folded(), folded(), folded(), of_phone, folded()])
 }

@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     store::events,
 };
-use moved::{moved, unmoved_after};
+use moved::{moved, unchanged_since};
 use source::Source;
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ pub fn is_scan(filter: &Filter, sort: Sort) -> bool {
         Source::Everything | Source::User(_) | Source::Statuses => {
             sort.key != SortKey::Created || !source.residual(filter, &owner).is_empty()
         }
-        Source::Sku(_) | Source::Update | Source::Total => true,
+        Source::Sku(_) | Source::Update | Source::Total | Source::Placing => true,
     }
 }
 
@@ -68,11 +68,12 @@ pub fn page<T>(
         }
         (_, Some(after)) => {
             found = moved(tx, filter, &span, sort, after, limit)?;
-            residual.join(&unmoved_after(sort, after));
+            residual.join(&unchanged_since(after));
         }
     }
     for range in source.ranges(filter, &span, sort.direction) {
         let mut conditions = range.within(&span);
+        conditions.join(&range.beyond(filter, sort, after));
         conditions.join(&residual);
         found.extend(range.read(tx, &conditions, sort, limit)?);
         // Blocks come in the order of rows: no later block has an order that belongs before these.
@@ -128,6 +129,6 @@ fn span(tx: &ReadTx<'_>, filter: &Filter) -> Result<Range<i64>> {
 fn last_event(tx: &ReadTx<'_>, key: SortKey) -> Result<i64> {
     match key {
         SortKey::Created => Ok(0),
-        SortKey::Updated | SortKey::Total => events::last(tx),
+        SortKey::Updated | SortKey::Total | SortKey::Placed => events::last(tx),
     }
 }

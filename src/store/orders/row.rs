@@ -1,12 +1,12 @@
-//! Conversions between parts of an order and the content of its columns, and the rows of its items and taxes.
+//! Conversions between parts of an order and the content of its columns, and the rows of its items and credits.
 
 use crate::{
     domain::{
         money::TaxRate,
         order::{Item, NetAndTax, Order, OrderFee, OrderTax, Returns},
-        pricing::{Fee, FeeTotals, Line, LineTotals, Tax, TaxLine},
+        pricing::{Fee, FeeTotals, Line, LineTotals, Tax},
     },
-    error::Result,
+    error::{Error, Result},
     store::{
         ReadTx, WriteTx,
         sql::{Columns, IdBlob, invalid_column, sql_int},
@@ -56,25 +56,14 @@ pub(super) fn parse_metadata(text: &str) -> Option<BTreeMap<String, String>> {
     if text == "{}" { Some(BTreeMap::new()) } else { serde_json::from_str(text).ok() }
 }
 
-/// Inserts the taxes and items of an order. The first item comes last: then the schema adds all of them up.
+/// Inserts the items of an order, and what was credited of it.
 pub(super) fn insert_parts(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
-    for OrderTax { whole, credited, reserved } in &order.taxes {
-        tx.execute(
-            "INSERT INTO order_taxes (order_seq, tax_rate, net_amount, tax_amount, credited_net_amount,
-               credited_tax_amount, reserved_net_amount, reserved_tax_amount)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            params![
-                order.seq,
-                rate_number(whole.rate),
-                whole.net_amount,
-                whole.tax_amount,
-                credited.net_amount,
-                credited.tax_amount,
-                reserved.net_amount,
-                reserved.tax_amount,
-            ],
-        )?;
-    }
+    insert_items(tx, order)?;
+    order.taxes.iter().filter(|tax| tax.left() != tax.whole).try_for_each(|tax| insert_credits(tx, order.seq, tax))
+}
+
+/// Inserts the items of an order, the first one last: then the schema adds all of them up.
+fn insert_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     for (line, item) in order.items.iter().enumerate().rev() {
         let Item { id, line: Line { sku, name, quantity, unit_amount, discount_amount, tax }, totals, returns } = item;
         tx.execute(
@@ -105,14 +94,33 @@ pub(super) fn insert_parts(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the taxes and items of an order.
+fn insert_credits(tx: &WriteTx<'_>, order_seq: i64, tax: &OrderTax) -> Result<()> {
+    let OrderTax { whole, credited, reserved } = tax;
+    tx.execute(
+        "INSERT INTO order_credits (order_seq, tax_rate, net_amount, tax_amount, credited_net_amount, credited_tax_amount,
+           reserved_net_amount, reserved_tax_amount) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            order_seq,
+            rate_number(whole.rate),
+            whole.net_amount,
+            whole.tax_amount,
+            credited.net_amount,
+            credited.tax_amount,
+            reserved.net_amount,
+            reserved.tax_amount,
+        ],
+    )
+    .map(drop)
+}
+
+/// Deletes the items and credits of an order.
 pub(super) fn delete_parts(tx: &WriteTx<'_>, order_seq: i64) -> Result<()> {
-    tx.execute("DELETE FROM order_taxes WHERE order_seq = ?1", [order_seq])?;
+    tx.execute("DELETE FROM order_credits WHERE order_seq = ?1", [order_seq])?;
     tx.execute("DELETE FROM order_items WHERE order_seq = ?1", [order_seq])?;
     Ok(())
 }
 
-/// Reads the taxes and items of an order.
+/// Reads the items of an order, and its taxes with what was credited of them.
 pub(super) fn read_parts(tx: &ReadTx<'_>, order: &mut Order) -> Result<()> {
     order.items = tx.rows(
         "SELECT id, sku, name, quantity, returned_quantity, reserved_quantity, unit_amount, discount_amount,
@@ -121,12 +129,19 @@ pub(super) fn read_parts(tx: &ReadTx<'_>, order: &mut Order) -> Result<()> {
         [order.seq],
         read_item,
     )?;
-    order.taxes = tx.rows(
-        "SELECT tax_rate, net_amount, tax_amount, credited_net_amount, credited_tax_amount, reserved_net_amount,
-           reserved_tax_amount FROM order_taxes WHERE order_seq = ?1 ORDER BY tax_rate DESC",
+    let taxes = order.tax_lines().ok_or_else(|| damaged_taxes(order))?;
+    order.taxes = taxes.into_iter().map(OrderTax::uncredited).collect();
+    let credits = tx.rows(
+        "SELECT tax_rate, credited_net_amount, credited_tax_amount, reserved_net_amount, reserved_tax_amount
+         FROM order_credits WHERE order_seq = ?1",
         [order.seq],
-        read_tax,
+        read_credits,
     )?;
+    for (rate, credited, reserved) in credits {
+        let tax = order.taxes.iter_mut().find(|tax| tax.rate() == rate);
+        let Some(tax) = tax else { return Err(damaged_taxes(order)) };
+        (tax.credited, tax.reserved) = (credited, reserved);
+    }
     Ok(())
 }
 
@@ -150,21 +165,25 @@ fn read_item(row: &Row<'_>) -> rusqlite::Result<Item> {
     Ok(Item { id, line: Line { sku, name, quantity, unit_amount, discount_amount, tax }, totals, returns })
 }
 
-fn read_tax(row: &Row<'_>) -> rusqlite::Result<OrderTax> {
+fn read_credits(row: &Row<'_>) -> rusqlite::Result<(Option<TaxRate>, NetAndTax, NetAndTax)> {
     let mut columns = Columns::of(row);
     let number: i64 = columns.take()?;
     let rate = if number == WITHOUT_RATE { None } else { Some(rate_of(number)?) };
     let mut amounts = || -> rusqlite::Result<NetAndTax> {
         Ok(NetAndTax { net_amount: columns.take()?, tax_amount: columns.take()? })
     };
-    let (NetAndTax { net_amount, tax_amount }, credited, reserved) = (amounts()?, amounts()?, amounts()?);
-    Ok(OrderTax { whole: TaxLine { rate, net_amount, tax_amount }, credited, reserved })
+    Ok((rate, amounts()?, amounts()?))
 }
 
-/// `order_taxes.tax_rate` of items and fees without a rate.
+/// The items, fees and credits of an order cannot have been written by this program.
+fn damaged_taxes(order: &Order) -> Error {
+    Error::internal(format!("the taxes of order row {} are damaged", order.seq))
+}
+
+/// `order_credits.tax_rate` of items and fees without a rate.
 const WITHOUT_RATE: i64 = -1;
 
-/// `order_taxes.tax_rate`.
+/// `order_credits.tax_rate`.
 fn rate_number(rate: Option<TaxRate>) -> i64 {
     rate.map_or(WITHOUT_RATE, TaxRate::parts)
 }

@@ -49,7 +49,7 @@ pub(super) const COMPARISONS: &[Definition] = &[
     rollups::ITEMS,
     rollups::TAXES,
     orders::TOTALS,
-    orders::TAXES,
+    orders::CREDITS,
     orders::PAYMENTS,
     orders::RETURNS,
 ];

@@ -78,7 +78,7 @@ fn count_orders(tx: &ReadTx<'_>, log: &mut RollupLog) -> Result<()> {
             of_items(order).for_each(|item| changes.count_item(item, 1));
             taxes_of_order(order).for_each(|sale| changes.count_tax(sale, 1));
         }
-        append(tx, log, &changes)?;
+        append(tx, log, &mut changes)?;
     }
 }
 
@@ -93,11 +93,11 @@ fn count_transactions(tx: &ReadTx<'_>, log: &mut RollupLog) -> Result<()> {
             of_transaction(transaction, *order).for_each(|sale| changes.count_sale(sale, 1));
             taxes_of_transaction(transaction, *order).for_each(|sale| changes.count_tax(sale, 1));
         }
-        append(tx, log, &changes)?;
+        append(tx, log, &mut changes)?;
     }
 }
 
-fn append(tx: &ReadTx<'_>, log: &mut RollupLog, changes: &Changes) -> Result<()> {
+fn append(tx: &ReadTx<'_>, log: &mut RollupLog, changes: &mut Changes) -> Result<()> {
     log.append(tx.connection, changes).map_err(store_error)?;
     log.fold_due(tx.connection)
 }

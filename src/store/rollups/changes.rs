@@ -1,8 +1,9 @@
 //! The changes of one transaction in all rollups. They are collected while its jobs run and become one row of the log.
 
 use super::{
-    Entries, EntryKey, FINEST_SPAN, Rollup, Values, dimension, item_values, padded, sale_values, tax_values,
-    user_values,
+    Entries, EntryKey, FINEST_SPAN, Rollup, Values,
+    dimension::{self, KnownDimensions},
+    item_values, padded, sale_values, tax_values, user_values,
 };
 use crate::domain::{
     calendar::bucket,
@@ -17,6 +18,7 @@ pub(in crate::store) struct Changes {
     statuses: Vec<(StatusEntry, i64)>,
     items: Vec<(ItemSale, i64)>,
     taxes: Vec<(TaxSale, i64)>,
+    known: KnownDimensions,
 }
 
 /// How many changes of each kind there are.
@@ -66,13 +68,18 @@ impl Changes {
         self.sales.is_empty() && self.statuses.is_empty() && self.items.is_empty() && self.taxes.is_empty()
     }
 
+    /// The transaction was rolled back: numbers that it gave to SKUs are not theirs.
+    pub(in crate::store) fn forget_dimensions(&mut self) {
+        self.known = KnownDimensions::default();
+    }
+
     /// The changes as entries of each rollup, in the order of [`Rollup::ALL`]. New SKUs are given their numbers.
-    pub(super) fn entries(&self, connection: &Connection) -> rusqlite::Result<[Entries; Rollup::ALL.len()]> {
+    pub(super) fn entries(&mut self, connection: &Connection) -> rusqlite::Result<[Entries; Rollup::ALL.len()]> {
         let [mut sales, mut users, mut statuses, mut items, mut taxes] = [const { Entries::new() }; Rollup::ALL.len()];
         for (Sale { at, currency, user_id, sums }, times) in &self.sales {
             let key = |dimension| EntryKey { bucket: bucket(FINEST_SPAN, *at), currency: *currency, dimension };
             add(&mut sales, key(0), sale_values(sums), *times);
-            add(&mut users, key(dimension::of_user(connection, *user_id)?), user_values(sums), *times);
+            add(&mut users, key(self.known.of_user(connection, *user_id)?), user_values(sums), *times);
         }
         for (StatusEntry { at, currency, status, payment_status, total }, times) in &self.statuses {
             let dimension = dimension::of_statuses(*status, *payment_status);
@@ -80,7 +87,7 @@ impl Changes {
             add(&mut statuses, key, padded(&[1, (*total).into()]), *times);
         }
         for (ItemSale { at, sku, currency, sums }, times) in &self.items {
-            let dimension = dimension::of_item(connection, sku)?;
+            let dimension = self.known.of_item(connection, sku)?;
             let key = EntryKey { bucket: bucket(FINEST_SPAN, *at), currency: *currency, dimension };
             add(&mut items, key, item_values(sums), *times);
         }
@@ -95,5 +102,39 @@ impl Changes {
 
 fn add(entries: &mut Entries, key: EntryKey, values: Values, times: i64) {
     let sums = entries.entry(key).or_default();
-    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value * i128::from(times));
+    // Most values are 0, and to multiply 128 bits takes longer than to see that.
+    let changed = sums.iter_mut().zip(values).filter(|(_, value)| *value != 0);
+    changed.for_each(|(sum, value)| *sum += value * i128::from(times));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{money::Currency, rollup::ItemSums, time::Timestamp},
+        store::schema::SCHEMA,
+    };
+
+    /// Sells one unit in a transaction of its own, and returns the number of the SKU.
+    fn sell(changes: &mut Changes, connection: &Connection, sku: &str) -> i64 {
+        let (at, currency) = (Timestamp::from_millis(0), Currency::parse("EUR").unwrap());
+        let sums = ItemSums { quantity: 1, orders: 1, total: 1 };
+        changes.truncate(Length::default());
+        changes.count_item(ItemSale { at, sku: sku.to_owned(), currency, sums }, 1);
+        let [_, _, _, items, _] = changes.entries(connection).unwrap();
+        items.keys().next().unwrap().dimension
+    }
+
+    #[test]
+    fn a_number_that_was_rolled_back_is_not_used_again() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        let mut changes = Changes::default();
+        connection.execute_batch("BEGIN").unwrap();
+        let lost = sell(&mut changes, &connection, "lost");
+        connection.execute_batch("ROLLBACK").unwrap();
+        changes.forget_dimensions();
+        let numbers = ["other", "lost", "other"].map(|sku| sell(&mut changes, &connection, sku));
+        assert_eq!(numbers, [lost, lost + 1, lost]);
+    }
 }

@@ -7,25 +7,58 @@ use crate::{
     store::{ReadTx, sql::IdBlob, users},
 };
 use rusqlite::{Connection, OptionalExtension};
+use std::{collections::HashMap, hash::Hash};
 
 /// Room for payment statuses within each status.
 const PAYMENT_STATUSES: i64 = 16;
 
-/// `users.seq` of a user; 0 for orders without a user.
-pub(super) fn of_user(connection: &Connection, user: Option<UserId>) -> rusqlite::Result<i64> {
-    let Some(user) = user else { return Ok(0) };
-    connection.prepare_cached("SELECT seq FROM users WHERE id = ?1")?.query_row([IdBlob(user)], |row| row.get(0))
+/// The users and SKUs whose numbers are kept in memory, at most so many of each.
+const MAX_KNOWN: usize = 10_000;
+
+/// Numbers of users and SKUs that were looked up before. They never change, but a rollback takes back those that its
+/// transaction gave: then all of them have to be dropped.
+#[derive(Default)]
+pub(super) struct KnownDimensions {
+    users: HashMap<UserId, i64>,
+    skus: HashMap<String, i64>,
 }
 
-/// `skus.seq` of a SKU. A SKU that has no number yet is given one.
-pub(super) fn of_item(connection: &Connection, sku: &str) -> rusqlite::Result<i64> {
-    let mut known = connection.prepare_cached("SELECT seq FROM skus WHERE sku = ?1")?;
-    match known.query_row([sku], |row| row.get(0)).optional()? {
-        Some(dimension) => Ok(dimension),
-        None => connection
-            .prepare_cached("INSERT INTO skus (sku) VALUES (?1) RETURNING seq")?
-            .query_row([sku], |row| row.get(0)),
+impl KnownDimensions {
+    /// `users.seq` of a user; 0 for orders without a user.
+    pub(super) fn of_user(&mut self, connection: &Connection, user: Option<UserId>) -> rusqlite::Result<i64> {
+        let Some(user) = user else { return Ok(0) };
+        if let Some(dimension) = self.users.get(&user) {
+            return Ok(*dimension);
+        }
+        let mut select = connection.prepare_cached("SELECT seq FROM users WHERE id = ?1")?;
+        let dimension = select.query_row([IdBlob(user)], |row| row.get(0))?;
+        keep(&mut self.users, user, dimension);
+        Ok(dimension)
     }
+
+    /// `skus.seq` of a SKU. A SKU that has no number yet is given one.
+    pub(super) fn of_item(&mut self, connection: &Connection, sku: &str) -> rusqlite::Result<i64> {
+        if let Some(dimension) = self.skus.get(sku) {
+            return Ok(*dimension);
+        }
+        let mut stored = connection.prepare_cached("SELECT seq FROM skus WHERE sku = ?1")?;
+        let dimension = match stored.query_row([sku], |row| row.get(0)).optional()? {
+            Some(dimension) => dimension,
+            None => connection
+                .prepare_cached("INSERT INTO skus (sku) VALUES (?1) RETURNING seq")?
+                .query_row([sku], |row| row.get(0))?,
+        };
+        keep(&mut self.skus, sku.to_owned(), dimension);
+        Ok(dimension)
+    }
+}
+
+/// Keeps one number more, and only that if there are too many.
+fn keep<K: Hash + Eq>(known: &mut HashMap<K, i64>, key: K, dimension: i64) {
+    if known.len() >= MAX_KNOWN {
+        known.clear();
+    }
+    known.insert(key, dimension);
 }
 
 /// The number of a pair of statuses. The numbers are stored: a new status gets a new one, and none is used again.

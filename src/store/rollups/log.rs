@@ -67,7 +67,7 @@ impl RollupLog {
     }
 
     /// Appends the changes of one transaction as one row. No changes append nothing.
-    pub fn append(&mut self, connection: &Connection, changes: &Changes) -> rusqlite::Result<()> {
+    pub fn append(&mut self, connection: &Connection, changes: &mut Changes) -> rusqlite::Result<()> {
         if changes.is_empty() {
             return Ok(());
         }

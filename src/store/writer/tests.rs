@@ -26,6 +26,7 @@ fn options(folder: &Path, clock: Clock) -> Options {
         request_timeout: Duration::from_secs(10),
         query_budget: Duration::from_secs(10),
         threads: 1,
+        first_number: 1,
         clock,
         ids: Arc::new(Ids::seeded(1)),
     }
@@ -50,7 +51,7 @@ fn append(tx: &WriteTx<'_>, actor: &str) -> Result<()> {
 fn trail(store: &Store) -> Vec<(String, Timestamp)> {
     let mut entries = store.read_blocking("test", |tx| audit::page(tx, &AuditFilter::default(), None, 100)).unwrap();
     entries.reverse();
-    entries.into_iter().map(|entry| (entry.what.actor, entry.occurred_at)).collect()
+    entries.into_iter().map(|(entry, _)| (entry.what.actor, entry.occurred_at)).collect()
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::{
     error::Result,
     store::{
         ReadTx,
+        connection::Options,
         gauges::EVENT_TYPES,
         rollups::{Changes, Length, RollupLog},
         sql::store_error,
@@ -66,6 +67,11 @@ impl<'b> WriteTx<'b> {
     /// A new identifier.
     pub fn new_id<I: Identifier>(&self) -> I {
         self.batch.ids.next(self.now)
+    }
+
+    /// The number of the first order, according to the configuration.
+    pub(in crate::store) fn first_number(&self) -> i64 {
+        self.batch.first_number
     }
 
     /// Runs `effect` on the writer thread after this transaction is on disk; never if it is rolled back.
@@ -129,7 +135,7 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) time: Timestamp,
     /// The last `orders.seq`.
     pub(in crate::store) order: i64,
-    /// The last `orders.number`.
+    /// The highest `orders.number`.
     pub(in crate::store) number: i64,
     /// The last `transactions.seq`.
     pub(in crate::store) transaction: i64,
@@ -180,6 +186,7 @@ type Effect = Box<dyn FnOnce() + Send>;
 pub(super) struct Batch {
     clock: Clock,
     ids: Arc<Ids>,
+    first_number: i64,
     counters: Cell<Counters>,
     changes: RefCell<Changes>,
     effects: RefCell<Vec<Effect>>,
@@ -195,10 +202,11 @@ pub(super) struct Savepoint {
 }
 
 impl Batch {
-    pub(super) fn new(clock: Clock, ids: Arc<Ids>, counters: &Counters) -> Self {
+    pub(super) fn new(options: &Options, counters: &Counters) -> Self {
         Self {
-            clock,
-            ids,
+            clock: options.clock.clone(),
+            ids: Arc::clone(&options.ids),
+            first_number: options.first_number,
             counters: Cell::new(*counters),
             changes: RefCell::default(),
             effects: RefCell::default(),
@@ -232,13 +240,14 @@ impl Batch {
     /// Drops the changes and effects of all jobs, and sets the counters back to `counters`.
     pub(super) fn reset(&self, counters: &Counters) {
         self.roll_back_to(Savepoint { counters: *counters, changes: Length::default(), effects: 0 });
+        self.changes.borrow_mut().forget_dimensions();
     }
 
     /// Appends the changes to the log of the rollups, and folds the log where that is due.
     pub(super) fn log_changes(&self, connection: &Connection) -> Result<()> {
         let mut counters = self.counters.get();
         let log = &mut counters.rollup_log;
-        log.append(connection, &self.changes.borrow()).map_err(store_error)?;
+        log.append(connection, &mut self.changes.borrow_mut()).map_err(store_error)?;
         log.fold_due(connection)?;
         self.counters.set(counters);
         Ok(())

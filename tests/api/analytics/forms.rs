@@ -121,9 +121,9 @@ async fn only_json_has_pages_and_accept_chooses_the_form() {
     ] {
         let answer = form(&analyst, &format!("daily?{DAYS}"), accept).await.ok();
         assert!(answer.header("content-type").starts_with(media), "{accept}: {answer}");
-        assert_eq!(answer.header("vary"), "Accept");
+        assert_eq!(answer.header("vary"), "Accept, Accept-Encoding");
     }
-    assert_eq!(analyst.get("/v1/analytics/daily").await.status(400).header("vary"), "Accept");
+    assert_eq!(analyst.get("/v1/analytics/daily").await.status(400).header("vary"), "Accept, Accept-Encoding");
 }
 
 #[tokio::test]

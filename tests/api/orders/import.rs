@@ -1,5 +1,8 @@
 //! `orders.import`: each line of the request gets a line of the response, and each order is created once.
 
+mod past;
+mod round_trip;
+
 use crate::support::{Answer, Client, PASSWORD, Service, order_of, with};
 use axum::{body::Body, http::Method};
 use futures_util::stream;

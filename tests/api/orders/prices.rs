@@ -99,8 +99,8 @@ async fn the_schema_refuses_parts_that_do_not_add_up() {
     for damage in [
         "UPDATE kept SET allocated_discount_amount = allocated_discount_amount + 1, total_amount = total_amount - 1",
         "DELETE FROM kept WHERE line = 1",
-        "UPDATE order_taxes SET tax_amount = tax_amount + 1",
-        "DELETE FROM order_taxes WHERE tax_rate = 70000",
+        "UPDATE kept SET tax_amount = tax_amount + 1, total_amount = total_amount + 1 WHERE line = 0",
+        "UPDATE orders SET fees = '[{\"amount\": 0, \"tax_amount\": 1, \"total_amount\": 1}]'",
     ] {
         let sql = format!("BEGIN; {again} {damage}; INSERT INTO order_items SELECT * FROM kept ORDER BY line DESC");
         let refused = connection.execute_batch(&sql).unwrap_err().to_string();
@@ -109,4 +109,35 @@ async fn the_schema_refuses_parts_that_do_not_add_up() {
     }
     let sql = format!("BEGIN; {again} INSERT INTO order_items SELECT * FROM kept ORDER BY line DESC; ROLLBACK");
     connection.execute_batch(&sql).unwrap();
+}
+
+#[tokio::test]
+async fn the_schema_refuses_credits_beyond_what_the_order_has_at_their_rate() {
+    let service = Service::start().await;
+    let fees = json!([{"name": "Shipping", "amount": 10, "tax_rate": "7"}, {"name": "Gift wrap", "amount": 5}]);
+    let order = json!({"currency": "EUR", "items": [line(1, 100, "25"), line(2, 100, "7")], "fees": fees});
+    service.staff().await.places(order).await.created();
+    service.stop().await;
+    let connection = Connection::open(service.path()).unwrap();
+    let credit = |[rate, net, tax, credited_net, reserved_tax]: [i64; 5]| {
+        let values = format!("1, {rate}, {net}, {tax}, {credited_net}, 0, 0, {reserved_tax}");
+        connection.execute_batch(&format!("BEGIN; INSERT INTO order_credits VALUES ({values})")).inspect(|()| {
+            connection.execute_batch("ROLLBACK").unwrap();
+        })
+    };
+    for good in [[250_000, 100, 25, 100, 25], [70_000, 210, 15, 210, 0], [-1, 5, 0, 5, 0]] {
+        credit(good).unwrap();
+    }
+    for (wrong, reason) in [
+        ([250_000, 101, 25, 1, 0], "do not add up"),
+        ([70_000, 210, 14, 1, 0], "do not add up"),
+        ([-1, 6, 0, 6, 0], "do not add up"),
+        ([190_000, 1, 0, 1, 0], "do not add up"),
+        ([250_000, 100, 25, 101, 0], "credits_never_exceed_the_net_amount"),
+        ([250_000, 100, 25, 0, 26], "credits_never_exceed_the_tax"),
+    ] {
+        let refused = credit(wrong).unwrap_err().to_string();
+        connection.execute_batch("ROLLBACK").unwrap();
+        assert!(refused.contains(reason), "{wrong:?}: {refused}");
+    }
 }

@@ -10,9 +10,11 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header},
 };
+use flate2::read::GzDecoder;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::{
+    io::Read,
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
@@ -240,7 +242,7 @@ impl Call {
         } else {
             body.collect().await.unwrap_or_else(|e| panic!("{line}: {e}")).to_bytes()
         };
-        let answer = Answer::new(line, parts.status, parts.headers, body);
+        let answer = Answer::new(line, parts.status, parts.headers, unpacked(body));
         document::check(&method, uri.path(), &answer);
         self.service.record(Outcome {
             operation: document::operation_id(&method, uri.path()),
@@ -249,6 +251,16 @@ impl Call {
         });
         answer
     }
+}
+
+/// The body without its compression, which only tests that ask for it get.
+fn unpacked(body: Bytes) -> Bytes {
+    if !body.starts_with(&[0x1f, 0x8b]) {
+        return body;
+    }
+    let mut plain = vec![];
+    GzDecoder::new(&*body).read_to_end(&mut plain).expect("the body is gzip");
+    plain.into()
 }
 
 /// Whether a response goes on until somebody ends it. Of such a response an [`Answer`] has the head alone.

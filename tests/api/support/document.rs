@@ -11,8 +11,16 @@ use std::sync::LazyLock;
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(openapi::json()).unwrap());
 
 /// Headers that any response may have and that belong to HTTP itself.
-const PLAIN: &[&str] =
-    &["allow", "cache-control", "content-length", "content-type", "referrer-policy", "vary", "x-accel-buffering"];
+const PLAIN: &[&str] = &[
+    "allow",
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "referrer-policy",
+    "vary",
+    "x-accel-buffering",
+];
 const SECURITY: &[&str] = &["content-security-policy", "strict-transport-security", "x-content-type-options"];
 
 /// The value itself, or the target of its `$ref`.

@@ -7,11 +7,12 @@ use orderd::{
     api,
     app::{App, Surroundings},
     auth::password::HashCost,
-    config::{self, Flag, Sources},
+    config::{self, Flag, Proxies, Sources},
     domain::{
         id::Ids,
         time::{Clock, Timestamp},
     },
+    outbound::Resolver,
     service::sessions,
 };
 use serde_json::json;
@@ -42,6 +43,7 @@ pub struct Service {
     shared: Arc<Shared>,
     people: Mutex<HashMap<String, Client>>,
     settings: Vec<(String, String)>,
+    resolver: Resolver,
 }
 
 /// The state that a service shares with its clients.
@@ -82,8 +84,13 @@ impl Service {
     }
 
     /// Starts a service with an empty database and these settings, such as `("auth.access_ttl", "15m")`.
-    #[allow(clippy::unused_async, reason = "everything that tests do with a service is awaited")]
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::resolving(settings, Resolver::system()).await
+    }
+
+    /// Starts a service with an empty database and these settings that resolves names in this way.
+    #[allow(clippy::unused_async, reason = "everything that tests do with a service is awaited")]
+    pub async fn resolving(settings: &[(&str, &str)], resolver: Resolver) -> Self {
         statements::listen();
         let shared = Arc::new(Shared {
             folder: tempfile::tempdir().unwrap(),
@@ -94,7 +101,7 @@ impl Service {
             outcomes: std::sync::Mutex::default(),
         });
         let settings = SETTINGS.iter().chain(settings).map(|&(key, value)| (key.to_owned(), value.to_owned()));
-        let service = Self { shared, people: Mutex::default(), settings: settings.collect() };
+        let service = Self { shared, people: Mutex::default(), settings: settings.collect(), resolver };
         service.open();
         service
     }
@@ -132,6 +139,8 @@ impl Service {
             ids: Ids::seeded(self.shared.starts.fetch_add(1, Ordering::Relaxed)),
             hash_cost: HashCost { memory_kib: 8, passes: 1 },
             cores: NonZeroUsize::new(2).unwrap(),
+            resolver: self.resolver.clone(),
+            proxies: Proxies::default(),
         };
         let app = App::open(loaded.config, surroundings).unwrap_or_else(|e| panic!("{e}"));
         let router = api::router(app.clone());

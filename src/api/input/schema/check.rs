@@ -145,6 +145,7 @@ impl Shape {
             Self::Either(shapes) => shapes.iter().map(Self::expected).collect::<Vec<_>>().join(" or "),
             Self::Object(_) => "an object".to_owned(),
             Self::Array { .. } => "an array".to_owned(),
+            Self::Text(Text { expected: Some(words), .. }) => format!("text: {words}"),
             Self::Text(_) => "text".to_owned(),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
             Self::Integer { .. } => "an integer".to_owned(),
@@ -198,7 +199,8 @@ impl Text {
             return Some(("too_long", at_most(self.length.max, "character")));
         }
         if let Some(pattern) = self.pattern.as_ref().filter(|pattern| !pattern.is_match(value)) {
-            return Some(("invalid_format", format!("match {}", pattern.as_str())));
+            let expected = self.expected.as_ref().map(|words| format!("be {words}"));
+            return Some(("invalid_format", expected.unwrap_or_else(|| format!("match {}", pattern.as_str()))));
         }
         self.format
             .filter(|format| !format.accepts(value))
@@ -227,7 +229,7 @@ impl Format {
         match self {
             Self::Date => "a date such as 2026-11-23",
             Self::DateTime => "a date-time such as 2026-11-23T03:14:11.123Z",
-            Self::Currency => "a currency of ISO 4217, such as EUR",
+            Self::Currency => "a currency of ISO 4217 in capital letters, such as EUR",
             Self::Zone => "a time zone of the IANA database, such as Europe/Berlin",
         }
     }

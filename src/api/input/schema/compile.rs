@@ -156,6 +156,7 @@ fn text(schema: &Schema) -> Result<Text, String> {
     Ok(Text {
         length: bounds(schema, "minLength", "maxLength")?,
         pattern: pattern.map(Regex::new).transpose().map_err(|fault| fault.to_string())?,
+        expected: schema.get("x-expected").and_then(Value::as_str).map(str::to_owned),
         format: match schema.get("format").and_then(Value::as_str) {
             Some("date") => Some(Format::Date),
             Some("date-time") => Some(Format::DateTime),

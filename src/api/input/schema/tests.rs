@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "the tests only look at faults")]
 struct Sample {
-    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
+    #[schemars(regex(pattern = "^[A-Z]{3}$"), extend("x-expected" = "three capital letters"))]
     currency: String,
     #[schemars(length(min = 1, max = 3))]
     items: Vec<Line>,
@@ -109,9 +109,9 @@ fn valid_values_pass() {
 
 #[test]
 fn each_fault_has_its_place_code_and_description() {
-    one("currency", json!("eur"), "#/currency", "invalid_format", "must match ^[A-Z]{3}$");
-    one("currency", json!(7), "#/currency", "wrong_type", "must be text");
-    one("currency", json!(null), "#/currency", "wrong_type", "must be text");
+    one("currency", json!("eur"), "#/currency", "invalid_format", "must be three capital letters");
+    one("currency", json!(7), "#/currency", "wrong_type", "must be text: three capital letters");
+    one("currency", json!(null), "#/currency", "wrong_type", "must be text: three capital letters");
     one("items", json!([]), "#/items", "too_few", "must have at least 1 element");
     one("items", json!({}), "#/items", "wrong_type", "must be an array");
     one("items", json!([7]), "#/items/0", "wrong_type", "must be an object");

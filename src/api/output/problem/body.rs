@@ -3,7 +3,7 @@
 use super::status;
 use crate::{
     api::input::fault::{self, HEADER, PARAMETER},
-    error::{Error, Fault},
+    error::{Category, Error, Fault, Problem},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -78,13 +78,21 @@ impl<'a> ProblemBody<'a> {
             members: error.members().iter().map(|(name, value)| (*name, value)).collect(),
         }
     }
+
+    /// The same with the page of the problem below this address.
+    pub fn below(self, base: &str) -> Self {
+        Self { kind: format!("{base}{}", self.kind), ..self }
+    }
 }
 
-/// The explanation of this occurrence. Without one it is the first fault, and without faults the meaning of the kind.
+/// The explanation of this occurrence, which says what to do. Without one it is the first fault, and without faults the
+/// text of the kind's page.
 fn detail(error: &Error) -> String {
+    let Problem { meaning, remedy, category, .. } = error.problem();
     match (error.public_detail(), error.faults()) {
+        (Some(detail), _) if is_followed_by_remedy(*category) => format!("{detail} {remedy}"),
         (Some(detail), _) => detail.to_owned(),
-        (None, []) => error.problem().meaning.to_owned(),
+        (None, []) => format!("{meaning} {remedy}"),
         (None, [only]) => format!("{} {}.", place(only), only.detail),
         (None, [first, rest @ ..]) => {
             format!("{} {} (and {} more; see errors).", place(first), first.detail, rest.len())
@@ -92,6 +100,21 @@ fn detail(error: &Error) -> String {
     }
 }
 
+/// Whether the remedy of the kind follows an explanation. In the other categories the explanation itself names what would
+/// be correct, or what to do depends on the occurrence.
+const fn is_followed_by_remedy(category: Category) -> bool {
+    matches!(
+        category,
+        Category::Unauthenticated
+            | Category::Conflict
+            | Category::VersionMismatch
+            | Category::TooLarge
+            | Category::RateLimited
+            | Category::Unavailable
+    )
+}
+
+/// The place of `fault`: a pointer, a parameter or a header.
 pub(crate) fn place(fault: &Fault) -> Cow<'_, str> {
     fault::place(fault).1
 }

@@ -5,33 +5,35 @@
 //! now and listed where it was then, according to its events.
 
 use super::{
-    super::filter::{Conditions, of_reference, owner},
-    source::{IndexRange, Source},
+    super::filter::{of_reference, owner},
+    source::{IndexRange, Source, never_placed},
 };
 use crate::{
     domain::listing::{Direction, Filter, Position, Sort, SortKey},
     error::Result,
-    store::{ReadTx, sql::sql_int},
+    store::{ReadTx, conditions::Conditions, sql::sql_int},
 };
 use rusqlite::{params_from_iter, types::Value};
 use std::ops::Range;
 
-/// The condition that an order comes after `after` and has not changed since the first page.
-pub(super) fn unmoved_after(sort: Sort, after: Position) -> Conditions {
-    let column = if sort.key == SortKey::Total { "o.total_amount" } else { "o.updated_at" };
-    let mut conditions = beyond(column, sort.direction, after);
-    conditions.and(
+/// The condition that an order has not changed since the first page.
+pub(super) fn unchanged_since(after: Position) -> Conditions {
+    Conditions::of(
         "NOT EXISTS (SELECT 1 FROM events e WHERE e.order_seq = o.seq AND e.version = o.version AND e.seq > ?)",
         [Value::Integer(after.began)],
-    );
-    conditions
+    )
 }
 
-fn beyond(column: &str, direction: Direction, after: Position) -> Conditions {
+/// The condition that an order, sorted by `column`, comes after `after`.
+pub(super) fn beyond(column: &str, direction: Direction, after: Position) -> Conditions {
     let sign = if direction == Direction::Ascending { '>' } else { '<' };
     let values = [Value::Integer(after.value), Value::Integer(after.seq)];
     Conditions::of(&format!("({column}, o.seq) {sign} (?, ?)"), values)
 }
+
+/// The document of event `e` of order `o`.
+const DOCUMENT: &str =
+    "event_document(e.version, e.data, (SELECT f.data FROM events f WHERE f.order_seq = o.seq AND f.version = 1))";
 
 /// The orders after `after` that have changed since the first page, with the value that they were sorted by then. There
 /// are at most as many as there were changes, and they are sorted here.
@@ -44,13 +46,15 @@ pub(super) fn moved(
     limit: usize,
 ) -> Result<Vec<(i64, i64)>> {
     let value_then = match sort.key {
-        SortKey::Total => {
-            "event_document(e.version, e.data, (SELECT f.data FROM events f WHERE f.order_seq = o.seq AND f.version = 1))
-               ->> '$.total_amount'"
+        SortKey::Total => format!("{DOCUMENT} ->> '$.total_amount'"),
+        // The time never changes once there is one.
+        SortKey::Placed => {
+            format!("iif({DOCUMENT} ->> '$.placed_at' IS NULL, {}, o.placed_at)", never_placed(sort.direction))
         }
-        SortKey::Created | SortKey::Updated => "e.occurred_at",
+        SortKey::Created | SortKey::Updated => "e.occurred_at".to_owned(),
     };
-    let of_order = if sort.key == SortKey::Total { "AND e.type GLOB 'order.*'" } else { "" };
+    let has_document = matches!(sort.key, SortKey::Total | SortKey::Placed);
+    let of_order = if has_document { "AND e.type GLOB 'order.*'" } else { "" };
     let was = format!(
         "(SELECT {value_then} FROM events e WHERE e.order_seq = o.seq AND e.seq <= ? {of_order}
           ORDER BY e.version DESC LIMIT 1)"

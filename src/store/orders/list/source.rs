@@ -1,19 +1,22 @@
 //! The index that a list is read from, and its ranges: the parts of the index that are in the order of the list.
 
-use super::super::{
-    blocks::{IN_SKU_BLOCK, IN_TOTAL_BLOCK, SKU_BLOCK_BITS, TOTAL_BLOCK_BITS},
-    filter::{Conditions, Owner, of_reference, of_sku, of_statuses, of_user, status_pairs, unindexed},
+use super::{
+    super::{
+        blocks::{IN_SKU_BLOCK, IN_TOTAL_BLOCK, SKU_BLOCK_BITS, TOTAL_BLOCK_BITS},
+        filter::{Owner, of_placing, of_reference, of_sku, of_statuses, of_user, status_pairs, unindexed},
+    },
+    moved::beyond,
 };
 use crate::{
     domain::{
         id::UserId,
-        listing::{Direction, Filter, Sort, SortKey},
+        listing::{Direction, Filter, Position, Sort, SortKey},
     },
     error::Result,
-    store::{ReadTx, sql::sql_int},
+    store::{ReadTx, conditions::Conditions, sql::sql_int},
 };
 use rusqlite::{params_from_iter, types::Value};
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 /// The index that a list is read from.
 pub(super) enum Source {
@@ -32,6 +35,16 @@ pub(super) enum Source {
     Update,
     /// `orders_by_total`: a range for each block of orders.
     Total,
+    /// `orders_by_placing`: a range for placed orders, and one for the others.
+    Placing,
+}
+
+/// What an order that was never placed is sorted by, so that it comes last.
+pub(super) const fn never_placed(direction: Direction) -> i64 {
+    match direction {
+        Direction::Ascending => i64::MAX,
+        Direction::Descending => -i64::MAX,
+    }
 }
 
 impl Source {
@@ -41,6 +54,7 @@ impl Source {
             (_, Owner::User(user), _) => Self::User(*user),
             (_, _, SortKey::Updated) => Self::Update,
             (_, _, SortKey::Total) => Self::Total,
+            (_, _, SortKey::Placed) => Self::Placing,
             (Filter { sku: Some(sku), .. }, ..) => Self::Sku(sku.clone()),
             (Filter { statuses, payment_statuses, .. }, ..)
                 if !(statuses.is_empty() && payment_statuses.is_empty()) =>
@@ -67,6 +81,9 @@ impl Source {
         if !matches!(self, Self::Statuses) {
             residual.join(&of_statuses(filter));
         }
+        if !matches!(self, Self::Placing) {
+            residual.join(&of_placing(filter));
+        }
         residual
     }
 
@@ -78,6 +95,16 @@ impl Source {
             }
             Self::User(user) => vec![IndexRange::new("orders o INDEXED BY orders_by_user", of_user(*user))],
             Self::Everything => vec![IndexRange::new("orders o NOT INDEXED", Conditions::default())],
+            Self::Placing => {
+                let from = "orders o INDEXED BY orders_by_placing";
+                let range = |rows, condition| IndexRange { from, rows, conditions: Conditions::of(condition, []) };
+                let placed = range(Rows::Placed, "o.placed_at IS NOT NULL");
+                if filter.placed_from.is_some() || filter.placed_to.is_some() {
+                    vec![placed]
+                } else {
+                    vec![placed, range(Rows::NeverPlaced, "o.placed_at IS NULL")]
+                }
+            }
             Self::Update => vec![IndexRange::new("orders o INDEXED BY orders_by_update", Conditions::default())],
             Self::Statuses => status_pairs(filter)
                 .map(|(status, payment)| {
@@ -120,26 +147,30 @@ enum Rows {
     Orders,
     /// Lines of orders: an order may have several.
     Lines,
+    /// Orders with a time of placing, in its order.
+    Placed,
+    /// Orders without one.
+    NeverPlaced,
 }
 
 impl Rows {
     const fn seq(&self) -> &'static str {
         match self {
-            Self::Orders => "o.seq",
+            Self::Orders | Self::Placed | Self::NeverPlaced => "o.seq",
             Self::Lines => "i.order_seq",
         }
     }
 
     const fn group(&self) -> &'static str {
         match self {
-            Self::Orders => "",
+            Self::Orders | Self::Placed | Self::NeverPlaced => "",
             Self::Lines => "GROUP BY i.order_seq",
         }
     }
 
     const fn count(&self) -> &'static str {
         match self {
-            Self::Orders => "count(*)",
+            Self::Orders | Self::Placed | Self::NeverPlaced => "count(*)",
             Self::Lines => "count(DISTINCT i.order_seq)",
         }
     }
@@ -165,10 +196,10 @@ impl IndexRange {
 
     fn statement(&self, more: &Conditions, sort: Sort, limit: usize) -> (String, Vec<Value>) {
         let (seq, direction) = (self.rows.seq(), if sort.direction == Direction::Ascending { "ASC" } else { "DESC" });
-        let (value, order) = match sort.key {
-            SortKey::Created => (seq, format!("{seq} {direction}")),
-            SortKey::Updated => ("o.updated_at", format!("o.updated_at {direction}, {seq} {direction}")),
-            SortKey::Total => ("o.total_amount", format!("o.total_amount {direction}, {seq} {direction}")),
+        let value = self.value(sort);
+        let order = match (sort.key, &self.rows) {
+            (SortKey::Created, _) | (_, Rows::NeverPlaced) => format!("{seq} {direction}"),
+            _ => format!("{value} {direction}, {seq} {direction}"),
         };
         let (mut conditions, from, group) = (self.conditions.clone(), self.from, self.rows.group());
         conditions.join(more);
@@ -176,6 +207,45 @@ impl IndexRange {
             format!("SELECT {value}, {seq} FROM {from} WHERE {} {group} ORDER BY {order} LIMIT ?", conditions.text());
         conditions.values.push(Value::Integer(sql_int(limit)));
         (sql, conditions.values)
+    }
+
+    /// What the orders of the range are sorted by.
+    fn value(&self, sort: Sort) -> Cow<'static, str> {
+        match (sort.key, &self.rows) {
+            (SortKey::Created, rows) => rows.seq().into(),
+            (SortKey::Updated, _) => "o.updated_at".into(),
+            (SortKey::Total, _) => "o.total_amount".into(),
+            (SortKey::Placed, Rows::Placed) => "o.placed_at".into(),
+            (SortKey::Placed, Rows::NeverPlaced) => never_placed(sort.direction).to_string().into(),
+            (SortKey::Placed, _) => format!("ifnull(o.placed_at, {})", never_placed(sort.direction)).into(),
+        }
+    }
+
+    /// The condition that an order of the range comes after `after`, and for placed ones that it was placed in the time of
+    /// the filter. `after` is within that time, so the bound that it makes superfluous is left out: SQLite seeks by one
+    /// bound only.
+    pub(super) fn beyond(&self, filter: &Filter, sort: Sort, after: Option<Position>) -> Conditions {
+        let mut conditions = Conditions::default();
+        let is_placed = after.is_some_and(|after| after.value != never_placed(sort.direction));
+        match (&self.rows, sort.key, after) {
+            (Rows::Placed, _, Some(_)) if !is_placed => conditions.and("false", []),
+            (Rows::Placed, _, Some(after)) => {
+                let implied = match sort.direction {
+                    Direction::Ascending => Filter { placed_from: None, ..filter.clone() },
+                    Direction::Descending => Filter { placed_to: None, ..filter.clone() },
+                };
+                conditions.join(&of_placing(&implied));
+                conditions.join(&beyond("o.placed_at", sort.direction, after));
+            }
+            (Rows::Placed, _, None) => conditions.join(&of_placing(filter)),
+            (Rows::NeverPlaced, _, Some(after)) if !is_placed => {
+                let sign = if sort.direction == Direction::Ascending { '>' } else { '<' };
+                conditions.and(format!("o.seq {sign} ?"), [Value::Integer(after.seq)]);
+            }
+            (_, SortKey::Created, _) | (_, _, None) | (Rows::NeverPlaced, ..) => {}
+            (_, _, Some(after)) => conditions.join(&beyond(&self.value(sort), sort.direction, after)),
+        }
+        conditions
     }
 
     /// The number of orders in the range.

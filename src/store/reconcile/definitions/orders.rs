@@ -25,21 +25,22 @@ pub(super) const TOTALS: Definition = Definition {
     ],
 };
 
-pub(super) const TAXES: Definition = Definition {
-    spans: &[("order_taxes", 1)],
+pub(super) const CREDITS: Definition = Definition {
+    spans: &[("order_credits", 1)],
     stored: StoredSums::Rows(
         "SELECT o.seq AS position, o.currency, t.tax_rate + 1, t.net_amount, t.tax_amount, t.credited_net_amount,
            t.credited_tax_amount, t.reserved_net_amount, t.reserved_tax_amount
-         FROM order_taxes t CROSS JOIN orders o ON o.seq = t.order_seq",
+         FROM order_credits t CROSS JOIN orders o ON o.seq = t.order_seq",
     ),
     dimension: Dimension::TaxRate,
-    recomputed: "SELECT o.seq AS position, o.currency, coalesce(i.tax_rate, -1) + 1, i.total_amount - i.tax_amount,
-           i.tax_amount, 0, 0, 0, 0 FROM orders o CROSS JOIN order_items i ON i.order_seq = o.seq
-         WHERE i.total_amount > 0
-       UNION ALL SELECT o.seq, o.currency,
-           coalesce(CAST(round((fee.value ->> 'tax_rate') * 10000) AS INTEGER), -1) + 1,
+    recomputed:
+        "SELECT o.seq AS position, o.currency, c.tax_rate + 1, i.total_amount - i.tax_amount, i.tax_amount, 0, 0, 0, 0
+         FROM order_credits c CROSS JOIN orders o ON o.seq = c.order_seq
+           CROSS JOIN order_items i ON i.order_seq = c.order_seq AND coalesce(i.tax_rate, -1) = c.tax_rate
+       UNION ALL SELECT o.seq, o.currency, c.tax_rate + 1,
            (fee.value ->> 'total_amount') - (fee.value ->> 'tax_amount'), fee.value ->> 'tax_amount', 0, 0, 0, 0
-         FROM orders o, json_each(o.fees) fee WHERE o.fees <> '[]' AND fee.value ->> 'total_amount' > 0
+         FROM order_credits c CROSS JOIN orders o ON o.seq = c.order_seq CROSS JOIN json_each(o.fees) fee
+         WHERE coalesce(CAST(round((fee.value ->> 'tax_rate') * 10000) AS INTEGER), -1) = c.tax_rate
        UNION ALL SELECT t.order_seq, o.currency, coalesce(c.value ->> 0, -1) + 1, 0, 0,
            iif(t.status = 'succeeded', c.value ->> 1, 0), iif(t.status = 'succeeded', c.value ->> 2, 0),
            iif(t.status = 'pending', c.value ->> 1, 0), iif(t.status = 'pending', c.value ->> 2, 0)

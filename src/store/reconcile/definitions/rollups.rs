@@ -127,13 +127,21 @@ pub(super) const TAXES: Definition = Definition {
     ],
     stored: StoredSums::Rollup(Rollup::Taxes),
     dimension: Dimension::TaxRate,
-    // A reversed credit adds what it took away. If the order was cancelled before, this is cancelled again at once, and
+    // What an order comes to at each rate counts when it is placed, and is taken back when it is cancelled, less what was
+    // credited until then. A reversed credit adds what it took away. If the order was cancelled before, this is cancelled again at once, and
     // what is left is that the cancellation took away less.
-    recomputed: "SELECT o.placed_at / 1000 AS position, o.currency, x.tax_rate + 1, x.net_amount, x.tax_amount
-         FROM order_taxes x CROSS JOIN orders o ON o.seq = x.order_seq WHERE o.placed_at IS NOT NULL
-       UNION ALL SELECT o.cancelled_at / 1000, o.currency, x.tax_rate + 1, x.credited_net_amount - x.net_amount,
-           x.credited_tax_amount - x.tax_amount
-         FROM order_taxes x CROSS JOIN orders o ON o.seq = x.order_seq
+    recomputed: "SELECT iif(sign = 1, o.placed_at, o.cancelled_at) / 1000 AS position, o.currency,
+           coalesce(i.tax_rate, -1) + 1, sign * (i.total_amount - i.tax_amount), sign * i.tax_amount
+         FROM orders o CROSS JOIN order_items i ON i.order_seq = o.seq
+           CROSS JOIN (SELECT 1 AS sign UNION ALL SELECT -1)
+         WHERE o.placed_at IS NOT NULL AND (sign = 1 OR o.cancelled_at IS NOT NULL)
+       UNION ALL SELECT iif(sign = 1, o.placed_at, o.cancelled_at) / 1000, o.currency,
+           coalesce(CAST(round((fee.value ->> 'tax_rate') * 10000) AS INTEGER), -1) + 1,
+           sign * ((fee.value ->> 'total_amount') - (fee.value ->> 'tax_amount')), sign * (fee.value ->> 'tax_amount')
+         FROM orders o CROSS JOIN json_each(o.fees) fee CROSS JOIN (SELECT 1 AS sign UNION ALL SELECT -1)
+         WHERE o.fees <> '[]' AND o.placed_at IS NOT NULL AND (sign = 1 OR o.cancelled_at IS NOT NULL)
+       UNION ALL SELECT o.cancelled_at / 1000, o.currency, x.tax_rate + 1, x.credited_net_amount, x.credited_tax_amount
+         FROM order_credits x CROSS JOIN orders o ON o.seq = x.order_seq
          WHERE o.placed_at IS NOT NULL AND o.cancelled_at IS NOT NULL
        UNION ALL SELECT t.occurred_at / 1000, o.currency, coalesce(c.value ->> 0, -1) + 1, -(c.value ->> 1),
            -(c.value ->> 2)

@@ -17,6 +17,7 @@ fn plan(filter: &Filter, key: SortKey) -> Vec<String> {
     let (span, direction) = (1..1_000_000, Direction::Descending);
     let range = source.ranges(filter, &span, direction).remove(0);
     let mut more = range.within(&span);
+    more.join(&range.beyond(filter, Sort { key, direction }, None));
     more.join(&source.residual(filter, &owner));
     let (sql, values) = range.statement(&more, Sort { key, direction }, 51);
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -32,6 +33,8 @@ fn lists_are_read_from_an_index_without_sorting() {
     let of_user = Filter { user_id: Some(user), statuses: vec![OrderStatus::Draft], ..Filter::default() };
     let sku = Filter { sku: Some("tea".to_owned()), total_min: Some(1), ..Filter::default() };
     let reference = Filter { external_ref: Some("r".to_owned()), ..Filter::default() };
+    let at = |millis| Some(crate::domain::time::Timestamp::from_millis(millis));
+    let october = Filter { placed_from: at(1), placed_to: at(2), ..Filter::default() };
     let text = Filter { text: Some("x".to_owned()), ..Filter::default() };
     for (filter, key, index) in [
         (Filter::default(), SortKey::Created, "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
@@ -44,6 +47,8 @@ fn lists_are_read_from_an_index_without_sorting() {
         (Filter::default(), SortKey::Updated, "orders_by_update"),
         (pending.clone(), SortKey::Updated, "orders_by_update"),
         (pending, SortKey::Total, "orders_by_total (<expr>=?)"),
+        (Filter::default(), SortKey::Placed, "COVERING INDEX orders_by_placing (placed_at>?)"),
+        (october, SortKey::Placed, "orders_by_placing (placed_at>? AND placed_at<?)"),
     ] {
         let steps = plan(&filter, key);
         assert!(steps[0].contains(index), "{filter:?}: {steps:?}");
