@@ -7,7 +7,7 @@
 
 use super::{
     analytics, api_keys, audit, auth, events, idempotency,
-    input::list::ListQuery,
+    input::{lines::LINE_TIMEOUT, list::ListQuery},
     items, openapi,
     operation::{
         EVENT_STREAM,
@@ -200,7 +200,8 @@ fn order_operations() -> Vec<Operation> {
             .requires(&[OrdersCreate, OrdersCreateOwn])
             .streamed_body(NDJSON)
             .returns_stream(NDJSON)
-            .problems(&[&problem::NOT_NDJSON]),
+            .problems(&[&problem::NOT_NDJSON])
+            .extra_time(LINE_TIMEOUT),
         get("orders.list", "/v1/orders", "List orders", orders::list)
             .requires(ORDER_READERS)
             .query::<ListQuery<orders::ListOrders>>()

@@ -113,7 +113,7 @@ impl App {
         let app = Self(Arc::new(Parts {
             tokens: Tokens::new(&ring)?,
             cursors: Cursors::new(&ring),
-            fingerprints: Mac::lasting(&ring, b"fingerprint"),
+            fingerprints: Mac::for_stored_digests(&ring, b"fingerprint"),
             backups: Backups::default(),
             metrics: Metrics::new(clock.now()),
             refusals: RefusalBuffer::default(),

@@ -15,7 +15,7 @@ impl Mac {
     }
 
     /// The same with a key that stays when signing keys are rotated, for digests that are stored.
-    pub fn lasting(ring: &KeyRing, purpose: &[u8]) -> Self {
+    pub fn for_stored_digests(ring: &KeyRing, purpose: &[u8]) -> Self {
         Self(ring.derive_sealing(purpose))
     }
 

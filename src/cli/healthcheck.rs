@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let server = match &self.url {
-            Some(url) => Asked::Url(readiness_of(url).map_err(|why| Failure::usage(format!("--url {url}: {why}")))?),
+            Some(url) => Target::Url(readiness_of(url).map_err(|why| Failure::usage(format!("--url {url}: {why}")))?),
             None => configured(&self.flags.load()?.config.server)?,
         };
         // The certificate names what clients call the server, not the address that is asked, and it need not be the one in
@@ -38,8 +38,8 @@ impl Arguments {
         let client = Client::trusting_any_certificate(Addresses::Any);
         let runtime = runtime(Builder::new_current_thread())?;
         let outcome = match &server {
-            Asked::Url(url) => runtime.block_on(client.get(url, &[], LIMITS)),
-            Asked::Socket(path) => {
+            Target::Url(url) => runtime.block_on(client.get(url, &[], LIMITS)),
+            Target::Socket(path) => {
                 let url = Url::parse("http://localhost/readyz").map_err(|e| Failure::failed(e.to_string()))?;
                 runtime.block_on(Client::get_over_socket(path, &url, LIMITS))
             }
@@ -56,14 +56,14 @@ impl Arguments {
     }
 }
 
-/// The server that is asked.
-enum Asked {
+/// What is asked.
+enum Target {
     Url(Url),
     /// The path of its Unix socket.
     Socket(PathBuf),
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(url) => url.fmt(f),
@@ -81,14 +81,14 @@ fn readiness_of(text: &str) -> Result<Url, String> {
 }
 
 /// `/readyz` of the configured server, on its own machine.
-fn configured(server: &Server) -> Result<Asked, Failure> {
+fn configured(server: &Server) -> Result<Target, Failure> {
     let address = match &server.listen {
         Listen::Address(address) => *address,
-        Listen::Socket(path) => return Ok(Asked::Socket(path.clone())),
+        Listen::Socket(path) => return Ok(Target::Socket(path.clone())),
     };
     let scheme = if server.tls_cert.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}/readyz", local(address)?);
-    Url::parse(&url).map(Asked::Url).map_err(|e| Failure::failed(format!("{url}: {e}")))
+    Url::parse(&url).map(Target::Url).map_err(|e| Failure::failed(format!("{url}: {e}")))
 }
 
 /// The address at which a server that listens on `listen` is reached from its own machine.

@@ -7,16 +7,20 @@ use serde_json::json;
 
 /// Statements that may read a whole table or sort: a part of the text of each, and the reason.
 const EXCEPTIONS: &[(&str, &str)] = &[
-    ("FROM users ORDER BY id", "runs once, at the start: access facts are kept in memory"),
+    ("p.seq = u.personal_seq ORDER BY u.id", "runs once, at the start: access facts are kept in memory"),
     ("FROM sessions WHERE expires_at > ?1", "runs once, at the start, for the same reason"),
     ("FROM api_keys ORDER BY id", "runs once, at the start, for the same reason"),
     ("FROM roles ORDER BY name", "runs at the start and to list roles, which are few"),
     ("SELECT count(*) FROM webhooks", "runs when an endpoint is made, to keep endpoints few"),
+    ("DELETE FROM api_keys WHERE created_by", "ends the keys of an erased user; keys are few"),
+    ("FROM email_digest_key", "has one row"),
     ("SELECT count(*) FROM api_keys", "runs when a key is made, to keep keys few"),
-    ("hash FROM audit ORDER BY seq", "verifies the whole chain, as requested"),
+    ("hash FROM audit a LEFT JOIN", "verifies the whole chain, as requested"),
     ("AS position,", "compares all rollups with all rows, as requested; a test below shows that it sorts nothing"),
     ("SELECT * FROM orders ORDER BY seq", VERIFIES),
-    ("hash FROM events ORDER BY seq", VERIFIES),
+    ("hash FROM events e LEFT JOIN", VERIFIES),
+    ("FROM personal ORDER BY seq", VERIFIES),
+    ("p.content NOT GLOB '{*'", VERIFIES),
     ("<> count(e.seq)", VERIFIES),
     ("refunds > payment", VERIFIES),
     ("'a payment of the same order'", VERIFIES),
@@ -34,7 +38,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("SELECT 1 FROM users LIMIT 1", "stops at the first row"),
     ("ORDER BY seq DESC LIMIT 1", "stops at the first row, which is the last of the table"),
     ("count(*) FROM transactions t NOT INDEXED", "counts the matches, as requested, as a long query with a time limit"),
-    ("FROM users WHERE id < ? AND", "sorts the users of a role; users are few, and their lists are long queries"),
+    ("p.seq = u.personal_seq WHERE u.id < ? AND", "sorts the users of a role; users are few, and their lists are long queries"),
     ("json_each(o.metadata)", "reads the metadata of the filter and of one order: fifty entries at most"),
     ("INDEXED BY orders_by_update WHERE", "reads the index in the order of the list until the page is full"),
     ("INDEXED BY orders_by_user WHERE", "sorts the orders of one user"),
@@ -159,8 +163,12 @@ async fn reconciling_reads_everything_once_and_sorts_nothing() {
         // Each part reads only one table from end to end.
         let parts = steps.split(|step| step.contains("UNION") || step.contains("LEFT-MOST"));
         for part in parts {
-            // Fees, credits and returned goods are JSON, which is read by a virtual table.
-            let tables = part.iter().filter(|step| step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE"));
+            // Fees, credits and returned goods are JSON, which is read by a virtual table. Constants are no table.
+            let is_table = |step: &&String| {
+                let others = ["VIRTUAL TABLE", "CONSTANT ROW", "(subquery"];
+                step.starts_with("SCAN ") && !others.iter().any(|other| step.contains(other))
+            };
+            let tables = part.iter().filter(is_table);
             assert!(tables.count() <= 1, "{sql}: {steps:?}");
         }
     }

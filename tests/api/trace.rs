@@ -74,7 +74,9 @@ async fn ndjson_exports_have_the_trace_and_csv_exports_do_not() {
     let line: Value = serde_json::from_str(export("application/x-ndjson").await.ok().text()).unwrap();
     assert_eq!(line["trace_id"], TRACE);
     let csv = export("text/csv").await.ok();
-    assert!(csv.text().starts_with("id,occurred_at,actor,action,target,address,request_id,outcome,changes\r\n"));
+    assert!(
+        csv.text().starts_with("id,occurred_at,actor,actor_name,action,target,address,request_id,outcome,changes\r\n")
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use crate::{server::Server, support::TestDir};
 use rusqlite::Connection;
 
-const CHECKS: [&str; 43] = [
+const CHECKS: [&str; 44] = [
     "sqlite",
     "schema",
     "foreign_keys",

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// The longest line, in bytes, without its end.
 pub(crate) const MAX_LINE: usize = 1024 * 1024;
 /// The longest time in which a client has to send a line, or [`PROGRESS`] bytes of one.
-const LINE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const LINE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The timeout for input of the operator's, which in effect is none.
 const NO_TIMEOUT: Duration = Duration::from_hours(24 * 365);
 /// How many bytes start the timeout anew, in the middle of a long line.

@@ -64,6 +64,7 @@ pub(super) fn render(markdown: &str) -> Markup {
         match &mut events[i] {
             Event::Start(Tag::Heading { id, .. }) => *id = anchor.map(CowStr::from),
             Event::Start(Tag::Link { dest_url, .. }) => *dest_url = page_address(dest_url).into(),
+            Event::Start(Tag::Image { dest_url, .. }) => *dest_url = picture_address(dest_url).into(),
             _ => {}
         }
     }
@@ -95,6 +96,11 @@ fn page_address(target: &CowStr<'_>) -> String {
     }
 }
 
+/// The address on this server of a picture in a chapter: `../pictures/x.png` becomes `/assets/pictures/x.png`.
+fn picture_address(target: &CowStr<'_>) -> String {
+    target.strip_prefix("../pictures/").map_or_else(|| target.to_string(), |name| format!("/assets/pictures/{name}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +129,6 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("<td>b</td>"), "{text}");
+        assert!(render("![x](../pictures/x.png)").0.contains("src=\"/assets/pictures/x.png\""));
     }
 }

@@ -84,9 +84,12 @@ impl Books {
 
     fn terms(&self, order: &Order, past: &PastTransaction) -> Result<RefundTerms> {
         let mut credits = order.credits(self.of_order);
-        // What is said to credit nothing may have been booked before the cancellation.
-        let is_later = order.cancelled_at.is_some_and(|at| past.occurred_at >= at);
-        credits.is_cancelled = is_later && past.credit_amount != Some(0);
+        // A stated credit shows which of two entries of the same instant came first.
+        credits.is_cancelled = order.cancelled_at.is_some_and(|at| match past.credit_amount {
+            None => past.occurred_at >= at,
+            Some(0) => false,
+            Some(_) => past.occurred_at > at,
+        });
         if let Some(payment) = past.payment {
             let succeeded = self.booked[payment].status == TransactionStatus::Succeeded;
             if past.stands() && !succeeded {

@@ -191,7 +191,9 @@ async fn other_lists_can_be_exported() {
     assert_eq!(lines(&all), manager.walk(&path).await);
     for path in [format!("/v1/orders/{order}/events"), "/v1/events".to_owned()] {
         let csv = export(&manager, &path, "text/csv").await.ok();
-        assert!(csv.text().starts_with("seq,id,type,order_id,version,actor,request_id,occurred_at,data\r\n1,evt_"));
+        assert!(csv.text().starts_with(
+            "seq,id,type,order_id,order_number,version,actor,actor_name,request_id,occurred_at,data\r\n1,evt_"
+        ));
         let all = export(&manager, &path, "application/x-ndjson").await.ok();
         assert_eq!(lines(&all), *manager.get(&path).await.ok()["data"].as_array().unwrap());
     }

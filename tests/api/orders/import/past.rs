@@ -269,7 +269,7 @@ async fn a_line_that_cannot_be_names_every_fault() {
         (
             json!({"status": "cancelled", "cancelled_at": "2024-01-06T00:00:00Z", "transactions": [
                 {"kind": "payment", "amount": 1000, "occurred_at": "2024-01-05T10:00:00Z"},
-                {"kind": "refund", "amount": 10, "credit_amount": 10, "occurred_at": "2024-01-06T00:00:00Z"}]}),
+                {"kind": "refund", "amount": 10, "credit_amount": 10, "occurred_at": "2024-01-06T00:00:00.001Z"}]}),
             refused("credit_exceeds_total", &[("#/transactions/1/credit_amount", "too_large")]),
         ),
         (

@@ -82,6 +82,8 @@ pub(super) fn each_order(
     let header = reader.headers()?.clone();
     let columns = columns(&header, format)?;
     let head = written(&header);
+    // The reader is behind by the second character of a line end of two.
+    let lag = u64::from(reader.position().line() == 1);
     let (mut rows, mut first_line) = (Vec::<StringRecord>::new(), 0);
     let mut record = StringRecord::new();
     loop {
@@ -107,7 +109,7 @@ pub(super) fn each_order(
             return Ok(());
         }
         if rows.is_empty() {
-            first_line = record.position().map_or(0, csv::Position::line);
+            first_line = record.position().map_or(0, |position| position.line() + lag);
         }
         if rows.len() == MAX_ROWS {
             return Err(FileError::Form(format!("the order of line {first_line} has more than {MAX_ROWS} rows")));
