@@ -52,13 +52,49 @@ CREATE TABLE users (
   personal_seq  INTEGER NOT NULL REFERENCES personal (seq),           -- {email, name}; the address in lower case, NFC
   role          TEXT NOT NULL,                                        -- a built-in role, or one of `roles`
   status        TEXT NOT NULL CONSTRAINT user_status_is_known CHECK (status = 'active' OR status = 'disabled'),
-  password_hash TEXT NOT NULL,                                        -- argon2id in PHC format
+  password_hash TEXT,                                                 -- argon2id in PHC format; NULL before the first one
   created_at    INTEGER NOT NULL,
   updated_at    INTEGER NOT NULL,
   last_login_at INTEGER
 ) STRICT;
 -- Whether a role is in use; whether another active administrator remains.
 CREATE INDEX users_by_role ON users (role, status);
+
+-- Reset tokens, with which users set a password without knowing the old one; the newest of each user. Only the SHA-256 is
+-- stored.
+CREATE TABLE password_resets (
+  user_id    BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
+  digest     BLOB NOT NULL CONSTRAINT reset_digest_is_unique UNIQUE,  -- finds the user
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Second factors (RFC 6238). The secret is encrypted with a key that is in the key file and not here.
+CREATE TABLE second_factors (
+  user_id       BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
+  sealed_secret BLOB NOT NULL,
+  confirmed_at  INTEGER,                                              -- when the first code came; in force from then on
+  last_step     INTEGER NOT NULL                                      -- of the latest code; earlier codes are used up
+) STRICT, WITHOUT ROWID;
+
+-- Recovery codes that are not used yet, as SHA-256.
+CREATE TABLE recovery_codes (
+  user_id BLOB NOT NULL REFERENCES second_factors (user_id) ON DELETE CASCADE,
+  digest  BLOB NOT NULL,
+  PRIMARY KEY (user_id, digest)
+) STRICT, WITHOUT ROWID;
+
+-- Sign-ins by OpenID Connect that are under way. A journey to the provider is used once; the claim that it leads to gives
+-- the browser that has the cookie the other half of its session, once.
+CREATE TABLE oidc_sign_ins (
+  journey          BLOB NOT NULL PRIMARY KEY,
+  forget_at        INTEGER NOT NULL,                                  -- when neither can be used any more
+  claim_digest     BLOB CONSTRAINT claim_digest_is_unique UNIQUE,     -- finds the row; NULL before and after its use
+  cookie_digest    BLOB,
+  user_id          BLOB REFERENCES users (id),
+  claim_expires_at INTEGER
+) STRICT, WITHOUT ROWID;
+-- Deleting journeys that are over.
+CREATE INDEX oidc_sign_ins_by_end ON oidc_sign_ins (forget_at);
 
 -- Custom roles. Built-in roles are part of the program and cannot be changed.
 CREATE TABLE roles (
@@ -78,6 +114,7 @@ CREATE TABLE sessions (
   rotated_at         INTEGER,                                         -- when the previous token was used
   cookie_digest      BLOB,
   console_key_digest BLOB,
+  by_provider        INTEGER NOT NULL CHECK (by_provider IN (0, 1)),  -- by OpenID Connect: needs no second factor
   created_at         INTEGER NOT NULL,
   last_used_at       INTEGER NOT NULL,
   expires_at         INTEGER NOT NULL,
@@ -514,3 +551,115 @@ CREATE TABLE skus (
   seq INTEGER PRIMARY KEY,
   sku TEXT NOT NULL CONSTRAINT sku_is_unique UNIQUE
 ) STRICT;
+
+-- ── For analysts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- The same rows for people who ask questions of their own: identifiers and times as the API shows them, amounts as decimals
+-- of their currency. The program itself reads none of these views. The guide has a chapter about them, "Your own
+-- questions". SQLite computes the columns that a query uses, and no others.
+
+-- The 26 digits of an identifier. Each has 5 bits of the 16 bytes, the first one only 3: they begin in the hexadecimal digit
+-- at `place`, after a zero is put in front, and have `shift` bits behind them in that digit and the next.
+CREATE VIEW id_digits AS
+WITH RECURSIVE digits (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM digits WHERE n < 25)
+SELECT (5 * n + 2) / 4 + 1 AS place, 3 - (5 * n + 2) % 4 AS shift FROM digits;
+
+-- Orders, and how many minor units a unit of their currency has (ISO 4217).
+CREATE VIEW orders_with_unit AS
+SELECT *, CASE
+    WHEN currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND',
+      'VUV', 'XAF', 'XAG', 'XAU', 'XBA', 'XBB', 'XBC', 'XBD', 'XDR', 'XOF', 'XPD', 'XPF', 'XPT', 'XSU', 'XTS', 'XUA',
+      'XXX') THEN 1.0
+    WHEN currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 1000.0
+    WHEN currency IN ('CLF', 'UYW') THEN 10000.0
+    ELSE 100.0
+  END AS unit
+FROM orders;
+
+CREATE VIEW v_orders AS
+SELECT
+  (SELECT 'ord_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS id,
+  o.number, o.status, o.payment_status, o.currency, o.prices_include_tax,
+  iif(o.user_id IS NULL, NULL, (SELECT 'usr_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 +
+     ((16 * instr('123456789ABCDEF', substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift
+      & 31), 1), '') FROM (SELECT '0' || hex(o.user_id) AS x LIMIT 1), id_digits)) AS user_id,
+  o.external_ref,
+  o.subtotal_amount / o.unit AS subtotal_amount,
+  o.order_discount_amount / o.unit AS order_discount_amount,
+  o.discount_amount / o.unit AS discount_amount,
+  o.fee_amount / o.unit AS fee_amount,
+  o.tax_amount / o.unit AS tax_amount,
+  o.total_amount / o.unit AS total_amount,
+  o.paid_amount / o.unit AS paid_amount,
+  o.refunded_amount / o.unit AS refunded_amount,
+  o.credited_amount / o.unit AS credited_amount,
+  o.credited_tax_amount / o.unit AS credited_tax_amount,
+  (iif(o.status = 'cancelled', 0, o.total_amount - o.credited_amount) - o.paid_amount + o.refunded_amount) / o.unit
+    AS balance_amount,
+  o.customer ->> '$.name' AS customer_name, o.customer ->> '$.email' AS customer_email, o.note, o.metadata, o.version,
+  o.created_by,
+  strftime('%Y-%m-%dT%H:%M:%S', o.created_at / 1000, 'unixepoch') || printf('.%03dZ', o.created_at % 1000) AS created_at,
+  strftime('%Y-%m-%dT%H:%M:%S', o.updated_at / 1000, 'unixepoch') || printf('.%03dZ', o.updated_at % 1000) AS updated_at,
+  strftime('%Y-%m-%dT%H:%M:%S', o.placed_at / 1000, 'unixepoch') || printf('.%03dZ', o.placed_at % 1000) AS placed_at,
+  strftime('%Y-%m-%dT%H:%M:%S', o.confirmed_at / 1000, 'unixepoch') || printf('.%03dZ', o.confirmed_at % 1000) AS confirmed_at,
+  strftime('%Y-%m-%dT%H:%M:%S', o.fulfilled_at / 1000, 'unixepoch') || printf('.%03dZ', o.fulfilled_at % 1000) AS fulfilled_at,
+  strftime('%Y-%m-%dT%H:%M:%S', o.cancelled_at / 1000, 'unixepoch') || printf('.%03dZ', o.cancelled_at % 1000) AS cancelled_at,
+  o.cancel_reason
+FROM orders_with_unit o;
+
+CREATE VIEW v_order_items AS
+SELECT
+  (SELECT 'itm_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(i.id) AS x LIMIT 1), id_digits) AS id,
+  (SELECT 'ord_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS order_id,
+  o.number AS order_number, o.status AS order_status,
+  strftime('%Y-%m-%dT%H:%M:%S', o.placed_at / 1000, 'unixepoch') || printf('.%03dZ', o.placed_at % 1000) AS placed_at,
+  o.currency, i.line + 1 AS line, i.sku, i.name, i.quantity, i.returned_quantity,
+  i.unit_amount / o.unit AS unit_amount,
+  i.discount_amount / o.unit AS discount_amount,
+  i.allocated_discount_amount / o.unit AS allocated_discount_amount,
+  i.tax_rate / 10000.0 AS tax_rate,
+  i.tax_amount / o.unit AS tax_amount,
+  i.total_amount / o.unit AS total_amount
+FROM order_items i JOIN orders_with_unit o ON o.seq = i.order_seq;
+
+CREATE VIEW v_transactions AS
+SELECT
+  (SELECT 'txn_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(t.id) AS x LIMIT 1), id_digits) AS id,
+  (SELECT 'ord_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS order_id,
+  o.number AS order_number, t.kind, t.status,
+  t.amount / o.unit AS amount,
+  t.credit_amount / o.unit AS credit_amount,
+  t.credit_tax_amount / o.unit AS credit_tax_amount,
+  o.currency, t.provider, t.provider_ref,
+  iif(p.id IS NULL, NULL, (SELECT 'txn_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 +
+     ((16 * instr('123456789ABCDEF', substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift
+      & 31), 1), '') FROM (SELECT '0' || hex(p.id) AS x LIMIT 1), id_digits)) AS payment_id,
+  t.reason,
+  strftime('%Y-%m-%dT%H:%M:%S', t.occurred_at / 1000, 'unixepoch') || printf('.%03dZ', t.occurred_at % 1000) AS occurred_at,
+  strftime('%Y-%m-%dT%H:%M:%S', t.recorded_at / 1000, 'unixepoch') || printf('.%03dZ', t.recorded_at % 1000) AS recorded_at,
+  strftime('%Y-%m-%dT%H:%M:%S', t.reversed_at / 1000, 'unixepoch') || printf('.%03dZ', t.reversed_at % 1000) AS reversed_at
+FROM transactions t JOIN orders_with_unit o ON o.seq = t.order_seq LEFT JOIN transactions p ON p.seq = t.payment_seq;
+
+CREATE VIEW v_events AS
+SELECT e.seq,
+  (SELECT 'evt_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(e.id) AS x LIMIT 1), id_digits) AS id,
+  e.type,
+  (SELECT 'ord_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+     substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+   FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS order_id,
+  o.number AS order_number, e.version, e.actor, e.request_id,
+  strftime('%Y-%m-%dT%H:%M:%S', e.occurred_at / 1000, 'unixepoch') || printf('.%03dZ', e.occurred_at % 1000) AS occurred_at,
+  e.data
+FROM events e JOIN orders o ON o.seq = e.order_seq;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests what orderd serves with independent tools. Schemathesis derives valid and invalid requests from /openapi.json, sends
-them as each role, and checks every response against the document. A Python and a TypeScript client generated from the
-document run the tour. Usage: .ci/judges.py path/to/orderd [role … | clients]
+them as each role, and checks every response against the document. Two Python and three TypeScript clients, which
+four generators make from the document, run the tour. Usage: .ci/judges.py path/to/orderd [role … | clients]
 
 Each role has a server and a database of its own, so that roles cannot affect each other. JUDGES_CASES sets the number of
 cases for each operation and phase (the default gives at least 2,000 for each role); JUDGES_SEED changes the cases.
@@ -23,7 +23,16 @@ import venv
 
 SCHEMATHESIS = "4.32.5"
 PYTHON_GENERATOR = "0.29.1"
-NODE_PACKAGES = ["openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.43"]
+# A wheel with the jar in it; it needs Java.
+OPENAPI_GENERATOR = "7.26.0"
+NODE_PACKAGES = [
+    "openapi-typescript@7.13.0",
+    "openapi-fetch@0.17.0",
+    "@hey-api/openapi-ts@0.95.0",
+    "typescript@5.9.3",
+    "tsx@4.23.15",
+    "@types/node@20.19.43",
+]
 CASES = int(os.environ.get("JUDGES_CASES", "20"))
 LEAST_CASES = 2000
 SEED = os.environ.get("JUDGES_SEED", "20261123")
@@ -189,22 +198,41 @@ def judge(tools, binary, role, folder):
 
 
 def tour_in_python(tools, server, folder):
-    generate = [tools / "openapi-python-client", "generate", "--meta", "none", "--output-path", folder / "orderd_client"]
+    settings = ["--meta", "none", "--config", HERE / "openapi-python-client.yaml"]
+    generate = [tools / "openapi-python-client", "generate", *settings, "--output-path", folder / "orderd_client"]
     document = ["--url", f"{server.url}/openapi.json"]
     subprocess.run([*generate, *document], check=True, stdout=subprocess.DEVNULL)
-    environment = os.environ | {"PYTHONPATH": str(folder)}
-    subprocess.run([tools / "python", HERE / "tour.py", server.url, EMAIL, PASSWORD], env=environment, check=True)
+    generate_with_java(tools, server, folder / "python", "python", "--additional-properties=packageName=orderd_openapi")
+    environment = os.environ | {"PYTHONPATH": f"{folder}:{folder / 'python'}"}
+    for tour in ("tour.py", "tour_generated.py"):
+        subprocess.run([tools / "python", HERE / tour, server.url, EMAIL, PASSWORD], env=environment, check=True)
 
 
-def tour_in_typescript(server, folder):
+def generate_with_java(tools, server, output, *options):
+    """Makes a client with openapi-generator."""
+    command = [tools / "openapi-generator-cli", "generate", "-i", f"{server.url}/openapi.json", "-o", output, "-g", *options]
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    check(run.returncode == 0, f"openapi-generator failed: {run.stdout}")
+
+
+def tour_in_typescript(tools, server, folder):
     (folder / "package.json").write_text('{"type": "module", "private": true}', encoding="utf-8")
-    shutil.copy(HERE / "tour.ts", folder)
-    checks = ["--strict", "--noUncheckedIndexedAccess", "--target", "es2022", "--module", "nodenext", "--types", "node"]
+    for tour in ("tour.ts", "tour_generated.ts", "tour_hey.ts"):
+        shutil.copy(HERE / tour, folder)
+    generate_with_java(tools, server, folder / "generated", "typescript-fetch")
+    checks = ["--strict", "--target", "es2022", "--types", "node"]
+    ours = [*checks, "--noUncheckedIndexedAccess", "--module", "nodenext"]
+    bundled = [*checks, "--noEmit", "--skipLibCheck", "--module", "esnext", "--moduleResolution", "bundler"]
+    credentials = [server.url, EMAIL, PASSWORD]
     for command in (
         ["npm", "install", "--silent", "--no-audit", "--no-fund", *NODE_PACKAGES],
         ["npx", "openapi-typescript", f"{server.url}/openapi.json", "--output", "schema.d.ts"],
-        ["npx", "tsc", *checks, "tour.ts"],
-        ["node", "tour.js", server.url, EMAIL, PASSWORD],
+        ["npx", "openapi-ts", "-i", f"{server.url}/openapi.json", "-o", "hey", "-c", "@hey-api/client-fetch"],
+        ["npx", "tsc", *ours, "tour.ts"],
+        ["npx", "tsc", *bundled, "tour_generated.ts", "tour_hey.ts"],
+        ["node", "tour.js", *credentials],
+        ["npx", "tsx", "tour_generated.ts", *credentials],
+        ["npx", "tsx", "tour_hey.ts", *credentials],
     ):
         subprocess.run(command, cwd=folder, check=True)
 
@@ -213,7 +241,7 @@ def tours(tools, binary, folder):
     folder.mkdir()
     server = Server(binary, folder)
     tour_in_python(tools, server, folder)
-    tour_in_typescript(server, folder)
+    tour_in_typescript(tools, server, folder)
     server.end()
 
 
@@ -222,7 +250,10 @@ def main():
     wanted = sys.argv[2:] or [*ROLES, "clients"]
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        tools = install(folder / "venv", f"schemathesis=={SCHEMATHESIS}", f"openapi-python-client=={PYTHON_GENERATOR}")
+        generators = [f"openapi-python-client=={PYTHON_GENERATOR}", f"openapi-generator-cli=={OPENAPI_GENERATOR}"]
+        # What the client that openapi-generator makes for Python imports.
+        libraries = ["urllib3", "pydantic", "python-dateutil"]
+        tools = install(folder / "venv", f"schemathesis=={SCHEMATHESIS}", *generators, *libraries)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             tasks = [
                 pool.submit(tours, tools, binary, folder / task)

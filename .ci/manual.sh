@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs the commands in the manual's chapter "Operations" that do not need root: the blocks marked `sh`, in order, in a folder
-# that is empty at first, and those marked `sh beside a server` while a server runs. Usage: .ci/manual.sh path/to/orderd
+# Runs the commands in chapters of the manual that do not need root, "Operations" unless another one is named: the blocks
+# marked `sh`, in order, in a folder that is empty at first, and those marked `sh beside a server` while a server runs.
+# Usage: .ci/manual.sh path/to/orderd [chapter.md]
 set -euo pipefail
 
 orderd=$(realpath "${1:?usage: .ci/manual.sh path/to/orderd}")
-chapter=$(realpath "$(dirname "$0")/../assets/guide/08-operations.md")
+chapter=$(realpath "$(dirname "$0")/../assets/guide/${2:-08-operations.md}")
 folder=$(mktemp -d)
 server=
 stop() {

@@ -24,14 +24,18 @@ fail() {
   exit 1
 }
 
-# The unit is valid and sandboxed: systemd rates exposure from 0 to 10, and below 2 is its best grade.
+# The units are valid and sandboxed: systemd rates exposure from 0 to 10, and below 2 is its best grade.
 unit() {
   command -v systemd-analyze >/dev/null || { echo 'packaging: skipped the unit: systemd-analyze is not installed'; return; }
-  sed "s|/usr/local/bin/orderd|$orderd|" "$operations/orderd.service" >"$folder/orderd.service"
-  local said
-  said=$(systemd-analyze verify --man=no "$folder/orderd.service" 2>&1) || fail "systemd-analyze verify: $said"
+  local said unit
+  for unit in orderd.service orderd-verify.service orderd-verify.timer; do
+    sed "s|/usr/local/bin/orderd|$orderd|" "$operations/$unit" >"$folder/$unit"
+  done
+  said=$(systemd-analyze verify --man=no "$folder"/orderd*.{service,timer} 2>&1) || fail "systemd-analyze verify: $said"
   [ -z "$said" ] || fail "systemd-analyze verify: $said"
-  systemd-analyze security --offline=true --threshold=15 "$folder/orderd.service" | tail -n 1
+  for unit in orderd.service orderd-verify.service; do
+    systemd-analyze security --offline=true --threshold=15 "$folder/$unit" | tail -n 1
+  done
 }
 
 free_address() {

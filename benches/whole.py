@@ -2,11 +2,11 @@
 """Measures the whole server. Starts it on a file of its own; needs only Python.
 
     cargo build --release
-    benches/whole.py target/*/release/orderd timing          failed log-ins of known and unknown users: equally long?
+    benches/whole.py target/*/release/orderd timing          refused log-ins of all kinds: equally long?
     benches/whole.py target/*/release/orderd storm           the latency of orders beside 200 concurrent log-ins
     benches/whole.py target/*/release/orderd lists [ORDERS]  import ORDERS (100000), read 1,000 pages, export everything
 """
-import http.client, itertools, json, os, statistics, subprocess, sys, tempfile, threading, time
+import base64, hmac, http.client, itertools, json, os, statistics, struct, subprocess, sys, tempfile, threading, time
 
 PASSWORD = "a long way down to the sea"
 PAGE = 200
@@ -61,21 +61,46 @@ def p(values, percent):
 
 
 def timing(server):
-    """Times pairs of failed log-ins, of a known and an unknown user in turn. Each account is tried once."""
-    connection, known, unknown = server.connect(), [], []
-    pairs = 300
-    for n in range(pairs):
-        body = {"email": f"u{n}@example.com", "name": "U", "role": "customer", "password": PASSWORD}
-        status, answer = server.ask(connection, "POST", "/v1/users", body, **server.authorised())
-        assert status == 201, answer
-    for n in range(pairs):
-        for times, email in ((known, f"u{n}@example.com"), (unknown, f"x{n}@example.com")):
+    """Times refused log-ins in turn: of an unknown user, of a known one, of one with a second factor, and of one whose
+    password is right and whose code is wrong. Each account is tried once."""
+    connection, rounds = server.connect(), 300
+    for n in range(rounds):
+        for letter in "usc":
+            body = {"email": f"{letter}{n}@example.com", "name": "U", "role": "customer", "password": PASSWORD}
+            status, answer = server.ask(connection, "POST", "/v1/users", body, **server.authorised())
+            assert status == 201, answer
+            if letter != "u":
+                add_second_factor(server, connection, body["email"])
+    wrong = "another long phrase"
+    kinds = {"unknown": ("x", wrong, {}), "known": ("u", wrong, {}), "with a second factor": ("s", wrong, {}),
+             "with a wrong code": ("c", PASSWORD, {"code": "000000"})}
+    times = {kind: [] for kind in kinds}
+    for n in range(rounds):
+        for kind, (letter, password, code) in kinds.items():
+            body = {"email": f"{letter}{n}@example.com", "password": password, **code}
             begun = time.perf_counter()
-            status, _ = server.ask(connection, "POST", "/v1/auth/login", {"email": email, "password": "another long phrase"})
-            times.append(time.perf_counter() - begun)
+            status, _ = server.ask(connection, "POST", "/v1/auth/login", body)
+            times[kind].append(time.perf_counter() - begun)
             assert status == 401
-    a, b = statistics.median(known), statistics.median(unknown)
-    print(f"{pairs} pairs: median known {a * 1000:.2f} ms, unknown {b * 1000:.2f} ms, difference {abs(a - b) / a:.1%}")
+    least = min(statistics.median(taken) for taken in times.values())
+    for kind, taken in times.items():
+        median = statistics.median(taken)
+        print(f"{kind}: median of {rounds}: {median * 1000:.2f} ms, {(median - least) / least:.1%} over the least")
+
+
+def add_second_factor(server, connection, email):
+    """Enrols an authenticator app for a user, and confirms it with its first code (RFC 6238)."""
+    status, answer = server.ask(connection, "POST", "/v1/auth/login", {"email": email, "password": PASSWORD})
+    assert status == 200, answer
+    bearer = {"Authorization": f"Bearer {json.loads(answer)['access_token']}"}
+    status, answer = server.ask(connection, "POST", "/v1/auth/totp", {"password": PASSWORD}, **bearer)
+    assert status == 201, answer
+    key = base64.b32decode(json.loads(answer)["secret"])
+    tag = hmac.digest(key, struct.pack(">Q", int(time.time()) // 30), "sha1")
+    number = struct.unpack_from(">I", tag, tag[-1] & 15)[0] & 0x7FFFFFFF
+    code = f"{number % 1_000_000:06}"
+    status, answer = server.ask(connection, "POST", "/v1/auth/totp/confirm", {"code": code}, **bearer)
+    assert status == 204, answer
 
 
 def orders_for(server, seconds, clients=8):

@@ -55,6 +55,10 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let limits = ConnectionLimits::new(&app.config);
+    if let Some(certificate) = &certificate {
+        // A process serves once, so nothing has set it before.
+        let _ = app.metrics.certificate_end.set(certificate.shared_end());
+    }
     let server = Arc::new(Server { app, router, certificate, limits, shutdown: watch::Sender::new(false) });
     // Nothing is ever sent: the channel closes when every connection has dropped its sender.
     let (open, mut all_closed) = mpsc::channel::<Infallible>(1);

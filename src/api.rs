@@ -3,6 +3,7 @@
 
 pub mod analytics;
 pub mod api_keys;
+mod around;
 pub mod audit;
 pub mod auth;
 mod browser;
@@ -16,6 +17,7 @@ pub mod input;
 mod items;
 mod middleware;
 mod observation;
+mod oidc;
 pub mod openapi;
 pub mod operation;
 pub mod orders;
@@ -25,6 +27,7 @@ mod public_address;
 pub mod roles;
 mod router;
 pub mod routes;
+mod second_factor;
 pub mod sessions;
 pub mod system;
 pub mod transactions;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod backups;
+pub mod oidc;
 pub mod readiness;
 pub mod recent_events;
 mod start;
@@ -75,6 +76,12 @@ pub struct Parts {
     pub event_streams: Arc<Semaphore>,
     /// The newest events, for those who follow the feed.
     pub recent_events: recent_events::RecentEvents,
+    /// The provider of sign-ins by OpenID Connect.
+    pub oidc: oidc::OidcProvider,
+    /// Seals the cookies of journeys to that provider.
+    pub journey_sealer: Sealer,
+    /// Seals the secrets of second factors.
+    pub totp_sealer: Sealer,
     /// Seals the secrets of webhook endpoints.
     pub webhook_sealer: Sealer,
     /// Counts the changes of webhook endpoints, for the task that delivers to them.

@@ -14,6 +14,7 @@ mod import;
 mod manual;
 mod offline;
 mod openapi;
+mod password;
 mod progress;
 mod restore;
 mod serve;
@@ -190,7 +191,7 @@ fn faults(e: &Error) -> String {
 impl From<OpenError> for Failure {
     fn from(e: OpenError) -> Self {
         match e {
-            OpenError::InUse(_) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
+            OpenError::InUse(..) | OpenError::Newer(..) | OpenError::Damaged(..) => Self::unfit_database(e.to_string()),
             OpenError::Older(..) | OpenError::Denied(..) => Self::failed(e.to_string()),
         }
     }

@@ -20,7 +20,10 @@ use figment::value::Value;
 use jiff::tz::TimeZone;
 use load::Reader;
 use std::{path::PathBuf, time::Duration};
-use value::{database, duration, list, number, one_of, optional_path, or_off, retry, switch, time_zone};
+use value::{
+    database, duration, list, number, one_of, optional_path, optional_role, or_off, retry, role, secret, switch, text,
+    time_zone,
+};
 
 /// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,9 +184,27 @@ sections! {
         session_max: Duration = "30d", duration(SECOND..=YEAR);
         /// The minimum length of a password, in characters.
         password_min_length: usize = 15, number(8..=256);
+        /// The roles whose users must have a second factor. Until they have set it up, they and their API keys can do
+        /// nothing else.
+        require_second_factor: Vec<String> = NONE, list(role);
         /// The file with the keys that sign access tokens. Empty for `<db.path>.key`. If it does not exist, it is
         /// created and only its owner can read it.
         signing_key_file: Option<PathBuf> = "", optional_path;
+    }
+    /// Signing in by OpenID Connect. Requires `server.public_url`.
+    oidc: Oidc {
+        /// The provider, exactly as it calls itself. Empty for none.
+        issuer: Option<String> = "", network::issuer;
+        /// The name of this server at the provider.
+        client_id: String = "", text;
+        /// The secret of this server at the provider.
+        client_secret: Option<Secret> = "", secret;
+        /// A file with that secret.
+        client_secret_file: Option<PathBuf> = "", optional_path;
+        /// The text of the button on the log-in page.
+        button: String = "Single sign-on", text;
+        /// The role of people whom the provider knows and this server does not. Empty to refuse them.
+        create_role: Option<String> = "", optional_role;
     }
     /// Limits. 0 turns a limit off.
     limits: Limits {
@@ -307,6 +328,26 @@ impl Config {
         })
     }
 
+    /// What signing in by OpenID Connect lacks.
+    fn oidc_faults(&self) -> Vec<String> {
+        let Oidc { issuer, client_id, client_secret, client_secret_file, .. } = &self.oidc;
+        if issuer.is_none() {
+            return vec![];
+        }
+        let secrets = usize::from(client_secret.is_some()) + usize::from(client_secret_file.is_some());
+        [
+            (
+                self.server.public_url.is_none(),
+                "`oidc.issuer` needs `server.public_url`, to which the provider sends back",
+            ),
+            (client_id.is_empty(), "`oidc.issuer` needs `oidc.client_id`"),
+            (secrets != 1, "`oidc.issuer` needs one of `oidc.client_secret` and `oidc.client_secret_file`"),
+        ]
+        .into_iter()
+        .filter_map(|(lacks, fault)| lacks.then(|| fault.to_owned()))
+        .collect()
+    }
+
     /// The faults of settings that are valid alone but not together.
     fn contradictions(&self) -> Vec<String> {
         let half = self.server.tls_cert.is_some() != self.server.tls_key.is_some();
@@ -317,7 +358,7 @@ impl Config {
             "`server.tls_cert` has no use on a Unix socket: leave it out, or set `server.listen` to an address"
                 .to_owned()
         });
-        half.into_iter().chain(socket).chain(self.plain_http_fault()).collect()
+        half.into_iter().chain(socket).chain(self.plain_http_fault()).chain(self.oidc_faults()).collect()
     }
 }
 

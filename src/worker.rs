@@ -27,6 +27,7 @@ pub fn start(app: &App) -> Supervisor {
     supervisor.start(signing_keys::NAME, on(app, signing_keys::run));
     supervisor.start(pruning::ACCESS_FACTS, on(app, pruning::prune_access_facts));
     supervisor.start(pruning::SESSIONS, on(app, pruning::prune_sessions));
+    supervisor.start(pruning::SIGN_INS, on(app, pruning::prune_sign_ins));
     supervisor.start(pruning::IDEMPOTENCY_KEYS, on(app, pruning::prune_idempotency_keys));
     supervisor.start(pruning::DELIVERIES, on(app, pruning::prune_deliveries));
     supervisor.start(erasure::NAME, on(app, erasure::run));
@@ -85,6 +86,7 @@ mod tests {
             "audit.write_refusals",
             "backups.make",
             "idempotency.prune",
+            "oidc.prune",
             "orders.erase",
             "sessions.keep_last_use",
             "sessions.prune",

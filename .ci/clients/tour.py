@@ -3,13 +3,15 @@ Usage: tour.py URL EMAIL PASSWORD
 """
 
 import datetime
+import json
 import sys
 
 from orderd_client import AuthenticatedClient, Client
 from orderd_client.api.analytics import analytics_daily
 from orderd_client.api.auth import auth_login
-from orderd_client.api.orders import orders_create, orders_get, orders_list
+from orderd_client.api.orders import orders_create, orders_get, orders_import, orders_list, orders_list_ndjson
 from orderd_client.api.payments import payments_create
+from orderd_client.api.system import system_backup
 from orderd_client.models import (
     CreateOrder,
     CreatePayment,
@@ -21,6 +23,7 @@ from orderd_client.models import (
     Problem,
     Transaction,
 )
+from orderd_client.types import File
 
 
 def done(kind, answer):
@@ -59,6 +62,14 @@ today = order.created_at.astimezone(datetime.timezone.utc).date()
 daily = analytics_daily.sync(client=client, from_=today, to=today, currency="SEK")
 same("the net of the day", [row.net_amount for row in daily.data], [2722])
 
+line = {"external_ref": "a-line-in-python", "currency": "NOK", "items": [item.to_dict()]}
+results = done(File, orders_import.sync(client=client, body=File(payload=json.dumps(line).encode())))
+same("the imported line", json.loads(results.payload.read())["result"], "created")
+exported = done(File, orders_list_ndjson.sync(client=client, currency="SEK"))
+same("the exported order", json.loads(exported.payload.read())["id"], order.id)
+backup = done(File, system_backup.sync(client=client))
+same("the backup's first bytes", backup.payload.read(15), b"SQLite format 3")
+
 missing = done(Problem, orders_get.sync("ord_01h455vb4pex5vsknk084sn02q", client=client))
 same("the problem's code", missing.code, "not_found")
-print(f"judges: the Python client made {order.id}, paid it, listed it and found it in the day's analytics")
+print(f"judges: the Python client made {order.id}, paid it, listed it, exported it, imported a line and made a backup")

@@ -69,6 +69,21 @@ const daily = json(
 );
 same("the net of the day", daily.data[0]?.net_amount, 2722);
 
+const line = { external_ref: "a-line-in-typescript", currency: "BRL", items: [{ sku: "a", name: "a", quantity: 1, unit_amount: 1 }] };
+const results = done(
+  await client.POST("/v1/orders/import", {
+    body: JSON.stringify(line),
+    bodySerializer: (lines) => lines,
+    headers: { "Content-Type": "application/x-ndjson" },
+    parseAs: "text",
+  }),
+);
+same("the imported line", JSON.parse(results).result, "created");
+const exported = done(await client.GET("/v1/orders.ndjson", { params: { query: { currency: "CHF" } }, parseAs: "text" }));
+same("the exported order", JSON.parse(exported).id, order.id);
+const backup = done(await client.GET("/v1/system/backup", { parseAs: "blob" }));
+same("the backup's first bytes", (await backup.text()).slice(0, 15), "SQLite format 3");
+
 const missing = await client.GET("/v1/orders/{id}", { params: { path: { id: "ord_01h455vb4pex5vsknk084sn02q" } } });
 same("the problem's code", missing.error?.code, "not_found");
-console.log(`judges: the TypeScript client made ${order.id}, paid it, listed it and found it in the day's analytics`);
+console.log(`judges: the TypeScript client made ${order.id}, paid it, listed it, exported it, imported a line and made a backup`);

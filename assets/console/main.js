@@ -5,7 +5,7 @@ import { follow, withoutFeed } from "./lib/live.js";
 import { useKeys } from "./lib/keys.js";
 import { loadSettings } from "./lib/money.js";
 import { base, go, here } from "./lib/router.js";
-import { ended, isCustomer, load, may, me, signOut } from "./lib/session.js";
+import { ended, isCustomer, load, may, me, needsFactor, signOut } from "./lib/session.js";
 import { Dialogs, Said, say } from "./ui/dialog.js";
 import { icon } from "./ui/icons.js";
 import { openPalette, showKeys } from "./ui/palette.js";
@@ -90,6 +90,7 @@ function App() {
   return html`${path === "/setup" ? html`<${Setup} />` : html`<${Login} />`}<${Said} />`;
 }
 
+effect(() => { if (needsFactor.value && here.value.path !== "/account") queueMicrotask(() => go("/account", { replace: true })); });
 // Who is signed in has nothing to do at log-in. Home is of no use to those who see no figures and no order but their own.
 effect(() => {
   const { path } = here.value;

@@ -1,11 +1,17 @@
 //! TLS with a certificate from two PEM files, which can be reloaded without closing connections. Only HTTP/1.1 is
 //! offered inside, so that a connection has one request at a time.
 
+mod validity;
+
+use crate::domain::time::Timestamp;
 use std::{
     fmt, fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{
@@ -32,6 +38,8 @@ pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
     current: RwLock<TlsAcceptor>,
+    /// Until when it is valid, in milliseconds since 1970; 0 if that cannot be read.
+    end: Arc<AtomicI64>,
 }
 
 impl Certificate {
@@ -40,8 +48,9 @@ impl Certificate {
     /// # Errors
     /// One line that names the file and the fault.
     pub fn read(chain: &Path, key: &Path) -> Result<Self, String> {
-        let current = RwLock::new(acceptor(chain, key)?);
-        Ok(Self { chain: chain.to_owned(), key: key.to_owned(), current })
+        let (current, end) = acceptor(chain, key)?;
+        let (current, end) = (RwLock::new(current), Arc::new(AtomicI64::new(end)));
+        Ok(Self { chain: chain.to_owned(), key: key.to_owned(), current, end })
     }
 
     /// Reads both files again, for later connections.
@@ -49,9 +58,21 @@ impl Certificate {
     /// # Errors
     /// One line that names the file and the fault; the previous certificate stays in use.
     pub fn reload(&self) -> Result<(), String> {
-        let fresh = acceptor(&self.chain, &self.key)?;
+        let (fresh, end) = acceptor(&self.chain, &self.key)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        self.end.store(end, Relaxed);
         Ok(())
+    }
+
+    /// Until when it is valid.
+    pub fn end(&self) -> Option<Timestamp> {
+        let end = self.end.load(Relaxed);
+        (end > 0).then(|| Timestamp::from_millis(end))
+    }
+
+    /// The same, for the metrics, which follow each reload.
+    pub(super) fn shared_end(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.end)
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -60,7 +81,8 @@ impl Certificate {
     }
 }
 
-fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, String> {
+/// What accepts connections with this certificate, and until when it is valid.
+fn acceptor(chain: &Path, key: &Path) -> Result<(TlsAcceptor, i64), String> {
     let fault = |path: &Path, reason: &dyn fmt::Display| format!("{}: {reason}", path.display());
     let certificates = fs::read(chain).map_err(|e| fault(chain, &e))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificates).collect();
@@ -70,6 +92,7 @@ fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, String> {
                       certificate of the server and then those of its issuers";
         return Err(fault(chain, &reason));
     }
+    let end = certificates.first().and_then(|certificate| validity::end(certificate)).map_or(0, Timestamp::millis);
     let mode = fs::metadata(key).map_err(|e| fault(key, &e))?.permissions().mode();
     if mode & OTHERS != 0 {
         let reason = format!("every user may read or change this key (mode {:o}); run chmod o= on it", mode & 0o777);
@@ -86,7 +109,7 @@ fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, String> {
         .and_then(|versions| versions.with_no_client_auth().with_single_cert(certificates, private))
         .map_err(|e| fault(chain, &format!("with {}: {}", key.display(), pair_fault(&e))))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok((TlsAcceptor::from(Arc::new(config)), end))
 }
 
 /// What is wrong with a file in PEM form, and what it must have.

@@ -11,10 +11,15 @@ mod table;
 pub(super) use query::{DailyQuery, RevenueQuery, StatusQuery, TaxesQuery, TopItemsQuery};
 
 use super::{
-    input::{extract::Parameters, list::ListQuery},
-    operation::{CSV, JSON, SVG},
+    input::{
+        extract::Parameters,
+        file::{self, StyleName},
+        list::ListQuery,
+        parsed::Parsed,
+    },
+    operation::{CSV, FileForm, JSON, Operation, SVG},
     output::{
-        export::{self, Format, Part, Row, preferred},
+        export::{self, CsvStyle, File, FileFormat, Format, Part, Row, file_form, preferred},
         list, reply,
     },
 };
@@ -24,22 +29,23 @@ use crate::{
     domain::{money::Currency, rollup::Rank},
     error::{Error, Result},
     service::{
-        analytics,
+        analytics::{self, Question},
         views::{Reconciliation, Report},
     },
 };
 use axum::{
-    Json,
+    Extension, Json,
     extract::{FromRequestParts, State},
     http::{Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use maud::Markup;
+use std::sync::Arc;
 
 /// A chart contains its own styles, runs no scripts and loads nothing.
 const CHART_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-/// The form of a report that the client prefers, from the `Accept` header.
+/// The form of a report that the client asks for: by the ending of the address, or else by the `Accept` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Json,
@@ -47,11 +53,22 @@ pub(super) enum Form {
     Chart,
 }
 
+impl Form {
+    /// How a CSV of it is written.
+    ///
+    /// # Errors
+    /// `invalid_parameter` if there is a style, and the form is no CSV.
+    fn style(self, app: &App, name: Option<Parsed<StyleName>>) -> Result<CsvStyle> {
+        file::style(app, if self == Self::Csv { Format::Csv } else { Format::Page }, name)
+    }
+}
+
 impl FromRequestParts<App> for Form {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
-        Ok(match preferred(&parts.headers, &[JSON, CSV, SVG]) {
+        let asked = file_form(parts).map_or_else(|| preferred(&parts.headers, &[JSON, CSV, SVG]), FileForm::media);
+        Ok(match asked {
             CSV => Self::Csv,
             SVG => Self::Chart,
             _ => Self::Json,
@@ -59,22 +76,47 @@ impl FromRequestParts<App> for Form {
     }
 }
 
-/// Responds with a report in the requested form.
-fn respond<R: Row>(form: Form, report: &Report<R>, uri: &Uri, draw: fn(&Report<R>) -> Markup) -> Result<Response> {
-    Ok(match form {
-        Form::Json => {
-            let next = report.page.as_ref().and_then(|page| page.next.clone());
-            reply::linked(report, uri, next.map(|next| ("cursor", next)))?
-        }
-        Form::Csv => {
-            let media = [(header::CONTENT_TYPE, export::CSV_WITH_HEADER)];
-            (media, export::encode(Format::Csv, &report.data, Part::First)?).into_response()
-        }
-        Form::Chart => {
-            let headers = [(header::CONTENT_TYPE, SVG), (header::CONTENT_SECURITY_POLICY, CHART_POLICY)];
-            (headers, draw(report).into_string()).into_response()
-        }
-    })
+/// A report that is asked for: its days, its form, and the address.
+struct ReportRequest<'a> {
+    question: &'a Question,
+    form: Form,
+    style: CsvStyle,
+    uri: &'a Uri,
+}
+
+impl ReportRequest<'_> {
+    /// The name of its file, without the ending.
+    fn file_name(&self) -> String {
+        let days = &self.question.days;
+        format!("{}-{}-{}", file::stem(self.uri), days.from, days.to)
+    }
+
+    /// Responds with the report in the form that was asked for.
+    fn respond<R: Row>(self, report: &Report<R>, draw: fn(&Report<R>) -> Markup) -> Result<Response> {
+        let name = self.file_name();
+        Ok(match self.form {
+            Form::Json => {
+                let next = report.page.as_ref().and_then(|page| page.next.clone());
+                reply::linked(report, self.uri, next.map(|next| ("cursor", next)))?
+            }
+            Form::Csv => {
+                let headers = [
+                    (header::CONTENT_TYPE, export::CSV_WITH_HEADER.to_owned()),
+                    export::attachment(&name, FileForm::Csv.ending()),
+                ];
+                (headers, export::encode(&FileFormat::Csv(self.style), &report.data, Part::First)?).into_response()
+            }
+            Form::Chart => {
+                let shown_in_the_page = format!("inline; filename=\"{name}.{}\"", FileForm::Svg.ending());
+                let headers = [
+                    (header::CONTENT_TYPE, SVG.to_owned()),
+                    (header::CONTENT_SECURITY_POLICY, CHART_POLICY.to_owned()),
+                    (header::CONTENT_DISPOSITION, shown_in_the_page),
+                ];
+                (headers, draw(report).into_string()).into_response()
+            }
+        })
+    }
 }
 
 /// One row for each day and currency. The range limits the rows, so the report is built in memory.
@@ -85,34 +127,40 @@ pub(super) async fn daily(
     form: Form,
     uri: Uri,
 ) -> Result<Response> {
-    let question = query.question(&app)?;
+    let (question, style) = (query.question(&app)?, form.style(&app, query.style)?);
     let rows = analytics::daily(&app, &actor, question.clone()).await?;
-    respond(form, &analytics::report(&app, &question, rows, None), &uri, chart::daily)
+    let report = analytics::report(&app, &question, rows, None);
+    ReportRequest { question: &question, form, style, uri: &uri }.respond(&report, chart::daily)
 }
 
 /// One row for each user and currency. There can be very many, so the CSV form is streamed.
 pub(super) async fn revenue_by_user(
     State(app): State<App>,
     actor: Actor,
-    Parameters(ListQuery { filter: query, page }): Parameters<ListQuery<RevenueQuery>>,
+    Parameters(ListQuery { filter: query, page, file }): Parameters<ListQuery<RevenueQuery>>,
     form: Form,
+    Extension(operation): Extension<Arc<Operation>>,
     uri: Uri,
 ) -> Result<Response> {
     let (question, order) = (query.question(&app)?, query.order());
-    if form == Form::Csv {
+    let wanted = ReportRequest { question: &question, form, style: form.style(&app, file.style)?, uri: &uri };
+    if form == Form::Csv || operation.form.is_some() {
         page.refuse_paging()?;
+    }
+    if form == Form::Csv {
         let export = analytics::export_revenue_by_user(&app, &actor, &question, order).await?;
         let part = move |request| {
             let (app, export) = (app.clone(), export.clone());
             async move { export.part(&app, request).await }
         };
-        return list::rows(Format::Csv, part).await;
+        let file = File { name: wanted.file_name(), format: FileFormat::Csv(wanted.style) };
+        return list::rows(&file, part).await;
     }
     let binding = format!("analytics.revenue_by_user {question:?} {order:?}");
     let request = page.request(&app, &binding, revenue_rank)?;
     let found = analytics::revenue_by_user(&app, &actor, question.clone(), order, request).await?;
     let page = found.map_key(|rank| app.cursors.seal(&revenue_cursor(rank), &binding));
-    respond(form, &analytics::report(&app, &question, page.entries, Some(page.info)), &uri, chart::revenue)
+    wanted.respond(&analytics::report(&app, &question, page.entries, Some(page.info)), chart::revenue)
 }
 
 /// A cursor holds a rank's value as two numbers, because one has too few bits. This many bits are in the second.
@@ -141,9 +189,10 @@ pub(super) async fn status_counts(
     form: Form,
     uri: Uri,
 ) -> Result<Response> {
-    let question = query.question(&app)?;
+    let (question, style) = (query.question(&app)?, form.style(&app, query.style)?);
     let rows = analytics::status_counts(&app, &actor, question.clone()).await?;
-    respond(form, &analytics::report(&app, &question, rows, None), &uri, chart::statuses)
+    let report = analytics::report(&app, &question, rows, None);
+    ReportRequest { question: &question, form, style, uri: &uri }.respond(&report, chart::statuses)
 }
 
 /// Net amounts and taxes by rate.
@@ -154,9 +203,10 @@ pub(super) async fn taxes(
     form: Form,
     uri: Uri,
 ) -> Result<Response> {
-    let question = query.question(&app)?;
+    let (question, style) = (query.question(&app)?, form.style(&app, query.style)?);
     let rows = analytics::taxes(&app, &actor, question.clone()).await?;
-    respond(form, &analytics::report(&app, &question, rows, None), &uri, chart::taxes)
+    let report = analytics::report(&app, &question, rows, None);
+    ReportRequest { question: &question, form, style, uri: &uri }.respond(&report, chart::taxes)
 }
 
 /// The items with the highest revenue.
@@ -167,9 +217,10 @@ pub(super) async fn top_items(
     form: Form,
     uri: Uri,
 ) -> Result<Response> {
-    let question = query.question(&app)?;
+    let (question, style) = (query.question(&app)?, form.style(&app, query.style)?);
     let rows = analytics::top_items(&app, &actor, question.clone(), query.limit()).await?;
-    respond(form, &analytics::report(&app, &question, rows, None), &uri, chart::top_items)
+    let report = analytics::report(&app, &question, rows, None);
+    ReportRequest { question: &question, form, style, uri: &uri }.respond(&report, chart::top_items)
 }
 
 /// Compares stored figures with a recomputation from the rows.

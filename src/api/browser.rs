@@ -17,10 +17,33 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// The header of the half that the page keeps.
 pub(super) const CONSOLE_KEY: HeaderName = HeaderName::from_static("x-console-key");
-/// The cookie over HTTPS. Browsers accept this name only from this very host, over HTTPS, and from no script.
-pub(super) const SECURE_COOKIE: &str = "__Host-Http-orderd";
-/// The cookie over plain HTTP, where browsers refuse the other name.
-pub(super) const PLAIN_COOKIE: &str = "orderd";
+/// A cookie of this server, which no script can read.
+#[derive(Clone, Copy)]
+pub(super) struct Cookie {
+    /// The name over HTTPS. Browsers accept such names only from this very host and over HTTPS.
+    pub(super) secure_name: &'static str,
+    /// The name over plain HTTP, where browsers refuse the other one.
+    plain_name: &'static str,
+    /// Which requests that other sites cause carry it.
+    same_site: &'static str,
+    /// How long the browser keeps it.
+    seconds: u64,
+}
+
+/// One half of a session. It accompanies no request that another site causes.
+pub(super) const SESSION: Cookie =
+    Cookie { secure_name: "__Host-Http-orderd", plain_name: "orderd", same_site: "Strict", seconds: 0 };
+/// A journey to the OpenID provider. It has to be there when the provider sends the browser back.
+pub(super) const JOURNEY: Cookie =
+    Cookie { secure_name: "__Host-Http-orderd-oidc", plain_name: "orderd-oidc", same_site: "Lax", seconds: 600 };
+
+impl Cookie {
+    /// The same, kept for as long as this.
+    pub(super) const fn lasting_for(self, time: Duration) -> Self {
+        Self { seconds: time.as_secs(), ..self }
+    }
+}
+
 /// Cookies of this name that are tried. Another server on the same host can set several.
 const MAX_COOKIES: usize = 4;
 
@@ -51,43 +74,39 @@ impl Scheme {
         }
     }
 
-    /// The name of the session's cookie.
-    pub(super) fn cookie(self) -> &'static str {
-        match self {
-            Self::Http => PLAIN_COOKIE,
-            Self::Https => SECURE_COOKIE,
-        }
-    }
-
-    /// `Set-Cookie` for the session's cookie. It ends with the session at the latest.
-    pub(super) fn set_cookie(self, secret: &Secret, max: Duration) -> Result<HeaderValue> {
-        self.written(secret.reveal(), max.as_secs())
-    }
-
-    /// `Set-Cookie` that removes the session's cookie from the browser.
-    pub(super) fn remove_cookie(self) -> Result<HeaderValue> {
-        self.written("", 0)
-    }
-
-    fn written(self, value: &str, seconds: u64) -> Result<HeaderValue> {
-        let secure = match self {
-            Self::Http => "",
-            Self::Https => " Secure;",
+    /// `Set-Cookie` for a cookie with this value.
+    pub(super) fn set(self, cookie: Cookie, value: &str) -> Result<HeaderValue> {
+        let (name, secure) = match self {
+            Self::Http => (cookie.plain_name, ""),
+            Self::Https => (cookie.secure_name, " Secure;"),
         };
-        let name = self.cookie();
-        let text = format!("{name}={value}; Max-Age={seconds}; Path=/; HttpOnly;{secure} SameSite=Strict");
+        let Cookie { seconds, same_site, .. } = cookie;
+        let text = format!("{name}={value}; Max-Age={seconds}; Path=/; HttpOnly;{secure} SameSite={same_site}");
         let mut value = HeaderValue::from_str(&text).map_err(Error::internal)?;
         value.set_sensitive(true);
         Ok(value)
     }
+
+    /// `Set-Cookie` that removes a cookie from the browser.
+    pub(super) fn remove(self, cookie: Cookie) -> Result<HeaderValue> {
+        self.set(cookie.lasting_for(Duration::ZERO), "")
+    }
+
+    /// The values of a cookie in a request.
+    pub(super) fn cookies(self, cookie: Cookie, headers: &HeaderMap) -> impl Iterator<Item = &str> {
+        let name = match self {
+            Self::Http => cookie.plain_name,
+            Self::Https => cookie.secure_name,
+        };
+        let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.filter(move |(found, _)| *found == name).map(|(_, value)| value).take(MAX_COOKIES)
+    }
 }
 
 /// The cookies of a request that may be the session's.
-pub(super) fn cookies(scheme: Scheme, headers: &HeaderMap) -> Vec<Secret> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let ours = pairs.filter(|(name, _)| *name == scheme.cookie()).take(MAX_COOKIES);
-    ours.filter_map(|(_, value)| Secret::parse(SecretKind::SessionCookie, value)).collect()
+pub(super) fn session_cookies(scheme: Scheme, headers: &HeaderMap) -> Vec<Secret> {
+    scheme.cookies(SESSION, headers).filter_map(|value| Secret::parse(SecretKind::SessionCookie, value)).collect()
 }
 
 /// The half that the page sends, if it was sent once.
@@ -100,6 +119,8 @@ pub(super) fn console_key(headers: &HeaderMap) -> Option<Secret> {
 /// What a handler needs to know about the browser that sent a request.
 pub(super) struct Browser {
     pub(super) scheme: Scheme,
+    /// The cookies that may be the session's.
+    pub(super) cookies: Vec<Secret>,
     /// Whether the request was authenticated by both halves of a session.
     pub(super) is_signed_in: bool,
 }
@@ -111,6 +132,6 @@ impl FromRequestParts<App> for Browser {
         let context = parts.extensions.get::<Arc<Context>>();
         let context = context.ok_or_else(|| Error::internal("a request without context"))?;
         let is_signed_in = context.actor.get().is_some() && !parts.headers.contains_key(header::AUTHORIZATION);
-        Ok(Self { scheme: context.scheme, is_signed_in })
+        Ok(Self { scheme: context.scheme, cookies: session_cookies(context.scheme, &parts.headers), is_signed_in })
     }
 }

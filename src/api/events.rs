@@ -3,11 +3,12 @@
 use super::{
     input::{
         extract::{Parameters, PathId},
+        file::{FileRequest, StyleName},
         integer::SequenceNumber,
         list::{ListRequest, PageSize},
         parsed::Parsed,
     },
-    operation::{CSV, EVENT_STREAM, JSON, NDJSON},
+    operation::{CSV, EVENT_STREAM, JSON, NDJSON, Operation},
     output::{
         event_stream,
         export::{Format, preferred, refuse_paging},
@@ -26,13 +27,14 @@ use crate::{
     },
 };
 use axum::{
+    Extension,
     extract::State,
     http::{HeaderMap, Uri},
     response::Response,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// The longest time that a request may wait for an event.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -52,6 +54,8 @@ pub(super) struct ListEvents {
     count: Option<bool>,
     /// `desc` begins with the newest event; then the page ends before the `seq` of `after`. `asc` if left out.
     order: Option<Parsed<Direction>>,
+    /// `excel` makes a CSV for spreadsheets: with a byte order mark, amounts as decimals and local times.
+    style: Option<Parsed<StyleName>>,
 }
 
 /// In which order to list the events of an order.
@@ -113,6 +117,7 @@ fn refuse_in_stream(parameters: &ListEvents) -> Result<()> {
         ("wait", parameters.wait.is_some()),
         ("count", parameters.count.is_some()),
         ("order", parameters.order.is_some()),
+        ("style", parameters.style.is_some()),
     ];
     let sent = sent.into_iter().filter(|(_, is_sent)| *is_sent);
     let faults = sent.map(|(name, _)| Fault::parameter(name, "conflict", "must not be given: a stream has no pages"));
@@ -126,24 +131,28 @@ pub(super) async fn feed(
     actor: Actor,
     Parameters(parameters): Parameters<ListEvents>,
     format: Format,
+    Extension(operation): Extension<Arc<Operation>>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response> {
     // A page needs no `Last-Event-ID`; a malformed one is a mistake all the same.
     let last = last_event_id(&headers)?;
-    if preferred(&headers, &[JSON, CSV, NDJSON, EVENT_STREAM]) == EVENT_STREAM {
+    if operation.form.is_none() && preferred(&headers, &[JSON, CSV, NDJSON, EVENT_STREAM]) == EVENT_STREAM {
         refuse_in_stream(&parameters)?;
         return follow(&app, actor, last, parameters.after).await;
     }
     let (after, direction) = (parameters.after.map(SequenceNumber::get), direction(parameters.order));
-    if format != Format::Page {
-        refuse_paging(&[("limit", parameters.limit.is_some()), ("wait", parameters.wait.is_some())])?;
-        return list::rows(format, move |page| {
-            let (app, actor) = (app.clone(), actor.clone());
+    if let Some(file) = FileRequest::of(&app, (&operation, &uri), format, parameters.style)? {
+        refuse_paging(&[
+            ("limit", parameters.limit.is_some()),
+            ("wait", parameters.wait.is_some()),
+            ("count", parameters.count.is_some()),
+        ])?;
+        let part = move |app: App, actor: Actor, page: PageRequest<i64>| {
             let page = PageRequest { after: page.after.or(after), ..page };
             async move { events::export(&app, &actor, direction, page).await }
-        })
-        .await;
+        };
+        return list::all(app, actor, file, part).await;
     }
     refuse_waiting_backwards(&parameters)?;
     let limit = parameters.limit.unwrap_or(PageSize::DEFAULT).entries();
@@ -156,7 +165,7 @@ pub(super) async fn feed(
 
 /// What is older than the newest event never changes, so there is nothing to wait for.
 fn refuse_waiting_backwards(parameters: &ListEvents) -> Result<()> {
-    if direction(parameters.order) == Direction::Ascending || parameters.wait.is_none() {
+    if direction(parameters.order) == Direction::Ascending || parameters.wait.unwrap_or(0) == 0 {
         return Ok(());
     }
     let fault =

@@ -22,11 +22,12 @@ use crate::{
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
+    routing::Route,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::SemaphorePermit;
+use tower::ServiceExt;
 
 /// How long a request waits for a permit. A request that cannot start within this time is rejected early.
 const PERMIT_WAIT: Duration = Duration::from_millis(500);
@@ -35,32 +36,28 @@ const PERMIT_WAIT: Duration = Duration::from_millis(500);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Checks a request against its operation, runs the handler, and audits a denial.
-pub(super) async fn enter(
-    State((app, operation)): State<(App, Arc<Operation>)>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn enter(app: &App, operation: &Arc<Operation>, mut request: Request, handler: Route) -> Response {
     let context = request.extensions().get::<Arc<Context>>().cloned();
-    let mut response = match check(&app, &operation, request).await {
+    let mut response = match check(app, operation, &mut request).await {
         Err(error) => error.into_response(),
-        Ok(request) => run(&app, &operation, request, next).await,
+        Ok(()) => run(app, operation, request, handler).await,
     };
     if let Some(state) = context.as_ref().and_then(|context| context.rate_limit.get()) {
         rate_limit::add_headers(state, response.headers_mut());
     }
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        body::add_accepted(&operation, response.headers_mut());
+        body::add_accepted(operation, response.headers_mut());
     }
-    if operation.payloads.len() > 1 {
+    if operation.payloads.len() > 1 || !operation.files.is_empty() {
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     }
     let Some(actor) = context.as_ref().and_then(|context| context.actor.get()) else { return response };
     if let Some(error) = response.extensions().get::<Arc<Error>>()
         && error.problem().category == Category::Forbidden
     {
-        audit::denied(&app, actor, operation.id, error.problem().code);
+        audit::denied(app, actor, operation.id, error.problem().code);
     }
-    revalidate::guarded(&app, &operation, actor, response)
+    revalidate::guarded(app, operation, actor, response)
 }
 
 /// Answers requests for unknown paths. They count against the rate limit, so that paths cannot be guessed at full
@@ -72,14 +69,6 @@ pub(super) async fn not_found(State(app): State<App>, request: Request) -> Respo
 /// Answers requests with a method that the path does not have. They count against the rate limit too.
 pub(super) async fn method_not_allowed(State(app): State<App>, request: Request) -> Response {
     unmatched(&app, &request, Error::new(&problem::METHOD_NOT_ALLOWED))
-}
-
-/// Answers requests that the connection layer marked as malformed.
-pub(super) async fn refuse_malformed(request: Request, next: Next) -> Response {
-    match request.extensions().get::<Arc<Error>>() {
-        Some(error) => super::output::problem::response(Arc::clone(error)),
-        None => next.run(request).await,
-    }
 }
 
 fn unmatched(app: &App, request: &Request, error: Error) -> Response {
@@ -95,14 +84,16 @@ fn unmatched(app: &App, request: &Request, error: Error) -> Response {
 }
 
 /// Runs the handler within the time limit, once a permit is free.
-async fn run(app: &App, operation: &Operation, request: Request, next: Next) -> Response {
+async fn run(app: &App, operation: &Operation, request: Request, handler: Route) -> Response {
     let _permit = match request_permit(app, operation).await {
         Ok(permit) => permit,
         Err(error) => return error.into_response(),
     };
     let limit = app.time_limit().saturating_add(operation.extra_time).saturating_add(GRACE);
-    let answered = tokio::time::timeout(limit, next.run(request)).await;
-    answered.unwrap_or_else(|_| Error::new(&problem::TIMEOUT).into_response())
+    match tokio::time::timeout(limit, handler.oneshot(request)).await {
+        Ok(Ok(response)) => response,
+        Err(_) => Error::new(&problem::TIMEOUT).into_response(),
+    }
 }
 
 /// Waits for a permit to do work. Two kinds of operation need none, because their waiting would keep others from
@@ -117,7 +108,7 @@ async fn request_permit<'a>(app: &'a App, operation: &Operation) -> Result<Optio
     }
 }
 
-async fn check(app: &App, operation: &Arc<Operation>, mut request: Request) -> Result<Request> {
+async fn check(app: &App, operation: &Arc<Operation>, request: &mut Request) -> Result<()> {
     let context = request.extensions().get::<Arc<Context>>().cloned();
     let context = context.ok_or_else(|| Error::internal("a request without context"))?;
     // Each request passes one gate, so the operation is set once.
@@ -132,27 +123,21 @@ async fn check(app: &App, operation: &Arc<Operation>, mut request: Request) -> R
         }
     }
     if let Some(actor) = caller? {
-        let _ = context.actor.set(actor.clone());
-        authorize(operation, &actor)?;
-        request.extensions_mut().insert(actor);
+        authorize(operation, context.actor.get_or_init(|| actor))?;
     }
-    request.extensions_mut().insert(Arc::clone(operation));
-    let request = match operation.body {
+    match operation.body {
         Expected::Json { media, optional, .. } => {
-            body::read(app, request, media, optional.then_some(b"{}".as_slice())).await?
+            body::read(app, request, media, optional.then_some(b"{}".as_slice())).await?;
         }
-        Expected::Stream(media) => {
-            body::check_media_type(request.headers(), &[media])?;
-            request
-        }
-        Expected::None => request,
-    };
+        Expected::Stream(media) => body::check_media_type(request.headers(), &[media])?,
+        Expected::None => {}
+    }
     // An operation with parameters parses them in its handler. Probes and pages accept any parameter that a monitor
     // adds.
     if operation.query.is_none() && operation.in_api() {
         query::parse::<NoParameters>(request.uri().query().unwrap_or_default())?;
     }
-    Ok(request)
+    Ok(())
 }
 
 fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Actor> {
@@ -186,7 +171,7 @@ fn authenticate_browser(
     headers: &HeaderMap,
     request: &access::RequestIdentity<'_>,
 ) -> Result<Actor> {
-    let (cookies, key) = (browser::cookies(context.scheme, headers), browser::console_key(headers));
+    let (cookies, key) = (browser::session_cookies(context.scheme, headers), browser::console_key(headers));
     match (cookies.as_slice(), &key) {
         ([], None) => Err(Error::new(&problem::UNAUTHENTICATED).detail("The header `Authorization` is missing.")),
         (cookies, Some(key)) if !cookies.is_empty() => access::authenticate_browser(app, cookies, key, request),
@@ -196,6 +181,9 @@ fn authenticate_browser(
 }
 
 fn authorize(operation: &Operation, actor: &Actor) -> Result<()> {
+    if !operation.before_second_factor {
+        access::require_second_factor(actor)?;
+    }
     match operation.access {
         Access::Anonymous | Access::SignedIn => Ok(()),
         Access::AnyOf(permissions) if permissions.iter().any(|&p| actor.may(p)) => Ok(()),

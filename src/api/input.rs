@@ -4,6 +4,7 @@
 pub mod entity_tag;
 pub mod extract;
 pub(crate) mod fault;
+pub(crate) mod file;
 pub mod idempotency_key;
 pub mod integer;
 pub mod json;

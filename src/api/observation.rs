@@ -151,7 +151,7 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::middleware;
+    use super::super::around::Surrounded;
     use crate::{
         app::{App, Surroundings},
         config::{Flag, Sources, load},
@@ -174,9 +174,8 @@ mod tests {
         let path = folder.path().join("orders.db").display().to_string();
         let sources = Sources { file: None, environment: vec![], flags: vec![Flag::new("--db", "db.path", &path)] };
         let app = App::open(load(sources).unwrap().config, Surroundings::system().unwrap()).unwrap();
-        let surround = axum::middleware::from_fn_with_state(app.clone(), middleware::surround);
-        let router = Router::new().route("/", get(handler)).layer(surround).with_state(app.clone());
-        (folder, app, router)
+        let surrounded = Surrounded { app: app.clone(), router: Router::new().route("/", get(handler)) };
+        (folder, app, Router::new().fallback_service(surrounded))
     }
 
     async fn get_root(router: Router) -> Response<Body> {

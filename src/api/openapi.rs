@@ -5,7 +5,7 @@ mod parameters;
 mod paths;
 mod problems;
 
-use super::{browser::SECURE_COOKIE, context::Context, operation::Operation, output::problem::ProblemBody, routes};
+use super::{browser::SESSION, context::Context, operation::Operation, output::problem::ProblemBody, routes};
 use axum::{
     Extension,
     http::header,
@@ -111,7 +111,7 @@ fn security_schemes() -> Value {
         "cookie": {
             "type": "apiKey",
             "in": "cookie",
-            "name": SECURE_COOKIE,
+            "name": SESSION.secure_name,
             "description": "For browsers: the cookie that `POST /v1/auth/session` sets. Over plain HTTP its name is `orderd`.",
         },
         "console_key": {

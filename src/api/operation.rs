@@ -4,7 +4,7 @@
 
 mod builder;
 
-pub(crate) use builder::{WithoutAccess, delete, get, patch, post, put};
+pub(crate) use builder::{WithoutAccess, delete, get, patch, post, put, with_files};
 
 use crate::{
     app::App, auth::rate_limit::AnonymousBucket, config::Config, domain::permission::Permission, error::Problem,
@@ -94,6 +94,37 @@ pub enum Payload {
     Bytes(&'static str),
 }
 
+/// A form in which a list or a report is a file. Its address is that of the list with this ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileForm {
+    /// A table.
+    Csv,
+    /// A line of JSON for each entry.
+    Ndjson,
+    /// A chart.
+    Svg,
+}
+
+impl FileForm {
+    /// The ending of the address.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Svg => "svg",
+        }
+    }
+
+    /// The media type.
+    pub const fn media(self) -> &'static str {
+        match self {
+            Self::Csv => CSV,
+            Self::Ndjson => NDJSON,
+            Self::Svg => SVG,
+        }
+    }
+}
+
 /// One operation.
 #[derive(Clone)]
 pub struct Operation {
@@ -108,6 +139,8 @@ pub struct Operation {
     pub summary: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// Whether a user who has to set up a second factor first may call it.
+    pub before_second_factor: bool,
     /// A setting that opens it to anyone.
     pub public_if: Option<fn(&Config) -> bool>,
     /// The rate limit of the address that a request without valid credentials counts against.
@@ -132,6 +165,10 @@ pub struct Operation {
     pub location: bool,
     /// Whether success is a file to be saved (`Content-Disposition`, `Repr-Digest`).
     pub file: bool,
+    /// The forms in which it also has a file, each an operation of its own.
+    pub files: &'static [FileForm],
+    /// The form of the file that it is.
+    pub form: Option<FileForm>,
     /// Whether success sets or removes the cookie of a browser's session.
     pub sets_cookie: bool,
     /// Whether it honours `Last-Event-ID`, with which a client goes on after the last event that it has.
@@ -152,6 +189,12 @@ impl Operation {
     /// The part of the id before the dot: the tag in the documentation.
     pub fn tag(&self) -> &'static str {
         self.id.split('.').next().unwrap_or(self.id)
+    }
+
+    /// The id of the list or report that it is a form of.
+    pub fn id_without_ending(&self) -> &'static str {
+        let ending = self.form.map_or("", FileForm::ending);
+        self.id.strip_suffix(ending).map_or(self.id, |id| id.trim_end_matches('_'))
     }
 
     /// Whether the rules of the API apply (rate limits, no-store). They do not apply to pages and probes.

@@ -4,6 +4,7 @@ pub(crate) mod compression;
 pub(crate) mod csv_rows;
 pub(crate) mod event_stream;
 pub(crate) mod export;
+pub(crate) mod item_rows;
 pub(crate) mod list;
 pub(crate) mod page_tag;
 pub mod problem;

@@ -1,12 +1,11 @@
-//! The axum router: every operation of the table behind its gate, the pages, and the layers that surround all of them.
+//! The axum router: every operation of the table behind its gate, the pages, and what surrounds all of them.
 
-use super::{cors, gate, middleware, pages, routes};
-use crate::app::App;
-use axum::{
-    Router,
-    middleware::{from_fn, from_fn_with_state},
-    routing::get,
+use super::{
+    around::{Gate, Surrounded},
+    cors, gate, pages, routes,
 };
+use crate::app::App;
+use axum::{Router, middleware::from_fn_with_state, routing::get};
 use std::sync::Arc;
 
 /// Routes every request that the server answers.
@@ -14,24 +13,21 @@ pub fn router(app: App) -> Router {
     let mut router = Router::new();
     for operation in routes::operations() {
         let (path, handler) = (operation.path, operation.handler.clone());
-        let state = (app.clone(), Arc::new(operation));
-        router = router.route(path, handler.route_layer(from_fn_with_state(state, gate::enter)));
+        let gate = Gate { app: app.clone(), operation: Arc::new(operation) };
+        router = router.route(path, handler.route_layer(gate));
     }
     let router = router
         .merge(pages(&app))
         .fallback(gate::not_found)
         .method_not_allowed_fallback(gate::method_not_allowed)
-        .layer(from_fn(gate::refuse_malformed));
-    let surround = from_fn_with_state(app.clone(), middleware::surround);
-    let router = if app.config.server.cors_origins.is_empty() {
-        router.layer(surround)
+        .with_state(app.clone());
+    let surrounded = |router| Router::new().fallback_service(Surrounded { app: app.clone(), router });
+    if app.config.server.cors_origins.is_empty() {
+        surrounded(router)
     } else {
-        router
-            .layer(from_fn_with_state(app.clone(), cors::preflight))
-            .layer(surround)
+        surrounded(router.layer(from_fn_with_state(app.clone(), cors::preflight)))
             .layer(from_fn_with_state(app.clone(), cors::expose))
-    };
-    router.with_state(app)
+    }
 }
 
 fn pages(app: &App) -> Router<App> {

@@ -8,15 +8,15 @@
 use super::{
     analytics, api_keys, audit, auth, events, idempotency,
     input::{lines::LINE_TIMEOUT, list::ListQuery},
-    items, openapi,
+    items, oidc, openapi,
     operation::{
         EVENT_STREAM,
         Idempotency::{Optional, Required},
         NDJSON, Operation, SQLITE,
         Versioning::{ConditionalRead, ConditionalWrite, Tagged},
-        WithoutAccess, delete, get, patch, post, put,
+        WithoutAccess, delete, get, patch, post, put, with_files,
     },
-    orders, roles, sessions, system, transactions, users, webhooks,
+    orders, roles, second_factor, sessions, system, transactions, users, webhooks,
 };
 use crate::{
     auth::rate_limit::AnonymousBucket,
@@ -30,6 +30,8 @@ use crate::{
     },
     error::problem,
     service::{
+        password_resets::ResetTokenView,
+        second_factor::EnrolmentView,
         sessions::{BrowserSessionView, Credentials, Me},
         views::{
             AuditView, DailyRow, DeliveryView, EventView, KeyView, NewKeyView, NewWebhookView, OrderCounts, OrderView,
@@ -45,7 +47,9 @@ const ORDER_READERS: &[Permission] = &[OrdersRead, OrdersReadOwn];
 /// Every operation, in the order of the documentation.
 pub fn operations() -> Vec<Operation> {
     [
-        authentication_and_users(),
+        authentication(),
+        recovery_and_second_factor(),
+        user_operations(),
         sessions_roles_keys_and_audit(),
         order_operations(),
         transitions(),
@@ -56,9 +60,12 @@ pub fn operations() -> Vec<Operation> {
         system_operations(),
     ]
     .concat()
+    .into_iter()
+    .flat_map(with_files)
+    .collect()
 }
 
-fn authentication_and_users() -> Vec<Operation> {
+fn authentication() -> Vec<Operation> {
     vec![
         post("auth.setup", "/v1/setup", "Create the first administrator", auth::set_up)
             .anonymous()
@@ -70,16 +77,35 @@ fn authentication_and_users() -> Vec<Operation> {
             .counts_against(AnonymousBucket::LogIn)
             .body::<auth::LogIn>()
             .returns::<Credentials>()
-            .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),
+            .problems(&[&problem::INVALID_CREDENTIALS, &problem::SECOND_FACTOR_REQUIRED, &problem::LOGIN_DELAYED]),
         post("auth.start_session", "/v1/auth/session", "Sign in from a browser", auth::start_session)
             .anonymous()
             .counts_against(AnonymousBucket::LogIn)
             .body::<auth::StartSession>()
             .creates_without_location::<BrowserSessionView>()
             .sets_cookie()
-            .problems(&[&problem::INVALID_CREDENTIALS, &problem::LOGIN_DELAYED]),
+            .problems(&[
+                &problem::INVALID_CREDENTIALS,
+                &problem::INVALID_CLAIM,
+                &problem::SECOND_FACTOR_REQUIRED,
+                &problem::LOGIN_DELAYED,
+            ]),
+        get("auth.oidc", "/v1/auth/oidc", "Sign in at the OpenID provider", oidc::begin)
+            .anonymous()
+            .counts_against(AnonymousBucket::LogIn)
+            .redirects()
+            .extra_time(oidc::TIME)
+            .problems(&[&problem::NOT_FOUND]),
+        get("auth.oidc_callback", oidc::CALLBACK, "Come back from the OpenID provider", oidc::callback)
+            .anonymous()
+            .counts_against(AnonymousBucket::LogIn)
+            .query::<oidc::CallbackQuery>()
+            .redirects()
+            .extra_time(oidc::TIME)
+            .problems(&[&problem::NOT_FOUND]),
         delete("auth.end_session", "/v1/auth/session", "Sign out in a browser", auth::end_session)
             .signed_in()
+            .before_second_factor()
             .returns_nothing()
             .sets_cookie()
             .problems(&[&problem::FORBIDDEN]),
@@ -90,15 +116,62 @@ fn authentication_and_users() -> Vec<Operation> {
             .problems(&[&problem::INVALID_REFRESH_TOKEN]),
         post("auth.logout", "/v1/auth/logout", "End the session", auth::log_out)
             .signed_in()
+            .before_second_factor()
             .returns_nothing()
             .sets_cookie()
             .problems(&[&problem::FORBIDDEN]),
         post("auth.password", "/v1/auth/password", "Change your password", auth::change_password)
             .signed_in()
+            .before_second_factor()
             .body::<auth::ChangePassword>()
             .returns_nothing()
             .problems(&[&problem::FORBIDDEN, &problem::LOGIN_DELAYED]),
-        get("auth.me", "/v1/auth/me", "Get your own account", auth::me).signed_in().returns::<Me>(),
+        get("auth.me", "/v1/auth/me", "Get your own account", auth::me)
+            .signed_in()
+            .before_second_factor()
+            .returns::<Me>(),
+    ]
+}
+
+fn recovery_and_second_factor() -> Vec<Operation> {
+    vec![
+        post("auth.reset", "/v1/auth/reset", "Set a password with a reset token", auth::reset_password)
+            .anonymous()
+            .counts_against(AnonymousBucket::LogIn)
+            .body::<auth::ResetPassword>()
+            .returns_nothing()
+            .problems(&[&problem::INVALID_RESET_TOKEN]),
+        post("users.reset", "/v1/users/{id}/reset", "Make a reset token for a user", users::reset)
+            .requires(&[UsersWrite])
+            .creates_without_location::<ResetTokenView>()
+            .problems(&[&problem::PERMISSION_NOT_HELD]),
+        post("auth.begin_totp", "/v1/auth/totp", "Begin to set up a second factor", second_factor::begin)
+            .signed_in()
+            .before_second_factor()
+            .body::<second_factor::BeginEnrolment>()
+            .creates_without_location::<EnrolmentView>()
+            .problems(&[&problem::FORBIDDEN, &problem::SECOND_FACTOR_ACTIVE, &problem::LOGIN_DELAYED]),
+        post("auth.confirm_totp", "/v1/auth/totp/confirm", "Put a second factor in force", second_factor::confirm)
+            .signed_in()
+            .before_second_factor()
+            .body::<second_factor::ConfirmEnrolment>()
+            .returns_nothing()
+            .problems(&[&problem::FORBIDDEN, &problem::SECOND_FACTOR_ACTIVE, &problem::LOGIN_DELAYED]),
+        delete("auth.end_totp", "/v1/auth/totp", "End your second factor", second_factor::end)
+            .signed_in()
+            .before_second_factor()
+            .body::<second_factor::EndSecondFactor>()
+            .returns_nothing()
+            .problems(&[&problem::FORBIDDEN, &problem::NOT_FOUND, &problem::LOGIN_DELAYED]),
+        delete("users.end_totp", "/v1/users/{id}/totp", "End a user's second factor", second_factor::end_of)
+            .requires(&[UsersWrite])
+            .returns_nothing()
+            .problems(&[&problem::PERMISSION_NOT_HELD]),
+    ]
+}
+
+fn user_operations() -> Vec<Operation> {
+    vec![
         post("users.create", "/v1/users", "Create a user", users::create)
             .requires(&[UsersWrite])
             .idempotency(Optional)

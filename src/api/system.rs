@@ -72,6 +72,10 @@ pub(super) struct Settings {
     password_min_length: usize,
     /// The version of the server (semantic versioning).
     version: &'static str,
+    /// The text of the button that leads to `/v1/auth/oidc`, if signing in there is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    oidc_button: Option<String>,
 }
 
 /// A currency of ISO 4217.
@@ -121,6 +125,7 @@ pub(super) async fn settings(State(app): State<App>) -> Json<Settings> {
         reporting_timezone: app.config.reporting.timezone.iana_name().unwrap_or("UTC").to_owned(),
         password_min_length: app.config.auth.password_min_length,
         version: env!("CARGO_PKG_VERSION"),
+        oidc_button: app.config.oidc.issuer.is_some().then(|| app.config.oidc.button.clone()),
     })
 }
 

@@ -20,6 +20,7 @@ use crate::{
     service::{
         erasure,
         idempotency::Effect,
+        password_resets::{self, ResetTokenView},
         users::{self, ChangeUser, NewUser},
         views::UserView,
     },
@@ -45,9 +46,10 @@ pub(super) struct CreateUser {
     #[schemars(length(min = 1, max = 40))]
     role: String,
     /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
-    /// the e-mail address or the name.
+    /// the e-mail address or the name. Without one the user is invited: `POST /v1/users/{id}/reset` gives a token with which
+    /// they set it.
     #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
-    password: String,
+    password: Option<String>,
 }
 
 /// Creates a user.
@@ -56,8 +58,18 @@ pub(super) async fn create(
     actor: Actor,
     Valid { body, request }: Valid<CreateUser>,
 ) -> Result<Effect> {
-    let new = NewUser { email: body.email, name: body.name, role: body.role, password: body.password.into() };
+    let password = body.password.map(Into::into);
+    let new = NewUser { email: body.email, name: body.name, role: body.role, password };
     users::create(&app, actor, request, new).await
+}
+
+/// Makes a reset token.
+pub(super) async fn reset(
+    State(app): State<App>,
+    actor: Actor,
+    PathId(id): PathId<UserId>,
+) -> Result<(StatusCode, Json<ResetTokenView>)> {
+    Ok((StatusCode::CREATED, Json(password_resets::create(&app, actor, id).await?)))
 }
 
 /// Reads a user.

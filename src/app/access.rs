@@ -2,7 +2,8 @@
 
 use crate::{
     auth::access::{
-        BrowserHalves, BrowserLimits, CachedKey, CachedSession, CachedUser, Entries, SessionSecrets, Sessions,
+        AccessRules, BrowserHalves, BrowserLimits, CachedKey, CachedSession, CachedUser, Entries, SessionSecrets,
+        Sessions,
     },
     config::Auth,
     domain::{
@@ -43,9 +44,19 @@ impl From<&Auth> for BrowserLimits {
     }
 }
 
+impl From<&Auth> for AccessRules {
+    fn from(settings: &Auth) -> Self {
+        Self { browser_limits: settings.into(), second_factor_for: settings.require_second_factor.clone() }
+    }
+}
+
 impl From<&User> for CachedUser {
     fn from(user: &User) -> Self {
-        Self { role: user.role.as_str().into(), active: user.status == UserStatus::Active }
+        Self {
+            role: user.role.as_str().into(),
+            active: user.status == UserStatus::Active,
+            second_factor: user.second_factor,
+        }
     }
 }
 
@@ -60,7 +71,7 @@ impl From<&Session> for CachedSession {
                 last_used_at: session.last_used_at,
             }),
         };
-        Self { user: session.user_id, secrets }
+        Self { user: session.user_id, secrets, by_provider: session.by_provider }
     }
 }
 

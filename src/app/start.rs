@@ -1,12 +1,13 @@
 //! Builds the application: opens the database and the signing keys, and loads the access cache.
 
 use super::{
-    App, EVENT_STREAMS, Imports, Parts, access, backups::Backups, readiness::Readiness, recent_events::RecentEvents,
+    App, EVENT_STREAMS, Imports, Parts, access, backups::Backups, oidc::OidcProvider, readiness::Readiness,
+    recent_events::RecentEvents,
 };
 use crate::{
     auth::{
         Cursors, Mac, Sealer,
-        access::{AccessCache, BrowserLimits},
+        access::AccessCache,
         password::{HashCost, PasswordHasher, PasswordRules},
         rate_limit::{LoginDelays, RequestLimits},
         secret,
@@ -15,7 +16,7 @@ use crate::{
     config::{Config, Durability, Proxies},
     domain::{id::Ids, time::Clock},
     error::{Error, Result},
-    outbound::Resolver,
+    outbound::{Addresses, Client, Resolver},
     store::{Commits, OpenError, Options, Store, audit::RefusalBuffer},
     telemetry::metrics::Metrics,
 };
@@ -119,12 +120,18 @@ impl App {
             refusals: RefusalBuffer::default(),
             hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
-            access: AccessCache::new(access::load(&store, clock.now())?, BrowserLimits::from(&config.auth)),
+            access: AccessCache::new(access::load(&store, clock.now())?, (&config.auth).into()),
             login_delays: LoginDelays::new(config.limits.login_per_minute),
             request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
+            oidc: OidcProvider::new(
+                // The operator names the provider, so that it may be at a private address.
+                Client::new(Addresses::Any).resolving_by(resolver.clone()).through(proxies.clone()),
+            ),
+            journey_sealer: Sealer::new(&ring, b"oidc journey")?,
+            totp_sealer: Sealer::new(&ring, b"second factor")?,
             webhook_sealer: Sealer::new(&ring, b"webhook")?,
             webhook_changes: watch::Sender::new(0),
             recent_events: RecentEvents::default(),

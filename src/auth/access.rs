@@ -28,14 +28,23 @@ use std::{
 /// The cache, shared by all requests.
 pub struct AccessCache {
     entries: RwLock<Entries>,
-    browser_limits: BrowserLimits,
+    rules: AccessRules,
+}
+
+/// What the operator has decided about sessions.
+#[derive(Clone, Debug)]
+pub struct AccessRules {
+    /// How long browsers stay signed in.
+    pub browser_limits: BrowserLimits,
+    /// The roles whose users must have a second factor.
+    pub second_factor_for: Vec<String>,
 }
 
 /// Lookups.
 impl AccessCache {
-    /// A cache with these entries, in which browsers stay signed in within these limits.
-    pub fn new(entries: Entries, browser_limits: BrowserLimits) -> Self {
-        Self { entries: RwLock::new(entries), browser_limits }
+    /// A cache with these entries, under these rules.
+    pub fn new(entries: Entries, rules: AccessRules) -> Self {
+        Self { entries: RwLock::new(entries), rules }
     }
 
     /// The identity that these verified claims prove. `None` if the session has ended or the user is disabled.
@@ -71,36 +80,56 @@ impl AccessCache {
         found: &sessions::Entry,
         now: Timestamp,
     ) -> Option<SessionIdentity> {
-        if found.expires_at(&self.browser_limits) <= now {
+        if found.expires_at(&self.rules.browser_limits) <= now {
             return None;
         }
-        let user = found.session.user;
-        let role = entries.active_user(user)?.role.clone();
-        let permissions = entries.role(&role).unwrap_or_default();
-        Some(SessionIdentity { user, session, role, permissions })
+        let user = entries.active_user(found.session.user)?;
+        Some(SessionIdentity {
+            user: found.session.user,
+            session,
+            role: user.role.clone(),
+            permissions: entries.role(&user.role).unwrap_or_default(),
+            second_factor_due: !found.session.by_provider && self.is_second_factor_due(user),
+        })
     }
 
     /// The last use of a browser's session; `None` for any other session.
     pub fn session_use(&self, session: SessionId) -> Option<SessionUse> {
-        self.read().sessions.get(session)?.last_use(&self.browser_limits)
+        self.read().sessions.get(session)?.last_use(&self.rules.browser_limits)
     }
 
     /// The uses of browsers' sessions that the database does not contain yet.
     pub fn unsaved_session_uses(&self) -> Vec<(SessionId, SessionUse)> {
-        self.read().sessions.unsaved_uses(&self.browser_limits)
+        self.read().sessions.unsaved_uses(&self.rules.browser_limits)
     }
 
     /// The identity that a secret with this digest proves, and records the use of its key. `None` if the key has expired
     /// or was revoked, or its owner is disabled.
     pub fn authenticate_key(&self, digest: &Digest, now: Timestamp) -> Option<KeyIdentity> {
         let entries = self.read();
-        entries.key(entries.keys.get(digest)?, now)
+        self.key_identity(&entries, entries.keys.get(digest)?, now)
     }
 
     /// The current identity of an API key, with the conditions of [`Self::authenticate_key`]. Searches all keys.
     pub fn key(&self, id: KeyId, now: Timestamp) -> Option<KeyIdentity> {
         let entries = self.read();
-        entries.key(entries.keys.values().find(|entry| entry.key.id == id)?, now)
+        self.key_identity(&entries, entries.keys.values().find(|entry| entry.key.id == id)?, now)
+    }
+
+    fn key_identity(&self, entries: &Entries, entry: &KeyEntry, now: Timestamp) -> Option<KeyIdentity> {
+        let key = &entry.key;
+        if key.expires_at.is_some_and(|end| end <= now) {
+            return None;
+        }
+        let owner = entries.active_user(key.owner)?;
+        let permissions = key.permissions.limited_to(entries.role(&owner.role).unwrap_or_default());
+        entry.last_used.fetch_max(now.millis(), Ordering::Relaxed);
+        let second_factor_due = self.is_second_factor_due(owner);
+        Some(KeyIdentity { key: key.id, owner: key.owner, permissions, second_factor_due })
+    }
+
+    fn is_second_factor_due(&self, user: &CachedUser) -> bool {
+        !user.second_factor && self.rules.second_factor_for.iter().any(|role| **role == *user.role)
     }
 
     /// The permissions of the role with this name, if it exists.
@@ -190,7 +219,7 @@ impl AccessCache {
     /// Removes expired sessions and keys to free memory. Lookups refuse them anyway.
     pub fn prune(&self, now: Timestamp) {
         let mut entries = self.write();
-        entries.sessions.prune(now, &self.browser_limits);
+        entries.sessions.prune(now, &self.rules.browser_limits);
         entries.keys.retain(|_, entry| entry.key.expires_at.is_none_or(|end| now < end));
     }
 
@@ -204,16 +233,6 @@ impl AccessCache {
 }
 
 impl Entries {
-    fn key(&self, entry: &KeyEntry, now: Timestamp) -> Option<KeyIdentity> {
-        let key = &entry.key;
-        if key.expires_at.is_some_and(|end| end <= now) {
-            return None;
-        }
-        let owner_may = self.role(&self.active_user(key.owner)?.role).unwrap_or_default();
-        entry.last_used.fetch_max(now.millis(), Ordering::Relaxed);
-        Some(KeyIdentity { key: key.id, owner: key.owner, permissions: key.permissions.limited_to(owner_may) })
-    }
-
     fn active_user(&self, id: UserId) -> Option<&CachedUser> {
         self.users.get(&id).filter(|user| user.active)
     }

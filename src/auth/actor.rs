@@ -79,6 +79,8 @@ pub struct Actor {
     pub trace: Option<TraceId>,
     /// The client's address, if the request came over the network.
     pub address: Option<IpAddr>,
+    /// Whether the user, or the owner of the key, has to set up a second factor before anything else.
+    pub second_factor_due: bool,
     /// When the access token ends; `None` for credentials that need no renewal.
     pub valid_until: Option<Timestamp>,
 }
@@ -93,6 +95,7 @@ impl Actor {
             request_id: request_id.into(),
             trace: None,
             address: None,
+            second_factor_due: false,
             valid_until: None,
         }
     }

@@ -1,5 +1,5 @@
-//! Random secrets: API keys, refresh tokens, the two halves of a browser's session, and set-up tokens. This is also the only module that reads the operating
-//! system's randomness.
+//! Random secrets: API keys, refresh tokens, the two halves of a browser's session, reset tokens and set-up tokens. This is
+//! also the only module that reads the operating system's randomness.
 //!
 //! A secret consists of a prefix that names its kind and lets scanners find leaked secrets, 260 random bits in base32, and
 //! a checksum that rejects mistyped or invented secrets without a lookup. Only its SHA-256 digest is stored; with 260
@@ -36,6 +36,10 @@ pub enum SecretKind {
     SessionCookie,
     /// `orc_`: the half of a browser's session that its page keeps and sends in a header.
     ConsoleKey,
+    /// `orr_`: lets a user set a password without knowing the old one.
+    ResetToken,
+    /// `orl_`: gives a browser that has signed in elsewhere the other half of its session.
+    SignInClaim,
     /// `ors_`: lets its holder create the first administrator.
     SetupToken,
 }
@@ -48,6 +52,8 @@ impl SecretKind {
             Self::RefreshToken => "ort_",
             Self::SessionCookie => "orb_",
             Self::ConsoleKey => "orc_",
+            Self::ResetToken => "orr_",
+            Self::SignInClaim => "orl_",
             Self::SetupToken => "ors_",
         }
     }
@@ -182,11 +188,13 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const KINDS: [SecretKind; 5] = [
+    const KINDS: [SecretKind; 7] = [
         SecretKind::ApiKey,
         SecretKind::RefreshToken,
         SecretKind::SessionCookie,
         SecretKind::ConsoleKey,
+        SecretKind::ResetToken,
+        SecretKind::SignInClaim,
         SecretKind::SetupToken,
     ];
 

@@ -5,8 +5,16 @@ mod files;
 mod machine;
 
 use super::{Failure, certificate, flags::ConfigFlags, print};
-use crate::{config::Config, domain::time::Clock, store};
+use crate::{
+    config::Config,
+    domain::time::{Clock, Timestamp},
+    store,
+};
 use serde_json::json;
+use std::time::Duration;
+
+/// How long before its end a certificate is worth a warning: those of Let's Encrypt are renewed a month before.
+const CERTIFICATE_WARNING: Duration = Duration::from_hours(14 * 24);
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -72,12 +80,21 @@ impl Arguments {
 }
 
 /// Reads the certificate and its key as the server does, if TLS is configured.
-fn tls(config: &Config) -> Option<Finding> {
-    match certificate(config) {
-        Ok(None) => None,
-        Ok(Some(_)) => Some(Finding::ok("tls", "the certificate and its key can be read and belong together")),
-        Err(e) => Some(Finding::fail("tls", e.message.trim_start_matches("TLS: "))),
-    }
+fn tls(config: &Config, now: Timestamp) -> Option<Finding> {
+    const NAME: &str = "tls";
+    let end = match certificate(config) {
+        Ok(None) => return None,
+        Ok(Some(certificate)) => certificate.end(),
+        Err(e) => return Some(Finding::fail(NAME, e.message.trim_start_matches("TLS: "))),
+    };
+    Some(match end {
+        Some(end) if end <= now => Finding::fail(NAME, format!("the certificate has expired on {end}")),
+        Some(end) if end <= now.plus(CERTIFICATE_WARNING) => {
+            Finding::warn(NAME, format!("the certificate expires on {end}"))
+        }
+        Some(end) => Finding::ok(NAME, format!("the certificate has its key and is valid until {end}")),
+        None => Finding::ok(NAME, "the certificate has its key"),
+    })
 }
 
 /// Runs all checks; later ones depend on earlier ones.
@@ -85,7 +102,7 @@ fn check_all(config: &Config, clock: &Clock) -> Vec<Finding> {
     let path = &config.db.path;
     let folder = store::folder_of(path);
     let mut findings = vec![Finding::ok("sqlite", store::sqlite_version()), machine::descriptors(config)];
-    findings.extend(tls(config));
+    findings.extend(tls(config, clock.now()));
     if !folder.is_dir() {
         findings.push(Finding::fail("folder", format!("{} does not exist", folder.display())));
         return findings;

@@ -8,11 +8,6 @@ use crate::{
     config::Loaded,
     error::Result,
 };
-use std::io::{self, BufRead};
-use zeroize::Zeroizing;
-
-/// The most bytes that are read for a password.
-const MAX_PASSWORD_BYTES: u64 = 4096;
 
 /// Runs `work` on an existing database.
 pub(super) fn change<T>(loaded: Loaded, work: impl AsyncFnOnce(App, Actor) -> Result<T>) -> Result<T, Failure> {
@@ -32,17 +27,4 @@ pub(super) fn change_or_create<T>(
         app.store.close().await;
         outcome.map_err(|e| Failure::in_database(&path, e))
     })
-}
-
-/// Reads a password from the first line of standard input.
-pub(super) fn password() -> Result<Zeroizing<String>, Failure> {
-    let mut line = Zeroizing::new(String::new());
-    let read = io::Read::take(io::stdin().lock(), MAX_PASSWORD_BYTES).read_line(&mut line);
-    read.map_err(|e| Failure::failed(format!("standard input: {e}")))?;
-    let end = line.trim_end_matches(['\r', '\n']).len();
-    line.truncate(end);
-    if line.is_empty() {
-        return Err(Failure::usage("standard input: the first line must contain the password"));
-    }
-    Ok(line)
 }

@@ -252,7 +252,7 @@ async fn first_admin(app: &App, bootstrap: &Bootstrap) -> Result<(), Failure> {
         email: address.clone(),
         name: "Administrator".to_owned(),
         role: "admin".to_owned(),
-        password: password.expose().into(),
+        password: Some(password.expose().into()),
     };
     let source = Source { request_id: "bootstrap".into(), trace: None, address: None, user_agent: None };
     match sessions::first_admin(app, &source, new).await {

@@ -1,7 +1,7 @@
 //! The first administrator, from environment variables. These variables are not settings: they take effect only on a
 //! database without users, and the password is never stored or shown.
 
-use std::{fmt, fs};
+use std::{fmt, fs, path::Path};
 
 const EMAIL: &str = "ORDERD_ADMIN_EMAIL";
 const PASSWORD: &str = "ORDERD_ADMIN_PASSWORD";
@@ -30,7 +30,7 @@ impl Bootstrap {
                 faults.push(format!("{PASSWORD} and {PASSWORD_FILE} are both set: set only one of them"));
                 None
             }
-            (None, Some(path)) => read_secret(&path).map_err(|fault| faults.push(fault)).ok(),
+            (None, Some(path)) => read_secret(PASSWORD_FILE, Path::new(&path)).map_err(|fault| faults.push(fault)).ok(),
             (password, None) => password.map(Secret),
         };
         Self { email: variable(EMAIL), password }
@@ -38,11 +38,12 @@ impl Bootstrap {
 }
 
 /// The content of a file without the line end that editors add.
-fn read_secret(path: &str) -> Result<Secret, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{PASSWORD_FILE}: cannot read {path}: {error}"))?;
+pub(super) fn read_secret(name: &str, path: &Path) -> Result<Secret, String> {
+    let shown = path.display();
+    let text = fs::read_to_string(path).map_err(|error| format!("{name}: cannot read {shown}: {error}"))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.is_empty() { Err(format!("{PASSWORD_FILE}: {path} is empty")) } else { Ok(Secret(line.to_owned())) }
+    if line.is_empty() { Err(format!("{name}: {shown} is empty")) } else { Ok(Secret(line.to_owned())) }
 }
 
 /// Text that is never shown: `Debug` prints `***`.

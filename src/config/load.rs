@@ -2,7 +2,9 @@
 //! every fault of every source. The keys and the meaning of their values are in the table in `config.rs`.
 
 use super::{
-    Bootstrap, Config, KEYS, Proxies, defaults,
+    Bootstrap, Config, KEYS, Proxies,
+    bootstrap::read_secret,
+    defaults,
     layers::{Layers, PREFIX},
     proxies,
 };
@@ -11,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// The files that are looked for if none is named; the first that exists is read.
 const DEFAULT_FILES: [&str; 2] = ["orderd.toml", "/etc/orderd/orderd.toml"];
+/// The keys whose values are never shown.
+const SECRETS: &[&str] = &["oidc.client_secret"];
 
 /// The sources of settings besides the defaults. A later source overrides an earlier one.
 #[derive(Debug, Default)]
@@ -111,12 +115,20 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<String>> {
 
     let passed_over = layers.passed_over;
     let mut reader = Reader { figment: layers.figment, settings: vec![], faults: layers.faults };
-    let config = Config::read(&mut reader);
+    let mut config = Config::read(&mut reader);
     let Reader { settings, mut faults, .. } = reader;
     let bootstrap = Bootstrap::read(&sources.environment, &mut faults);
     let uses_proxies = config.as_ref().is_some_and(|config| config.outbound.proxy_from_environment);
     let proxies = if uses_proxies { Proxies::read(&sources.environment, &mut faults) } else { Proxies::default() };
     faults.extend(config.iter().flat_map(Config::contradictions));
+    if let Some(oidc) = config.as_mut().map(|config| &mut config.oidc)
+        && let Some(path) = &oidc.client_secret_file
+    {
+        match read_secret("oidc.client_secret_file", path) {
+            Ok(secret) => oidc.client_secret = Some(secret),
+            Err(fault) => faults.push(fault),
+        }
+    }
     match config {
         Some(config) if faults.is_empty() => Ok(Loaded { config, proxies, bootstrap, passed_over, settings }),
         _ => Err(faults),
@@ -136,7 +148,11 @@ impl Reader {
         let value = self.figment.find_value(key).ok()?;
         let origin = self.figment.get_metadata(value.tag()).map(|found| found.name.to_string()).unwrap_or_default();
         // Strings, numbers, booleans and lists are written the same way in JSON and in TOML.
-        let written = serde_json::to_string(&value).ok()?;
+        let written = if SECRETS.contains(&key) && value.as_str().is_none_or(|text| !text.is_empty()) {
+            "\"***\"".to_owned()
+        } else {
+            serde_json::to_string(&value).ok()?
+        };
         let parsed = parse(&value).map_err(|fault| {
             self.faults.push(format!("invalid value {written} for `{key}` ({origin}): {fault}"));
         });

@@ -1,7 +1,7 @@
 //! Parses network values: addresses, networks, URLs and web origins. It never looks up a name.
 
 use super::value::text;
-use crate::domain::url::{Url, UrlFault};
+use crate::domain::url::{Host, Scheme, Url, UrlFault};
 use figment::value::Value;
 use std::{
     fmt,
@@ -107,6 +107,22 @@ pub(super) fn optional_url(value: &Value) -> Result<Option<Url>, String> {
         e => e.to_string(),
     };
     Url::parse(&text).map(Some).map_err(fault)
+}
+
+/// The name of an OpenID provider, or none if the text is empty.
+pub(super) fn issuer(value: &Value) -> Result<Option<String>, String> {
+    let text = text(value)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let fault =
+        || "must be an https URL without a query, such as https://accounts.google.com (http on this machine only)";
+    let url = Url::parse(&text).ok().filter(|_| !text.contains(['?', '#'])).ok_or_else(fault)?;
+    let is_here = match url.host() {
+        Host::Name(name) => name == "localhost",
+        Host::Address(address) => address.is_loopback(),
+    };
+    if url.scheme() == Scheme::Https || is_here { Ok(Some(text)) } else { Err(fault().to_owned()) }
 }
 
 /// Parses an origin exactly as browsers send it (RFC 6454, section 6.2), because no other form would match.

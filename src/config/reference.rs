@@ -65,10 +65,11 @@ impl Key {
 }
 
 /// The accepted values, taken from the fault that `parse` reports for an invalid value. A key that accepts any text is
-/// a path.
+/// a path or text.
 fn takes<T>(kind: &str, parse: impl Fn(&Value) -> Result<T, String>) -> String {
     let fault = parse(&INVALID.into()).err().unwrap_or_default();
-    let right = fault.strip_prefix("must be ").unwrap_or("a path").replace(EXAMPLES, "");
+    let anything = if kind.contains("Path") { "a path" } else { "text" };
+    let right = fault.strip_prefix("must be ").unwrap_or(anything).replace(EXAMPLES, "");
     let right = right.split(&format!(", and {INVALID:?}")).next().unwrap_or_default();
     if kind.starts_with("Vec") { format!("a list: {right}") } else { right.to_owned() }
 }

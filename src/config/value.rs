@@ -1,6 +1,7 @@
 //! Parses single values. Each function returns the typed value, or a text that says which values are valid ("must be
 //! …"). The key and the origin of the value are not known here.
 
+use super::Secret;
 use figment::value::Value;
 use jiff::tz::TimeZone;
 use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
@@ -63,6 +64,29 @@ pub(super) fn retry(text: &str) -> Result<Duration, String> {
     let range = Duration::from_millis(1)..=Duration::from_hours(30 * 24);
     let delay = parse_duration(text).filter(|delay| range.contains(delay));
     delay.ok_or_else(|| format!("must be durations from 1ms to 30d{EXAMPLES}, and {text:?} is none"))
+}
+
+/// The name of a role, whether there is such a role or not.
+pub(super) fn role(text: &str) -> Result<String, String> {
+    let is_name = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("must be names of roles, such as admin, and {text:?} is none"))
+    }
+}
+
+/// The name of a role; empty text gives none.
+pub(super) fn optional_role(value: &Value) -> Result<Option<String>, String> {
+    let name = text(value)?;
+    if name.is_empty() { Ok(None) } else { role(&name).map(Some) }
+}
+
+/// A secret; empty text gives none.
+pub(super) fn secret(value: &Value) -> Result<Option<Secret>, String> {
+    let text = text(value)?;
+    Ok((!text.is_empty()).then(|| Secret::new(text)))
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

@@ -102,6 +102,21 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
+    /// The local time at this instant, such as `2026-11-27 03:14:11`.
+    pub fn local_time(&self, at: Timestamp) -> String {
+        self.local(at, "%Y-%m-%d %H:%M:%S")
+    }
+
+    /// The local day at this instant, such as `2026-11-27`.
+    pub fn local_day(&self, at: Timestamp) -> String {
+        self.local(at, "%Y-%m-%d")
+    }
+
+    fn local(&self, at: Timestamp, form: &str) -> String {
+        let instant = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
+        instant.to_zoned(self.0.clone()).strftime(form).to_string()
+    }
+
     /// The start of `date` in this zone, in seconds since the epoch, rounded down to a quarter of an hour. If a change of
     /// the clock skips midnight, the day starts at the first instant after the gap; if midnight occurs twice, at the first.
     pub fn start_of(&self, date: Date) -> Option<i64> {

@@ -61,6 +61,15 @@ impl Currency {
         let present = iso_currency::Currency::from_code(self.code()).and_then(iso_currency::Currency::exponent);
         present.or_else(|| past_exponent(self.code())).unwrap_or(0)
     }
+
+    /// Minor units as a decimal of the currency, such as `12.50`.
+    pub fn decimal(self, minor: i128) -> String {
+        let exponent = usize::from(self.exponent());
+        let unit = 10_u128.pow(self.exponent().into());
+        let (whole, part) = (minor.unsigned_abs() / unit, minor.unsigned_abs() % unit);
+        let sign = if minor < 0 { "-" } else { "" };
+        if exponent == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part:0exponent$}") }
+    }
 }
 
 fn past_exponent(code: &str) -> Option<u16> {

@@ -62,6 +62,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// The time of the last change.
     pub updated_at: Timestamp,
+    /// Whether a log-in needs a code besides the password.
+    pub second_factor: bool,
     /// The time of the last log-in, if there was one.
     pub last_login_at: Option<Timestamp>,
 }

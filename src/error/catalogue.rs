@@ -58,6 +58,15 @@ problems! {
     INVALID_SETUP_TOKEN Unauthenticated "invalid_setup_token" "The set-up token is not valid"
         { "The token is not the one that the server printed when it started, or it has expired." }
         { "Restart the server and use the token that it prints." }
+    INVALID_RESET_TOKEN Unauthenticated "invalid_reset_token" "The reset token is not valid"
+        { "The token is unknown, was used before, is older than 24 hours, or was replaced by a newer one." }
+        { "Ask an administrator for a new one." }
+    INVALID_CLAIM Unauthenticated "invalid_claim" "The claim is not valid"
+        { "The claim of a sign-in by OpenID Connect is unknown, older than a minute, or was used before, or it came without the cookie of its browser." }
+        { "Sign in again, at `/v1/auth/oidc`." }
+    SECOND_FACTOR_REQUIRED Unauthenticated "second_factor_required" "A code of the second factor is required"
+        { "The password is right, and the account has a second factor. The code is missing, wrong, or was used before." }
+        { "Send the code that the authenticator app shows now, or a recovery code, as `code`. After several wrong ones each further attempt is delayed." }
     FORBIDDEN Forbidden "forbidden" "Not permitted"
         { "The caller's permissions do not include this operation." }
         { "Ask an administrator for a role that includes it." }
@@ -67,6 +76,9 @@ problems! {
     OWN_ROLE_OR_STATUS Forbidden "own_role_or_status" "You cannot change your own role or status"
         { "Users cannot promote, demote, enable or disable themselves." }
         { "Ask another administrator to make the change." }
+    SECOND_FACTOR_SETUP_REQUIRED Forbidden "second_factor_setup_required" "A second factor has to be set up first"
+        { "The operator requires a second factor for the role of the user (`auth.require_second_factor`), and the user has none. This applies to the user's API keys too." }
+        { "Sign in and set one up: `POST /v1/auth/totp`, then `POST /v1/auth/totp/confirm`." }
     NOT_FOUND NotFound "not_found" "Not found"
         { "Nothing exists at this address, or the caller may not see it." }
         { "Check the address and the identifier." }
@@ -82,6 +94,9 @@ problems! {
     ALREADY_SET_UP Conflict "already_set_up" "Set-up is already complete"
         { "A user exists already, so the first administrator cannot be created again." }
         { "Log in, or run `orderd user create` on the server." }
+    SECOND_FACTOR_ACTIVE Conflict "second_factor_active" "A second factor is in force"
+        { "The user has a second factor already." }
+        { "End it first, with `DELETE /v1/auth/totp` and a code of it." }
     EMAIL_TAKEN Conflict "email_taken" "The e-mail address is in use"
         { "Another user has this e-mail address." }
         { "Use another address, or change the existing user." }

@@ -33,6 +33,7 @@ pub enum Field {
     Amount,
     CancelReason,
     CancelledAt,
+    Code,
     ConfirmedAt,
     CreditAmount,
     CurrentPassword,

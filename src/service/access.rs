@@ -31,13 +31,15 @@ impl RequestIdentity<'_> {
             request_id: Arc::clone(self.request_id),
             trace: self.trace,
             address: self.address,
+            second_factor_due: false,
             valid_until: None,
         }
     }
 
     fn actor_of(&self, identity: SessionIdentity) -> Actor {
         let principal = Principal::User { id: identity.user, session: Some(identity.session) };
-        self.actor(principal, Some(identity.role), identity.permissions)
+        let actor = self.actor(principal, Some(identity.role), identity.permissions);
+        Actor { second_factor_due: identity.second_factor_due, ..actor }
     }
 }
 
@@ -54,7 +56,8 @@ pub fn authenticate(app: &App, token: &str, request: &RequestIdentity<'_>) -> Re
     if token.starts_with(SecretKind::ApiKey.prefix()) {
         let secret = Secret::parse(SecretKind::ApiKey, token).ok_or_else(refused)?;
         let key = app.access.authenticate_key(&secret.digest(), now).ok_or_else(refused)?;
-        return Ok(request.actor(Principal::ApiKey { id: key.key, owner: key.owner }, None, key.permissions));
+        let actor = request.actor(Principal::ApiKey { id: key.key, owner: key.owner }, None, key.permissions);
+        return Ok(Actor { second_factor_due: key.second_factor_due, ..actor });
     }
     let claims = app.tokens.verify(token, now)?;
     let identity = app.access.authenticate_session(&claims, now).ok_or_else(refused)?;
@@ -79,17 +82,34 @@ pub fn authenticate_browser(
 /// The same actor with its current permissions. Long operations call this while they run.
 ///
 /// # Errors
-/// `unauthenticated` if the session has ended, the key was revoked, or the user was disabled.
+/// `unauthenticated` if the session has ended, the key was revoked, or the user was disabled;
+/// `second_factor_setup_required` if that has become due.
 pub fn recheck(app: &App, actor: &Actor) -> Result<Actor> {
     let now = app.clock.now();
     let current = match actor.principal {
-        Principal::User { id, session: Some(session) } => {
-            app.access.session(id, session, now).map(|identity| (Some(identity.role), identity.permissions))
-        }
-        Principal::ApiKey { id, .. } => app.access.key(id, now).map(|key| (None, key.permissions)),
-        Principal::User { session: None, .. } | Principal::System => Some((actor.role.clone(), actor.permissions)),
+        Principal::User { id, session: Some(session) } => app.access.session(id, session, now).map(|identity| Actor {
+            permissions: identity.permissions,
+            role: Some(identity.role),
+            second_factor_due: identity.second_factor_due,
+            ..actor.clone()
+        }),
+        Principal::ApiKey { id, .. } => app.access.key(id, now).map(|key| Actor {
+            permissions: key.permissions,
+            second_factor_due: key.second_factor_due,
+            ..actor.clone()
+        }),
+        Principal::User { session: None, .. } | Principal::System => Some(actor.clone()),
     };
     let refused = || Error::new(&problem::UNAUTHENTICATED).detail("The credentials are not valid any more.");
-    let (role, permissions) = current.ok_or_else(refused)?;
-    Ok(Actor { permissions, role, ..actor.clone() })
+    let current = current.ok_or_else(refused)?;
+    require_second_factor(&current)?;
+    Ok(current)
+}
+
+/// Refuses an actor who has to set up a second factor first.
+///
+/// # Errors
+/// `second_factor_setup_required`.
+pub fn require_second_factor(actor: &Actor) -> Result<()> {
+    if actor.second_factor_due { Err(Error::new(&problem::SECOND_FACTOR_SETUP_REQUIRED)) } else { Ok(()) }
 }

@@ -87,6 +87,21 @@ pub(super) fn entry(
     }
 }
 
+/// Records that `actor` was sent all of `list` (an operation id). Of the filter the trail has the names only, since their
+/// values may be addresses of customers.
+pub async fn exported(
+    app: &App,
+    actor: Actor,
+    list: &'static str,
+    format: &'static str,
+    parameters: Vec<String>,
+) -> Result<()> {
+    let action = format!("{}.export", list.strip_suffix(".list").unwrap_or(list));
+    let changes = serde_json::json!({"format": format, "parameters": parameters});
+    let note = NewEntry { action, ..entry(&actor, list, None, AuditOutcome::Success, &changes) };
+    app.store.write("audit.export", move |tx| audit::append(tx, note.clone())).await
+}
+
 /// Keeps in memory that `actor` was refused `action` with the problem `code`. The entry is written later.
 pub fn denied(app: &App, actor: &Actor, action: &'static str, code: &str) {
     let entry = entry(actor, action, None, AuditOutcome::Denied, &serde_json::json!({"code": code}));

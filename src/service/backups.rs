@@ -14,7 +14,7 @@ use crate::{
     store::{
         Store, WriteTx,
         backup::{self, UnlinkedCopy},
-        folder_of, sessions, with_suffix,
+        folder_of, password_resets, sessions, with_suffix,
     },
 };
 use serde_json::json;
@@ -78,11 +78,12 @@ pub async fn download(app: &App, actor: Actor) -> Result<Download> {
     Ok(Download { copy, name: format!("orderd-{}.db", created_at.stamp()), _permit: permit })
 }
 
-/// Ends all sessions in a copy that is about to replace the database: sessions from the time of the copy may have been
-/// revoked since. Returns their number.
+/// Ends all sessions and reset tokens in a copy that is about to replace the database: those from the time of the copy may
+/// have been ended or used since. Returns the number of sessions.
 pub async fn end_sessions(store: &Store, actor: Actor) -> Result<usize> {
     let end = move |tx: &WriteTx<'_>| {
         let ended = sessions::end_all(tx)?;
+        password_resets::end_all(tx)?;
         audit::record(tx, &actor, "system.restore", None, &json!({"sessions_ended": ended}))?;
         Ok(ended)
     };

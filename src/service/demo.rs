@@ -102,7 +102,8 @@ async fn fill_users(app: &App, system: &Actor) -> Result<(Vec<DemoUser>, Option<
     for &(role, _) in policy::BUILT_IN {
         let (email, password) = (format!("{role}@demo.example.com"), secret::readable_password()?);
         let name = format!("Demo {role}");
-        let new = NewUser { email: email.clone(), name, role: role.to_owned(), password: password.as_str().into() };
+        let new =
+            NewUser { email: email.clone(), name, role: role.to_owned(), password: Some(password.as_str().into()) };
         let effect = users::create(app, system.clone(), IdempotentRequest::once(), new).await?;
         if role == CUSTOMER
             && let Outcome::Created(Resource::User(id)) = effect.outcome
@@ -135,7 +136,7 @@ async fn open_accounts(app: &App, system: &Actor, count: usize) -> Result<Vec<Us
 fn open_account(tx: &WriteTx<'_>, app: &App, system: &Actor, number: usize, hash: &str) -> Result<UserId> {
     let (name, address) = people::person(number);
     let email = Email::parse(&address).ok_or_else(|| Error::internal("an invalid demo address"))?;
-    let draft = UserDraft { email, name, role: CUSTOMER.to_owned(), password_hash: hash.to_owned() };
+    let draft = UserDraft { email, name, role: CUSTOMER.to_owned(), password_hash: Some(hash.to_owned()) };
     users::insert(tx, app, system, &draft, "users.create").map(|user| user.id)
 }
 

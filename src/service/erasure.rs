@@ -11,7 +11,9 @@ use crate::{
         user::UserStatus,
     },
     error::{Error, Result, problem},
-    store::{Store, WriteTx, api_keys, erasures, orders as order_rows, sessions, users},
+    store::{
+        Store, WriteTx, api_keys, erasures, orders as order_rows, password_resets, second_factors, sessions, users,
+    },
 };
 use serde_json::json;
 use std::{path::Path, time::Duration};
@@ -138,6 +140,8 @@ fn erase_user(tx: &WriteTx<'_>, actor: &Actor, id: UserId) -> Result<bool> {
     if is_changed {
         let sessions = sessions::end_of_user(tx, id, None)?;
         let keys = api_keys::delete_of_user(tx, id)?;
+        second_factors::end(tx, id)?;
+        password_resets::end(tx, id)?;
         users::erase(tx, id)?;
         let changes = json!({"sessions_ended": sessions, "keys_revoked": keys, "orders_erased": erased});
         audit::record(tx, actor, "users.erase", Some(&id), &changes)?;

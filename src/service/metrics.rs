@@ -4,9 +4,15 @@
 use crate::{
     app::App,
     domain::time::Timestamp,
-    telemetry::metrics::{page::Page, table},
+    telemetry::{
+        metrics::{
+            page::Page,
+            table::{self, Family},
+        },
+        process::ProcessCounts,
+    },
 };
-use std::sync::atomic::Ordering::Relaxed;
+use std::{fmt::Display, sync::atomic::Ordering::Relaxed};
 
 /// All metrics in the text format of Prometheus.
 pub fn page(app: &App) -> String {
@@ -25,6 +31,22 @@ pub fn page(app: &App) -> String {
 fn process(app: &App, page: &mut Page) {
     page.family(&table::BUILD_INFO).value(&[env!("CARGO_PKG_VERSION"), App::sqlite_version()], 1);
     page.family(&table::START_TIME).value(&[], seconds(app.metrics.started_at));
+    let counts = ProcessCounts::read();
+    present(page, &table::CPU_SECONDS, counts.cpu_seconds);
+    present(page, &table::RESIDENT_BYTES, counts.resident_bytes);
+    present(page, &table::VIRTUAL_BYTES, counts.virtual_bytes);
+    present(page, &table::OPEN_FDS, counts.open_descriptors);
+    present(page, &table::MAX_FDS, counts.max_descriptors);
+    let end = app.metrics.certificate_end.get().map(|end| end.load(Relaxed)).filter(|end| *end > 0);
+    present(page, &table::CERTIFICATE_END, end.map(|end| end / 1000));
+}
+
+/// A family whose one value may be absent.
+fn present(page: &mut Page, family: &'static Family, value: Option<impl Display>) {
+    let mut family = page.family(family);
+    if let Some(value) = value {
+        family.value(&[], value);
+    }
 }
 
 fn requests(app: &App, page: &mut Page) {

@@ -79,6 +79,11 @@ impl<T, K> Page<T, K> {
         Page { entries: self.entries.into_iter().map(show).collect(), info: self.info }
     }
 
+    /// The page with the parts of each entry as its entries. It may then have more of them than its limit.
+    pub fn flat_map<U, I: IntoIterator<Item = U>>(self, parts: impl FnMut(T) -> I) -> Page<U, K> {
+        Page { entries: self.entries.into_iter().flat_map(parts).collect(), info: self.info }
+    }
+
     /// The page with each entry as `show` shows it, or the first error of it.
     pub fn try_map<U>(self, show: impl FnMut(T) -> Result<U>) -> Result<Page<U, K>> {
         let entries = self.entries.into_iter().map(show).collect::<Result<_>>()?;

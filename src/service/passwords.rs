@@ -1,15 +1,14 @@
 //! Changing one's own password. Setting the password of another user is an update of that user.
 
-use super::{audit, sessions};
+use super::{audit, guesses::Guesses, sessions};
 use crate::{
     app::App,
     auth::{Actor, password::Owner},
-    domain::{id::UserId, user::User},
+    domain::id::UserId,
     error::{Error, Fault, Field, Result, problem},
-    store::users,
+    store::{password_resets, users},
 };
 use serde_json::json;
-use std::net::{IpAddr, Ipv4Addr};
 
 /// Changes the caller's password and ends the caller's other sessions.
 ///
@@ -18,49 +17,61 @@ use std::net::{IpAddr, Ipv4Addr};
 pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result<()> {
     let id = actor.user_id().ok_or_else(sessions::session_required)?;
     let found = app.store.read("auth.password", |tx| {
-        let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
-        Ok((user, users::password_hash(tx, id)?.ok_or_else(Error::absent)?))
+        Ok((users::by_id(tx, id)?.ok_or_else(Error::absent)?, users::password_hash(tx, id)?))
     });
     let (user, hash) = found.await?;
     let owner = Owner { email: user.address(), name: user.display_name() };
     let accepted = app.password_rules.check(new, owner, Field::NewPassword);
-    let fault = verify(app, &actor, &user, current, &hash).await?;
-    let accepted = match (accepted, fault) {
+    let guesses = Guesses::about_oneself(app, &actor, &user);
+    let current = match require(app, &guesses, current, hash.clone(), Field::CurrentPassword).await {
+        Ok(()) => guesses.succeeded().map(|()| None)?,
+        Err(error) if error.is(&problem::VALIDATION_FAILED) => Some(wrong(Field::CurrentPassword)),
+        Err(error) => return Err(error),
+    };
+    let accepted = match (accepted, current) {
         (Ok(accepted), None) => accepted,
-        (accepted, fault) => {
-            return Err(Error::invalid(fault.into_iter().chain(accepted.err().into_iter().flatten()).collect()));
+        (accepted, current) => {
+            return Err(Error::invalid(current.into_iter().chain(accepted.err().into_iter().flatten()).collect()));
         }
     };
     let new_hash = app.hasher.hash(accepted).await?;
     replace(app, actor, id, hash, new_hash).await
 }
 
-/// Verifies the current password and returns the fault if it is wrong. The delays of log-ins apply to guesses here too.
-async fn verify(app: &App, actor: &Actor, user: &User, current: &str, hash: &str) -> Result<Option<Fault>> {
-    let (account, now) = (user.address(), || app.clock.now());
-    let address = actor.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    app.login_delays.check(account, address, now())?;
-    if app.hasher.verify(current, Some(hash.to_owned())).await?.matches {
-        app.login_delays.record_success(account, address, now())?;
-        return Ok(None);
+/// Refuses a wrong password, and counts it as a guess. A right one does not reset the count: that is for the caller, once
+/// everything was right.
+///
+/// # Errors
+/// `validation_failed` at `field` if the password is wrong; `login_delayed` or `rate_limited` after too many guesses.
+pub(super) async fn require(
+    app: &App,
+    guesses: &Guesses,
+    password: &str,
+    hash: Option<String>,
+    field: Field,
+) -> Result<()> {
+    guesses.check()?;
+    if app.hasher.verify(password, hash).await?.matches {
+        return Ok(());
     }
-    let refusal = app.login_delays.record_failure(account, address, now());
-    if refusal.is(&problem::INVALID_CREDENTIALS) { Ok(Some(wrong_password())) } else { Err(refusal) }
+    Err(guesses.failed(Error::invalid(vec![wrong(field)])))
 }
 
-fn wrong_password() -> Fault {
-    Fault::new(Field::CurrentPassword, "wrong_password", "must be the present password")
+/// The fault of a wrong password.
+pub(super) fn wrong(field: Field) -> Fault {
+    Fault::new(field, "wrong_password", "must be the present password")
 }
 
-async fn replace(app: &App, actor: Actor, id: UserId, old_hash: String, new_hash: String) -> Result<()> {
+async fn replace(app: &App, actor: Actor, id: UserId, old_hash: Option<String>, new_hash: String) -> Result<()> {
     let shared = app.clone();
     app.store
         .write("auth.password", move |tx| {
             // Another request may have changed the password while the new one was being hashed.
-            if users::password_hash(tx, id)?.as_ref() != Some(&old_hash) {
-                return Err(Error::invalid(vec![wrong_password()]));
+            if users::password_hash(tx, id)? != old_hash {
+                return Err(Error::invalid(vec![wrong(Field::CurrentPassword)]));
             }
             users::set_password(tx, id, &new_hash)?;
+            password_resets::end(tx, id)?;
             let ended = sessions::end_all(tx, &shared, id, actor.session())?;
             audit::record(tx, &actor, "auth.password", Some(&id), &json!({"sessions_ended": ended}))
         })

@@ -4,7 +4,7 @@ use crate::{
     app::App,
     domain::webhook::RETENTION,
     error::Result,
-    store::{WriteTx, deliveries, idempotency, sessions},
+    store::{WriteTx, deliveries, idempotency, oidc_sign_ins, sessions},
 };
 
 /// Rows deleted in one transaction, so that no request waits long for the writer.
@@ -22,6 +22,11 @@ pub async fn prune_sessions(app: &App) -> Result<()> {
         Ok(count)
     };
     prune(app, "sessions.prune", prune_batch).await
+}
+
+/// Deletes sign-ins by OpenID Connect that are over.
+pub async fn prune_sign_ins(app: &App) -> Result<()> {
+    prune(app, "oidc.prune", |tx| oidc_sign_ins::prune(tx, tx.now(), BATCH)).await
 }
 
 /// Deletes idempotency keys that are older than their retention time.

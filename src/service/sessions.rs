@@ -8,8 +8,10 @@ mod refresh;
 mod setup;
 mod start;
 
+pub(super) use browser::browser_session;
 pub use browser::{BrowserSession, BrowserSessionView, keep_last_use, start_in_browser};
 pub use credentials::Credentials;
+pub(super) use log_in::report_log_in;
 pub use log_in::{PasswordLogin, log_in};
 pub use me::{Me, me};
 pub use refresh::refresh;
@@ -49,7 +51,7 @@ pub struct Source {
 
 impl Source {
     /// An actor for `principal`, which the request body has authenticated, or for the system.
-    fn actor(&self, principal: Principal) -> Actor {
+    pub(super) fn actor(&self, principal: Principal) -> Actor {
         let system = Actor::system(Arc::clone(&self.request_id));
         Actor { principal, trace: self.trace, address: self.address, ..system }
     }

@@ -41,14 +41,14 @@ pub struct NewUser {
     pub name: String,
     /// The name of a role.
     pub role: String,
-    /// The plain password.
-    pub password: Arc<str>,
+    /// The plain password; `None` for a user who is invited to set one.
+    pub password: Option<Arc<str>>,
 }
 
 /// The fields of a [`NewUser`] that validation has parsed.
 pub(super) struct ValidFields {
     email: Email,
-    password: AcceptedPassword,
+    password: Option<AcceptedPassword>,
 }
 
 /// A valid user to insert.
@@ -56,7 +56,7 @@ pub(super) struct UserDraft {
     pub(super) email: Email,
     pub(super) name: String,
     pub(super) role: String,
-    pub(super) password_hash: String,
+    pub(super) password_hash: Option<String>,
 }
 
 /// Validates a new user.
@@ -67,7 +67,8 @@ pub(super) fn validate(app: &App, new: &NewUser) -> Result<ValidFields> {
     let email = Email::parse(&new.email).ok_or_else(invalid_email);
     let role = app.access.role(&new.role).ok_or_else(unknown_role);
     let owner = Owner { email: &new.email, name: &new.name };
-    let password = app.password_rules.check(&new.password, owner, Field::Password);
+    let check = |password: &Arc<str>| app.password_rules.check(password, owner, Field::Password);
+    let password = new.password.as_ref().map(check).transpose();
     match (email, role, password) {
         (Ok(email), Ok(_), Ok(password)) => Ok(ValidFields { email, password }),
         (email, role, password) => {
@@ -79,7 +80,10 @@ pub(super) fn validate(app: &App, new: &NewUser) -> Result<ValidFields> {
 
 impl ValidFields {
     pub(super) async fn hash_password(self, app: &App, new: NewUser) -> Result<UserDraft> {
-        let password_hash = app.hasher.hash(self.password).await?;
+        let password_hash = match self.password {
+            Some(password) => Some(app.hasher.hash(password).await?),
+            None => None,
+        };
         Ok(UserDraft { email: self.email, name: new.name, role: new.role, password_hash })
     }
 }
@@ -137,17 +141,24 @@ pub(super) fn insert(
         status: UserStatus::Active,
         created_at: tx.now(),
         updated_at: tx.now(),
+        second_factor: false,
         last_login_at: None,
     };
-    users::insert(tx, &user, &draft.password_hash)?;
+    users::insert(tx, &user, draft.password_hash.as_deref())?;
     let personal = json!({"email": draft.email.as_str()});
     audit::record_of_user(tx, actor, action, user.id, &json!({"role": user.role}), &personal)?;
     update_cache(tx, app, &user);
     Ok(user)
 }
 
+/// Refuses an actor who could become a user of more permissions: by setting the password or the address, by a reset token,
+/// or by ending the second factor. An API key may hold less than its owner, so it is no exception for the owner.
+pub(super) fn require_to_hold_all_of(tx: &ReadTx<'_>, actor: &Actor, user: &User) -> Result<()> {
+    actor.require_to_hold(roles::permissions(tx, &user.role)?.unwrap_or_default())
+}
+
 /// Updates the access cache after the commit.
-fn update_cache(tx: &WriteTx<'_>, app: &App, user: &User) {
+pub(super) fn update_cache(tx: &WriteTx<'_>, app: &App, user: &User) {
     let (app, id, cached) = (app.clone(), user.id, CachedUser::from(user));
     tx.after_commit(move || app.access.put_user(id, cached));
 }

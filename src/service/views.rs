@@ -21,7 +21,7 @@ pub use as_text::AsText;
 pub use audit::AuditView;
 pub use event::EventView;
 pub use finding::{OrderCount, OrderCounts, SoldItemView, SoldItems};
-pub use order::{OrderView, TaxView};
+pub use order::{FeeView, ItemView, OrderView, TaxView};
 pub use stored_json::{StoredJson, to_json};
 pub use transaction::TransactionView;
 pub use user::UserView;

@@ -188,7 +188,7 @@ fn copy_pages(source: &Connection, partial: &PartialFile, progress: &OnProgress)
             (_, ControlFlow::Break(())) => return Err(CopyError::Cancelled),
             (StepResult::Done, _) => return Ok(()),
             (StepResult::More, _) => {}
-            (_, ControlFlow::Continue(())) => return Err(OpenError::InUse(partial.path().to_path_buf()).into()),
+            (_, ControlFlow::Continue(())) => return Err(OpenError::InUse(partial.path().to_path_buf(), None).into()),
         }
         partial.sync()?;
     }

@@ -3,8 +3,8 @@
 
 use super::open_error::OpenError;
 use std::{
-    fs::{File, OpenOptions, TryLockError},
-    os::unix::fs::OpenOptionsExt,
+    fs::{self, File, OpenOptions, TryLockError},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -49,9 +49,20 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let file = private(OpenOptions::new().read(true).write(true).create(true)).open(lock_file(path)).map_err(denied)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_path_buf())),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_path_buf(), process_with_lock(&file))),
         Err(TryLockError::Error(e)) => Err(denied(e)),
     }
+}
+
+/// The process that holds a lock on this file, if the system shows it (proc(5), /proc/locks).
+pub fn process_with_lock(file: &File) -> Option<u32> {
+    let inode = file.metadata().ok()?.ino().to_string();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let (kind, pid, place) = (fields.get(1)?, fields.get(4)?, fields.get(5)?);
+        (*kind == "FLOCK" && place.rsplit(':').next() == Some(&inode)).then(|| pid.parse().ok()).flatten()
+    })
 }
 
 /// Makes a new file accessible by its owner alone, whatever the umask.

@@ -169,7 +169,7 @@ fn unusable(path: &Path, e: &rusqlite::Error) -> OpenError {
             OpenError::Damaged(path.to_path_buf(), format!("damaged: {e}"))
         }
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-            OpenError::InUse(path.to_path_buf())
+            OpenError::InUse(path.to_path_buf(), None)
         }
         _ => OpenError::Denied(path.to_path_buf(), e.to_string()),
     }

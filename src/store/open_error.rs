@@ -6,8 +6,8 @@ use std::{fmt, path::PathBuf};
 /// Why a file could not be opened.
 #[derive(Debug)]
 pub enum OpenError {
-    /// Another process has the file open.
-    InUse(PathBuf),
+    /// Another process has the file open: this one, if the system tells.
+    InUse(PathBuf, Option<u32>),
     /// A newer version of this program wrote the file; its schema has this version.
     Newer(PathBuf, i64),
     /// An older version of this program wrote the file, and this command only reads; its schema has this version.
@@ -21,7 +21,10 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InUse(path) => write!(f, "{}: in use by another orderd", path.display()),
+            Self::InUse(path, None) => write!(f, "{}: in use by another orderd", path.display()),
+            Self::InUse(path, Some(pid)) => {
+                write!(f, "{}: in use by another orderd, process {pid}", path.display())
+            }
             Self::Newer(path, version) => write!(
                 f,
                 "{}: schema {version} is newer than this program's {SCHEMA_VERSION}; it was left untouched",

@@ -169,7 +169,7 @@ fn checkpoint(path: &Path) -> Result<(), CopyError> {
         |e| matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)),
         |busy| *busy,
     );
-    if in_use { Err(OpenError::InUse(path.to_path_buf()).into()) } else { Ok(()) }
+    if in_use { Err(OpenError::InUse(path.to_path_buf(), None).into()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct Session {
     pub user_id: UserId,
     /// The digests of its secrets.
     pub secrets: Secrets,
+    /// Whether an OpenID provider has identified the user, which stands for a second factor.
+    pub by_provider: bool,
     /// The time of the log-in.
     pub created_at: Timestamp,
     /// The time of the log-in, of a program's last refresh, or of a browser's last request that was saved.
@@ -96,13 +98,13 @@ pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
         Secrets::Browser { cookie, console_key } => (None, Some(cookie), Some(console_key)),
     };
     tx.execute(
-        "INSERT INTO sessions (id, user_id, refresh_digest, cookie_digest, console_key_digest, created_at, last_used_at,
-           expires_at, personal_seq)
-         VALUES (:id, :user_id, :refresh, :cookie, :console_key, :created_at, :last_used_at, :expires_at,
+        "INSERT INTO sessions (id, user_id, refresh_digest, cookie_digest, console_key_digest, by_provider,
+           created_at, last_used_at, expires_at, personal_seq)
+         VALUES (:id, :user_id, :refresh, :cookie, :console_key, :by_provider, :created_at, :last_used_at, :expires_at,
            :personal_seq)",
         named_params! {
             ":id": IdBlob(session.id), ":user_id": IdBlob(session.user_id), ":refresh": refresh, ":cookie": cookie,
-            ":console_key": console_key,
+            ":console_key": console_key, ":by_provider": session.by_provider,
             ":created_at": session.created_at.millis(), ":last_used_at": session.last_used_at.millis(),
             ":expires_at": session.expires_at.millis(), ":personal_seq": personal,
         },
@@ -111,7 +113,7 @@ pub fn insert(tx: &WriteTx<'_>, session: &Session) -> Result<()> {
 }
 
 const COLUMNS: &str = "s.id, s.user_id, s.refresh_digest, s.previous_digest, s.rotated_at, s.cookie_digest,
-    s.console_key_digest, s.created_at, s.last_used_at, s.expires_at, p.content";
+    s.console_key_digest, s.by_provider, s.created_at, s.last_used_at, s.expires_at, p.content";
 const TABLE: &str = "sessions s LEFT JOIN personal p ON p.seq = s.personal_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
@@ -120,6 +122,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
         id: columns.id()?,
         user_id: columns.id()?,
         secrets: read_secrets(&mut columns)?,
+        by_provider: columns.take()?,
         created_at: columns.instant()?,
         last_used_at: columns.instant()?,
         expires_at: columns.instant()?,

@@ -21,7 +21,8 @@ use rusqlite::{Row, named_params, params_from_iter, types::Value};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-const COLUMNS: &str = "u.id, u.role, u.status, u.created_at, u.updated_at, u.last_login_at, p.content";
+const COLUMNS: &str = "u.id, u.role, u.status, u.created_at, u.updated_at, u.last_login_at,
+    EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL), p.content";
 const TABLE: &str = "users u JOIN personal p ON p.seq = u.personal_seq";
 
 /// What identifies a user. Its fields are those of the user's document.
@@ -40,7 +41,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<User> {
 fn read_from(row: &Row<'_>, columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
     let (id, role, status) = (columns.id()?, columns.take()?, columns.parsed(UserStatus::parse)?);
     let (created_at, updated_at) = (columns.instant()?, columns.instant()?);
-    let last_login_at = columns.instant_or_none()?;
+    let (last_login_at, second_factor) = (columns.instant_or_none()?, columns.take()?);
     let at = columns.position();
     let content: Option<Content<'_>> = personal::content(row, at)?;
     let (mut email, mut name) = (None, None);
@@ -48,14 +49,14 @@ fn read_from(row: &Row<'_>, columns: &mut Columns<'_, '_>) -> rusqlite::Result<U
         email = Some(Email::parse(&content.email).ok_or_else(|| invalid_column(at, "an address of another form"))?);
         name = Some(content.name.into_owned());
     }
-    Ok(User { id, email, name, role, status, created_at, updated_at, last_login_at })
+    Ok(User { id, email, name, role, status, created_at, updated_at, last_login_at, second_factor })
 }
 
 /// Inserts a user. Returns where name and address are kept.
 ///
 /// # Errors
 /// `EMAIL_TAKEN` if another user has the address.
-pub fn insert(tx: &WriteTx<'_>, user: &User, password_hash: &str) -> Result<PersonalRow> {
+pub fn insert(tx: &WriteTx<'_>, user: &User, password_hash: Option<&str>) -> Result<PersonalRow> {
     let seq = tx.row("SELECT coalesce(max(seq), 0) + 1 FROM users", [], |row| row.get::<_, i64>(0))?;
     let personal = keep(tx, seq, user)?;
     tx.try_execute(
@@ -120,8 +121,8 @@ pub fn personal_row(tx: &ReadTx<'_>, id: UserId) -> Result<Option<PersonalRow>> 
     tx.row(sql, [IdBlob(id)], |row| Ok(PersonalRow { seq: row.get(0)?, digest: row.get(1)? }))
 }
 
-/// The user with this email address, and their password hash.
-pub fn by_email(tx: &ReadTx<'_>, email: &Email) -> Result<Option<(User, String)>> {
+/// The user with this email address, and their password hash if they have a password.
+pub fn by_email(tx: &ReadTx<'_>, email: &Email) -> Result<Option<(User, Option<String>)>> {
     let sql = format!("SELECT u.password_hash, {COLUMNS} FROM {TABLE} WHERE u.email_digest = ?1");
     tx.row(&sql, [email_digest(tx, Some(email))?], |row| {
         let mut columns = Columns::of(row);
@@ -212,7 +213,7 @@ pub fn erase(tx: &WriteTx<'_>, id: UserId) -> Result<()> {
     let of_user = "SELECT seq FROM personal WHERE user_seq = (SELECT seq FROM users WHERE id = ?1)";
     personal::erase(tx, of_user, [IdBlob(id)])?;
     tx.execute(
-        "UPDATE users SET email_digest = NULL, password_hash = '', status = 'disabled', updated_at = ?2 WHERE id = ?1",
+        "UPDATE users SET email_digest = NULL, password_hash = NULL, status = 'disabled', updated_at = ?2 WHERE id = ?1",
         (IdBlob(id), tx.now().millis()),
     )
     .map(drop)
@@ -229,9 +230,9 @@ pub fn count_active(tx: &ReadTx<'_>, role: &str) -> Result<i64> {
     tx.row(sql, [role], |row| row.get(0)).map(Option::unwrap_or_default)
 }
 
-/// The password hash of a user.
+/// The password hash of a user, if they have a password.
 pub fn password_hash(tx: &ReadTx<'_>, id: UserId) -> Result<Option<String>> {
-    tx.row("SELECT password_hash FROM users WHERE id = ?1", [IdBlob(id)], |row| row.get(0))
+    tx.row("SELECT password_hash FROM users WHERE id = ?1", [IdBlob(id)], |row| row.get(0)).map(Option::flatten)
 }
 
 /// Replaces a user's password hash.

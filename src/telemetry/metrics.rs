@@ -50,6 +50,8 @@ pub struct Metrics {
     pub log_ins: ByName<AtomicU64>,
     /// Exported spans; unset while traces are not recorded.
     pub spans: OnceLock<Arc<SpanCounts>>,
+    /// Until when the TLS certificate is valid, in milliseconds since 1970 and 0 if unknown; unset without TLS.
+    pub certificate_end: OnceLock<Arc<AtomicI64>>,
     /// Attempts to deliver to webhook endpoints by outcome.
     pub webhook_attempts: ByName<AtomicU64>,
     /// The state of the webhook endpoints.
@@ -151,6 +153,7 @@ impl Metrics {
             problems: ByName::of(ALL.iter().map(|problem: &&Problem| problem.code)),
             log_ins: ByName::of(EXPECTED_OUTCOMES),
             spans: OnceLock::new(),
+            certificate_end: OnceLock::new(),
             webhook_attempts: ByName::of(ATTEMPTS),
             webhooks: WebhookGauges { endpoints: ByName::of(ENDPOINTS), ..WebhookGauges::default() },
             worker_panics: Arc::default(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 pub(super) const ACCESS_FACTS: &str = "access.prune";
 pub(super) const SESSIONS: &str = "sessions.prune";
+pub(super) const SIGN_INS: &str = "oidc.prune";
 pub(super) const IDEMPOTENCY_KEYS: &str = "idempotency.prune";
 pub(super) const DELIVERIES: &str = "webhooks.prune";
 const PERIOD: Duration = Duration::from_mins(1);
@@ -21,6 +22,13 @@ pub(super) async fn prune_sessions(app: App, stop: Stop) {
     let mut ticks = Ticks::every(PERIOD, stop);
     while ticks.next().await {
         report(SESSIONS, pruning::prune_sessions(&app).await);
+    }
+}
+
+pub(super) async fn prune_sign_ins(app: App, stop: Stop) {
+    let mut ticks = Ticks::every(PERIOD, stop);
+    while ticks.next().await {
+        report(SIGN_INS, pruning::prune_sign_ins(&app).await);
     }
 }
 

@@ -179,7 +179,11 @@ async fn an_erased_user_is_gone_with_all_their_orders() {
     let entries = admin.get("/v1/audit?action=users.erase&outcome=success").await.ok();
     assert_eq!(entries["data"].as_array().unwrap().len(), 1);
     admin.post(&format!("{path}/erase"), json!({})).await.no_content();
-    assert_eq!(admin.get("/v1/audit?action=users.erase&outcome=success").await.ok()["data"], entries["data"], "erased already");
+    assert_eq!(
+        admin.get("/v1/audit?action=users.erase&outcome=success").await.ok()["data"],
+        entries["data"],
+        "erased already"
+    );
     admin.post("/v1/users/usr_01h455vb4pex5vsknk084sn02q/erase", json!({})).await.problem("not_found");
     admin.post("/v1/orders/ord_01h455vb4pex5vsknk084sn02q/erase", json!({})).await.problem("not_found");
 }

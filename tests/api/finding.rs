@@ -96,7 +96,7 @@ async fn orders_are_counted_by_status() {
         answer["data"].as_array().unwrap().iter().map(entry).collect::<Vec<_>>()
     };
     let expected = |counts: &[(&str, &str, i64)]| {
-        counts.iter().map(|(status, payment, n)| (status.to_string(), payment.to_string(), *n)).collect::<Vec<_>>()
+        counts.iter().map(|&(status, payment, n)| (status.to_owned(), payment.to_owned(), n)).collect::<Vec<_>>()
     };
     assert_eq!(counts(&manager).await, []);
     let draft = || with(order_of(&[("tea", 1, 100)]), "draft", true);

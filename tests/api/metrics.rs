@@ -190,7 +190,8 @@ fn every_alert_has_a_section_in_the_guide() {
     assert!(!alerts.is_empty());
     for alert in &alerts {
         assert!(GUIDE.contains(&format!("\n### {alert}\n")), "{alert}");
-        let link = format!("runbook: /guide/monitoring#{}\n", alert.to_lowercase());
+        let page = format!("/guide/monitoring#{}", alert.to_lowercase());
+        let link = format!("runbook_url: \"http://{{{{ $labels.instance }}}}{page}\"\n");
         assert!(ALERTS.contains(&link), "{link}");
     }
     assert_eq!(GUIDE.matches("\n### Orderd").count(), alerts.len());

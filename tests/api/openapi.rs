@@ -238,7 +238,8 @@ fn every_pattern_of_a_request_is_also_given_in_words() {
             lacking.push(pointer.to_owned());
         }
     });
-    assert!(lacking.iter().all(|pointer| pointer.ends_with("/propertyNames")), "{lacking:#?}");
+    let lacking: Vec<_> = lacking.into_iter().filter(|pointer: &String| !pointer.ends_with("/propertyNames")).collect();
+    assert!(lacking.is_empty(), "say in `x-expected` what these patterns mean: {lacking:#?}");
     assert!(!bodies.is_empty());
 }
 

@@ -38,7 +38,10 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("SELECT 1 FROM users LIMIT 1", "stops at the first row"),
     ("ORDER BY seq DESC LIMIT 1", "stops at the first row, which is the last of the table"),
     ("count(*) FROM transactions t NOT INDEXED", "counts the matches, as requested, as a long query with a time limit"),
-    ("p.seq = u.personal_seq WHERE u.id < ? AND", "sorts the users of a role; users are few, and their lists are long queries"),
+    (
+        "p.seq = u.personal_seq WHERE u.id < ? AND",
+        "sorts the users of a role; users are few, and their lists are long queries",
+    ),
     ("json_each(o.metadata)", "reads the metadata of the filter and of one order: fifty entries at most"),
     ("INDEXED BY orders_by_update WHERE", "reads the index in the order of the list until the page is full"),
     ("INDEXED BY orders_by_user WHERE", "sorts the orders of one user"),

@@ -6,7 +6,7 @@
 //! What the responses contain is for the tests of each capability; here only their kinds are counted.
 
 use crate::{
-    authz,
+    authz, oidc, second_factor,
     support::{Client, Outcome, PASSWORD, Service, document::DOCUMENT, order_of, with},
 };
 use axum::http::Method;
@@ -75,9 +75,11 @@ async fn every_success_and_every_problem_is_met() {
     money(&service).await;
     requests_with_faults(&service).await;
     log_ins(&service).await;
+    recovery_and_second_factor(&service).await;
     webhooks(&service).await;
     outcomes.extend(service.outcomes());
     outcomes.extend(under_other_settings().await);
+    outcomes.extend(oidc::outcomes().await);
     let missing = missing(&outcomes);
     assert!(missing.is_empty(), "this test has to send a request with each of these outcomes:\n{}", missing.join("\n"));
 }
@@ -239,6 +241,47 @@ async fn log_ins(service: &Service) {
     }
 }
 
+async fn recovery_and_second_factor(service: &Service) {
+    let admin = service.admin().await;
+    let clerk = person_who_may(service, "keeper", &["users:read", "users:write"]).await;
+    let (of_admin, of_clerk) = (format!("/v1/users/{}", admin.id), format!("/v1/users/{}", clerk.id));
+    for who in [&clerk, &admin] {
+        who.call(Method::POST, &format!("{of_admin}/reset")).await;
+        who.delete(&format!("{of_admin}/totp")).await;
+    }
+    let nobody = service.anonymous();
+    let token = admin.call(Method::POST, &format!("{of_clerk}/reset")).await.created()["token"].clone();
+    for _ in 0..2 {
+        nobody.post("/v1/auth/reset", json!({"token": token, "new_password": PASSWORD})).await;
+    }
+    let keeper = nobody.log_in("keeper@example.com", PASSWORD).await;
+    let (begin, confirm) = (json!({"password": PASSWORD}), json!({"code": "000000"}));
+    let end = |who: &Client, code: &str| {
+        let body = json!({"password": PASSWORD, "code": code}).to_string();
+        who.call(Method::DELETE, "/v1/auth/totp").body("application/json", body)
+    };
+    end(&keeper, "000000").await;
+    let app = second_factor::enrol(service, &keeper).await;
+    for who in [&keeper, &service.program(&["orders:read"]).await] {
+        who.post("/v1/auth/totp", begin.clone()).await;
+        who.post("/v1/auth/totp/confirm", confirm.clone()).await;
+        end(who, &app.recovery_codes[0]).await;
+    }
+    second_factor::enrol(service, &keeper).await;
+    for path in ["/v1/auth/login", "/v1/auth/session"] {
+        nobody.post(path, json!({"email": "keeper@example.com", "password": PASSWORD})).await;
+    }
+    for _ in 0..6 {
+        end(&keeper, "000000").await;
+    }
+    let guesser = service.person("guesser", "analyst").await;
+    guesser.post("/v1/auth/totp", begin.clone()).await.created();
+    for _ in 0..6 {
+        guesser.post("/v1/auth/totp/confirm", confirm.clone()).await;
+    }
+    guesser.post("/v1/auth/totp", begin).await;
+}
+
 async fn webhooks(service: &Service) {
     let manager = service.manager().await;
     let endpoint = json!({"url": "https://example.com/"});
@@ -261,11 +304,13 @@ async fn under_other_settings() -> BTreeSet<Outcome> {
     for _ in 0..2 {
         limited.anonymous().get("/v1/orders").await;
     }
+    let guarded = Service::with(&[("auth.require_second_factor", "admin")]).await;
+    guarded.admin().await.get("/v1/orders").await;
     let strict = Service::with(&[("idempotency.require_if_match", "true")]).await;
     let staff = strict.staff().await;
     let order = staff.places(order_of(&[("tea", 1, 1000)])).await.created().id();
     staff.patch(&format!("/v1/orders/{order}"), json!({"note": "a"})).await;
     strict.app().drain();
     strict.anonymous().get("/readyz").await;
-    limited.outcomes().union(&strict.outcomes()).cloned().collect()
+    [limited, guarded, strict].iter().flat_map(Service::outcomes).collect()
 }

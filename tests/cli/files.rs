@@ -128,7 +128,8 @@ fn an_import_needs_a_readable_file_and_a_database_without_a_server() {
     let dir = TestDir::new();
     let server = Server::start(&dir, &ADMIN, "");
     let held = dir.run_fed("import --db orders.db -", "");
-    assert_eq!((held.code, held.err.as_str()), (3, "orderd: orders.db: in use by another orderd\n"));
+    let expected = format!("orderd: orders.db: in use by another orderd, process {}\n", server.id());
+    assert_eq!((held.code, held.err), (3, expected));
     server.stop();
     let none = dir.run("import --db orders.db none.ndjson");
     assert_eq!(none.code, 1);

@@ -51,7 +51,8 @@ fn a_restore_replaces_the_database_keeps_the_former_one_and_ends_all_sessions() 
     let (dir, server) = with_a_backup();
     let admin = server.admin();
     let refused = restore(&dir, "copy.db");
-    assert_eq!((refused.code, refused.err.as_str()), (3, "orderd: orders.db: in use by another orderd\n"));
+    let expected = format!("orderd: orders.db: in use by another orderd, process {}\n", server.id());
+    assert_eq!((refused.code, refused.err), (3, expected));
     server.stop();
     let key = fs::read(dir.path().join("orders.db.key")).unwrap();
     let outcome = restore(&dir, "copy.db");

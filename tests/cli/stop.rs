@@ -35,7 +35,8 @@ fn a_second_server_on_the_file_fails_at_once() {
     let begun = Instant::now();
     let second = dir.run("serve --db orders.db --listen 127.0.0.1:0");
     assert_eq!((second.code, second.out.as_str()), (3, ""));
-    assert!(second.err.ends_with("orderd: orders.db: in use by another orderd\n"), "{}", second.err);
+    let expected = format!("orderd: orders.db: in use by another orderd, process {}\n", server.id());
+    assert!(second.err.ends_with(&expected), "{}", second.err);
     assert!(begun.elapsed() < Duration::from_secs(5), "it does not wait for the first server");
     assert_eq!(server.client().get("/readyz").status, 200);
 }

@@ -125,7 +125,8 @@ fn a_user_created_offline_can_log_in() {
         "api-key revoke --db shop.db key_00000000000000000000000000",
     ] {
         let refused = dir.run_fed(command, PASSWORD);
-        assert_eq!((refused.code, refused.err.as_str()), (3, "orderd: shop.db: in use by another orderd\n"));
+        let expected = format!("orderd: shop.db: in use by another orderd, process {}\n", server.child.id());
+        assert_eq!((refused.code, refused.err), (3, expected));
     }
 }
 
@@ -140,6 +141,11 @@ fn passwords_are_set_and_users_disabled_except_the_last_admin() {
     let set = dir.run_fed("user passwd --db shop.db --email ada@example.com --password-stdin", "quite another phrase");
     assert_eq!((set.code, set.err.as_str()), (0, ""));
     assert_eq!(dir.run("user disable --db shop.db --email grace@example.com").code, 0);
+    assert_eq!(dir.run("user enable --db shop.db --email grace@example.com").code, 0);
+    assert!(dir.run("user list --db shop.db").out.contains("grace@example.com\tstaff\tactive\t"));
+    assert_eq!(dir.run("user disable --db shop.db --email grace@example.com").code, 0);
+    let way_back = "user passwd --db shop.db --email ada@example.com --password-stdin --end-second-factor";
+    assert_eq!(dir.run_fed(way_back, "quite another phrase").code, 0);
     let unknown = dir.run("user disable --db shop.db --email eve@example.com");
     assert_eq!((unknown.code, unknown.err.as_str()), (1, "orderd: No user has this address.\n"));
     assert_eq!(dir.run("user disable --db other.db --email eve@example.com").code, 1);

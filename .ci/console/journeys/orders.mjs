@@ -51,6 +51,10 @@ await journey("take an order with two faults, then right", async () => {
   await page.getByLabel("Tax").first().fill("19");
   await page.getByLabel("Order discount").fill("3.00");
   await page.getByLabel("Name").fill("Grace Example");
+  // Enter goes on to a next line, which is taken away again.
+  await page.getByLabel("Price").first().press("Enter");
+  await page.getByRole("group", { name: "Line 2" }).getByLabel("Item").fill("Shade");
+  await page.getByRole("button", { name: "Remove line 2" }).click();
   const button = page.getByRole("button", { name: "Place order · €32.13" });
   await button.waitFor();
   await button.dblclick();
@@ -58,7 +62,6 @@ await journey("take an order with two faults, then right", async () => {
   await page.locator("dd.sum", { hasText: "€32.13" }).first().waitFor();
   const found = await api(page, "/v1/orders?q=Grace%20Example&count=true");
   assert.equal(found.body.page.total, 1, "a double click is one order");
-  assert.equal(found.body.data[0].user_id, null, "an order taken by the staff is not theirs");
 });
 
 await journey("a lost answer gives one order", async () => {

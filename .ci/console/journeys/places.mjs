@@ -71,6 +71,20 @@ await journey("a key for the bookkeeper", async () => {
   assert.equal((await fetch(`${demo.url}/v1/analytics/daily?from=2026-01-01&to=2026-01-02`, { headers })).status, 401);
 });
 
+await journey("an endpoint: its secret is shown once", async () => {
+  const page = await as(demo, "manager", { at: "/webhooks" });
+  await page.getByRole("button", { name: "New endpoint" }).click();
+  await page.getByLabel("Address").fill("https://example.com/hook");
+  await page.getByRole("button", { name: "Create endpoint" }).click();
+  assert.match(await page.locator(".secret code").textContent(), /^whsec_/);
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("link", { name: "https://example.com/hook" }).click();
+  await page.getByRole("heading", { name: "example.com" }).waitFor();
+  await accessible(page, "endpoint");
+  await page.getByRole("button", { name: "Disable" }).click();
+  await page.getByRole("button", { name: "Enable" }).waitFor();
+});
+
 await journey("import of a file", async () => {
   const page = await as(demo, "staff", { at: "/orders/import" });
   const line = (ref, more = {}) => JSON.stringify({ external_ref: ref, currency: "EUR", items: [{ sku: "I", name: "Imported", quantity: 1, unit_amount: 100 }], ...more });

@@ -44,6 +44,7 @@ export async function request(path, { method = "GET", body, raw, type, key, vers
   if (response.ok) return response;
   const problem = new Problem(await response.json().catch(() => unreadable(response)), Number(response.headers.get("retry-after") ?? 0));
   if (problem.status === 401 && !path.startsWith("/v1/auth/session")) sessionEnded.dispatchEvent(new Event("ended"));
+  if (problem.code === "second_factor_setup_required") sessionEnded.dispatchEvent(new Event("factor"));
   throw problem;
 }
 
@@ -83,13 +84,13 @@ export const query = values =>
 export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, "0")).join("");
 
 /**
- * Saves a file under the name that the server gives it. A link can't do it: the browser would not send the header.
- * @param {string} path @param {Options} [options]
+ * Saves an answer as a file. A link can't do it: the browser would not send the header.
+ * @param {string} path @param {string} name @param {Options} options
  */
-export async function save(path, options) {
+export async function save(path, name, options) {
   const response = await request(path, options);
-  const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? path.split(/[/?]/).findLast(part => part.includes(".")) ?? "orderd";
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await response.blob()), download: name });
+  const given = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1];
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await response.blob()), download: given ?? name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -8,6 +8,8 @@ import { ask, sessionEnded } from "./api.js";
 export const me = signal(localStorage.consoleKey && localStorage.me ? JSON.parse(localStorage.me) : null);
 /** Whether the server ended the session while somebody worked: log-in then stands over the page. */
 export const ended = signal(false);
+/** Whether the role asks for a second factor that is not set up yet. */
+export const needsFactor = signal(false);
 /** Counts log-ins, so that pages load again after one. */
 export const logins = signal(0);
 
@@ -36,6 +38,7 @@ function forget() {
   delete localStorage.consoleKey;
   me.value = null;
   ended.value = false;
+  needsFactor.value = false;
 }
 
 /** @param {{email: string, password: string, code?: string} | {claim: string}} credentials */
@@ -58,4 +61,5 @@ tabs.onmessage = (/** @type {MessageEvent<"in" | "out">} */ { data }) => {
   if (data === "out") return forget();
   load().then(() => { logins.value++; }, () => {});
 };
+sessionEnded.addEventListener("factor", () => { needsFactor.value = true; });
 sessionEnded.addEventListener("ended", () => { if (me.peek()) ended.value = true; });

@@ -3,7 +3,7 @@ import type { components } from "../../../.ci/console/api";
 type Schemas = components["schemas"];
 export type ProblemBody = Pick<Schemas["Problem"], "type" | "title" | "status" | "code" | "request_id" | "retryable" | "detail" | "errors"> & Record<string, unknown>;
 export type Me = Schemas["Me"];
-export type Settings = Schemas["Settings"];
+export type Settings = Schemas["Settings"] & { oidc_button?: string | null };
 export type Order = Schemas["Order"];
 export type OrderItem = Schemas["Item"];
 export type Transaction = Schemas["Transaction"];

@@ -7,7 +7,7 @@ import { singleKeys, useSingleKeys } from "../lib/keys.js";
 import { useLoad } from "../lib/load.js";
 import { settings } from "../lib/money.js";
 import { base } from "../lib/router.js";
-import { load, me, signOut } from "../lib/session.js";
+import { load, me, needsFactor, signOut } from "../lib/session.js";
 import { close, frame, open, say } from "../ui/dialog.js";
 import { Field, Trouble, submit, tick, useForm } from "../ui/field.js";
 import { card, choice, head, pick, states } from "../ui/parts.js";
@@ -21,6 +21,7 @@ export function Account() {
   const sessions = useLoad(() => ask(`/v1/users/${me.value?.id}/sessions?limit=200`), []);
   const endOthers = async () => { for (const session of sessions.data?.data ?? []) if (!session.current) await ask(`/v1/users/${user.id}/sessions/${session.id}`, { method: "DELETE" }); await sessions.reload(); say("All other sessions have ended."); };
   return html`${head("Your account", html`<button class="onphone" onClick=${() => signOut().catch(() => say("The server can't be reached. You are still signed in.", "bad"))}>Sign out</button>`)}
+    ${needsFactor.value && html`<p class="tell" role="alert">Your role needs a second factor. Set it up here to go on.</p>`}
     <nav class="onphone card" aria-label="More places"><ul class="work">${menu().slice(3).map(({ to, name }) => html`<li><a href=${base + to}><span>${name}</span></a></li>`)}</ul></nav>
     <div class="columns"><div><${Name} user=${user} /><${Password} />${user?.second_factor !== undefined && html`<${SecondFactor} active=${user.second_factor} />`}
       ${card("Sessions", states(sessions, 3, page => sessionTable(user.id, page.data, sessions.reload)), html`<button class="quiet" onClick=${() => endOthers().catch(problem => say(problem.message, "bad"))}>End all others</button>`)}</div>
@@ -74,6 +75,7 @@ function BeginFactor() {
     if (!made) return setMade(await ask("/v1/auth/totp", { method: "POST", body: { password } }));
     await ask("/v1/auth/totp/confirm", { method: "POST", body: { code: code.trim() } });
     await load();
+    needsFactor.value = false;
     showSecret("Recovery codes", made.recovery_codes.join("\n"), "Each lets you in once without your app. Keep them where your app is not.");
   });
   return frame("Set up a second factor", html`<form class="form" ref=${form.element} onSubmit=${form.submit}><${Trouble} form=${form} />

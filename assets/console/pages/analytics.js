@@ -33,7 +33,7 @@ export function Analytics() {
   const from = address.get("from") ?? format.today(29), to = address.get("to") ?? format.today();
   const parameters = query({ from, to, tz: address.get("tz"), currency: address.get("currency"), ...(takes.includes("basis") ? { basis } : {}), ...(takes.includes("sort") ? { sort: address.get("sort") } : {}) });
   const path = `/v1/analytics/${report}`;
-  const get = (/** @type {string} */ ending) => save(`${path}.${ending}?${parameters}`).catch(problem => say(problem.message, "bad"));
+  const get = (/** @type {string} */ ending) => save(`${path}?${parameters}`, `${report}-${from}-${to}.${ending}`, { accept: ending === "csv" ? "text/csv" : "image/svg+xml" }).catch(problem => say(problem.message, "bad"));
   const set = (/** @type {string} */ name) => (/** @type {any} */ event) => change({ [name]: event.target.value });
   const range = RANGES.find(([, days]) => from === format.today(days - 1) && to === format.today());
   return html`${head("Analytics", html`<button onClick=${() => get("csv")}>${icon("download")} CSV</button><button class="ondesk" onClick=${() => get("svg")}>${icon("download")} Picture</button>`)}

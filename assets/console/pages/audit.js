@@ -22,7 +22,7 @@ export function Audit() {
   const { list, problem, reload, more, end } = useList(`/v1/audit${filter && "?" + filter}`);
   const [action, setAction] = useState(address.get("action") ?? ""), [target, setTarget] = useState(address.get("target") ?? "");
   const date = (/** @type {string} */ name, /** @type {string} */ label) => html`<label class="pick">${label} <input type="date" value=${address.get(name) ?? ""} onChange=${(/** @type {any} */ event) => change({ [name]: event.target.value })} /></label>`;
-  return html`${head("Audit log", html`<button class="ondesk" onClick=${() => save(`/v1/audit.csv${filter && "?" + filter}`).catch(problem => say(problem.message, "bad"))}>${icon("download")} CSV</button>`)}
+  return html`${head("Audit log", html`<button class="ondesk" onClick=${() => save(`/v1/audit${filter && "?" + filter}`, `audit-${format.today()}.csv`, { accept: "text/csv" }).catch(problem => say(problem.message, "bad"))}>${icon("download")} CSV</button>`)}
     <form class="filters" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); change({ action: action.trim(), target: target.trim() }); }}>
       <label class="pick">Action <input value=${action} placeholder="orders.update" onInput=${(/** @type {any} */ event) => setAction(event.target.value)} /></label><label class="pick">Target <input value=${target} placeholder="ord_…" onInput=${(/** @type {any} */ event) => setTarget(event.target.value)} /></label>
       ${pick("Outcome", address.get("outcome") ?? "", OUTCOMES, to => change({ outcome: to }))}${date("from", "From")}${date("to", "To")}

@@ -57,7 +57,7 @@ export function Orders() {
   const isFiltered = [...address.keys()].some(name => name !== "sort");
   return html`
     ${head(isCustomer() ? "My orders" : "Orders", html`
-      <button class="ondesk" onClick=${() => save(`/v1/orders.csv${filter && "?" + filter}`).catch(problem => say(problem.message, "bad"))}>${icon("download")} CSV</button>
+      <button class="ondesk" onClick=${() => save(`/v1/orders${filter && "?" + filter}`, `orders-${format.today()}.csv`, { accept: "text/csv" }).catch(problem => say(problem.message, "bad"))}>${icon("download")} CSV</button>
       ${may("orders:create") && html`<a class="button ondesk" href="${base}/orders/import">${icon("upload")} Import</a>`}
       ${may("orders:create", "orders:create_own") && html`<a class="button main" href="${base}/orders/new">${icon("plus")} New order</a>`}`)}
     <${Views} /><${Filters} total=${list?.total} />
@@ -67,7 +67,7 @@ export function Orders() {
         : empty("No orders yet", "Orders that are placed here or through the API stand in this list.", may("orders:create", "orders:create_own") && html`<a class="button main" href="${base}/orders/new">New order</a>`)
       : html`<table class="list"><thead><tr>${mayStep && html`<th class="tick"><label><input type="checkbox" aria-label="Choose all that are shown" checked=${chosen.size > 0 && chosen.size === rows.length} onChange=${(/** @type {any} */ event) => setChosen(new Set(event.target.checked ? rows.map(order => order.id) : []))} /></label></th>`}
           <th class="no">Order</th><th class="wide">Customer</th><th class="st">Status</th><th class="pay">Payment</th><th class="num tot">Total</th><th class="num on">Placed</th></tr></thead>
-        <tbody>${rows.map((order, i) => line(order, i === at, mayStep ? chosen.has(order.id) : null, failures.get(order.id) ?? "", toggle))}</tbody></table>
+        ${bodies(rows.map((order, i) => line(order, i === at, mayStep ? chosen.has(order.id) : null, failures.get(order.id) ?? "", toggle)))}</table>
       <div class="end" ref=${end}>${problem ? failed(problem, more) : list.next && waiting(3)}</div>`}
     ${chosen.size > 0 && html`<${BulkBar} orders=${rows.filter(order => chosen.has(order.id))} onChange=${replace} onDone=${(/** @type {Map<string, string>} */ failed) => { setFailures(failed); setChosen(new Set(failed.keys())); }} onClear=${() => setChosen(new Set())} />`}`;
 }
@@ -130,6 +130,19 @@ function line(order, isHere, isChosen, failure, toggle) {
   toggleLast = toggle;
   made.set(order, { as, row });
   return row;
+}
+/** Bodies of the table as they were made last, of a hundred rows each: one of unchanged rows is not looked through again. @type {{rows: any[], body: any}[]} */
+const kept = [];
+const ROWS = 100;
+/** @param {any[]} rows */
+function bodies(rows) {
+  const all = [];
+  for (let at = 0; at < rows.length; at += ROWS) {
+    const mine = rows.slice(at, at + ROWS), i = at / ROWS, known = kept[i];
+    if (!known || known.rows.length !== mine.length || mine.some((row, n) => row !== known.rows[n])) kept[i] = { rows: mine, body: html`<tbody key=${i}>${mine}</tbody>` };
+    all.push(kept[i].body);
+  }
+  return all;
 }
 /** The list's present way to choose a row; kept rows would call an old one. */
 let toggleLast = /** @type {(id: string) => void} */ (() => {});

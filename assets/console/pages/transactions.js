@@ -46,7 +46,7 @@ export function Transactions() {
   const { list, problem, reload, more, replace, end } = useList(`/v1/transactions${filter && "?" + filter}`, { live: true });
   const [reference, setReference] = useState(here.value.query.get("provider_ref") ?? "");
   const rows = /** @type {Transaction[]} */ (list?.rows ?? []);
-  return html`${head("Payments", html`<button class="ondesk" onClick=${() => save(`/v1/transactions.csv${filter && "?" + filter}`).catch(problem => say(problem.message, "bad"))}>${icon("download")} CSV</button>`)}
+  return html`${head("Payments", html`<button class="ondesk" onClick=${() => save(`/v1/transactions${filter && "?" + filter}`, `transactions-${format.today()}.csv`, { accept: "text/csv" }).catch(problem => say(problem.message, "bad"))}>${icon("download")} CSV</button>`)}
     <nav class="tabs" aria-label="Views">${VIEWS.map(([name, to]) => html`<a href="${base}/payments?${query(to)}" aria-current=${filter === query(to) ? "page" : undefined}>${name}</a>`)}</nav>
     <form class="filters" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); change({ provider_ref: reference.trim() }); }}>
       <label class="search">${icon("search")}<input type="search" placeholder="Reference of the provider" aria-label="Search by the provider’s reference" value=${reference} onInput=${(/** @type {any} */ event) => setReference(event.target.value)} /></label>

@@ -13,14 +13,17 @@ export const close = () => { shown.value = null; };
 export function Dialogs() {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const content = shown.value;
+  // The event of a dialog that the page closed comes late: the next one may be open by then, and must stay.
+  const ours = useRef(0);
+  const closed = () => { if (ours.current) ours.current--; else close(); };
   useEffect(() => {
     const dialog = ref.current;
     if (!dialog) return;
     if (content && !dialog.open) dialog.showModal();
-    if (!content && dialog.open) dialog.close();
+    if (!content && dialog.open) { ours.current++; dialog.close(); }
     if (content) /** @type {HTMLElement | null} */ (dialog.querySelector("[autofocus]"))?.focus();
   }, [content]);
-  return html`<dialog ref=${ref} aria-labelledby="dialog-title" onClose=${close} onMouseDown=${(/** @type {any} */ event) => event.target === ref.current && close()}>${content}</dialog>`;
+  return html`<dialog ref=${ref} aria-labelledby="dialog-title" onClose=${closed} onMouseDown=${(/** @type {any} */ event) => event.target === ref.current && close()}>${content}</dialog>`;
 }
 
 /** @param {any} title @param {any} content */

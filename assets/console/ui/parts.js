@@ -30,7 +30,7 @@ export const failed = (problem, retry) => html`<div class="empty" role="alert"><
 
 /** The number under which the server's log has a problem, and what its page says. @param {any} problem */
 export const reference = problem => problem?.body && html`<small class="reference">${problem.body.request_id && html`<code>${problem.body.request_id}</code>`}
-  ${problem.body.type?.startsWith("/problems/") && html` <a href=${root + problem.body.type} target="_blank" rel="noopener">What this means</a>`}</small>`;
+  ${problem.body.type?.includes("/problems/") && html` <a href="${root}/problems/${problem.body.type.split("/problems/")[1]}" target="_blank" rel="noopener">What this means</a>`}</small>`;
 
 /** What a loaded thing looks like in its four states. @template T @param {{data: T | undefined, problem: any, reload: () => void}} loaded @param {number} rows @param {(data: T) => any} there */
 export const states = (loaded, rows, there) => loaded.data !== undefined ? there(loaded.data) : loaded.problem ? failed(loaded.problem, loaded.reload) : waiting(rows);

@@ -2,6 +2,7 @@
 
 use crate::{
     api::input::{
+        file::{StyleName, reporting_zone},
         list::PageSize,
         parsed::{FromText, Parsed, described},
     },
@@ -73,9 +74,7 @@ macro_rules! report_parameters {
 
         impl $name {
             fn question_of(&self, app: &App, basis: Basis) -> Result<Question> {
-                let configured = || Zone::parse(app.config.reporting.timezone.iana_name().unwrap_or("UTC"));
-                let zone = self.tz.as_ref().map(|zone| zone.0.clone()).or_else(configured);
-                let zone = zone.ok_or_else(|| Error::internal("the configured time zone is unknown"))?;
+                let zone = self.tz.as_ref().map_or_else(|| reporting_zone(app), |zone| Ok(zone.0.clone()))?;
                 let days = Days { from: self.from.0, to: self.to.0, zone };
                 check_range(&days)?;
                 Ok(Question { days, currency: self.currency.map(|currency| currency.0), basis })
@@ -89,6 +88,8 @@ report_parameters! {
     DailyQuery {
         /// Money that moved (`cash`, the default) or orders that were placed (`booked`).
         basis: Option<Parsed<Basis>>,
+        /// `excel` makes a CSV for spreadsheets: with a byte order mark, amounts as decimals and local times.
+        pub(super) style: Option<Parsed<StyleName>>,
     }
 }
 
@@ -104,12 +105,18 @@ report_parameters! {
 
 report_parameters! {
     /// The parameters of status counts.
-    StatusQuery {}
+    StatusQuery {
+        /// `excel` makes a CSV for spreadsheets: with a byte order mark, amounts as decimals and local times.
+        pub(super) style: Option<Parsed<StyleName>>,
+    }
 }
 
 report_parameters! {
     /// The parameters of taxes by rate.
-    TaxesQuery {}
+    TaxesQuery {
+        /// `excel` makes a CSV for spreadsheets: with a byte order mark, amounts as decimals and local times.
+        pub(super) style: Option<Parsed<StyleName>>,
+    }
 }
 
 report_parameters! {
@@ -117,6 +124,8 @@ report_parameters! {
     TopItemsQuery {
         /// The number of items. The default is 50, and more than 200 is lowered to 200.
         limit: Option<PageSize>,
+        /// `excel` makes a CSV for spreadsheets: with a byte order mark, amounts as decimals and local times.
+        pub(super) style: Option<Parsed<StyleName>>,
     }
 }
 

@@ -32,16 +32,16 @@ impl Row for DailyRow {
             shown(&self.currency),
             Cell::Sum(self.orders_placed),
             Cell::Sum(self.orders_cancelled),
-            Cell::Sum(self.gross_amount),
-            Cell::Sum(self.refunded_amount),
-            Cell::Sum(self.credited_amount),
-            Cell::Sum(self.cancelled_amount),
-            Cell::Sum(self.net_amount),
-            Cell::Sum(self.tax_amount),
-            Cell::Sum(self.credited_tax_amount),
-            Cell::Sum(self.cancelled_tax_amount),
-            Cell::Sum(self.net_tax_amount),
-            Cell::Sum(self.average_order_amount),
+            Cell::Amount(self.gross_amount, self.currency.0),
+            Cell::Amount(self.refunded_amount, self.currency.0),
+            Cell::Amount(self.credited_amount, self.currency.0),
+            Cell::Amount(self.cancelled_amount, self.currency.0),
+            Cell::Amount(self.net_amount, self.currency.0),
+            Cell::Amount(self.tax_amount, self.currency.0),
+            Cell::Amount(self.credited_tax_amount, self.currency.0),
+            Cell::Amount(self.cancelled_tax_amount, self.currency.0),
+            Cell::Amount(self.net_tax_amount, self.currency.0),
+            Cell::Amount(self.average_order_amount, self.currency.0),
         ]
     }
 }
@@ -67,11 +67,11 @@ impl Row for RevenueRow {
             text(self.name.as_deref()),
             shown(&self.currency),
             Cell::Sum(self.orders),
-            Cell::Sum(self.gross_amount),
-            Cell::Sum(self.refunded_amount),
-            Cell::Sum(self.credited_amount),
-            Cell::Sum(self.cancelled_amount),
-            Cell::Sum(self.net_amount),
+            Cell::Amount(self.gross_amount, self.currency.0),
+            Cell::Amount(self.refunded_amount, self.currency.0),
+            Cell::Amount(self.credited_amount, self.currency.0),
+            Cell::Amount(self.cancelled_amount, self.currency.0),
+            Cell::Amount(self.net_amount, self.currency.0),
         ]
     }
 }
@@ -85,7 +85,7 @@ impl Row for StatusRow {
             shown(&self.payment_status),
             shown(&self.currency),
             Cell::Sum(self.orders),
-            Cell::Sum(self.total_amount),
+            Cell::Amount(self.total_amount, self.currency.0),
         ]
     }
 }
@@ -100,7 +100,7 @@ impl Row for TopItemRow {
             shown(&self.currency),
             Cell::Sum(self.quantity),
             Cell::Sum(self.orders),
-            Cell::Sum(self.total_amount),
+            Cell::Amount(self.total_amount, self.currency.0),
         ]
     }
 }
@@ -112,8 +112,8 @@ impl Row for TaxRow {
         vec![
             shown_or_empty(self.tax_rate.as_ref()),
             shown(&self.currency),
-            Cell::Sum(self.net_amount),
-            Cell::Sum(self.tax_amount),
+            Cell::Amount(self.net_amount, self.currency.0),
+            Cell::Amount(self.tax_amount, self.currency.0),
         ]
     }
 }

@@ -17,18 +17,18 @@ use std::time::Duration;
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Reads the body. If `empty` is given, the body may be left out, and these bytes take its place.
-pub(super) async fn read(app: &App, request: Request, media: &[&str], empty: Option<&'static [u8]>) -> Result<Request> {
+pub(super) async fn read(app: &App, request: &mut Request, media: &[&str], empty: Option<&'static [u8]>) -> Result<()> {
     let limit = app.body_limit();
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let (parts, body) = request.into_parts();
-    let typed = check_media_type(&parts.headers, media);
+    let typed = check_media_type(request.headers(), media);
     // An optional body needs no media type if it is empty, which is known only after it has been read.
-    if empty.is_none() || parts.headers.contains_key(header::CONTENT_TYPE) {
+    if empty.is_none() || request.headers().contains_key(header::CONTENT_TYPE) {
         typed.as_ref().map_err(|_| unsupported(media))?;
     }
+    let body = std::mem::take(request.body_mut());
     let bytes = match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
         Err(_) => return Err(Error::new(&problem::SLOW_BODY)),
         Ok(Err(e)) if e.is::<LengthLimitError>() => return Err(too_large(limit)),
@@ -43,7 +43,8 @@ pub(super) async fn read(app: &App, request: Request, media: &[&str], empty: Opt
         Some(empty) => Bytes::from_static(empty),
         None => typed.map(|()| bytes)?,
     };
-    Ok(Request::from_parts(parts, Body::from(bytes)))
+    *request.body_mut() = Body::from(bytes);
+    Ok(())
 }
 
 /// Names the media types and the encoding that the operation accepts (RFC 9110, section 15.5.16).

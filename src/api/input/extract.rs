@@ -1,10 +1,7 @@
 //! The arguments of handlers. Each extractor checks its part of the request, in the order in which a handler lists them.
 
 use super::{
-    super::{
-        context::Context,
-        operation::{Idempotency, Operation},
-    },
+    super::{context::Context, operation::Idempotency},
     entity_tag::{EntityTags, version_of},
     idempotency_key::idempotency_key,
     json, query, schema,
@@ -34,7 +31,8 @@ impl FromRequestParts<App> for Actor {
 
     /// The caller that the gate has authenticated.
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::new(&problem::UNAUTHENTICATED))
+        let actor = parts.extensions.get::<Arc<Context>>().and_then(|context| context.actor.get());
+        actor.cloned().ok_or_else(|| Error::new(&problem::UNAUTHENTICATED))
     }
 }
 
@@ -128,7 +126,7 @@ impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
         let (parts, body) = request.into_parts();
         let bytes = body.collect().await.map_err(Error::internal)?.to_bytes();
         let value = json::parse(&bytes)?;
-        let operation = parts.extensions.get::<Arc<Operation>>();
+        let operation = parts.extensions.get::<Arc<Context>>().and_then(|context| context.operation.get());
         let idempotency = operation.map_or(Idempotency::Ignored, |operation| operation.idempotency);
         let key = match idempotency {
             Idempotency::Ignored => None,

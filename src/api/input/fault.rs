@@ -51,6 +51,7 @@ fn pointer(field: Field) -> Cow<'static, str> {
         Field::Amount => "#/amount",
         Field::CancelReason => "#/cancel_reason",
         Field::CancelledAt => "#/cancelled_at",
+        Field::Code => "#/code",
         Field::ConfirmedAt => "#/confirmed_at",
         Field::CreditAmount => "#/credit_amount",
         Field::CurrentPassword => "#/current_password",

@@ -1,8 +1,15 @@
 //! What a client asks of a list: which entries, which page of them, and in which form.
 
-use super::query::{self, NoParameters};
+use super::{
+    file::{FileRequest, StyleName},
+    parsed::Parsed,
+    query::{self, NoParameters},
+};
 use crate::{
-    api::output::export::{Format, refuse_paging},
+    api::{
+        operation::Operation,
+        output::export::{Format, refuse_paging},
+    },
     app::App,
     auth::Cursor,
     error::{Error, Result},
@@ -18,7 +25,7 @@ use serde::{
     de::{DeserializeOwned, Error as _},
 };
 use serde_json::{Map, Value};
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// How many entries a page may have: 1 or more, and more than [`PageSize::MOST`] count as that.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +81,18 @@ pub struct PageParameters {
 impl PageParameters {
     const NAMES: [&'static str; 3] = ["limit", "cursor", "count"];
 
+    /// Refuses all of these, since an export has no pages.
+    ///
+    /// # Errors
+    /// `invalid_parameter` naming those that were sent.
+    pub(crate) fn refuse_paging(&self) -> Result<()> {
+        refuse_paging(&[
+            ("limit", self.limit.is_some()),
+            ("cursor", self.cursor.is_some()),
+            ("count", self.count.is_some()),
+        ])
+    }
+
     /// The page that is asked for. `binding` describes the list: a cursor is good for one list only.
     ///
     /// # Errors
@@ -91,31 +110,39 @@ impl PageParameters {
             count: self.count == Some(true),
         })
     }
-
-    /// Refuses `limit` and `cursor`, since an export has no pages.
-    ///
-    /// # Errors
-    /// `invalid_parameter` naming those that were sent.
-    pub(crate) fn refuse_paging(&self) -> Result<()> {
-        refuse_paging(&[("limit", self.limit.is_some()), ("cursor", self.cursor.is_some())])
-    }
 }
 
-/// The query parameters of a list: the fields of `F`, and [`PageParameters`].
+/// The query parameters of a file that a list is answered as.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileParameters {
+    /// `excel` makes a CSV for spreadsheets: with a byte order mark, amounts as decimals and local times.
+    pub(crate) style: Option<Parsed<StyleName>>,
+}
+
+impl FileParameters {
+    const NAMES: [&'static str; 1] = ["style"];
+}
+
+/// The query parameters of a list: the fields of `F`, [`PageParameters`] and [`FileParameters`].
 #[derive(Debug)]
 pub struct ListQuery<F = NoParameters> {
     /// The parameters of this list.
     pub filter: F,
     pub(crate) page: PageParameters,
+    pub(crate) file: FileParameters,
 }
 
 impl<'de, F: DeserializeOwned> Deserialize<'de> for ListQuery<F> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut filter = Map::deserialize(deserializer)?;
-        let page: Map<_, _> = PageParameters::NAMES.iter().filter_map(|name| filter.remove_entry(*name)).collect();
+        let mut take =
+            |names: &[&str]| Value::Object(names.iter().filter_map(|name| filter.remove_entry(*name)).collect());
+        let (page, file) = (take(&PageParameters::NAMES), take(&FileParameters::NAMES));
         Ok(Self {
             filter: serde_json::from_value(Value::Object(filter)).map_err(D::Error::custom)?,
-            page: serde_json::from_value(Value::Object(page)).map_err(D::Error::custom)?,
+            page: serde_json::from_value(page).map_err(D::Error::custom)?,
+            file: serde_json::from_value(file).map_err(D::Error::custom)?,
         })
     }
 }
@@ -130,10 +157,12 @@ impl<F: JsonSchema> JsonSchema for ListQuery<F> {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (mut schema, page) = (F::json_schema(generator), PageParameters::json_schema(generator));
+        let mut schema = F::json_schema(generator);
         let all = schema.ensure_object().entry("properties").or_insert_with(|| Map::new().into());
-        if let (Value::Object(all), Some(Value::Object(page))) = (all, page.get("properties")) {
-            all.extend(page.clone());
+        for more in [PageParameters::json_schema(generator), FileParameters::json_schema(generator)] {
+            if let (Value::Object(all), Some(Value::Object(more))) = (&mut *all, more.get("properties")) {
+                all.extend(more.clone());
+            }
         }
         schema
     }
@@ -149,6 +178,8 @@ pub struct ListRequest<F = NoParameters> {
 pub(crate) struct ListOptions {
     pub(crate) page: PageParameters,
     pub(crate) format: Format,
+    /// The file, unless a page is asked for.
+    pub(crate) file: Option<FileRequest>,
     /// Of the request, for the link to the next page.
     pub(crate) uri: Uri,
 }
@@ -157,9 +188,12 @@ impl<F: JsonSchema + DeserializeOwned + Send + 'static> FromRequestParts<App> fo
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let ListQuery { filter, page } = query::parse(parts.uri.query().unwrap_or_default())?;
+        let ListQuery { filter, page, file } = query::parse(parts.uri.query().unwrap_or_default())?;
         let format = Format::from_request_parts(parts, app).await?;
-        Ok(Self { filter, options: ListOptions { page, format, uri: parts.uri.clone() } })
+        let operation = parts.extensions.get::<Arc<Operation>>();
+        let operation = operation.ok_or_else(|| Error::internal("a request without operation"))?;
+        let file = FileRequest::of(app, (operation, &parts.uri), format, file.style)?;
+        Ok(Self { filter, options: ListOptions { page, format, file, uri: parts.uri.clone() } })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     api::{
         input::entity_tag,
-        operation::{Idempotency, Operation, Versioning},
+        operation::{FileForm, Idempotency, Operation, Versioning},
     },
     auth::policy::{MAX_ROLE_NAME, ROLE_NAME_PATTERN},
     domain::id::{DeliveryId, Identifier, KeyId, OrderId, SessionId, TransactionId, UserId, WebhookId},
@@ -16,8 +16,23 @@ pub(super) fn of(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<
     let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path = in_path.map(|name| path_parameter(operation.path, name.trim_start_matches('*')));
     let in_query = operation.query.map(|schema| query_parameters(schema(generator).as_value())).unwrap_or_default();
+    let is_paged = in_query.iter().any(|parameter| parameter["name"] == "cursor" || parameter["name"] == "wait");
+    let in_query = in_query.into_iter().filter(|parameter| {
+        let name = parameter["name"].as_str().unwrap_or_default();
+        !(foreign_parameters(operation.form).contains(&name) || operation.form.is_some() && is_paged && name == "limit")
+    });
     let headers = headers(operation).into_iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")}));
     in_path.chain(in_query).chain(headers).collect()
+}
+
+/// The parameters that belong to another form of the same list or report.
+fn foreign_parameters(form: Option<FileForm>) -> &'static [&'static str] {
+    match form {
+        None => &["style", "rows"],
+        Some(FileForm::Csv) => &["cursor", "count", "include", "wait"],
+        Some(FileForm::Ndjson) => &["cursor", "count", "style", "rows", "wait"],
+        Some(FileForm::Svg) => &["cursor", "count", "style"],
+    }
 }
 
 fn path_parameter(path: &str, name: &str) -> Value {

@@ -73,6 +73,7 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     if operation.file {
         headers.extend(["Content-Disposition", "Repr-Digest"]);
     }
+    headers.extend(operation.form.is_some().then_some("Content-Disposition"));
     headers.extend(operation.sets_cookie.then_some("Set-Cookie"));
     if operation.in_api() {
         headers.extend(["RateLimit", "RateLimit-Policy"]);
@@ -92,6 +93,7 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     let description = match operation.status {
         201 => "Created.",
         204 => "Done. The response has no content.",
+        303 => "Go on at `Location`.",
         _ => "Done.",
     };
     let mut response = json!({"description": description, "headers": header_references(&headers)});

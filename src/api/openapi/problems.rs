@@ -46,11 +46,15 @@ fn always(operation: &Operation) -> Vec<&'static Problem> {
 }
 
 fn of_access(operation: &Operation) -> Vec<&'static Problem> {
-    match operation.access {
-        Access::Anonymous => vec![],
+    let mut problems: Vec<&'static Problem> = match operation.access {
+        Access::Anonymous => return vec![],
         Access::SignedIn => vec![&problem::UNAUTHENTICATED],
         Access::AnyOf(_) => vec![&problem::UNAUTHENTICATED, &problem::FORBIDDEN],
+    };
+    if !operation.before_second_factor {
+        problems.push(&problem::SECOND_FACTOR_SETUP_REQUIRED);
     }
+    problems
 }
 
 fn of_input(operation: &Operation) -> Vec<&'static Problem> {

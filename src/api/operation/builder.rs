@@ -1,9 +1,13 @@
 //! Builds a row of the table of operations. A row begins with its method, id, path, summary and handler, and becomes an
 //! [`Operation`] only when it states who may call it: a row without an access rule does not compile.
 
-use super::{Access, Body, CSV, Idempotency, JSON, MERGE_PATCH, NDJSON, Operation, Payload, SVG, Versioning};
+use super::{Access, Body, FileForm, Idempotency, JSON, MERGE_PATCH, Operation, Payload, Versioning};
 use crate::{
-    app::App, auth::rate_limit::AnonymousBucket, config::Config, domain::permission::Permission, error::Problem,
+    app::App,
+    auth::rate_limit::AnonymousBucket,
+    config::Config,
+    domain::permission::Permission,
+    error::{Problem, problem},
 };
 use axum::{
     handler::Handler,
@@ -11,7 +15,11 @@ use axum::{
     routing::{self, MethodRouter},
 };
 use schemars::{JsonSchema, SchemaGenerator};
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{LazyLock, Mutex, PoisonError},
+    time::Duration,
+};
 
 type Text = &'static str;
 
@@ -47,6 +55,7 @@ impl WithoutAccess {
             path,
             summary,
             access: Access::AnyOf(&[]),
+            before_second_factor: false,
             public_if: None,
             anonymous_bucket: AnonymousBucket::General,
             idempotency: Idempotency::Ignored,
@@ -59,6 +68,8 @@ impl WithoutAccess {
             payloads: vec![],
             location: false,
             file: false,
+            files: &[],
+            form: None,
             sets_cookie: false,
             resumes: false,
             is_probe: false,
@@ -85,11 +96,46 @@ impl WithoutAccess {
     }
 }
 
+/// The operation, and one for each of its files. They share the handler, which looks at `form`.
+pub(crate) fn with_files(operation: Operation) -> Vec<Operation> {
+    let file = |form: &FileForm| Operation {
+        id: interned(format!("{}_{}", operation.id, form.ending())),
+        path: interned(format!("{}.{}", operation.path, form.ending())),
+        summary: interned(format!("{}: {}", operation.summary, form.ending().to_uppercase())),
+        payloads: vec![Payload::Bytes(form.media())],
+        paged: false,
+        resumes: false,
+        extra_time: Duration::ZERO,
+        files: &[],
+        form: Some(*form),
+        ..operation.clone()
+    };
+    let files: Vec<_> = operation.files.iter().map(file).collect();
+    [vec![operation], files].concat()
+}
+
+/// The text, which is kept for as long as the process runs. The table is made several times, each text is kept once.
+fn interned(text: String) -> &'static str {
+    static KNOWN: LazyLock<Mutex<BTreeSet<&'static str>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(text) = known.get(text.as_str()) {
+        return text;
+    }
+    let text: &'static str = text.leak();
+    known.insert(text);
+    text
+}
+
 /// The request.
 impl Operation {
     /// Opens the operation to anyone if the configuration says so.
     pub(crate) fn public_if(self, setting: fn(&Config) -> bool) -> Self {
         Self { public_if: Some(setting), ..self }
+    }
+
+    /// Also lets users call it who have to set up a second factor first.
+    pub(crate) fn before_second_factor(self) -> Self {
+        Self { before_second_factor: true, ..self }
     }
 
     /// Is asked by machines every few seconds.
@@ -199,14 +245,20 @@ impl Operation {
         Self { sets_cookie: true, ..self }
     }
 
-    /// Also exports all rows of its list, as CSV or NDJSON.
+    /// Returns 303, which leads a browser to `Location`.
+    pub(crate) fn redirects(self) -> Self {
+        Self { status: 303, location: true, sets_cookie: true, payloads: vec![Payload::Empty], ..self }
+    }
+
+    /// Also exports all rows of its list, as CSV or NDJSON. Exports are audited, so they can fail like writes.
     pub(crate) fn exports(self) -> Self {
-        self.returns_stream(CSV).returns_stream(NDJSON)
+        Self { files: &[FileForm::Csv, FileForm::Ndjson], ..self }
+            .problems(&[&problem::STORAGE_FULL, &problem::OUTCOME_UNKNOWN])
     }
 
     /// Also returns its report as CSV and as a chart.
     pub(crate) fn charts(self) -> Self {
-        self.returns_stream(CSV).returns_stream(SVG)
+        Self { files: &[FileForm::Csv, FileForm::Svg], ..self }
     }
 
     /// Can go on with a stream of events after the one that `Last-Event-ID` names.

@@ -1,13 +1,14 @@
 //! Exports of orders for the command line. Filters and formats are those of the API, so that the bytes are the same. Where
 //! the file is, and how orders are read, is not known here.
 
-use super::list::{Include, ListOrders};
+use super::list::{Content, ListOrders};
 use crate::{
     api::{
-        input::{list::ListQuery, query},
+        input::{file::only_for, list::ListQuery, query},
         output::{
             csv_rows::OrderRow,
-            export::{self, Format, Part},
+            export::{self, CsvStyle, FileFormat, Format, Part, Row},
+            item_rows::ItemRow,
         },
     },
     domain::{
@@ -24,8 +25,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 pub struct Export {
     /// Which orders, and in which order.
     pub query: OrderQuery,
-    format: Format,
-    include: Option<Include>,
+    format: FileFormat,
+    content: Content,
 }
 
 impl Export {
@@ -34,7 +35,7 @@ impl Export {
     /// # Errors
     /// `invalid_parameter` with every fault.
     pub fn csv(parameters: &[(String, String)]) -> Result<Self> {
-        Self::of(parameters, Format::Csv)
+        Self::of(parameters, Format::Csv, FileFormat::Csv(CsvStyle::Plain))
     }
 
     /// An export as NDJSON of the orders that the list with these parameters has.
@@ -42,21 +43,24 @@ impl Export {
     /// # Errors
     /// `invalid_parameter` with every fault.
     pub fn ndjson(parameters: &[(String, String)]) -> Result<Self> {
-        Self::of(parameters, Format::Ndjson)
+        Self::of(parameters, Format::Ndjson, FileFormat::Ndjson)
     }
 
-    fn of(parameters: &[(String, String)], format: Format) -> Result<Self> {
+    fn of(parameters: &[(String, String)], form: Format, format: FileFormat) -> Result<Self> {
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
         let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
         let query: ListQuery<ListOrders> = query::parse(&pairs.collect::<Vec<_>>().join("&"))?;
         query.page.refuse_paging()?;
-        let include = query.filter.include(format)?;
-        Ok(Self { query: query.filter.query()?, format, include })
+        if query.file.style.is_some() {
+            return Err(only_for("style", "files of the server"));
+        }
+        let content = query.filter.content(form)?;
+        Ok(Self { query: query.filter.query()?, format, content })
     }
 
     /// Whether the transactions of each order are exported too.
     pub fn includes_transactions(&self) -> bool {
-        self.include == Some(Include::Transactions)
+        self.content == Content::WithTransactions
     }
 
     /// [`Self::encode`] with the transactions of each order.
@@ -68,7 +72,7 @@ impl Export {
         orders: Vec<OrderWithTransactions>,
         after: Option<Position>,
     ) -> Result<Bytes> {
-        self.encode_rows(orders.into_iter().map(OrderRow::from).collect(), after)
+        self.encode_rows(orders.into_iter().map(OrderRow::from), after)
     }
 
     /// The bytes of these orders, which follow `after` in the list. Before the first ones comes the header of the format.
@@ -76,10 +80,15 @@ impl Export {
     /// # Errors
     /// `internal` if an order cannot be serialised.
     pub fn encode(&self, orders: Vec<Order>, after: Option<Position>) -> Result<Bytes> {
-        self.encode_rows(orders.into_iter().map(OrderRow::from).collect(), after)
+        match self.content {
+            Content::Items => self.encode_rows(orders.into_iter().flat_map(ItemRow::of), after),
+            Content::Orders | Content::WithTransactions => {
+                self.encode_rows(orders.into_iter().map(OrderRow::from), after)
+            }
+        }
     }
 
-    fn encode_rows(&self, rows: Vec<OrderRow>, after: Option<Position>) -> Result<Bytes> {
-        export::encode(self.format, &rows, Part::after(after.as_ref()))
+    fn encode_rows<R: Row>(&self, rows: impl Iterator<Item = R>, after: Option<Position>) -> Result<Bytes> {
+        export::encode(&self.format, &rows.collect::<Vec<_>>(), Part::after(after.as_ref()))
     }
 }

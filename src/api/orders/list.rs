@@ -3,11 +3,12 @@
 use crate::{
     api::{
         input::{
+            file::only_for,
             integer::Amount,
             list::ListRequest,
             parsed::{FromText, Parsed, distinct, one_of},
         },
-        output::{csv_rows::OrderRow, export::Format, list},
+        output::{csv_rows::OrderRow, export::Format, item_rows::ItemRow, list},
     },
     app::App,
     auth::Actor,
@@ -34,8 +35,6 @@ pub struct ListOrders {
     /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out. Orders that were never placed come
     /// last if it is `placed_at` or `-placed_at`.
     sort: Option<Parsed<Sort>>,
-    /// What else to show of each order: `transactions` adds its payments and refunds, oldest first. Not for CSV.
-    include: Option<Parsed<Include>>,
     /// Orders in one of these statuses.
     status: Option<Vec<Parsed<OrderStatus>>>,
     /// Orders in one of these payment statuses.
@@ -76,6 +75,24 @@ pub struct ListOrders {
     #[serde(default)]
     #[schemars(extend("x-prefix" = "metadata.", "propertyNames" = {"maxLength": 40}))]
     metadata: BTreeMap<String, String>,
+    /// What a row of a CSV is: `items` makes one for each item and fee, in place of one for each order.
+    pub(super) rows: Option<Parsed<RowsOf>>,
+    /// What else to show of each order: `transactions` adds its payments and refunds, oldest first. Not for CSV.
+    pub(super) include: Option<Parsed<Include>>,
+}
+
+/// A row for each item and fee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RowsOf;
+
+impl FromText for RowsOf {
+    fn from_text(text: &str) -> Option<Self> {
+        (text == "items").then_some(Self)
+    }
+
+    fn schema() -> Schema {
+        one_of(&["items"])
+    }
 }
 
 /// What a list can show of each order besides its document.
@@ -95,17 +112,27 @@ impl FromText for Include {
     }
 }
 
+/// What the entries of a list are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Orders,
+    WithTransactions,
+    Items,
+}
+
 impl ListOrders {
-    /// What else to show of each order.
+    /// What the entries are in this format.
     ///
     /// # Errors
-    /// `invalid_parameter` for CSV, which has one row for an order.
-    pub(super) fn include(&self, format: Format) -> Result<Option<Include>> {
-        if self.include.is_some() && format == Format::Csv {
-            let fault = Fault::parameter("include", "conflict", "must not be given with CSV");
-            return Err(Error::new(&problem::INVALID_PARAMETER).with_faults(vec![fault]));
+    /// `invalid_parameter` if a parameter belongs to another format.
+    pub(super) fn content(&self, format: Format) -> Result<Content> {
+        match (self.rows, self.include, format) {
+            (Some(_), _, Format::Page | Format::Ndjson) => Err(only_for("rows", "CSV")),
+            (_, Some(_), Format::Csv) => Err(only_for("include", "JSON and NDJSON")),
+            (Some(_), ..) => Ok(Content::Items),
+            (_, Some(_), _) => Ok(Content::WithTransactions),
+            (None, None, _) => Ok(Content::Orders),
         }
-        Ok(self.include.map(|include| include.0))
     }
 
     /// The query that the parameters describe.
@@ -148,25 +175,36 @@ pub(in crate::api) async fn list(
     actor: Actor,
     ListRequest { filter, options }: ListRequest<ListOrders>,
 ) -> Result<Response> {
-    let include = filter.include(options.format)?;
+    let content = filter.content(options.format)?;
     let query = filter.query()?;
     let binding = format!("orders.list {query:?}");
-    if include == Some(Include::Transactions) {
-        let find = move |app, actor, page| {
-            let query = query.clone();
-            async move { Ok(orders::list_with_transactions(&app, &actor, query, page).await?.map(OrderRow::from)) }
-        };
-        return list::answer(app, actor, options, binding, find).await;
+    match (content, options.format) {
+        (Content::WithTransactions, _) => {
+            let find = move |app, actor, page| {
+                let query = query.clone();
+                async move { Ok(orders::list_with_transactions(&app, &actor, query, page).await?.map(OrderRow::from)) }
+            };
+            list::answer(app, actor, options, binding, find).await
+        }
+        (Content::Orders | Content::Items, Format::Page) => {
+            let find = |app, actor, page| async move {
+                orders::list(&app, &actor, query, page).await.map(|found| found.map(StoredJson))
+            };
+            list::page(app, actor, options, binding, find).await
+        }
+        (Content::Orders, Format::Csv | Format::Ndjson) => {
+            let find = move |app, actor, page| {
+                let query = query.clone();
+                async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow::from)) }
+            };
+            list::answer(app, actor, options, binding, find).await
+        }
+        (Content::Items, Format::Csv | Format::Ndjson) => {
+            let find = move |app, actor, page| {
+                let query = query.clone();
+                async move { Ok(orders::export(&app, &actor, query, page).await?.flat_map(ItemRow::of)) }
+            };
+            list::answer(app, actor, options, binding, find).await
+        }
     }
-    if options.format == Format::Page {
-        let find = |app, actor, page| async move {
-            orders::list(&app, &actor, query, page).await.map(|found| found.map(StoredJson))
-        };
-        return list::page(app, actor, options, binding, find).await;
-    }
-    let find = move |app, actor, page| {
-        let query = query.clone();
-        async move { Ok(orders::export(&app, &actor, query, page).await?.map(OrderRow::from)) }
-    };
-    list::all(app, actor, options, find).await
 }

@@ -2,7 +2,7 @@
 
 use super::export::{Cell, Row};
 use crate::{
-    domain::{order::Order, permission::Permission, transaction::Transaction},
+    domain::{order::Order, permission::Permission, time::Timestamp, transaction::Transaction},
     service::{
         orders::OrderWithTransactions,
         views::{
@@ -21,6 +21,14 @@ pub(crate) fn shown<T: Display>(value: &AsText<T>) -> Cell<'static> {
 
 pub(crate) fn shown_or_empty<T: Display>(value: Option<&AsText<T>>) -> Cell<'static> {
     value.map_or(Cell::Empty, shown)
+}
+
+fn time(value: &AsText<Timestamp>) -> Cell<'static> {
+    Cell::Time(value.0)
+}
+
+fn time_or_empty(value: Option<&AsText<Timestamp>>) -> Cell<'static> {
+    value.map_or(Cell::Empty, time)
 }
 
 pub(crate) fn text(value: Option<&str>) -> Cell<'_> {
@@ -98,26 +106,26 @@ impl Row for OrderRow {
             boolean(order.prices_include_tax),
             shown_or_empty(order.user_id.as_ref()),
             text(order.external_ref),
-            Cell::Number(order.subtotal_amount),
-            Cell::Number(order.order_discount_amount),
-            Cell::Number(order.discount_amount),
-            Cell::Number(order.fee_amount),
-            Cell::Number(order.tax_amount),
-            Cell::Number(order.total_amount),
-            Cell::Number(order.paid_amount),
-            Cell::Number(order.refunded_amount),
-            Cell::Number(order.credited_amount),
-            Cell::Number(order.credited_tax_amount),
-            Cell::Number(order.balance_amount),
+            Cell::Amount(order.subtotal_amount.into(), order.currency.0),
+            Cell::Amount(order.order_discount_amount.into(), order.currency.0),
+            Cell::Amount(order.discount_amount.into(), order.currency.0),
+            Cell::Amount(order.fee_amount.into(), order.currency.0),
+            Cell::Amount(order.tax_amount.into(), order.currency.0),
+            Cell::Amount(order.total_amount.into(), order.currency.0),
+            Cell::Amount(order.paid_amount.into(), order.currency.0),
+            Cell::Amount(order.refunded_amount.into(), order.currency.0),
+            Cell::Amount(order.credited_amount.into(), order.currency.0),
+            Cell::Amount(order.credited_tax_amount.into(), order.currency.0),
+            Cell::Amount(order.balance_amount.into(), order.currency.0),
             text(order.note),
             Cell::Number(order.version),
             Cell::Text(order.created_by.into()),
-            shown(&order.created_at),
-            shown(&order.updated_at),
-            shown_or_empty(order.placed_at.as_ref()),
-            shown_or_empty(order.confirmed_at.as_ref()),
-            shown_or_empty(order.fulfilled_at.as_ref()),
-            shown_or_empty(order.cancelled_at.as_ref()),
+            time(&order.created_at),
+            time(&order.updated_at),
+            time_or_empty(order.placed_at.as_ref()),
+            time_or_empty(order.confirmed_at.as_ref()),
+            time_or_empty(order.fulfilled_at.as_ref()),
+            time_or_empty(order.cancelled_at.as_ref()),
             text(order.cancel_reason),
             text(order.customer.as_ref().and_then(|customer| customer.name)),
             text(order.customer.as_ref().and_then(|customer| customer.email)),
@@ -162,17 +170,17 @@ impl Row for TransactionRow {
             transaction.order_number.map_or(Cell::Empty, Cell::Number),
             shown(&transaction.kind),
             shown(&transaction.status),
-            Cell::Number(transaction.amount),
-            Cell::Number(transaction.credit_amount),
-            Cell::Number(transaction.credit_tax_amount),
+            Cell::Amount(transaction.amount.into(), transaction.currency.0),
+            Cell::Amount(transaction.credit_amount.into(), transaction.currency.0),
+            Cell::Amount(transaction.credit_tax_amount.into(), transaction.currency.0),
             shown(&transaction.currency),
             text(transaction.provider),
             text(transaction.provider_ref),
             shown_or_empty(transaction.payment_id.as_ref()),
             text(transaction.reason),
-            shown(&transaction.occurred_at),
-            shown(&transaction.recorded_at),
-            shown_or_empty(transaction.reversed_at.as_ref()),
+            time(&transaction.occurred_at),
+            time(&transaction.recorded_at),
+            time_or_empty(transaction.reversed_at.as_ref()),
         ]
     }
 }
@@ -203,13 +211,13 @@ impl Row for EventView {
             Cell::Text(self.actor.as_str().into()),
             text(self.actor_name.as_deref()),
             Cell::Text(self.request_id.as_str().into()),
-            shown(&self.occurred_at),
+            time(&self.occurred_at),
             Cell::Text(self.data.0.as_str().into()),
         ]
     }
 }
 
-fn boolean(value: bool) -> Cell<'static> {
+pub(crate) fn boolean(value: bool) -> Cell<'static> {
     Cell::Text(if value { "true" } else { "false" }.into())
 }
 
@@ -220,7 +228,7 @@ fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
 
 impl Row for UserView {
     const COLUMNS: &'static [&'static str] =
-        &["id", "email", "name", "role", "status", "created_at", "updated_at", "last_login_at"];
+        &["id", "email", "name", "role", "status", "created_at", "updated_at", "last_login_at", "second_factor"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
@@ -229,9 +237,10 @@ impl Row for UserView {
             text(self.name.as_deref()),
             text(Some(&self.role)),
             shown(&self.status),
-            shown(&self.created_at),
-            shown(&self.updated_at),
-            shown_or_empty(self.last_login_at.as_ref()),
+            time(&self.created_at),
+            time(&self.updated_at),
+            time_or_empty(self.last_login_at.as_ref()),
+            boolean(self.second_factor),
         ]
     }
 }
@@ -243,9 +252,9 @@ impl Row for SessionView {
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
             shown(&self.id),
-            shown(&self.created_at),
-            shown(&self.last_used_at),
-            shown(&self.expires_at),
+            time(&self.created_at),
+            time(&self.last_used_at),
+            time(&self.expires_at),
             text(self.ip.as_deref()),
             text(self.user_agent.as_deref()),
             boolean(self.current),
@@ -272,9 +281,9 @@ impl Row for KeyView {
             text(Some(&self.prefix)),
             permission_names(&self.permissions),
             shown(&self.created_by),
-            shown(&self.created_at),
-            shown_or_empty(self.expires_at.as_ref()),
-            shown_or_empty(self.last_used_at.as_ref()),
+            time(&self.created_at),
+            time_or_empty(self.expires_at.as_ref()),
+            time_or_empty(self.last_used_at.as_ref()),
         ]
     }
 }
@@ -296,7 +305,7 @@ impl Row for AuditView {
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
             shown(&self.id),
-            shown(&self.occurred_at),
+            time(&self.occurred_at),
             text(Some(&self.actor)),
             text(self.actor_name.as_deref()),
             text(Some(&self.action)),
@@ -329,10 +338,10 @@ impl Row for WebhookView {
             text(self.description.as_deref()),
             shown(&self.status),
             shown_or_empty(self.disabled_reason.as_ref()),
-            shown_or_empty(self.failing_since.as_ref()),
-            shown_or_empty(self.previous_secret_until.as_ref()),
-            shown(&self.created_at),
-            shown(&self.updated_at),
+            time_or_empty(self.failing_since.as_ref()),
+            time_or_empty(self.previous_secret_until.as_ref()),
+            time(&self.created_at),
+            time(&self.updated_at),
         ]
     }
 }
@@ -348,7 +357,7 @@ impl Row for DeliveryView {
             Cell::Text(self.kind.as_str().into()),
             shown(&self.status),
             Cell::Number(i64::try_from(self.attempts.len()).unwrap_or(i64::MAX)),
-            shown_or_empty(self.next_attempt_at.as_ref()),
+            time_or_empty(self.next_attempt_at.as_ref()),
         ]
     }
 }

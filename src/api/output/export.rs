@@ -2,9 +2,10 @@
 //! ones, so that an export of any size needs the memory of [`ROWS_AT_ONCE`] rows, holds no snapshot while it waits, and
 //! ends when the client disconnects.
 
-use super::super::operation::{CSV, JSON, NDJSON};
+use super::super::operation::{CSV, FileForm, JSON, NDJSON, Operation};
 use crate::{
     app::App,
+    domain::{calendar::Zone, money::Currency, time::Timestamp},
     error::{Error, Fault, Result, problem},
     service::views::to_json,
 };
@@ -16,14 +17,14 @@ use axum::{
 };
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// The media type of CSV with a header row.
 pub(crate) const CSV_WITH_HEADER: &str = "text/csv; charset=utf-8; header=present";
 /// How many rows are read at a time.
 pub(crate) const ROWS_AT_ONCE: usize = 500;
 
-/// The format of a list that the client prefers.
+/// The format of a list that the client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// A page of the list, in JSON.
@@ -38,12 +39,63 @@ impl FromRequestParts<App> for Format {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
-        Ok(match preferred(&parts.headers, &[JSON, CSV, NDJSON]) {
+        let asked = file_form(parts).map_or_else(|| preferred(&parts.headers, &[JSON, CSV, NDJSON]), FileForm::media);
+        Ok(match asked {
             CSV => Self::Csv,
             NDJSON => Self::Ndjson,
             _ => Self::Page,
         })
     }
+}
+
+/// The form of the file that the address of the request names by its ending; without one the `Accept` header decides.
+pub(crate) fn file_form(parts: &Parts) -> Option<FileForm> {
+    parts.extensions.get::<Arc<Operation>>()?.form
+}
+
+/// How a CSV is written.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum CsvStyle {
+    /// For programs: amounts in minor units, times in RFC 3339.
+    #[default]
+    Plain,
+    /// For spreadsheets: a byte order mark, amounts as decimals, local times without a zone.
+    Excel(Zone),
+}
+
+/// What a file is written as.
+#[derive(Clone, Debug)]
+pub(crate) enum FileFormat {
+    Csv(CsvStyle),
+    Ndjson,
+}
+
+impl FileFormat {
+    pub(crate) const fn ending(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => FileForm::Csv.ending(),
+            Self::Ndjson => FileForm::Ndjson.ending(),
+        }
+    }
+
+    const fn media(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => CSV_WITH_HEADER,
+            Self::Ndjson => NDJSON,
+        }
+    }
+}
+
+/// A file that is answered: what it is written as, and its name without the ending.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub(crate) format: FileFormat,
+    pub(crate) name: String,
+}
+
+/// The header by which browsers save an answer under this name.
+pub(crate) fn attachment(name: &str, ending: &str) -> (header::HeaderName, String) {
+    (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{ending}\""))
 }
 
 /// The one of the `offered` media types that the `Accept` header prefers (RFC 9110, section 12.5.1). Among equals, and if
@@ -96,20 +148,29 @@ pub(crate) enum Cell<'a> {
     /// Text. It is escaped if a spreadsheet would take it for a formula.
     Text(Cow<'a, str>),
     Number(i64),
-    /// A sum of amounts, which may exceed an `i64`.
+    /// A sum of numbers, which may exceed an `i64`.
     Sum(i128),
+    /// An amount or a sum of amounts, in minor units of the currency.
+    Amount(i128, Currency),
+    Time(Timestamp),
     Empty,
 }
 
 impl Cell<'_> {
     /// The field as the file has it. Spreadsheets take text that begins with these characters for a formula.
-    fn written(&self) -> Cow<'_, str> {
-        match self {
-            Self::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}").into(),
-            Self::Text(text) => Cow::Borrowed(text),
-            Self::Number(number) => number.to_string().into(),
-            Self::Sum(sum) => sum.to_string().into(),
-            Self::Empty => "".into(),
+    fn written(&self, style: &CsvStyle) -> Cow<'_, str> {
+        match (self, style) {
+            (Self::Text(text), _) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) => {
+                format!("'{text}").into()
+            }
+            (Self::Text(text), _) => Cow::Borrowed(text),
+            (Self::Number(number), _) => number.to_string().into(),
+            (Self::Sum(sum), _) => sum.to_string().into(),
+            (Self::Amount(amount, _), CsvStyle::Plain) => amount.to_string().into(),
+            (Self::Amount(amount, currency), CsvStyle::Excel(_)) => currency.decimal(*amount).into(),
+            (Self::Time(time), CsvStyle::Plain) => time.to_string().into(),
+            (Self::Time(time), CsvStyle::Excel(zone)) => zone.local_time(*time).into(),
+            (Self::Empty, _) => "".into(),
         }
     }
 }
@@ -123,23 +184,28 @@ pub(crate) trait Row: Serialize {
     fn cells(&self) -> Vec<Cell<'_>>;
 }
 
+/// By which spreadsheets tell that a file is in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Serialises some rows. CSV has a header row before the first ones.
-pub(crate) fn encode<R: Row>(format: Format, rows: &[R], part: Part) -> Result<Bytes> {
-    if format != Format::Csv {
+pub(crate) fn encode<R: Row>(format: &FileFormat, rows: &[R], part: Part) -> Result<Bytes> {
+    let FileFormat::Csv(style) = format else {
         let mut lines = vec![];
         for row in rows {
             lines.extend(to_json(row)?);
             lines.push(b'\n');
         }
         return Ok(lines.into());
-    }
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(vec![]);
-    if part == Part::First {
+    };
+    let is_first = part == Part::First;
+    let mark = if is_first && matches!(style, CsvStyle::Excel(_)) { BYTE_ORDER_MARK } else { &[] };
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(mark.to_vec());
+    if is_first {
         writer.write_record(R::COLUMNS).map_err(Error::internal)?;
     }
     for row in rows {
         let cells = row.cells();
-        writer.write_record(cells.iter().map(|cell| cell.written().into_owned())).map_err(Error::internal)?;
+        writer.write_record(cells.iter().map(|cell| cell.written(style).into_owned())).map_err(Error::internal)?;
     }
     writer.into_inner().map(Bytes::from).map_err(|e| Error::internal(e.to_string()))
 }
@@ -162,7 +228,7 @@ impl Part {
 ///
 /// # Errors
 /// Those of the first part. A later error aborts the stream, which the client can tell from a complete one.
-pub(crate) async fn stream<K, F, R>(format: Format, read: R) -> Result<Response>
+pub(crate) async fn stream<K, F, R>(file: &File, read: R) -> Result<Response>
 where
     K: Send + 'static,
     F: Future<Output = Result<(Bytes, Option<K>)>> + Send + 'static,
@@ -184,8 +250,8 @@ where
         }
     });
     let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest));
-    let media = if format == Format::Csv { CSV_WITH_HEADER } else { NDJSON };
-    Ok(([(header::CONTENT_TYPE, media)], body).into_response())
+    let media = (header::CONTENT_TYPE, file.format.media().to_owned());
+    Ok(([media, attachment(&file.name, file.format.ending())], body).into_response())
 }
 
 /// Refuses the parameters of pages, which an export does not have. `sent` says for each whether the client sent it.
@@ -234,19 +300,42 @@ mod tests {
         const COLUMNS: &'static [&'static str] = &["text", "amount"];
 
         fn cells(&self) -> Vec<Cell<'_>> {
-            vec![Cell::Text(self.0.into()), Cell::Number(self.1)]
+            let euros = Currency::parse("EUR").unwrap();
+            vec![Cell::Text(self.0.into()), Cell::Amount(self.1.into(), euros)]
         }
     }
 
     #[test]
+    fn a_spreadsheet_gets_decimals_and_local_times() {
+        let berlin = CsvStyle::Excel(Zone::parse("Europe/Berlin").unwrap());
+        let amount = |minor, code| Cell::Amount(minor, Currency::parse(code).unwrap()).written(&berlin).into_owned();
+        assert_eq!(
+            [amount(-5, "EUR"), amount(1_234_567, "JPY"), amount(1_234_567, "KWD"), amount(i128::MAX, "USD")],
+            ["-0.05", "1234567", "1234.567", "1701411834604692317316873037158841057.27"]
+        );
+        let time = Timestamp::parse("2026-11-27T02:14:11.999Z").unwrap();
+        assert_eq!(Cell::Time(time).written(&berlin), "2026-11-27 03:14:11");
+        let text = encode(&FileFormat::Csv(berlin), &[Sample("Müller", 1999)], Part::First).unwrap();
+        assert_eq!(text, "\u{feff}text,amount\r\nMüller,19.99\r\n");
+    }
+
+    #[test]
     fn csv_is_quoted_and_formulas_are_escaped_but_amounts_are_not() {
-        let rows =
-            [Sample("plain", -5), Sample("=1+1", 0), Sample("a,\"b\"\r\n", 1), Sample("\tx", 2), Sample("-5", 3)];
-        let text = encode(Format::Csv, &rows, Part::First).unwrap();
-        let expected = "text,amount\r\nplain,-5\r\n'=1+1,0\r\n\"a,\"\"b\"\"\r\n\",1\r\n'\tx,2\r\n'-5,3\r\n";
+        let rows = [
+            Sample("plain", -5),
+            Sample("=1+1", 0),
+            Sample("a,\"b\"\r\n", 1),
+            Sample("\tx", 2),
+            Sample("-5", 3),
+            Sample("\n=1", 4),
+        ];
+        let (plain, lines) = (FileFormat::Csv(CsvStyle::Plain), FileFormat::Ndjson);
+        let text = encode(&plain, &rows, Part::First).unwrap();
+        let expected =
+            "text,amount\r\nplain,-5\r\n'=1+1,0\r\n\"a,\"\"b\"\"\r\n\",1\r\n'\tx,2\r\n'-5,3\r\n\"'\n=1\",4\r\n";
         assert_eq!(text, expected);
-        assert_eq!(encode(Format::Csv, &rows[..1], Part::Later).unwrap(), "plain,-5\r\n");
-        assert_eq!(encode(Format::Ndjson, &rows[..1], Part::First).unwrap(), "[\"plain\",-5]\n");
-        assert_eq!(encode::<Sample>(Format::Csv, &[], Part::First).unwrap(), "text,amount\r\n");
+        assert_eq!(encode(&plain, &rows[..1], Part::Later).unwrap(), "plain,-5\r\n");
+        assert_eq!(encode(&lines, &rows[..1], Part::First).unwrap(), "[\"plain\",-5]\n");
+        assert_eq!(encode::<Sample>(&plain, &[], Part::First).unwrap(), "text,amount\r\n");
     }
 }

@@ -2,16 +2,19 @@
 //! entries there are is the service's matter.
 
 use super::{
-    export::{self, Format, Part, ROWS_AT_ONCE, Row},
+    export::{self, File, Part, ROWS_AT_ONCE, Row},
     reply,
 };
 use crate::{
-    api::input::list::ListOptions,
+    api::input::{file::FileRequest, list::ListOptions},
     app::App,
     auth::{Actor, Cursor},
     domain::{id::Identifier, listing::Position},
     error::Result,
-    service::page::{Page, PageRequest},
+    service::{
+        audit,
+        page::{Page, PageRequest},
+    },
 };
 use axum::response::Response;
 use serde::Serialize;
@@ -92,9 +95,12 @@ where
     K: CursorKey + Send + 'static,
     P: Future<Output = Result<Page<T, K>>> + Send + 'static,
 {
-    match options.format {
-        Format::Page => page(app, actor, options, binding, find).await,
-        Format::Csv | Format::Ndjson => all(app, actor, options, find).await,
+    match &options.file {
+        None => page(app, actor, options, binding, find).await,
+        Some(file) => {
+            options.page.refuse_paging()?;
+            all(app, actor, file.clone(), find).await
+        }
     }
 }
 
@@ -118,11 +124,11 @@ where
     reply::linked(&page, &options.uri, next)
 }
 
-/// Answers with all rows.
+/// Answers with a file of all entries, and records that in the audit trail.
 pub(crate) async fn all<T, K, P>(
     app: App,
     actor: Actor,
-    options: ListOptions,
+    request: FileRequest,
     find: impl Fn(App, Actor, PageRequest<K>) -> P + Send + 'static,
 ) -> Result<Response>
 where
@@ -130,26 +136,26 @@ where
     K: Send + 'static,
     P: Future<Output = Result<Page<T, K>>> + Send + 'static,
 {
-    options.page.refuse_paging()?;
-    rows(options.format, move |page| find(app.clone(), actor.clone(), page)).await
+    let (of_find, by_whom) = (app.clone(), actor.clone());
+    let response = rows(&request.file, move |page| find(of_find.clone(), by_whom.clone(), page)).await?;
+    audit::exported(&app, actor, request.list, request.file.format.ending(), request.parameters).await?;
+    Ok(response)
 }
 
 /// Streams all rows that `find` reads, a part at a time.
-pub(crate) async fn rows<T, K, P>(
-    format: Format,
-    find: impl Fn(PageRequest<K>) -> P + Send + 'static,
-) -> Result<Response>
+pub(crate) async fn rows<T, K, P>(file: &File, find: impl Fn(PageRequest<K>) -> P + Send + 'static) -> Result<Response>
 where
     T: Row + Send,
     K: Send + 'static,
     P: Future<Output = Result<Page<T, K>>> + Send + 'static,
 {
-    export::stream(format, move |after: Option<K>| {
-        let part = Part::after(after.as_ref());
+    let format = file.format.clone();
+    export::stream(file, move |after: Option<K>| {
+        let (part, format) = (Part::after(after.as_ref()), format.clone());
         let found = find(PageRequest::uncounted(after, ROWS_AT_ONCE));
         async move {
             let found = found.await?;
-            Ok((export::encode(format, &found.entries, part)?, found.info.next))
+            Ok((export::encode(&format, &found.entries, part)?, found.info.next))
         }
     })
     .await

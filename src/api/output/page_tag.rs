@@ -3,13 +3,10 @@
 
 use crate::{api::input::entity_tag::EntityTags, domain::digest::sha256};
 use axum::{
-    body::{Body, Bytes, HttpBody, to_bytes},
+    body::{Body, HttpBody, to_bytes},
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
-
-/// The bytes of the hash that form the tag.
-const TAG_BYTES: usize = 16;
 
 /// Tags a complete response that may be kept and has no tag yet; 304 without its body if `known` lists the tag.
 pub(crate) async fn tagged(known: Option<&EntityTags>, response: Response) -> Response {
@@ -22,8 +19,9 @@ pub(crate) async fn tagged(known: Option<&EntityTags>, response: Response) -> Re
     }
     let (mut head, body) = response.into_parts();
     // A body of known length is in memory and has no way to fail.
-    let bytes = to_bytes(body, length).await.unwrap_or_else(|_| Bytes::new());
-    let opaque: String = sha256(&[&bytes]).iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let bytes = to_bytes(body, length).await.unwrap_or_default();
+    let hash = sha256(&[&bytes]);
+    let opaque = format!("{:032x}", u128::from_be_bytes(hash.first_chunk().copied().unwrap_or_default()));
     if let Ok(tag) = HeaderValue::try_from(format!("\"{opaque}\"")) {
         head.headers.insert(header::ETAG, tag);
     }

@@ -66,7 +66,12 @@ pub fn finish(mut response: Response, base: &str, instance: &str, request_id: &s
         }
         None => return response,
     };
-    let body = ProblemBody::new(&error, instance, request_id).below(base);
+    let mut body = ProblemBody::new(&error, instance, request_id).below(base);
+    if error.is(&problem::METHOD_NOT_ALLOWED)
+        && let Some(allowed) = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok())
+    {
+        body = body.allowing(allowed);
+    }
     *response.status_mut() = status(error.problem().category);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
@@ -184,7 +189,9 @@ mod tests {
         let response = finish(refused, "", "/v1/orders", "r");
         assert_eq!(response.headers()["allow"], "GET");
         assert!(response.headers().get("content-length").is_none());
-        assert_eq!(body(response).await["code"], "method_not_allowed");
+        let refusal = body(response).await;
+        assert_eq!(refusal["code"], "method_not_allowed");
+        assert!(refusal["detail"].as_str().unwrap().ends_with("Use one of these methods: GET."), "{refusal}");
         let fell = finish((StatusCode::INTERNAL_SERVER_ERROR, "at src/x.rs:1").into_response(), "", "/", "r");
         let expected = format!("{} {}", problem::INTERNAL.meaning, problem::INTERNAL.remedy);
         assert_eq!(body(fell).await["detail"], expected);

@@ -120,7 +120,7 @@ fn shell(document: Bytes) -> Response {
 /// `index.html` with the addresses of the files, the suggested e-mail address, and whether the server awaits set-up.
 fn document(email: &str, awaits_setup: &str) -> String {
     let files = format!("/console/files/{}/", FILES.hash);
-    let preload = |module| format!("<link rel=\"modulepreload\" href=\"{files}{module}\">\n");
+    let preload = |module| format!("<link rel=\"modulepreload\" fetchpriority=\"low\" href=\"{files}{module}\">\n");
     let modules: String = FILES.modules().map(preload).collect();
     let (email, template) = (html! { (email) }.into_string(), Assets::get("console/index.html"));
     let template = template.map_or_else(String::new, |file| String::from_utf8_lossy(&file.data).into_owned());

@@ -21,6 +21,8 @@ pub struct CachedUser {
     pub role: Arc<str>,
     /// Whether the user may act at all.
     pub active: bool,
+    /// Whether the user has a second factor.
+    pub second_factor: bool,
 }
 
 /// What authentication needs to know about a session.
@@ -30,6 +32,8 @@ pub struct CachedSession {
     pub user: UserId,
     /// How requests prove that they belong to it, and when it ends.
     pub secrets: SessionSecrets,
+    /// Whether an OpenID provider has identified the user, which stands for a second factor.
+    pub by_provider: bool,
 }
 
 /// How requests prove that they belong to a session.
@@ -81,6 +85,8 @@ pub struct SessionIdentity {
     pub role: Arc<str>,
     /// The permissions of that role now.
     pub permissions: PermissionSet,
+    /// Whether the user has to set up a second factor before anything else.
+    pub second_factor_due: bool,
 }
 
 /// An API key that has authenticated a request.
@@ -92,6 +98,8 @@ pub struct KeyIdentity {
     pub owner: UserId,
     /// The permissions of the key that its owner holds now.
     pub permissions: PermissionSet,
+    /// Whether its owner has to set up a second factor before anything else.
+    pub second_factor_due: bool,
 }
 
 /// An API key with the time of its last use, in milliseconds since the epoch; 0 before the first use since the start.

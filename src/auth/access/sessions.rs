@@ -16,7 +16,7 @@ use std::{
 };
 
 /// How long browsers stay signed in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrowserLimits {
     /// After the last request.
     pub idle: Duration,

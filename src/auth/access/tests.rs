@@ -22,15 +22,20 @@ fn claims(user: UserId, session: SessionId) -> Claims {
 }
 
 fn user(role: &str) -> CachedUser {
-    CachedUser { role: role.into(), active: true }
+    CachedUser { role: role.into(), active: true, second_factor: false }
+}
+
+fn rules(second_factor_for: &[&str]) -> AccessRules {
+    let second_factor_for = second_factor_for.iter().map(|&role| role.to_owned()).collect();
+    AccessRules { browser_limits: LIMITS, second_factor_for }
 }
 
 fn program(user: UserId) -> CachedSession {
-    CachedSession { user, secrets: SessionSecrets::Program { expires_at: LATER } }
+    CachedSession { user, secrets: SessionSecrets::Program { expires_at: LATER }, by_provider: false }
 }
 
 fn cache() -> AccessCache {
-    let cache = AccessCache::new(Entries::default(), LIMITS);
+    let cache = AccessCache::new(Entries::default(), rules(&[]));
     cache.put_user(ada(), user("staff"));
     cache.put_session(session(1), program(ada()));
     let permissions = PermissionSet::of(&[Permission::OrdersRead, Permission::RefundsWrite]);
@@ -156,7 +161,8 @@ fn after(seconds: u64) -> Timestamp {
 fn with_browser() -> AccessCache {
     let cache = cache();
     let halves = BrowserHalves { cookie: COOKIE, console_key: CONSOLE_KEY, created_at: NOW, last_used_at: NOW };
-    cache.put_session(session(5), CachedSession { user: ada(), secrets: SessionSecrets::Browser(halves) });
+    let secrets = SessionSecrets::Browser(halves);
+    cache.put_session(session(5), CachedSession { user: ada(), secrets, by_provider: false });
     cache
 }
 
@@ -196,4 +202,21 @@ fn the_use_of_a_browsers_session_is_unsaved_until_it_is_marked_saved() {
     cache.mark_session_uses_saved(&used);
     assert!(cache.unsaved_session_uses().is_empty());
     assert_eq!(cache.session_use(session(1)), None, "a program's");
+}
+
+#[test]
+fn a_second_factor_is_due_for_the_roles_that_need_it_and_for_their_keys() {
+    let cache = AccessCache { rules: rules(&["admin", "staff"]), ..cache() };
+    let due = || {
+        let session = cache.authenticate_session(&claims(ada(), session(1)), NOW).unwrap().second_factor_due;
+        (session, cache.authenticate_key(&DIGEST, NOW).unwrap().second_factor_due)
+    };
+    assert_eq!(due(), (true, true));
+    cache.put_session(session(1), CachedSession { by_provider: true, ..program(ada()) });
+    assert_eq!(due(), (false, true), "the provider stands for it");
+    cache.put_session(session(1), program(ada()));
+    cache.put_user(ada(), CachedUser { second_factor: true, ..user("staff") });
+    assert_eq!(due(), (false, false));
+    cache.put_user(ada(), user("manager"));
+    assert_eq!(due(), (false, false));
 }

@@ -89,6 +89,25 @@ impl LoginDelays {
         Ok(())
     }
 
+    /// Whether a secret that names no account, such as a reset token, may be tried now.
+    ///
+    /// # Errors
+    /// `rate_limited` with the time to wait.
+    pub fn check_address(&self, address: IpAddr, now: Timestamp) -> Result<()> {
+        self.lock().check_address(subscriber(address), now)
+    }
+
+    /// Counts a wrong secret that names no account.
+    ///
+    /// # Errors
+    /// That of [`Self::check_address`], if other failures have used up the limit meanwhile. Then it is not counted.
+    pub fn record_failure_of_address(&self, address: IpAddr, now: Timestamp) -> Result<()> {
+        let (subscriber, mut state) = (subscriber(address), self.lock());
+        state.check_address(subscriber, now)?;
+        state.addresses.count(subscriber, now);
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,7 +123,11 @@ impl State {
                 .detail(format!("After several failures in a row, this account has to wait until {until}."))
                 .retry_after(time_until(until, now)));
         }
-        match self.addresses.peek(&login.subscriber, now) {
+        self.check_address(login.subscriber, now)
+    }
+
+    fn check_address(&self, subscriber: IpAddr, now: Timestamp) -> Result<()> {
+        match self.addresses.peek(&subscriber, now) {
             Some(state) if state.remaining.is_none() => {
                 let (limit, until) = (state.limit, now.plus(state.resets_in));
                 Err(Error::new(&problem::RATE_LIMITED)

@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{
     fs::{self, File, TryLockError},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -48,21 +48,11 @@ pub(super) fn holder(path: &Path) -> Finding {
         Ok(()) => Finding::ok(NAME, "nobody"),
         Err(TryLockError::WouldBlock) => Finding::ok(
             NAME,
-            process_with_lock(&lock).map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")),
+            store::process_with_lock(&lock)
+                .map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")),
         ),
         Err(TryLockError::Error(e)) => Finding::fail(NAME, format!("file locks do not work here: {e}")),
     }
-}
-
-/// The process that holds a lock on this file, if the system shows it (proc(5), /proc/locks).
-fn process_with_lock(file: &File) -> Option<u32> {
-    let inode = file.metadata().ok()?.ino().to_string();
-    let locks = fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        let (kind, pid, place) = (fields.get(1)?, fields.get(4)?, fields.get(5)?);
-        (*kind == "FLOCK" && place.rsplit(':').next() == Some(&inode)).then(|| pid.parse().ok()).flatten()
-    })
 }
 
 /// Checks that the database can be read, and that its newest row is not in the future.

@@ -4,17 +4,22 @@
 use super::{
     Source,
     log_in::{PasswordLogin, start_session},
+    start::{self, NewSession},
 };
 use crate::{
     app::App,
-    auth::secret::{Secret, SecretKind},
-    domain::time::Timestamp,
+    auth::secret::{Digest, Secret, SecretKind},
+    domain::{time::Timestamp, user::User},
     error::Result,
     service::views::{AsText, UserView},
-    store::sessions::{self as rows, Secrets},
+    store::{
+        WriteTx,
+        sessions::{self as rows, Secrets, Session},
+    },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 /// A session of a browser. The cookie goes with it.
 #[derive(Serialize, JsonSchema)]
@@ -30,8 +35,8 @@ pub struct BrowserSessionView {
 
 /// A new session of a browser, in its two halves.
 pub struct BrowserSession {
-    /// The cookie.
-    pub cookie: Secret,
+    /// The cookie, unless the browser has it already.
+    pub cookie: Option<Secret>,
     /// The rest.
     pub view: BrowserSessionView,
 }
@@ -45,12 +50,36 @@ pub async fn start_in_browser(app: &App, source: Source, login: PasswordLogin<'_
         (Secret::generate(SecretKind::SessionCookie)?, Secret::generate(SecretKind::ConsoleKey)?);
     let secrets = Secrets::Browser { cookie: cookie.digest(), console_key: console_key.digest() };
     let (session, user) = start_session(app, "auth.start_session", source, login, secrets).await?;
-    let view = BrowserSessionView {
-        console_key: console_key.reveal().to_owned(),
-        user: UserView::from(&user),
-        expires_at: AsText(session.expires_at),
+    Ok(BrowserSession { cookie: Some(cookie), view: view(&console_key, &session, &user) })
+}
+
+/// Starts a session of a browser whose user an OpenID provider has identified. `of_claim` finds the user, and the digest of
+/// the cookie that the browser has got already.
+pub(in crate::service) async fn browser_session(
+    app: &App,
+    source: Source,
+    of_claim: impl Fn(&WriteTx<'_>) -> Result<(User, Digest)> + Send + 'static,
+) -> Result<BrowserSession> {
+    const NAME: &str = "auth.start_session";
+    let console_key = Secret::generate(SecretKind::ConsoleKey)?;
+    let (shared, digest) = (app.clone(), console_key.digest());
+    let start = move |tx: &WriteTx<'_>| {
+        let (user, cookie) = of_claim(tx)?;
+        let secrets = Secrets::Browser { cookie, console_key: digest };
+        let changes = json!({"by_provider": true});
+        let new = NewSession { name: NAME, source: &source, user: user.id, secrets, by_provider: true, changes };
+        Ok((start::start(tx, &shared, new)?, user))
     };
-    Ok(BrowserSession { cookie, view })
+    let (session, user) = app.store.write(NAME, start).await?;
+    Ok(BrowserSession { cookie: None, view: view(&console_key, &session, &user) })
+}
+
+fn view(console_key: &Secret, session: &Session, user: &User) -> BrowserSessionView {
+    BrowserSessionView {
+        console_key: console_key.reveal().to_owned(),
+        user: UserView::from(user),
+        expires_at: AsText(session.expires_at),
+    }
 }
 
 /// Saves when browsers' sessions were last used. This runs periodically, because saving it with each request would make

@@ -16,7 +16,7 @@ use crate::{
         users,
     },
 };
-use serde_json::json;
+use serde_json::Value;
 
 /// The largest number of sessions that a user can have at once.
 const MAX_SESSIONS: usize = 100;
@@ -28,15 +28,21 @@ pub(super) struct NewSession<'a> {
     pub(super) source: &'a Source,
     pub(super) user: UserId,
     pub(super) secrets: Secrets,
+    /// Whether an OpenID provider has identified the user.
+    pub(super) by_provider: bool,
+    /// What the audit trail says about the log-in: a JSON object.
+    pub(super) changes: Value,
 }
 
 /// Starts a session and adds it to the audit trail.
-pub(super) fn start(tx: &WriteTx<'_>, app: &App, new: &NewSession<'_>) -> Result<Session> {
-    let session = insert(tx, app, new)?;
+pub(super) fn start(tx: &WriteTx<'_>, app: &App, new: NewSession<'_>) -> Result<Session> {
+    let session = insert(tx, app, &new)?;
     let actor = new.source.actor(Principal::User { id: new.user, session: Some(session.id) });
     let ended = end_excess_sessions(tx, app, new.user)?;
-    let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
-    let changes = if ended.is_empty() { json!({}) } else { json!({"ended_sessions": ended}) };
+    let mut changes = new.changes;
+    if !ended.is_empty() {
+        changes["ended_sessions"] = ended.iter().map(ToString::to_string).collect();
+    }
     audit::record(tx, &actor, new.name, Some(&session.id), &changes)?;
     Ok(session)
 }
@@ -47,6 +53,7 @@ fn insert(tx: &WriteTx<'_>, app: &App, new: &NewSession<'_>) -> Result<Session> 
         id: tx.new_id(),
         user_id: new.user,
         secrets: new.secrets,
+        by_provider: new.by_provider,
         created_at: now,
         last_used_at: now,
         expires_at: match new.secrets {

@@ -1,7 +1,7 @@
 //! Changing a user: the fields that users may change themselves, those that need a permission, and the changes that
 //! nobody may make.
 
-use super::{document, invalid_email, require_grantable, unknown_role, update_cache};
+use super::{document, invalid_email, require_grantable, require_to_hold_all_of, unknown_role, update_cache};
 use crate::{
     app::App,
     auth::{
@@ -18,9 +18,9 @@ use crate::{
     service::{
         audit,
         idempotency::{Effect, IdempotentRequest},
-        roles, sessions,
+        sessions,
     },
-    store::{ReadTx, WriteTx, users},
+    store::{ReadTx, WriteTx, password_resets, users},
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -105,10 +105,10 @@ fn require_permitted(actor: &Actor, id: UserId, change: &ChangeUser) -> Result<(
 /// Refuses to set the password or e-mail address of a user with more permissions than the actor: the actor could then log
 /// in as that user.
 fn require_no_takeover(tx: &ReadTx<'_>, actor: &Actor, user: &User, change: &ChangeUser) -> Result<()> {
-    if actor.responsible() == Some(user.id) || (change.email.is_none() && change.password.is_none()) {
+    if change.email.is_none() && change.password.is_none() {
         return Ok(());
     }
-    actor.require_to_hold(roles::permissions(tx, &user.role)?.unwrap_or_default())
+    require_to_hold_all_of(tx, actor, user)
 }
 
 /// The fields of a [`ChangeUser`] that validation has parsed.
@@ -180,6 +180,7 @@ fn save(tx: &WriteTx<'_>, app: &App, actor: &Actor, update: Update<'_>) -> Resul
     users::update(tx, before, &after)?;
     if let Some(hash) = password_hash {
         users::set_password(tx, after.id, hash)?;
+        password_resets::end(tx, after.id)?;
         changes.insert("password".to_owned(), "set".into());
     }
     if password_hash.is_some() || after.status == UserStatus::Disabled {

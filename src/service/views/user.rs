@@ -24,6 +24,8 @@ pub struct UserView {
     pub role: String,
     /// Whether the user may log in and act.
     pub status: AsText<UserStatus>,
+    /// Whether a log-in needs a code besides the password.
+    pub second_factor: bool,
     /// When the user was created.
     pub created_at: AsText<Timestamp>,
     /// When the user last changed.
@@ -40,6 +42,7 @@ impl From<&User> for UserView {
             name: user.name.clone(),
             role: user.role.clone(),
             status: AsText(user.status),
+            second_factor: user.second_factor,
             created_at: AsText(user.created_at),
             updated_at: AsText(user.updated_at),
             last_login_at: user.last_login_at.map(AsText),

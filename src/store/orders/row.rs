@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{
+        id::Identifier,
         money::TaxRate,
         order::{Item, NetAndTax, Order, OrderFee, OrderTax, Returns},
         pricing::{Fee, FeeTotals, Line, LineTotals, Tax},
@@ -9,10 +10,13 @@ use crate::{
     error::{Error, Result},
     store::{
         ReadTx, WriteTx,
-        sql::{Columns, IdBlob, invalid_column, sql_int},
+        sql::{Columns, invalid_column, sql_int},
     },
 };
-use rusqlite::{Row, params};
+use rusqlite::{
+    Row, params, params_from_iter,
+    types::{ToSqlOutput, ValueRef},
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -62,36 +66,56 @@ pub(super) fn insert_parts(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     order.taxes.iter().filter(|tax| tax.left() != tax.whole).try_for_each(|tax| insert_credits(tx, order.seq, tax))
 }
 
-/// Inserts the items of an order, the first one last: then the schema adds all of them up.
+/// The most items that one statement inserts. SQLite keeps a statement for each number of them.
+const ITEMS_AT_ONCE: usize = 16;
+
+/// Inserts the items of an order, the first one last: then the schema adds all of them up. Some at a time, since SQLite
+/// copies the pages that a statement with a trigger changes, so that it can undo that statement alone.
 fn insert_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
-    for (line, item) in order.items.iter().enumerate().rev() {
-        let Item { id, line: Line { sku, name, quantity, unit_amount, discount_amount, tax }, totals, returns } = item;
-        tx.execute(
-            "INSERT INTO order_items (order_seq, line, id, sku, name, quantity, returned_quantity, reserved_quantity,
-               unit_amount, discount_amount, allocated_discount_amount, tax_rate, tax_amount, total_amount,
-               credited_amount, credited_tax_amount)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-            params![
-                order.seq,
-                sql_int(line),
-                IdBlob(*id),
-                sku,
-                name,
-                quantity,
-                returns.quantity,
-                returns.reserved_quantity,
-                unit_amount,
-                discount_amount,
-                totals.allocated_discount_amount,
-                tax.rate().map(TaxRate::parts),
-                totals.tax_amount,
-                totals.total_amount,
-                returns.credited_amount,
-                returns.credited_tax_amount,
-            ],
-        )?;
+    let last_to_first: Vec<_> = order.items.iter().enumerate().rev().collect();
+    for lines in last_to_first.chunks(ITEMS_AT_ONCE) {
+        let values = lines.iter().flat_map(|(line, item)| item_values(order.seq, sql_int(*line), item));
+        tx.execute(&insert_of_items(lines.len()), params_from_iter(values))?;
     }
     Ok(())
+}
+
+/// The statement that inserts so many items.
+fn insert_of_items(number: usize) -> String {
+    let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; number].join(", ");
+    format!(
+        "INSERT INTO order_items (order_seq, line, id, sku, name, quantity, returned_quantity, reserved_quantity,
+           unit_amount, discount_amount, allocated_discount_amount, tax_rate, tax_amount, total_amount,
+           credited_amount, credited_tax_amount)
+         VALUES {rows}"
+    )
+}
+
+/// The columns of an item, in the order of [`insert_of_items`].
+fn item_values(order_seq: i64, place: i64, item: &Item) -> [ToSqlOutput<'_>; 16] {
+    let Item { id, line: Line { sku, name, quantity, unit_amount, discount_amount, tax }, totals, returns } = item;
+    [
+        order_seq.into(),
+        place.into(),
+        ToSqlOutput::Borrowed(ValueRef::Blob(id.bytes())),
+        text(sku),
+        text(name),
+        (*quantity).into(),
+        returns.quantity.into(),
+        returns.reserved_quantity.into(),
+        (*unit_amount).into(),
+        (*discount_amount).into(),
+        totals.allocated_discount_amount.into(),
+        tax.rate().map_or(ToSqlOutput::Borrowed(ValueRef::Null), |rate| rate.parts().into()),
+        totals.tax_amount.into(),
+        totals.total_amount.into(),
+        returns.credited_amount.into(),
+        returns.credited_tax_amount.into(),
+    ]
+}
+
+fn text(text: &str) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))
 }
 
 fn insert_credits(tx: &WriteTx<'_>, order_seq: i64, tax: &OrderTax) -> Result<()> {

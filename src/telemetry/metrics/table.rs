@@ -50,6 +50,12 @@ macro_rules! families {
 families! {
     BUILD_INFO Gauge "orderd_build_info" ["version" "sqlite"] "1, labelled with the versions of orderd and of the SQLite in it.";
     START_TIME Gauge "process_start_time_seconds" [] "When the process started, in seconds since 1970.";
+    CPU_SECONDS Counter "process_cpu_seconds_total" [] "Processor time used, in seconds.";
+    RESIDENT_BYTES Gauge "process_resident_memory_bytes" [] "Memory in use.";
+    VIRTUAL_BYTES Gauge "process_virtual_memory_bytes" [] "Addresses in use.";
+    OPEN_FDS Gauge "process_open_fds" [] "Open descriptors of files and connections.";
+    MAX_FDS Gauge "process_max_fds" [] "The most descriptors that may be open.";
+    CERTIFICATE_END Gauge "orderd_tls_certificate_expiry_timestamp_seconds" [] "Until when the TLS certificate is valid, in seconds since 1970; absent without TLS.";
     HTTP_REQUESTS Counter "orderd_http_requests_total" ["operation" "status"] "Requests answered, by operation and HTTP status; `none` stands for requests that belong to no operation, such as those for a page.";
     HTTP_DURATION Histogram "orderd_http_request_duration_seconds" ["operation"] "Time from the head of a request to the head of its response.";
     HTTP_IN_FLIGHT Gauge "orderd_http_requests_in_flight" [] "Requests in progress.";
@@ -96,7 +102,8 @@ mod tests {
             let name = family.name;
             assert!(name.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'), "{name}");
             assert_eq!(name.ends_with("_total"), family.kind == Kind::Counter, "{name}");
-            assert!(name.starts_with("orderd_") || name == START_TIME.name, "{name}");
+            // Those that programs of all kinds have.
+            assert!(name.starts_with("orderd_") || name.starts_with("process_"), "{name}");
             assert!(family.help.ends_with('.') && !family.help.contains(['\\', '\n']), "{name}");
         }
     }

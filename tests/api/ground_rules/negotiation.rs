@@ -75,6 +75,8 @@ async fn pages_are_asked_for_again_and_probes_are_never_kept() {
         }
         nobody.get(path).header("if-none-match", "\"x\"").await.ok();
     }
+    let head = nobody.call(Method::HEAD, "/docs").await.ok();
+    assert_eq!((head.header("cache-control"), head.maybe_header("etag")), ("no-cache", None));
     for path in ["/livez", "/readyz", "/version", "/metrics", "/nothing"] {
         let answer = nobody.get(path).await;
         assert_eq!((answer.header("cache-control"), answer.maybe_header("etag")), ("no-store", None), "{path}");

@@ -109,6 +109,11 @@ impl Answer {
         self.headers.keys().map(axum::http::HeaderName::as_str)
     }
 
+    /// All values of this header.
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
+    }
+
     /// The value of this header. Asserts that it occurs exactly once.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {

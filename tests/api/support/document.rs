@@ -34,7 +34,7 @@ pub fn resolved(value: &'static Value) -> &'static Value {
 /// Asserts that the document describes `answer`. Paths that are not operations are skipped.
 #[track_caller]
 pub(super) fn check(method: &Method, path: &str, answer: &Answer) {
-    let Some(operation) = operation(method, path) else { return };
+    let Some(operation) = operation(method, &with_ending(path, answer)) else { return };
     let status = answer.code().to_string();
     let Some(response) = operation["responses"].get(&status) else {
         panic!("the document lacks this status: {answer}")
@@ -61,6 +61,21 @@ pub(super) fn check(method: &Method, path: &str, answer: &Answer) {
     }
 }
 
+/// The path under which the document describes this answer: a file that was asked for by `Accept` is described at the
+/// address with its ending.
+fn with_ending(path: &str, answer: &Answer) -> String {
+    let media = answer.maybe_header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
+    let ending = match media {
+        "text/csv" => ".csv",
+        "application/x-ndjson" => ".ndjson",
+        "image/svg+xml" => ".svg",
+        _ => "",
+    };
+    let with_ending = format!("{path}{ending}");
+    let is_file = template(&with_ending).is_some_and(|template| template.ends_with(ending));
+    if is_file { with_ending } else { path.to_owned() }
+}
+
 /// The `operationId` of a request. None if the path is not an operation.
 pub(super) fn operation_id(method: &Method, path: &str) -> Option<&'static str> {
     operation(method, path)?["operationId"].as_str()
@@ -68,6 +83,11 @@ pub(super) fn operation_id(method: &Method, path: &str) -> Option<&'static str> 
 
 fn operation(method: &Method, path: &str) -> Option<&'static Value> {
     let method = method.as_str().to_lowercase();
+    DOCUMENT["paths"][template(path)?].get(method)
+}
+
+/// The path of the document that this path fits.
+fn template(path: &str) -> Option<&'static String> {
     let fits = |template: &&String| {
         let (parts, given) = (template.split('/'), path.split('/'));
         parts.clone().count() == given.clone().count()
@@ -75,8 +95,7 @@ fn operation(method: &Method, path: &str) -> Option<&'static Value> {
     };
     let paths = DOCUMENT["paths"].as_object().unwrap();
     // As in the router, a literal path takes precedence over one with a parameter.
-    let template = paths.keys().filter(fits).min_by_key(|template| template.matches('{').count())?;
-    paths[template].get(method)
+    paths.keys().filter(fits).min_by_key(|template| template.matches('{').count())
 }
 
 fn known(response: &'static Value, name: &str) -> bool {

@@ -3,7 +3,7 @@
 use super::status;
 use crate::{
     api::input::fault::{self, HEADER, PARAMETER},
-    error::{Category, Error, Fault, Problem},
+    error::{Category, Error, Fault, Problem, problem},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -77,6 +77,11 @@ impl<'a> ProblemBody<'a> {
             errors: error.faults().iter().map(FaultBody::from).collect(),
             members: error.members().iter().map(|(name, value)| (*name, value)).collect(),
         }
+    }
+
+    /// The same for an address that allows these methods.
+    pub fn allowing(self, methods: &str) -> Self {
+        Self { detail: format!("{} Use one of these methods: {methods}.", problem::METHOD_NOT_ALLOWED.meaning), ..self }
     }
 
     /// The same with the page of the problem below this address.
