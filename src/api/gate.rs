@@ -125,6 +125,8 @@ async fn check(app: &App, operation: &Arc<Operation>, request: &mut Request) -> 
     if let Some(actor) = caller? {
         authorize(operation, context.actor.get_or_init(|| actor))?;
     }
+    // Lists, reports and streams have addresses that differ in their form alone.
+    request.extensions_mut().insert(Arc::clone(operation));
     match operation.body {
         Expected::Json { media, optional, .. } => {
             body::read(app, request, media, optional.then_some(b"{}".as_slice())).await?;
