@@ -368,8 +368,9 @@ BEGIN SELECT raise(ABORT, 'a resolved transaction does not change'); END;
 
 -- ── History ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- The history of all orders, in one sequence without gaps. `data` of an order's event is the whole order as it was
--- answered then, with null for what is in `personal`. Put together they serve as the content of the feed, as the response
+-- The history of all orders, in one sequence without gaps. `data` is a document: for an order's event the whole order as it
+-- was answered then, with null for what is in `personal`. It is stored as what differs from the order's first document, and
+-- that as what differs from a pattern; src/store/events/codec.rs encodes and decodes it. Put together they serve as the content of the feed, as the response
 -- of an idempotent replay, and as evidence of changed rows.
 CREATE TABLE events (
   seq         INTEGER PRIMARY KEY,                                    -- from 1; GET /v1/events
@@ -381,9 +382,9 @@ CREATE TABLE events (
   request_id  TEXT NOT NULL,
   trace_id    BLOB CONSTRAINT event_trace_has_16_bytes CHECK (length(trace_id) = 16),  -- only if the client sent it
   occurred_at INTEGER NOT NULL,
-  data        TEXT NOT NULL,                                          -- JSON object
+  data        BLOB NOT NULL,                                          -- encoded
   personal_seq INTEGER REFERENCES personal (seq),                     -- what replaces null in it
-  hash        BLOB NOT NULL         -- SHA-256 over the row, the digest of the personal data, and the hash before it
+  hash        BLOB NOT NULL         -- SHA-256 over the row, decoded, with the digest of the personal data and the hash before
 ) STRICT;
 -- GET /v1/orders/{id}/events.
 CREATE UNIQUE INDEX events_by_order ON events (order_seq, version);

@@ -1,10 +1,13 @@
-//! Events: the append-only history of orders, chained by hashes.
+//! Events: the append-only history of orders, chained by hashes. A document is stored as what differs from the first one of
+//! its order.
+
+mod codec;
 
 use super::{
     ReadTx, WriteTx,
     actors::ActorNames,
     personal::{self, Stored},
-    sql::{Columns, IdBlob, sql_int, store_error},
+    sql::{Columns, IdBlob, invalid_column, sql_int, store_error},
 };
 use crate::{
     domain::{
@@ -18,7 +21,10 @@ use crate::{
     },
     error::{Error, Result},
 };
-use rusqlite::{Row, params};
+use rusqlite::{Row, params, types::ValueRef};
+
+/// The version of an order after its first event.
+const FIRST: i64 = 1;
 
 /// An event to append.
 pub struct NewEvent<'a> {
@@ -91,12 +97,49 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
             event.request_id,
             event.trace,
             at.millis(),
-            event.data,
+            encoded(tx, event)?,
             event.personal.map(|row| row.seq),
             hash,
         ],
     )?;
     Ok(seq)
+}
+
+fn encoded(tx: &ReadTx<'_>, event: &NewEvent<'_>) -> Result<Vec<u8>> {
+    if event.version == FIRST {
+        return Ok(codec::encode(event.data, ""));
+    }
+    let sql = "SELECT data FROM events WHERE order_seq = ?1 AND version = ?2";
+    let first = tx.row(sql, (event.order_seq, FIRST), |row| decoded(row.get_ref(0)?.as_blob()?, ""))?;
+    let first = first.ok_or_else(|| Error::internal("an order has no first event"))?;
+    Ok(codec::encode(event.data, &first))
+}
+
+/// Decodes a document, given the first one of its order; that itself is given the empty text.
+fn decoded(encoded: &[u8], first: &str) -> rusqlite::Result<String> {
+    codec::decode(encoded, first).ok_or_else(|| invalid_column(0, "an encoded document"))
+}
+
+/// Decodes the document of an event of this version in columns of a row: the event's own, and that of the first event.
+pub(super) fn document(row: &Row<'_>, version: i64, column: usize) -> rusqlite::Result<String> {
+    document_of(version, row.get_ref(column)?, row.get_ref(column + 1)?)
+}
+
+/// Decodes the document of an event of this version from its own column and that of the order's first event.
+pub(super) fn document_of(version: i64, own: ValueRef<'_>, first: ValueRef<'_>) -> rusqlite::Result<String> {
+    if version == FIRST {
+        return decoded(own.as_blob()?, "");
+    }
+    decoded(own.as_blob()?, &decoded(first.as_blob()?, "")?)
+}
+
+/// [`document`] with the personal data put back that the three columns behind it have, as far as it is not erased.
+pub(super) fn whole_document(row: &Row<'_>, version: i64, column: usize) -> rusqlite::Result<String> {
+    let document = document(row, version, column)?;
+    match Stored::read(row, column + 2)? {
+        Some(Stored { content: Some(content), .. }) => personal::merge(&document, content),
+        _ => Ok(document),
+    }
 }
 
 /// The hash of an event, over every column of its row, the digest of the personal data and the hash of the event before.
@@ -119,8 +162,8 @@ fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &N
 
 const COLUMNS: &str =
     "e.seq, e.id, e.type, o.id, o.number, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
-     e.data, e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
-     LEFT JOIN personal p ON p.seq = e.personal_seq";
+     e.data, f.data, e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
+     JOIN events f ON f.order_seq = e.order_seq AND f.version = 1 LEFT JOIN personal p ON p.seq = e.personal_seq";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
     let mut columns = Columns::of(row);
@@ -136,11 +179,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
         request_id: columns.take()?,
         trace: columns.take()?,
         occurred_at: columns.instant()?,
-        data: columns.take()?,
+        data: String::new(),
     };
-    if let Some(Stored { content: Some(content), .. }) = Stored::read(row, columns.position())? {
-        event.data = personal::merge(&event.data, content)?;
-    }
+    event.data = whole_document(row, event.version, columns.position())?;
     Ok(event)
 }
 
@@ -221,15 +262,10 @@ pub fn last(tx: &ReadTx<'_>) -> Result<i64> {
 
 /// The document of an event, as far as it is not erased.
 pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
-    let sql = "SELECT e.data, e.personal_seq, p.digest, p.content
-         FROM events e LEFT JOIN personal p ON p.seq = e.personal_seq WHERE e.seq = ?1";
-    tx.row(sql, [seq], |row| {
-        let document: String = row.get(0)?;
-        match Stored::read(row, 1)? {
-            Some(Stored { content: Some(content), .. }) => personal::merge(&document, content),
-            _ => Ok(document),
-        }
-    })?
+    let sql = "SELECT e.version, e.data, f.data, e.personal_seq, p.digest, p.content FROM events e
+         JOIN events f ON f.order_seq = e.order_seq AND f.version = 1
+         LEFT JOIN personal p ON p.seq = e.personal_seq WHERE e.seq = ?1";
+    tx.row(sql, [seq], |row| whole_document(row, row.get(0)?, 1))?
     .ok_or_else(|| Error::internal("an event is missing"))
 }
 
@@ -237,8 +273,9 @@ pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
 /// by its digest.
 pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
     let sql = "SELECT e.seq, e.id, e.type, e.order_seq, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
-           e.data, e.personal_seq, p.digest, hash
-         FROM events e LEFT JOIN personal p ON p.seq = e.personal_seq ORDER BY e.seq";
+           e.data, f.data, e.personal_seq, p.digest, e.hash FROM events e
+         LEFT JOIN events f ON f.order_seq = e.order_seq AND f.version = 1
+         LEFT JOIN personal p ON p.seq = e.personal_seq ORDER BY e.seq";
     let mut statement = tx.connection.prepare(sql).map_err(store_error)?;
     let mut found = statement.query([]).map_err(store_error)?;
     let (mut seq, mut before) = (0, [0; 32]);
@@ -259,7 +296,9 @@ fn rehashed(row: &Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(i64, [u8; 32]
     let (seq, id, kind) = (columns.take()?, columns.id()?, columns.parsed(EventType::parse)?);
     let (order_seq, version) = (columns.take()?, columns.take()?);
     let (actor, request_id): (String, String) = (columns.take()?, columns.take()?);
-    let (trace, at, data): (_, _, String) = (columns.take()?, columns.instant()?, columns.take()?);
+    let (trace, at) = (columns.take()?, columns.instant()?);
+    let data = document(row, version, columns.position())?;
+    columns.skip(2);
     let personal = columns.take::<Option<i64>>()?;
     let personal = match (personal, columns.take::<Option<_>>()?) {
         (Some(seq), Some(digest)) => Some(PersonalRow { seq, digest }),

@@ -31,6 +31,10 @@ pub(super) fn beyond(column: &str, direction: Direction, after: Position) -> Con
     Conditions::of(&format!("({column}, o.seq) {sign} (?, ?)"), values)
 }
 
+/// The document of event `e` of order `o`.
+const DOCUMENT: &str =
+    "event_document(e.version, e.data, (SELECT f.data FROM events f WHERE f.order_seq = o.seq AND f.version = 1))";
+
 /// The orders after `after` that have changed since the first page, with the value that they were sorted by then. There
 /// are at most as many as there were changes, and they are sorted here.
 pub(super) fn moved(
@@ -42,10 +46,10 @@ pub(super) fn moved(
     limit: usize,
 ) -> Result<Vec<(i64, i64)>> {
     let value_then = match sort.key {
-        SortKey::Total => "e.data ->> '$.total_amount'".to_owned(),
+        SortKey::Total => format!("{DOCUMENT} ->> '$.total_amount'"),
         // The time never changes once there is one.
         SortKey::Placed => {
-            format!("iif(e.data ->> '$.placed_at' IS NULL, {}, o.placed_at)", never_placed(sort.direction))
+            format!("iif({DOCUMENT} ->> '$.placed_at' IS NULL, {}, o.placed_at)", never_placed(sort.direction))
         }
         SortKey::Created | SortKey::Updated => "e.occurred_at".to_owned(),
     };
