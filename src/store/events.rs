@@ -1,13 +1,12 @@
-//! Events: the append-only history of orders, chained by hashes. A document is stored as what differs from the first one of
-//! its order.
+//! Events: the append-only history of orders, chained by hashes.
 
-mod codec;
+pub mod codec;
+pub(super) mod document;
 
 use super::{
     ReadTx, WriteTx,
     actors::ActorNames,
-    personal::{self, Stored},
-    sql::{Columns, IdBlob, invalid_column, sql_int, store_error},
+    sql::{Columns, IdBlob, sql_int, store_error},
 };
 use crate::{
     domain::{
@@ -21,7 +20,9 @@ use crate::{
     },
     error::{Error, Result},
 };
-use rusqlite::{Row, params, types::ValueRef};
+use codec::Context;
+use document::{DOCUMENT_COLUMNS, document, document_columns, whole_document};
+use rusqlite::{Row, params};
 
 /// The version of an order after its first event.
 const FIRST: i64 = 1;
@@ -30,8 +31,10 @@ const FIRST: i64 = 1;
 pub struct NewEvent<'a> {
     /// The type of the event.
     pub kind: EventType,
-    /// The row of the order.
+    /// The row of the order, and its identifier.
     pub order_seq: i64,
+    #[allow(missing_docs, reason = "see above")]
+    pub order_id: OrderId,
     /// The order's version after the event.
     pub version: i64,
     /// The user or API key that acted, or `system`.
@@ -84,20 +87,20 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
         (counters.event, counters.event_hash)
     });
     tx.execute(
-        "INSERT INTO events (seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data,
+        "INSERT INTO events (seq, id, kind, order_seq, version, actor, request_id, trace_id, occurred_at, data,
            personal_seq, hash)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             seq,
             IdBlob(id),
-            event.kind.name(),
+            event.kind as i64,
             event.order_seq,
             event.version,
             event.actor,
             event.request_id,
             event.trace,
             at.millis(),
-            encoded(tx, event)?,
+            encoded(tx, event, at)?,
             event.personal.map(|row| row.seq),
             hash,
         ],
@@ -105,41 +108,19 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
     Ok(seq)
 }
 
-fn encoded(tx: &ReadTx<'_>, event: &NewEvent<'_>) -> Result<Vec<u8>> {
-    if event.version == FIRST {
-        return Ok(codec::encode(event.data, ""));
+fn encoded(tx: &ReadTx<'_>, event: &NewEvent<'_>, at: Timestamp) -> Result<String> {
+    let context = Context::new(event.order_id, at, event.actor);
+    // Documents of transactions have other members than the order's first one.
+    if event.version == FIRST || !event.kind.shows_order() {
+        return Ok(codec::encode(event.data, &context, None));
     }
-    let sql = "SELECT data FROM events WHERE order_seq = ?1 AND version = ?2";
-    let first = tx.row(sql, (event.order_seq, FIRST), |row| decoded(row.get_ref(0)?.as_blob()?, ""))?;
-    let first = first.ok_or_else(|| Error::internal("an order has no first event"))?;
-    Ok(codec::encode(event.data, &first))
-}
-
-/// Decodes a document, given the first one of its order; that itself is given the empty text.
-fn decoded(encoded: &[u8], first: &str) -> rusqlite::Result<String> {
-    codec::decode(encoded, first).ok_or_else(|| invalid_column(0, "an encoded document"))
-}
-
-/// Decodes the document of an event of this version in columns of a row: the event's own, and that of the first event.
-pub(super) fn document(row: &Row<'_>, version: i64, column: usize) -> rusqlite::Result<String> {
-    document_of(version, row.get_ref(column)?, row.get_ref(column + 1)?)
-}
-
-/// Decodes the document of an event of this version from its own column and that of the order's first event.
-pub(super) fn document_of(version: i64, own: ValueRef<'_>, first: ValueRef<'_>) -> rusqlite::Result<String> {
-    if version == FIRST {
-        return decoded(own.as_blob()?, "");
-    }
-    decoded(own.as_blob()?, &decoded(first.as_blob()?, "")?)
-}
-
-/// [`document`] with the personal data put back that the three columns behind it have, as far as it is not erased.
-pub(super) fn whole_document(row: &Row<'_>, version: i64, column: usize) -> rusqlite::Result<String> {
-    let document = document(row, version, column)?;
-    match Stored::read(row, column + 2)? {
-        Some(Stored { content: Some(content), .. }) => personal::merge(&document, content),
-        _ => Ok(document),
-    }
+    let sql = "SELECT data, occurred_at, actor FROM events WHERE order_seq = ?1 AND version = ?2";
+    let first = tx.row(sql, (event.order_seq, FIRST), |row| {
+        let first = Context::new(event.order_id, Timestamp::from_millis(row.get(1)?), row.get_ref(2)?.as_str()?);
+        Ok(codec::decode(row.get_ref(0)?.as_str()?, &first, None))
+    })?;
+    let first = first.flatten().ok_or_else(|| Error::internal("the first event of an order cannot be read"))?;
+    Ok(codec::encode(event.data, &context, Some(&first)))
 }
 
 /// The hash of an event, over every column of its row, the digest of the personal data and the hash of the event before.
@@ -160,10 +141,12 @@ fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &N
     ])
 }
 
-const COLUMNS: &str =
-    "e.seq, e.id, e.type, o.id, o.number, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
-     e.data, f.data, e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
-     JOIN events f ON f.order_seq = e.order_seq AND f.version = 1 LEFT JOIN personal p ON p.seq = e.personal_seq";
+const COLUMNS: &str = concat!(
+    "e.seq, e.id, e.type, o.id, o.number, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at, ",
+    document_columns!(),
+    ", e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
+     JOIN events f ON f.order_seq = e.order_seq AND f.version = 1 LEFT JOIN personal p ON p.seq = e.personal_seq"
+);
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
     let mut columns = Columns::of(row);
@@ -181,7 +164,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
         occurred_at: columns.instant()?,
         data: String::new(),
     };
-    event.data = whole_document(row, event.version, columns.position())?;
+    event.data = whole_document(row, columns.position())?;
     Ok(event)
 }
 
@@ -262,20 +245,26 @@ pub fn last(tx: &ReadTx<'_>) -> Result<i64> {
 
 /// The document of an event, as far as it is not erased.
 pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
-    let sql = "SELECT e.version, e.data, f.data, e.personal_seq, p.digest, p.content FROM events e
+    let sql = concat!(
+        "SELECT ",
+        document_columns!(),
+        ", e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
          JOIN events f ON f.order_seq = e.order_seq AND f.version = 1
-         LEFT JOIN personal p ON p.seq = e.personal_seq WHERE e.seq = ?1";
-    tx.row(sql, [seq], |row| whole_document(row, row.get(0)?, 1))?
-    .ok_or_else(|| Error::internal("an event is missing"))
+         LEFT JOIN personal p ON p.seq = e.personal_seq WHERE e.seq = ?1"
+    );
+    tx.row(sql, [seq], |row| whole_document(row, 0))?.ok_or_else(|| Error::internal("an event is missing"))
 }
 
 /// The number of the first event that was changed or is missing; none if the chain is intact. What is erased is covered
 /// by its digest.
 pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
-    let sql = "SELECT e.seq, e.id, e.type, e.order_seq, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
-           e.data, f.data, e.personal_seq, p.digest, e.hash FROM events e
+    let sql = concat!(
+        "SELECT e.seq, e.id, e.type, e.order_seq, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at, ",
+        document_columns!(),
+        ", e.personal_seq, p.digest, e.hash FROM events e LEFT JOIN orders o ON o.seq = e.order_seq
          LEFT JOIN events f ON f.order_seq = e.order_seq AND f.version = 1
-         LEFT JOIN personal p ON p.seq = e.personal_seq ORDER BY e.seq";
+         LEFT JOIN personal p ON p.seq = e.personal_seq ORDER BY e.seq"
+    );
     let mut statement = tx.connection.prepare(sql).map_err(store_error)?;
     let mut found = statement.query([]).map_err(store_error)?;
     let (mut seq, mut before) = (0, [0; 32]);
@@ -297,8 +286,9 @@ fn rehashed(row: &Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(i64, [u8; 32]
     let (order_seq, version) = (columns.take()?, columns.take()?);
     let (actor, request_id): (String, String) = (columns.take()?, columns.take()?);
     let (trace, at) = (columns.take()?, columns.instant()?);
-    let data = document(row, version, columns.position())?;
-    columns.skip(2);
+    let data = document(row, columns.position())?;
+    columns.skip(DOCUMENT_COLUMNS - 1);
+    let order_id = columns.id()?;
     let personal = columns.take::<Option<i64>>()?;
     let personal = match (personal, columns.take::<Option<_>>()?) {
         (Some(seq), Some(digest)) => Some(PersonalRow { seq, digest }),
@@ -307,6 +297,6 @@ fn rehashed(row: &Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(i64, [u8; 32]
         (None, _) => None,
     };
     let (actor, request_id, data) = (actor.as_str(), request_id.as_str(), data.as_str());
-    let event = NewEvent { kind, order_seq, version, actor, request_id, trace, data, personal };
+    let event = NewEvent { kind, order_seq, order_id, version, actor, request_id, trace, data, personal };
     Ok((seq, chain_hash(before, seq, id, at, &event), columns.take()?))
 }

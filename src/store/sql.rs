@@ -1,6 +1,6 @@
 //! Shared by the SQL of every noun: columns as domain types, and errors of SQLite as errors of this program.
 
-use super::events;
+use super::events::document::{DOCUMENT_COLUMNS, document_of};
 use crate::{
     domain::{
         id::Identifier,
@@ -171,8 +171,7 @@ pub(super) fn invalid_column(index: usize, content: &str) -> rusqlite::Error {
 /// The SQL function that tells whether a text contains another one, which is folded already.
 pub(super) const CONTAINS_FOLDED: &str = "contains_folded";
 
-/// The SQL function that decodes the document of an event, from its version, its data and the data of the order's first
-/// event.
+/// The SQL function that decodes the document of an event in the columns that it is given.
 const EVENT_DOCUMENT: &str = "event_document";
 
 /// The SQL function that tells whether the digits of a text contain these digits.
@@ -195,9 +194,9 @@ pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
             Ok(call.get_raw(0).as_str_or_null()?.is_some_and(|text| contains(text, sought)))
         })?;
     }
-    connection.create_scalar_function(EVENT_DOCUMENT, 3, flags, |call| {
-        events::document_of(call.get(0)?, call.get_raw(1), call.get_raw(2))
-    })
+    let columns = i32::try_from(DOCUMENT_COLUMNS).unwrap_or(-1);
+    connection
+        .create_scalar_function(EVENT_DOCUMENT, columns, flags, |call| document_of(|column| Ok(call.get_raw(column))))
 }
 
 /// A count as an integer of SQL, such as for `LIMIT` and `OFFSET`.

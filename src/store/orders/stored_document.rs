@@ -5,7 +5,10 @@
 use super::{IdBlob, ReadTx, Result};
 use crate::{
     domain::id::{OrderId, UserId},
-    store::{events, sql::Columns},
+    store::{
+        events::document::{document_columns, whole_document},
+        sql::Columns,
+    },
 };
 use rusqlite::{Params, Row};
 
@@ -24,7 +27,9 @@ pub struct StoredDocument {
 macro_rules! select {
     ($condition:literal) => {
         concat!(
-            "SELECT o.seq, o.user_id, o.version, e.type GLOB 'order.*', e.data, f.data, e.personal_seq, p.digest, p.content
+            "SELECT o.seq, o.user_id, o.version, e.type GLOB 'order.*', ",
+            document_columns!(),
+            ", e.personal_seq, p.digest, p.content
              FROM orders o CROSS JOIN events e ON e.order_seq = o.seq AND e.version = o.version
              CROSS JOIN events f ON f.order_seq = o.seq AND f.version = 1
              LEFT JOIN personal p ON p.seq = e.personal_seq WHERE ",
@@ -61,6 +66,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredDocument> {
     let mut columns = Columns::of(row);
     let (seq, user_id, version) = (columns.take()?, columns.id_or_none()?, columns.take()?);
     let shows_order: bool = columns.take()?;
-    let document = || events::whole_document(row, version, columns.position());
+    let document = || whole_document(row, columns.position());
     Ok(StoredDocument { seq, user_id, version, document: shows_order.then(document).transpose()? })
 }

@@ -14,14 +14,25 @@ use crate::{
         transaction::ReturnedItem,
     },
     error::{Error, Result},
-    store::{ReadTx, events, sql::store_error, transactions::credits},
+    store::{
+        ReadTx,
+        events::document::{document, document_columns},
+        sql::store_error,
+        transactions::credits,
+    },
 };
 use rusqlite::{Row, types::ValueRef};
 use serde_json::{Map, Value, json};
 
 const ORDERS: &str = "SELECT * FROM orders ORDER BY seq";
-const EVENTS: &str = "SELECT e.type, e.occurred_at, e.data, f.data, e.personal_seq, e.version FROM events e
-     JOIN events f ON f.order_seq = e.order_seq AND f.version = 1 WHERE e.order_seq = ?1 ORDER BY e.version";
+const EVENTS: &str = concat!(
+    "SELECT e.type, e.occurred_at, e.personal_seq, ",
+    document_columns!(),
+    " FROM events e JOIN orders o ON o.seq = e.order_seq
+     JOIN events f ON f.order_seq = e.order_seq AND f.version = 1 WHERE e.order_seq = ?1 ORDER BY e.version"
+);
+/// The first column of the document in it.
+const DOCUMENT: usize = 3;
 const ITEMS: RowsOfOrder =
     RowsOfOrder { name: "order_items", sql: "SELECT * FROM order_items WHERE order_seq = ?1 ORDER BY line" };
 const TRANSACTIONS: RowsOfOrder = RowsOfOrder {
@@ -101,15 +112,14 @@ impl Expected {
         let mut statement = tx.connection.prepare_cached(EVENTS).map_err(store_error)?;
         let mut found = statement.query([seq]).map_err(store_error)?;
         // Only the last document of the order is parsed.
-        let (mut document, mut last_transaction, mut transactions) = ("{}".to_owned(), None, vec![]);
+        let (mut last_document, mut last_transaction, mut transactions) = ("{}".to_owned(), None, vec![]);
         let mut personal = Value::Null;
         while let Some(event) = found.next().map_err(store_error)? {
             let text = |column| event.get_ref(column).map_err(store_error)?.as_str().map_err(Error::internal);
             let kind = text(0)?;
-            let version = event.get("version").map_err(store_error)?;
-            let data = events::document(event, version, 2).map_err(store_error)?;
+            let data = document(event, DOCUMENT).map_err(store_error)?;
             if kind.starts_with("order.") {
-                document = data;
+                last_document = data;
                 personal = personal_row(event)?;
                 last_transaction = None;
                 if kind == "order.cancelled" {
@@ -124,7 +134,7 @@ impl Expected {
                 apply(&mut transactions, kind, transaction);
             }
         }
-        let mut order = parse(&document)?;
+        let mut order = parse(&last_document)?;
         if !order.is_empty() {
             order.insert(PERSONAL.to_owned(), personal);
         }

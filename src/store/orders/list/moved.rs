@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::listing::{Direction, Filter, Position, Sort, SortKey},
     error::Result,
-    store::{ReadTx, conditions::Conditions, sql::sql_int},
+    store::{ReadTx, conditions::Conditions, events::document::document_columns, sql::sql_int},
 };
 use rusqlite::{params_from_iter, types::Value};
 use std::ops::Range;
@@ -31,9 +31,8 @@ pub(super) fn beyond(column: &str, direction: Direction, after: Position) -> Con
     Conditions::of(&format!("({column}, o.seq) {sign} (?, ?)"), values)
 }
 
-/// The document of event `e` of order `o`.
-const DOCUMENT: &str =
-    "event_document(e.version, e.data, (SELECT f.data FROM events f WHERE f.order_seq = o.seq AND f.version = 1))";
+/// The document of event `e` of order `o`, whose first event is `f`.
+const DOCUMENT: &str = concat!("event_document(", document_columns!(), ")");
 
 /// The orders after `after` that have changed since the first page, with the value that they were sorted by then. There
 /// are at most as many as there were changes, and they are sorted here.
@@ -56,7 +55,8 @@ pub(super) fn moved(
     let has_document = matches!(sort.key, SortKey::Total | SortKey::Placed);
     let of_order = if has_document { "AND e.type GLOB 'order.*'" } else { "" };
     let was = format!(
-        "(SELECT {value_then} FROM events e WHERE e.order_seq = o.seq AND e.seq <= ? {of_order}
+        "(SELECT {value_then} FROM events e JOIN events f ON f.order_seq = o.seq AND f.version = 1
+          WHERE e.order_seq = o.seq AND e.seq <= ? {of_order}
           ORDER BY e.version DESC LIMIT 1)"
     );
     let from = "(SELECT DISTINCT order_seq FROM events WHERE seq > ?) m CROSS JOIN orders o ON o.seq = m.order_seq";
