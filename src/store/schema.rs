@@ -49,7 +49,7 @@ mod tests {
             let insert = "INSERT INTO events
                 (seq, id, kind, order_seq, version, actor, request_id, occurred_at, data, hash)
               VALUES (?1 + 1, zeroblob(16), ?1, 1, ?1, '', '', 0, '', x'') RETURNING type";
-            let name: String = connection.query_row(insert, [kind as i64], |row| row.get(0)).unwrap();
+            let name: String = connection.query_row(insert, [*kind as i64], |row| row.get(0)).unwrap();
             assert_eq!(name, kind.name());
         }
     }
