@@ -560,8 +560,7 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(AB
 -- body is the data of `event_seq`, or `body` if the request recorded no event. The oldest rows are pruned first, by rowid.
 CREATE TABLE idempotency_keys (
   seq         INTEGER PRIMARY KEY,
-  principal   BLOB NOT NULL,                                          -- the user or API key that sent the request
-  key         TEXT NOT NULL,
+  digest      BLOB NOT NULL CONSTRAINT key_digest_has_16_bytes CHECK (length(digest) = 16),  -- SHA-256 of key and principal
   fingerprint BLOB NOT NULL,                                          -- keyed digest of method, path and body
   method      TEXT NOT NULL,
   path        TEXT NOT NULL,
@@ -572,13 +571,16 @@ CREATE TABLE idempotency_keys (
   event_seq   INTEGER REFERENCES events (seq),
   body        TEXT,
   personal_seq INTEGER REFERENCES personal (seq),                     -- what replaces null in `body`
-  request_id  TEXT NOT NULL,
+  request_id  TEXT,                                                   -- NULL for that of the event
   created_at  INTEGER NOT NULL,
   CONSTRAINT a_created_resource_is_named CHECK ((outcome = 'created') = (resource IS NOT NULL)),
-  CONSTRAINT the_response_has_one_body CHECK ((event_seq IS NULL) <> (body IS NULL))
+  CONSTRAINT the_response_has_one_body CHECK ((event_seq IS NULL) <> (body IS NULL)),
+  CONSTRAINT the_request_is_known CHECK (event_seq IS NOT NULL OR request_id IS NOT NULL)
 ) STRICT;
--- The look-up at the start of every request with a key; also enforces that a key is used once.
-CREATE UNIQUE INDEX idempotency_keys_by_key ON idempotency_keys (principal, key);
+-- The look-up at the start of every request with a key. Digests are sorted within blocks of 512 keys, so that a batch of
+-- requests changes a few pages and not one for each key. The writer looks into the blocks of which its filters in memory say
+-- that they may have the key; `GET /v1/idempotency-keys/{key}` walks them, the newest first.
+CREATE INDEX idempotency_keys_by_digest ON idempotency_keys (seq >> 9, digest);
 
 -- ── Webhooks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
