@@ -12,6 +12,7 @@ mod flags;
 mod healthcheck;
 mod import;
 mod manual;
+mod mirror;
 mod offline;
 mod openapi;
 mod password;
@@ -29,7 +30,7 @@ use crate::{
     app::StartError,
     config::Config,
     error::{Category, Error},
-    store::{CopyError, OpenError, ReadTx, Store},
+    store::{CopyError, OpenError, ReadTx, Store, is_damage},
 };
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{
@@ -69,6 +70,8 @@ enum Command {
     Export(export::Arguments),
     /// Import orders from a file, with the rules of the API's import
     Import(import::Arguments),
+    /// Keep plain tables in PostgreSQL up to date with the database; works beside a running server
+    Mirror(mirror::Arguments),
     /// Make a verified copy of the database; works beside a running server
     Backup(backup::Arguments),
     /// Replace the database with a backup; keeps the former database and ends all sessions
@@ -113,6 +116,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Config(command) => command.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Import(arguments) => arguments.run(),
+        Command::Mirror(arguments) => arguments.run(),
         Command::Healthcheck(arguments) => arguments.run(),
         Command::Openapi => openapi::run(),
         Command::Completions(arguments) => arguments.run(CommandLine::command()),
@@ -165,7 +169,7 @@ impl Failure {
     /// Work on the database at `path` failed.
     fn in_database(path: &Path, e: Error) -> Self {
         match e.cause() {
-            Some(cause) => Self::failed(format!("{}: {cause}", path.display())),
+            Some(_) => OpenError::unreadable(path, &e).into(),
             None => e.into(),
         }
     }
@@ -175,6 +179,7 @@ impl From<Error> for Failure {
     fn from(e: Error) -> Self {
         match (e.problem().category, e.cause()) {
             (Category::Invalid | Category::Malformed, _) if !e.faults().is_empty() => Self::usage(faults(&e)),
+            (_, Some(cause)) if is_damage(&e) => Self::unfit_database(format!("the database is damaged: {cause}")),
             (_, Some(cause)) => Self::failed(cause.to_string()),
             (_, None) => Self::failed(e.public_detail().unwrap_or(e.problem().title)),
         }

@@ -5,6 +5,7 @@ mod bootstrap;
 mod layers;
 mod load;
 mod network;
+mod postgres;
 mod proxies;
 mod reference;
 mod value;
@@ -12,6 +13,7 @@ mod value;
 pub use bootstrap::{Bootstrap, Secret};
 pub use load::{Flag, Loaded, Setting, Sources, environment, find_file, load};
 pub use network::{Listen, Network};
+pub use postgres::{PostgresCredentials, PostgresEncryption, PostgresPlace, PostgresServer, PostgresSession};
 pub use proxies::{Proxies, Proxy};
 pub use reference::{Key, Section, reference};
 

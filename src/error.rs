@@ -117,7 +117,7 @@ impl Error {
     }
 
     /// The internal cause. It goes to the log only.
-    pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync)> {
+    pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.0.cause.as_deref()
     }
 

@@ -12,7 +12,7 @@
 //!                          │                                            │
 //! ◀────── response ◀─── status, body ◀─── result or error ◀─────────────┘
 //!
-//!          worker: background tasks, which call service      outbound: HTTPS requests to other servers
+//!          worker: background tasks, which call service      outbound: connections to other servers
 //! ```
 //!
 //! 1. [`accept`] accepts the connection and reads the head of the request within a deadline.
@@ -48,7 +48,7 @@
 //! | [`config`] | all settings with their defaults and origins | opening files, sockets or databases |
 //! | [`domain`] | the rules: ids, money, prices, statuses, days; pure and synchronous | I/O, async |
 //! | [`mod@error`] | the one error type: what the caller can do, and the cause for the log | HTTP statuses |
-//! | [`outbound`] | the one HTTP and HTTPS client: deadlines, size limits, public addresses | what is sent, retries |
+//! | [`outbound`] | the one HTTP and HTTPS client: deadlines, size limits, public addresses; connections to PostgreSQL | what is sent, retries |
 //! | [`service`] | the use cases: check, one transaction, result | HTTP, SQL |
 //! | [`store`] | all SQL: the single writer, the readers, the rollups | rules, HTTP |
 //! | [`telemetry`] | logs, metrics, traces | what is worth recording |

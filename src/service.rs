@@ -14,6 +14,7 @@ mod history;
 pub mod idempotency;
 pub mod items;
 pub mod metrics;
+pub mod mirror;
 pub mod oidc;
 pub mod orders;
 pub mod page;

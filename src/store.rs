@@ -17,6 +17,7 @@ mod gauges;
 pub mod idempotency;
 pub mod item_names;
 mod migrate;
+pub mod mirror;
 pub mod oidc_sign_ins;
 mod open;
 mod open_error;
@@ -45,6 +46,7 @@ pub use files::{MIN_FREE_BYTES, folder_of, free_bytes, lock_file, process_with_l
 pub use gauges::Gauges;
 pub use open_error::OpenError;
 pub use readers::ReadTx;
+pub use sql::is_damage;
 pub use writer::WriteTx;
 
 use crate::{
@@ -104,7 +106,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of `work`; `OVERLOADED` if it could not start in time; `OUTCOME_UNKNOWN` if it started but did not finish
-    /// in time, or storage failed; `STORAGE_FULL`; `INTERNAL` if `work` panicked.
+    /// in time, or storage failed; `STORAGE_FULL`; `STORAGE_BUSY`; `INTERNAL` if `work` panicked.
     pub async fn write<T, W>(&self, name: &'static str, work: W) -> Result<T>
     where
         T: Send + 'static,

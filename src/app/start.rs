@@ -110,6 +110,8 @@ impl App {
             ids: Arc::clone(&ids),
         })
         .map_err(StartError::Database)?;
+        let unreadable = |e| StartError::Database(OpenError::unreadable(store.path(), &e));
+        let access = access::load(&store, clock.now()).map_err(unreadable)?;
         let ring = KeyRing::load_or_create(&config.signing_key_file(), clock.now())?;
         let app = Self(Arc::new(Parts {
             tokens: Tokens::new(&ring)?,
@@ -120,7 +122,7 @@ impl App {
             refusals: RefusalBuffer::default(),
             hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
-            access: AccessCache::new(access::load(&store, clock.now())?, (&config.auth).into()),
+            access: AccessCache::new(access, (&config.auth).into()),
             login_delays: LoginDelays::new(Mac::new(&ring, b"log-in delays"), config.limits.login_per_minute),
             request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),

@@ -188,8 +188,8 @@ async fn reload_certificate(mut signal: Signal, certificate: Option<Arc<Certific
     }
 }
 
-/// Resolves with the name of the signal that stops the server.
-fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
+/// Resolves with the name of the signal that ends the process.
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -190,6 +190,9 @@ problems! {
     STORAGE_FULL Unavailable "storage_full" "The disk is full"
         { "The disk has no room to record the change. Nothing was changed, and reading still works." }
         { "Try again later. An operator must free disk space." }
+    STORAGE_BUSY Unavailable "storage_busy" "The database is held by another process"
+        { "A program other than this service has the database locked for writing. Nothing was changed, and reading still works." }
+        { "Try again after the time in Retry-After. An operator must end the transaction of the other program." }
     TIMEOUT Unavailable "timeout" "The request took too long"
         { "The time limit passed before anything was changed." }
         { "Try again after the time in Retry-After." }

@@ -73,7 +73,7 @@ impl Trust {
 
 /// The root certificates of this machine. A file that is named and cannot be read is an error: others must not be trusted
 /// in its place.
-fn machine_roots() -> Result<RootCertStore, OutboundError> {
+pub(super) fn machine_roots() -> Result<RootCertStore, OutboundError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (used, unusable) = roots.add_parsable_certificates(found.certs);
@@ -90,7 +90,7 @@ fn machine_roots() -> Result<RootCertStore, OutboundError> {
 /// Accepts every certificate. A server that may show any certificate need not prove that it has the key of one, so
 /// signatures are not checked either.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+pub(super) struct AnyCertificate(pub(super) Arc<CryptoProvider>);
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(

@@ -16,8 +16,13 @@ pub(super) const READ_ONLY: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(O
 pub(super) const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 /// How long a connection waits for a lock of another connection or process.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the writer waits for the write lock of another process: with it, a change is answered within 2 seconds.
+pub(super) const WRITE_LOCK_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The most statements that a connection keeps prepared.
 const PREPARED_STATEMENTS: usize = 256;
+/// The write-ahead log is cut to this size when it starts anew: more than it has when no reading prevents checkpoints,
+/// since a log that grows again after a cut syncs more slowly.
+const LOG_FILE_BYTES: i64 = 48 * 1024 * 1024;
 /// Page cache of the writing connection, in KiB. A larger one is slower: SQLite walks all of it at a commit that has
 /// split a page.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
@@ -56,6 +61,7 @@ pub struct Options {
 /// Sets up the connection that writes.
 pub(super) fn prepare_writer(connection: &Connection, commits: Commits) -> rusqlite::Result<()> {
     prepare(connection, WRITER_CACHE_KIB)?;
+    connection.busy_timeout(WRITE_LOCK_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let synchronous = match commits {
         Commits::Synced => "FULL",
@@ -66,7 +72,9 @@ pub(super) fn prepare_writer(connection: &Connection, commits: Commits) -> rusql
     // overwritten in place.
     connection.pragma_update(None, "secure_delete", "FAST")?;
     // The writer makes the checkpoints, between two batches.
-    connection.pragma_update(None, "wal_autocheckpoint", 0)
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // A log that a long reading made longer than that is cut when it starts anew.
+    connection.pragma_update(None, "journal_size_limit", LOG_FILE_BYTES)
 }
 
 /// Sets up a connection that only reads.

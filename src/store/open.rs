@@ -43,7 +43,8 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let OwnedFile { lock, connection } = open_exclusively(path, options.commits, MIGRATIONS)?;
     let gauges = Arc::new(Gauges::new(Readers::connections(options)));
     let readers = Readers::open(options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
-    let writer = Writer::start(connection, options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
+    let unreadable = |e| OpenError::unreadable(path, &e);
+    let writer = Writer::start(connection, options, Arc::clone(&gauges)).map_err(unreadable)?;
     Ok(Store(Arc::new(Inner {
         writer,
         readers,

@@ -23,6 +23,7 @@ use rustix::io::Errno;
 pub(super) fn store_error(e: rusqlite::Error) -> Error {
     match e.sqlite_error_code() {
         _ if is_disk_full(&e) => Error::new(&problem::STORAGE_FULL).caused_by(e),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::new(&problem::STORAGE_BUSY).caused_by(e),
         Some(ErrorCode::OperationInterrupted) => Error::new(&problem::QUERY_TOO_EXPENSIVE).caused_by(e),
         Some(ErrorCode::SystemIoFailure) if !is_read_failure(&e) => Error::new(&problem::OUTCOME_UNKNOWN).caused_by(e),
         _ => Error::internal(e),
@@ -44,6 +45,19 @@ pub(super) fn is_disk_full(e: &rusqlite::Error) -> bool {
     e.sqlite_error_code() == Some(ErrorCode::DiskFull)
         || e.sqlite_extended_error_code() == Some(SQLITE_IOERR_WRITE)
             && matches!(refused(), Some(Errno::FBIG | Errno::DQUOT))
+}
+
+/// Whether the cause of `e` is damage of the file: SQLite cannot make sense of its pages, or a column has content that no
+/// version of this program writes.
+pub fn is_damage(e: &Error) -> bool {
+    let Some(cause) = e.cause().and_then(|cause| cause.downcast_ref::<rusqlite::Error>()) else { return false };
+    matches!(cause.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || matches!(
+            cause,
+            rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+        )
 }
 
 /// Whether `e` is a violation of a constraint or unique index on `column` (`table.column`).

@@ -57,7 +57,8 @@ impl Writer {
         gauges.set_events(counters.event, counters.events_by_type);
         let batch = Batch::new(options, &counters);
         let wal = Wal::watch(&connection, Arc::clone(&gauges));
-        let mut thread = WriterThread { connection, batch, wal, gauges: Arc::clone(&gauges), newest_event };
+        let mut thread =
+            WriterThread { connection, batch, wal, gauges: Arc::clone(&gauges), newest_event, is_locked_out: false };
         let run = move || {
             if thread.run(&jobs).is_err() {
                 fail.send_replace(true);

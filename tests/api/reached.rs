@@ -29,6 +29,7 @@ const MET_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("query_too_expensive", "tests/api/troubles.rs", "a_query_past_its_time_limit_is_interrupted"),
     ("slow_body", "tests/api/troubles.rs", "a_body_that_does_not_arrive_gives_408"),
     ("slow_head", "tests/cli/framing.rs", "an_unfinished_head_is_refused_after_its_deadline"),
+    ("storage_busy", "tests/cli/locked.rs", "changes_are_refused_in_time_while_another_process_holds_the_write_lock"),
     ("storage_full", "tests/cli/storage.rs", "a_full_disk_is_reported_and_the_server_recovers_without_a_restart"),
     ("total_differs", "tests/api/orders/import/past.rs", "a_line_that_cannot_be_names_every_fault"),
     ("timeout", "tests/api/troubles.rs", "a_request_past_its_time_limit_gives_a_timeout"),

@@ -93,6 +93,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("strsim", &["config"]),
     ("subtle", &["auth"]),
     ("tokio", ALL_BUT_DOMAIN),
+    ("tokio_postgres", &["outbound", "store"]),
     ("tokio_rustls", &["accept", "outbound"]),
     ("tower", &["accept", "api"]),
     ("tracing", ALL_BUT_DOMAIN),

@@ -236,3 +236,24 @@ fn a_file_that_is_no_database_is_refused() {
     assert_eq!(dir.run("verify --db text.db").code, 3);
     assert_eq!(dir.run("verify --db missing.db").code, 1);
 }
+
+#[test]
+fn a_file_with_zeroed_pages_is_unfit_for_every_command() {
+    let dir = TestDir::new();
+    released(&dir, "good.db");
+    let good = std::fs::read(dir.path().join("good.db")).unwrap();
+    for offset in 1..4 {
+        let mut damaged = good.clone();
+        damaged.chunks_mut(4096).skip(offset).step_by(4).for_each(|page| page.fill(0));
+        std::fs::write(dir.path().join("damaged.db"), &damaged).unwrap();
+        for command in ["serve --listen 127.0.0.1:0", "verify", "backup --out copy.db"] {
+            let outcome = dir.run(&format!("{command} --db damaged.db"));
+            assert_eq!(outcome.code, 3, "{command}, page {offset} and every fourth: {outcome:?}");
+            assert!(outcome.err.contains("orderd: damaged.db: "), "{command}, {offset}: {outcome:?}");
+        }
+        assert!(!dir.path().join("copy.db").exists());
+        for side in ["damaged.db-wal", "damaged.db-shm"] {
+            let _ = std::fs::remove_file(dir.path().join(side));
+        }
+    }
+}

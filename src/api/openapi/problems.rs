@@ -39,7 +39,7 @@ fn always(operation: &Operation) -> Vec<&'static Problem> {
         if operation.method == Method::GET {
             problems.push(&problem::QUERY_TOO_EXPENSIVE);
         } else {
-            problems.extend([&problem::STORAGE_FULL, &problem::OUTCOME_UNKNOWN]);
+            problems.extend([&problem::STORAGE_FULL, &problem::STORAGE_BUSY, &problem::OUTCOME_UNKNOWN]);
         }
     }
     problems

@@ -252,8 +252,11 @@ impl Operation {
 
     /// Also exports all rows of its list, as CSV or NDJSON. Exports are audited, so they can fail like writes.
     pub(crate) fn exports(self) -> Self {
-        Self { files: &[FileForm::Csv, FileForm::Ndjson], ..self }
-            .problems(&[&problem::STORAGE_FULL, &problem::OUTCOME_UNKNOWN])
+        Self { files: &[FileForm::Csv, FileForm::Ndjson], ..self }.problems(&[
+            &problem::STORAGE_FULL,
+            &problem::STORAGE_BUSY,
+            &problem::OUTCOME_UNKNOWN,
+        ])
     }
 
     /// Also returns its report as CSV and as a chart.

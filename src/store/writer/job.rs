@@ -56,6 +56,8 @@ pub(super) enum JobError {
 
 pub(super) trait Job: Send {
     fn claim(&self) -> &Claim;
+    /// When the job was queued.
+    fn queued_at(&self) -> Instant;
     /// The name of the transaction, such as `orders.create`.
     fn name(&self) -> &'static str;
     /// Runs the closure and keeps its outcome until the commit.
@@ -70,6 +72,7 @@ pub(super) trait Job: Send {
 pub(super) struct Task<T, W> {
     name: &'static str,
     claim: Arc<Claim>,
+    queued_at: Instant,
     work: W,
     outcome: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
@@ -84,7 +87,8 @@ where
 {
     pub(super) fn new(name: &'static str, claim: Arc<Claim>, work: W) -> (Self, oneshot::Receiver<Result<T>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { name, claim, work, outcome: None, reply, span: tracing::Span::current() }, answer)
+        let (queued_at, span) = (Instant::now(), tracing::Span::current());
+        (Self { name, claim, queued_at, work, outcome: None, reply, span }, answer)
     }
 }
 
@@ -95,6 +99,10 @@ where
 {
     fn claim(&self) -> &Claim {
         &self.claim
+    }
+
+    fn queued_at(&self) -> Instant {
+        self.queued_at
     }
 
     fn name(&self) -> &'static str {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Problem, Result, problem},
-    store::{gauges::Gauges, sql::store_error},
+    store::{connection::WRITE_LOCK_TIMEOUT, gauges::Gauges, sql::store_error},
     telemetry::logs::Millis,
 };
 use rusqlite::Connection;
@@ -45,6 +45,8 @@ pub(super) struct WriterThread {
     pub(super) gauges: Arc<Gauges>,
     /// Publishes the number of the newest event.
     pub(super) newest_event: watch::Sender<i64>,
+    /// Whether another process held the write lock when a transaction was begun last.
+    pub(super) is_locked_out: bool,
 }
 
 impl WriterThread {
@@ -89,9 +91,13 @@ impl WriterThread {
         if log.is_folded() {
             return Ok(());
         }
-        self.execute("BEGIN IMMEDIATE")?;
+        match self.execute("BEGIN IMMEDIATE") {
+            // Another process holds the write lock. The changes stay in the log, where reports find them too.
+            Err(e) if e.is(&problem::STORAGE_BUSY) => return Ok(()),
+            begun => begun?,
+        }
         match log.fold_all(&self.connection).and_then(|()| self.execute("COMMIT")) {
-            // On a full disk the changes stay in the log, where reports find them too.
+            // The changes stay in the log, where reports find them too.
             Err(e) if e.is(&problem::STORAGE_FULL) && self.connection.is_autocommit() => Ok(()),
             Err(e) if e.is(&problem::STORAGE_FULL) => self.execute("ROLLBACK"),
             folded => folded,
@@ -118,6 +124,13 @@ impl WriterThread {
             Ok(()) | Err(BatchError::RunOneByOne) => {}
             Err(BatchError::RolledBack(e)) => {
                 refuse(jobs, e.problem(), &e);
+                if e.is(&problem::STORAGE_BUSY) && !std::mem::replace(&mut self.is_locked_out, true) {
+                    tracing::error!(
+                        error.cause = %e,
+                        "another process holds the write lock of the database; changes are refused until it ends its \
+                         transaction"
+                    );
+                }
                 return if e.is(&problem::STORAGE_FULL) { self.wal.disk_is_full(&self.connection, &e) } else { Ok(()) };
             }
             Err(BatchError::Unknown(e)) => {
@@ -137,7 +150,7 @@ impl WriterThread {
         if jobs.is_empty() {
             return Ok(());
         }
-        self.execute("BEGIN IMMEDIATE").map_err(rolled_back_or_unknown)?;
+        self.begin(jobs)?;
         let counters_before = self.batch.counters();
         match self.run_all(jobs).and_then(|()| self.commit()) {
             Ok(()) => {
@@ -158,6 +171,25 @@ impl WriterThread {
                 Err(error)
             }
         }
+    }
+
+    /// Begins a transaction, after waiting for the write lock if another process holds it: never longer than
+    /// [`WRITE_LOCK_TIMEOUT`] after the first of `jobs` came, even if the lock has been held for longer than that.
+    fn begin(&mut self, jobs: &[Box<dyn Job>]) -> Result<(), BatchError> {
+        if self.is_locked_out {
+            let waited = jobs.first().map_or(Duration::ZERO, |job| job.queued_at().elapsed());
+            self.wait_for_locks(WRITE_LOCK_TIMEOUT.saturating_sub(waited)).map_err(rolled_back_or_unknown)?;
+        }
+        self.execute("BEGIN IMMEDIATE").map_err(rolled_back_or_unknown)?;
+        if std::mem::take(&mut self.is_locked_out) {
+            tracing::info!("the write lock of the database is free again");
+            self.wait_for_locks(WRITE_LOCK_TIMEOUT).map_err(rolled_back_or_unknown)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_locks(&self, limit: Duration) -> Result<()> {
+        self.connection.busy_timeout(limit).map_err(store_error)
     }
 
     fn run_all(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), BatchError> {

@@ -3,7 +3,7 @@
 
 use crate::{
     error::{Error, Result, problem},
-    store::{connection::BUSY_TIMEOUT, gauges::Gauges, sql::store_error},
+    store::{connection::WRITE_LOCK_TIMEOUT, gauges::Gauges, sql::store_error},
 };
 use rusqlite::Connection;
 use std::{
@@ -16,6 +16,8 @@ use std::{
 const CHECKPOINT_PAGES: i32 = 8_000;
 /// Pages added before the next attempt, while readers still need what is in the log.
 const RETRY_PAGES: i32 = 500;
+/// The time after which a checkpoint is tried again even if fewer pages were added.
+const RETRY: Duration = Duration::from_secs(1);
 /// Pages from which on long queries are interrupted, so that the log stays below 64 MiB.
 const MAX_PAGES: i32 = 12_000;
 /// The log is truncated after this long without a write. Not sooner: a log that grows again syncs more slowly.
@@ -31,6 +33,8 @@ pub(super) struct Wal {
     gauges: Arc<Gauges>,
     /// Pages at which the next checkpoint is due.
     due_at: i32,
+    /// The time from which on a checkpoint is due while the log is long.
+    retry_at: Option<Instant>,
     /// The time of the last write; none if the log is empty.
     last_write: Option<Instant>,
 }
@@ -41,7 +45,7 @@ impl Wal {
             COMMITTED.set(Some(pages));
             Ok(())
         }));
-        Self { gauges, due_at: CHECKPOINT_PAGES, last_write: None }
+        Self { gauges, due_at: CHECKPOINT_PAGES, retry_at: None, last_write: None }
     }
 
     /// Notes what the last batch wrote, and checkpoints the log if that is due.
@@ -56,9 +60,9 @@ impl Wal {
             tracing::info!("there is room on the disk again");
         }
         if pages < CHECKPOINT_PAGES {
-            self.due_at = CHECKPOINT_PAGES;
-        } else if pages >= self.due_at {
-            self.due_at = pages + RETRY_PAGES;
+            (self.due_at, self.retry_at) = (CHECKPOINT_PAGES, None);
+        } else if pages >= self.due_at || self.retry_at.is_some_and(|at| now >= at) {
+            (self.due_at, self.retry_at) = (pages + RETRY_PAGES, Some(now + RETRY));
             if pages >= MAX_PAGES {
                 self.gauges.interruptions.fetch_add(1, Relaxed);
             }
@@ -86,7 +90,7 @@ impl Wal {
         self.last_write = Some(now);
         connection.busy_timeout(Duration::ZERO).map_err(store_error)?;
         let truncated = self.truncate(connection);
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
+        connection.busy_timeout(WRITE_LOCK_TIMEOUT).map_err(store_error)?;
         truncated
     }
 
@@ -98,7 +102,7 @@ impl Wal {
         Ok(self.last_write.is_none())
     }
 
-    /// Truncates the log, after waiting up to [`BUSY_TIMEOUT`] for readers that need it.
+    /// Truncates the log, after waiting up to [`WRITE_LOCK_TIMEOUT`] for readers that need it.
     pub(super) fn truncate(&mut self, connection: &Connection) -> Result<()> {
         if self.checkpoint(connection, "TRUNCATE")? {
             self.last_write = None;
@@ -127,6 +131,7 @@ impl Wal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::connection::{Commits, prepare_writer};
     use std::path::Path;
 
     fn open(path: &Path) -> Connection {
@@ -158,6 +163,32 @@ mod tests {
         reader.execute_batch("COMMIT").unwrap();
         wal.truncate_idle(&connection, now + 2 * IDLE).unwrap();
         assert_eq!((wal.idle_truncation_in(now + 2 * IDLE), gauges.wal_pages.load(Relaxed), length()), (None, 0, 0));
+    }
+
+    #[test]
+    fn a_log_that_a_reader_made_long_is_cut_although_commits_are_rare() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let (connection, gauges) = (Connection::open(&path).unwrap(), Arc::new(Gauges::new(1)));
+        prepare_writer(&connection, Commits::Written).unwrap();
+        let length = || std::fs::metadata(folder.path().join("a.db-wal")).unwrap().len();
+        let mut wal = Wal::watch(&connection, Arc::clone(&gauges));
+        connection.execute_batch("CREATE TABLE t (a)").unwrap();
+        let reader = open(&path);
+        reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
+        let start = Instant::now();
+        for _ in 0..300 {
+            connection.execute("INSERT INTO t VALUES (zeroblob(200000))", []).unwrap();
+            wal.after_batch(&connection, start).unwrap();
+        }
+        assert!(length() > 56 * 1024 * 1024, "the reader keeps it: {}", length());
+        reader.execute_batch("COMMIT").unwrap();
+        for order in 1..4 {
+            connection.execute("INSERT INTO t VALUES (1)", []).unwrap();
+            wal.after_batch(&connection, start + order * 5 * RETRY).unwrap();
+        }
+        assert!(length() <= 48 * 1024 * 1024, "{}", length());
+        assert!(gauges.wal_pages.load(Relaxed) < 10);
     }
 
     #[test]
