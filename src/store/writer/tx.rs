@@ -13,6 +13,7 @@ use crate::{
         ReadTx,
         connection::Options,
         gauges::EVENT_TYPES,
+        idempotency::SeenKeys,
         rollups::{Changes, Length, RollupLog},
         sql::store_error,
     },
@@ -120,6 +121,11 @@ impl<'b> WriteTx<'b> {
         self.batch.changes.borrow_mut().count_tax(sale, times);
     }
 
+    /// The filters of idempotency keys. What is added to them stays if the job fails.
+    pub(in crate::store) fn with_seen_keys<T>(&self, work: impl FnOnce(&mut SeenKeys) -> T) -> T {
+        work(&mut self.batch.seen_keys.borrow_mut())
+    }
+
     /// Changes the counters. The change is undone if the job fails.
     pub(in crate::store) fn with_counters<T>(&self, change: impl FnOnce(&mut Counters) -> T) -> T {
         let mut counters = self.batch.counters.get();
@@ -150,6 +156,8 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) audit_hash: [u8; 32],
     /// The last `personal.seq`.
     pub(in crate::store) personal: i64,
+    /// The last `idempotency_keys.seq`.
+    pub(in crate::store) key: i64,
     pub(super) rollup_log: RollupLog,
 }
 
@@ -176,6 +184,7 @@ impl Counters {
             audit: last("SELECT max(seq) FROM audit")?,
             audit_hash: hash("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?,
             personal: last("SELECT max(seq) FROM personal")?,
+            key: last("SELECT max(seq) FROM idempotency_keys")?,
             rollup_log: RollupLog::load(connection)?,
         })
     }
@@ -191,6 +200,7 @@ pub(super) struct Batch {
     counters: Cell<Counters>,
     changes: RefCell<Changes>,
     effects: RefCell<Vec<Effect>>,
+    seen_keys: RefCell<SeenKeys>,
     /// Those who wait for the write-ahead log to be emptied.
     log_waiters: RefCell<Vec<oneshot::Sender<bool>>>,
 }
@@ -211,6 +221,7 @@ impl Batch {
             counters: Cell::new(*counters),
             changes: RefCell::default(),
             effects: RefCell::default(),
+            seen_keys: RefCell::default(),
             log_waiters: RefCell::default(),
         }
     }
