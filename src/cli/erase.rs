@@ -48,7 +48,10 @@ impl Command {
                     (None, Ok(number)) => orders::id_of(&app, &system, &OrderName::Number(number)).await?,
                     (None, Err(_)) => return Err(absent("order")),
                 };
-                erasure::order(&app, system, IdempotentRequest::once(), id).await.map(drop).map_err(|e| named(e, "order"))
+                erasure::order(&app, system, IdempotentRequest::once(), id)
+                    .await
+                    .map(drop)
+                    .map_err(|e| named(e, "order"))
             }),
             Self::User(User { flags, user }) => offline::change(flags.load(vec![])?, async |app, system| {
                 let id = match UserId::parse(&user) {

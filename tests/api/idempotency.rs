@@ -194,7 +194,8 @@ async fn a_key_is_free_again_after_its_retention() {
 async fn an_erasure_takes_effect_once_and_is_replayed_without_a_document() {
     let service = Service::start().await;
     let (admin, manager, ada) = (service.admin().await, service.manager().await, service.customer().await);
-    let order = async || manager.places(with(order_of(&[("tea", 1, 100)]), "note", json!("planted"))).await.created().id();
+    let order =
+        async || manager.places(with(order_of(&[("tea", 1, 100)]), "note", json!("planted"))).await.created().id();
     let (erased, kept) = (order().await, order().await);
     let note = async |order: &str| manager.get(&format!("/v1/orders/{order}")).await.ok()["note"].clone();
     let erase_order = || admin.post(&format!("/v1/orders/{erased}/erase"), json!({}));
@@ -247,7 +248,8 @@ async fn the_last_administrator_is_neither_erased_nor_listed() {
     erase().await.status(409).problem("last_admin");
     admin.get("/v1/auth/me").await.ok();
     assert!(!std::path::Path::new(&format!("{}.erasures", service.path().display())).exists());
-    let second = json!({"email": "second@example.com", "name": "S", "role": "admin", "password": crate::support::PASSWORD});
+    let second =
+        json!({"email": "second@example.com", "name": "S", "role": "admin", "password": crate::support::PASSWORD});
     admin.post("/v1/users", second).await.created();
     erase().await.no_content();
     assert_eq!(erase().await.no_content().header("idempotent-replayed"), "true");

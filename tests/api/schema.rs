@@ -39,10 +39,7 @@ async fn named_constraints_refuse_invalid_rows() {
         ("UPDATE order_items SET total_amount = 1", "line_total_is_the_sum_of_its_parts"),
         ("UPDATE users SET status = 'gone'", "user_status_is_known"),
         ("UPDATE idempotency_keys SET event_seq = NULL", "the_response_has_one_body_or_none"),
-        (
-            "UPDATE idempotency_keys SET outcome = 'erased', resource = NULL",
-            "the_response_has_one_body_or_none",
-        ),
+        ("UPDATE idempotency_keys SET outcome = 'erased', resource = NULL", "the_response_has_one_body_or_none"),
         ("UPDATE idempotency_keys SET outcome = 'lost'", "request_outcome_is_known"),
         ("UPDATE idempotency_keys SET resource = NULL", "a_created_resource_is_named"),
     ] {

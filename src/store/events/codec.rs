@@ -38,7 +38,7 @@ impl Context {
     /// The context of an event of this order, at this time, by this actor.
     pub fn new(order: OrderId, at: Timestamp, actor: &str) -> Self {
         let millis = u128::from(at.millis().max(0).unsigned_abs());
-        let time_of_ids = base32::encode_u128(millis << 80).into_iter().take(TIME_DIGITS).collect();
+        let time_of_ids = base32::encode_u128(millis << 80).into_iter().take(TIME_DIGITS).map(char::from).collect();
         Self([order.to_string(), at.to_string(), time_of_ids, actor.to_owned()])
     }
 
