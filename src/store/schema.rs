@@ -45,6 +45,7 @@ mod tests {
     fn the_schema_decodes_the_types_of_events() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
         for kind in EventType::ALL {
             let insert = "INSERT INTO events
                 (seq, id, kind, order_seq, version, actor, request_id, occurred_at, data, hash)
