@@ -4,11 +4,10 @@ import { ask } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { useList, useLoad } from "../lib/load.js";
 import { may, me } from "../lib/session.js";
-import { close, confirmDeed, frame, open, say } from "../ui/dialog.js";
+import { close, confirmDeed, frame, open, say, showSecret } from "../ui/dialog.js";
 import { Field, Trouble, submit, tick, useForm } from "../ui/field.js";
 import { icon } from "../ui/icons.js";
 import { empty, head, sheet, states, when } from "../ui/parts.js";
-import { showSecret } from "./secret.js";
 /** @typedef {{name: string, permissions: string[], built_in: boolean}} Role */
 
 /** A box for each permission that the caller can hand out. @param {{chosen: Set<string>, choose: (to: Set<string>) => void, own: boolean, fault: string}} props own: whether permissions for one's own things can be given */

@@ -5,11 +5,10 @@ import * as format from "../lib/format.js";
 import { useList, useLoad } from "../lib/load.js";
 import { base, change, go, here } from "../lib/router.js";
 import { may, me } from "../lib/session.js";
-import { close, confirmDeed, frame, open, say } from "../ui/dialog.js";
+import { close, confirmDeed, frame, open, say, showSecret } from "../ui/dialog.js";
 import { Field, Trouble, submit, useForm } from "../ui/field.js";
 import { icon } from "../ui/icons.js";
 import { badge, card, empty, facts, head, pick, sheet, states, typed, when } from "../ui/parts.js";
-import { showSecret } from "./secret.js";
 
 export const roleNames = () => ask("/v1/roles?limit=200").then(page => /** @type {string[]} */ (page.data.map((/** @type {any} */ role) => role.name)));
 

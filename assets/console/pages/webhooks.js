@@ -4,11 +4,10 @@ import { ask } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { useList, useLoad } from "../lib/load.js";
 import { base, change, here } from "../lib/router.js";
-import { close, confirmDeed, frame, open, say } from "../ui/dialog.js";
+import { close, confirmDeed, frame, open, say, showSecret } from "../ui/dialog.js";
 import { Field, Trouble, submit, tick, useForm } from "../ui/field.js";
 import { icon } from "../ui/icons.js";
 import { badge, card, empty, facts, head, pick, sheet, states, typed, when } from "../ui/parts.js";
-import { showSecret } from "./secret.js";
 
 const TYPES = ["order.created", "order.updated", "order.placed", "order.confirmed", "order.fulfilled", "order.cancelled", "order.erased", "payment.recorded", "payment.updated", "refund.recorded", "refund.updated"];
 /** How soon deliveries are looked at again, how late at most, and how many are followed: one page. */

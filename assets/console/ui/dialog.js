@@ -46,6 +46,10 @@ function Deed({ title, words, deed, run }) {
   return frame(title, html`<form class="form" onSubmit=${go}><p>${words}</p><footer><button type="button" onClick=${close}>Back</button><button class="main danger" autofocus>${deed}</button></footer></form>`);
 }
 
+/** A secret, shown once. @param {string} title @param {string} secret @param {any} words */
+export const showSecret = (title, secret, words) => open(frame(title, html`<div class="form"><p>${words}</p><p class="secret"><code>${secret}</code><button type="button" onClick=${() => navigator.clipboard.writeText(secret).then(() => say("Copied."), () => say("Select it and copy it by hand.", "bad"))}>${icon("copy")} Copy</button></p>
+  <p class="hint">It is not shown again.</p><footer><button type="button" class="main" onClick=${close}>Done</button></footer></div>`));
+
 /** @typedef {{text: string, kind: string, undo?: () => void}} Words */
 /** @type {Signal<Words | null>} */
 const said = signal(null);
