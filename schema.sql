@@ -816,7 +816,7 @@ SELECT c.seq, c.order_seq, c.version,
       SELECT expanded.n + 1, replace(text, code, phrase) FROM expanded JOIN event_phrases USING (n))
     SELECT replace(replace(replace(replace(text, char(2), c.order_id), char(3), c.time), char(4), c.id_time),
       char(5), c.actor)
-    FROM expanded ORDER BY n DESC LIMIT 1)) AS text
+    FROM expanded WHERE n = (SELECT count(*) FROM event_phrases))) AS text
 FROM (
   SELECT e.seq, e.order_seq, e.version, e.data, e.actor,
     (SELECT 'ord_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
@@ -828,14 +828,20 @@ FROM (
      FROM (SELECT printf('0%012X', e.occurred_at) AS x LIMIT 1), id_digits WHERE place < 13) AS id_time
   FROM events e JOIN orders o ON o.seq = e.order_seq) c;
 
--- The documents of events: those of which only the changed members are stored put together with the order's first one.
+-- The documents of events: those of which only the changed members are stored put together with the order's first one. Without
+-- MATERIALIZED, SQLite would decode both texts again for each member.
 CREATE VIEW event_documents AS
-SELECT t.seq,
-  iif(t.text GLOB char(1) || '*',
-    (SELECT json_group_object(key, json(coalesce(('{' || substr(t.text, 2) || '}') -> fullkey, f.text -> fullkey)))
-     FROM event_texts f, json_each(f.text) WHERE f.order_seq = t.order_seq AND f.version = 1),
-    t.text) AS document
-FROM event_texts t;
+SELECT e.seq,
+  (WITH own (text) AS MATERIALIZED (SELECT text FROM event_texts t WHERE t.seq = e.seq)
+   SELECT iif(own.text GLOB char(1) || '*',
+     (WITH
+        first (text) AS MATERIALIZED (SELECT text FROM event_texts t WHERE t.order_seq = e.order_seq AND t.version = 1),
+        changes (text) AS MATERIALIZED (SELECT '{' || substr(own.text, 2) || '}')
+      SELECT json_group_object(key, json(coalesce(changes.text -> fullkey, first.text -> fullkey)))
+      FROM changes, first, json_each(first.text)),
+     own.text)
+   FROM own) AS document
+FROM events e;
 
 CREATE VIEW v_events AS
 SELECT e.seq,

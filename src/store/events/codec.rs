@@ -46,7 +46,10 @@ impl Context {
     /// follow the prefix of an identifier.
     fn starting(&self, text: &[u8], after: u8) -> Option<usize> {
         let candidates: &[usize] = if after == b'"' { &[0, 1, 3] } else { &[2] };
-        let starts = |given: &&usize| !self.0[**given].is_empty() && text.starts_with(self.0[**given].as_bytes());
+        let starts = |given: &&usize| {
+            let given = self.0[**given].as_bytes();
+            !given.is_empty() && text.first() == given.first() && text.starts_with(given)
+        };
         candidates.iter().find(starts).copied()
     }
 }
