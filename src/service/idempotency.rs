@@ -147,7 +147,7 @@ pub struct UsedKey {
 /// `NOT_FOUND` if no request took effect under the key, or its retention is over.
 pub async fn find(app: &App, actor: &Actor, key: &str) -> Result<UsedKey> {
     let since = app.clock.now().minus(app.config.idempotency.retention);
-    let find = |tx: &ReadTx<'_>| idempotency::find(tx, &actor.principal.scope(), key, since);
+    let find = |tx: &ReadTx<'_>| idempotency::look_up(tx, &actor.principal.scope(), key, since);
     let stored = app.store.read("idempotency_keys.get", find).await?.ok_or_else(Error::absent)?;
     let StoredResponse { method, path, outcome, created_at, .. } = stored;
     Ok(UsedKey { method, path, outcome, created_at })
