@@ -10,11 +10,16 @@ pub struct Vector<'a> {
 }
 
 impl Vector<'_> {
-    /// A field of the vector, which is in hexadecimal.
+    /// A field of the vector.
     pub fn bytes(&self, field: &str) -> Vec<u8> {
-        let text = self.test[field].as_str().unwrap();
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+        bytes(&self.test[field])
     }
+}
+
+/// The bytes of a value, which is in hexadecimal.
+pub fn bytes(value: &Value) -> Vec<u8> {
+    let text = value.as_str().unwrap();
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
 /// Compares the verdict of `is_good` on each vector of `file` with the one that it should have. Vectors without a verdict,

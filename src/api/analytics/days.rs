@@ -82,7 +82,10 @@ pub(super) fn panel(currency: Currency, rows: &[&DailyRow], deductions: &[Figure
             text class=(style_of_date(i, rows.len())) x=(x) y=(HEAD + PLOT + 220) { (rows[i].date.0) }
         }
         @if let Some(i) = now {
-            text class=(style_of_date(i, rows.len())) x=(middle(i, rows.len())) y=(HEAD + PLOT + 390) { "not over yet" }
+            text class=(style_of_date(i, rows.len())) x=(middle(i, rows.len())) y=(HEAD + PLOT + 390) {
+                @if rows.len() > MAX_DAYS_WITH_DATES { (rows[i].date.0) " is " }
+                "not over yet"
+            }
         }
         @if rows.len() <= MAX_DAYS_WITH_TOOLTIPS { (tooltips(currency, rows, deductions)) }
     };
