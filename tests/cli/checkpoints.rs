@@ -43,7 +43,7 @@ fn points(some: &[usize]) -> Vec<usize> {
 #[test]
 fn a_server_that_is_killed_in_a_checkpoint_loses_nothing() {
     let mut killed = 0;
-    for (call, some) in [("pwrite64", [2, 700].as_slice()), ("fdatasync", &[1, 2])] {
+    for (call, some) in [("pwrite64", [2, 250].as_slice()), ("fdatasync", &[1, 2])] {
         for nth in points(some) {
             let Some((code, is_met)) = run_with(&format!("{call}:signal=SIGKILL:when={nth}")) else { return };
             assert_eq!(code.is_none(), is_met, "{call} {nth}: {code:?}");
