@@ -2,7 +2,7 @@
 
 use super::{
     Inner, ReadTx, Store,
-    connection::{Commits, Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
+    connection::{BUSY_TIMEOUT, Commits, Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
     file_system::{self, FileSystem},
     files::{folder_of, lock, private, sync_folder, with_suffix},
     gauges::Gauges,
@@ -93,6 +93,9 @@ pub(super) fn open_exclusively(
         Identity::Empty => None,
         found => Some(version_of(path, &found, latest_version(migrations))?),
     };
+    if has_log(path) && !mark::is_in_wal_mode(&file).map_err(|e| denied(&e))? {
+        move_log_into_copy(path).map_err(|e| unusable(path, &e))?;
+    }
     let mut connection = Connection::open_with_flags(path, READ_WRITE).map_err(|e| denied(&e))?;
     prepare_writer(&connection, commits).map_err(|e| unusable(path, &e))?;
     match version {
@@ -126,6 +129,16 @@ fn identify(path: &Path, flags: OpenFlags) -> Result<(Connection, Identity), Ope
 /// Whether something is in the log beside the file at `path`.
 pub(super) fn has_log(path: &Path) -> bool {
     std::fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+/// Moves the log into a backup that was put over the database and that the log continues. A backup is not in WAL mode, so
+/// that further connections would not see the log.
+fn move_log_into_copy(path: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open_with_flags(path, READ_WRITE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // The first reading opens the log.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// The version of the schema. Fails if the file is newer than `newest`, or not a database of this program.
