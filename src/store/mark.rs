@@ -48,6 +48,15 @@ pub(super) fn renew(connection: &Connection) -> rusqlite::Result<Mark> {
     connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
+/// Whether the header of a file says that it is in WAL mode (section 1.3 of SQLite's file format).
+pub(super) fn is_in_wal_mode(file: &File) -> std::io::Result<bool> {
+    let mut versions = [0; 2];
+    match file.read_exact_at(&mut versions, 18) {
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| versions == [2, 2]),
+    }
+}
+
 /// The page of the table `log_mark`, as a number from 1. A file without that table has none.
 fn page_of_mark(connection: &Connection) -> Option<u32> {
     let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'log_mark'";
@@ -91,8 +100,11 @@ impl WatchedFile {
         Ok(watched)
     }
 
-    /// The mark that is in the file without its log.
+    /// The mark that is in the file without its log. A file that is not in WAL mode, such as a backup, has no log.
     fn read(&mut self) -> std::io::Result<Option<Mark>> {
+        if !is_in_wal_mode(&self.file)? {
+            return Ok(None);
+        }
         let Self { file, offset, page, .. } = self;
         match file.read_exact_at(page, *offset) {
             Ok(()) => Ok(Link::of_page(page).map(|link| link.mark)),
@@ -151,11 +163,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
         connection.execute_batch(SCHEMA).unwrap();
+        let checkpoint = || connection.query_row("PRAGMA wal_checkpoint", [], |_| Ok(())).unwrap();
+        checkpoint();
         let file = Arc::new(File::open(&path).unwrap());
         let mut watched = WatchedFile::new(file, &connection, []).unwrap();
         let first = watched.seen.unwrap();
         let second = renew(&connection).unwrap();
+        watched.check().unwrap();
+        checkpoint();
         assert!(watched.check().is_err(), "it was not told of the commit");
         watched.will_commit(second);
         watched.check().unwrap();

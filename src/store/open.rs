@@ -2,7 +2,7 @@
 
 use super::{
     Inner, ReadTx, Store,
-    connection::{Commits, Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
+    connection::{BUSY_TIMEOUT, Commits, Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
     file_system::{self, FileSystem},
     files::{folder_of, lock, private, sync_folder, with_suffix},
     gauges::Gauges,
@@ -20,7 +20,6 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     fmt,
     fs::{File, OpenOptions},
-    os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
 };
@@ -29,11 +28,6 @@ use std::{
 const APPLICATION_ID: i64 = 0x6f72_6464;
 /// SQLite 3.51.3: older versions have a bug that can damage a file in WAL mode with two connections.
 const OLDEST_SQLITE: i32 = 3_051_003;
-
-/// Where the header of a file has the versions for writing and reading it (section 1.3 of SQLite's file format).
-const HEADER_VERSIONS_AT: u64 = 18;
-/// The version of a file with a write-ahead log.
-const WITH_LOG: u8 = 2;
 
 /// The reason why a file is refused that its log does not continue.
 const FOREIGN_LOG: &str = "the write-ahead log beside it belongs to another database, or to a newer state of this one than \
@@ -99,6 +93,9 @@ pub(super) fn open_exclusively(
         Identity::Empty => None,
         found => Some(version_of(path, &found, latest_version(migrations))?),
     };
+    if has_log(path) && !mark::is_in_wal_mode(&file).map_err(|e| denied(&e))? {
+        move_log_into_copy(path).map_err(|e| unusable(path, &e))?;
+    }
     let mut connection = Connection::open_with_flags(path, READ_WRITE).map_err(|e| denied(&e))?;
     prepare_writer(&connection, commits).map_err(|e| unusable(path, &e))?;
     match version {
@@ -106,7 +103,6 @@ pub(super) fn open_exclusively(
         None => create(&connection).map_err(|e| unusable(path, &e))?,
     }
     sync_log(path, &connection)?;
-    declare_log(&file, &connection).map_err(|e| unusable(path, &e))?;
     sync_folder(path).map_err(|e| denied(&e))?;
     Ok(OwnedFile { connection, file, lock })
 }
@@ -133,6 +129,16 @@ fn identify(path: &Path, flags: OpenFlags) -> Result<(Connection, Identity), Ope
 /// Whether something is in the log beside the file at `path`.
 pub(super) fn has_log(path: &Path) -> bool {
     std::fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+/// Moves the log into a backup that was put over the database and that the log continues. A backup is not in WAL mode, so
+/// that further connections would not see the log.
+fn move_log_into_copy(path: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open_with_flags(path, READ_WRITE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // The first reading opens the log.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// The version of the schema. Fails if the file is newer than `newest`, or not a database of this program.
@@ -191,18 +197,6 @@ fn sync_log(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     }
     let synced = File::open(with_suffix(path, "-wal")).and_then(|log| log.sync_data());
     synced.map_err(|e| OpenError::Denied(path.to_path_buf(), e.to_string()))
-}
-
-/// Has the header of the file say that commits are in a log. A backup does not say so. When one is put over a file whose log
-/// continues it, SQLite reads the log because it is there, and leaves the header as it is: a connection that is opened when
-/// the log is empty would not look for commits in it.
-fn declare_log(file: &File, connection: &Connection) -> rusqlite::Result<()> {
-    let mut versions = [0; 2];
-    if file.read_exact_at(&mut versions, HEADER_VERSIONS_AT).is_ok() && versions != [WITH_LOG; 2] {
-        connection.pragma_update(None, "journal_mode", "DELETE")?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-    }
-    Ok(())
 }
 
 fn unusable(path: &Path, e: &rusqlite::Error) -> OpenError {

@@ -2,15 +2,25 @@
 //! write to the database file itself, so the faults are injected there.
 
 use crate::{
-    mark::place_many,
     oracle::{Oracle, say, soak},
     server::{ADMIN, Server},
     strace::injecting_into_checkpoints,
     support::TestDir,
 };
+use std::{
+    fs,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
-/// Orders after which a checkpoint has begun.
-const ORDERS: usize = 1_500;
+/// Acknowledged requests after which several checkpoints are over.
+const REQUESTS: usize = 1_500;
+
+/// Whether the fault was injected.
+fn is_met(dir: &TestDir) -> bool {
+    let trace = fs::read_to_string(dir.path().join("strace")).unwrap();
+    trace.contains("(INJECTED)") || trace.contains("killed by SIGKILL")
+}
 
 /// Runs a server with this fault in its checkpoints, under load. Returns its exit code, and whether the fault was met.
 fn run_with(fault: &str) -> Option<(Option<i32>, bool)> {
@@ -21,14 +31,17 @@ fn run_with(fault: &str) -> Option<(Option<i32>, bool)> {
     let wrapper = injecting_into_checkpoints(&dir, fault)?;
     let mut server = Server::try_start(&dir, &wrapper, &ADMIN, "--db orders.db").unwrap();
     let admin = server.admin();
-    let load = oracle.load(&admin, 2);
-    place_many(&admin, ORDERS, "many");
+    let load = oracle.load(&admin, 4);
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while !is_met(&dir) && oracle.done() < REQUESTS {
+        assert!(Instant::now() < deadline, "{} requests, and no checkpoint: {}", oracle.done(), server.log());
+        sleep(Duration::from_millis(20));
+    }
     load.stop();
     // A server that has failed ends by itself; another one is stopped, with a last checkpoint.
     let has_failed = admin.send("GET /readyz", &[], &serde_json::Value::Null).is_none_or(|answer| answer.status != 200);
     let code = if has_failed { server.wait() } else { server.stop().0 };
-    let trace = std::fs::read_to_string(dir.path().join("strace")).unwrap();
-    let is_met = trace.contains("(INJECTED)") || trace.contains("killed by SIGKILL");
+    let is_met = is_met(&dir);
     let server = Server::start(&dir, &[], "");
     oracle.holds(&server, &dir, "orders.db");
     assert_eq!(server.stop().0, Some(0));
@@ -43,7 +56,7 @@ fn points(some: &[usize]) -> Vec<usize> {
 #[test]
 fn a_server_that_is_killed_in_a_checkpoint_loses_nothing() {
     let mut killed = 0;
-    for (call, some) in [("pwrite64", [2, 250].as_slice()), ("fdatasync", &[1, 2])] {
+    for (call, some) in [("pwrite64", [2, 100].as_slice()), ("fdatasync", &[1, 2])] {
         for nth in points(some) {
             let Some((code, is_met)) = run_with(&format!("{call}:signal=SIGKILL:when={nth}")) else { return };
             assert_eq!(code.is_none(), is_met, "{call} {nth}: {code:?}");
