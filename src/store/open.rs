@@ -138,10 +138,8 @@ fn move_log_into_copy(path: &Path) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // The first reading opens the log.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get("busy"))? {
-        false => Ok(()),
-        true => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)),
-    }
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get("busy"))?;
+    if is_busy { Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)) } else { Ok(()) }
 }
 
 /// The version of the schema. Fails if the file is newer than `newest`, or not a database of this program.
