@@ -4,18 +4,21 @@
 mod checkpointer;
 mod job;
 mod statements;
+mod syncer;
 mod thread;
 mod tx;
 mod wal;
 
 use job::{CancelOnDrop, Claim, Job, Task};
+use syncer::{Publisher, Synced, Syncer};
 use thread::WriterThread;
 pub use tx::WriteTx;
 use tx::{Batch, Counters};
 use wal::Wal;
 
 use super::{
-    connection::{Options, READ_WRITE, prepare_writer},
+    connection::{Commits, Options, READ_WRITE, prepare_writer},
+    files::with_suffix,
     gauges::Gauges,
     mark::WatchedFile,
     sql::store_error,
@@ -23,6 +26,7 @@ use super::{
 use crate::error::{Error, Result, problem};
 use rusqlite::Connection;
 use std::{
+    fs::File,
     sync::{
         Arc, Mutex,
         atomic::Ordering::Relaxed,
@@ -41,6 +45,7 @@ pub(super) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
     failed: watch::Receiver<bool>,
     last_event: watch::Receiver<i64>,
+    synced: Arc<Synced>,
     gauges: Arc<Gauges>,
     /// A job that has not started by then is refused.
     start_timeout: Duration,
@@ -73,8 +78,22 @@ impl Writer {
         let wal = Wal::watch(&connection, checkpoints, file, Arc::clone(&gauges), move || {
             fail_too.send_replace(true);
         })?;
+        let synced = Arc::new(Synced::new());
+        let publisher = Publisher { gauges: Arc::clone(&gauges), newest_event };
+        let syncer = match options.commits {
+            Commits::Written => Syncer::at_once(Arc::clone(&synced), publisher),
+            Commits::Synced => {
+                // The thread syncs each commit, and not SQLite.
+                connection.pragma_update(None, "synchronous", "NORMAL").map_err(store_error)?;
+                let log = File::open(with_suffix(&options.path, "-wal")).map_err(Error::internal)?;
+                let fail = fail.clone();
+                Syncer::start(log, Arc::clone(&synced), publisher, move || {
+                    fail.send_replace(true);
+                })?
+            }
+        };
         let mut thread =
-            WriterThread { connection, batch, wal, gauges: Arc::clone(&gauges), newest_event, is_locked_out: false };
+            WriterThread { connection, batch, wal, gauges: Arc::clone(&gauges), syncer, is_locked_out: false };
         let run = move || {
             if thread.run(&jobs).is_err() {
                 fail.send_replace(true);
@@ -86,6 +105,7 @@ impl Writer {
             thread: Mutex::new(Some(thread)),
             failed,
             last_event,
+            synced,
             gauges,
             start_timeout: options.request_timeout / 2,
             finish_timeout: options.request_timeout,
@@ -137,6 +157,11 @@ impl Writer {
         if failed.wait_for(|failed| *failed).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Resolves when every commit that readers see at this moment is on disk.
+    pub(super) async fn until_synced(&self) -> Result<()> {
+        self.synced.wait().await
     }
 
     pub(super) async fn event_after(&self, seq: i64) {

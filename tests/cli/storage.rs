@@ -99,7 +99,7 @@ fn after_a_failed_sync_no_write_is_acknowledged_and_the_process_ends() {
     let line =
         log.lines().find(|line| line.contains("storage failed; the writer stops")).unwrap_or_else(|| panic!("{log}"));
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
-    assert!(line["error.cause"].as_str().unwrap().contains("disk I/O error"), "{line}");
+    assert!(line["error.cause"].as_str().unwrap().contains("could not be synced: Input/output error"), "{line}");
     let failed: jiff::Timestamp = line["time"].as_str().unwrap().parse().unwrap();
     let took = ended.duration_since(failed);
     say(format_args!("EIO: the process exited {took:?} after it"));

@@ -4,13 +4,13 @@
 use super::{
     job::{Job, JobError},
     statements::BatchStatements,
+    syncer::{Batched, Syncer},
     tx::{Batch, WriteTx},
     wal::Wal,
 };
 use crate::{
     error::{Error, Problem, Result, problem},
     store::{connection::WRITE_LOCK_TIMEOUT, gauges::Gauges, sql::store_error},
-    telemetry::logs::Millis,
 };
 use rusqlite::{Connection, config::DbConfig};
 use std::{
@@ -22,14 +22,11 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
 
 /// The most jobs in one transaction.
 const BATCH_SIZE: usize = 256;
 /// How often the file is looked at while nothing is written.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// A commit that takes longer than this is logged.
-const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
 /// Why a transaction was not committed.
 enum BatchError {
@@ -46,8 +43,7 @@ pub(super) struct WriterThread {
     pub(super) batch: Batch,
     pub(super) wal: Wal,
     pub(super) gauges: Arc<Gauges>,
-    /// Publishes the number of the newest event.
-    pub(super) newest_event: watch::Sender<i64>,
+    pub(super) syncer: Syncer,
     /// Whether another process held the write lock when a transaction was begun last.
     pub(super) is_locked_out: bool,
 }
@@ -60,6 +56,7 @@ impl WriterThread {
             .unwrap_or_else(|_| Err(Error::internal("a panic outside of a transaction")));
         ended.inspect_err(|e| {
             tracing::error!(error.cause = %e, "storage failed; the writer stops");
+            self.syncer.writer_failed();
             // The next start decides what becomes of the log. Setting this cannot fail on an open connection.
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         })
@@ -74,6 +71,7 @@ impl WriterThread {
             self.wal.after_batch(&self.connection, Instant::now())?;
             self.empty_log()?;
         }
+        self.syncer.finish()?;
         self.wal.settle()?;
         self.fold_rollups()?;
         self.wal.truncate(&self.connection)
@@ -126,11 +124,12 @@ impl WriterThread {
         }
     }
 
-    /// Commits `jobs` together, or one by one if that fails, and answers each. An error is final.
+    /// Commits `jobs` together, or one by one if that fails, and has each answered. An error is final.
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
         match self.transaction(&mut jobs) {
             Err(BatchError::RunOneByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
-            Ok(()) | Err(BatchError::RunOneByOne) => {}
+            Ok(begun_at) => self.hand_over(jobs, begun_at),
+            Err(BatchError::RunOneByOne) => self.hand_over(jobs, None),
             Err(BatchError::RolledBack(e)) => {
                 refuse(jobs, e.problem(), &e);
                 if e.is(&problem::STORAGE_BUSY) && !std::mem::replace(&mut self.is_locked_out, true) {
@@ -140,35 +139,45 @@ impl WriterThread {
                          transaction"
                     );
                 }
-                return if e.is(&problem::STORAGE_FULL) { self.wal.disk_is_full(&self.connection, &e) } else { Ok(()) };
+                // The commit may have been begun, and readers wait for it.
+                self.hand_over(vec![], None)?;
+                if e.is(&problem::STORAGE_FULL) { self.wal.disk_is_full(&self.connection, &e) } else { Ok(()) }
             }
             Err(BatchError::Unknown(e)) => {
                 refuse(jobs, &problem::OUTCOME_UNKNOWN, &e);
-                return Err(e);
+                Err(e)
             }
         }
-        jobs.into_iter().for_each(Job::answer);
-        Ok(())
+    }
+
+    /// Has `jobs` answered when the last commit is on disk, which they made or saw.
+    fn hand_over(&self, jobs: Vec<Box<dyn Job>>, begun_at: Option<Instant>) -> Result<()> {
+        let (effects, counters) = (self.batch.committed(), self.batch.counters());
+        self.syncer.hand_over(Batched {
+            commit: self.syncer.begun(),
+            jobs,
+            effects,
+            event: counters.event,
+            events_by_type: counters.events_by_type,
+            begun_at,
+        })
     }
 
     fn write_one_by_one(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
         jobs.into_iter().try_for_each(|job| self.write(vec![job]))
     }
 
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), BatchError> {
+    /// Runs and commits `jobs`. Returns when the commit was begun, if anything was changed.
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Option<Instant>, BatchError> {
         if jobs.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         self.begin(jobs)?;
         let (counters_before, changes_before) = (self.batch.counters(), self.connection.total_changes());
         match self.run_all(jobs).and_then(|()| self.commit(changes_before)) {
-            Ok(()) => {
-                self.batch.committed();
+            Ok(begun_at) => {
                 self.gauges.batch_size.observe_size(jobs.len());
-                let counters = self.batch.counters();
-                self.gauges.set_events(counters.event, counters.events_by_type);
-                self.newest_event.send_if_modified(|newest| std::mem::replace(newest, counters.event) != *newest);
-                Ok(())
+                Ok(begun_at)
             }
             Err(error) => {
                 self.batch.reset(&counters_before);
@@ -232,24 +241,21 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Commits the transaction, with a new mark if it changed something since `changes_before`.
-    fn commit(&self, changes_before: u64) -> Result<(), BatchError> {
+    /// Commits the transaction, with a new mark if it changed something since `changes_before`. Returns when that was
+    /// begun.
+    fn commit(&self, changes_before: u64) -> Result<Option<Instant>, BatchError> {
         self.batch.log_changes(&self.connection).map_err(rolled_back_or_unknown)?;
-        if self.connection.total_changes() != changes_before {
+        let is_changed = self.connection.total_changes() != changes_before;
+        if is_changed {
             self.wal.renew_mark(&self.connection).map_err(rolled_back_or_unknown)?;
+            self.syncer.begin_commit();
         }
-        let started = Instant::now();
+        let begun_at = Instant::now();
         self.execute("COMMIT").map_err(|e| {
             if e.is(&problem::STORAGE_FULL) { BatchError::RolledBack(e) } else { BatchError::Unknown(e) }
         })?;
         self.wal.committed();
-        let taken = started.elapsed();
-        self.gauges.commits.observe_duration(taken);
-        if taken > SLOW_COMMIT {
-            let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(commit.duration_ms = millis, "slow commit: {}", Millis(taken));
-        }
-        Ok(())
+        Ok(is_changed.then_some(begun_at))
     }
 
     fn execute(&self, sql: &str) -> Result<()> {
