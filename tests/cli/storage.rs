@@ -1,6 +1,7 @@
 //! Storage that fails, is full, is slow, or is read-only. `ORDERD_SOAK=N` injects faults at each of the first N writes.
 
 use crate::{
+    backup::{place_order, references},
     oracle::{Oracle, say, soak},
     server::{ADMIN, Answer, Client, Server},
     strace::injecting,
@@ -109,6 +110,38 @@ fn after_a_failed_sync_no_write_is_acknowledged_and_the_process_ends() {
     assert!(oracle.unknown() > 0);
     let server = Server::start(&dir, &ADMIN, "");
     oracle.holds(&server, &dir, "orders.db");
+}
+
+#[test]
+fn a_reader_is_not_answered_with_a_commit_that_was_never_synced() {
+    let dir = TestDir::new();
+    Server::start(&dir, &ADMIN, "").stop();
+    // Each sync from the sixth on fails after it has been waited for.
+    let Some(wrapper) = injecting(&dir, "fdatasync:error=EIO:delay_enter=1500000:when=6+") else { return };
+    let mut server = Server::try_start(&dir, &wrapper, &ADMIN, "--db orders.db").unwrap();
+    let admin = server.admin();
+    let (mut placed, mut seen_outside) = (0, false);
+    loop {
+        let (writer, reference) = (admin.clone(), format!("order-{placed}"));
+        let name = reference.clone();
+        let writing = std::thread::spawn(move || place_order(&writer, &name));
+        let mut shown = false;
+        while !writing.is_finished() {
+            // Another program shows that the commit is in the file already.
+            seen_outside |= references(&dir.path().join("orders.db")).contains(&reference) && !writing.is_finished();
+            let read = admin.send(&format!("GET /v1/orders/ref/{reference}"), &[], &json!(null));
+            shown |= read.is_some_and(|answer| answer.status == 200);
+            let events = admin.send("GET /v1/events?limit=1000", &[], &json!(null));
+            shown |= events.is_some_and(|answer| answer.status == 200 && answer.body.to_string().contains(&reference));
+        }
+        if !writing.join().unwrap() {
+            assert!(!shown, "{reference} was shown and never synced: {}", server.log());
+            break;
+        }
+        placed += 1;
+    }
+    assert!(seen_outside, "the commit was never visible before its sync, so this run proves nothing");
+    assert_eq!(server.wait(), Some(1));
 }
 
 #[test]
