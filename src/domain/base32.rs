@@ -14,14 +14,25 @@ pub const fn digit(value: u8) -> char {
     DIGITS[(value & 31) as usize] as char
 }
 
+/// The value of each byte as a digit; [`NO_DIGIT`] for bytes that are none.
+const VALUES: [u8; 256] = {
+    let (mut values, mut value) = ([NO_DIGIT; 256], 0_u8);
+    while value < 32 {
+        values[DIGITS[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+const NO_DIGIT: u8 = 255;
+
 /// The value of a digit, or `None` for any other byte.
 pub fn value(digit: u8) -> Option<u8> {
-    DIGITS.iter().position(|&d| d == digit).and_then(|value| u8::try_from(value).ok())
+    Some(VALUES[usize::from(digit)]).filter(|value| *value != NO_DIGIT)
 }
 
-/// A 128-bit value, most significant digit first. The first digit is at most 7.
-pub fn encode_u128(value: u128) -> [char; U128_LENGTH] {
-    std::array::from_fn(|i| digit((value >> (DIGIT_BITS * (U128_LENGTH - 1 - i)) & 31) as u8))
+/// The ASCII digits of a 128-bit value, most significant digit first. The first digit is at most 7.
+pub fn encode_u128(value: u128) -> [u8; U128_LENGTH] {
+    std::array::from_fn(|i| DIGITS[(value >> (DIGIT_BITS * (U128_LENGTH - 1 - i)) & 31) as usize])
 }
 
 /// Reads what [`encode_u128`] writes; `None` for any other text.
@@ -53,7 +64,7 @@ mod tests {
     #[test]
     fn a_u128_is_read_back_and_what_is_too_large_is_refused() {
         for value in [0, 1, 31, 32, u128::MAX, 0x0189_0a5d_ac96_774b_bcce_b302_099a_8057] {
-            assert_eq!(decode_u128(&encode_u128(value).iter().collect::<String>()), Some(value));
+            assert_eq!(decode_u128(str::from_utf8(&encode_u128(value)).unwrap()), Some(value));
         }
         assert_eq!(decode_u128(&format!("8{}", "0".repeat(25))), None);
     }

@@ -36,6 +36,7 @@ pub(super) fn record(
     let event = NewEvent {
         kind,
         order_seq: order.seq,
+        order_id: order.id,
         version: order.version,
         actor: &actor.principal.to_string(),
         request_id: &actor.request_id,

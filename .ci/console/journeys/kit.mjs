@@ -38,14 +38,16 @@ export const faults = [];
 /** What a journey provokes on purpose: the browser writes every refused request to its console. */
 const REFUSED = /Failed to load resource: the server responded with a status of (401|403|404|409|412|422|429)|net::ERR_(FAILED|ABORTED|INTERNET_DISCONNECTED|CONNECTION)/;
 
-/** @param {{url: string, users: object}} server */
+/** @param {{url: string, partner?: string}} server */
 export async function context(server, { width = 1280, height = 832, scheme = "light", state } = {}) {
   const made = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, locale: "en-US", timezoneId: "UTC", storageState: state, hasTouch: width < 500, reducedMotion: "reduce", acceptDownloads: true });
   made.setDefaultTimeout(15_000);
   made.on("page", page => {
-    page.on("console", message => { if (["error", "warning"].includes(message.type()) && !REFUSED.test(message.text())) faults.push(`${page.url()}: ${message.text()}`); });
+    page.on("console", message => { if (["error", "warning"].includes(message.type()) && !(server.partner && page.url().startsWith(server.partner)) && !REFUSED.test(message.text())) faults.push(`${page.url()}: ${message.text()}`); });
     page.on("pageerror", error => faults.push(`${page.url()}: ${error.stack}`));
-    page.on("request", request => { if (!request.url().startsWith(server.url) && !/^(data|blob):/.test(request.url())) faults.push(`${page.url()} asks ${request.url()}`); });
+    // What the pages of a partner ask for, such as a provider of sign-in, is their own affair.
+    const isExpected = url => url.startsWith(server.url) || /^(data|blob):/.test(url) || (server.partner && (url.startsWith(server.partner) || page.url().startsWith(server.partner)));
+    page.on("request", request => { if (!isExpected(request.url())) faults.push(`${page.url()} asks ${request.url()}`); });
   });
   return made;
 }

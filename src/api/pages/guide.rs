@@ -34,8 +34,17 @@ impl Chapter {
 }
 
 const CHANGELOG: &str = include_str!("../../../CHANGELOG.md");
-/// Its list of chapters has a line about each.
+/// It has the tour, and a list of chapters with a line about each.
 const README: &str = include_str!("../../../README.md");
+
+/// A chapter shows the tour in the place of this line, so that whoever has only the binary has it too.
+const TOUR: &str = "<!-- the tour of README.md -->\n";
+
+/// The tour of the README, without its heading.
+fn tour() -> &'static str {
+    let (_, after) = README.split_once("\n## A tour in five minutes\n").unwrap_or_default();
+    after.split_once("\n## ").map_or(after, |(tour, _)| tour)
+}
 
 /// All chapters in order, followed by the changelog.
 pub(super) fn chapters() -> &'static [Chapter] {
@@ -45,7 +54,7 @@ pub(super) fn chapters() -> &'static [Chapter] {
         let chapter = |path: &str| {
             let name = path.strip_prefix("guide/")?.strip_suffix(".md")?;
             let file = Assets::get(path)?;
-            Some(Chapter::new(name, &String::from_utf8_lossy(&file.data)))
+            Some(Chapter::new(name, &String::from_utf8_lossy(&file.data).replace(TOUR, tour())))
         };
         let changelog = Chapter { contents: "the changes of each version", ..Chapter::new("changelog", CHANGELOG) };
         names.iter().filter_map(|path| chapter(path)).chain([changelog]).collect()
@@ -117,7 +126,8 @@ mod tests {
     #[test]
     fn chapters_are_in_the_order_of_their_files() {
         let first = &chapters()[0];
-        assert_eq!((first.slug.as_str(), first.title.as_str()), ("architecture", "Architecture"));
+        assert_eq!((first.slug.as_str(), first.title.as_str()), ("first-steps", "First steps"));
+        assert!(first.text.0.contains("Place an order twice"), "the tour is missing");
         assert_eq!(chapters().last().map(|last| last.slug.as_str()), Some("changelog"));
         assert_eq!(page_address(&"../../CHANGELOG.md".into()), "/guide/changelog");
         assert!(chapters().iter().all(|chapter| chapter.text.0.starts_with("<h1 id=\"")));

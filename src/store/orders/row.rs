@@ -66,32 +66,22 @@ pub(super) fn insert_parts(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     order.taxes.iter().filter(|tax| tax.left() != tax.whole).try_for_each(|tax| insert_credits(tx, order.seq, tax))
 }
 
-/// The most items that one statement inserts. SQLite keeps a statement for each number of them.
-const ITEMS_AT_ONCE: usize = 16;
-
-/// Inserts the items of an order, the first one last: then the schema adds all of them up. Some at a time, since SQLite
-/// copies the pages that a statement with a trigger changes, so that it can undo that statement alone.
+/// Inserts the items of an order, one by one: SQLite copies the pages that a statement of many rows changes, so that it can
+/// undo that statement alone.
 fn insert_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
-    let last_to_first: Vec<_> = order.items.iter().enumerate().rev().collect();
-    for lines in last_to_first.chunks(ITEMS_AT_ONCE) {
-        let values = lines.iter().flat_map(|(line, item)| item_values(order.seq, sql_int(*line), item));
-        tx.execute(&insert_of_items(lines.len()), params_from_iter(values))?;
+    for (line, item) in order.items.iter().enumerate() {
+        tx.execute(INSERT_ITEM, params_from_iter(item_values(order.seq, sql_int(line), item)))?;
     }
     Ok(())
 }
 
-/// The statement that inserts so many items.
-fn insert_of_items(number: usize) -> String {
-    let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; number].join(", ");
-    format!(
-        "INSERT INTO order_items (order_seq, line, id, sku, name, quantity, returned_quantity, reserved_quantity,
-           unit_amount, discount_amount, allocated_discount_amount, tax_rate, tax_amount, total_amount,
-           credited_amount, credited_tax_amount)
-         VALUES {rows}"
-    )
-}
+const INSERT_ITEM: &str =
+    "INSERT INTO order_items (order_seq, line, id, sku, name, quantity, returned_quantity, reserved_quantity,
+       unit_amount, discount_amount, allocated_discount_amount, tax_rate, tax_amount, total_amount,
+       credited_amount, credited_tax_amount)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// The columns of an item, in the order of [`insert_of_items`].
+/// The columns of an item, in the order of [`INSERT_ITEM`].
 fn item_values(order_seq: i64, place: i64, item: &Item) -> [ToSqlOutput<'_>; 16] {
     let Item { id, line: Line { sku, name, quantity, unit_amount, discount_amount, tax }, totals, returns } = item;
     [

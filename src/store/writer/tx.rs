@@ -1,6 +1,7 @@
 //! The transaction of a job, and what its batch keeps in memory beside the rows: counters for numbers without gaps, the
 //! ends of the hash chains, the changes of the rollups, and effects that follow the commit.
 
+use super::statements::Statements;
 use crate::{
     domain::{
         id::{Identifier, Ids},
@@ -12,6 +13,7 @@ use crate::{
         ReadTx,
         connection::Options,
         gauges::EVENT_TYPES,
+        idempotency::SeenKeys,
         rollups::{Changes, Length, RollupLog},
         sql::store_error,
     },
@@ -27,6 +29,7 @@ use tokio::sync::oneshot;
 /// The transaction of one job.
 pub struct WriteTx<'b> {
     read: ReadTx<'b>,
+    statements: &'b dyn Statements,
     batch: &'b Batch,
     now: Timestamp,
 }
@@ -40,12 +43,12 @@ impl<'b> Deref for WriteTx<'b> {
 }
 
 impl<'b> WriteTx<'b> {
-    pub(super) fn new(connection: &'b Connection, batch: &'b Batch) -> Self {
+    pub(super) fn new(connection: &'b Connection, statements: &'b dyn Statements, batch: &'b Batch) -> Self {
         // The times of rows never decrease, even if the clock is set back.
         let mut counters = batch.counters.get();
         counters.time = counters.time.max(batch.clock.now());
         batch.counters.set(counters);
-        Self { read: ReadTx { connection }, batch, now: counters.time }
+        Self { read: ReadTx { connection }, statements, batch, now: counters.time }
     }
 
     /// The time of this job; never earlier than that of the job before.
@@ -61,7 +64,7 @@ impl<'b> WriteTx<'b> {
             counters.time = counters.time.max(at);
             counters.time
         });
-        Self { read: ReadTx { connection: self.read.connection }, batch: self.batch, now }
+        Self { read: ReadTx { connection: self.read.connection }, statements: self.statements, batch: self.batch, now }
     }
 
     /// A new identifier.
@@ -81,9 +84,8 @@ impl<'b> WriteTx<'b> {
 
     /// Writes a page without changing it, which shows whether the disk has room.
     pub(in crate::store) fn write_anything(&self) -> Result<()> {
-        let version: i64 =
-            self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(store_error)?;
-        self.connection.pragma_update(None, "user_version", version).map_err(store_error)
+        // The commit renews the mark of everything that changed a row.
+        self.execute("UPDATE log_mark SET one = 1 WHERE one = 1", []).map(drop)
     }
 
     /// Has the write-ahead log emptied after this transaction, and tells `done` whether no reader prevented it.
@@ -96,7 +98,7 @@ impl<'b> WriteTx<'b> {
     }
 
     pub(in crate::store) fn try_execute(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
-        self.connection.prepare_cached(sql)?.execute(params)
+        self.statements.execute(sql, params)
     }
 
     /// Adds `sale` to the rollups `times` times: 1 adds it, −1 takes it out.
@@ -117,6 +119,11 @@ impl<'b> WriteTx<'b> {
     /// Adds the net amount and tax at one rate to the rollups `times` times.
     pub(in crate::store) fn count_tax(&self, sale: TaxSale, times: i64) {
         self.batch.changes.borrow_mut().count_tax(sale, times);
+    }
+
+    /// The filters of idempotency keys. What is added to them stays if the job fails.
+    pub(in crate::store) fn with_seen_keys<T>(&self, work: impl FnOnce(&mut SeenKeys) -> T) -> T {
+        work(&mut self.batch.seen_keys.borrow_mut())
     }
 
     /// Changes the counters. The change is undone if the job fails.
@@ -149,6 +156,8 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) audit_hash: [u8; 32],
     /// The last `personal.seq`.
     pub(in crate::store) personal: i64,
+    /// The last `idempotency_keys.seq`.
+    pub(in crate::store) key: i64,
     pub(super) rollup_log: RollupLog,
 }
 
@@ -175,6 +184,7 @@ impl Counters {
             audit: last("SELECT max(seq) FROM audit")?,
             audit_hash: hash("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?,
             personal: last("SELECT max(seq) FROM personal")?,
+            key: last("SELECT max(seq) FROM idempotency_keys")?,
             rollup_log: RollupLog::load(connection)?,
         })
     }
@@ -190,6 +200,7 @@ pub(super) struct Batch {
     counters: Cell<Counters>,
     changes: RefCell<Changes>,
     effects: RefCell<Vec<Effect>>,
+    seen_keys: RefCell<SeenKeys>,
     /// Those who wait for the write-ahead log to be emptied.
     log_waiters: RefCell<Vec<oneshot::Sender<bool>>>,
 }
@@ -210,6 +221,7 @@ impl Batch {
             counters: Cell::new(*counters),
             changes: RefCell::default(),
             effects: RefCell::default(),
+            seen_keys: RefCell::default(),
             log_waiters: RefCell::default(),
         }
     }

@@ -95,19 +95,24 @@ async fn the_schema_refuses_parts_that_do_not_add_up() {
     service.staff().await.places(order).await.created();
     service.stop().await;
     let connection = Connection::open(service.path()).unwrap();
-    let again = "CREATE TEMP TABLE kept AS SELECT * FROM order_items; DELETE FROM order_items;";
+    let change = "CREATE TEMP TABLE kept AS SELECT * FROM order_items; CREATE TEMP TABLE next AS SELECT * FROM events;
+        DELETE FROM order_items; UPDATE next SET seq = seq + 1, version = version + 1;";
+    let record = "INSERT INTO order_items SELECT * FROM kept;
+        INSERT INTO events (seq, id, kind, order_seq, version, actor, request_id, occurred_at, data, hash)
+        SELECT seq, id, kind, order_seq, version, actor, request_id, occurred_at, data, hash FROM next";
     for damage in [
         "UPDATE kept SET allocated_discount_amount = allocated_discount_amount + 1, total_amount = total_amount - 1",
         "DELETE FROM kept WHERE line = 1",
         "UPDATE kept SET tax_amount = tax_amount + 1, total_amount = total_amount + 1 WHERE line = 0",
+        "UPDATE orders SET subtotal_amount = subtotal_amount + 1, discount_amount = discount_amount + 1",
         "UPDATE orders SET fees = '[{\"amount\": 0, \"tax_amount\": 1, \"total_amount\": 1}]'",
     ] {
-        let sql = format!("BEGIN; {again} {damage}; INSERT INTO order_items SELECT * FROM kept ORDER BY line DESC");
+        let sql = format!("BEGIN; {change} {damage}; {record}");
         let refused = connection.execute_batch(&sql).unwrap_err().to_string();
         assert!(refused.contains("do not add up"), "{damage}: {refused}");
         connection.execute_batch("ROLLBACK").unwrap();
     }
-    let sql = format!("BEGIN; {again} INSERT INTO order_items SELECT * FROM kept ORDER BY line DESC; ROLLBACK");
+    let sql = format!("BEGIN; {change} {record}; ROLLBACK");
     connection.execute_batch(&sql).unwrap();
 }
 
