@@ -14,6 +14,17 @@
 PRAGMA application_id = 0x6f726464;  -- "ordd"
 PRAGMA user_version = 1;
 
+-- ── The mark of the last commit ────────────────────────────────────────────────────────────────────────────────────────
+
+-- Ties the file to its write-ahead log, so that a log beside another copy of the file is recognised: `src/store/mark.rs`.
+-- One row, changed by every commit. The table comes first, so that its page keeps its number when the file is vacuumed.
+CREATE TABLE log_mark (
+  one      INTEGER PRIMARY KEY CONSTRAINT there_is_one_row CHECK (one = 1),
+  mark     BLOB NOT NULL CONSTRAINT mark_has_16_bytes CHECK (length(mark) = 16),          -- random
+  previous BLOB NOT NULL CONSTRAINT previous_has_16_bytes CHECK (length(previous) = 16)   -- of the commit before
+) STRICT;
+INSERT INTO log_mark (one, mark, previous) VALUES (1, randomblob(16), zeroblob(16));
+
 -- ── Personal data ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- What identifies a person, apart from the rows that it belongs to, so that it can be erased where these have to stay:
@@ -59,6 +70,13 @@ CREATE TABLE users (
 ) STRICT;
 -- Whether a role is in use; whether another active administrator remains.
 CREATE INDEX users_by_role ON users (role, status);
+
+-- Erased users whose orders are not all erased yet. The orders of an account are erased in several transactions if they are
+-- many, so that others can write in between. The row is there from the first to the last, so that a server goes on after a crash.
+CREATE TABLE unfinished_erasures (
+  user_id   BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
+  order_seq INTEGER NOT NULL                                          -- the orders up to this one are erased
+) STRICT, WITHOUT ROWID;
 
 -- Reset tokens, with which users set a password without knowing the old one; the newest of each user. Only the SHA-256 is
 -- stored.
@@ -350,22 +368,38 @@ BEGIN SELECT raise(ABORT, 'a resolved transaction does not change'); END;
 
 -- ── History ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- The history of all orders, in one sequence without gaps. `data` of an order's event is the whole order as it was
--- answered then, with null for what is in `personal`. Put together they serve as the content of the feed, as the response
--- of an idempotent replay, and as evidence of changed rows.
+-- The history of all orders, in one sequence without gaps. An event of an order has a document: the whole order as it was
+-- answered then, with null for what is in `personal`. Put together they serve as the content of the feed, as the response of
+-- an idempotent replay, and as evidence of changed rows.
+--
+-- `data` is the document in short: codes stand for phrases of `event_phrases` and for what the row says already, and after
+-- char(1) come only the members that differ from those of the order's first document. src/store/events/codec.rs encodes and
+-- decodes it, and so does the view `v_events`.
 CREATE TABLE events (
   seq         INTEGER PRIMARY KEY,                                    -- from 1; GET /v1/events
   id          BLOB NOT NULL CONSTRAINT event_id_is_a_uuid CHECK (length(id) = 16),
-  type        TEXT NOT NULL,
+  kind        INTEGER NOT NULL CONSTRAINT kind_of_event_is_known CHECK (kind BETWEEN 0 AND 10),
+  type        TEXT GENERATED ALWAYS AS
+              (CASE kind WHEN 0 THEN 'order.created'
+               WHEN 1 THEN 'order.updated'
+               WHEN 2 THEN 'order.placed'
+               WHEN 3 THEN 'order.confirmed'
+               WHEN 4 THEN 'order.fulfilled'
+               WHEN 5 THEN 'order.cancelled'
+               WHEN 6 THEN 'order.erased'
+               WHEN 7 THEN 'payment.recorded'
+               WHEN 8 THEN 'payment.updated'
+               WHEN 9 THEN 'refund.recorded'
+               WHEN 10 THEN 'refund.updated' END),
   order_seq   INTEGER NOT NULL REFERENCES orders (seq),
   version     INTEGER NOT NULL,
   actor       TEXT NOT NULL,
   request_id  TEXT NOT NULL,
   trace_id    BLOB CONSTRAINT event_trace_has_16_bytes CHECK (length(trace_id) = 16),  -- only if the client sent it
   occurred_at INTEGER NOT NULL,
-  data        TEXT NOT NULL,                                          -- JSON object
+  data        TEXT NOT NULL,                                          -- the document in short
   personal_seq INTEGER REFERENCES personal (seq),                     -- what replaces null in it
-  hash        BLOB NOT NULL         -- SHA-256 over the row, the digest of the personal data, and the hash before it
+  hash        BLOB NOT NULL         -- SHA-256 over the row with its document, the digest of the personal data, and the hash before it
 ) STRICT;
 -- GET /v1/orders/{id}/events.
 CREATE UNIQUE INDEX events_by_order ON events (order_seq, version);
@@ -389,6 +423,129 @@ BEGIN
 END;
 CREATE TRIGGER events_are_not_changed BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events are append-only'); END;
 CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'events are append-only'); END;
+
+-- The phrases of documents and their codes in `events.data`, for the views below. The program has the same ones in
+-- src/store/events/codec/phrases.rs. In a phrase char(2) is the order's identifier, char(3) the time of the event, char(4)
+-- the digits that identifiers of that time begin with, and char(5) the actor.
+CREATE TABLE event_phrases (
+  n      INTEGER PRIMARY KEY,                                         -- from 0
+  phrase TEXT NOT NULL,
+  code   TEXT GENERATED ALWAYS AS (iif(n < 18, char(14 + n), char(7, 15 + n)))
+) STRICT;
+INSERT INTO event_phrases (n, phrase)
+SELECT column1, replace(replace(replace(replace(column2,
+  '<order>', char(2)), '<time>', char(3)), '<id time>', char(4)), '<actor>', char(5))
+FROM (
+  VALUES (0, '{"id":"<order>","number":'),
+    (1, ',"discount_amount":0,"allocated_discount_amount":0,"tax_rate":"'),
+    (2, '","sku":"'),
+    (3, '","name":"'),
+    (4, '","quantity":1,"returned_quantity":0,"unit_amount":'),
+    (5, '","tax_amount":'),
+    (6, ',"total_amount":'),
+    (7, '},{"id":"itm_<id time>'),
+    (8, ',"order_discount_amount":0,"discount_amount":0,"fee_amount":0,"tax_amount":'),
+    (9, ',"taxes":[{"tax_rate":"'),
+    (10, '","net_amount":'),
+    (11, ',"paid_amount":0,"refunded_amount":0,"credited_amount":0,"credited_tax_amount":0,"balance_amount":'),
+    (12, '},"version":1,"allowed_transitions":["confirm","cancel"],"created_by":"<actor>","created_at":"<time>","updated_at":"<time>","placed_at":"<time>","confirmed_at":null,"fulfilled_at":null,"cancelled_at":null,"cancel_reason":null}'),
+    (13, ',"customer":null,"note":null,"metadata":{'),
+    (14, '{"id":"txn_<id time>'),
+    (15, '","order_id":"<order>","order_number":'),
+    (16, ',"reason":null,"occurred_at":"<time>","recorded_at":"<time>","reversed_at":null,"order":{"id":"<order>","version":'),
+    (17, '","provider_ref":null,"payment_id":null'),
+    (18, ',"status":"pending","payment_status":"unpaid","currency":"EUR","prices_include_tax":true,"user_id":null'),
+    (19, ',"status":"pending","payment_status":"unpaid","currency":"'),
+    (20, 'null,"status":"draft","payment_status":"unpaid","currency":"'),
+    (21, '","prices_include_tax":true,"user_id":null'),
+    (22, '","prices_include_tax":false,"user_id":null'),
+    (23, '","prices_include_tax":true,"user_id":"<actor>"'),
+    (24, '","prices_include_tax":false,"user_id":"<actor>"'),
+    (25, '","prices_include_tax":true,"user_id":"usr_'),
+    (26, '","prices_include_tax":false,"user_id":"usr_'),
+    (27, ',"external_ref":null,"items":[{"id":"itm_<id time>'),
+    (28, '","external_ref":null,"items":[{"id":"itm_<id time>'),
+    (29, ',"external_ref":"'),
+    (30, '","items":[{"id":"itm_<id time>'),
+    (31, '","quantity":'),
+    (32, ',"returned_quantity":0,"unit_amount":'),
+    (33, ',"returned_quantity":'),
+    (34, ',"unit_amount":'),
+    (35, ',"discount_amount":0,"allocated_discount_amount":0,"tax_rate":null,"tax_amount":0,"total_amount":'),
+    (36, ',"allocated_discount_amount":0,"tax_rate":"'),
+    (37, ',"discount_amount":'),
+    (38, ',"allocated_discount_amount":'),
+    (39, ',"tax_rate":"'),
+    (40, ',"tax_rate":null,"tax_amount":0,"total_amount":'),
+    (41, '}],"fees":[],"subtotal_amount":'),
+    (42, '}],"fees":[{"name":"Shipping","amount":'),
+    (43, '}],"fees":[{"name":"'),
+    (44, '","amount":'),
+    (45, '}],"subtotal_amount":'),
+    (46, ',"order_discount_amount":0,"discount_amount":'),
+    (47, ',"order_discount_amount":'),
+    (48, ',"fee_amount":0,"tax_amount":'),
+    (49, ',"fee_amount":'),
+    (50, ',"tax_amount":'),
+    (51, ',"taxes":[],"total_amount":'),
+    (52, ',"taxes":[{"tax_rate":null,"net_amount":'),
+    (53, '},{"tax_rate":"'),
+    (54, '}],"total_amount":'),
+    (55, ',"paid_amount":'),
+    (56, ',"refunded_amount":'),
+    (57, ',"credited_amount":'),
+    (58, ',"credited_tax_amount":'),
+    (59, ',"balance_amount":'),
+    (60, ',"refunded_amount":0,"credited_amount":0,"credited_tax_amount":0,"balance_amount":'),
+    (61, '},"version":1,"allowed_transitions":["place","cancel"],"created_by":"<actor>","created_at":"<time>","updated_at":"<time>","placed_at":null'),
+    (62, ',"confirmed_at":null,"fulfilled_at":null,"cancelled_at":null,"cancel_reason":null}'),
+    (63, '"status":"confirmed"'),
+    (64, '"status":"fulfilled"'),
+    (65, '"status":"cancelled"'),
+    (66, ',"payment_status":"paid","paid_amount":'),
+    (67, '"payment_status":"'),
+    (68, ',"payment_status":"'),
+    (69, '"metadata":{'),
+    (70, ',"version":'),
+    (71, '"version":'),
+    (72, ',"allowed_transitions":["fulfil","cancel"],"updated_at":"<time>"'),
+    (73, ',"allowed_transitions":[],"updated_at":"<time>"'),
+    (74, ',"allowed_transitions":["confirm","cancel"],"updated_at":"<time>"'),
+    (75, ',"updated_at":"<time>"'),
+    (76, ',"placed_at":"<time>"'),
+    (77, ',"confirmed_at":"<time>"'),
+    (78, ',"confirmed_at":"'),
+    (79, ',"fulfilled_at":"<time>"'),
+    (80, '","fulfilled_at":"<time>"'),
+    (81, ',"fulfilled_at":"'),
+    (82, ',"cancelled_at":"<time>"'),
+    (83, 'partially_paid'),
+    (84, ',"kind":"payment","status":"succeeded","amount":'),
+    (85, ',"kind":"refund","status":"succeeded","amount":'),
+    (86, ',"kind":"payment","status":"'),
+    (87, ',"kind":"refund","status":"'),
+    (88, ',"credit_amount":0,"credit_tax_amount":0,"credit_taxes":[],"items":null,"currency":"'),
+    (89, ',"credit_amount":'),
+    (90, ',"credit_tax_amount":'),
+    (91, ',"credit_taxes":[],"items":null,"currency":"'),
+    (92, ',"credit_taxes":[{"tax_rate":"'),
+    (93, '}],"items":null,"currency":"'),
+    (94, '}],"items":[{"item_id":"itm_'),
+    (95, '},{"item_id":"itm_'),
+    (96, '}],"currency":"'),
+    (97, '","provider":"'),
+    (98, '","provider":null,"provider_ref":null,"payment_id":null'),
+    (99, '","provider_ref":"'),
+    (100, '","payment_id":null'),
+    (101, '","payment_id":"txn_'),
+    (102, '","provider_ref":null,"payment_id":"txn_'),
+    (103, ',"reason":null,"occurred_at":"'),
+    (104, '","recorded_at":"<time>","reversed_at":null,"order":{"id":"<order>","version":'),
+    (105, ',"payment_status":"partially_refunded","paid_amount":'),
+    (106, '","paid_amount":'),
+    (107, ',"refunded_amount":0,"credited_amount":0,"balance_amount":0}}'),
+    (108, ',"refunded_amount":0,"credited_amount":0,"balance_amount":')
+);
 
 -- The audit trail: actions that concern access or money, with their actors and objects.
 CREATE TABLE audit (
@@ -418,28 +575,32 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(AB
 
 -- A request that took effect, under the key that it was sent with; written in the transaction of its effect. A repetition
 -- is answered from this row: status and `Location` follow from `outcome` and `resource`, `ETag` from `version`, and the
--- body is the data of `event_seq`, or `body` if the request recorded no event. The oldest rows are pruned first, by rowid.
+-- body is the data of `event_seq`, or `body` if the request recorded no event. An erasure has none. The oldest rows are
+-- pruned first, by rowid.
 CREATE TABLE idempotency_keys (
   seq         INTEGER PRIMARY KEY,
-  principal   BLOB NOT NULL,                                          -- the user or API key that sent the request
-  key         TEXT NOT NULL,
+  digest      BLOB NOT NULL CONSTRAINT key_digest_has_16_bytes CHECK (length(digest) = 16),  -- SHA-256 of key and principal
   fingerprint BLOB NOT NULL,                                          -- keyed digest of method, path and body
   method      TEXT NOT NULL,
   path        TEXT NOT NULL,
   outcome     TEXT NOT NULL CONSTRAINT request_outcome_is_known
-              CHECK (outcome = 'created' OR outcome = 'changed' OR outcome = 'unchanged'),
+              CHECK (outcome = 'created' OR outcome = 'changed' OR outcome = 'unchanged' OR outcome = 'erased'),
   resource    TEXT,                                                   -- identifier of what was created
   version     INTEGER,                                                -- of the order in the body
   event_seq   INTEGER REFERENCES events (seq),
   body        TEXT,
   personal_seq INTEGER REFERENCES personal (seq),                     -- what replaces null in `body`
-  request_id  TEXT NOT NULL,
+  request_id  TEXT,                                                   -- NULL for that of the event
   created_at  INTEGER NOT NULL,
   CONSTRAINT a_created_resource_is_named CHECK ((outcome = 'created') = (resource IS NOT NULL)),
-  CONSTRAINT the_response_has_one_body CHECK ((event_seq IS NULL) <> (body IS NULL))
+  CONSTRAINT the_response_has_one_body_or_none
+    CHECK ((event_seq IS NOT NULL) + (body IS NOT NULL) = (outcome <> 'erased')),
+  CONSTRAINT the_request_is_known CHECK (event_seq IS NOT NULL OR request_id IS NOT NULL)
 ) STRICT;
--- The look-up at the start of every request with a key; also enforces that a key is used once.
-CREATE UNIQUE INDEX idempotency_keys_by_key ON idempotency_keys (principal, key);
+-- The look-up at the start of every request with a key. Digests are sorted within blocks of 512 keys, so that a batch of
+-- requests changes a few pages and not one for each key. The writer looks into the blocks of which its filters in memory say
+-- that they may have the key; `GET /v1/idempotency-keys/{key}` walks them, the newest first.
+CREATE INDEX idempotency_keys_by_digest ON idempotency_keys (seq >> 9, digest);
 
 -- ── Webhooks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -652,6 +813,43 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%S', t.reversed_at / 1000, 'unixepoch') || printf('.%03dZ', t.reversed_at % 1000) AS reversed_at
 FROM transactions t JOIN orders_with_unit o ON o.seq = t.order_seq LEFT JOIN transactions p ON p.seq = t.payment_seq;
 
+-- `events.data` with phrases and what the row says in place of codes. Data after char(6) has no codes.
+CREATE VIEW event_texts AS
+SELECT c.seq, c.order_seq, c.version,
+  iif(c.data GLOB char(6) || '*', substr(c.data, 2), (
+    WITH RECURSIVE expanded (n, text) AS (
+      SELECT 0, c.data
+      UNION ALL
+      SELECT expanded.n + 1, replace(text, code, phrase) FROM expanded JOIN event_phrases USING (n))
+    SELECT replace(replace(replace(replace(text, char(2), c.order_id), char(3), c.time), char(4), c.id_time),
+      char(5), c.actor)
+    FROM expanded WHERE n = (SELECT count(*) FROM event_phrases))) AS text
+FROM (
+  SELECT e.seq, e.order_seq, e.version, e.data, e.actor,
+    (SELECT 'ord_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+       substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+     FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS order_id,
+    strftime('%Y-%m-%dT%H:%M:%S', e.occurred_at / 1000, 'unixepoch') || printf('.%03dZ', e.occurred_at % 1000) AS time,
+    (SELECT group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
+       substr(x, place, 1)) + instr('123456789ABCDEF', substr(x, place + 1, 1))) >> shift & 31), 1), '')
+     FROM (SELECT printf('0%012X', e.occurred_at) AS x LIMIT 1), id_digits WHERE place < 13) AS id_time
+  FROM events e JOIN orders o ON o.seq = e.order_seq) c;
+
+-- The documents of events: those of which only the changed members are stored put together with the order's first one. Without
+-- MATERIALIZED, SQLite would decode both texts again for each member.
+CREATE VIEW event_documents AS
+SELECT e.seq,
+  (WITH own (text) AS MATERIALIZED (SELECT text FROM event_texts t WHERE t.seq = e.seq)
+   SELECT iif(own.text GLOB char(1) || '*',
+     (WITH
+        first (text) AS MATERIALIZED (SELECT text FROM event_texts t WHERE t.order_seq = e.order_seq AND t.version = 1),
+        changes (text) AS MATERIALIZED (SELECT '{' || substr(own.text, 2) || '}')
+      SELECT json_group_object(key, json(coalesce(changes.text -> fullkey, first.text -> fullkey)))
+      FROM changes, first, json_each(first.text)),
+     own.text)
+   FROM own) AS document
+FROM events e;
+
 CREATE VIEW v_events AS
 SELECT e.seq,
   (SELECT 'evt_' || group_concat(substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + ((16 * instr('123456789ABCDEF',
@@ -663,9 +861,11 @@ SELECT e.seq,
    FROM (SELECT '0' || hex(o.id) AS x LIMIT 1), id_digits) AS order_id,
   o.number AS order_number, e.version, e.actor, e.request_id,
   strftime('%Y-%m-%dT%H:%M:%S', e.occurred_at / 1000, 'unixepoch') || printf('.%03dZ', e.occurred_at % 1000) AS occurred_at,
-  coalesce((SELECT json_replace(e.data, '$.customer', json(coalesce(content -> '$.customer', 'null')),
+  coalesce((SELECT json_replace(d.document, '$.customer', json(coalesce(content -> '$.customer', 'null')),
       '$.note', json(coalesce(content -> '$.note', 'null')),
       '$.cancel_reason', json(coalesce(content -> '$.cancel_reason', 'null')),
       '$.reason', json(coalesce(content -> '$.reason', 'null')))
-    FROM personal WHERE personal.seq = e.personal_seq AND content GLOB '{*'), e.data) AS data
+    FROM personal, event_documents d
+    WHERE personal.seq = e.personal_seq AND content GLOB '{*' AND d.seq = e.seq),
+    (SELECT document FROM event_documents d WHERE d.seq = e.seq)) AS data
 FROM events e JOIN orders o ON o.seq = e.order_seq;

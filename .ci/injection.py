@@ -15,9 +15,9 @@ import threading
 import time
 import urllib.parse
 
-from judges import Server, check, install
+from server import Server, check
+from tools import PYTHON
 
-SQLMAP = "1.10.10"
 # Each parameter is tested by itself; `*` marks the tested part of a path. Parameters that take any text are tested at
 # sqlmap's highest level.
 TEXTS = [
@@ -68,20 +68,20 @@ class Faulty(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def sqlmap(tools, folder, url, *more):
+def sqlmap(folder, url, *more):
     """Returns sqlmap's output for the URL."""
     with tempfile.TemporaryDirectory(dir=folder) as output:
-        command = [tools / "sqlmap", *FLAGS, f"--output-dir={output}", "-u", url, *more]
+        command = [PYTHON / "sqlmap", *FLAGS, f"--output-dir={output}", "-u", url, *more]
         run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     check(run.returncode == 0 and (NONE_FOUND in run.stdout) != (FOUND in run.stdout), f"sqlmap failed:\n{run.stdout}")
     return run.stdout
 
 
-def control(tools, folder):
+def control(folder):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Faulty)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     # Without time-based techniques, which take half a minute and a gigabyte here.
-    said = sqlmap(tools, folder, f"http://127.0.0.1:{server.server_port}/?sku=TEA-250", "--level=3", "--technique=BEU")
+    said = sqlmap(folder, f"http://127.0.0.1:{server.server_port}/?sku=TEA-250", "--level=3", "--technique=BEU")
     server.shutdown()
     check(FOUND in said, f"sqlmap did not find the hole in the control:\n{said}")
     print("injection: sqlmap found the hole in the control", flush=True)
@@ -99,11 +99,11 @@ def prepare(server):
     return known
 
 
-def attack(tools, server, folder, url, level):
+def attack(server, folder, url, level):
     """Returns how many parameters sqlmap tested without success; exits with its output if one is injectable."""
     status, text = server.answer("GET", url.replace("*", ""), token=server.admin)
     check(status == 200, f"{url} answered {status} {text}")
-    said = sqlmap(tools, folder, server.url + url, f"--level={level}", "--headers", f"Authorization: Bearer {server.admin}")
+    said = sqlmap(folder, server.url + url, f"--level={level}", "--headers", f"Authorization: Bearer {server.admin}")
     check(NONE_FOUND in said, f"sqlmap found a hole in {url}:\n{said}")
     return said.count("does not seem to be injectable")
 
@@ -112,13 +112,12 @@ def main():
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        tools = install(folder / "venv", f"sqlmap=={SQLMAP}")
-        control(tools, folder)
+        control(folder)
         server = Server(os.path.abspath(sys.argv[1]), folder)
         known = prepare(server)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             targets = [(target.format(**known), 5) for target in TEXTS] + [(target.format(**known), 2) for target in WORDS]
-            tried = list(pool.map(lambda target: attack(tools, server, folder, *target), targets))
+            tried = list(pool.map(lambda target: attack(server, folder, *target), targets))
         expected = sum(max(1, target.count("=")) for target in TEXTS + WORDS)
         check(sum(tried) == expected, f"{sum(tried)} of {expected} parameters were tested: {tried}")
         server.end()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Signing in by OpenID Connect at a certified provider, npm's oidc-provider: `oidc.py ORDERD`. Both kinds of signature, the
-address from the ID token and from UserInfo, an address that is not verified, and a person who is unknown."""
+address from the ID token and from UserInfo, an address that is not verified, and a person who is unknown; then the console
+in Chromium (`console/journeys/oidc.mjs`), with what `console.sh` installs."""
 import http.cookiejar
 import json
 import os
@@ -15,9 +16,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from tools import NODE
+
 HERE = pathlib.Path(__file__).parent / "oidc"
-VERSION = "9.13.3"
 PASSWORD = "a long and private phrase"
+CONSOLE = HERE.parent / "console"
 
 
 def free_port():
@@ -100,6 +103,8 @@ def try_client(orderd, folder, client, conform):
         assert Browser().sign_in(base, "grace").endswith("error=oidc_unknown_user")
         assert Browser().sign_in(base, "eve").endswith("error=oidc_unverified_email")
         print(f"{client}: signed in; an unknown person and an unverified address refused")
+        addresses = {"ORDERD_URL": base, "PROVIDER_URL": f"http://127.0.0.1:{provider_port}"}
+        subprocess.run(["node", "journeys/oidc.mjs"], cwd=CONSOLE, env={**os.environ, **addresses}, check=True)
     finally:
         for process in filter(None, [server, provider]):
             process.terminate()
@@ -112,8 +117,7 @@ def main():
         folder = pathlib.Path(name)
         shutil.copy(HERE / "provider.mjs", folder)
         (folder / "package.json").write_text(json.dumps({"private": True, "type": "module"}))
-        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", f"oidc-provider@{VERSION}"], cwd=folder,
-                       check=True)
+        (folder / "node_modules").symlink_to(NODE)
         try_client(orderd, folder, "by userinfo", "yes")
         try_client(orderd, folder, "by token", "no")
 

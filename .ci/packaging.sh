@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Tests the files around the binary: the systemd unit, the image, manual pages and completions. Checks whose tool is not
+# Tests the files around the binary: the systemd unit, the image, compose.yaml, manual pages and completions. Checks whose tool is not
 # installed are skipped with a message. Usage: .ci/packaging.sh path/to/orderd
 set -euo pipefail
 
 orderd=$(realpath "${1:?usage: .ci/packaging.sh path/to/orderd}")
-operations=$(realpath "$(dirname "$0")/../assets/operations")
+here=$(realpath "$(dirname "$0")")
+operations=$(realpath "$here/../assets/operations")
 folder=$(mktemp -d)
 server=
 finish() {
@@ -96,6 +97,21 @@ image() {
   echo "packaging: orderd serves and stops in an empty root folder, $(find "$root" -type f | wc -l) files"
 }
 
+# compose.yaml fits the Compose specification, and orderd takes the settings in it.
+compose() {
+  local python=$here/../target/ci-tools/python/bin
+  "$here/tools.sh"
+  "$python/check-jsonschema" --quiet --builtin-schema vendor.compose-spec "$operations/compose.yaml" ||
+    fail 'compose.yaml does not fit the schema of Compose'
+  "$python/python" -c 'import sys, yaml; print(yaml.safe_load(sys.stdin)["configs"]["settings"]["content"])' \
+    <"$operations/compose.yaml" >"$folder/compose.toml"
+  "$orderd" config check --config "$folder/compose.toml" >/dev/null || fail 'the settings in compose.yaml are not valid'
+  if docker compose version >/dev/null 2>&1; then
+    docker compose --file "$operations/compose.yaml" config --quiet || fail 'docker compose refuses compose.yaml'
+  fi
+  echo 'packaging: compose.yaml is valid'
+}
+
 # With too little free space the server is not ready and names the disk.
 disk() {
   mkdir "$folder/small"
@@ -145,6 +161,7 @@ completions() {
 
 unit
 image
+compose
 disk
 pages
 completions

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The examples of the chapter on webhooks and streams, against a real server: `webhooks.py ORDERD`. Receivers in Python and
-TypeScript verify every message and drop repetitions, a relay tells a chat room, a follower resumes after a restart. It
-installs `standardwebhooks` from PyPI and npm."""
+TypeScript verify every message and drop repetitions, a relay tells a chat room, a follower resumes after a restart."""
 import http.server
 import json
 import os
 import pathlib
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +15,8 @@ import tempfile
 import threading
 import time
 import urllib.request
+
+from tools import NODE, PYTHON
 
 EXAMPLES = pathlib.Path(__file__).parent / "webhooks"
 ORDERS = 12
@@ -79,18 +81,6 @@ class Server:
         self.process.wait()
 
 
-def install(folder):
-    python = folder / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "standardwebhooks"], check=True)
-    node = folder / "node"
-    node.mkdir()
-    (node / "package.json").write_text('{"type": "module"}')
-    subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit", "standardwebhooks", "tsx"], cwd=node, check=True)
-    (node / "receiver.ts").write_text((EXAMPLES / "receiver.ts").read_text())
-    return python, node
-
-
 def room(messages):
     """A chat room: keeps what it is told."""
 
@@ -112,7 +102,9 @@ def main():
     orderd = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as name:
         folder, processes = pathlib.Path(name), []
-        python, node = install(folder)
+        (folder / "package.json").write_text('{"type": "module"}')
+        (folder / "node_modules").symlink_to(NODE)
+        shutil.copy(EXAMPLES / "receiver.ts", folder)
         server = Server(orderd, folder)
         setup = server.process.stdout.readline().split(": ")[1].strip()
         body = {"token": setup, "email": "a@example.com", "name": "A", "password": PASSWORD}
@@ -133,9 +125,9 @@ def main():
         try:
             ids, found = [], {}
             for what, command in {
-                "receiver.py": [python, EXAMPLES / "receiver.py"],
-                "receiver.ts": ["npx", "--prefix", str(node), "tsx", str(node / "receiver.ts")],
-                "relay.py": [python, EXAMPLES / "relay.py"],
+                "receiver.py": [PYTHON / "python", EXAMPLES / "receiver.py"],
+                "receiver.ts": [NODE / ".bin" / "tsx", folder / "receiver.ts"],
+                "relay.py": [PYTHON / "python", EXAMPLES / "relay.py"],
             }.items():
                 id, environment = endpoint()
                 ids.append(id)

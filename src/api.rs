@@ -27,6 +27,7 @@ mod public_address;
 pub mod roles;
 mod router;
 pub mod routes;
+mod scheme;
 mod second_factor;
 pub mod sessions;
 pub mod system;

@@ -24,6 +24,8 @@ pub mod second_factor;
 pub mod secret;
 pub mod token;
 mod webhook_secret;
+#[cfg(test)]
+mod wycheproof;
 
 pub use actor::{Actor, Principal};
 pub use cursor::{Cursor, Cursors};

@@ -16,6 +16,7 @@ mod files;
 mod gauges;
 pub mod idempotency;
 pub mod item_names;
+mod mark;
 mod migrate;
 pub mod mirror;
 pub mod oidc_sign_ins;
@@ -35,6 +36,7 @@ pub mod sessions;
 pub mod sold_items;
 mod sql;
 pub mod transactions;
+pub mod unfinished_erasures;
 pub mod users;
 pub mod verify;
 pub mod webhooks;
@@ -85,6 +87,8 @@ struct Inner {
     rankings: Arc<Rankings>,
     sold_items: Arc<sold_items::Cache>,
     path: PathBuf,
+    /// Closed after the connections: closing it ends the locks of this process on the file.
+    _file: Arc<std::fs::File>,
     /// Held while the store is open: only one server has a file open.
     _lock: std::fs::File,
 }

@@ -31,6 +31,7 @@ pub fn start(app: &App) -> Supervisor {
     supervisor.start(pruning::IDEMPOTENCY_KEYS, on(app, pruning::prune_idempotency_keys));
     supervisor.start(pruning::DELIVERIES, on(app, pruning::prune_deliveries));
     supervisor.start(erasure::NAME, on(app, erasure::run));
+    supervisor.start(erasure::UNFINISHED, on(app, erasure::finish));
     supervisor.start(webhooks::NAME, on(app, webhooks::run));
     supervisor.start(backups::NAME, on(app, backups::run));
     supervisor
@@ -91,6 +92,7 @@ mod tests {
             "sessions.keep_last_use",
             "sessions.prune",
             "signing_keys.reload",
+            "users.erase",
             "webhooks.deliver",
             "webhooks.prune",
         ];

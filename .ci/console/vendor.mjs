@@ -4,7 +4,7 @@ import { build } from "esbuild";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 
 const folder = new URL("../../assets/console/vendor/", import.meta.url);
-const version = async name => JSON.parse(await readFile(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
+const version = async name => JSON.parse(await readFile(new URL(`../node_modules/${name}/package.json`, import.meta.url))).version;
 const names = ["preact", "@preact/signals", "htm"];
 const versions = await Promise.all(names.map(version));
 
@@ -44,7 +44,7 @@ await mkdir(folder, { recursive: true });
 for (const [name, text] of Object.entries(files)) {
   if (!process.argv.includes("--check")) { await writeFile(new URL(name, folder), text); continue; }
   if (await readFile(new URL(name, folder), "utf8") !== text) {
-    console.error(`assets/console/vendor/${name} is not what .ci/console/vendor.mjs makes: run \`npm run vendor\` in .ci/console`);
+    console.error(`assets/console/vendor/${name} is not what .ci/console/vendor.mjs makes: run \`npm run vendor\` in .ci`);
     process.exit(1);
   }
 }

@@ -1,4 +1,3 @@
-// @ts-check
 // The shell: who is there, where they are, and what stands around every page.
 import { effect, html, render, useEffect, useErrorBoundary, useRef } from "./vendor/preact.js";
 import { follow, withoutFeed } from "./lib/live.js";
@@ -91,6 +90,10 @@ function App() {
 }
 
 effect(() => { if (needsFactor.value && here.value.path !== "/account") queueMicrotask(() => go("/account", { replace: true })); });
+// What hangs from a button closes when something else is pressed.
+addEventListener("click", event => {
+  for (const hanging of document.querySelectorAll("details:is(.choose, .more)[open]")) if (!hanging.contains(/** @type {Node} */ (event.target))) hanging.removeAttribute("open");
+});
 // Who is signed in has nothing to do at log-in. Home is of no use to those who see no figures and no order but their own.
 effect(() => {
   const { path } = here.value;

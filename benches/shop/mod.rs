@@ -12,7 +12,7 @@ use orderd::{
     },
     service::{
         idempotency::IdempotentRequest,
-        orders::{NewOrder, create},
+        orders::{NewOrder, Owner, create},
     },
 };
 use std::{
@@ -113,7 +113,7 @@ pub fn order() -> Outcome<NewOrder> {
         note: None,
         metadata: BTreeMap::new(),
     };
-    Ok(NewOrder { draft, user_id: None, status: OrderStatus::Pending })
+    Ok(NewOrder { draft, owner: Owner::Nobody, status: OrderStatus::Pending })
 }
 
 /// The numbers among the arguments, or `default` without any. Cargo adds other arguments.

@@ -2,7 +2,7 @@
 //! 10,000, 100,000 and a million orders.
 //!
 //! Run it with `cargo bench --bench sizes`, or with other numbers of orders after `--`. It makes the files one after
-//! the other in a folder under `TMPDIR`: a million orders take some minutes and 6 GB. Every operation is a call of a
+//! the other in a folder under `TMPDIR`: a million orders take some minutes and 2.5 GB. Every operation is a call of a
 //! use case on one thread, without HTTP. New orders are placed 64 at a time and synced, alternately in the file and in
 //! an empty one, and the last column is the ratio.
 

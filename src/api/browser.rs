@@ -1,19 +1,17 @@
 //! The cookie of a browser's session, and the header that carries its other half. Which sessions they belong to is decided
 //! in `service/access.rs`.
 
-use super::context::Context;
+use super::{context::Context, scheme::Scheme};
 use crate::{
     app::App,
     auth::secret::{Secret, SecretKind},
-    config::{Config, Network},
-    domain::url,
     error::{Error, Result},
 };
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
 };
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// The header of the half that the page keeps.
 pub(super) const CONSOLE_KEY: HeaderName = HeaderName::from_static("x-console-key");
@@ -47,33 +45,7 @@ impl Cookie {
 /// Cookies of this name that are tried. Another server on the same host can set several.
 const MAX_COOKIES: usize = 4;
 
-/// How the client reached the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
-    /// Plain HTTP.
-    Http,
-    /// HTTPS, to this server or to a proxy in front of it: a trusted one, or the one of `server.public_url`.
-    Https,
-}
-
 impl Scheme {
-    /// The scheme of a request from `peer`. Anyone can send `X-Forwarded-Proto`, so it counts only when a trusted proxy
-    /// sent it.
-    pub(super) fn of(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
-        let is_trusted = |peer: IpAddr| config.server.trusted_proxies.iter().any(|n: &Network| n.contains(peer));
-        let by_proxy = || {
-            let sent = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
-            sent.and_then(|value| value.rsplit(',').next())
-                .is_some_and(|last| last.trim().eq_ignore_ascii_case("https"))
-        };
-        let is_published = config.server.public_url.as_ref().is_some_and(|url| url.scheme() == url::Scheme::Https);
-        if config.server.tls_cert.is_some() || is_published || peer.is_some_and(is_trusted) && by_proxy() {
-            Self::Https
-        } else {
-            Self::Http
-        }
-    }
-
     /// `Set-Cookie` for a cookie with this value.
     pub(super) fn set(self, cookie: Cookie, value: &str) -> Result<HeaderValue> {
         let (name, secure) = match self {

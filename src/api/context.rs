@@ -1,7 +1,7 @@
 //! What is known about a request while it is processed. The middleware creates the context from the head of the
 //! request, the gate adds the operation and the caller, and the log, the metrics and the trace read it at the end.
 
-use super::{browser::Scheme, client_address, operation::Operation, public_address::PublicAddress};
+use super::{client_address, operation::Operation, public_address::PublicAddress, scheme::Scheme};
 use crate::{
     app::App,
     auth::{Actor, rate_limit::RateLimitState},

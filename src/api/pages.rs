@@ -83,14 +83,16 @@ pub async fn problems() -> Response {
                 h1 { "Problems" }
                 p { "Every error is a problem detail (RFC 9457). Its " code { "code" } " never changes. Its " code { "type" }
                     " is the address of a page in this list." }
-                table {
-                    thead { tr { th { "Status" } th { "Code" } th { "What happened" } } }
-                    tbody {
-                        @for problem in ALL {
-                            tr {
-                                td { (status(problem.category).as_u16()) }
-                                td { a href={ "/problems/" (problem.slug()) } { code { (problem.code) } } }
-                                td { (problem.title) }
+                div.wide tabindex="0" {
+                    table {
+                        thead { tr { th { "Status" } th { "Code" } th { "What happened" } } }
+                        tbody {
+                            @for problem in ALL {
+                                tr {
+                                    td { (status(problem.category).as_u16()) }
+                                    td { a href={ "/problems/" (problem.slug()) } { code { (problem.code) } } }
+                                    td { (problem.title) }
+                                }
                             }
                         }
                     }
@@ -136,7 +138,7 @@ pub async fn guide() -> Response {
         &html! {
             main {
                 h1 { "Guide" }
-                ol.chapters { @for chapter in guide::chapters() { li { (chapter.link()) } } }
+                ol.chapters { @for chapter in guide::chapters() { li { (chapter.link()) span { (chapter.contents) } } } }
             }
         },
     )

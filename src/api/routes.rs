@@ -30,6 +30,7 @@ use crate::{
     },
     error::problem,
     service::{
+        erasure,
         password_resets::ResetTokenView,
         second_factor::EnrolmentView,
         sessions::{BrowserSessionView, Credentials, Me},
@@ -199,8 +200,10 @@ fn user_operations() -> Vec<Operation> {
             ]),
         post("users.erase", "/v1/users/{id}/erase", "Erase a user's personal data", users::erase)
             .requires(&[PersonalDataErase])
+            .idempotency(Optional)
             .optional_body::<orders::NoFields>()
             .returns_nothing()
+            .extra_time(erasure::PATIENCE)
             .problems(&[&problem::LAST_ADMIN]),
     ]
 }
@@ -343,6 +346,7 @@ fn transitions() -> Vec<Operation> {
         .problems(&[&problem::REFUND_DECISION_REQUIRED, &problem::REFUND_EXCEEDS_PAID]),
         post("orders.erase", "/v1/orders/{id}/erase", "Erase an order's personal data", orders::erase)
             .requires(&[PersonalDataErase])
+            .idempotency(Optional)
             .optional_body::<orders::NoFields>()
             .returns_nothing(),
     ]

@@ -177,8 +177,7 @@ pub(super) async fn erase(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<UserId>,
-    _: Valid<NoFields>,
-) -> Result<StatusCode> {
-    erasure::user(&app, actor, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Valid { request, .. }: Valid<NoFields>,
+) -> Result<Effect> {
+    erasure::user(&app, actor, request, id).await
 }

@@ -7,6 +7,7 @@ use crate::{
     error::Error,
     service::{
         erasure,
+        idempotency::IdempotentRequest,
         orders::{self, OrderName},
         users,
     },
@@ -47,14 +48,17 @@ impl Command {
                     (None, Ok(number)) => orders::id_of(&app, &system, &OrderName::Number(number)).await?,
                     (None, Err(_)) => return Err(absent("order")),
                 };
-                erasure::order(&app, system, id).await.map_err(|e| named(e, "order"))
+                erasure::order(&app, system, IdempotentRequest::once(), id)
+                    .await
+                    .map(drop)
+                    .map_err(|e| named(e, "order"))
             }),
             Self::User(User { flags, user }) => offline::change(flags.load(vec![])?, async |app, system| {
                 let id = match UserId::parse(&user) {
                     Some(id) => id,
                     None => users::by_email(&app, &system, &user).await?.id.0,
                 };
-                erasure::user(&app, system, id).await.map_err(|e| named(e, "user"))
+                erasure::user(&app, system, IdempotentRequest::once(), id).await.map(drop).map_err(|e| named(e, "user"))
             }),
         }
     }

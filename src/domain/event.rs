@@ -54,6 +54,11 @@ impl EventType {
         }
     }
 
+    /// Whether the document of such an event is the order, and not a payment or refund.
+    pub const fn shows_order(self) -> bool {
+        !matches!(self, Self::PaymentRecorded | Self::PaymentUpdated | Self::RefundRecorded | Self::RefundUpdated)
+    }
+
     /// The type for a new payment or refund.
     pub const fn recorded(kind: Kind) -> Self {
         match kind {

@@ -12,6 +12,8 @@ pub enum Outcome {
     Changed,
     /// The resource was in the requested state already.
     Unchanged,
+    /// It erased personal data, or that was done before. There is nothing to show.
+    Erased,
 }
 
 impl Outcome {
@@ -21,6 +23,7 @@ impl Outcome {
             Self::Created(_) => "created",
             Self::Changed => "changed",
             Self::Unchanged => "unchanged",
+            Self::Erased => "erased",
         }
     }
 
@@ -28,7 +31,7 @@ impl Outcome {
     pub const fn resource(self) -> Option<Resource> {
         match self {
             Self::Created(resource) => Some(resource),
-            Self::Changed | Self::Unchanged => None,
+            Self::Changed | Self::Unchanged | Self::Erased => None,
         }
     }
 
@@ -38,6 +41,7 @@ impl Outcome {
             ("created", Some(resource)) => Some(Self::Created(resource)),
             ("changed", None) => Some(Self::Changed),
             ("unchanged", None) => Some(Self::Unchanged),
+            ("erased", None) => Some(Self::Erased),
             _ => None,
         }
     }
@@ -84,6 +88,7 @@ mod tests {
             Outcome::Created(Resource::User(UserId::from_bytes(id))),
             Outcome::Changed,
             Outcome::Unchanged,
+            Outcome::Erased,
         ] {
             let resource = outcome.resource().map(|resource| Resource::parse(&resource.to_string()).unwrap());
             assert_eq!(Outcome::parse(outcome.name(), resource), Some(outcome));

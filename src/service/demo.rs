@@ -172,7 +172,9 @@ fn play(
     for step in steps {
         let tx = tx.later(step.at);
         let after = match (&step.action, orders.remove(&step.order)) {
-            (Action::Place(new), _) => orders::insert(&tx, &buyer(actor, new.user_id), new.user_id, new)?.order,
+            (Action::Place(new), _) => {
+                orders::insert(&tx, &buyer(actor, new.owner.user()), new.owner.user(), new)?.order
+            }
             (action, Some(order)) => carry_out(&tx, actor, order, action)?,
             (_, None) => return Err(Error::internal("a step of a demo order that was not placed")),
         };

@@ -49,6 +49,7 @@ pub(super) fn record_text(
     let event = NewEvent {
         kind,
         order_seq: order.seq,
+        order_id: order.id,
         version: order.version,
         actor: &actor.principal.to_string(),
         request_id: &actor.request_id,

@@ -1,7 +1,7 @@
 //! Idempotency: a request with a key takes effect once, and every repetition gets the same answer.
 //!
-//! The key is stored in the transaction of the effect. It stores what happened and the document that shows it, not an
-//! HTTP response: `api` derives the response from these, for the first answer as for each repetition.
+//! The key is stored in the transaction of the effect. It stores what happened and the document that shows it, if there
+//! is one, not an HTTP response: `api` derives the response from these, for the first answer as for each repetition.
 
 use super::history::Recorded;
 use crate::{
@@ -36,8 +36,8 @@ pub struct IdempotentRequest {
 pub struct Effect {
     /// What it did.
     pub outcome: Outcome,
-    /// The resource as JSON.
-    pub document: SplitDocument,
+    /// The resource as JSON; none if there is nothing to show.
+    pub document: Option<SplitDocument>,
     /// The version of the order, if the document shows an order.
     pub version: Option<i64>,
     /// For a repeated request: the identifier of the request that took effect.
@@ -49,7 +49,12 @@ pub struct Effect {
 impl Effect {
     /// An effect that recorded no event.
     pub(super) fn new(outcome: Outcome, document: SplitDocument) -> Self {
-        Self { outcome, document, version: None, original_request_id: None, event: None }
+        Self { document: Some(document), ..Self::without_document(outcome) }
+    }
+
+    /// An effect with nothing to show.
+    pub(super) fn without_document(outcome: Outcome) -> Self {
+        Self { outcome, document: None, version: None, original_request_id: None, event: None }
     }
 
     /// An effect that recorded `event` and answers with the event's document.
@@ -90,7 +95,7 @@ impl IdempotentRequest {
         if stored.fingerprint != self.fingerprint {
             return Err(Error::new(&problem::IDEMPOTENCY_KEY_REUSED));
         }
-        let document = SplitDocument::impersonal(idempotency::body(tx, stored.body)?);
+        let document = idempotency::body(tx, stored.body)?.map(SplitDocument::impersonal);
         Ok(Some(Effect {
             outcome: stored.outcome,
             document,
@@ -102,15 +107,20 @@ impl IdempotentRequest {
 
     fn remember(&self, tx: &WriteTx<'_>, actor: &Actor, effect: &Effect) -> Result<()> {
         let Some(key) = &self.key else { return Ok(()) };
-        let document = &effect.document;
-        let text = || ResponseBody::Text(document.stored().to_owned(), document.row().map(|row| row.seq));
+        let body = match (effect.event, &effect.document) {
+            (Some(event), _) => ResponseBody::Event(event),
+            (None, Some(document)) => {
+                ResponseBody::Text(document.stored().to_owned(), document.row().map(|row| row.seq))
+            }
+            (None, None) => ResponseBody::Absent,
+        };
         let response = StoredResponse {
             fingerprint: self.fingerprint,
             method: self.method.clone(),
             path: self.path.clone(),
             outcome: effect.outcome,
             version: effect.version,
-            body: effect.event.map_or_else(text, ResponseBody::Event),
+            body,
             request_id: actor.request_id.to_string(),
             created_at: tx.now(),
         };
@@ -137,7 +147,7 @@ pub struct UsedKey {
 /// `NOT_FOUND` if no request took effect under the key, or its retention is over.
 pub async fn find(app: &App, actor: &Actor, key: &str) -> Result<UsedKey> {
     let since = app.clock.now().minus(app.config.idempotency.retention);
-    let find = |tx: &ReadTx<'_>| idempotency::find(tx, &actor.principal.scope(), key, since);
+    let find = |tx: &ReadTx<'_>| idempotency::look_up(tx, &actor.principal.scope(), key, since);
     let stored = app.store.read("idempotency_keys.get", find).await?.ok_or_else(Error::absent)?;
     let StoredResponse { method, path, outcome, created_at, .. } = stored;
     Ok(UsedKey { method, path, outcome, created_at })

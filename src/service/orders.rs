@@ -11,9 +11,9 @@ mod unplaced;
 pub use change::{Change, ChangeCustomer, ChangeOrder, change};
 pub use counts::counts;
 pub(super) use create::insert;
-pub use create::{NewOrder, create};
+pub use create::{NewOrder, Owner, create};
 pub(super) use erase::erase;
-pub use import::{ImportKey, Imported, ImportedOrder, Owner, import};
+pub use import::{ImportKey, Imported, ImportedOrder, import};
 pub(super) use transition::advance;
 pub use transition::{Cancellation, Refund, cancel, transition};
 

@@ -1,9 +1,11 @@
 //! Events: the append-only history of orders, chained by hashes.
 
+pub mod codec;
+pub(super) mod document;
+
 use super::{
     ReadTx, WriteTx,
     actors::ActorNames,
-    personal::{self, Stored},
     sql::{Columns, IdBlob, sql_int, store_error},
 };
 use crate::{
@@ -18,14 +20,21 @@ use crate::{
     },
     error::{Error, Result},
 };
+use codec::Context;
+use document::{DOCUMENT_COLUMNS, document, document_columns, whole_document};
 use rusqlite::{Row, params};
+
+/// The version of an order after its first event.
+const FIRST: i64 = 1;
 
 /// An event to append.
 pub struct NewEvent<'a> {
     /// The type of the event.
     pub kind: EventType,
-    /// The row of the order.
+    /// The row of the order, and its identifier.
     pub order_seq: i64,
+    #[allow(missing_docs, reason = "see above")]
+    pub order_id: OrderId,
     /// The order's version after the event.
     pub version: i64,
     /// The user or API key that acted, or `system`.
@@ -78,25 +87,40 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent<'_>) -> Result<i64> {
         (counters.event, counters.event_hash)
     });
     tx.execute(
-        "INSERT INTO events (seq, id, type, order_seq, version, actor, request_id, trace_id, occurred_at, data,
+        "INSERT INTO events (seq, id, kind, order_seq, version, actor, request_id, trace_id, occurred_at, data,
            personal_seq, hash)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             seq,
             IdBlob(id),
-            event.kind.name(),
+            event.kind as i64,
             event.order_seq,
             event.version,
             event.actor,
             event.request_id,
             event.trace,
             at.millis(),
-            event.data,
+            encoded(tx, event, at)?,
             event.personal.map(|row| row.seq),
             hash,
         ],
     )?;
     Ok(seq)
+}
+
+fn encoded(tx: &ReadTx<'_>, event: &NewEvent<'_>, at: Timestamp) -> Result<String> {
+    let context = Context::new(event.order_id, at, event.actor);
+    // Documents of transactions have other members than the order's first one.
+    if event.version == FIRST || !event.kind.shows_order() {
+        return Ok(codec::encode(event.data, &context, None));
+    }
+    let sql = "SELECT data, occurred_at, actor FROM events WHERE order_seq = ?1 AND version = ?2";
+    let first = tx.row(sql, (event.order_seq, FIRST), |row| {
+        let first = Context::new(event.order_id, Timestamp::from_millis(row.get(1)?), row.get_ref(2)?.as_str()?);
+        Ok(codec::decode(row.get_ref(0)?.as_str()?, &first, None))
+    })?;
+    let first = first.flatten().ok_or_else(|| Error::internal("the first event of an order cannot be read"))?;
+    Ok(codec::encode(event.data, &context, Some(&first)))
 }
 
 /// The hash of an event, over every column of its row, the digest of the personal data and the hash of the event before.
@@ -117,10 +141,12 @@ fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &N
     ])
 }
 
-const COLUMNS: &str =
-    "e.seq, e.id, e.type, o.id, o.number, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
-     e.data, e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
-     LEFT JOIN personal p ON p.seq = e.personal_seq";
+const COLUMNS: &str = concat!(
+    "e.seq, e.id, e.type, o.id, o.number, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at, ",
+    document_columns!(),
+    ", e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
+     JOIN events f ON f.order_seq = e.order_seq AND f.version = 1 LEFT JOIN personal p ON p.seq = e.personal_seq"
+);
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
     let mut columns = Columns::of(row);
@@ -136,11 +162,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
         request_id: columns.take()?,
         trace: columns.take()?,
         occurred_at: columns.instant()?,
-        data: columns.take()?,
+        data: String::new(),
     };
-    if let Some(Stored { content: Some(content), .. }) = Stored::read(row, columns.position())? {
-        event.data = personal::merge(&event.data, content)?;
-    }
+    event.data = whole_document(row, columns.position())?;
     Ok(event)
 }
 
@@ -221,24 +245,26 @@ pub fn last(tx: &ReadTx<'_>) -> Result<i64> {
 
 /// The document of an event, as far as it is not erased.
 pub fn data(tx: &ReadTx<'_>, seq: i64) -> Result<String> {
-    let sql = "SELECT e.data, e.personal_seq, p.digest, p.content
-         FROM events e LEFT JOIN personal p ON p.seq = e.personal_seq WHERE e.seq = ?1";
-    tx.row(sql, [seq], |row| {
-        let document: String = row.get(0)?;
-        match Stored::read(row, 1)? {
-            Some(Stored { content: Some(content), .. }) => personal::merge(&document, content),
-            _ => Ok(document),
-        }
-    })?
-    .ok_or_else(|| Error::internal("an event is missing"))
+    let sql = concat!(
+        "SELECT ",
+        document_columns!(),
+        ", e.personal_seq, p.digest, p.content FROM events e JOIN orders o ON o.seq = e.order_seq
+         JOIN events f ON f.order_seq = e.order_seq AND f.version = 1
+         LEFT JOIN personal p ON p.seq = e.personal_seq WHERE e.seq = ?1"
+    );
+    tx.row(sql, [seq], |row| whole_document(row, 0))?.ok_or_else(|| Error::internal("an event is missing"))
 }
 
 /// The number of the first event that was changed or is missing; none if the chain is intact. What is erased is covered
 /// by its digest.
 pub fn verify(tx: &ReadTx<'_>) -> Result<Option<i64>> {
-    let sql = "SELECT e.seq, e.id, e.type, e.order_seq, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at,
-           e.data, e.personal_seq, p.digest, hash
-         FROM events e LEFT JOIN personal p ON p.seq = e.personal_seq ORDER BY e.seq";
+    let sql = concat!(
+        "SELECT e.seq, e.id, e.type, e.order_seq, e.version, e.actor, e.request_id, e.trace_id, e.occurred_at, ",
+        document_columns!(),
+        ", e.personal_seq, p.digest, e.hash FROM events e LEFT JOIN orders o ON o.seq = e.order_seq
+         LEFT JOIN events f ON f.order_seq = e.order_seq AND f.version = 1
+         LEFT JOIN personal p ON p.seq = e.personal_seq ORDER BY e.seq"
+    );
     let mut statement = tx.connection.prepare(sql).map_err(store_error)?;
     let mut found = statement.query([]).map_err(store_error)?;
     let (mut seq, mut before) = (0, [0; 32]);
@@ -259,7 +285,10 @@ fn rehashed(row: &Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(i64, [u8; 32]
     let (seq, id, kind) = (columns.take()?, columns.id()?, columns.parsed(EventType::parse)?);
     let (order_seq, version) = (columns.take()?, columns.take()?);
     let (actor, request_id): (String, String) = (columns.take()?, columns.take()?);
-    let (trace, at, data): (_, _, String) = (columns.take()?, columns.instant()?, columns.take()?);
+    let (trace, at) = (columns.take()?, columns.instant()?);
+    let data = document(row, columns.position())?;
+    columns.skip(DOCUMENT_COLUMNS - 1);
+    let order_id = columns.id()?;
     let personal = columns.take::<Option<i64>>()?;
     let personal = match (personal, columns.take::<Option<_>>()?) {
         (Some(seq), Some(digest)) => Some(PersonalRow { seq, digest }),
@@ -268,6 +297,6 @@ fn rehashed(row: &Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(i64, [u8; 32]
         (None, _) => None,
     };
     let (actor, request_id, data) = (actor.as_str(), request_id.as_str(), data.as_str());
-    let event = NewEvent { kind, order_seq, version, actor, request_id, trace, data, personal };
+    let event = NewEvent { kind, order_seq, order_id, version, actor, request_id, trace, data, personal };
     Ok((seq, chain_hash(before, seq, id, at, &event), columns.take()?))
 }

@@ -38,22 +38,15 @@ fn last_created_before(tx: &ReadTx<'_>, to: Timestamp) -> Result<i64> {
 /// The name of `sku` in the newest candidate of which not all came back, in this currency. The index has SKUs by blocks of
 /// orders, which are searched from the newest on: the name of a SKU that sells often is in the first.
 pub fn newest(tx: &ReadTx<'_>, sku: &str, currency: Currency, candidates: &Candidates) -> Result<Option<String>> {
-    let sql = concat!(
-        "SELECT o.placed_at, i.name FROM order_items i CROSS JOIN orders o ON o.seq = i.order_seq
-         WHERE i.order_seq >> ",
-        sku_block_bits!(),
-        " = ?1 AND i.sku = ?2 AND o.currency = ?3 AND o.status <> 'cancelled'
-           AND i.returned_quantity < i.quantity
-           AND o.placed_at >= ?4 AND o.placed_at < ?5
-         ORDER BY o.placed_at DESC, i.order_seq DESC, i.line DESC LIMIT 1"
-    );
-    let mut statement = tx.connection.prepare_cached(sql).map_err(store_error)?;
     let mut newest: Option<(i64, String)> = None;
     for block in (0..=candidates.last_seq >> SKU_BLOCK_BITS).rev() {
         // Whatever was placed here is newer than all that an import brought along before.
         if newest.is_some() && (block + 1) << SKU_BLOCK_BITS > candidates.last_brought_along {
             break;
         }
+        let is_placed_here = block << SKU_BLOCK_BITS > candidates.last_brought_along;
+        let sql = if is_placed_here { BY_ROW } else { BY_TIME };
+        let mut statement = tx.connection.prepare_cached(sql).map_err(store_error)?;
         let params = (block, sku, currency.code(), candidates.from.millis(), candidates.to.millis());
         let found = optional(statement.query_row(params, |row| Ok((row.get(0)?, row.get(1)?))))?;
         // Of names of the same time, the one of the newest row comes first.
@@ -64,3 +57,24 @@ pub fn newest(tx: &ReadTx<'_>, sku: &str, currency: Currency, candidates: &Candi
     }
     Ok(newest.map(|(_, name)| name))
 }
+
+macro_rules! name_in_block {
+    ($order:literal) => {
+        concat!(
+            "SELECT o.placed_at, i.name FROM order_items i CROSS JOIN orders o ON o.seq = i.order_seq
+             WHERE i.order_seq >> ",
+            sku_block_bits!(),
+            " = ?1 AND i.sku = ?2 AND o.currency = ?3 AND o.status <> 'cancelled'
+               AND i.returned_quantity < i.quantity
+               AND o.placed_at >= ?4 AND o.placed_at < ?5
+             ORDER BY ",
+            $order,
+            " LIMIT 1"
+        )
+    };
+}
+
+/// In a block with orders that an import brought along, every order with the SKU is looked at.
+const BY_TIME: &str = name_in_block!("o.placed_at DESC, i.order_seq DESC, i.line DESC");
+/// In other blocks the index has the newest order first.
+const BY_ROW: &str = name_in_block!("i.order_seq DESC, i.line DESC");

@@ -7,6 +7,7 @@ use super::{
     backup::partial::PartialFile,
     connection::{Commits, READ_ONLY, READ_WRITE, prepare_writer},
     files::with_suffix,
+    mark,
     schema::Migration,
     sql::is_disk_full,
 };
@@ -93,6 +94,8 @@ fn run(connection: &mut Connection, migration: &Migration) -> Result<(), Box<dyn
     if transaction.prepare("PRAGMA foreign_key_check")?.exists([])? {
         return Err("a row would refer to nothing".into());
     }
+    // The copy of the file before it does not belong to the log from now on.
+    mark::renew(&transaction)?;
     transaction.pragma_update(None, "user_version", migration.to)?;
     Ok(transaction.commit()?)
 }

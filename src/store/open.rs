@@ -1,13 +1,12 @@
 //! Opening a file: taking it for this process alone, checking what it is, and migrating it to the current schema.
 
-mod log;
-
 use super::{
     Inner, ReadTx, Store,
-    connection::{Commits, Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
+    connection::{BUSY_TIMEOUT, Commits, Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
     file_system::{self, FileSystem},
     files::{folder_of, lock, private, sync_folder, with_suffix},
     gauges::Gauges,
+    mark::{self, WatchedFile},
     migrate,
     open_error::OpenError,
     readers::Readers,
@@ -17,7 +16,7 @@ use super::{
     writer::Writer,
 };
 use crate::error::Result;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     fmt,
     fs::{File, OpenOptions},
@@ -30,21 +29,30 @@ const APPLICATION_ID: i64 = 0x6f72_6464;
 /// SQLite 3.51.3: older versions have a bug that can damage a file in WAL mode with two connections.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
+/// The reason why a file is refused that its log does not continue.
+const FOREIGN_LOG: &str = "the write-ahead log beside it belongs to another database, or to a newer state of this one than \
+                           the copy that was put in its place; nothing was changed. To use the file without the log, move \
+                           the -wal and -shm files away";
+
 /// A file that is open for writing in this process alone.
 pub(super) struct OwnedFile {
+    pub(super) connection: Connection,
+    /// The file, opened before every connection and closed after the last one.
+    pub(super) file: Arc<File>,
     /// Other processes are locked out until this is closed.
     pub(super) lock: File,
-    pub(super) connection: Connection,
 }
 
 pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let path = &options.path;
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.clone(), e.to_string());
-    let OwnedFile { lock, connection } = open_exclusively(path, options.commits, MIGRATIONS)?;
+    let OwnedFile { lock, file, connection } = open_exclusively(path, options.commits, MIGRATIONS)?;
     let gauges = Arc::new(Gauges::new(Readers::connections(options)));
     let readers = Readers::open(options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
     let unreadable = |e| OpenError::unreadable(path, &e);
-    let writer = Writer::start(connection, options, Arc::clone(&gauges)).map_err(unreadable)?;
+    let watched = WatchedFile::new(Arc::clone(&file), &connection, mark::log::marks(path, &connection));
+    let watched = watched.map_err(|e| unusable(path, &e))?;
+    let writer = Writer::start(connection, watched, options, Arc::clone(&gauges)).map_err(unreadable)?;
     Ok(Store(Arc::new(Inner {
         writer,
         readers,
@@ -52,6 +60,7 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
         rankings: Arc::new(Rankings::default()),
         sold_items: Arc::default(),
         path: path.clone(),
+        _file: file,
         _lock: lock,
     })))
 }
@@ -72,7 +81,8 @@ pub(super) fn open_exclusively(
     }
     let lock = lock(path)?;
     // SQLite gives its side files the permissions of the main file, so that has to be private from the start.
-    private(OpenOptions::new().read(true).write(true).create(true)).open(path).map_err(|e| denied(&e))?;
+    let opened = private(OpenOptions::new().read(true).write(true).create(true)).open(path);
+    let file = Arc::new(opened.map_err(|e| denied(&e))?);
     // A writing connection changes the header of a file that is not in WAL mode, so a reading one identifies the file.
     let (_, found) = match identify(path, READ_ONLY) {
         // A file whose creation was interrupted has a rollback journal, and only a writing connection can roll it back.
@@ -83,6 +93,9 @@ pub(super) fn open_exclusively(
         Identity::Empty => None,
         found => Some(version_of(path, &found, latest_version(migrations))?),
     };
+    if has_log(path) && !mark::is_in_wal_mode(&file).map_err(|e| denied(&e))? {
+        move_log_into_copy(path).map_err(|e| unusable(path, &e))?;
+    }
     let mut connection = Connection::open_with_flags(path, READ_WRITE).map_err(|e| denied(&e))?;
     prepare_writer(&connection, commits).map_err(|e| unusable(path, &e))?;
     match version {
@@ -91,19 +104,41 @@ pub(super) fn open_exclusively(
     }
     sync_log(path, &connection)?;
     sync_folder(path).map_err(|e| denied(&e))?;
-    Ok(OwnedFile { lock, connection })
+    Ok(OwnedFile { connection, file, lock })
 }
 
 /// Opens a connection that reads the file at `path`, and identifies the file.
 fn identify(path: &Path, flags: OpenFlags) -> Result<(Connection, Identity), OpenError> {
-    if log::is_foreign(path) {
-        let reason =
-            "the write-ahead log beside it belongs to another database; take it away to see the file without it";
-        return Err(OpenError::Damaged(path.to_path_buf(), reason.to_owned()));
+    let attempt = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        // A connection that may write would mix a foreign log into the file when it is closed.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        prepare_reader(&connection)?;
+        connection.execute_batch("BEGIN")?;
+        let found = identity(&connection)?;
+        let is_foreign = has_log(path) && mark::log::is_foreign(path, &connection);
+        connection.execute_batch("COMMIT")?;
+        Ok((connection, found, is_foreign))
+    };
+    match attempt().map_err(|e| unusable(path, &e))? {
+        (_, _, true) => Err(OpenError::Damaged(path.to_path_buf(), FOREIGN_LOG.to_owned())),
+        (connection, found, false) => Ok((connection, found)),
     }
-    let connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, &e))?;
-    let found = prepare_reader(&connection).and_then(|()| identity(&connection));
-    found.map(|found| (connection, found)).map_err(|e| unusable(path, &e))
+}
+
+/// Whether something is in the log beside the file at `path`.
+pub(super) fn has_log(path: &Path) -> bool {
+    std::fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+/// Moves the log into a backup that was put over the database and that the log continues. A backup is not in WAL mode, so
+/// that further connections would not see the log.
+fn move_log_into_copy(path: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open_with_flags(path, READ_WRITE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // The first reading opens the log.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// The version of the schema. Fails if the file is newer than `newest`, or not a database of this program.

@@ -133,9 +133,16 @@ pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Order
     Ok(found)
 }
 
-/// The orders of a user.
-pub fn ids_of_user(tx: &ReadTx<'_>, user: UserId) -> Result<Vec<OrderId>> {
-    tx.rows("SELECT id FROM orders WHERE user_id = ?1", [IdBlob(user)], |row| Columns::of(row).id())
+/// The first rows of the orders of a user after row `seq`.
+pub fn rows_of_user(tx: &ReadTx<'_>, user: UserId, seq: i64, limit: usize) -> Result<Vec<i64>> {
+    let sql = "SELECT seq FROM orders WHERE user_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    tx.rows(sql, (IdBlob(user), seq, sql_int(limit)), |row| row.get(0))
+}
+
+/// The number of orders of a user.
+pub fn count_of_user(tx: &ReadTx<'_>, user: UserId) -> Result<i64> {
+    let sql = "SELECT count(*) FROM orders WHERE user_id = ?1";
+    Ok(tx.row(sql, [IdBlob(user)], |row| row.get(0))?.unwrap_or_default())
 }
 
 /// Orders that ended long ago and have personal data, among some rows.

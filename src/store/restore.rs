@@ -6,11 +6,11 @@ use super::{
     backup::{OnProgress, Progress, partial::PartialFile, verify_file},
     connection::{BUSY_TIMEOUT, READ_WRITE},
     files::{self, with_suffix},
-    migrate, open,
+    mark, migrate, open,
     schema::{MIGRATIONS, Migration, latest_version},
     verify,
 };
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, config::DbConfig};
 use std::{
     fs::{self, File},
     io::{Read, Write},
@@ -155,11 +155,16 @@ fn naming(source: &Path, e: CopyError) -> CopyError {
     }
 }
 
-/// Moves the write-ahead log into the database. A damaged database is left as it is, and kept together with its log.
+/// Moves the write-ahead log into the database. A damaged database, and one whose log belongs to another state of it, is
+/// left as it is, and kept together with its log.
 fn checkpoint(path: &Path) -> Result<(), CopyError> {
     let attempt = || {
         let connection = Connection::open_with_flags(path, READ_WRITE)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        if open::has_log(path) && mark::log::is_foreign(path, &connection) {
+            return Ok(false);
+        }
         let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         connection.pragma_update(None, "journal_mode", "DELETE")?;
         Ok(busy)

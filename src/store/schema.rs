@@ -31,7 +31,7 @@ pub(super) const fn latest_version(migrations: &[Migration]) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        domain::{calendar::SPANS, money::MAX_AMOUNT},
+        domain::{calendar::SPANS, event::EventType, money::MAX_AMOUNT},
         store::rollups::{Rollup, bucket_key},
     };
     use rusqlite::Connection;
@@ -39,6 +39,21 @@ mod tests {
     #[test]
     fn the_schema_has_the_largest_amount() {
         assert!(SCHEMA.contains(&format!("total_amount BETWEEN 0 AND {MAX_AMOUNT}")));
+    }
+
+    #[test]
+    fn the_schema_decodes_the_types_of_events() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        for kind in EventType::ALL {
+            let insert = "INSERT INTO events
+                (seq, id, kind, order_seq, version, actor, request_id, occurred_at, data, hash)
+              VALUES (?1 + 1, zeroblob(16), ?1, 1, ?1, '', '', 0, '', x'') RETURNING type";
+            let name: String = connection.query_row(insert, [*kind as i64], |row| row.get(0)).unwrap();
+            assert_eq!(name, kind.name());
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Shared by the SQL of every noun: columns as domain types, and errors of SQLite as errors of this program.
 
+use super::events::document::{DOCUMENT_COLUMNS, document_of};
 use crate::{
     domain::{
         id::Identifier,
@@ -130,6 +131,11 @@ impl<'r, 's> Columns<'r, 's> {
         self.next
     }
 
+    /// Passes over the next `count` columns.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.next += count;
+    }
+
     pub(super) fn take<T: FromSql>(&mut self) -> rusqlite::Result<T> {
         self.next += 1;
         self.row.get(self.next - 1)
@@ -179,6 +185,9 @@ pub(super) fn invalid_column(index: usize, content: &str) -> rusqlite::Error {
 /// The SQL function that tells whether a text contains another one, which is folded already.
 pub(super) const CONTAINS_FOLDED: &str = "contains_folded";
 
+/// The SQL function that decodes the document of an event in the columns that it is given.
+const EVENT_DOCUMENT: &str = "event_document";
+
 /// The SQL function that tells whether the digits of a text contain these digits.
 pub(super) const CONTAINS_DIGITS: &str = "contains_digits";
 
@@ -199,7 +208,9 @@ pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
             Ok(call.get_raw(0).as_str_or_null()?.is_some_and(|text| contains(text, sought)))
         })?;
     }
-    Ok(())
+    let columns = i32::try_from(DOCUMENT_COLUMNS).unwrap_or(-1);
+    connection
+        .create_scalar_function(EVENT_DOCUMENT, columns, flags, |call| document_of(|column| Ok(call.get_raw(column))))
 }
 
 /// A count as an integer of SQL, such as for `LIMIT` and `OFFSET`.

@@ -1,6 +1,7 @@
 //! The single writer: a bounded queue, and one thread that owns the only writing connection. This file is the callers'
 //! side: their jobs wait in the queue, start in time or not at all, and are answered after the commit.
 
+mod checkpointer;
 mod job;
 mod statements;
 mod thread;
@@ -13,7 +14,12 @@ pub use tx::WriteTx;
 use tx::{Batch, Counters};
 use wal::Wal;
 
-use super::{connection::Options, gauges::Gauges, sql::store_error};
+use super::{
+    connection::{Options, READ_WRITE, prepare_writer},
+    gauges::Gauges,
+    mark::WatchedFile,
+    sql::store_error,
+};
 use crate::error::{Error, Result, problem};
 use rusqlite::Connection;
 use std::{
@@ -43,7 +49,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, options: &Options, gauges: Arc<Gauges>) -> Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        file: WatchedFile,
+        options: &Options,
+        gauges: Arc<Gauges>,
+    ) -> Result<Self> {
         let counters = Counters::load(&connection).map_err(store_error)?;
         if options.clock.now() < counters.time {
             tracing::warn!(
@@ -57,7 +68,11 @@ impl Writer {
         let (newest_event, last_event) = watch::channel(counters.event);
         gauges.set_events(counters.event, counters.events_by_type);
         let batch = Batch::new(options, &counters);
-        let wal = Wal::watch(&connection, Arc::clone(&gauges));
+        let fail_too = fail.clone();
+        let checkpoints = checkpointing(options).map_err(store_error)?;
+        let wal = Wal::watch(&connection, checkpoints, file, Arc::clone(&gauges), move || {
+            fail_too.send_replace(true);
+        })?;
         let mut thread =
             WriterThread { connection, batch, wal, gauges: Arc::clone(&gauges), newest_event, is_locked_out: false };
         let run = move || {
@@ -140,6 +155,13 @@ impl Writer {
             let _ = tokio::task::spawn_blocking(|| thread.join()).await;
         }
     }
+}
+
+/// A connection for the thread that makes checkpoints.
+fn checkpointing(options: &Options) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(&options.path, READ_WRITE)?;
+    prepare_writer(&connection, options.commits)?;
+    Ok(connection)
 }
 
 /// The writer stopped after a storage failure before it answered this job.

@@ -54,7 +54,8 @@ fn is_reported_for(table: &str, fault: &str) -> bool {
     let names: &[&str] = match table {
         "events" => &["event_chain: row ", "foreign_keys: row "],
         "audit" => &["audit_chain: row "],
-        "orders" => &["orders: row ", "order_", "foreign_keys: "],
+        // An order's identifier is a part of the documents of its events, and stored with the order alone.
+        "orders" => &["orders: row ", "order_", "foreign_keys: ", "event_chain: row "],
         "order_items" => &["order_items: order row ", "order_totals: order row ", "order_returns: order row "],
         "order_credits" => &["order_credits: order row ", "foreign_keys: "],
         "transactions" => &[

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 /// What must not be left of the customer.
-const PLANTED: [&str; 6] =
+pub const PLANTED: [&str; 6] =
     ["Rosalind Planted", "rosalind@planted.example", "+44 700 900123", "7 Planted Lane", "ring twice", "double charge"];
 
-fn personal_order() -> Value {
+pub fn personal_order() -> Value {
     let mut body = order_of(&[("tea", 2, 1250)]);
     body["customer"] = json!({"name": PLANTED[0], "email": PLANTED[1], "phone": PLANTED[2], "address": PLANTED[3]});
     body["note"] = PLANTED[4].into();
@@ -31,7 +31,7 @@ async fn story(manager: &Client) -> String {
 }
 
 /// The names of the planted texts in the file and its log.
-fn found(path: &Path, texts: &[&'static str]) -> Vec<&'static str> {
+pub fn found(path: &Path, texts: &[&'static str]) -> Vec<&'static str> {
     let read = |suffix: &str| fs::read(format!("{}{suffix}", path.display())).unwrap_or_default();
     let bytes = [read(""), read("-wal")].concat();
     let is_there = |text: &&str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
@@ -225,5 +225,30 @@ async fn orders_that_ended_long_ago_are_erased_when_configured() {
     assert!(!admin.get(&format!("/v1/orders/{open}")).await.ok()["customer"].is_null(), "it has not ended");
     let list = fs::read_to_string(format!("{}.erasures", service.path().display())).unwrap();
     assert_eq!(list.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>(), [old]);
+    assert_sound(&service);
+}
+
+#[tokio::test]
+async fn an_account_with_many_orders_is_erased_in_several_transactions() {
+    let service = Service::with(&[("limits.requests_per_minute", "0")]).await;
+    let (admin, ada) = (service.admin().await, service.customer().await);
+    for _ in 0..120 {
+        ada.places(personal_order()).await.created();
+    }
+    let path = format!("/v1/users/{}/erase", ada.id);
+    let erase = |key: &str| admin.post(&path, json!({})).key(key);
+    let (first, second) = tokio::join!(erase("one").into_future(), erase("two").into_future());
+    first.no_content();
+    second.no_content();
+    assert_eq!(found(&service.path(), &PLANTED), [""; 0]);
+    let orders = admin.walk(&format!("/v1/orders?user_id={}", ada.id)).await;
+    assert_eq!(orders.len(), 120);
+    assert!(orders.iter().all(|order| order["customer"].is_null() && order["version"] == 2), "each is erased once");
+    let entry = admin.get("/v1/audit?action=users.erase&outcome=success").await.ok();
+    assert_eq!((entry["data"].as_array().unwrap().len(), &entry["data"][0]["changes"]["orders"]), (1, &json!(120)));
+    assert_eq!(erase("one").await.no_content().header("idempotent-replayed"), "true");
+    let raw = Connection::open(service.path()).unwrap();
+    let left: i64 = raw.query_row("SELECT count(*) FROM unfinished_erasures", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
     assert_sound(&service);
 }

@@ -189,3 +189,68 @@ async fn a_key_is_free_again_after_its_retention() {
     assert_replay(&post(2).await, &second);
     post(1).await.status(422).problem("idempotency_key_reused");
 }
+
+#[tokio::test]
+async fn an_erasure_takes_effect_once_and_is_replayed_without_a_document() {
+    let service = Service::start().await;
+    let (admin, manager, ada) = (service.admin().await, service.manager().await, service.customer().await);
+    let order =
+        async || manager.places(with(order_of(&[("tea", 1, 100)]), "note", json!("planted"))).await.created().id();
+    let (erased, kept) = (order().await, order().await);
+    let note = async |order: &str| manager.get(&format!("/v1/orders/{order}")).await.ok()["note"].clone();
+    let erase_order = || admin.post(&format!("/v1/orders/{erased}/erase"), json!({}));
+    let erase_user = || admin.post(&format!("/v1/users/{}/erase", ada.id), json!({}));
+    let first_order = erase_order().key("order").await.no_content();
+    let first_user = erase_user().key("user").await.no_content();
+    manager.patch(&format!("/v1/orders/{erased}"), json!({"note": "added later"})).await.ok();
+    for _ in 0..2 {
+        for (again, first) in [
+            (erase_order().key("order").await.no_content(), &first_order),
+            (erase_order().key("order").body("application/json", String::new()).await.no_content(), &first_order),
+            (erase_user().key("\"user\"").await.no_content(), &first_user),
+        ] {
+            assert_replay(&again, first);
+            assert_eq!(again.maybe_header("content-type"), None);
+        }
+        assert_eq!(note(&erased).await, "added later", "a replay erases nothing");
+        service.reopen().await;
+    }
+    let found = admin.get("/v1/idempotency-keys/user").await.ok();
+    assert_eq!(
+        (&found["path"], &found["status"], &found["resource"]),
+        (&json!(format!("/v1/users/{}/erase", ada.id)), &json!(204), &json!(null))
+    );
+
+    let other_user = service.other_customer().await;
+    for path in [format!("/v1/orders/{kept}/erase"), format!("/v1/users/{}/erase", other_user.id)] {
+        admin.post(&path, json!({})).key("order").await.status(422).problem("idempotency_key_reused");
+        admin.post(&path, json!({})).key("a b").await.status(400).problem("invalid_idempotency_key");
+        manager.post(&path, json!({})).key("order").await.status(403).problem("forbidden");
+    }
+    assert_eq!(note(&kept).await, "planted");
+    assert_eq!(other_user.get("/v1/auth/me").await.ok()["id"], json!(other_user.id));
+    erase_order().key("again").await.no_content();
+    assert_eq!(note(&erased).await, json!(null), "another key erases again");
+    let list = std::fs::read_to_string(format!("{}.erasures", service.path().display())).unwrap();
+    let listed: Vec<_> = list.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(listed, [&erased, &ada.id, &erased], "what was refused or replayed is not on the list");
+}
+
+#[tokio::test]
+async fn the_last_administrator_is_neither_erased_nor_listed() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    admin.put("/v1/roles/privacy", json!({"permissions": ["personal_data:erase"]})).await.created();
+    let body = json!({"email": "p@example.com", "name": "P", "role": "privacy", "password": crate::support::PASSWORD});
+    admin.post("/v1/users", body).await.created();
+    let officer = service.anonymous().log_in("p@example.com", crate::support::PASSWORD).await;
+    let erase = || officer.post(&format!("/v1/users/{}/erase", admin.id), json!({})).key("k");
+    erase().await.status(409).problem("last_admin");
+    admin.get("/v1/auth/me").await.ok();
+    assert!(!std::path::Path::new(&format!("{}.erasures", service.path().display())).exists());
+    let second =
+        json!({"email": "second@example.com", "name": "S", "role": "admin", "password": crate::support::PASSWORD});
+    admin.post("/v1/users", second).await.created();
+    erase().await.no_content();
+    assert_eq!(erase().await.no_content().header("idempotent-replayed"), "true");
+}

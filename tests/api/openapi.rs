@@ -57,6 +57,22 @@ fn every_reference_resolves_and_every_component_is_used() {
 }
 
 #[test]
+fn writes_to_orders_transactions_and_users_take_a_key_unless_they_answer_with_a_secret() {
+    let nouns = ["/v1/orders", "/v1/transactions", "/v1/users"];
+    let under = |path: &str| nouns.iter().any(|noun| path == *noun || path.starts_with(&format!("{noun}/")));
+    for (path, methods) in DOCUMENT["paths"].as_object().unwrap().iter().filter(|(path, _)| under(path)) {
+        for (method, operation) in methods.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            // The lines of an import are atomic by themselves, and have references.
+            let is_expected =
+                ["post", "patch"].contains(&method.as_str()) && !["orders.import", "users.reset"].contains(&id);
+            let takes = operation["parameters"].to_string().contains("IdempotencyKey");
+            assert_eq!(takes, is_expected, "{method} {path}");
+        }
+    }
+}
+
+#[test]
 fn every_operation_of_the_table_is_documented_once() {
     let operations = routes::operations();
     let names: BTreeSet<_> = operations.iter().map(|operation| operation.id).collect();

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod endpoints;
+mod erasure;
 mod receiver;
 
 use crate::support::{Answer as Reply, Client, Service, order_of};

@@ -8,7 +8,13 @@ use crate::{
 };
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
-use std::{fs, io::Read, process::Command};
+use std::{
+    fs,
+    io::Read,
+    process::{Command, ExitStatus},
+    thread,
+    time::{Duration, Instant},
+};
 
 const NAME: &str = "Rosalind Planted";
 const NOTE: &str = "ring at the planted door";
@@ -124,15 +130,65 @@ fn is_killed_at(call: &str, nth: usize) -> Option<bool> {
     server.stop();
     let before = pieces(&dir);
     assert_eq!(before.1, 0);
-    let wrapper = injecting(&dir, &format!("{call}:signal=SIGKILL:when={nth}"))?;
-    let words: Vec<_> = wrapper.split_whitespace().chain([env!("CARGO_BIN_EXE_orderd")]).collect();
-    let mut command = Command::new(words[0]);
-    bare(&mut command).args(&words[1..]).args("erase order --db orders.db 1".split(' ')).current_dir(dir.path());
-    let ended = command.output().unwrap().status;
+    let ended = run_with_kill(&dir, call, nth, "erase order --db orders.db 1")?;
     let after = pieces(&dir);
     assert!(after == before || after == (0, before.0), "{call} {nth}: {before:?}, {after:?}");
     assert_eq!(dir.run("verify --db orders.db").code, 0, "{call} {nth}");
     assert_eq!(dir.run("erase order --db orders.db 1").code, 0);
     assert_eq!((planted(&dir, "orders.db"), pieces(&dir)), (0, (0, before.0)), "{call} {nth}");
     Some(ended.code().is_none())
+}
+
+/// Runs a command with a kill at the `nth` system call of this kind. `None` if there is no strace.
+fn run_with_kill(dir: &TestDir, call: &str, nth: usize, arguments: &str) -> Option<ExitStatus> {
+    let wrapper = injecting(dir, &format!("{call}:signal=SIGKILL:when={nth}"))?;
+    let words: Vec<_> = wrapper.split_whitespace().chain([env!("CARGO_BIN_EXE_orderd")]).collect();
+    let mut command = Command::new(words[0]);
+    bare(&mut command).args(&words[1..]).args(arguments.split(' ')).current_dir(dir.path());
+    Some(command.output().unwrap().status)
+}
+
+#[test]
+fn an_erasure_of_many_orders_that_was_cut_off_is_finished_by_the_server() {
+    let dir = TestDir::new();
+    let server = Server::start(&dir, &ADMIN, "");
+    let admin = server.admin();
+    let account = json!({
+        "email": "grace@planted.example", "name": "Grace", "role": "customer", "password": "a long and private phrase"
+    });
+    let user = admin.send("POST /v1/users", &[], &account).unwrap().body["id"].as_str().unwrap().to_owned();
+    let item = json!({"sku": "tea", "name": "Tea", "quantity": 2, "unit_amount": 1250});
+    let order = json!({"currency": "EUR", "items": [item], "user_id": user, "note": NOTE});
+    for number in 0..120 {
+        let placed = admin.send("POST /v1/orders", &[("Idempotency-Key", &format!("k{number}"))], &order).unwrap();
+        assert_eq!(placed.status, 201, "{}", placed.body);
+    }
+    server.stop();
+    let mut cut_off = 0;
+    for nth in 1..=8 {
+        let copy = TestDir::new();
+        for file in ["orders.db", "orders.db.key"] {
+            fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
+        }
+        if run_with_kill(&copy, "fdatasync", nth, &format!("erase user --db orders.db {user}")).is_none() {
+            return;
+        }
+        let (left, erased) = pieces(&copy);
+        if erased == 0 {
+            continue;
+        }
+        cut_off += usize::from(left > 0);
+        let server = Server::start(&copy, &[], "");
+        let begun = Instant::now();
+        while planted(&copy, "orders.db") > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{nth}: {:?}", pieces(&copy));
+            thread::sleep(Duration::from_millis(50));
+        }
+        let seen = server.admin().get(&format!("/v1/users/{user}")).body;
+        assert_eq!((&seen["email"], &seen["status"]), (&json!(null), &json!("disabled")));
+        server.stop();
+        assert_eq!(pieces(&copy).0, 0, "{nth}");
+        assert_eq!(copy.run("verify --db orders.db").code, 0, "{nth}");
+    }
+    assert!(cut_off > 0, "no kill came between two transactions");
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod backup;
+mod checkpoints;
 mod config;
 mod connections;
 mod crash;
@@ -17,6 +18,7 @@ mod framing;
 mod kept_connection;
 mod locked;
 mod logs;
+mod mark;
 mod mirror;
 mod moving_in;
 mod oracle;

@@ -257,7 +257,11 @@ fn writes_behind_a_hanging_sync_are_refused_in_time() {
 /// Runs `orderd serve` as a user other than root, since permissions do not bind root.
 fn serve_unprivileged(dir: &TestDir) -> crate::support::Outcome {
     let program = dir.path().join("orderd");
-    fs::copy(env!("CARGO_BIN_EXE_orderd"), &program).unwrap();
+    // By a program of its own: a process that another test starts just now would inherit the open file, which could then not
+    // be executed.
+    assert!(
+        Command::new("cp").args([env!("CARGO_BIN_EXE_orderd").as_ref(), program.as_path()]).status().unwrap().success()
+    );
     let mut command = Command::new(program);
     bare(&mut command).current_dir(dir.path()).args("serve --db data/orders.db --listen 127.0.0.1:0".split(' '));
     if rustix::process::geteuid().is_root() {

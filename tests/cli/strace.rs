@@ -17,6 +17,13 @@ pub fn injecting(dir: &TestDir, fault: &str) -> Option<String> {
     Some(format!("strace -D -f -qq -o {trace} -P {db} -P {db}-wal -e trace={calls} -e inject={fault}"))
 }
 
+/// Like [`injecting`], but only into calls on the database file itself: those are made by checkpoints.
+pub fn injecting_into_checkpoints(dir: &TestDir, fault: &str) -> Option<String> {
+    let (db, trace) = (dir.path().join("orders.db"), dir.path().join("strace"));
+    let (db, trace) = (db.display(), trace.display());
+    works().then(|| format!("strace -D -f -qq -o {trace} -P {db} -e trace=pwrite64,fdatasync -e inject={fault}"))
+}
+
 /// A wrapper command that records syncs and output. Returns `None`, and prints why, if strace does not work here.
 pub fn watching_syncs(dir: &TestDir) -> Option<String> {
     let trace = dir.path().join("strace");

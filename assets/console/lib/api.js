@@ -1,6 +1,4 @@
-// @ts-check
 // Requests to the API. Every page asks through `ask` and writes through `send`.
-/** @typedef {import("./types.d.ts").ProblemBody} ProblemBody */
 
 /** The path in front of `/v1` and `/console`: empty unless the server runs below a path. */
 export const root = new URL("../../../../", import.meta.url).pathname.slice(0, -1);
@@ -83,14 +81,11 @@ export const query = values =>
 /** A fresh key for a form: made when it opens, kept for every attempt until one succeeds. */
 export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, "0")).join("");
 
-/**
- * Saves an answer as a file. A link can't do it: the browser would not send the header.
- * @param {string} path @param {string} name @param {Options} options
- */
-export async function save(path, name, options) {
-  const response = await request(path, options);
-  const given = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1];
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await response.blob()), download: given ?? name });
+/** Saves an answer as a file, under the name that the server gives or the last of its path. @param {string} path */
+export async function save(path) {
+  const response = await request(path, { accept: "*/*" });
+  const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1];
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await response.blob()), download: name ?? /[^/]+(?=\?|$)/.exec(path)?.[0] ?? "" });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,4 +1,3 @@
-// @ts-check
 // Numbers and times as the reader's language writes them.
 import { signal } from "../vendor/preact.js";
 import { locale, settings } from "./money.js";
@@ -27,8 +26,6 @@ function formatOf(name, options) {
 export const at = time => formatOf("at", { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
 /** A date of the business, as the reports have it. @param {string} date */
 export const day = date => formatOf("day", { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(date + "T00:00:00Z"));
-/** @param {string} date */
-export const longDay = date => formatOf("long", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }).format(new Date(date + "T00:00:00Z"));
 
 /** The date in the reporting zone so many days ago, as `2026-11-27`. @param {number} daysAgo */
 export function today(daysAgo = 0) {
@@ -37,8 +34,11 @@ export function today(daysAgo = 0) {
 }
 /** @param {string} date @param {number} days */
 export const addDays = (date, days) => new Date(Date.parse(date + "T00:00:00Z") + days * 86_400_000).toISOString().slice(0, 10);
-/** @param {string} from @param {string} to */
-export const daysBetween = (from, to) => Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000) + 1;
+/** The first and the last day of the month before this one. */
+export function lastMonth() {
+  const end = addDays(today().slice(0, 8) + "01", -1);
+  return [end.slice(0, 8) + "01", end];
+}
 
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });
 const UNITS = /** @type {[number, Intl.RelativeTimeFormatUnit, number][]} */ ([[60, "second", 1], [3600, "minute", 60], [86_400, "hour", 3600], [604_800, "day", 86_400]]);

@@ -1,4 +1,3 @@
-// @ts-check
 // Keys. Single ones can be turned off, and never act while somebody types or a dialog is open.
 import { signal, useEffect } from "../vendor/preact.js";
 

@@ -1,12 +1,10 @@
-// @ts-check
 // The feed of events. A browser keeps six connections to a server, so one visible tab asks and tells the others.
 import { computed, signal } from "../vendor/preact.js";
 import { ask } from "./api.js";
-/** @typedef {import("./types.d.ts").OrderEvent} OrderEvent */
 
 const NEWEST = 12, KEPT = 200, WAIT_S = 25, RETRY_MS = 5000;
 
-/** The newest events, newest first. @type {import("../vendor/preact.js").Signal<OrderEvent[]>} */
+/** The newest events, newest first. @type {Signal<OrderEvent[]>} */
 export const latest = signal([]);
 /** The number of the newest event; undefined until the feed has begun. */
 export const head = computed(() => latest.value[0]?.seq);

@@ -1,4 +1,3 @@
-// @ts-check
 // Loading for pages: one thing, or a list that goes on.
 import { useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { ask } from "./api.js";

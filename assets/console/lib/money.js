@@ -1,12 +1,10 @@
-// @ts-check
 // Money is whole minor units, shown and read exactly. How many digits a currency has comes from the server, because
 // browsers differ from ISO 4217 for some of them.
 import { signal } from "../vendor/preact.js";
 import { ask } from "./api.js";
-/** @typedef {import("./types.d.ts").Settings} Settings */
 
 export const locale = navigator.language;
-/** What the server says about itself; the last answer until it comes. @type {import("../vendor/preact.js").Signal<Settings>} */
+/** What the server says about itself; the last answer until it comes. @type {Signal<Settings>} */
 export const settings = signal(localStorage.settings ? JSON.parse(localStorage.settings) : { currencies: [], reporting_timezone: "UTC", password_min_length: 15, version: "" });
 export async function loadSettings() {
   settings.value = await ask("/v1/settings");

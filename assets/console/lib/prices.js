@@ -1,4 +1,3 @@
-// @ts-check
 // Totals while somebody types, computed as the server does: exact, halves away from zero. What counts is its answer.
 
 /** part of a whole: `round(amount × part / whole)`. @param {number} amount @param {number} part @param {number} whole */

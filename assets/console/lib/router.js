@@ -1,4 +1,3 @@
-// @ts-check
 // The address is the state: Back, reload and a copied link show the same.
 import { signal } from "../vendor/preact.js";
 import { root } from "./api.js";

@@ -1,12 +1,10 @@
-// @ts-check
 // Who is signed in, and what they may do.
 import { computed, signal } from "../vendor/preact.js";
 import { ask, sessionEnded } from "./api.js";
-/** @typedef {import("./types.d.ts").Me} Me */
 
 // Who comes from the provider of OpenID Connect begins anew.
 if (location.hash.startsWith("#claim=")) delete localStorage.consoleKey;
-/** Who is signed in: the last one at first, so that the page shows at once; null when nobody is. @type {import("../vendor/preact.js").Signal<Me | null>} */
+/** Who is signed in: the last one at first, so that the page shows at once; null when nobody is. @type {Signal<Me | null>} */
 export const me = signal(localStorage.consoleKey && localStorage.me ? JSON.parse(localStorage.me) : null);
 /** Whether the server ended the session while somebody worked: log-in then stands over the page. */
 export const ended = signal(false);

@@ -1,12 +1,17 @@
-// The words of the API for the checker. They are made from `orderd openapi`; the browser never sees this file.
+// The words of the API for the checker, known in every file. They are made from `orderd openapi`; the browser never sees this file.
 import type { components } from "../../../.ci/console/api";
 type Schemas = components["schemas"];
-export type ProblemBody = Pick<Schemas["Problem"], "type" | "title" | "status" | "code" | "request_id" | "retryable" | "detail" | "errors"> & Record<string, unknown>;
-export type Me = Schemas["Me"];
-export type Settings = Schemas["Settings"] & { oidc_button?: string | null };
-export type Order = Schemas["Order"];
-export type OrderItem = Schemas["Item"];
-export type Transaction = Schemas["Transaction"];
-export type OrderEvent = Schemas["Event"] & { data: any };
-export type DailyRow = Schemas["DailyRow"];
-export type User = Schemas["User"];
+declare global {
+  type ProblemBody = Pick<Schemas["Problem"], "type" | "title" | "status" | "code" | "request_id" | "retryable" | "detail" | "errors"> & Record<string, unknown>;
+  type Me = Schemas["Me"];
+  type Settings = Schemas["Settings"] & { oidc_button?: string | null };
+  type Order = Schemas["Order"];
+  type OrderItem = Schemas["Item"];
+  type Transaction = Schemas["Transaction"];
+  type OrderEvent = Schemas["Event"] & { data: any };
+  type DailyRow = Schemas["DailyRow"];
+  type User = Schemas["User"];
+  type Signal<T> = import("../vendor/preact.js").Signal<T>;
+  type Loaded = ReturnType<typeof import("./load.js").useList>;
+  type Icon = import("../ui/icons.js").Icon;
+}

@@ -1,9 +1,8 @@
-// @ts-check
 // Saved views: a name and a filter, kept in this browser for this user.
 import { computed, signal } from "../vendor/preact.js";
 import { me } from "./session.js";
 
-/** @type {import("../vendor/preact.js").Signal<Record<string, [string, string][]>>} */
+/** @type {Signal<Record<string, [string, string][]>>} */
 const all = signal(JSON.parse(localStorage.views ?? "{}"));
 const owner = () => me.value?.id ?? "";
 export const savedViews = computed(() => all.value[owner()] ?? []);

@@ -1,9 +1,7 @@
-// @ts-check
 // What an event says, as a sentence for people.
 import { html } from "../vendor/preact.js";
-import { at, words } from "./format.js";
+import { words } from "./format.js";
 import { money } from "./money.js";
-/** @typedef {import("./types.d.ts").OrderEvent} OrderEvent */
 
 /** Who did it. @param {any} event */
 export const who = event => event.actor_name ?? (event.actor === "system" ? "system" : "Erased user");
@@ -51,5 +49,3 @@ function changes(before, after) {
   return [...items, ...gone, ...fields].join(" · ");
 }
 
-/** @param {string | null} time */
-export const maybeAt = time => time && at(time);

@@ -1,15 +1,13 @@
-// @ts-check
 // Roles and API keys: who may do what.
 import { html, useState } from "../vendor/preact.js";
 import { ask } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { useList, useLoad } from "../lib/load.js";
 import { may, me } from "../lib/session.js";
-import { close, confirmDeed, frame, open, say } from "../ui/dialog.js";
+import { close, confirmDeed, frame, open, say, showSecret } from "../ui/dialog.js";
 import { Field, Trouble, submit, tick, useForm } from "../ui/field.js";
 import { icon } from "../ui/icons.js";
-import { empty, failed, head, states, waiting, when } from "../ui/parts.js";
-import { showSecret } from "./secret.js";
+import { empty, head, sheet, states, when } from "../ui/parts.js";
 /** @typedef {{name: string, permissions: string[], built_in: boolean}} Role */
 
 /** A box for each permission that the caller can hand out. @param {{chosen: Set<string>, choose: (to: Set<string>) => void, own: boolean, fault: string}} props own: whether permissions for one's own things can be given */
@@ -45,12 +43,12 @@ function EditRole({ role, done }) {
 }
 
 export function Keys() {
-  const { list, problem, reload, more, end } = useList("/v1/api-keys");
+  const loaded = useList("/v1/api-keys"), { reload } = loaded;
   const revoke = (/** @type {any} */ key) => confirmDeed({ title: `Revoke ${key.name}?`, words: "What uses it is refused from its next request on.", deed: `Revoke ${key.name}`, run: async () => { await ask(`/v1/api-keys/${key.id}`, { method: "DELETE" }); await reload(); say("Revoked."); } });
   return html`${head("API keys", html`<button class="main" onClick=${() => open(html`<${NewKey} done=${reload} />`)}>${icon("plus")} New key</button>`)}
-    ${!list ? problem ? failed(problem, reload) : waiting(6) : !list.rows.length ? empty("No keys yet", "A key lets a program use the API with just the permissions that it needs.") : html`<div class="sheet"><table><thead><tr><th>Name</th><th>Permissions</th><th class="num">Last used</th><th class="num">Ends</th><th><span class="unseen">Deeds</span></th></tr></thead>
-      <tbody>${list.rows.map(key => html`<tr key=${key.id}><td><b>${key.name}</b> <small><code>${key.prefix}…</code></small></td><td><small>${key.permissions.join(" · ")}</small></td><td class="num">${key.last_used_at ? when(key.last_used_at) : "never"}</td><td class="num">${key.expires_at ? when(key.expires_at) : "never"}</td><td class="num"><button class="quiet" onClick=${() => revoke(key)}>Revoke</button></td></tr>`)}</tbody></table></div>
-      <div class="end" ref=${end}>${problem ? failed(problem, more) : list.next && waiting(3)}</div>`}`;
+    ${sheet(loaded, empty("No keys yet", "A key lets a program use the API with just the permissions that it needs."),
+      html`<th>Name</th><th>Permissions</th><th class="num">Last used</th><th class="num">Ends</th><th><span class="unseen">Deeds</span></th>`,
+      key => html`<tr key=${key.id}><td><b>${key.name}</b> <small><code>${key.prefix}…</code></small></td><td><small>${key.permissions.join(" · ")}</small></td><td class="num">${key.last_used_at ? when(key.last_used_at) : "never"}</td><td class="num">${key.expires_at ? when(key.expires_at) : "never"}</td><td class="num"><button class="quiet" onClick=${() => revoke(key)}>Revoke</button></td></tr>`)}`;
 }
 
 /** What keys are often for. @type {[string, string[]][]} */

@@ -1,4 +1,3 @@
-// @ts-check
 // The caller's own account: name, password, second factor, sessions, looks.
 import { html, useState } from "../vendor/preact.js";
 import { ask, newKey, send } from "../lib/api.js";
@@ -8,12 +7,11 @@ import { useLoad } from "../lib/load.js";
 import { settings } from "../lib/money.js";
 import { base } from "../lib/router.js";
 import { load, me, needsFactor, signOut } from "../lib/session.js";
-import { close, frame, open, say } from "../ui/dialog.js";
+import { close, frame, open, say, showSecret } from "../ui/dialog.js";
 import { Field, Trouble, submit, tick, useForm } from "../ui/field.js";
 import { card, choice, head, pick, states } from "../ui/parts.js";
 import { menu } from "./places.js";
 import { showKeys } from "../ui/palette.js";
-import { showSecret } from "./secret.js";
 import { sessionTable } from "./users.js";
 
 export function Account() {

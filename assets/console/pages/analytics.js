@@ -1,16 +1,14 @@
-// @ts-check
 // The reports: for a range, a zone, a currency; as a table, a chart or a file.
 import { html } from "../vendor/preact.js";
-import { ask, query, root, save } from "../lib/api.js";
+import { ask, query, root } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { useList, useLoad } from "../lib/load.js";
 import { money, settings, showRate } from "../lib/money.js";
 import { base, change, here } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { DailyChart, sum } from "../ui/chart.js";
-import { say } from "../ui/dialog.js";
-import { icon } from "../ui/icons.js";
-import { badge, choice, empty, failed, head, pick, states, waiting } from "../ui/parts.js";
+import { OF_REPORTS, exports } from "../ui/exports.js";
+import { badge, choice, empty, head, pick, sheet, states, typed } from "../ui/parts.js";
 import { topItems } from "./home.js";
 
 /** @type {[string, string, string][]} the address, the name, the parameters that it takes */
@@ -33,12 +31,12 @@ export function Analytics() {
   const from = address.get("from") ?? format.today(29), to = address.get("to") ?? format.today();
   const parameters = query({ from, to, tz: address.get("tz"), currency: address.get("currency"), ...(takes.includes("basis") ? { basis } : {}), ...(takes.includes("sort") ? { sort: address.get("sort") } : {}) });
   const path = `/v1/analytics/${report}`;
-  const get = (/** @type {string} */ ending) => save(`${path}?${parameters}`, `${report}-${from}-${to}.${ending}`, { accept: ending === "csv" ? "text/csv" : "image/svg+xml" }).catch(problem => say(problem.message, "bad"));
-  const set = (/** @type {string} */ name) => (/** @type {any} */ event) => change({ [name]: event.target.value });
-  const range = RANGES.find(([, days]) => from === format.today(days - 1) && to === format.today());
-  return html`${head("Analytics", html`<button onClick=${() => get("csv")}>${icon("download")} CSV</button><button class="ondesk" onClick=${() => get("svg")}>${icon("download")} Picture</button>`)}
+  const set = (/** @type {string} */ name) => typed(to => change({ [name]: to }));
+  const [start, end] = format.lastMonth(), ranges = /** @type {[string, string, string][]} */ ([...RANGES.map(([name, days]) => [name, format.today(days - 1), format.today()]), ["Last month", start, end]]);
+  const range = ranges.find(([, first, last]) => from === first && to === last);
+  return html`${head("Analytics", exports(path, parameters, OF_REPORTS))}
     <nav class="tabs" aria-label="Reports">${REPORTS.map(([name, title]) => html`<a href="${base}/analytics?${query({ ...Object.fromEntries(address), report: name })}" aria-current=${name === report ? "page" : undefined}>${title}</a>`)}</nav>
-    <div class="filters">${choice("Range", RANGES.map(([name]) => [name, name]), range?.[0] ?? "", name => change({ from: format.today((RANGES.find(([one]) => one === name)?.[1] ?? 30) - 1), to: "" }))}
+    <div class="filters">${choice("Range", ranges.map(([name]) => [name, name]), range?.[0] ?? "", name => { const [, first, last] = ranges.find(([one]) => one === name) ?? ranges[0]; change({ from: first, to: last === format.today() ? "" : last }); })}
       <label class="pick">From <input type="date" value=${from} max=${to} onChange=${set("from")} /></label><label class="pick">To <input type="date" value=${to} min=${from} onChange=${set("to")} /></label>
       ${pick("Currency", address.get("currency") ?? "", [["", "All"], ...settings.value.currencies.map(one => /** @type {[string, string]} */ ([one.code, one.code]))], to => change({ currency: to }))}
       ${pick("Zone", address.get("tz") ?? "", [["", settings.value.reporting_timezone], ...zones().slice(1).map(zone => /** @type {[string, string]} */ ([zone, zone]))], to => change({ tz: to }))}
@@ -70,9 +68,10 @@ const taxes = (rows, currency) => html`<table><thead><tr><th>Rate</th><th class=
 
 /** @param {{path: string}} props */
 function ByUser({ path }) {
-  const { list, problem, reload, more, end } = useList(path, { count: false });
+  const loaded = useList(path, { count: false });
   const f = (/** @type {number} */ amount, /** @type {any} */ row) => money(amount, row.currency);
-  return html`${!list ? problem ? failed(problem, reload) : waiting(8) : !list.rows.length ? none() : html`<div class="sheet"><table><thead><tr><th>User</th><th>Currency</th><th class="num">Orders</th><th class="num">Gross</th><th class="num">Refunded or credited</th><th class="num">Net</th></tr></thead>
-    <tbody>${list.rows.map(row => html`<tr key="${row.user_id} ${row.currency}"><td>${row.user_id ? html`${may("users:read") ? html`<a href="${base}/users/${row.user_id}">${row.name ?? "Erased user"}</a>` : html`<b>${row.name ?? "Erased user"}</b>`} <small>${row.email}</small>` : html`<span class="faint">Orders without an account</span>`}</td><td>${row.currency}</td><td class="num">${format.count(row.orders)}</td>
-      <td class="num">${f(row.gross_amount, row)}</td><td class="num">${f(row.refunded_amount + row.credited_amount + row.cancelled_amount, row)}</td><td class="num">${f(row.net_amount, row)}</td></tr>`)}</tbody></table></div><div class="end" ref=${end}>${problem ? failed(problem, more) : list.next && waiting(3)}</div>`}`;
+  return html`${sheet(loaded, none(),
+      html`<th>User</th><th>Currency</th><th class="num">Orders</th><th class="num">Gross</th><th class="num">Refunded or credited</th><th class="num">Net</th>`,
+      row => html`<tr key="${row.user_id} ${row.currency}"><td>${row.user_id ? html`${may("users:read") ? html`<a href="${base}/users/${row.user_id}">${row.name ?? "Erased user"}</a>` : html`<b>${row.name ?? "Erased user"}</b>`} <small>${row.email}</small>` : html`<span class="faint">Orders without an account</span>`}</td><td>${row.currency}</td><td class="num">${format.count(row.orders)}</td>
+      <td class="num">${f(row.gross_amount, row)}</td><td class="num">${f(row.refunded_amount + row.credited_amount + row.cancelled_amount, row)}</td><td class="num">${f(row.net_amount, row)}</td></tr>`)}`;
 }

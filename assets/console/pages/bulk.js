@@ -1,4 +1,3 @@
-// @ts-check
 // Steps of several orders at once: at most 100, four at a time, with a result for each.
 import { html, useState } from "../vendor/preact.js";
 import { newKey, send } from "../lib/api.js";
@@ -6,7 +5,6 @@ import * as format from "../lib/format.js";
 import { confirmDeed, say } from "../ui/dialog.js";
 import { icon } from "../ui/icons.js";
 import { may } from "../lib/session.js";
-/** @typedef {import("../lib/types.d.ts").Order} Order */
 /** @typedef {"confirm" | "fulfil"} Step */
 
 const MOST = 100, AT_ONCE = 4;

@@ -1,4 +1,3 @@
-// @ts-check
 // Cancelling an order. While money is held, it asks what to do with it.
 import { html, useState } from "../vendor/preact.js";
 import { newKey, send } from "../lib/api.js";
@@ -8,7 +7,6 @@ import { close, frame, open, say } from "../ui/dialog.js";
 import { Field, Trouble, submit, useForm } from "../ui/field.js";
 import { Amount, amountFault } from "./payment.js";
 import { conflict } from "./steps.js";
-/** @typedef {import("../lib/types.d.ts").Order} Order */
 
 /** @param {{order: Order, refundable: number, reload: () => Promise<void>}} props */
 export function Cancel({ order, refundable, reload }) {

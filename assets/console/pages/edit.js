@@ -1,4 +1,3 @@
-// @ts-check
 // Customer, reference and note of an order. Only what was changed is sent; a change can be undone.
 import { html, useState } from "../vendor/preact.js";
 import { newKey, send } from "../lib/api.js";
@@ -6,7 +5,6 @@ import { close, frame, open, say } from "../ui/dialog.js";
 import { Field, Trouble, submit, useForm, useUnsaved } from "../ui/field.js";
 import { may } from "../lib/session.js";
 import { conflict } from "./steps.js";
-/** @typedef {import("../lib/types.d.ts").Order} Order */
 
 /** The field, its place in the document, and how it is typed. @type {[string, string[], object][]} */
 const FIELDS = [

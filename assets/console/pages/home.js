@@ -1,4 +1,3 @@
-// @ts-check
 // How the business is doing, what waits for somebody, and what is happening. Without the right to figures, the last two.
 import { html } from "../vendor/preact.js";
 import { ask, query } from "../lib/api.js";
@@ -12,11 +11,10 @@ import { short, who } from "../lib/words.js";
 import { DailyChart, back, sum } from "../ui/chart.js";
 import { icon } from "../ui/icons.js";
 import { card, choice, empty, head, pick, states, when } from "../ui/parts.js";
-/** @typedef {import("../lib/types.d.ts").DailyRow} DailyRow */
 
 const RANGES = ["7", "30", "90"], TOP = 6, MOST_AS_BUTTONS = 4;
 
-/** What waits for somebody: the name, the filter of the list, the icon. @type {[string, Record<string, string>, import("../ui/icons.js").Icon][]} */
+/** What waits for somebody: the name, the filter of the list, the icon. @type {[string, Record<string, string>, Icon][]} */
 const WORK = [
   ["To confirm", { status: "pending" }, "check"],
   ["To fulfil, paid", { status: "confirmed", payment_status: "paid" }, "truck"],

@@ -1,4 +1,3 @@
-// @ts-check
 // Orders from a file: sent as it is, with a result for each line. A broken import is simply sent again.
 import { html, useRef, useState } from "../vendor/preact.js";
 import { request } from "../lib/api.js";

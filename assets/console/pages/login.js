@@ -1,4 +1,3 @@
-// @ts-check
 // Log-in and set-up.
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask, root } from "../lib/api.js";
@@ -8,6 +7,16 @@ import { me, signIn } from "../lib/session.js";
 import { Field, Trouble, submit, useForm } from "../ui/field.js";
 
 const suggested = document.documentElement.dataset.email ?? "";
+
+/** What went wrong at the provider of OpenID Connect, and what to do. @type {Record<string, string>} */
+const REFUSALS = {
+  oidc_unknown_user: "nobody here has the e-mail address that it gave. Ask an administrator to add you.",
+  oidc_unverified_email: "it has not verified your e-mail address.",
+  oidc_declined: "it was declined there.",
+  oidc_expired: "it took too long. Try again.",
+  oidc_unavailable: "it can’t be reached. Try again later.",
+  oidc_failed: "its answer can’t be trusted. Try again; the server’s log says more.",
+};
 
 /** The seconds until an attempt is allowed again, counted down. @param {any} problem */
 function useDelay(problem) {
@@ -50,7 +59,7 @@ export function LoginForm({ again = false }) {
     : form.problem?.code === "second_factor_required" ? "This code is wrong or was used already."
     : wait ? `Too many attempts. Wait ${wait} s.` : "";
   return html`<form class="form" ref=${form.element} onSubmit=${form.submit}>
-    ${error && html`<p class="fault" role="alert">Sign-in with the provider did not work: ${error}</p>`}
+    ${error && html`<p class="fault" role="alert">Sign-in with the provider did not work: ${REFUSALS[error] ?? error}</p>`}
     <${Field} label="E-mail" type="email" name="email" value=${email} onInput=${setEmail} autocomplete="username" required autofocus=${!email} />
     <${Field} label="Password" type="password" name="password" value=${password} onInput=${setPassword} autocomplete="current-password" required autofocus=${!!email} />
     ${asksCode && html`<${Field} label="Code" name="code" value=${code} onInput=${setCode} autocomplete="one-time-code" required autofocus hint="From your authenticator app, or one of your recovery codes." />`}

@@ -1,4 +1,3 @@
-// @ts-check
 // Entering an order, and changing the items of one that is there.
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { Problem, ask, query, send } from "../lib/api.js";
@@ -14,7 +13,6 @@ import { icon } from "../ui/icons.js";
 import { card, states } from "../ui/parts.js";
 import { Items } from "./order-items.js";
 import { conflict } from "./steps.js";
-/** @typedef {import("../lib/types.d.ts").Order} Order */
 /** @typedef {import("../lib/cart.js").Cart} Cart */
 
 const currencyAtStart = () => localStorage.currency ?? "EUR";
@@ -32,7 +30,7 @@ export function NewOrder() {
   const { fields } = cart, set = (/** @type {string} */ name) => (/** @type {string} */ value) => setCart({ ...cart, fields: { ...fields, [name]: value } });
   const form = useForm(async key => {
     const customer = Object.fromEntries(["name", "email", "phone", "address"].map(name => [name, fields[name]]).filter(([, value]) => value));
-    const user_id = account.trim() ? await accountOf(account.trim()) : undefined;
+    const user_id = account.trim() ? await accountOf(account.trim()) : null;
     const body = { currency: cart.currency, ...bodyOf(cart), user_id, ...(Object.keys(customer).length ? { customer } : {}), external_ref: fields.external_ref || undefined, note: fields.note || undefined, draft };
     const order = await send("/v1/orders", { method: "POST", key, body });
     localStorage.currency = cart.currency;
@@ -47,12 +45,12 @@ export function NewOrder() {
     <a class="back" href="${base}/orders">${icon("back")} Orders</a>
     <header class="head"><h1 tabindex="-1">New order</h1><span class="grow"></span>
       ${currencyPick(cart, currency => setCart({ ...cart, currency }))}
-      <button disabled=${form.busy} onClick=${() => setDraft(true)}>${form.busy && draft ? "Sending …" : "Keep as draft"}</button>
-      <button class="main" disabled=${form.busy} onClick=${() => setDraft(false)}>${form.busy && !draft ? "Sending …" : label}</button></header>
+      <div class="deeds"><button disabled=${form.busy} onClick=${() => setDraft(true)}>${form.busy && draft ? "Sending …" : "Keep as draft"}</button>
+      <button class="main" disabled=${form.busy} onClick=${() => setDraft(false)}>${form.busy && !draft ? "Sending …" : label}</button></div></header>
     <${Trouble} form=${form} />
     <div class="columns"><div><${Items} cart=${cart} setCart=${setCart} form=${form} /></div>
       <div>${card("Customer", html`<div class="fields">${field("name", "Name", "#/customer/name")}${field("email", "E-mail", "#/customer/email", { type: "email" })}${field("phone", "Phone", "#/customer/phone", { type: "tel" })}${field("address", "Address", "#/customer/address", { rows: 3 })}
-          ${may("users:read") && html`<${Field} label="Account" value=${account} onInput=${setAccount} pointer="#/user_id" fault=${form.at("#/user_id")} list="accounts" type="email" hint="The e-mail address of a user, if they have an account." /><datalist id="accounts">${users.data?.data.map((/** @type {any} */ user) => html`<option value=${user.email}>${user.name}</option>`)}</datalist>`}</div>`)}
+          ${may("users:read") && html`<${Field} label="Account" value=${account} onInput=${setAccount} pointer="#/user_id" fault=${form.at("#/user_id")} list="accounts" type="email" hint="The e-mail address of a user. Leave it empty if the customer has no account." /><datalist id="accounts">${users.data?.data.map((/** @type {any} */ user) => html`<option value=${user.email}>${user.name}</option>`)}</datalist>`}</div>`)}
         ${card("More", html`<div class="fields">${field("external_ref", "Reference", "#/external_ref")}${field("note", "Note", "#/note", { rows: 2 })}</div>`)}</div></div></form>`;
 }
 
@@ -97,6 +95,6 @@ function ChangeForm({ order, reload }) {
     }
   });
   return html`<form ref=${form.element} onSubmit=${form.submit} onKeyDown=${noEnter}><a class="back" href="${base}/orders/${order.id}">${icon("back")} ${order.number ? `#${order.number}` : "Draft"}</a>
-    <header class="head"><h1 tabindex="-1">Items of ${order.number ? `#${order.number}` : "the draft"}</h1><span class="faint">${format.words(order.status)}</span><span class="grow"></span><a class="button" href="${base}/orders/${order.id}">Back</a>${submit(form, "Save", "main", !changed)}</header>
+    <header class="head"><h1 tabindex="-1">Items of ${order.number ? `#${order.number}` : "the draft"}</h1><span class="faint">${format.words(order.status)}</span><span class="grow"></span><div class="deeds"><a class="button" href="${base}/orders/${order.id}">Back</a>${submit(form, "Save", "main", !changed)}</div></header>
     <${Trouble} form=${form} /><${Items} cart=${cart} setCart=${setCart} form=${form} /></form>`;
 }

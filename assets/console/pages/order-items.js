@@ -1,8 +1,7 @@
-// @ts-check
 // The lines, discount and fees of an order. Totals are computed while somebody types.
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { ask, query } from "../lib/api.js";
-import { blank, totals, used } from "../lib/cart.js";
+import { blank, discountOf, totals, used } from "../lib/cart.js";
 import { example, money, parseMoney, plainMoney, showRate } from "../lib/money.js";
 import { Field, useForm } from "../ui/field.js";
 import { icon } from "../ui/icons.js";
@@ -36,6 +35,7 @@ export function Items({ cart, setCart, form }) {
   // Enter in a line goes on to the next.
   const keys = (/** @type {KeyboardEvent} */ event) => { if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && /** @type {Element} */ (event.target).matches(".line input")) { event.preventDefault(); add(); } };
   const money_ = (/** @type {string} */ text, /** @type {string} */ pointer) => text && parseMoney(text, cart.currency) === null ? `is written like ${example(cart.currency)}` : form.at(pointer);
+  const discount = (/** @type {string} */ text, /** @type {string} */ pointer) => text && discountOf(text, 0, cart.currency) === null ? `is written like ${example(cart.currency)} or 10 %` : form.at(pointer);
   // The server counts the lines that were sent.
   let sent = -1;
   return html`${card("Items", html`<div class="entry" ref=${entry} onKeyDown=${keys}>${cart.lines.map((line, i) => {
@@ -44,12 +44,12 @@ export function Items({ cart, setCart, form }) {
       <${Field} label="Item" value=${line.name} onInput=${(/** @type {string} */ name) => change(i, { name })} pointer="${at}/name" fault=${form.at(`${at}/name`) || form.at(`${at}/sku`)} list="known" placeholder="Name of an item" autofocus=${i === 0} />
       <${Field} label="Quantity" value=${line.quantity} onInput=${(/** @type {string} */ quantity) => change(i, { quantity })} pointer="${at}/quantity" fault=${form.at(`${at}/quantity`)} inputmode="numeric" class="num" />
       <${Field} label="Price" value=${line.price} onInput=${(/** @type {string} */ price) => change(i, { price })} pointer="${at}/unit_amount" fault=${money_(line.price, `${at}/unit_amount`)} inputmode="decimal" class="num" />
-      <${Field} label="Discount" value=${line.discount} onInput=${(/** @type {string} */ discount) => change(i, { discount })} pointer="${at}/discount_amount" fault=${money_(line.discount, `${at}/discount_amount`)} inputmode="decimal" class="num" />
+      <${Field} label="Discount" value=${line.discount} onInput=${(/** @type {string} */ discount) => change(i, { discount })} pointer="${at}/discount_amount" fault=${discount(line.discount, `${at}/discount_amount`)} placeholder="or %" class="num" />
       <${Field} label="Tax" value=${line.tax} onInput=${(/** @type {string} */ tax) => change(i, { tax })} pointer="${at}/tax_rate" fault=${form.at(`${at}/tax_rate`)} inputmode="decimal" class="num" placeholder="%" />
       <span class="num">${used(line) && f(sum.lines[i])}</span>${used(line) && html`<button type="button" class="quiet square" aria-label="Remove line ${i + 1}" onClick=${() => setCart({ ...cart, lines: cart.lines.length > 1 ? cart.lines.filter((_, at) => at !== i) : [blank()] })}>${icon("close")}</button>`}</div>`;
   })}<div><button type="button" onClick=${add}>${icon("plus")} Add an item</button></div></div><datalist id="known">${fits.map(item => html`<option value=${item.name}>${item.sku} · ${f(item.unit_amount)}</option>`)}</datalist>
   <dl class="totals"><dt>Subtotal</dt><dd>${f(sum.subtotal)}</dd>${sum.discount > 0 && html`<dt>Discount</dt><dd>−${f(sum.discount)}</dd>`}${sum.fee > 0 && html`<dt>Fees</dt><dd>${f(sum.fee)}</dd>`}<dt>${cart.included ? "Of it tax" : "Tax"}</dt><dd>${f(sum.tax)}</dd><dt class="sum">Total</dt><dd class="sum">${f(sum.total)}</dd></dl>`)}
-  ${card("Discount and fees", html`<div class="fields wide"><${Field} label="Order discount" value=${cart.discount} onInput=${(/** @type {string} */ discount) => { setCart({ ...cart, discount }); form.clear(); }} pointer="#/order_discount_amount" fault=${money_(cart.discount, "#/order_discount_amount")} inputmode="decimal" hint="Off the whole order; shared among its lines." />
+  ${card("Discount and fees", html`<div class="fields wide"><${Field} label="Order discount" value=${cart.discount} onInput=${(/** @type {string} */ discount) => { setCart({ ...cart, discount }); form.clear(); }} pointer="#/order_discount_amount" fault=${discount(cart.discount, "#/order_discount_amount")} placeholder="${plainMoney(500, cart.currency)} or 10 %" hint="Off the whole order; shared among its lines." />
       <${Field} label="Entered amounts" value=${cart.included ? "yes" : ""} options=${[["", "without tax"], ["yes", "with tax"]]} onInput=${(/** @type {string} */ value) => setCart({ ...cart, included: !!value })} pointer="#/prices_include_tax" fault=${form.at("#/prices_include_tax")} /></div>
     <div class="entry fees">${cart.fees.map((fee, i) => { const to = (/** @type {Partial<Fee>} */ more) => { setCart({ ...cart, fees: cart.fees.map((one, at) => at === i ? { ...one, ...more } : one) }); form.clear(); }; return html`<div class="line ${i ? "later" : ""}" key=${i} role="group" aria-label="Fee ${i + 1}">
       <${Field} label="Fee" value=${fee.name} onInput=${(/** @type {string} */ name) => to({ name })} pointer="#/fees/${i}/name" fault=${form.at(`#/fees/${i}/name`)} placeholder="Shipping" />

@@ -1,4 +1,3 @@
-// @ts-check
 // The cards on the page of an order: items and totals, history, payment, customer.
 import { html } from "../vendor/preact.js";
 import * as format from "../lib/format.js";
@@ -8,9 +7,6 @@ import { isCustomer, may } from "../lib/session.js";
 import { long, who } from "../lib/words.js";
 import { card } from "../ui/parts.js";
 import { transactionList } from "./transactions.js";
-/** @typedef {import("../lib/types.d.ts").Order} Order */
-/** @typedef {import("../lib/types.d.ts").Transaction} Transaction */
-/** @typedef {import("../lib/types.d.ts").OrderEvent} OrderEvent */
 
 /** @param {Order} order @param {(amount: number) => string} f */
 export function itemTable(order, f) {

@@ -1,4 +1,3 @@
-// @ts-check
 // One order: what was bought, what was paid, what happened, and the next step.
 import { html, useEffect } from "../vendor/preact.js";
 import { ask, newKey, send } from "../lib/api.js";
@@ -9,7 +8,7 @@ import { useLoad } from "../lib/load.js";
 import { money } from "../lib/money.js";
 import { backTo, base, go } from "../lib/router.js";
 import { isCustomer, may, me } from "../lib/session.js";
-import { confirmDeed, open, say } from "../ui/dialog.js";
+import { close, confirmDeed, open, say } from "../ui/dialog.js";
 import { icon } from "../ui/icons.js";
 import { badge, card, facts, states } from "../ui/parts.js";
 import { Cancel } from "./cancel.js";
@@ -18,12 +17,9 @@ import { customer, history, itemTable, paymentCard } from "./order-parts.js";
 import { Payment } from "./payment.js";
 import { Refund } from "./refund.js";
 import { takeStep } from "./steps.js";
-/** @typedef {import("../lib/types.d.ts").Order} Order */
-/** @typedef {import("../lib/types.d.ts").Transaction} Transaction */
-/** @typedef {import("../lib/types.d.ts").OrderEvent} OrderEvent */
 /** @typedef {{order: Order, events: OrderEvent[], transactions: Transaction[]}} Whole */
 
-/** @type {Record<string, [string, import("../ui/icons.js").Icon]>} */
+/** @type {Record<string, [string, Icon]>} */
 const STEPS = { place: ["Place", "plus"], confirm: ["Confirm", "check"], fulfil: ["Fulfil", "truck"] };
 /** Statuses in which items can be changed. */
 const OPEN = ["draft", "pending", "confirmed"];
@@ -119,7 +115,7 @@ function StepButton({ order, step, reload }) {
 
 /** @param {Order} order @param {string} name @param {() => Promise<void>} reload */
 const erase = (order, name, reload) => confirmDeed({
-  title: `Erase personal data of ${name}?`, words: "Customer, note and reasons are deleted for good, in the history too. Amounts and figures stay.", deed: "Erase personal data",
+  title: `Erase personal data of ${name}?`, words: html`Customer, note and reasons of this order are deleted for good, in the history too. Amounts and figures stay.${order.user_id && may("users:read") && html` The customer has an account: <a href="${base}/users/${order.user_id}" onClick=${close}>erase all of it there</a>.`}`, deed: "Erase personal data",
   run: async () => { await send(`/v1/orders/${order.id}/erase`, { method: "POST", key: newKey() }); say("Erased."); await reload(); },
 });
 

@@ -1,7 +1,6 @@
-// @ts-check
 // The list of orders. The address holds the view, the filters and the sort.
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { query, save } from "../lib/api.js";
+import { query } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { useKeys } from "../lib/keys.js";
 import { head as newest, latest } from "../lib/live.js";
@@ -10,11 +9,10 @@ import { money, settings } from "../lib/money.js";
 import { base, change, go, here } from "../lib/router.js";
 import { isCustomer, may } from "../lib/session.js";
 import { savedViews, saveView } from "../lib/views.js";
-import { say } from "../ui/dialog.js";
+import { exports } from "../ui/exports.js";
 import { icon } from "../ui/icons.js";
-import { badge, empty, failed, head, pick, waiting, when } from "../ui/parts.js";
+import { badge, empty, failed, head, pick, tail, typed, waiting, when } from "../ui/parts.js";
 import { BulkBar } from "./bulk.js";
-/** @typedef {import("../lib/types.d.ts").Order} Order */
 
 /** @type {[string, Record<string, string>][]} */
 const VIEWS = [["All", {}], ["To confirm", { status: "pending" }], ["To fulfil", { status: "confirmed" }], ["Unpaid", { status: "pending,confirmed,fulfilled", payment_status: "unpaid,partially_paid" }], ["Cancelled", { status: "cancelled" }]];
@@ -25,6 +23,12 @@ const SORTS = [["", "Newest"], ["created_at", "Oldest"], ["-total_amount", "High
 const TYPING_MS = 200;
 /** Parameters of the address that the list does not take itself. */
 const DATES = /** @type {const} */ ({ from: "placed_from", to: "placed_to" });
+
+/** Days that are asked for often. @returns {[string, string, string][]} */
+const ranges = () => {
+  const [start, end] = format.lastMonth();
+  return [["Last 7 days", format.today(6), ""], ["This month", format.addDays(end, 1), ""], ["Last month", start, end], ["Over a week ago", "", format.today(8)]];
+};
 
 /** The filter of the address as the API takes it: whole days become times. @param {URLSearchParams} address */
 export function apiFilter(address) {
@@ -39,7 +43,7 @@ export function apiFilter(address) {
 
 export function Orders() {
   const address = here.value.query, filter = apiFilter(address);
-  const { list, problem, reload, more, replace, end } = useList(`/v1/orders${filter && "?" + filter}`, { live: true });
+  const loaded = useList(`/v1/orders${filter && "?" + filter}`, { live: true }), { list, problem, reload, replace } = loaded;
   const [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set()));
   const [failures, setFailures] = useState(/** @type {Map<string, string>} */ (new Map()));
   const [at, setAt] = useState(-1);
@@ -57,7 +61,7 @@ export function Orders() {
   const isFiltered = [...address.keys()].some(name => name !== "sort");
   return html`
     ${head(isCustomer() ? "My orders" : "Orders", html`
-      <button class="ondesk" onClick=${() => save(`/v1/orders${filter && "?" + filter}`, `orders-${format.today()}.csv`, { accept: "text/csv" }).catch(problem => say(problem.message, "bad"))}>${icon("download")} CSV</button>
+      ${exports("/v1/orders", filter)}
       ${may("orders:create") && html`<a class="button ondesk" href="${base}/orders/import">${icon("upload")} Import</a>`}
       ${may("orders:create", "orders:create_own") && html`<a class="button main" href="${base}/orders/new">${icon("plus")} New order</a>`}`)}
     <${Views} /><${Filters} total=${list?.total} />
@@ -65,10 +69,10 @@ export function Orders() {
     ${!list ? problem ? failed(problem, reload) : waiting(12)
       : !rows.length ? isFiltered ? empty("No order is like this", "Take a filter away, or look for something else.", html`<a class="button" href="${base}/orders">All orders</a>`)
         : empty("No orders yet", "Orders that are placed here or through the API stand in this list.", may("orders:create", "orders:create_own") && html`<a class="button main" href="${base}/orders/new">New order</a>`)
-      : html`<table class="list"><thead><tr>${mayStep && html`<th class="tick"><label><input type="checkbox" aria-label="Choose all that are shown" checked=${chosen.size > 0 && chosen.size === rows.length} onChange=${(/** @type {any} */ event) => setChosen(new Set(event.target.checked ? rows.map(order => order.id) : []))} /></label></th>`}
-          <th class="no">Order</th><th class="wide">Customer</th><th class="st">Status</th><th class="pay">Payment</th><th class="num tot">Total</th><th class="num on">Placed</th></tr></thead>
+      : html`<table class="list" role="table"><thead role="rowgroup"><tr role="row">${mayStep && html`<th role="columnheader" class="tick"><label><input type="checkbox" aria-label="Choose all that are shown" checked=${chosen.size > 0 && chosen.size === rows.length} onChange=${(/** @type {any} */ event) => setChosen(new Set(event.target.checked ? rows.map(order => order.id) : []))} /></label></th>`}
+          <th role="columnheader" class="no">Order</th><th role="columnheader" class="wide">Customer</th><th role="columnheader" class="st">Status</th><th role="columnheader" class="pay">Payment</th><th role="columnheader" class="num tot">Total</th><th role="columnheader" class="num on">Placed</th></tr></thead>
         ${bodies(rows.map((order, i) => line(order, i === at, mayStep ? chosen.has(order.id) : null, failures.get(order.id) ?? "", toggle)))}</table>
-      <div class="end" ref=${end}>${problem ? failed(problem, more) : list.next && waiting(3)}</div>`}
+      ${tail(loaded)}`}
     ${chosen.size > 0 && html`<${BulkBar} orders=${rows.filter(order => chosen.has(order.id))} onChange=${replace} onDone=${(/** @type {Map<string, string>} */ failed) => { setFailures(failed); setChosen(new Set(failed.keys())); }} onClear=${() => setChosen(new Set())} />`}`;
 }
 
@@ -95,9 +99,10 @@ function Filters({ total }) {
   }, [text]);
   const currencies = settings.value.currencies.map(one => one.code);
   return html`<div class="filters">
-    <label class="search">${icon("search")}<input type="search" placeholder="Number, name, e-mail, item …" aria-label="Search orders" value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)} /></label>
+    <label class="search">${icon("search")}<input type="search" placeholder="Number, name, e-mail, item …" aria-label="Search orders" value=${text} onInput=${typed(setText)} /></label>
     <${Choose} name="status" options=${STATUSES} /><${Choose} name="payment_status" options=${PAYMENTS} />
-    <${Choose} name="placed" on=${[address.get("from"), address.get("to")].filter(Boolean).join(" – ")}><label>From <input type="date" value=${address.get("from") ?? ""} onChange=${(/** @type {any} */ event) => change({ from: event.target.value })} /></label><label>To <input type="date" value=${address.get("to") ?? ""} onChange=${(/** @type {any} */ event) => change({ to: event.target.value })} /></label></${Choose}>
+    <${Choose} name="placed" on=${[address.get("from"), address.get("to")].filter(Boolean).join(" – ")}><label>From <input type="date" value=${address.get("from") ?? ""} onChange=${typed(to => change({ from: to }))} /></label><label>To <input type="date" value=${address.get("to") ?? ""} onChange=${typed(to => change({ to: to }))} /></label>
+      ${ranges().map(([name, from, to]) => html`<button class="quiet" onClick=${(/** @type {any} */ event) => { event.target.closest("details").open = false; change({ from, to }); }}>${name}</button>`)}</${Choose}>
     ${pick("Currency", address.get("currency") ?? "", [["", "Any"], ...currencies.map(code => /** @type {[string, string]} */ ([code, code]))], to => change({ currency: to }))}
     ${pick("Sort", address.get("sort") ?? "", SORTS, to => change({ sort: to }))}
     ${[...address].filter(([name]) => ["sku", "user_id", "customer_email", "external_ref"].includes(name)).map(([name, value]) => html`<button onClick=${() => change({ [name]: "" })} aria-label="Remove the filter ${name} ${value}">${format.words(name)}: ${value.slice(0, 24)} ${icon("close")}</button>`)}
@@ -121,25 +126,25 @@ function line(order, isHere, isChosen, failure, toggle) {
   const as = `${isHere} ${isChosen} ${failure}`, known = made.get(order);
   if (known?.as === as) return known.row;
   const number = order.number ? `#${order.number}` : "Draft";
-  const row = html`<tr key=${order.id} class="${isHere ? "here" : ""} ${isChosen ? "chosen" : ""} ${failure ? "failed" : ""}" onClick=${(/** @type {any} */ event) => event.target.closest("a, input, label") || getSelection()?.toString() || go(`/orders/${order.id}`)}>
-    ${isChosen !== null && html`<td class="tick"><label><input type="checkbox" aria-label="Choose order ${number}" checked=${isChosen} onChange=${() => toggleLast(order.id)} /></label></td>`}
-    <td class="no"><a href="${base}/orders/${order.id}">${number}</a></td>
-    <td class="wide"><b>${order.customer?.name ?? "–"}</b> <small>${order.items[0]?.name}${order.items.length > 1 ? ` + ${order.items.length - 1}` : ""}</small>${failure && html`<small class="under fault" role="alert">${failure}</small>`}</td>
-    <td class="st">${badge(order.status)}</td><td class="pay">${badge(order.payment_status)}</td>
-    <td class="num tot">${money(order.total_amount, order.currency)}</td><td class="num on">${when(order.placed_at ?? order.created_at)}</td></tr>`;
+  const row = html`<tr role="row" key=${order.id} class="${isHere ? "here" : ""} ${isChosen ? "chosen" : ""} ${failure ? "failed" : ""}" onClick=${(/** @type {any} */ event) => event.target.closest("a, input, label") || getSelection()?.toString() || go(`/orders/${order.id}`)}>
+    ${isChosen !== null && html`<td role="cell" class="tick"><label><input type="checkbox" aria-label="Choose order ${number}" checked=${isChosen} onChange=${() => toggleLast(order.id)} /></label></td>`}
+    <td role="cell" class="no"><a href="${base}/orders/${order.id}">${number}</a></td>
+    <td role="cell" class="wide"><b>${order.customer?.name ?? "–"}</b> <small>${order.items[0]?.name}${order.items.length > 1 ? ` + ${order.items.length - 1}` : ""}</small>${failure && html`<small class="under fault" role="alert">${failure}</small>`}</td>
+    <td role="cell" class="st">${badge(order.status)}</td><td role="cell" class="pay">${badge(order.payment_status)}</td>
+    <td role="cell" class="num tot">${money(order.total_amount, order.currency)}</td><td role="cell" class="num on">${when(order.placed_at ?? order.created_at)}</td></tr>`;
   toggleLast = toggle;
   made.set(order, { as, row });
   return row;
 }
-/** Bodies of the table as they were made last, of a hundred rows each: one of unchanged rows is not looked through again. @type {{rows: any[], body: any}[]} */
+/** Bodies of the table as they were made last, of a few rows each: one of unchanged rows is not looked through again. @type {{rows: any[], body: any}[]} */
 const kept = [];
-const ROWS = 100;
+const ROWS = 25;
 /** @param {any[]} rows */
 function bodies(rows) {
   const all = [];
   for (let at = 0; at < rows.length; at += ROWS) {
     const mine = rows.slice(at, at + ROWS), i = at / ROWS, known = kept[i];
-    if (!known || known.rows.length !== mine.length || mine.some((row, n) => row !== known.rows[n])) kept[i] = { rows: mine, body: html`<tbody key=${i}>${mine}</tbody>` };
+    if (!known || known.rows.length !== mine.length || mine.some((row, n) => row !== known.rows[n])) kept[i] = { rows: mine, body: html`<tbody key=${i} role="rowgroup" style=${{ "--rows": mine.length }}>${mine}</tbody>` };
     all.push(kept[i].body);
   }
   return all;

@@ -1,11 +1,9 @@
-// @ts-check
 // Recording a payment.
 import { html, useState } from "../vendor/preact.js";
 import { send } from "../lib/api.js";
 import { example, money, parseMoney, plainMoney } from "../lib/money.js";
 import { close, frame, say } from "../ui/dialog.js";
 import { Field, Trouble, sentence, submit, tick, useForm } from "../ui/field.js";
-/** @typedef {import("../lib/types.d.ts").Order} Order */
 
 /** The field for money: the currency stands before it. @param {{label?: string, currency: string, value: string, onInput: (value: string) => void, fault?: string, pointer?: string, autofocus?: boolean}} props */
 export const Amount = ({ label = "Amount", currency, value, onInput, fault = "", pointer = "#/amount", autofocus = false }) => html`<div class="field"><label for="amount">${label}</label>

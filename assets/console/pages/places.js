@@ -1,4 +1,3 @@
-// @ts-check
 // Every place of the console: its address, its name, and who sees it.
 import { html } from "../vendor/preact.js";
 import { isCustomer, may } from "../lib/session.js";
@@ -17,7 +16,7 @@ import { UserPage, Users } from "./users.js";
 import { WebhookPage, Webhooks } from "./webhooks.js";
 
 const READS_ORDERS = ["orders:read", "orders:read_own"];
-/** @typedef {{to: string, name: string, sign: import("../ui/icons.js").Icon, needs: string[], page: () => any}} Place */
+/** @typedef {{to: string, name: string, sign: Icon, needs: string[], page: () => any}} Place */
 /** @type {Place[]} */
 const PLACES = [
   { to: "/", name: "Home", sign: "home", needs: ["orders:read", "analytics:read"], page: () => html`<${Home} />` },

@@ -1,4 +1,3 @@
-// @ts-check
 // Giving money back: all that is left, an amount, or goods that came back.
 import { html, useState } from "../vendor/preact.js";
 import { send } from "../lib/api.js";
@@ -7,10 +6,8 @@ import { share } from "../lib/prices.js";
 import { close, frame, say } from "../ui/dialog.js";
 import { Field, Trouble, submit, tick, useForm } from "../ui/field.js";
 import { Amount, amountFault } from "./payment.js";
-/** @typedef {import("../lib/types.d.ts").Order} Order */
-/** @typedef {import("../lib/types.d.ts").Transaction} Transaction */
 
-/** What so many more of an item are worth: the share of the line, less what came back before. @param {import("../lib/types.d.ts").OrderItem} item @param {number} quantity */
+/** What so many more of an item are worth: the share of the line, less what came back before. @param {OrderItem} item @param {number} quantity */
 const worth = (item, quantity) => share(item.total_amount, item.returned_quantity + quantity, item.quantity) - share(item.total_amount, item.returned_quantity, item.quantity);
 
 /** @param {{order: Order, transactions: Transaction[], done: () => Promise<void>}} props */
@@ -43,7 +40,7 @@ export function Refund({ order, transactions, done }) {
     type(plainMoney(Math.min(total, most), currency));
   };
   const returnable = order.status === "cancelled" ? [] : order.items.filter(item => item.returned_quantity < item.quantity);
-  const left = (/** @type {import("../lib/types.d.ts").OrderItem} */ item) => item.quantity - item.returned_quantity;
+  const left = (/** @type {OrderItem} */ item) => item.quantity - item.returned_quantity;
   const itemsFault = items.map((_, i) => form.at(`#/items/${i}/quantity`)).find(Boolean);
   return frame(`Refund on #${order.number}`, html`<form class="form" ref=${form.element} onSubmit=${form.submit}><${Trouble} form=${form} />
     <${Amount} currency=${currency} value=${text} fault=${fault} autofocus=${true} onInput=${type} />

@@ -1,11 +1,9 @@
-// @ts-check
 // Steps of an order, and what happens when a colleague was faster.
 import { html } from "../vendor/preact.js";
 import { ask, newKey, send } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { who } from "../lib/words.js";
 import { close, frame, open, say } from "../ui/dialog.js";
-/** @typedef {import("../lib/types.d.ts").Order} Order */
 
 /** @type {Record<string, string>} */
 const DONE = { place: "placed", confirm: "confirmed", fulfil: "fulfilled" };

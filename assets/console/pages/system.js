@@ -1,4 +1,3 @@
-// @ts-check
 // The server itself: whether it is ready, its version, backups, whether its figures are right, and its manuals.
 import { html, useState } from "../vendor/preact.js";
 import { ask, root, save } from "../lib/api.js";
@@ -22,7 +21,7 @@ export function System() {
   };
   return html`${head("System")}<div class="columns"><div>
       ${card("Readiness", states(ready, 4, ready => html`<table><tbody>${ready.checks.map((/** @type {any} */ check) => html`<tr><td>${format.words(check.name)}</td><td>${badge(check.ok ? "active" : "failed", check.ok ? "Right" : "Wrong")}</td><td>${check.detail}</td></tr>`)}</tbody></table>`), html`<button class="quiet" onClick=${ready.reload}>Check again</button>`)}
-      ${may("system:backup") && card("Backup", html`<div class="pad"><p>A verified copy of the whole database, made while the server works. It contains all personal data: keep it safe.</p><p><button disabled=${busy === "backup"} onClick=${() => run("backup", () => save("/v1/system/backup", `orderd-${format.today()}.db`, { accept: "application/vnd.sqlite3" }))}>${icon("download")} ${busy === "backup" ? "Making it …" : "Download a backup"}</button></p></div>`)}
+      ${may("system:backup") && card("Backup", html`<div class="pad"><p>A verified copy of the whole database, made while the server works. It contains all personal data: keep it safe.</p><p><button disabled=${busy === "backup"} onClick=${() => run("backup", () => save("/v1/system/backup"))}>${icon("download")} ${busy === "backup" ? "Making it …" : "Download a backup"}</button></p></div>`)}
       ${may("analytics:read") && card("Figures", html`<div class="pad"><p>Computes all figures anew from the orders and compares them with the stored ones.</p><p><button disabled=${busy === "figures"} onClick=${() => run("figures", async () => setFigures(await ask("/v1/analytics/reconcile")))}>${icon("check")} ${busy === "figures" ? "Computing …" : "Check figures"}</button></p>
         ${figures && html`<p role="status"><b>${figures.ok ? "All figures are right." : "Some figures differ:"}</b> ${figures.checks.map((/** @type {any} */ check) => html`${badge(check.ok ? "active" : "failed", check.ok ? "Right" : "Wrong")} ${format.words(check.name)} `)}</p>`}</div>`)}
     </div><div>${card("Version", states(version, 3, version => facts([["orderd", version.version], ["SQLite", version.sqlite], ["Durability", ready.data?.durability], ["Reporting zone", settings.value.reporting_timezone]])))}

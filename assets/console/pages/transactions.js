@@ -1,16 +1,15 @@
-// @ts-check
 // Payments and refunds: those of one order, what to do with pending ones, and the list of all.
 import { html, useState } from "../vendor/preact.js";
-import { newKey, query, save, send } from "../lib/api.js";
+import { newKey, query, send } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { useList } from "../lib/load.js";
 import { money } from "../lib/money.js";
 import { base, change, here } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { confirmDeed, say } from "../ui/dialog.js";
+import { exports } from "../ui/exports.js";
 import { icon } from "../ui/icons.js";
-import { badge, empty, failed, head, pick, waiting, when } from "../ui/parts.js";
-/** @typedef {import("../lib/types.d.ts").Transaction} Transaction */
+import { badge, empty, head, pick, sheet, typed, when } from "../ui/parts.js";
 
 /** What can become of a row: the word of the API, and the name of the deed. @type {Record<string, [string, string][]>} */
 const NEXT = { pending: [["succeeded", "Succeeded"], ["failed", "Failed"], ["voided", "Voided"]], succeeded: [["reversed", "Reverse"]] };
@@ -43,18 +42,16 @@ const VIEWS = [["All", {}], ["Payments", { kind: "payment" }], ["Refunds", { kin
 
 export function Transactions() {
   const filter = here.value.query.toString();
-  const { list, problem, reload, more, replace, end } = useList(`/v1/transactions${filter && "?" + filter}`, { live: true });
+  const loaded = useList(`/v1/transactions${filter && "?" + filter}`, { live: true }), { list, replace } = loaded;
   const [reference, setReference] = useState(here.value.query.get("provider_ref") ?? "");
-  const rows = /** @type {Transaction[]} */ (list?.rows ?? []);
-  return html`${head("Payments", html`<button class="ondesk" onClick=${() => save(`/v1/transactions${filter && "?" + filter}`, `transactions-${format.today()}.csv`, { accept: "text/csv" }).catch(problem => say(problem.message, "bad"))}>${icon("download")} CSV</button>`)}
+  return html`${head("Payments", exports("/v1/transactions", filter))}
     <nav class="tabs" aria-label="Views">${VIEWS.map(([name, to]) => html`<a href="${base}/payments?${query(to)}" aria-current=${filter === query(to) ? "page" : undefined}>${name}</a>`)}</nav>
     <form class="filters" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); change({ provider_ref: reference.trim() }); }}>
-      <label class="search">${icon("search")}<input type="search" placeholder="Reference of the provider" aria-label="Search by the provider’s reference" value=${reference} onInput=${(/** @type {any} */ event) => setReference(event.target.value)} /></label>
+      <label class="search">${icon("search")}<input type="search" placeholder="Reference of the provider" aria-label="Search by the provider’s reference" value=${reference} onInput=${typed(setReference)} /></label>
       ${pick("Status", here.value.query.get("status") ?? "", [["", "Any"], ...["pending", "succeeded", "failed", "voided", "reversed"].map(one => /** @type {[string, string]} */ ([one, format.words(one)]))], to => change({ status: to }))}
       <span class="grow"></span><span class="faint" role="status">${list && format.count(list.total)} in all</span></form>
-    ${!list ? problem ? failed(problem, reload) : waiting(10) : !rows.length ? filter ? empty("Nothing is like this", "Take a filter away.", html`<a class="button" href="${base}/payments">All payments</a>`) : empty("No payments yet", "They are recorded on the page of their order.")
-      : html`<div class="sheet"><table><thead><tr><th>Order</th><th>Kind</th><th>Status</th><th>Provider</th><th class="num">Amount</th><th class="num">When</th><th><span class="unseen">Deeds</span></th></tr></thead>
-      <tbody>${rows.map(row => html`<tr key=${row.id}><td><a href="${base}/orders/${row.order_id}">${row.order_number ? `#${row.order_number}` : "Order"}</a></td><td>${format.words(row.kind)}</td><td>${badge(row.status)}</td><td>${[row.provider, row.provider_ref].filter(Boolean).join(" ")}</td>
-        <td class="num">${row.kind === "refund" ? "−" : ""}${money(row.amount, row.currency)}</td><td class="num">${when(row.occurred_at)}</td><td class="num">${row.status === "pending" && settle(row, replace)}</td></tr>`)}</tbody></table></div>
-      <div class="end" ref=${end}>${problem ? failed(problem, more) : list.next && waiting(3)}</div>`}`;
+    ${sheet(loaded, filter ? empty("Nothing is like this", "Take a filter away.", html`<a class="button" href="${base}/payments">All payments</a>`) : empty("No payments yet", "They are recorded on the page of their order."),
+      html`<th>Order</th><th>Kind</th><th>Status</th><th>Provider</th><th class="num">Amount</th><th class="num">When</th><th><span class="unseen">Deeds</span></th>`,
+      row => html`<tr key=${row.id}><td><a href="${base}/orders/${row.order_id}">${row.order_number ? `#${row.order_number}` : "Order"}</a></td><td>${format.words(row.kind)}</td><td>${badge(row.status)}</td><td>${[row.provider, row.provider_ref].filter(Boolean).join(" ")}</td>
+        <td class="num">${row.kind === "refund" ? "−" : ""}${money(row.amount, row.currency)}</td><td class="num">${when(row.occurred_at)}</td><td class="num">${row.status === "pending" && settle(row, replace)}</td></tr>`)}`;
 }

@@ -1,4 +1,3 @@
-// @ts-check
 // Users: the list, one of them with their sessions, and inviting.
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask, newKey, send } from "../lib/api.js";
@@ -6,18 +5,16 @@ import * as format from "../lib/format.js";
 import { useList, useLoad } from "../lib/load.js";
 import { base, change, go, here } from "../lib/router.js";
 import { may, me } from "../lib/session.js";
-import { close, confirmDeed, frame, open, say } from "../ui/dialog.js";
+import { close, confirmDeed, frame, open, say, showSecret } from "../ui/dialog.js";
 import { Field, Trouble, submit, useForm } from "../ui/field.js";
 import { icon } from "../ui/icons.js";
-import { badge, card, empty, facts, failed, head, pick, states, waiting, when } from "../ui/parts.js";
-import { showSecret } from "./secret.js";
-/** @typedef {import("../lib/types.d.ts").User} User */
+import { badge, card, empty, facts, head, pick, sheet, states, typed, when } from "../ui/parts.js";
 
 export const roleNames = () => ask("/v1/roles?limit=200").then(page => /** @type {string[]} */ (page.data.map((/** @type {any} */ role) => role.name)));
 
 export function Users() {
   const filter = here.value.query.toString(), q = here.value.query.get("q") ?? "";
-  const { list, problem, reload, more, end } = useList(`/v1/users${filter && "?" + filter}`);
+  const loaded = useList(`/v1/users${filter && "?" + filter}`), { list, reload } = loaded;
   const roles = useLoad(roleNames, []);
   const [text, setText] = useState(q);
   useEffect(() => {
@@ -25,14 +22,13 @@ export function Users() {
     const timer = setTimeout(() => change({ q: text }, { replace: true }), 200);
     return () => clearTimeout(timer);
   }, [text]);
-  const rows = /** @type {(User & {last_login_at?: string | null, second_factor?: boolean})[]} */ (list?.rows ?? []);
   return html`${head("Users", may("users:write") && html`<button class="main" onClick=${() => open(html`<${Invite} done=${reload} />`)}>${icon("plus")} New user</button>`)}
-    <div class="filters"><label class="search">${icon("search")}<input type="search" placeholder="Name or e-mail" aria-label="Search users" value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)} /></label>
+    <div class="filters"><label class="search">${icon("search")}<input type="search" placeholder="Name or e-mail" aria-label="Search users" value=${text} onInput=${typed(setText)} /></label>
       ${pick("Role", here.value.query.get("role") ?? "", [["", "Any"], ...(roles.data ?? []).map(name => /** @type {[string, string]} */ ([name, name]))], to => change({ role: to }))}
       ${pick("Status", here.value.query.get("status") ?? "", [["", "Any"], ["active", "Active"], ["disabled", "Disabled"]], to => change({ status: to }))}<span class="grow"></span><span class="faint" role="status">${list && format.some(list.total, "user")}</span></div>
-    ${!list ? problem ? failed(problem, reload) : waiting(10) : !rows.length ? empty("Nobody is like this", "Take a filter away, or look for another name.") : html`<div class="sheet"><table><thead><tr><th>Name</th><th>Role</th><th>Status</th><th class="num">Last log-in</th></tr></thead>
-      <tbody>${rows.map(user => html`<tr key=${user.id}><td><a href="${base}/users/${user.id}">${user.name ?? "Erased user"}</a> <small>${user.email}</small></td><td>${user.role}</td><td>${badge(user.status)}</td><td class="num">${user.last_login_at ? when(user.last_login_at) : "–"}</td></tr>`)}</tbody></table></div>
-      <div class="end" ref=${end}>${problem ? failed(problem, more) : list.next && waiting(3)}</div>`}`;
+    ${sheet(loaded, empty("Nobody is like this", "Take a filter away, or look for another name."),
+      html`<th>Name</th><th>Role</th><th>Status</th><th class="num">Last log-in</th>`,
+      user => html`<tr key=${user.id}><td><a href="${base}/users/${user.id}">${user.name ?? "Erased user"}</a> <small>${user.email}</small></td><td>${user.role}</td><td>${badge(user.status)}</td><td class="num">${user.last_login_at ? when(user.last_login_at) : "–"}</td></tr>`)}`;
 }
 
 /** An invitation is a link with a token, which the new user opens to set a password. @param {{done: () => Promise<void>}} props */

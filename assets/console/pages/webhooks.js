@@ -1,24 +1,25 @@
-// @ts-check
 // Webhook endpoints: what is sent where, whether it arrives, and sending it again.
-import { html, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { useList, useLoad } from "../lib/load.js";
 import { base, change, here } from "../lib/router.js";
-import { close, confirmDeed, frame, open, say } from "../ui/dialog.js";
+import { close, confirmDeed, frame, open, say, showSecret } from "../ui/dialog.js";
 import { Field, Trouble, submit, tick, useForm } from "../ui/field.js";
 import { icon } from "../ui/icons.js";
-import { badge, card, empty, facts, failed, head, pick, states, waiting, when } from "../ui/parts.js";
-import { showSecret } from "./secret.js";
+import { badge, card, empty, facts, head, pick, sheet, states, typed, when } from "../ui/parts.js";
 
 const TYPES = ["order.created", "order.updated", "order.placed", "order.confirmed", "order.fulfilled", "order.cancelled", "order.erased", "payment.recorded", "payment.updated", "refund.recorded", "refund.updated"];
+/** How soon deliveries are looked at again, how late at most, and how many are followed: one page. */
+const FOLLOW_MS = 1500, LONGEST_MS = 600_000, SHOWN = 100;
 const told = (/** @type {Promise<any>} */ deed) => deed.catch(problem => say(problem.message, "bad"));
 
 export function Webhooks() {
-  const { list, problem, reload, more, end } = useList("/v1/webhooks");
+  const loaded = useList("/v1/webhooks"), { reload } = loaded;
   return html`${head("Webhooks", html`<button class="main" onClick=${() => open(html`<${EditHook} hook=${null} done=${reload} />`)}>${icon("plus")} New endpoint</button>`)}
-    ${!list ? problem ? failed(problem, reload) : waiting(5) : !list.rows.length ? empty("No endpoints yet", "An endpoint is an address of another program that is told what happens to orders.") : html`<div class="sheet"><table><thead><tr><th>Address</th><th>Events</th><th>Status</th></tr></thead>
-      <tbody>${list.rows.map(hook => html`<tr key=${hook.id}><td><a href="${base}/webhooks/${hook.id}">${hook.url}</a> <small>${hook.description}</small></td><td><small>${hook.events ? hook.events.join(" · ") : "all"}</small></td><td>${badge(hook.status)}${hook.failing_since && html`<small class="under fault">failing ${when(hook.failing_since)}</small>`}</td></tr>`)}</tbody></table></div><div class="end" ref=${end}>${problem ? failed(problem, more) : list.next && waiting(3)}</div>`}`;
+    ${sheet(loaded, empty("No endpoints yet", "An endpoint is an address of another program that is told what happens to orders."),
+      html`<th>Address</th><th>Events</th><th>Status</th>`,
+      hook => html`<tr key=${hook.id}><td><a href="${base}/webhooks/${hook.id}">${hook.url}</a> <small>${hook.description}</small></td><td><small>${hook.events ? hook.events.join(" · ") : "all"}</small></td><td>${badge(hook.status)}${hook.failing_since && html`<small class="under fault">failing ${when(hook.failing_since)}</small>`}</td></tr>`)}`;
 }
 
 /** @param {{hook: any, done: () => Promise<void>}} props */
@@ -42,7 +43,14 @@ function EditHook({ hook, done }) {
 export function WebhookPage({ id }) {
   const hook = useLoad(() => ask(`/v1/webhooks/${id}`), [id]);
   const status = here.value.query.get("status") ?? "";
-  const { list, problem, reload, more, end } = useList(`/v1/webhooks/${id}/deliveries${status && `?status=${status}`}`, { count: false });
+  const loaded = useList(`/v1/webhooks/${id}/deliveries${status && `?status=${status}`}`, { count: false }), { list, reload } = loaded;
+  // Deliveries that are under way are followed.
+  const due = Math.min(...(list?.rows ?? []).filter(row => row.status === "pending").map(row => Date.parse(row.next_attempt_at ?? "") || 0));
+  useEffect(() => {
+    if (due === Infinity || (list?.rows.length ?? 0) > SHOWN) return;
+    const timer = setTimeout(reload, Math.min(LONGEST_MS, Math.max(FOLLOW_MS, due - Date.now())));
+    return () => clearTimeout(timer);
+  }, [list]);
   const post = async (/** @type {string} */ path, /** @type {string} */ said, /** @type {object | undefined} */ body = undefined) => { await ask(`/v1/webhooks/${id}/${path}`, { method: "POST", body }); say(said); await reload(); };
   const remove = (/** @type {any} */ one) => confirmDeed({ title: "Delete this endpoint?", words: `Nothing is sent to ${one.url} any more, and its deliveries are forgotten.`, deed: "Delete endpoint", run: async () => { await ask(`/v1/webhooks/${id}`, { method: "DELETE" }); location.assign(`${base}/webhooks`); } });
   const rotate = () => confirmDeed({ title: "Make a new secret?", words: "Both sign for 24 hours, so that the receiver has time to change.", deed: "New secret", run: async () => { const made = await ask(`/v1/webhooks/${id}/rotate`, { method: "POST" }); queueMicrotask(() => showSecret("New secret", made.secret, "Give it to the receiver within 24 hours.")); } });
@@ -51,13 +59,14 @@ export function WebhookPage({ id }) {
       <button onClick=${() => told(ask(`/v1/webhooks/${id}`, { method: "PATCH", body: { status: one.status === "active" ? "disabled" : "active" } }).then(hook.reload))}>${one.status === "active" ? "Disable" : "Enable"}</button><button onClick=${() => remove(one)}>Delete</button></header>
     ${one.disabled_reason && html`<p class="tell">Disabled: ${one.disabled_reason}</p>`}${card("Endpoint", facts([["Address", one.url], ["Events", one.events ? one.events.join(", ") : "all"], ["Description", one.description], ["Failing since", one.failing_since && format.at(one.failing_since)], ["Made", format.at(one.created_at)]]))}
     <div class="filters">${pick("Status", status, [["", "Any"], ["pending", "Pending"], ["delivered", "Delivered"], ["failed", "Failed"]], to => change({ status: to }))}<${Replay} run=${(/** @type {number} */ after) => told(post("replay", "The events are being sent again.", { after }))} /></div>
-    ${!list ? problem ? failed(problem, reload) : waiting(6) : !list.rows.length ? empty("No deliveries", "What is sent to this endpoint stands here for 30 days.") : html`<div class="sheet"><table><thead><tr><th>Event</th><th>Status</th><th>Last attempt</th><th>Next</th><th><span class="unseen">Deeds</span></th></tr></thead>
-      <tbody>${list.rows.map(row => { const last = row.attempts[row.attempts.length - 1]; return html`<tr key=${row.id}><td><code>${row.type}</code></td><td>${badge(row.status)}</td><td>${last ? html`${last.status_code ?? ""} ${last.error ?? ""} <small>${when(last.at)}, ${format.count(last.duration_ms)} ms, ${format.some(row.attempts.length, "attempt")}</small>` : "–"}</td><td>${row.next_attempt_at ? when(row.next_attempt_at) : ""}</td>
-        <td class="num">${row.status !== "delivered" && html`<button class="quiet" onClick=${() => told(post(`deliveries/${row.id}/retry`, "It is being sent again."))}>Try again</button>`}</td></tr>`; })}</tbody></table></div><div class="end" ref=${end}>${problem ? failed(problem, more) : list.next && waiting(3)}</div>`}`)}`;
+    ${sheet(loaded, empty("No deliveries", "What is sent to this endpoint stands here for 30 days."),
+      html`<th>Event</th><th>Status</th><th>Last attempt</th><th>Next</th><th><span class="unseen">Deeds</span></th>`,
+      row => { const last = row.attempts[row.attempts.length - 1]; return html`<tr key=${row.id}><td><code>${row.type}</code></td><td>${badge(row.status)}</td><td>${last ? html`${last.status_code ?? ""} ${last.error ?? ""} <small>${when(last.at)}, ${format.count(last.duration_ms)} ms, ${format.some(row.attempts.length, "attempt")}</small>` : "–"}</td><td>${row.next_attempt_at ? when(row.next_attempt_at) : ""}</td>
+        <td class="num">${row.status !== "delivered" && html`<button class="quiet" onClick=${() => told(post(`deliveries/${row.id}/retry`, "It is being sent again."))}>Try again</button>`}</td></tr>`; })}`)}`;
 }
 
 /** @param {{run: (after: number) => void}} props */
 function Replay({ run }) {
   const [after, setAfter] = useState("");
-  return html`<form class="filters" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); if (/^\d+$/.test(after)) run(Number(after)); }}><label class="pick">Send again after event <input inputmode="numeric" size="8" value=${after} onInput=${(/** @type {any} */ event) => setAfter(event.target.value)} /></label><button>Replay</button></form>`;
+  return html`<form class="filters" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); if (/^\d+$/.test(after)) run(Number(after)); }}><label class="pick">Send again after event <input inputmode="numeric" size="8" value=${after} onInput=${typed(setAfter)} /></label><button>Replay</button></form>`;
 }

@@ -1,10 +1,8 @@
-// @ts-check
 // Columns by day: up what came in, down what went back, a line for what is left. The arrow keys read it day by day.
 import { html, useEffect, useId, useRef, useState } from "../vendor/preact.js";
 import * as format from "../lib/format.js";
 import { money, shortMoney } from "../lib/money.js";
 import { icon } from "./icons.js";
-/** @typedef {import("../lib/types.d.ts").DailyRow} DailyRow */
 
 const HEIGHT = 260, LEFT = 56, RIGHT = 8, TOP = 12, BOTTOM = 26, LEAST_WIDTH = 240, LABEL = 90;
 

@@ -1,9 +1,8 @@
-// @ts-check
 // What is on top of the page: a dialog, and short words at the bottom.
 import { html, signal, useEffect, useRef } from "../vendor/preact.js";
 import { icon } from "./icons.js";
 
-/** What is shown on top, or null. @type {import("../vendor/preact.js").Signal<any>} */
+/** What is shown on top, or null. @type {Signal<any>} */
 const shown = signal(null);
 /** @param {any} content */
 export const open = content => { shown.value = content; };
@@ -47,8 +46,12 @@ function Deed({ title, words, deed, run }) {
   return frame(title, html`<form class="form" onSubmit=${go}><p>${words}</p><footer><button type="button" onClick=${close}>Back</button><button class="main danger" autofocus>${deed}</button></footer></form>`);
 }
 
+/** A secret, shown once. @param {string} title @param {string} secret @param {any} words */
+export const showSecret = (title, secret, words) => open(frame(title, html`<div class="form"><p>${words}</p><p class="secret"><code>${secret}</code><button type="button" onClick=${() => navigator.clipboard.writeText(secret).then(() => say("Copied."), () => say("Select it and copy it by hand.", "bad"))}>${icon("copy")} Copy</button></p>
+  <p class="hint">It is not shown again.</p><footer><button type="button" class="main" onClick=${close}>Done</button></footer></div>`));
+
 /** @typedef {{text: string, kind: string, undo?: () => void}} Words */
-/** @type {import("../vendor/preact.js").Signal<Words | null>} */
+/** @type {Signal<Words | null>} */
 const said = signal(null);
 let timer = 0;
 /** @param {string} text @param {"good" | "bad"} [kind] @param {() => void} [undo] */

@@ -1,4 +1,3 @@
-// @ts-check
 // Forms: fields with their faults, one key for one form, and what to do when no answer came.
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Unknown, ask, newKey } from "../lib/api.js";

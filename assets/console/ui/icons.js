@@ -1,4 +1,3 @@
-// @ts-check
 // The icons: one path each, drawn in the colour of the text.
 import { html } from "../vendor/preact.js";
 

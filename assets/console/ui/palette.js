@@ -1,4 +1,3 @@
-// @ts-check
 // The search dialog finds orders, users and places. The help dialog lists the keys.
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask, query } from "../lib/api.js";
@@ -35,8 +34,8 @@ function Palette() {
       const orders = may("orders:read") || isCustomer() ? ask(`/v1/orders?${query({ q, limit: MOST })}`, { signal: stop.signal }) : { data: [] };
       const users = may("users:read") ? ask(`/v1/users?${query({ q, limit: 4 })}`, { signal: stop.signal }).catch(() => ({ data: [] })) : { data: [] };
       return Promise.all([orders, users]).then(([orders, users]) => setFound([
-        ...orders.data.map((/** @type {import("../lib/types.d.ts").Order} */ order) => ({ to: `/orders/${order.id}`, text: html`<b>${order.number ? `#${order.number}` : "Draft"}</b><span class="grow">${order.customer?.name ?? "–"} <small>${order.items[0]?.name}</small></span>${badge(order.status)}<span class="num">${money(order.total_amount, order.currency)}</span>` })),
-        ...users.data.map((/** @type {import("../lib/types.d.ts").User} */ user) => ({ to: `/users/${user.id}`, text: html`${icon("people")}<span class="grow">${user.name} <small>${user.email}</small></span>` })),
+        ...orders.data.map((/** @type {Order} */ order) => ({ to: `/orders/${order.id}`, text: html`<b>${order.number ? `#${order.number}` : "Draft"}</b><span class="grow">${order.customer?.name ?? "–"} <small>${order.items[0]?.name}</small></span>${badge(order.status)}<span class="num">${money(order.total_amount, order.currency)}</span>` })),
+        ...users.data.map((/** @type {User} */ user) => ({ to: `/users/${user.id}`, text: html`${icon("people")}<span class="grow">${user.name} <small>${user.email}</small></span>` })),
       ]));
     };
     const timer = setTimeout(() => find().catch(() => {}), TYPING_MS);

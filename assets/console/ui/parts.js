@@ -1,4 +1,3 @@
-// @ts-check
 // Parts without state: functions that are called, so that their arguments are checked.
 import { html } from "../vendor/preact.js";
 import * as format from "../lib/format.js";
@@ -16,6 +15,9 @@ export const card = (title, content, aside, kind = "") => html`
 
 /** @param {any} title @param {any} [content] */
 export const head = (title, content) => html`<header class="head"><h1 tabindex="-1">${title}</h1><span class="grow"></span>${content}</header>`;
+
+/** Hands on what is typed or picked. @param {(to: string) => void} to */
+export const typed = to => (/** @type {any} */ event) => to(event.target.value);
 
 /** Why nothing is there, and what to do next. @param {string} title @param {any} words @param {any} [action] */
 export const empty = (title, words, action) => html`<div class="empty"><h2>${title}</h2><p>${words}</p>${action}</div>`;
@@ -35,12 +37,19 @@ export const reference = problem => problem?.body && html`<small class="referenc
 /** What a loaded thing looks like in its four states. @template T @param {{data: T | undefined, problem: any, reload: () => void}} loaded @param {number} rows @param {(data: T) => any} there */
 export const states = (loaded, rows, there) => loaded.data !== undefined ? there(loaded.data) : loaded.problem ? failed(loaded.problem, loaded.reload) : waiting(rows);
 
+/** What stands below a list that goes on. @param {Loaded} loaded */
+export const tail = ({ list, problem, more, end }) => html`<div class="end" ref=${end}>${problem ? failed(problem, more) : list?.next && waiting(3)}</div>`;
+
+/** A list as a table, in its four states. @param {Loaded} loaded @param {any} nothing what stands there when it is empty @param {any} columns @param {(row: any) => any} row */
+export const sheet = (loaded, nothing, columns, row) => !loaded.list ? loaded.problem ? failed(loaded.problem, loaded.reload) : waiting(8) : !loaded.list.rows.length ? nothing
+  : html`<div class="sheet"><table><thead><tr>${columns}</tr></thead><tbody>${loaded.list.rows.map(row)}</tbody></table></div>${tail(loaded)}`;
+
 /** One of a few, as a row of buttons. @param {string} label @param {[string, string][]} options @param {string} chosen @param {(to: string) => void} choose */
 export const choice = (label, options, chosen, choose) => html`<div class="choice" role="group" aria-label=${label}>${options.map(([value, name]) =>
   html`<button type="button" aria-pressed=${value === chosen} onClick=${() => choose(value)}>${name}</button>`)}</div>`;
 
 /** @param {string} label @param {string} value @param {[string, string][]} options @param {(to: string) => void} choose */
-export const pick = (label, value, options, choose) => html`<label class="pick">${label}<select value=${value} onChange=${(/** @type {any} */ event) => choose(event.target.value)}>${options.map(([to, name]) =>
+export const pick = (label, value, options, choose) => html`<label class="pick">${label}<select value=${value} onChange=${typed(choose)}>${options.map(([to, name]) =>
   html`<option value=${to} selected=${to === value}>${name}</option>`)}</select></label>`;
 
 /** @param {[any, any][]} rows */

@@ -9,7 +9,12 @@ use super::{
     scale::{Scale, amount},
 };
 use crate::{
-    domain::{money::Currency, order::OrderStatus, transaction::PaymentStatus},
+    domain::{
+        calendar::{Zone, parse_date},
+        money::Currency,
+        order::OrderStatus,
+        transaction::PaymentStatus,
+    },
     service::views::{DailyRow, Report, RevenueRow, StatusRow, TaxRow, TopItemRow},
 };
 use maud::{Markup, PreEscaped, html};
@@ -37,6 +42,7 @@ const STYLE: &str = "
   .zero { stroke: var(--zero); stroke-width: 12; } .hit { fill: transparent; } .hit:hover { fill: var(--zero); opacity: .18; }
   .a { fill: var(--a); } .b { fill: var(--b); } .c { fill: var(--c); } .soft { fill: var(--soft); }
   .net { fill: none; stroke: var(--c); stroke-width: 20; stroke-linejoin: round; stroke-linecap: round; }
+  .thin { stroke-width: 8; } .dashed { stroke-dasharray: 10 50; } .open { opacity: .5; }
   .s0 { fill: var(--s0); } .s1 { fill: var(--s1); } .s2 { fill: var(--s2); } .s3 { fill: var(--s3); }
   .s4 { fill: var(--s4); } .s5 { fill: var(--s5); }
 ";
@@ -111,7 +117,9 @@ pub(super) fn daily(report: &Report<DailyRow>) -> Markup {
         "cash" => (days::REFUNDED, "refunded"),
         _ => (days::CREDITED_AND_CANCELLED, "credited and cancelled"),
     };
-    let panels: Vec<_> = panels.iter().map(|(currency, rows)| days::panel(*currency, rows, deductions)).collect();
+    let today = Zone::parse(&report.tz).and_then(|zone| parse_date(&zone.local_day(report.generated_at.0)));
+    let panel = |(currency, rows): (&Currency, &Vec<&DailyRow>)| days::panel(*currency, rows, deductions, today);
+    let panels: Vec<_> = panels.iter().map(panel).collect();
     framed(report, "Revenue by day", &[("a", "gross"), ("b", name), ("c", "net")], &panels)
 }
 

@@ -5,9 +5,12 @@ use super::{
     panel::{MARGIN, Panel, WIDTH},
     scale::{Scale, amount},
 };
-use crate::{domain::money::Currency, service::views::DailyRow};
+use crate::{
+    domain::{calendar::Date, money::Currency},
+    service::views::DailyRow,
+};
 use maud::{Markup, html};
-use std::fmt::Write;
+use std::{fmt::Write, ops::Range};
 
 /// The space above the plot, for the currency and its sums.
 const HEAD: i64 = 330;
@@ -22,8 +25,10 @@ const RIGHT: i64 = WIDTH - MARGIN;
 const MAX_DATES: usize = 8;
 /// A longer range is labelled by months and has no dots on its line.
 const MAX_DAYS_WITH_DATES: usize = 62;
-/// A longer range has no tooltips.
+/// A longer range has no tooltips and a thinner line.
 const MAX_DAYS_WITH_TOOLTIPS: usize = 400;
+/// The maximum width of a bar, which matters for a few days.
+const MAX_BAR: i64 = 900;
 
 /// A figure of a day, with its name.
 pub(super) struct Figure {
@@ -47,8 +52,9 @@ fn figures(deductions: &[Figure]) -> impl Iterator<Item = &Figure> {
     [&GROSS].into_iter().chain(deductions).chain([&NET])
 }
 
-/// The panel of these days. All deductions of a day are one bar.
-pub(super) fn panel(currency: Currency, rows: &[&DailyRow], deductions: &[Figure]) -> Panel {
+/// The panel of these days, which are in order. All deductions of a day are one bar. What is drawn of `today`, which is not
+/// over, differs, and nothing is drawn of the days after it.
+pub(super) fn panel(currency: Currency, rows: &[&DailyRow], deductions: &[Figure], today: Option<Date>) -> Panel {
     let deducted = |row: &DailyRow| deductions.iter().map(|figure| (figure.of)(row)).sum::<i128>();
     // On a day with reversals, gross amounts can be negative and deductions positive.
     let values = || rows.iter().flat_map(|row| [row.gross_amount, row.net_amount, -deducted(row)]);
@@ -56,6 +62,8 @@ pub(super) fn panel(currency: Currency, rows: &[&DailyRow], deductions: &[Figure
     let sum = |figure: &Figure| amount(rows.iter().map(|row| (figure.of)(row)).sum(), currency);
     let sums: Vec<_> = figures(deductions).map(|figure| format!("{} {}", figure.name, sum(figure))).collect();
     let sums = sums.join(" · ");
+    let over = today.map_or(rows.len(), |today| rows.partition_point(|row| row.date.0 < today));
+    let now = today.and_then(|today| rows.get(over).filter(|row| row.date.0 == today)).map(|_| over);
     let drawing = html! {
         text class="currency" x=(MARGIN) y="170" { (currency) }
         text class="quiet end" x=(RIGHT) y="170" { (sums) }
@@ -64,12 +72,20 @@ pub(super) fn panel(currency: Currency, rows: &[&DailyRow], deductions: &[Figure
             line class=(if value == 0 { "zero" } else { "grid" }) x1=(LEFT) x2=(RIGHT) y1=(y) y2=(y) {}
             text class="quiet end" x=(LEFT - 100) y=(y + 42) { (axis.amount(value, currency)) }
         }
-        path class="a" d=(bars(&axis, rows, |row| row.gross_amount)) {}
-        path class="b" d=(bars(&axis, rows, |row| -deducted(row))) {}
-        (net(&axis, rows))
+        @for (style, days) in [("", 0..over), (" open", over..over + usize::from(now.is_some()))] {
+            path class={ "a" (style) } d=(bars(&axis, rows, days.clone(), |row| row.gross_amount)) {}
+            path class={ "b" (style) } d=(bars(&axis, rows, days, |row| -deducted(row))) {}
+        }
+        (net(&axis, rows, over, now))
         @for i in dates(rows) {
             @let x = middle(i, rows.len());
             text class=(style_of_date(i, rows.len())) x=(x) y=(HEAD + PLOT + 220) { (rows[i].date.0) }
+        }
+        @if let Some(i) = now {
+            text class=(style_of_date(i, rows.len())) x=(middle(i, rows.len())) y=(HEAD + PLOT + 390) {
+                @if rows.len() > MAX_DAYS_WITH_DATES { (rows[i].date.0) " is " }
+                "not over yet"
+            }
         }
         @if rows.len() <= MAX_DAYS_WITH_TOOLTIPS { (tooltips(currency, rows, deductions)) }
     };
@@ -90,13 +106,13 @@ fn middle(i: usize, days: usize) -> i64 {
     i64::midpoint(begin(i, days), begin(i + 1, days))
 }
 
-/// The bars of all days as one path.
-fn bars(axis: &Scale, rows: &[&DailyRow], value: impl Fn(&DailyRow) -> i128) -> String {
+/// The bars of `days` as one path.
+fn bars(axis: &Scale, rows: &[&DailyRow], days: Range<usize>, value: impl Fn(&DailyRow) -> i128) -> String {
     let zero = height_of(axis, 0);
     let mut path = String::new();
-    for (i, row) in rows.iter().enumerate().filter(|(_, row)| value(row) != 0) {
+    for (i, row) in days.map(|i| (i, rows[i])).filter(|(_, row)| value(row) != 0) {
         let (from, to) = (begin(i, rows.len()), begin(i + 1, rows.len()));
-        let gap = (to - from) / 8;
+        let gap = ((to - from) / 8).max((to - from - MAX_BAR) / 2);
         let top = height_of(axis, value(row));
         // Writing to a string cannot fail.
         let _ = write!(path, "M{} {zero}V{top}H{}V{zero}Z", from + gap, to - gap);
@@ -104,14 +120,19 @@ fn bars(axis: &Scale, rows: &[&DailyRow], value: impl Fn(&DailyRow) -> i128) -> 
     path
 }
 
-fn net(axis: &Scale, rows: &[&DailyRow]) -> Markup {
-    let point = |(i, row): (usize, &&DailyRow)| (middle(i, rows.len()), height_of(axis, row.net_amount));
-    let points: Vec<_> = rows.iter().enumerate().map(point).collect();
-    let line: Vec<_> = points.iter().map(|(x, y)| format!("{x},{y}")).collect();
+/// The line through the days that are over, and on to the one that is not.
+fn net(axis: &Scale, rows: &[&DailyRow], over: usize, now: Option<usize>) -> Markup {
+    let points: Vec<_> =
+        rows.iter().enumerate().map(|(i, row)| (middle(i, rows.len()), height_of(axis, row.net_amount))).collect();
+    let line = |points: &[(i64, i64)]| points.iter().map(|(x, y)| format!("{x},{y}")).collect::<Vec<_>>().join(" ");
+    let style = if rows.len() <= MAX_DAYS_WITH_TOOLTIPS { "net" } else { "net thin" };
     html! {
-        polyline class="net" points=(line.join(" ")) {}
+        polyline class=(style) points=(line(&points[..over])) {}
+        @if let Some(now) = now {
+            polyline class={ (style) " dashed" } points=(line(&points[now.saturating_sub(1)..=now])) {}
+        }
         @if rows.len() <= MAX_DAYS_WITH_DATES {
-            @for (x, y) in points { circle class="c" cx=(x) cy=(y) r="28" {} }
+            @for (x, y) in &points[..over + usize::from(now.is_some())] { circle class="c" cx=(x) cy=(y) r="28" {} }
         }
     }
 }

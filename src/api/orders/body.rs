@@ -9,10 +9,10 @@ use crate::{
         pricing::{Cart, Fee, Line, Tax, price},
     },
     error::{Error, Fault, Result},
-    service::orders::NewOrder,
+    service::orders::{NewOrder, Owner},
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
 /// An order to create.
@@ -32,8 +32,11 @@ pub struct CreateOrder {
     order_discount_amount: Option<Amount>,
     /// Whether unit amounts and fees include tax; `false` if left out.
     prices_include_tax: Option<bool>,
-    /// The user whose order it is; needs `orders:create`.
-    user_id: Option<Parsed<UserId>>,
+    /// The user whose order it is. To name another user, or nobody with null, such as for an order by telephone, needs
+    /// `orders:create`; without it, null is like left out. Left out, it is the caller, or nobody for an API key.
+    #[serde(default, deserialize_with = "owner")]
+    #[schemars(with = "Option<Parsed<UserId>>")]
+    user_id: Owner,
     /// Your own identifier, unique among all orders.
     #[schemars(length(min = 1, max = 255))]
     external_ref: Option<String>,
@@ -149,8 +152,14 @@ impl CreateOrder {
             metadata: self.metadata.into_iter().flatten().map(|(key, value)| (key, value.0)).collect(),
         };
         let status = if self.draft == Some(true) { OrderStatus::Draft } else { OrderStatus::Pending };
-        Ok(NewOrder { draft, user_id: self.user_id.map(|id| id.0), status })
+        Ok(NewOrder { draft, owner: self.user_id, status })
     }
+}
+
+/// Reads a `user_id` that is present.
+fn owner<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Owner, D::Error> {
+    let user = Option::<Parsed<UserId>>::deserialize(deserializer)?;
+    Ok(user.map_or(Owner::Nobody, |id| Owner::User(id.0)))
 }
 
 /// The lines for the domain. A line with two kinds of tax is added to `faults`.

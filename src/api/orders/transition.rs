@@ -15,7 +15,7 @@ use crate::{
         orders::{self, Cancellation, ExpectedVersion, Refund, Target},
     },
 };
-use axum::{extract::State, http::StatusCode};
+use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -85,8 +85,7 @@ pub(in crate::api) async fn erase(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<OrderId>,
-    _: Valid<NoFields>,
-) -> Result<StatusCode> {
-    erasure::order(&app, actor, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Valid { request, .. }: Valid<NoFields>,
+) -> Result<Effect> {
+    erasure::order(&app, actor, request, id).await
 }

@@ -15,8 +15,11 @@ use serde::Serialize;
 
 impl IntoResponse for Effect {
     fn into_response(self) -> Response {
-        let json = [(header::CONTENT_TYPE, "application/json")];
-        let mut response = (status(self.outcome), json, self.document.whole).into_response();
+        let status = status(self.outcome);
+        let mut response = match self.document {
+            Some(document) => (status, json(document.whole)).into_response(),
+            None => status.into_response(),
+        };
         let headers = response.headers_mut();
         let mut set = |name: header::HeaderName, value: Option<String>| {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
@@ -38,6 +41,7 @@ pub(crate) const fn status(outcome: Outcome) -> StatusCode {
     match outcome {
         Outcome::Created(_) => StatusCode::CREATED,
         Outcome::Changed | Outcome::Unchanged => StatusCode::OK,
+        Outcome::Erased => StatusCode::NO_CONTENT,
     }
 }
 

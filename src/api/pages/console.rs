@@ -139,7 +139,7 @@ async fn file(Path((hash, path)): Path<(String, String)>, headers: HeaderMap) ->
     let file = FILES.files.get(&path).filter(|_| hash == FILES.hash).ok_or_else(Error::absent)?;
     let common = [
         (header::CONTENT_TYPE, file.media),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::CACHE_CONTROL, "max-age=31536000, immutable"),
         (header::VARY, "Accept-Encoding"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];

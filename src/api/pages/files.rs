@@ -26,6 +26,7 @@ pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Result<Respon
         // The files of the console have addresses of their own.
         _ if path.starts_with("console/") => return Err(Error::absent()),
         Some((_, "png")) => "image/png",
+        Some((_, "svg")) => "image/svg+xml",
         Some((_, "css")) => "text/css; charset=utf-8",
         Some((_, "js")) => "text/javascript; charset=utf-8",
         _ => return Err(Error::absent()),

@@ -12,6 +12,8 @@ pub(super) struct Chapter {
     pub(super) slug: String,
     /// The text of the first heading.
     pub(super) title: String,
+    /// One line about it, as README.md has it.
+    pub(super) contents: &'static str,
     /// The chapter as HTML.
     pub(super) text: Markup,
 }
@@ -20,7 +22,9 @@ impl Chapter {
     fn new(name: &str, markdown: &str) -> Self {
         let slug = slug_of(name).to_owned();
         let title = markdown.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(&slug).trim().to_owned();
-        Self { title, text: render(markdown), slug }
+        let row = README.split_once(&format!("](assets/guide/{name}.md) | "));
+        let contents = row.and_then(|(_, rest)| rest.split_once(" |")).map_or("", |(contents, _)| contents);
+        Self { title, contents, text: render(markdown), slug }
     }
 
     /// A link with the title of the chapter.
@@ -30,6 +34,17 @@ impl Chapter {
 }
 
 const CHANGELOG: &str = include_str!("../../../CHANGELOG.md");
+/// It has the tour, and a list of chapters with a line about each.
+const README: &str = include_str!("../../../README.md");
+
+/// A chapter shows the tour in the place of this line, so that whoever has only the binary has it too.
+const TOUR: &str = "<!-- the tour of README.md -->\n";
+
+/// The tour of the README, without its heading.
+fn tour() -> &'static str {
+    let (_, after) = README.split_once("\n## A tour in five minutes\n").unwrap_or_default();
+    after.split_once("\n## ").map_or(after, |(tour, _)| tour)
+}
 
 /// All chapters in order, followed by the changelog.
 pub(super) fn chapters() -> &'static [Chapter] {
@@ -39,9 +54,9 @@ pub(super) fn chapters() -> &'static [Chapter] {
         let chapter = |path: &str| {
             let name = path.strip_prefix("guide/")?.strip_suffix(".md")?;
             let file = Assets::get(path)?;
-            Some(Chapter::new(name, &String::from_utf8_lossy(&file.data)))
+            Some(Chapter::new(name, &String::from_utf8_lossy(&file.data).replace(TOUR, tour())))
         };
-        let changelog = Chapter::new("changelog", CHANGELOG);
+        let changelog = Chapter { contents: "the changes of each version", ..Chapter::new("changelog", CHANGELOG) };
         names.iter().filter_map(|path| chapter(path)).chain([changelog]).collect()
     });
     &CHAPTERS
@@ -70,7 +85,10 @@ pub(super) fn render(markdown: &str) -> Markup {
     }
     let mut text = String::new();
     html::push_html(&mut text, events.into_iter());
-    PreEscaped(text)
+    // Text never contains these tags, because it is escaped. What can scroll sideways can be reached with the keyboard.
+    let text = text.replace("<pre>", "<pre tabindex=\"0\">").replace("<th></th>", "<td></td>");
+    let text = text.replace("<table>", "<div class=\"wide\" tabindex=\"0\"><table>");
+    PreEscaped(text.replace("</table>", "</table></div>"))
 }
 
 /// The anchor of the heading at the start of `events`, if there is one.
@@ -108,10 +126,13 @@ mod tests {
     #[test]
     fn chapters_are_in_the_order_of_their_files() {
         let first = &chapters()[0];
-        assert_eq!((first.slug.as_str(), first.title.as_str()), ("architecture", "Architecture"));
+        assert_eq!((first.slug.as_str(), first.title.as_str()), ("first-steps", "First steps"));
+        assert!(first.text.0.contains("Place an order twice"), "the tour is missing");
         assert_eq!(chapters().last().map(|last| last.slug.as_str()), Some("changelog"));
         assert_eq!(page_address(&"../../CHANGELOG.md".into()), "/guide/changelog");
         assert!(chapters().iter().all(|chapter| chapter.text.0.starts_with("<h1 id=\"")));
+        let without_a_line = chapters().iter().filter(|chapter| chapter.contents.is_empty());
+        assert_eq!(without_a_line.map(|chapter| &chapter.slug).collect::<Vec<_>>(), Vec::<&String>::new());
         assert_eq!(slug_of("decisions"), "decisions");
         assert_eq!(slug_of("12-write-path"), "write-path");
         assert_eq!(slug_of("write-path"), "write-path");
@@ -128,7 +149,10 @@ mod tests {
             text.contains("<a href=\"/guide/money#yen\">yen</a> <a href=\"https://example.org/x.md\">site</a>"),
             "{text}"
         );
-        assert!(text.contains("<td>b</td>"), "{text}");
+        assert!(text.contains("<div class=\"wide\" tabindex=\"0\"><table>"), "{text}");
+        assert!(text.contains("<td>b</td>") && text.contains("</table></div>"), "{text}");
+        assert!(render("||b|\n|-|-|\n|c|d|\n").0.contains("<tr><td></td><th>b</th></tr>"));
+        assert_eq!(render("    <pre>\n").0, "<pre tabindex=\"0\"><code>&lt;pre&gt;\n</code></pre>\n");
         assert!(render("![x](../pictures/x.png)").0.contains("src=\"/assets/pictures/x.png\""));
     }
 }

@@ -96,3 +96,39 @@ impl Key {
         Some(Self { id: jwk.kid, material })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{
+        oidc::encode,
+        wycheproof::{Vector, bytes, judge},
+    };
+    use serde_json::{Value, json};
+
+    fn has_signed(vector: &Vector<'_>, key: &Value, algorithm: &str) -> Option<bool> {
+        let keys = KeySet::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
+        Some(keys.verifies(key["kid"].as_str(), algorithm, &vector.bytes("msg"), &vector.bytes("sig")))
+    }
+
+    #[test]
+    fn es256_is_verified_as_wycheproof_has_it() {
+        let file = "ecdsa_secp256r1_sha256_p1363_test.json";
+        let counts = judge(file, |vector| {
+            // An uncompressed point; not every group has a JWK.
+            let point = bytes(&vector.group["publicKey"]["uncompressed"]);
+            let (x, y) = point[1..].split_at(32);
+            has_signed(vector, &json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)}), "ES256")
+        });
+        assert!(counts.is_none_or(|(good, bad)| good > 150 && bad > 80), "{counts:?}");
+    }
+
+    #[test]
+    fn rs256_is_verified_as_wycheproof_has_it() {
+        for bits in [2048, 3072, 4096, 8192] {
+            let file = format!("rsa_signature_{bits}_sha256_test.json");
+            let counts = judge(&file, |vector| has_signed(vector, &vector.group["keyJwk"], "RS256"));
+            assert!(counts.is_none_or(|(good, bad)| good > 5 && bad > 200), "{file}: {counts:?}");
+        }
+    }
+}

@@ -64,6 +64,21 @@ impl JwtVerifier for Hs256 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::wycheproof::judge;
+
+    #[test]
+    fn it_verifies_as_wycheproof_has_it() {
+        let counts = judge("hmac_sha256_test.json", |vector| {
+            let verifier = Hs256::new(Algorithm::HS256, AlgorithmFamily::Hmac, &vector.bytes("key")).unwrap();
+            let tag = vector.bytes("tag");
+            let is_good = verifier.verify(&vector.bytes("msg"), &tag).is_ok();
+            // HMAC knows shortened tags, HS256 does not.
+            let is_short = tag.len() < 32;
+            assert!(!(is_short && is_good), "a shortened tag");
+            (!is_short).then_some(is_good)
+        });
+        assert!(counts.is_none_or(|(good, bad)| good > 30 && bad > 50), "{counts:?}");
+    }
 
     #[test]
     fn it_signs_like_test_case_2_of_rfc_4231() {

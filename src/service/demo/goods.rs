@@ -8,7 +8,7 @@ use crate::{
         pricing::{Cart, Fee, Line, Tax, price},
     },
     error::{Error, Result},
-    service::orders::NewOrder,
+    service::orders::{NewOrder, Owner},
 };
 use std::collections::BTreeMap;
 
@@ -107,9 +107,9 @@ pub(super) fn order(random: &mut fastrand::Rng, market: &Market, buyer: Buyer) -
     let cart = Cart { prices_include_tax, lines: &lines, fees: &fees, order_discount: voucher };
     let priced = price(&cart).map_err(Error::invalid)?;
     let channel = ["web", "web", "app", "shop", "phone"][random.usize(0..5)];
-    let (user_id, customer) = match buyer {
-        Buyer::Account(id, customer) => (Some(id), Some(customer)),
-        Buyer::Guest(customer) => (None, Some(customer)),
+    let (owner, customer) = match buyer {
+        Buyer::Account(id, customer) => (Owner::User(id), customer),
+        Buyer::Guest(customer) => (Owner::Nobody, customer),
     };
     Ok(NewOrder {
         draft: OrderDraft {
@@ -120,11 +120,11 @@ pub(super) fn order(random: &mut fastrand::Rng, market: &Market, buyer: Buyer) -
             order_discount_amount: voucher,
             priced,
             external_ref: None,
-            customer,
+            customer: Some(customer),
             note: None,
             metadata: BTreeMap::from([("channel".to_owned(), channel.to_owned())]),
         },
-        user_id,
+        owner,
         status: OrderStatus::Pending,
     })
 }

@@ -25,13 +25,37 @@ use crate::{
     store::{WriteTx, orders, users},
 };
 
+/// Whose order it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// The caller's; nobody's if that is an API key.
+    #[default]
+    Caller,
+    /// This user's.
+    User(UserId),
+    /// This user's, or nobody's if there is no such user here: the order comes from another database.
+    UserIfKnown(UserId),
+    /// Nobody's.
+    Nobody,
+}
+
+impl Owner {
+    /// The user that it names.
+    pub fn user(self) -> Option<UserId> {
+        match self {
+            Self::User(user) | Self::UserIfKnown(user) => Some(user),
+            Self::Caller | Self::Nobody => None,
+        }
+    }
+}
+
 /// An order to be created.
 #[derive(Clone, Debug)]
 pub struct NewOrder {
     /// Its contents.
     pub draft: OrderDraft,
-    /// The owner, if the caller names one; otherwise the caller.
-    pub user_id: Option<UserId>,
+    /// Whose it is.
+    pub owner: Owner,
     /// Its first status: draft or pending.
     pub status: OrderStatus,
 }
@@ -42,7 +66,7 @@ pub struct NewOrder {
 /// `FORBIDDEN` if the actor may not create orders for this owner; `VALIDATION_FAILED` if the owner does not exist;
 /// `DUPLICATE_EXTERNAL_REF`; those of [`IdempotentRequest::run`].
 pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: NewOrder) -> Result<Effect> {
-    let owner = owner(&actor, new.user_id)?;
+    let owner = owner(&actor, new.owner)?;
     let unplaced = UnplacedOrder::of(&app.ids, app.clock.now(), &actor, owner, new)?;
     app.store
         .write("orders.create", move |tx| {
@@ -55,14 +79,18 @@ pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: Ne
         .await
 }
 
-/// The owner of an order that `actor` creates. To create one for somebody else takes `orders:create`.
-pub(super) fn owner(actor: &Actor, wanted: Option<UserId>) -> Result<Option<UserId>> {
+/// The owner of an order that `actor` creates. To create one for somebody else takes `orders:create`. Who lacks it creates
+/// orders of their own, whether they name nobody or leave the owner out.
+pub(super) fn owner(actor: &Actor, wanted: Owner) -> Result<Option<UserId>> {
     match wanted {
-        Some(user) if actor.user_id() != Some(user) => {
-            actor.require(Permission::OrdersCreate)?;
+        Owner::Nobody if actor.may(Permission::OrdersCreate) => Ok(None),
+        Owner::Caller | Owner::Nobody => Ok(actor.user_id()),
+        Owner::User(user) | Owner::UserIfKnown(user) => {
+            if actor.user_id() != Some(user) {
+                actor.require(Permission::OrdersCreate)?;
+            }
             Ok(Some(user))
         }
-        _ => Ok(actor.user_id()),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     Access,
-    create::{NewOrder, assemble, insert, owner, refuse_unknown_owner_and_known_reference},
+    create::{NewOrder, Owner, assemble, insert, owner, refuse_unknown_owner_and_known_reference},
     record,
 };
 use crate::{
@@ -34,26 +34,11 @@ pub enum ImportKey {
     Number(i64),
 }
 
-/// Whose order it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The caller's.
-    Caller,
-    /// This user's.
-    User(UserId),
-    /// This user's, or nobody's if there is no such user here: the order comes from another database.
-    UserIfKnown(UserId),
-    /// Nobody's.
-    Nobody,
-}
-
 /// An order to be imported.
 #[derive(Clone, Debug)]
 pub struct ImportedOrder {
     /// Its contents. Without history also its status.
     pub new: NewOrder,
-    /// Whose it is.
-    pub owner: Owner,
     /// What happened to it before.
     pub history: Option<History>,
 }
@@ -100,7 +85,7 @@ fn find(tx: &ReadTx<'_>, actor: &Actor, key: &ImportKey) -> Result<Option<Import
 
 /// Refuses what the actor may not import.
 fn permit(actor: &Actor, order: &ImportedOrder) -> Result<()> {
-    if order.history.is_some() || order.owner == Owner::Nobody {
+    if order.history.is_some() || order.new.owner == Owner::Nobody {
         let missing: Vec<_> = HISTORY.into_iter().filter(|permission| !actor.may(*permission)).collect();
         if !missing.is_empty() {
             let names: Vec<_> = missing.into_iter().map(Permission::name).collect();
@@ -108,18 +93,13 @@ fn permit(actor: &Actor, order: &ImportedOrder) -> Result<()> {
             return Err(Error::new(&problem::FORBIDDEN).detail(detail));
         }
     }
-    match order.owner {
-        Owner::User(user) | Owner::UserIfKnown(user) => owner(actor, Some(user)).map(drop),
-        Owner::Caller | Owner::Nobody => Ok(()),
-    }
+    owner(actor, order.new.owner).map(drop)
 }
 
 fn create(tx: &WriteTx<'_>, actor: &Actor, order: &ImportedOrder) -> Result<OrderId> {
-    let owner = match order.owner {
-        Owner::Caller => actor.user_id(),
-        Owner::User(user) => Some(user),
-        Owner::UserIfKnown(user) => users::by_id(tx, user)?.map(|_| user),
-        Owner::Nobody => None,
+    let owner = match order.new.owner {
+        Owner::UserIfKnown(user) if users::by_id(tx, user)?.is_none() => None,
+        wanted => owner(actor, wanted)?,
     };
     match &order.history {
         None => Ok(insert(tx, actor, owner, &order.new)?.order.id),

@@ -56,7 +56,7 @@ mod tests {
     };
     use crate::{
         auth::Actor,
-        service::orders::{NewOrder, create::assemble},
+        service::orders::{NewOrder, Owner, create::assemble},
     };
 
     fn order(status: OrderStatus) -> Order {
@@ -83,7 +83,7 @@ mod tests {
             note: Some(text.clone()),
             metadata: [("created_at".to_owned(), "1970-01-01T00:00:00.000Z".to_owned()), (text.clone(), text)].into(),
         };
-        let new = NewOrder { draft, user_id: None, status };
+        let new = NewOrder { draft, owner: Owner::Caller, status };
         assemble(&Ids::seeded(1), Timestamp::from_millis(0), &Actor::system("test"), None, new)
     }
 

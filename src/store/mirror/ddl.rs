@@ -11,7 +11,7 @@ pub(super) fn create(schema: &str) -> String {
            audit_seq bigint NOT NULL, audit_hash text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now());
          COMMENT ON TABLE {schema}.mirror IS 'How far the mirror has come; written with the rows in one transaction';
          COMMENT ON COLUMN {schema}.mirror.seq IS 'The last event that the mirror has';
-         COMMENT ON COLUMN {schema}.mirror.updated_at IS 'When it got that event';\n"
+         COMMENT ON COLUMN {schema}.mirror.updated_at IS 'When it last came further';\n"
     );
     for table in TABLES {
         sql.push_str(&create_table(schema, table));
@@ -31,14 +31,13 @@ fn create_table(schema: &str, table: &Table) -> String {
     let mut parts: Vec<_> = table.columns.iter().map(column).collect();
     parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
     parts.extend(table.constraints.iter().map(|constraint| constraint.replace("{schema}", schema)));
-    let mut sql = format!("CREATE TABLE {schema}.{name} ({});\n", parts.join(", "));
-    for columns in table.indexes {
-        sql.push_str(&format!("CREATE INDEX ON {schema}.{name} ({columns});\n"));
-    }
-    sql.push_str(&format!("COMMENT ON TABLE {schema}.{name} IS {};\n", quoted(table.comment)));
-    for column in table.columns {
-        sql.push_str(&comment_on(schema, name, column));
-    }
+    let mut sql = format!(
+        "CREATE TABLE {schema}.{name} ({});\nCOMMENT ON TABLE {schema}.{name} IS {};\n",
+        parts.join(", "),
+        quoted(table.comment)
+    );
+    sql.extend(table.indexes.iter().map(|columns| format!("CREATE INDEX ON {schema}.{name} ({columns});\n")));
+    sql.extend(table.columns.iter().map(|column| comment_on(schema, name, column)));
     sql
 }
 

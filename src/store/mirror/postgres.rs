@@ -122,6 +122,10 @@ async fn insert_position(tx: &Transaction<'_>, schema: &str, database: &str, sta
 pub async fn write(client: &mut Client, schema: &Schema, from: &Position, part: &Part) -> Result<bool, Error> {
     let Schema { quoted, .. } = schema;
     let tx = client.transaction().await?;
+    // Each statement finds some thousand rows by their keys. While a mirror is filled, PostgreSQL has no statistics of its
+    // tables, and would read all of them instead, for foreign keys too. Where it has no choice, it takes the plan for so
+    // expensive that it would compile it.
+    tx.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off").await?;
     if !advance(&tx, quoted, from, &part.to).await? {
         tx.rollback().await?;
         return Ok(false);
@@ -161,12 +165,12 @@ async fn advance(tx: &Transaction<'_>, schema: &str, from: &Position, to: &Posit
 }
 
 /// Deletes the parts of these orders that are not among `rows`.
-async fn delete_others(tx: &Transaction<'_>, schema: &str, rows: &Rows, orders: &Vec<String>) -> Result<(), Error> {
+async fn delete_others(tx: &Transaction<'_>, schema: &str, rows: &Rows, orders: &[String]) -> Result<(), Error> {
     if orders.is_empty() {
         return Ok(());
     }
     let Table { key, .. } = rows.table;
-    let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(orders, Type::TEXT_ARRAY)];
+    let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&orders, Type::TEXT_ARRAY)];
     values.extend(key.iter().filter_map(|key| rows.column(key)).map(parameter));
     tx.execute_typed(&ddl::delete_others(schema, rows.table), &values).await.map(drop)
 }

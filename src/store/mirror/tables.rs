@@ -319,7 +319,7 @@ pub(super) static EVENTS: Table = Table {
         "UNIQUE (order_id, version)",
         "FOREIGN KEY (order_id) REFERENCES {schema}.orders (id)",
     ],
-    indexes: &["occurred_at", "type"],
+    indexes: &["occurred_at"],
     belongs_to: Belongs::ToItself,
     // Events are read as the feed reads them, with their personal data put back.
     select: "",

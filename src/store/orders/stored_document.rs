@@ -6,7 +6,7 @@ use super::{IdBlob, ReadTx, Result};
 use crate::{
     domain::id::{OrderId, UserId},
     store::{
-        personal::{self, Stored},
+        events::document::{document_columns, whole_document},
         sql::Columns,
     },
 };
@@ -27,9 +27,11 @@ pub struct StoredDocument {
 macro_rules! select {
     ($condition:literal) => {
         concat!(
-            "SELECT o.seq, o.user_id, o.version, iif(e.type GLOB 'order.*', e.data, NULL), e.personal_seq, p.digest,
-               p.content
+            "SELECT o.seq, o.user_id, o.version, e.type GLOB 'order.*', ",
+            document_columns!(),
+            ", e.personal_seq, p.digest, p.content
              FROM orders o CROSS JOIN events e ON e.order_seq = o.seq AND e.version = o.version
+             CROSS JOIN events f ON f.order_seq = o.seq AND f.version = 1
              LEFT JOIN personal p ON p.seq = e.personal_seq WHERE ",
             $condition
         )
@@ -62,18 +64,8 @@ fn one(tx: &ReadTx<'_>, sql: &str, params: impl Params) -> Result<Option<StoredD
 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredDocument> {
     let mut columns = Columns::of(row);
-    Ok(StoredDocument {
-        seq: columns.take()?,
-        user_id: columns.id_or_none()?,
-        version: columns.take()?,
-        document: document_of(row, &mut columns)?,
-    })
-}
-
-fn document_of(row: &Row<'_>, columns: &mut Columns<'_, '_>) -> rusqlite::Result<Option<String>> {
-    let Some(document) = columns.take::<Option<String>>()? else { return Ok(None) };
-    match Stored::read(row, columns.position())? {
-        Some(Stored { content: Some(content), .. }) => personal::merge(&document, content).map(Some),
-        _ => Ok(Some(document)),
-    }
+    let (seq, user_id, version) = (columns.take()?, columns.id_or_none()?, columns.take()?);
+    let shows_order: bool = columns.take()?;
+    let document = || whole_document(row, columns.position());
+    Ok(StoredDocument { seq, user_id, version, document: shows_order.then(document).transpose()? })
 }

@@ -2,7 +2,7 @@
 //! check are never counted: rollups that agree with damaged orders would hide the damage.
 
 use super::super::{
-    Commits, OpenError, ReadTx,
+    Commits, OpenError, ReadTx, mark,
     open::{OwnedFile, open_exclusively},
     orders,
     rollups::{Changes, RollupLog},
@@ -33,7 +33,7 @@ pub struct Rebuilt {
 
 /// Takes the file at `path` for this process alone and rebuilds its rollups.
 pub fn rebuild(path: &Path) -> Result<Result<Rebuilt>, OpenError> {
-    let OwnedFile { lock: _lock, mut connection } = open_exclusively(path, Commits::Synced, MIGRATIONS)?;
+    let OwnedFile { lock: _lock, file: _file, mut connection } = open_exclusively(path, Commits::Synced, MIGRATIONS)?;
     Ok(in_one_transaction(&mut connection))
 }
 
@@ -50,6 +50,7 @@ fn in_one_transaction(connection: &mut Connection) -> Result<Rebuilt> {
         left.retain(|check| check.fault.is_some());
     }
     if left.is_empty() {
+        mark::renew(&transaction).map_err(store_error)?;
         transaction.commit().map_err(store_error)?;
     }
     Ok(Rebuilt { before, left })

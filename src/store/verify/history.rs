@@ -14,13 +14,25 @@ use crate::{
         transaction::ReturnedItem,
     },
     error::{Error, Result},
-    store::{ReadTx, sql::store_error, transactions::credits},
+    store::{
+        ReadTx,
+        events::document::{document, document_columns},
+        sql::store_error,
+        transactions::credits,
+    },
 };
 use rusqlite::{Row, types::ValueRef};
 use serde_json::{Map, Value, json};
 
 const ORDERS: &str = "SELECT * FROM orders ORDER BY seq";
-const EVENTS: &str = "SELECT type, occurred_at, data, personal_seq FROM events WHERE order_seq = ?1 ORDER BY version";
+const EVENTS: &str = concat!(
+    "SELECT e.type, e.occurred_at, e.personal_seq, ",
+    document_columns!(),
+    " FROM events e JOIN orders o ON o.seq = e.order_seq
+     JOIN events f ON f.order_seq = e.order_seq AND f.version = 1 WHERE e.order_seq = ?1 ORDER BY e.version"
+);
+/// The first column of the document in it.
+const DOCUMENT: usize = 3;
 const ITEMS: RowsOfOrder =
     RowsOfOrder { name: "order_items", sql: "SELECT * FROM order_items WHERE order_seq = ?1 ORDER BY line" };
 const TRANSACTIONS: RowsOfOrder = RowsOfOrder {
@@ -98,22 +110,23 @@ struct Expected {
 impl Expected {
     fn from_events(tx: &ReadTx<'_>, seq: i64) -> Result<Self> {
         let mut statement = tx.connection.prepare_cached(EVENTS).map_err(store_error)?;
-        let mut events = statement.query([seq]).map_err(store_error)?;
+        let mut found = statement.query([seq]).map_err(store_error)?;
         // Only the last document of the order is parsed.
-        let (mut document, mut last_transaction, mut transactions) = ("{}".to_owned(), None, vec![]);
+        let (mut last_document, mut last_transaction, mut transactions) = ("{}".to_owned(), None, vec![]);
         let mut personal = Value::Null;
-        while let Some(event) = events.next().map_err(store_error)? {
+        while let Some(event) = found.next().map_err(store_error)? {
             let text = |column| event.get_ref(column).map_err(store_error)?.as_str().map_err(Error::internal);
-            let (kind, data) = (text(0)?, text(2)?);
+            let kind = text(0)?;
+            let data = document(event, DOCUMENT).map_err(store_error)?;
             if kind.starts_with("order.") {
-                data.clone_into(&mut document);
+                last_document = data;
                 personal = personal_row(event)?;
                 last_transaction = None;
                 if kind == "order.cancelled" {
                     drop_pending_credits(&mut transactions);
                 }
             } else {
-                let mut transaction = parse(data)?;
+                let mut transaction = parse(&data)?;
                 transaction.insert(PERSONAL.to_owned(), personal_row(event)?);
                 let at: i64 = event.get(1).map_err(store_error)?;
                 let order = transaction.remove("order").unwrap_or_default();
@@ -121,7 +134,7 @@ impl Expected {
                 apply(&mut transactions, kind, transaction);
             }
         }
-        let mut order = parse(&document)?;
+        let mut order = parse(&last_document)?;
         if !order.is_empty() {
             order.insert(PERSONAL.to_owned(), personal);
         }

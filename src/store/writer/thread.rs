@@ -12,7 +12,7 @@ use crate::{
     store::{connection::WRITE_LOCK_TIMEOUT, gauges::Gauges, sql::store_error},
     telemetry::logs::Millis,
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -26,6 +26,8 @@ use tokio::sync::watch;
 
 /// The most jobs in one transaction.
 const BATCH_SIZE: usize = 256;
+/// How often the file is looked at while nothing is written.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// A commit that takes longer than this is logged.
 const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
@@ -56,7 +58,11 @@ impl WriterThread {
     pub(super) fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
         let ended = catch_unwind(AssertUnwindSafe(|| self.run_batches(jobs)))
             .unwrap_or_else(|_| Err(Error::internal("a panic outside of a transaction")));
-        ended.inspect_err(|e| tracing::error!(error.cause = %e, "storage failed; the writer stops"))
+        ended.inspect_err(|e| {
+            tracing::error!(error.cause = %e, "storage failed; the writer stops");
+            // The next start decides what becomes of the log. Setting this cannot fail on an open connection.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        })
     }
 
     fn run_batches(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
@@ -68,6 +74,7 @@ impl WriterThread {
             self.wal.after_batch(&self.connection, Instant::now())?;
             self.empty_log()?;
         }
+        self.wal.settle()?;
         self.fold_rollups()?;
         self.wal.truncate(&self.connection)
     }
@@ -97,23 +104,24 @@ impl WriterThread {
             Err(e) if e.is(&problem::STORAGE_BUSY) => return Ok(()),
             begun => begun?,
         }
-        match log.fold_all(&self.connection).and_then(|()| self.execute("COMMIT")) {
+        let folded = log.fold_all(&self.connection);
+        match folded.and_then(|()| self.wal.renew_mark(&self.connection)).and_then(|()| self.execute("COMMIT")) {
             // The changes stay in the log, where reports find them too.
             Err(e) if e.is(&problem::STORAGE_FULL) && self.connection.is_autocommit() => Ok(()),
             Err(e) if e.is(&problem::STORAGE_FULL) => self.execute("ROLLBACK"),
-            folded => folded,
+            folded => folded.map(|()| self.wal.committed()),
         }
     }
 
-    /// The next job; none when the queue is closed. While no job comes, the write-ahead log is truncated when it is
-    /// due.
+    /// The next job; none when the queue is closed. While no job comes, the file is watched, and the write-ahead log is
+    /// truncated when it is due.
     fn next(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<Option<Box<dyn Job>>> {
         loop {
-            let Some(wait) = self.wal.idle_truncation_in(Instant::now()) else { return Ok(jobs.recv().ok()) };
-            match jobs.recv_timeout(wait) {
+            let wait = self.wal.idle_truncation_in(Instant::now());
+            match jobs.recv_timeout(wait.map_or(WATCH_EVERY, |wait| wait.min(WATCH_EVERY))) {
                 Ok(job) => return Ok(Some(job)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => self.wal.truncate_idle(&self.connection, Instant::now())?,
+                Err(RecvTimeoutError::Timeout) => self.wal.while_idle(&self.connection, Instant::now())?,
             }
         }
     }
@@ -152,8 +160,8 @@ impl WriterThread {
             return Ok(());
         }
         self.begin(jobs)?;
-        let counters_before = self.batch.counters();
-        match self.run_all(jobs).and_then(|()| self.commit()) {
+        let (counters_before, changes_before) = (self.batch.counters(), self.connection.total_changes());
+        match self.run_all(jobs).and_then(|()| self.commit(changes_before)) {
             Ok(()) => {
                 self.batch.committed();
                 self.gauges.batch_size.observe_size(jobs.len());
@@ -164,6 +172,7 @@ impl WriterThread {
             }
             Err(error) => {
                 self.batch.reset(&counters_before);
+                self.wal.rolled_back();
                 self.gauges.rollbacks.fetch_add(1, Relaxed);
                 // After some failures SQLite has rolled back by itself.
                 if !self.connection.is_autocommit() && !matches!(error, BatchError::Unknown(_)) {
@@ -223,12 +232,17 @@ impl WriterThread {
         Ok(())
     }
 
-    fn commit(&self) -> Result<(), BatchError> {
+    /// Commits the transaction, with a new mark if it changed something since `changes_before`.
+    fn commit(&self, changes_before: u64) -> Result<(), BatchError> {
         self.batch.log_changes(&self.connection).map_err(rolled_back_or_unknown)?;
+        if self.connection.total_changes() != changes_before {
+            self.wal.renew_mark(&self.connection).map_err(rolled_back_or_unknown)?;
+        }
         let started = Instant::now();
         self.execute("COMMIT").map_err(|e| {
             if e.is(&problem::STORAGE_FULL) { BatchError::RolledBack(e) } else { BatchError::Unknown(e) }
         })?;
+        self.wal.committed();
         let taken = started.elapsed();
         self.gauges.commits.observe_duration(taken);
         if taken > SLOW_COMMIT {

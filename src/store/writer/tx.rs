@@ -13,6 +13,7 @@ use crate::{
         ReadTx,
         connection::Options,
         gauges::EVENT_TYPES,
+        idempotency::SeenKeys,
         rollups::{Changes, Length, RollupLog},
         sql::store_error,
     },
@@ -88,9 +89,8 @@ impl<'b> WriteTx<'b> {
 
     /// Writes a page without changing it, which shows whether the disk has room.
     pub(in crate::store) fn write_anything(&self) -> Result<()> {
-        let version: i64 =
-            self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(store_error)?;
-        self.connection.pragma_update(None, "user_version", version).map_err(store_error)
+        // The commit renews the mark of everything that changed a row.
+        self.execute("UPDATE log_mark SET one = 1 WHERE one = 1", []).map(drop)
     }
 
     /// Has the write-ahead log emptied after this transaction, and tells `done` whether no reader prevented it.
@@ -126,6 +126,11 @@ impl<'b> WriteTx<'b> {
         self.batch.changes.borrow_mut().count_tax(sale, times);
     }
 
+    /// The filters of idempotency keys. What is added to them stays if the job fails.
+    pub(in crate::store) fn with_seen_keys<T>(&self, work: impl FnOnce(&mut SeenKeys) -> T) -> T {
+        work(&mut self.batch.seen_keys.borrow_mut())
+    }
+
     /// Changes the counters. The change is undone if the job fails.
     pub(in crate::store) fn with_counters<T>(&self, change: impl FnOnce(&mut Counters) -> T) -> T {
         let mut counters = self.batch.counters.get();
@@ -156,6 +161,8 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) audit_hash: [u8; 32],
     /// The last `personal.seq`.
     pub(in crate::store) personal: i64,
+    /// The last `idempotency_keys.seq`.
+    pub(in crate::store) key: i64,
     pub(super) rollup_log: RollupLog,
 }
 
@@ -182,6 +189,7 @@ impl Counters {
             audit: last("SELECT max(seq) FROM audit")?,
             audit_hash: hash("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?,
             personal: last("SELECT max(seq) FROM personal")?,
+            key: last("SELECT max(seq) FROM idempotency_keys")?,
             rollup_log: RollupLog::load(connection)?,
         })
     }
@@ -197,6 +205,7 @@ pub(super) struct Batch {
     counters: Cell<Counters>,
     changes: RefCell<Changes>,
     effects: RefCell<Vec<Effect>>,
+    seen_keys: RefCell<SeenKeys>,
     /// Those who wait for the write-ahead log to be emptied.
     log_waiters: RefCell<Vec<oneshot::Sender<bool>>>,
 }
@@ -217,6 +226,7 @@ impl Batch {
             counters: Cell::new(*counters),
             changes: RefCell::default(),
             effects: RefCell::default(),
+            seen_keys: RefCell::default(),
             log_waiters: RefCell::default(),
         }
     }

@@ -145,6 +145,25 @@ async fn a_chart_has_a_panel_for_each_currency_with_its_decimals() {
 }
 
 #[tokio::test]
+async fn a_chart_of_days_marks_the_one_that_is_not_over_and_draws_none_after_it() {
+    let (service, analyst) = three_days().await;
+    let marks = async |range: &str| {
+        let chart = form(&analyst, &format!("daily?{range}&currency=EUR&tz=Europe/Berlin"), "image/svg+xml").await.ok();
+        let text = chart.text();
+        (text.matches("not over yet").count(), text.matches("<circle").count())
+    };
+    assert_eq!(marks(DAYS).await, (1, 3), "today is the last day");
+    assert_eq!(marks("from=2026-06-16&to=2026-06-30").await, (1, 3));
+    assert_eq!(marks("from=2026-06-18&to=2026-06-18").await, (1, 1));
+    assert_eq!(marks("from=2026-06-16&to=2026-06-17").await, (0, 2));
+    assert_eq!(marks("from=2026-06-20&to=2026-06-21").await, (0, 0));
+    service.at("2026-06-18T21:59:59.999Z");
+    assert_eq!(marks(DAYS).await, (1, 3));
+    service.at("2026-06-18T22:00:00.000Z");
+    assert_eq!(marks(DAYS).await, (0, 3), "a day ends when it ends in the zone of the report");
+}
+
+#[tokio::test]
 async fn text_in_charts_and_csv_does_nothing() {
     let service = Service::start().await;
     let (staff, analyst) = (service.staff().await, service.analyst().await);

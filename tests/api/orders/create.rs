@@ -153,3 +153,23 @@ async fn a_draft_has_no_number_and_numbers_have_no_gaps() {
     service.reopen().await;
     assert_eq!(ada.places(body).await.created()["number"], 4);
 }
+
+#[tokio::test]
+async fn an_order_by_telephone_belongs_to_nobody() {
+    let service = Service::start().await;
+    let (staff, ada) = (service.staff().await, service.customer().await);
+    let body = order_of(&[("tea", 1, 1000)]);
+    let of_nobody = with(body.clone(), "user_id", Value::Null);
+    let order = staff.post("/v1/orders", of_nobody.clone()).key("phone").await.created();
+    assert_eq!((&order["user_id"], &order["created_by"]), (&json!(null), &json!(staff.id)));
+    assert_eq!(staff.places(body.clone()).await.created()["user_id"], staff.id, "left out, it is the caller's");
+    staff.post("/v1/orders", body).key("phone").await.status(422).problem("idempotency_key_reused");
+    assert_eq!(staff.get(&format!("/v1/orders?user_id={}", staff.id)).await.ok()["data"].as_array().unwrap().len(), 1);
+
+    ada.get(&format!("/v1/orders/{}", order.id())).await.status(404).problem("not_found");
+    assert_eq!(ada.places(of_nobody.clone()).await.created()["user_id"], ada.id, "customers only have their own");
+    let given = staff.patch(&format!("/v1/orders/{}", order.id()), json!({"user_id": ada.id})).await.ok();
+    assert_eq!(given["user_id"], ada.id);
+    let draft = staff.places(with(of_nobody, "draft", true)).await.created();
+    assert_eq!((&draft["user_id"], &draft["status"]), (&json!(null), &json!("draft")));
+}

@@ -97,7 +97,9 @@ async fn the_schema_refuses_parts_that_do_not_add_up() {
     let connection = Connection::open(service.path()).unwrap();
     let change = "CREATE TEMP TABLE kept AS SELECT * FROM order_items; CREATE TEMP TABLE next AS SELECT * FROM events;
         DELETE FROM order_items; UPDATE next SET seq = seq + 1, version = version + 1;";
-    let record = "INSERT INTO order_items SELECT * FROM kept; INSERT INTO events SELECT * FROM next";
+    let record = "INSERT INTO order_items SELECT * FROM kept;
+        INSERT INTO events (seq, id, kind, order_seq, version, actor, request_id, occurred_at, data, hash)
+        SELECT seq, id, kind, order_seq, version, actor, request_id, occurred_at, data, hash FROM next";
     for damage in [
         "UPDATE kept SET allocated_discount_amount = allocated_discount_amount + 1, total_amount = total_amount - 1",
         "DELETE FROM kept WHERE line = 1",

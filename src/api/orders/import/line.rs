@@ -78,10 +78,9 @@ pub(super) fn without_key(line: &Value) -> Option<Fault> {
 /// `validation_failed` with every fault of the line; `total_differs` if that is its only fault.
 pub(super) fn order(line: Value, now: Timestamp) -> Result<ImportedOrder> {
     let Value::Object(mut line) = line else {
-        return schema::valid::<CreateOrder>(line)?.into_order().map(|new| imported(new, Owner::Caller));
+        return schema::valid::<CreateOrder>(line)?.into_order().map(|new| ImportedOrder { new, history: None });
     };
     let is_export = line.contains_key("id");
-    let is_of_nobody = is_null(&line, "user_id");
     let was_never_placed = is_null(&line, "placed_at") && line.get("number").is_none_or(Value::is_null);
     for name in MADE_HERE {
         line.remove(name);
@@ -114,17 +113,11 @@ pub(super) fn order(line: Value, now: Timestamp) -> Result<ImportedOrder> {
     if !differing.is_empty() {
         return Err(Error::new(&problem::TOTAL_DIFFERS).with_faults(differing));
     }
-    let owner = match new.user_id {
-        _ if is_of_nobody => Owner::Nobody,
-        Some(user) if is_export => Owner::UserIfKnown(user),
-        Some(user) => Owner::User(user),
-        None => Owner::Caller,
+    let owner = match new.owner {
+        Owner::User(user) if is_export => Owner::UserIfKnown(user),
+        named => named,
     };
-    Ok(ImportedOrder { history, ..imported(new, owner) })
-}
-
-fn imported(new: NewOrder, owner: Owner) -> ImportedOrder {
-    ImportedOrder { new, owner, history: None }
+    Ok(ImportedOrder { new: NewOrder { owner, ..new }, history })
 }
 
 /// Whether the line has this member, and it is null.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::listing::{Direction, Filter, Position, Sort, SortKey},
     error::Result,
-    store::{ReadTx, conditions::Conditions, sql::sql_int},
+    store::{ReadTx, conditions::Conditions, events::document::document_columns, sql::sql_int},
 };
 use rusqlite::{params_from_iter, types::Value};
 use std::ops::Range;
@@ -31,6 +31,9 @@ pub(super) fn beyond(column: &str, direction: Direction, after: Position) -> Con
     Conditions::of(&format!("({column}, o.seq) {sign} (?, ?)"), values)
 }
 
+/// The document of event `e` of order `o`, whose first event is `f`.
+const DOCUMENT: &str = concat!("event_document(", document_columns!(), ")");
+
 /// The orders after `after` that have changed since the first page, with the value that they were sorted by then. There
 /// are at most as many as there were changes, and they are sorted here.
 pub(super) fn moved(
@@ -42,17 +45,18 @@ pub(super) fn moved(
     limit: usize,
 ) -> Result<Vec<(i64, i64)>> {
     let value_then = match sort.key {
-        SortKey::Total => "e.data ->> '$.total_amount'".to_owned(),
+        SortKey::Total => format!("{DOCUMENT} ->> '$.total_amount'"),
         // The time never changes once there is one.
         SortKey::Placed => {
-            format!("iif(e.data ->> '$.placed_at' IS NULL, {}, o.placed_at)", never_placed(sort.direction))
+            format!("iif({DOCUMENT} ->> '$.placed_at' IS NULL, {}, o.placed_at)", never_placed(sort.direction))
         }
         SortKey::Created | SortKey::Updated => "e.occurred_at".to_owned(),
     };
     let has_document = matches!(sort.key, SortKey::Total | SortKey::Placed);
     let of_order = if has_document { "AND e.type GLOB 'order.*'" } else { "" };
     let was = format!(
-        "(SELECT {value_then} FROM events e WHERE e.order_seq = o.seq AND e.seq <= ? {of_order}
+        "(SELECT {value_then} FROM events e JOIN events f ON f.order_seq = o.seq AND f.version = 1
+          WHERE e.order_seq = o.seq AND e.seq <= ? {of_order}
           ORDER BY e.version DESC LIMIT 1)"
     );
     let from = "(SELECT DISTINCT order_seq FROM events WHERE seq > ?) m CROSS JOIN orders o ON o.seq = m.order_seq";

@@ -1,0 +1,104 @@
+//! A document as the members that differ from those of another document with the same members.
+
+/// The members of `document` that differ from those of `first`, separated by commas; `None` unless [`merge`] makes the
+/// document of them again.
+pub(super) fn changes(document: &str, first: &str) -> Option<String> {
+    let (mut members, mut firsts) = (Members::of(document)?, Members::of(first)?);
+    let mut changes = String::new();
+    loop {
+        match (members.next(), firsts.next()) {
+            (None, None) => break,
+            (Some(member), Some(first)) if member.name == first.name => {
+                if member.value != first.value {
+                    push(&mut changes, member);
+                }
+            }
+            _ => return None,
+        }
+    }
+    // Damaged JSON, or a name that comes twice.
+    merge(&changes, first).filter(|merged| merged == document).map(|_| changes)
+}
+
+/// `first` with these members in place of those with the same names; `None` if it has no such members.
+pub(super) fn merge(changes: &str, first: &str) -> Option<String> {
+    if changes.ends_with(',') {
+        return None;
+    }
+    let mut changes = Members { rest: changes }.peekable();
+    let mut whole = String::with_capacity(first.len() + 64);
+    whole.push('{');
+    for member in Members::of(first)? {
+        let changed = changes.next_if(|changed| changed.name == member.name);
+        push(&mut whole, changed.unwrap_or(member));
+    }
+    whole.push('}');
+    changes.next().is_none().then_some(whole)
+}
+
+fn push(members: &mut String, member: Member<'_>) {
+    if !members.is_empty() && !members.ends_with('{') {
+        members.push(',');
+    }
+    members.push_str(member.text);
+}
+
+/// A member as it is written: name, colon and value.
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    text: &'a str,
+    name: &'a str,
+    value: &'a str,
+}
+
+/// The members of an object without white space. Text of another form yields what is between its commas.
+struct Members<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Members<'a> {
+    fn of(object: &'a str) -> Option<Self> {
+        Some(Self { rest: object.strip_prefix('{')?.strip_suffix('}')? })
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Member<'a>;
+
+    fn next(&mut self) -> Option<Member<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (name, end) = ends(self.rest.as_bytes());
+        let text = &self.rest[..end];
+        self.rest = self.rest.get(end + 1..).unwrap_or_default();
+        Some(Member { text, name: &text[..name], value: &text[name..] })
+    }
+}
+
+/// Where the name of the first member ends, and where the member ends.
+fn ends(text: &[u8]) -> (usize, usize) {
+    let (mut depth, mut name) = (0_usize, None);
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            b'"' => at = end_of_string(text, at + 1),
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b':' if depth == 0 && name.is_none() => name = Some(at),
+            b',' if depth == 0 => break,
+            _ => {}
+        }
+        at += 1;
+    }
+    let end = at.min(text.len());
+    (name.unwrap_or(end), end)
+}
+
+/// Where the quotation mark is that ends the string whose content begins at `at`.
+fn end_of_string(text: &[u8], mut at: usize) -> usize {
+    while at < text.len() && text[at] != b'"' {
+        at += if text[at] == b'\\' { 2 } else { 1 };
+    }
+    at
+}
