@@ -24,14 +24,15 @@ pub struct StoredDocument {
     pub document: Option<String>,
 }
 
+/// The first event is looked up only for a document that needs it: with NULL there is nothing to look for.
 macro_rules! select {
     ($condition:literal) => {
         concat!(
-            "SELECT o.seq, o.user_id, o.version, e.type GLOB 'order.*', ",
+            "SELECT o.seq, o.user_id, o.version, e.kind <= 6, ", // order.*
             document_columns!(),
             ", e.personal_seq, p.digest, p.content
              FROM orders o CROSS JOIN events e ON e.order_seq = o.seq AND e.version = o.version
-             CROSS JOIN events f ON f.order_seq = o.seq AND f.version = 1
+             LEFT JOIN events f ON f.order_seq = iif(e.data < char(2), o.seq, NULL) AND f.version = 1
              LEFT JOIN personal p ON p.seq = e.personal_seq WHERE ",
             $condition
         )
