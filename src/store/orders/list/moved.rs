@@ -6,7 +6,7 @@
 
 use super::{
     super::filter::{of_reference, owner},
-    source::{IndexRange, Source, never_placed},
+    source::{IndexRange, Source, beyond, never_placed},
 };
 use crate::{
     domain::listing::{Direction, Filter, Position, Sort, SortKey},
@@ -22,13 +22,6 @@ pub(super) fn unchanged_since(after: Position) -> Conditions {
         "NOT EXISTS (SELECT 1 FROM events e WHERE e.order_seq = o.seq AND e.version = o.version AND e.seq > ?)",
         [Value::Integer(after.began)],
     )
-}
-
-/// The condition that an order, sorted by `column`, comes after `after`.
-pub(super) fn beyond(column: &str, direction: Direction, after: Position) -> Conditions {
-    let sign = if direction == Direction::Ascending { '>' } else { '<' };
-    let values = [Value::Integer(after.value), Value::Integer(after.seq)];
-    Conditions::of(&format!("({column}, o.seq) {sign} (?, ?)"), values)
 }
 
 /// The document of event `e` of order `o`, whose first event is `f`.
