@@ -52,10 +52,10 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_403_651_123);
 
-    fn proven(expires: i64) -> Option<Proven> {
+    fn proven(expires: i64) -> Proven {
         let (user, session) = (UserId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
         let claims = Claims { user, session, issued: NOW, expires: Timestamp::from_millis(NOW.millis() + expires) };
-        Some(Proven { claims, not_before: 0 })
+        Proven { claims, not_before: 0 }
     }
 
     fn kept(verified: &Verified) -> usize {
@@ -66,10 +66,10 @@ mod tests {
     fn a_valid_token_is_verified_once() {
         let verified = Verified::default();
         assert!(verified.find_or("bad", NOW, || None).is_none());
-        assert!(verified.find_or("expired", NOW, || proven(0)).is_some());
+        assert!(verified.find_or("expired", NOW, || Some(proven(0))).is_some());
         assert_eq!(kept(&verified), 0);
-        assert_eq!(verified.find_or("good", NOW, || proven(1_000)), proven(1_000));
-        assert_eq!(verified.find_or("good", NOW, || panic!("verified again")), proven(1_000));
+        assert_eq!(verified.find_or("good", NOW, || Some(proven(1_000))), Some(proven(1_000)));
+        assert_eq!(verified.find_or("good", NOW, || panic!("verified again")), Some(proven(1_000)));
         assert!(verified.find_or("goods", NOW, || None).is_none());
     }
 
@@ -77,9 +77,9 @@ mod tests {
     fn expired_tokens_make_room_for_others() {
         let (verified, later) = (Verified::default(), Timestamp::from_millis(NOW.millis() + 1_000));
         for number in 0..MOST {
-            verified.find_or(&number.to_string(), NOW, || proven(if number < 10 { 2_000 } else { 1_000 }));
+            verified.find_or(&number.to_string(), NOW, || Some(proven(if number < 10 { 2_000 } else { 1_000 })));
         }
-        verified.find_or("one more", later, || proven(3_000));
+        verified.find_or("one more", later, || Some(proven(3_000)));
         assert_eq!(kept(&verified), 11);
     }
 }
