@@ -70,3 +70,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredDocument> {
     let document = || whole_document(row, columns.position());
     Ok(StoredDocument { seq, user_id, version, document: shows_order.then(document).transpose()? })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::event::EventType;
+
+    #[test]
+    fn events_with_the_document_of_their_order_are_the_first_kinds() {
+        for kind in EventType::ALL {
+            assert_eq!(*kind as i64 <= 6, kind.name().starts_with("order."), "{kind:?}");
+        }
+    }
+}

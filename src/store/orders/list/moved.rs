@@ -46,7 +46,7 @@ pub(super) fn moved(
         SortKey::Created | SortKey::Updated => "e.occurred_at".to_owned(),
     };
     let has_document = matches!(sort.key, SortKey::Total | SortKey::Placed);
-    let of_order = if has_document { "AND e.type GLOB 'order.*'" } else { "" };
+    let of_order = if has_document { "AND e.kind <= 6" } else { "" };
     let was = format!(
         "(SELECT {value_then} FROM events e JOIN events f ON f.order_seq = o.seq AND f.version = 1
           WHERE e.order_seq = o.seq AND e.seq <= ? {of_order}
