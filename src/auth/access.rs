@@ -8,11 +8,8 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-pub use entries::{
-    BrowserHalves, CachedKey, CachedSession, CachedUser, Entries, KeyEntry, KeyIdentity, SessionIdentity,
-    SessionSecrets,
-};
-pub use sessions::{BrowserLimits, SessionUse, Sessions};
+pub use entries::{CachedKey, CachedUser, Entries, KeyEntry, KeyIdentity, SessionIdentity};
+pub use sessions::{BrowserHalves, BrowserLimits, CachedSession, SessionSecrets, SessionUse, Sessions};
 
 use super::{policy, secret::Digest, token::Claims};
 use crate::domain::{

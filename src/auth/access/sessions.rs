@@ -1,7 +1,6 @@
 //! The sessions in the access cache. Those of programs are found by the identifier in an access token, those of browsers
 //! by the digest of their cookie.
 
-use super::entries::{BrowserHalves, CachedSession, SessionSecrets};
 use crate::{
     auth::secret::{Digest, same_digest},
     domain::{
@@ -14,6 +13,42 @@ use std::{
     sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
+
+/// What authentication needs to know about a session.
+#[derive(Clone, Copy, Debug)]
+pub struct CachedSession {
+    /// The user who logged in.
+    pub user: UserId,
+    /// How requests prove that they belong to it, and when it ends.
+    pub secrets: SessionSecrets,
+    /// Whether an OpenID provider has identified the user, which stands for a second factor.
+    pub by_provider: bool,
+}
+
+/// How requests prove that they belong to a session.
+#[derive(Clone, Copy, Debug)]
+pub enum SessionSecrets {
+    /// By access tokens.
+    Program {
+        /// The session is valid before this time, unless it is refreshed.
+        expires_at: Timestamp,
+    },
+    /// By a cookie and a console key, of which neither proves anything alone.
+    Browser(BrowserHalves),
+}
+
+/// The two secrets of a browser's session.
+#[derive(Clone, Copy, Debug)]
+pub struct BrowserHalves {
+    /// The digest of the cookie.
+    pub cookie: Digest,
+    /// The digest of the console key.
+    pub console_key: Digest,
+    /// The time of the log-in.
+    pub created_at: Timestamp,
+    /// The last request, as far as the database knows.
+    pub last_used_at: Timestamp,
+}
 
 /// How long browsers stay signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
