@@ -4,13 +4,15 @@
 mod checkpointer;
 mod job;
 mod statements;
+mod synced;
 mod syncer;
 mod thread;
 mod tx;
 mod wal;
 
 use job::{CancelOnDrop, Claim, Job, Task};
-use syncer::{Publisher, Synced, Syncer};
+use synced::Synced;
+use syncer::{Publisher, Syncer};
 use thread::WriterThread;
 pub use tx::WriteTx;
 use tx::{Batch, Counters};
@@ -26,7 +28,6 @@ use super::{
 use crate::error::{Error, Result, problem};
 use rusqlite::Connection;
 use std::{
-    fs::File,
     sync::{
         Arc, Mutex,
         atomic::Ordering::Relaxed,
@@ -78,18 +79,18 @@ impl Writer {
         let wal = Wal::watch(&connection, checkpoints, file, Arc::clone(&gauges), move || {
             fail_too.send_replace(true);
         })?;
-        let synced = Arc::new(Synced::new());
+        let synced = Arc::<Synced>::default();
         let publisher = Publisher { gauges: Arc::clone(&gauges), newest_event };
         let syncer = match options.commits {
             Commits::Written => Syncer::at_once(Arc::clone(&synced), publisher),
             Commits::Synced => {
-                // The thread syncs each commit, and not SQLite.
+                // The threads sync each commit, and not SQLite.
                 connection.pragma_update(None, "synchronous", "NORMAL").map_err(store_error)?;
-                let log = File::open(with_suffix(&options.path, "-wal")).map_err(Error::internal)?;
                 let fail = fail.clone();
-                Syncer::start(log, Arc::clone(&synced), publisher, move || {
+                let fail = move || {
                     fail.send_replace(true);
-                })?
+                };
+                Syncer::start(&with_suffix(&options.path, "-wal"), Arc::clone(&synced), publisher, &fail)?
             }
         };
         let mut thread =

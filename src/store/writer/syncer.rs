@@ -1,75 +1,32 @@
-//! Where commits are synced: the writer hands each batch over after its commit and goes on with the next one. A thread syncs
-//! the write-ahead log and only then answers the batches whose commits are in it, in their order. So the next batch runs
+//! Where commits are synced: the writer hands each batch over after its commit and goes on with the next one. Threads sync
+//! the write-ahead log and only then answer the batches whose commits are in it, in their order. So the next batch runs
 //! while the last one is synced, and one sync may serve several.
 //!
 //! Readers see a commit before it is synced. [`Synced`] tells them when they may show it.
 
-use super::{job::Job, tx::Effect};
+use super::{job::Job, synced::Synced, tx::Effect};
 use crate::{
     error::{Error, Result, problem},
     store::gauges::{EVENT_TYPES, Gauges},
     telemetry::logs::Millis,
 };
 use std::{
+    collections::VecDeque,
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
+    path::Path,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
+/// How many syncs go on at once: a batch that ends while another one is synced need not wait for that.
+const SYNCS: usize = 2;
 /// The most batches that wait for a sync. The writer waits before it commits more.
-const QUEUE_LENGTH: usize = 8;
+const MAX_WAITING: usize = 8;
 /// A commit that takes longer than this is logged.
 const SLOW_COMMIT: Duration = Duration::from_millis(250);
-
-/// How far the commits are on disk. Commits are numbered from 1 since the start.
-pub(in crate::store) struct Synced {
-    /// The last commit that was begun: readers may see it.
-    begun: AtomicU64,
-    /// The last commit that is on disk; none once storage has failed.
-    synced: watch::Sender<Option<u64>>,
-}
-
-impl Synced {
-    pub(super) fn new() -> Self {
-        Self { begun: AtomicU64::new(0), synced: watch::Sender::new(Some(0)) }
-    }
-
-    /// Begins a commit and returns its number. To be called before readers can see it.
-    pub(super) fn begin(&self) -> u64 {
-        self.begun.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    /// The number of the last commit that was begun.
-    pub(super) fn begun(&self) -> u64 {
-        self.begun.load(Ordering::SeqCst)
-    }
-
-    /// Resolves when every commit that readers see at this moment is on disk.
-    ///
-    /// # Errors
-    /// `DRAINING` if that will never be, since storage has failed.
-    pub(in crate::store) async fn wait(&self) -> Result<()> {
-        let seen = self.begun();
-        let is_synced = |synced: &Option<u64>| synced.is_none_or(|synced| synced >= seen);
-        if self.synced.borrow().is_some_and(|synced| synced >= seen) {
-            return Ok(());
-        }
-        let mut changes = self.synced.subscribe();
-        match changes.wait_for(is_synced).await.as_deref() {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) | Err(_) => {
-                Err(Error::new(&problem::DRAINING).detail("Storage has failed; the service is stopping."))
-            }
-        }
-    }
-}
 
 /// A batch whose transaction has ended, with what follows when it is on disk.
 pub(super) struct Batched {
@@ -111,55 +68,85 @@ impl Publisher {
 
 /// The writer's side.
 pub(super) struct Syncer {
-    synced: Arc<Synced>,
-    way: Way,
+    shared: Arc<Shared>,
+    /// The threads that sync; none if commits count as done when they are written.
+    threads: Vec<JoinHandle<()>>,
 }
 
-enum Way {
-    /// Commits count as done when they are written.
-    AtOnce(Publisher),
-    /// A thread syncs them. Nothing is handed over after the end of the writer.
-    Beside(Option<(SyncSender<Batched>, JoinHandle<Result<()>>)>),
+struct Shared {
+    synced: Arc<Synced>,
+    publisher: Publisher,
+    queue: Mutex<Queue>,
+    /// For the threads: there is something to do.
+    handed_over: Condvar,
+    /// For the writer: there is room in the queue.
+    released: Condvar,
+    /// Held while batches are answered, so that they are in their order.
+    releasing: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Batches that are not answered, in the order of their commits.
+    waiting: VecDeque<Batched>,
+    /// The newest commit that a sync was begun for.
+    syncing: u64,
+    /// Whether the writer has ended.
+    is_closed: bool,
+    /// Why it is not known what is on disk.
+    failure: Option<String>,
 }
 
 impl Syncer {
-    /// For commits that need not be synced.
+    /// For commits that count as done when they are written.
     pub(super) fn at_once(synced: Arc<Synced>, publisher: Publisher) -> Self {
-        Self { synced, way: Way::AtOnce(publisher) }
+        let shared = Shared {
+            synced,
+            publisher,
+            queue: Mutex::default(),
+            handed_over: Condvar::new(),
+            released: Condvar::new(),
+            releasing: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared), threads: vec![] }
     }
 
-    /// Starts the thread that syncs `log`. `fail` is called when that has failed.
+    /// Starts the threads that sync the file `log`. `fail` is called when that has failed.
     pub(super) fn start(
-        log: File,
+        log: &Path,
         synced: Arc<Synced>,
         publisher: Publisher,
-        fail: impl Fn() + Send + 'static,
+        fail: &(impl Fn() + Clone + Send + 'static),
     ) -> Result<Self> {
-        let (queue, batches) = sync_channel(QUEUE_LENGTH);
-        let state = Arc::clone(&synced);
-        let run = move || {
-            let ended = catch_unwind(AssertUnwindSafe(|| sync_all(&batches, &log, &state, &publisher)))
-                .unwrap_or_else(|_| Err(Error::internal("a panic after a commit")));
-            ended.inspect_err(|e| {
-                tracing::error!(error.cause = %e, "storage failed; the writer stops");
-                state.synced.send_replace(None);
-                fail();
-            })
-        };
-        let thread = std::thread::Builder::new().name("syncer".to_owned()).spawn(run).map_err(Error::internal)?;
-        Ok(Self { synced, way: Way::Beside(Some((queue, thread))) })
+        let mut syncer = Self::at_once(synced, publisher);
+        for _ in 0..SYNCS {
+            // Each has the file open for itself: the system reports an error once to each.
+            let log = File::open(log).map_err(Error::internal)?;
+            let (shared, fail) = (Arc::clone(&syncer.shared), fail.clone());
+            let run = move || {
+                let ended = catch_unwind(AssertUnwindSafe(|| shared.sync_all(&log)))
+                    .unwrap_or_else(|_| Err("a panic after a commit".to_owned()));
+                if let Err(cause) = ended {
+                    shared.fail(cause);
+                    fail();
+                }
+            };
+            let thread = std::thread::Builder::new().name("syncer".to_owned()).spawn(run).map_err(Error::internal)?;
+            syncer.threads.push(thread);
+        }
+        Ok(syncer)
     }
 
     /// Notes that a commit begins. Readers wait for it from now on.
     pub(super) fn begin_commit(&self) {
-        if let Way::Beside(_) = self.way {
-            self.synced.begin();
+        if !self.threads.is_empty() {
+            self.shared.synced.begin();
         }
     }
 
     /// The number of the last commit that was begun.
     pub(super) fn begun(&self) -> u64 {
-        self.synced.begun()
+        self.shared.synced.begun()
     }
 
     /// Answers the jobs of `batch` once its commit is on disk.
@@ -167,58 +154,111 @@ impl Syncer {
     /// # Errors
     /// When it is no longer known what is on disk.
     pub(super) fn hand_over(&self, batch: Batched) -> Result<()> {
-        match &self.way {
-            Way::AtOnce(publisher) => publisher.release(batch),
-            Way::Beside(Some((queue, _))) => queue.send(batch).map_err(|_| has_failed())?,
-            Way::Beside(None) => return Err(has_failed()),
+        if self.threads.is_empty() {
+            self.shared.publisher.release(batch);
+            return Ok(());
         }
+        let mut queue = self.shared.queue();
+        while queue.waiting.len() >= MAX_WAITING && queue.failure.is_none() {
+            queue = self.shared.released.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        queue.check()?;
+        queue.waiting.push_back(batch);
+        self.shared.handed_over.notify_one();
         Ok(())
     }
 
-    /// Waits until everything that was handed over is on disk, and ends the thread.
+    /// Waits until everything that was handed over is on disk and answered, and ends the threads.
     ///
     /// # Errors
     /// When it is no longer known what is on disk.
     pub(super) fn finish(&mut self) -> Result<()> {
-        match &mut self.way {
-            Way::AtOnce(_) => Ok(()),
-            Way::Beside(thread) => {
-                let Some((queue, thread)) = thread.take() else { return Err(has_failed()) };
-                drop(queue);
-                thread.join().map_err(|_| has_failed())?.map_err(|_| has_failed())
-            }
+        self.shared.queue().is_closed = true;
+        self.shared.handed_over.notify_all();
+        for thread in self.threads.drain(..) {
+            // A panic in it was caught.
+            let _ = thread.join();
         }
+        self.shared.queue().check()
     }
 
     /// Notes that the writer has failed: readers no longer wait for its last commit.
     pub(super) fn writer_failed(&self) {
-        self.synced.synced.send_replace(None);
+        self.shared.synced.fail();
     }
 }
 
-fn has_failed() -> Error {
-    Error::new(&problem::OUTCOME_UNKNOWN).caused_by("the write-ahead log could not be synced")
+impl Queue {
+    fn check(&self) -> Result<()> {
+        self.failure.as_ref().map_or(Ok(()), |cause| Err(unknown(cause)))
+    }
 }
 
-/// Syncs what is handed over and answers it, until the writer ends.
-fn sync_all(batches: &Receiver<Batched>, log: &File, synced: &Synced, publisher: &Publisher) -> Result<()> {
-    let mut last = 0;
-    while let Ok(first) = batches.recv() {
-        let waiting: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();
-        let newest = waiting.iter().map(|batch| batch.commit).max().unwrap_or(last);
-        if newest > last {
-            if let Err(e) = log.sync_data() {
-                synced.synced.send_replace(None);
-                let cause = format!("the write-ahead log could not be synced: {e}");
-                for job in waiting.into_iter().flat_map(|batch| batch.jobs) {
-                    job.refuse(Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause.clone()));
-                }
-                return Err(Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause));
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Syncs `log` for what is handed over and answers it, until the writer ends.
+    fn sync_all(&self, log: &File) -> Result<(), String> {
+        while let Some(newest) = self.next() {
+            if newest > self.synced.synced() {
+                log.sync_data().map_err(|e| format!("the write-ahead log could not be synced: {e}"))?;
             }
-            last = newest;
-            synced.synced.send_replace(Some(last));
+            self.release(newest);
         }
-        waiting.into_iter().for_each(|batch| publisher.release(batch));
+        Ok(())
     }
-    Ok(())
+
+    /// Waits until something is to be synced or answered. Returns its newest commit; none when the writer has ended, or
+    /// storage has failed.
+    fn next(&self) -> Option<u64> {
+        let mut queue = self.queue();
+        loop {
+            if queue.failure.is_some() {
+                return None;
+            }
+            let is_synced = queue.waiting.front().is_some_and(|oldest| oldest.commit <= self.synced.synced());
+            match queue.waiting.back().map(|newest| newest.commit) {
+                Some(newest) if newest > queue.syncing || is_synced => {
+                    queue.syncing = newest;
+                    return Some(newest);
+                }
+                _ if queue.is_closed => return None,
+                _ => queue = self.handed_over.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Answers the batches up to commit `newest`, which is on disk.
+    fn release(&self, newest: u64) {
+        let _in_order = self.releasing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.queue();
+        if queue.failure.is_some() {
+            return;
+        }
+        self.synced.advance(newest);
+        let count = queue.waiting.partition_point(|batch| batch.commit <= newest);
+        let batches: Vec<_> = queue.waiting.drain(..count).collect();
+        drop(queue);
+        self.released.notify_one();
+        batches.into_iter().for_each(|batch| self.publisher.release(batch));
+    }
+
+    /// Notes that it is not known what is on disk. Nothing that waits is answered as done.
+    fn fail(&self, cause: String) {
+        let mut queue = self.queue();
+        for job in queue.waiting.drain(..).flat_map(|batch| batch.jobs) {
+            job.refuse(unknown(&cause));
+        }
+        queue.failure.get_or_insert(cause);
+        drop(queue);
+        self.synced.fail();
+        self.released.notify_all();
+        self.handed_over.notify_all();
+    }
+}
+
+fn unknown(cause: &str) -> Error {
+    Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause)
 }
