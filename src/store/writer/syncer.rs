@@ -4,7 +4,11 @@
 //!
 //! Readers see a commit before it is synced. [`Synced`] tells them when they may show it.
 
-use super::{job::Job, synced::Synced, tx::Effect};
+use super::{
+    job::Job,
+    synced::Synced,
+    tx::{Counters, Effect},
+};
 use crate::{
     error::{Error, Result, problem},
     store::gauges::{EVENT_TYPES, Gauges},
@@ -29,16 +33,15 @@ const MAX_WAITING: usize = 8;
 const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
 /// A batch whose transaction has ended, with what follows when it is on disk.
-pub(super) struct Batched {
-    /// The last commit that its jobs saw or made.
-    pub(super) commit: u64,
-    pub(super) jobs: Vec<Box<dyn Job>>,
-    pub(super) effects: Vec<Effect>,
+struct Batched {
+    /// The last commit that its jobs made or saw.
+    commit: u64,
+    jobs: Vec<Box<dyn Job>>,
+    effects: Vec<Effect>,
     /// The number of the newest event, and how many there are of each type.
-    pub(super) event: i64,
-    pub(super) events_by_type: [u64; EVENT_TYPES],
+    events: (i64, [u64; EVENT_TYPES]),
     /// When its commit was begun; none if it changed nothing.
-    pub(super) begun_at: Option<Instant>,
+    begun_at: Option<Instant>,
 }
 
 /// What everybody may know of the commits that are on disk.
@@ -60,8 +63,9 @@ impl Publisher {
             }
         }
         batch.effects.into_iter().for_each(|effect| effect());
-        self.gauges.set_events(batch.event, batch.events_by_type);
-        self.newest_event.send_if_modified(|newest| std::mem::replace(newest, batch.event) != batch.event);
+        let (event, by_type) = batch.events;
+        self.gauges.set_events(event, by_type);
+        self.newest_event.send_if_modified(|newest| std::mem::replace(newest, event) != event);
         batch.jobs.into_iter().for_each(Job::answer);
     }
 }
@@ -71,6 +75,8 @@ pub(super) struct Syncer {
     shared: Arc<Shared>,
     /// The threads that sync; none if commits count as done when they are written.
     threads: Vec<JoinHandle<()>>,
+    /// When the commit of the current batch was begun, if it changes anything.
+    begun_at: Option<Instant>,
 }
 
 struct Shared {
@@ -108,7 +114,7 @@ impl Syncer {
             released: Condvar::new(),
             releasing: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), threads: vec![] }
+        Self { shared: Arc::new(shared), threads: vec![], begun_at: None }
     }
 
     /// Starts the threads that sync the file `log`. `fail` is called when that has failed.
@@ -137,23 +143,22 @@ impl Syncer {
         Ok(syncer)
     }
 
-    /// Notes that a commit begins. Readers wait for it from now on.
-    pub(super) fn begin_commit(&self) {
+    /// Notes that the commit of a batch begins. Readers wait for it from now on.
+    pub(super) fn begin_commit(&mut self) {
+        self.begun_at = Some(Instant::now());
         if !self.threads.is_empty() {
             self.shared.synced.begin();
         }
     }
 
-    /// The number of the last commit that was begun.
-    pub(super) fn begun(&self) -> u64 {
-        self.shared.synced.begun()
-    }
-
-    /// Answers the jobs of `batch` once its commit is on disk.
+    /// Answers `jobs`, after their effects, once the last commit is on disk: they have made or seen it.
     ///
     /// # Errors
     /// When it is no longer known what is on disk.
-    pub(super) fn hand_over(&self, batch: Batched) -> Result<()> {
+    pub(super) fn hand_over(&mut self, jobs: Vec<Box<dyn Job>>, effects: Vec<Effect>, after: &Counters) -> Result<()> {
+        let commit = self.shared.synced.begun();
+        let events = (after.event, after.events_by_type);
+        let batch = Batched { commit, jobs, effects, events, begun_at: self.begun_at.take() };
         if self.threads.is_empty() {
             self.shared.publisher.release(batch);
             return Ok(());

@@ -4,7 +4,7 @@
 use super::{
     job::{Job, JobError},
     statements::BatchStatements,
-    syncer::{Batched, Syncer},
+    syncer::Syncer,
     tx::{Batch, WriteTx},
     wal::Wal,
 };
@@ -128,8 +128,7 @@ impl WriterThread {
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
         match self.transaction(&mut jobs) {
             Err(BatchError::RunOneByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
-            Ok(begun_at) => self.hand_over(jobs, begun_at),
-            Err(BatchError::RunOneByOne) => self.hand_over(jobs, None),
+            Ok(()) | Err(BatchError::RunOneByOne) => self.hand_over(jobs),
             Err(BatchError::RolledBack(e)) => {
                 refuse(jobs, e.problem(), &e);
                 if e.is(&problem::STORAGE_BUSY) && !std::mem::replace(&mut self.is_locked_out, true) {
@@ -140,7 +139,7 @@ impl WriterThread {
                     );
                 }
                 // The commit may have been begun, and readers wait for it.
-                self.hand_over(vec![], None)?;
+                self.hand_over(vec![])?;
                 if e.is(&problem::STORAGE_FULL) { self.wal.disk_is_full(&self.connection, &e) } else { Ok(()) }
             }
             Err(BatchError::Unknown(e)) => {
@@ -150,34 +149,26 @@ impl WriterThread {
         }
     }
 
-    /// Has `jobs` answered when the last commit is on disk, which they made or saw.
-    fn hand_over(&self, jobs: Vec<Box<dyn Job>>, begun_at: Option<Instant>) -> Result<()> {
-        let (effects, counters) = (self.batch.committed(), self.batch.counters());
-        self.syncer.hand_over(Batched {
-            commit: self.syncer.begun(),
-            jobs,
-            effects,
-            event: counters.event,
-            events_by_type: counters.events_by_type,
-            begun_at,
-        })
+    /// Has `jobs` answered, and the effects of their transaction done, when the last commit is on disk.
+    fn hand_over(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
+        let effects = self.batch.committed();
+        self.syncer.hand_over(jobs, effects, &self.batch.counters())
     }
 
     fn write_one_by_one(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
         jobs.into_iter().try_for_each(|job| self.write(vec![job]))
     }
 
-    /// Runs and commits `jobs`. Returns when the commit was begun, if anything was changed.
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Option<Instant>, BatchError> {
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), BatchError> {
         if jobs.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         self.begin(jobs)?;
         let (counters_before, changes_before) = (self.batch.counters(), self.connection.total_changes());
         match self.run_all(jobs).and_then(|()| self.commit(changes_before)) {
-            Ok(begun_at) => {
+            Ok(()) => {
                 self.gauges.batch_size.observe_size(jobs.len());
-                Ok(begun_at)
+                Ok(())
             }
             Err(error) => {
                 self.batch.reset(&counters_before);
@@ -241,21 +232,18 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Commits the transaction, with a new mark if it changed something since `changes_before`. Returns when that was
-    /// begun.
-    fn commit(&self, changes_before: u64) -> Result<Option<Instant>, BatchError> {
+    /// Commits the transaction, with a new mark if it changed something since `changes_before`.
+    fn commit(&mut self, changes_before: u64) -> Result<(), BatchError> {
         self.batch.log_changes(&self.connection).map_err(rolled_back_or_unknown)?;
-        let is_changed = self.connection.total_changes() != changes_before;
-        if is_changed {
+        if self.connection.total_changes() != changes_before {
             self.wal.renew_mark(&self.connection).map_err(rolled_back_or_unknown)?;
             self.syncer.begin_commit();
         }
-        let begun_at = Instant::now();
         self.execute("COMMIT").map_err(|e| {
             if e.is(&problem::STORAGE_FULL) { BatchError::RolledBack(e) } else { BatchError::Unknown(e) }
         })?;
         self.wal.committed();
-        Ok(is_changed.then_some(begun_at))
+        Ok(())
     }
 
     fn execute(&self, sql: &str) -> Result<()> {
