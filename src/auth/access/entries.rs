@@ -4,75 +4,15 @@ use super::sessions::Sessions;
 use crate::{
     auth::secret::Digest,
     domain::{
+        access::{CachedKey, CachedUser},
         id::{KeyId, SessionId, UserId},
         permission::PermissionSet,
-        time::Timestamp,
     },
 };
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::AtomicI64},
 };
-
-/// What authentication needs to know about a user.
-#[derive(Clone, Debug)]
-pub struct CachedUser {
-    /// The name of the user's role.
-    pub role: Arc<str>,
-    /// Whether the user may act at all.
-    pub active: bool,
-    /// Whether the user has a second factor.
-    pub second_factor: bool,
-}
-
-/// What authentication needs to know about a session.
-#[derive(Clone, Copy, Debug)]
-pub struct CachedSession {
-    /// The user who logged in.
-    pub user: UserId,
-    /// How requests prove that they belong to it, and when it ends.
-    pub secrets: SessionSecrets,
-    /// Whether an OpenID provider has identified the user, which stands for a second factor.
-    pub by_provider: bool,
-}
-
-/// How requests prove that they belong to a session.
-#[derive(Clone, Copy, Debug)]
-pub enum SessionSecrets {
-    /// By access tokens.
-    Program {
-        /// The session is valid before this time, unless it is refreshed.
-        expires_at: Timestamp,
-    },
-    /// By a cookie and a console key, of which neither proves anything alone.
-    Browser(BrowserHalves),
-}
-
-/// The two secrets of a browser's session.
-#[derive(Clone, Copy, Debug)]
-pub struct BrowserHalves {
-    /// The digest of the cookie.
-    pub cookie: Digest,
-    /// The digest of the console key.
-    pub console_key: Digest,
-    /// The time of the log-in.
-    pub created_at: Timestamp,
-    /// The last request, as far as the database knows.
-    pub last_used_at: Timestamp,
-}
-
-/// What authentication needs to know about an API key.
-#[derive(Clone, Copy, Debug)]
-pub struct CachedKey {
-    /// Identifies the key, unlike its secret.
-    pub id: KeyId,
-    /// The user for whom the key acts.
-    pub owner: UserId,
-    /// The permissions that the key was given. It holds those of them that its owner holds too.
-    pub permissions: PermissionSet,
-    /// The key is valid before this time; `None` if it does not expire.
-    pub expires_at: Option<Timestamp>,
-}
 
 /// A session that has authenticated a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! The sessions in the access cache. Those of programs are found by the identifier in an access token, those of browsers
 //! by the digest of their cookie.
 
-use super::entries::{BrowserHalves, CachedSession, SessionSecrets};
 use crate::{
     auth::secret::{Digest, same_digest},
     domain::{
+        access::{BrowserHalves, CachedSession, SessionSecrets, SessionUse},
         id::{SessionId, UserId},
         time::Timestamp,
     },
@@ -46,15 +46,6 @@ pub(super) struct Entry {
     saved_last_use: AtomicI64,
 }
 
-/// When a browser's session was last used, and when it ends if nothing more is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionUse {
-    /// The last request.
-    pub last_used_at: Timestamp,
-    /// The end.
-    pub expires_at: Timestamp,
-}
-
 impl Sessions {
     /// Adds or replaces a session.
     pub fn insert(&mut self, id: SessionId, session: CachedSession) {
@@ -89,11 +80,11 @@ impl Sessions {
         unsaved.filter_map(|(id, entry)| Some((*id, entry.last_use(limits)?))).collect()
     }
 
-    pub(super) fn mark_uses_saved(&self, saved: &[(SessionId, SessionUse)]) {
-        for (id, used) in saved {
-            if let Some(entry) = self.by_id.get(id) {
-                entry.saved_last_use.fetch_max(used.last_used_at.millis(), Ordering::Relaxed);
-            }
+    /// Notes that the database contains this use, which another process may have seen.
+    pub(super) fn mark_use_saved(&self, id: SessionId, used: SessionUse) {
+        if let Some(entry) = self.by_id.get(&id) {
+            entry.last_used.fetch_max(used.last_used_at.millis(), Ordering::Relaxed);
+            entry.saved_last_use.fetch_max(used.last_used_at.millis(), Ordering::Relaxed);
         }
     }
 
