@@ -80,7 +80,7 @@ pub async fn user(app: &App, actor: Actor, request: IdempotentRequest, id: UserI
             request.run(tx, &eraser, || {
                 require_another_admin(tx, &before)?;
                 let is_changed = erase_account(tx, &eraser, &before)?;
-                let erased = erase_next_orders(tx, &shared, &eraser, id, 0)?;
+                let erased = erase_next_orders(tx, &eraser, id, 0)?;
                 if is_changed || erased > 0 {
                     list(&shared, &[id])?;
                     forget_user(tx, id)?;
@@ -113,10 +113,10 @@ pub async fn unfinished(app: &App) -> Result<()> {
 /// Erases the orders that are left of an erased user, and empties the log.
 async fn finish(app: App, actor: Actor, id: UserId) -> Result<()> {
     while app.store.read("users.erase", |tx| unfinished_erasures::of_user(tx, id)).await?.is_some() {
-        let (shared, actor) = (app.clone(), actor.clone());
+        let actor = actor.clone();
         app.store
             .write("users.erase", move |tx| match unfinished_erasures::of_user(tx, id)? {
-                Some(last) => erase_next_orders(tx, &shared, &actor, id, last).map(drop),
+                Some(last) => erase_next_orders(tx, &actor, id, last).map(drop),
                 None => Ok(()),
             })
             .await?;
@@ -230,7 +230,7 @@ fn erase_orders_after(tx: &WriteTx<'_>, actor: &Actor, id: UserId, after: i64) -
 }
 
 /// Erases the first orders of a user after row `after`, and stores where to go on. Returns how many had anything left.
-fn erase_next_orders(tx: &WriteTx<'_>, app: &App, actor: &Actor, id: UserId, after: i64) -> Result<usize> {
+fn erase_next_orders(tx: &WriteTx<'_>, actor: &Actor, id: UserId, after: i64) -> Result<usize> {
     let erased = erase_orders_after(tx, actor, id, after)?;
     match erased.last {
         Some(last) => unfinished_erasures::put(tx, id, last)?,

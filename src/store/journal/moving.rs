@@ -12,7 +12,6 @@ use crate::{
     store::{
         CopyError, Options, Store,
         backup::{self, OnProgress},
-        connection::READ_WRITE,
         files::{lock, with_suffix},
     },
 };
