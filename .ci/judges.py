@@ -67,6 +67,8 @@ parameters = {{ "query.wait" = 0 }}
 
 [[operations]]
 include-operation-id = "events.stream"
+# A stream does not end: it is read for this many seconds.
+request-timeout = 0.5
 # The document describes the bytes, as generated clients need it; Schemathesis would take its schema for that of one event.
 checks.response_schema_conformance.enabled = false
 

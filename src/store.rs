@@ -13,6 +13,7 @@ pub mod erasures;
 pub mod events;
 pub mod file_system;
 mod files;
+mod functions;
 mod gauges;
 pub mod idempotency;
 pub mod item_names;

@@ -8,8 +8,10 @@ mod crypto;
 #[cfg(test)]
 mod forgeries;
 mod key_ring;
+mod verified;
 
 pub use key_ring::KeyRing;
+use verified::Verified;
 
 use crate::{
     auth::{
@@ -82,6 +84,7 @@ struct PreparedKey {
     decoding: DecodingKey,
     ring_key: key_ring::SigningKey,
     successor_mac: Mac,
+    verified: Verified,
 }
 
 impl Tokens {
@@ -135,8 +138,8 @@ impl Tokens {
     /// # Errors
     /// `unauthenticated`, with the same detail whatever the reason.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
-        self.payload(token, now)
-            .and_then(|payload| payload.claims(now))
+        self.proven(token, now)
+            .and_then(|proven| proven.claims_at(now))
             .ok_or_else(|| Error::new(&problem::UNAUTHENTICATED).detail("The access token is not valid."))
     }
 
@@ -149,31 +152,47 @@ impl Tokens {
         seeds.map(|seed| Secret::from_seed(SecretKind::RefreshToken, &seed)).collect()
     }
 
-    fn payload(&self, token: &str, now: Timestamp) -> Option<Payload> {
+    fn proven(&self, token: &str, now: Timestamp) -> Option<Proven> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
         let (header, _) = token.split_once('.')?;
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let key = keys.iter().find(|key| key.encoded_header == header && key.ring_key.is_valid(now))?;
-        jsonwebtoken::decode(token, &key.decoding, &self.validation).ok().map(|data| data.claims)
+        key.verified.find_or(token, now, || {
+            jsonwebtoken::decode::<Payload>(token, &key.decoding, &self.validation).ok()?.claims.proven()
+        })
+    }
+}
+
+/// What a token of this service proves, at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Proven {
+    claims: Claims,
+    /// The later of `iat` and `nbf`, in seconds.
+    not_before: i64,
+}
+
+impl Proven {
+    /// The claims, if the token is valid at `now`.
+    fn claims_at(&self, now: Timestamp) -> Option<Claims> {
+        let is_current = self.not_before <= now.plus(LEEWAY).seconds() && now < self.claims.expires;
+        is_current.then_some(self.claims)
     }
 }
 
 impl Payload {
-    fn claims(&self, now: Timestamp) -> Option<Claims> {
-        let begins = now.plus(LEEWAY).seconds();
-        let is_ours = self.iss == ISSUER && self.aud == AUDIENCE && !self.jti.is_empty();
-        let is_current = self.iat <= begins && self.nbf <= begins && now.seconds() < self.exp;
-        if !is_ours || !is_current {
+    fn proven(&self) -> Option<Proven> {
+        if self.iss != ISSUER || self.aud != AUDIENCE || self.jti.is_empty() {
             return None;
         }
-        Some(Claims {
+        let claims = Claims {
             user: UserId::parse(&self.sub)?,
             session: SessionId::parse(&self.sid)?,
             issued: Timestamp::from_millis(self.iat.checked_mul(1000)?),
             expires: Timestamp::from_millis(self.exp.checked_mul(1000)?),
-        })
+        };
+        Some(Proven { claims, not_before: self.iat.max(self.nbf) })
     }
 }
 
@@ -190,7 +209,15 @@ impl PreparedKey {
         encoded_header.truncate(encoded_header.find('.').unwrap_or_default());
         let decoding = DecodingKey::from_secret(&ring_key.secret);
         let successor_mac = Mac::with_key(ring_key.derive(b"refresh"));
-        Ok(Self { header, encoded_header, encoding, decoding, ring_key: ring_key.clone(), successor_mac })
+        Ok(Self {
+            header,
+            encoded_header,
+            encoding,
+            decoding,
+            ring_key: ring_key.clone(),
+            successor_mac,
+            verified: Verified::default(),
+        })
     }
 }
 

@@ -16,7 +16,7 @@ impl Vector<'_> {
     }
 }
 
-/// The bytes of a value, which is in hexadecimal.
+/// Decodes a value of the vectors: text in hexadecimal.
 pub fn bytes(value: &Value) -> Vec<u8> {
     let text = value.as_str().unwrap();
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()

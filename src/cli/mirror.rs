@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// Server and database to write to, such as postgres://user@host/database?sslmode=verify-full. Other users of this
+    /// Server and database to write to, such as `postgres://user@host/database?sslmode=verify-full`. Other users of this
     /// machine can see arguments, so give the password in PGPASSWORD or a file
     #[arg(long, value_name = "URL")]
     to: String,

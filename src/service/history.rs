@@ -32,7 +32,20 @@ pub(super) fn record(
     document: &impl Serialize,
     personal: Option<PersonalRow>,
 ) -> Result<Recorded> {
-    let document = split(tx, document, personal)?;
+    let document = serde_json::to_string(document).map_err(Error::internal)?;
+    record_text(tx, actor, kind, order, document, personal)
+}
+
+/// [`record`] with a document that is rendered already.
+pub(super) fn record_text(
+    tx: &WriteTx<'_>,
+    actor: &Actor,
+    kind: EventType,
+    order: &Order,
+    document: String,
+    personal: Option<PersonalRow>,
+) -> Result<Recorded> {
+    let document = personal::split_document(tx, document, personal)?;
     let event = NewEvent {
         kind,
         order_seq: order.seq,

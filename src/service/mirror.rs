@@ -24,7 +24,7 @@ const APPLICATION: &str = "orderd mirror";
 /// How often the file is asked whether there is more.
 const POLL: Duration = Duration::from_millis(500);
 /// How long a part may take to be written. After that the server counts as lost.
-const PART_TIME: Duration = Duration::from_secs(300);
+const PART_TIME: Duration = Duration::from_mins(5);
 /// How long to wait for a former process to let go of the mirror: PostgreSQL may still be carrying out its last statement.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_RETRY: Duration = Duration::from_millis(250);

@@ -6,6 +6,7 @@ mod create;
 mod erase;
 mod import;
 mod transition;
+mod unplaced;
 
 pub use change::{Change, ChangeCustomer, ChangeOrder, change};
 pub use counts::counts;

@@ -1,6 +1,6 @@
 //! Connections: the options of a store, and the settings of each connection to its file.
 
-use super::{journal::JournalOptions, sql::add_functions};
+use super::{functions::add_functions, journal::JournalOptions};
 use crate::domain::{id::Ids, time::Clock};
 use rusqlite::{
     Connection, OpenFlags,

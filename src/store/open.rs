@@ -17,7 +17,7 @@ use super::{
     writer::{Told, Writer},
 };
 use crate::error::{Error, Result};
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi};
 use std::{
     fmt,
     fs::{File, OpenOptions},
@@ -177,7 +177,8 @@ fn move_log_into_copy(path: &Path) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // The first reading opens the log.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get("busy"))?;
+    if is_busy { Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)) } else { Ok(()) }
 }
 
 /// The version of the schema. Fails if the file is newer than `newest`, or not a database of this program.

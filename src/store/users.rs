@@ -3,8 +3,9 @@
 use super::{
     ReadTx, WriteTx,
     conditions::Conditions,
+    functions::CONTAINS_FOLDED,
     personal,
-    sql::{CONTAINS_FOLDED, Columns, IdBlob, before_id, invalid_column, optional, sql_int, store_error, violates},
+    sql::{Columns, IdBlob, before_id, invalid_column, optional, sql_int, store_error, violates},
 };
 use crate::{
     domain::{

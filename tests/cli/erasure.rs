@@ -104,6 +104,29 @@ fn orders_and_users_are_erased_without_a_server() {
 }
 
 #[test]
+fn a_restore_erases_the_only_administrator_of_an_older_backup_again() {
+    let dir = TestDir::new();
+    Server::start(&dir, &ADMIN, "").stop();
+    let erase = format!("erase user --db orders.db {}", ADMIN[0].1);
+    let create = "user create --db orders.db --email grace@example.com --name Grace --role admin --password-stdin";
+    let create_grace = || dir.run_fed(create, "a long and private phrase\n").code;
+    let users = || dir.run("user list --db orders.db").out;
+    assert_eq!(dir.run("backup --db orders.db --out before.db").code, 0);
+    let alone = dir.run(&erase);
+    assert_eq!(alone.code, 1, "nobody could log in afterwards: {alone:?}");
+    assert!(users().contains(ADMIN[0].1), "nothing was erased: {}", users());
+    assert_eq!(create_grace(), 0);
+    assert_eq!(dir.run(&erase).code, 0);
+    let restored = dir.run("restore --db orders.db before.db");
+    assert_eq!(restored.code, 0, "{restored:?}");
+    let left = users();
+    assert_eq!(left.lines().count(), 1, "the backup is older than Grace: {left}");
+    assert!(left.contains("disabled") && !left.contains(ADMIN[0].1), "{left}");
+    assert_eq!(dir.run("verify --db orders.db").code, 0);
+    assert_eq!(create_grace(), 0, "the way back in that the manual names");
+}
+
+#[test]
 fn a_kill_at_any_write_of_an_erasure_leaves_all_or_nothing() {
     let mut points = 0;
     for (call, some) in [("pwrite64", [1, 2, 4, 7]), ("fdatasync", [1, 2, 3, 4]), ("ftruncate", [1, 2, 3, 4])] {

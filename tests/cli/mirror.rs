@@ -213,7 +213,7 @@ fn killed_at_any_moment_while_orders_flow_it_has_every_row_once() {
         sleep(Duration::from_millis(u64::try_from(cycle).unwrap() * 137 % 900 + 60));
         match cycle % 4 {
             1 => postgres.end_sessions(),
-            2 => restarts += usize::from(postgres.restart()),
+            2 => restarts += usize::from(Postgres::restart()),
             _ => {}
         }
         sleep(Duration::from_millis(200));

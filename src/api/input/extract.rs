@@ -14,7 +14,7 @@ use crate::{
     service::{idempotency::IdempotentRequest, orders::ExpectedVersion, sessions::Source},
 };
 use axum::{
-    extract::{FromRequest, FromRequestParts, Path, Request},
+    extract::{FromRequest, FromRequestParts, Path, RawPathParams, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use http_body_util::BodyExt;
@@ -60,8 +60,8 @@ impl<I: Identifier + Send> FromRequestParts<App> for PathId<I> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let Segments(mut segments) = Segments::from_request_parts(parts, app).await?;
-        let id = segments.remove("id").and_then(|text| I::parse(&text));
+        let segments = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Error::absent())?;
+        let id = segments.iter().find(|(name, _)| *name == "id").and_then(|(_, text)| I::parse(text));
         Ok(Self(id.unwrap_or_else(|| I::from_bytes([0; 16]))))
     }
 }

@@ -37,7 +37,7 @@ const CHANGELOG: &str = include_str!("../../../CHANGELOG.md");
 /// It has the tour, and a list of chapters with a line about each.
 const README: &str = include_str!("../../../README.md");
 
-/// A chapter shows the tour in the place of this line, so that whoever has only the binary has it too.
+/// The tour takes the place of this line in a chapter, because the binary alone has no README.
 const TOUR: &str = "<!-- the tour of README.md -->\n";
 
 /// The tour of the README, without its heading.

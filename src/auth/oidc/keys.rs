@@ -106,9 +106,9 @@ mod tests {
     };
     use serde_json::{Value, json};
 
-    fn has_signed(vector: &Vector<'_>, key: &Value, algorithm: &str) -> Option<bool> {
+    fn has_signed(vector: &Vector<'_>, key: &Value, algorithm: &str) -> bool {
         let keys = KeySet::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
-        Some(keys.verifies(key["kid"].as_str(), algorithm, &vector.bytes("msg"), &vector.bytes("sig")))
+        keys.verifies(key["kid"].as_str(), algorithm, &vector.bytes("msg"), &vector.bytes("sig"))
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
             // An uncompressed point; not every group has a JWK.
             let point = bytes(&vector.group["publicKey"]["uncompressed"]);
             let (x, y) = point[1..].split_at(32);
-            has_signed(vector, &json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)}), "ES256")
+            Some(has_signed(vector, &json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)}), "ES256"))
         });
         assert!(counts.is_none_or(|(good, bad)| good > 150 && bad > 80), "{counts:?}");
     }
@@ -127,7 +127,7 @@ mod tests {
     fn rs256_is_verified_as_wycheproof_has_it() {
         for bits in [2048, 3072, 4096, 8192] {
             let file = format!("rsa_signature_{bits}_sha256_test.json");
-            let counts = judge(&file, |vector| has_signed(vector, &vector.group["keyJwk"], "RS256"));
+            let counts = judge(&file, |vector| Some(has_signed(vector, &vector.group["keyJwk"], "RS256")));
             assert!(counts.is_none_or(|(good, bad)| good > 5 && bad > 200), "{file}: {counts:?}");
         }
     }

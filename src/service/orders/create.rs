@@ -2,21 +2,23 @@
 
 use super::{
     super::{
-        history::Recorded,
+        history::{self, Recorded},
         idempotency::{Effect, IdempotentRequest},
     },
-    Access, record,
+    Access,
+    unplaced::UnplacedDocument,
 };
 use crate::{
     app::App,
     auth::Actor,
     domain::{
         event::EventType,
-        id::UserId,
+        id::{Ids, UserId},
         order::{Order, OrderDraft, OrderStatus},
         outcome::{Outcome, Resource},
         permission::Permission,
         pricing::Totals,
+        time::Timestamp,
         transaction::PaymentStatus,
     },
     error::{Error, Fault, Field, Result, problem},
@@ -65,10 +67,11 @@ pub struct NewOrder {
 /// `DUPLICATE_EXTERNAL_REF`; those of [`IdempotentRequest::run`].
 pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: NewOrder) -> Result<Effect> {
     let owner = owner(&actor, new.owner)?;
+    let unplaced = UnplacedOrder::of(&app.ids, app.clock.now(), &actor, owner, new)?;
     app.store
         .write("orders.create", move |tx| {
             request.run(tx, &actor, || {
-                let Inserted { order, event } = insert(tx, &actor, owner, &new)?;
+                let Inserted { order, event } = place(tx, &actor, &unplaced)?;
                 let created = Outcome::Created(Resource::Order(order.id));
                 Ok(Effect::of_event(created, event).at_version(order.version))
             })
@@ -104,28 +107,48 @@ pub(in crate::service) fn insert(
     owner: Option<UserId>,
     new: &NewOrder,
 ) -> Result<Inserted> {
-    refuse_unknown_owner_and_known_reference(tx, actor, owner, new)?;
-    let mut order = assemble(tx, actor, owner, new)?;
+    place(tx, actor, &UnplacedOrder::of(tx.ids(), tx.now(), actor, owner, new.clone())?)
+}
+
+/// An order that is ready but for its row, its number and its time, which only the writer knows. All orders wait for the
+/// writer's one thread, so what others can do is done before.
+struct UnplacedOrder {
+    order: Order,
+    document: UnplacedDocument,
+}
+
+impl UnplacedOrder {
+    fn of(ids: &Ids, at: Timestamp, actor: &Actor, owner: Option<UserId>, new: NewOrder) -> Result<Self> {
+        let order = assemble(ids, at, actor, owner, new);
+        Ok(Self { document: UnplacedDocument::of(&order)?, order })
+    }
+}
+
+fn place(tx: &WriteTx<'_>, actor: &Actor, unplaced: &UnplacedOrder) -> Result<Inserted> {
+    let mut order = unplaced.order.clone();
+    refuse_unknown_owner_and_known_reference(tx, actor, &order)?;
+    order.seq = orders::next_seq(tx);
+    (order.created_at, order.updated_at) = (tx.now(), tx.now());
+    if order.status == OrderStatus::Pending {
+        order.number = Some(orders::next_number(tx)?);
+        order.placed_at = Some(tx.now());
+    }
     orders::insert(tx, &mut order)?;
-    let event = record(tx, actor, EventType::OrderCreated, &order)?;
+    let document = unplaced.document.filled(order.number, order.created_at);
+    let event = history::record_text(tx, actor, EventType::OrderCreated, &order, document, order.personal)?;
     Ok(Inserted { order, event })
 }
 
 /// Refuses an order of a user who does not exist, and a reference that another order has.
-pub(super) fn refuse_unknown_owner_and_known_reference(
-    tx: &WriteTx<'_>,
-    actor: &Actor,
-    owner: Option<UserId>,
-    new: &NewOrder,
-) -> Result<()> {
+pub(super) fn refuse_unknown_owner_and_known_reference(tx: &WriteTx<'_>, actor: &Actor, order: &Order) -> Result<()> {
     // The actor's own user needs no check: users are never deleted.
-    if let Some(user) = owner
-        && owner != actor.user_id()
+    if let Some(user) = order.user_id
+        && order.user_id != actor.user_id()
         && users::by_id(tx, user)?.is_none()
     {
         return Err(Error::invalid(vec![Fault::new(Field::UserId, "unknown", "must be an existing user")]));
     }
-    if let Some(reference) = &new.draft.external_ref
+    if let Some(reference) = &order.external_ref
         && let Some(existing) = orders::by_external_ref(tx, reference)?
     {
         return Err(duplicate_reference(actor, &existing));
@@ -143,19 +166,18 @@ pub(super) fn duplicate_reference(actor: &Actor, existing: &Order) -> Error {
     }
 }
 
-/// The order as it will be inserted. One that is placed has its number.
-pub(super) fn assemble(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, new: &NewOrder) -> Result<Order> {
-    let (draft, now) = (&new.draft, tx.now());
-    let placed = new.status == OrderStatus::Pending;
+/// The order as it will be inserted, but for its row and its number. Its times are `at` for now.
+pub(super) fn assemble(ids: &Ids, at: Timestamp, actor: &Actor, owner: Option<UserId>, new: NewOrder) -> Order {
+    let draft = new.draft;
     let mut order = Order {
-        seq: orders::next_seq(tx),
-        id: tx.new_id(),
-        number: if placed { Some(orders::next_number(tx)?) } else { None },
+        seq: 0,
+        id: ids.next(at),
+        number: None,
         status: new.status,
         payment_status: PaymentStatus::Unpaid,
         currency: draft.currency,
         user_id: owner,
-        external_ref: draft.external_ref.clone(),
+        external_ref: draft.external_ref,
         prices_include_tax: draft.prices_include_tax,
         items: vec![],
         fees: vec![],
@@ -166,21 +188,21 @@ pub(super) fn assemble(tx: &WriteTx<'_>, actor: &Actor, owner: Option<UserId>, n
         refunded_amount: 0,
         credited_amount: 0,
         credited_tax_amount: 0,
-        customer: draft.customer.clone(),
-        note: draft.note.clone(),
-        metadata: draft.metadata.clone(),
+        customer: draft.customer,
+        note: draft.note,
+        metadata: draft.metadata,
         version: 1,
         created_by: actor.principal.to_string(),
-        created_at: now,
-        updated_at: now,
-        placed_at: placed.then_some(now),
+        created_at: at,
+        updated_at: at,
+        placed_at: (new.status == OrderStatus::Pending).then_some(at),
         confirmed_at: None,
         fulfilled_at: None,
         cancelled_at: None,
         cancel_reason: None,
         personal: None,
     };
-    let items = draft.lines.iter().map(|line| (tx.new_id(), line.clone())).collect();
-    order.set_price(items, draft.fees.clone(), &draft.priced);
-    Ok(order)
+    let items = draft.lines.into_iter().map(|line| (ids.next(at), line)).collect();
+    order.set_price(items, draft.fees, &draft.priced);
+    order
 }

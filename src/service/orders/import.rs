@@ -115,11 +115,13 @@ fn insert_with_history(
     new: &NewOrder,
     history: &History,
 ) -> Result<OrderId> {
-    refuse_unknown_owner_and_known_reference(tx, actor, owner, new)?;
+    let draft = NewOrder { status: OrderStatus::Draft, ..new.clone() };
+    let draft = assemble(tx.ids(), tx.now(), actor, owner, draft);
+    refuse_unknown_owner_and_known_reference(tx, actor, &draft)?;
     let number = number(tx, actor, history)?;
-    let draft = assemble(tx, actor, owner, &NewOrder { status: OrderStatus::Draft, ..new.clone() })?;
     let times = history.times(tx.now());
     let mut created = Order {
+        seq: orders::next_seq(tx),
         number,
         status: history.status,
         placed_at: times.placed_at,

@@ -105,7 +105,8 @@ pub(super) fn update(schema: &str, table: &Table) -> String {
     )
 }
 
-/// Deletes what the orders in the first array have no more: parts whose keys are not in the other arrays.
+/// Deletes the parts that orders no longer have: parts of the orders in the first array whose keys are not in the other
+/// arrays.
 pub(super) fn delete_others(schema: &str, table: &Table) -> String {
     debug_assert!(table.belongs_to == Belongs::ToItsOrder, "only parts of orders become fewer");
     let keys = table.key.iter().filter_map(|key| table.columns.iter().find(|column| column.name == *key));

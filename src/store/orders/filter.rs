@@ -11,7 +11,8 @@ use crate::{
     },
     store::{
         conditions::Conditions,
-        sql::{CONTAINS_DIGITS, CONTAINS_FOLDED, EQUALS_FOLDED, sql_int},
+        functions::{CONTAINS_DIGITS, CONTAINS_FOLDED, EQUALS_FOLDED},
+        sql::sql_int,
     },
 };
 use rusqlite::types::Value;

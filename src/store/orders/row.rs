@@ -21,6 +21,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 pub(super) fn fees(fees: &[OrderFee]) -> String {
+    if fees.is_empty() {
+        return "[]".to_owned();
+    }
     let list = fees.iter().map(|OrderFee { fee, totals }| {
         json!({
             "name": fee.name,

@@ -22,13 +22,13 @@ pub(super) struct Moved {
     /// Pages in the log; −1 if it could not be looked at.
     pages: i32,
     /// Pages of these that are in the file.
-    pub(super) moved: i32,
+    pub(super) in_file: i32,
 }
 
 impl Moved {
     /// Whether everything that was in the log at the beginning is in the file. If not, a reader needs the rest.
     pub(super) fn is_all(self) -> bool {
-        self.pages >= 0 && self.moved == self.pages
+        self.pages >= 0 && self.in_file == self.pages
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) fn checkpoint(
     check()?;
     let started = Instant::now();
     let moved = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        Ok(Moved { is_busy: row.get(0)?, pages: row.get(1)?, moved: row.get(2)? })
+        Ok(Moved { is_busy: row.get(0)?, pages: row.get(1)?, in_file: row.get(2)? })
     });
     gauges.checkpoints.observe_duration(started.elapsed());
     // What was moved into the file must stay there.
@@ -56,7 +56,7 @@ pub(super) fn checkpoint(
         Err(e) if e.is(&problem::OUTCOME_UNKNOWN) => Err(e),
         Err(e) => {
             tracing::warn!(error.cause = %e, "the write-ahead log could not be moved into the file");
-            Ok(Moved { is_busy: true, pages: -1, moved: -1 })
+            Ok(Moved { is_busy: true, pages: -1, in_file: -1 })
         }
         moved => moved,
     }

@@ -79,6 +79,11 @@ impl<'b> WriteTx<'b> {
         self.batch.ids.next(self.now)
     }
 
+    /// The source of identifiers.
+    pub fn ids(&self) -> &Ids {
+        &self.batch.ids
+    }
+
     /// The number of the first order, according to the configuration.
     pub(in crate::store) fn first_number(&self) -> i64 {
         self.batch.first_number

@@ -114,7 +114,7 @@ impl Wal {
             (self.due_at, self.retry_at, self.moved) = (CHECKPOINT_PAGES, None, 0);
             return Ok(());
         }
-        let moved = finished.map(|finished| finished.moved);
+        let moved = finished.map(|finished| finished.in_file);
         if moved.is_some_and(|moved| moved >= 0 && pages - moved <= REST_PAGES) {
             self.put_off(pages, now);
             return self.checkpoint(connection, "PASSIVE").map(drop);

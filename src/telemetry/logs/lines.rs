@@ -139,6 +139,12 @@ struct Escaped<'t> {
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Identifiers and paths, which are nearly all that is written.
+        if text.len() <= self.left && text.bytes().all(|c| matches!(c, b' '..=b'~') && c != b'"' && c != b'\\') {
+            self.left -= text.len();
+            self.line.push_str(text);
+            return Ok(());
+        }
         for c in text.chars() {
             if self.left == 0 {
                 self.line.push('…');

@@ -136,7 +136,8 @@ async fn paging_while_the_sort_key_changes_repeats_and_misses_no_order() {
     }
 }
 
-/// Asserts that a walk through the pages saw no order twice, and all that `stood` there at its start.
+/// Asserts that a walk through the pages saw no order twice, and that it saw every order of `stood`, which existed when the
+/// walk began.
 pub(super) fn assert_each_once(mut seen: Vec<String>, stood: &[String], sort: &str) {
     seen.sort();
     let all = seen.len();

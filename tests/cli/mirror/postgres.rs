@@ -121,7 +121,7 @@ impl Postgres {
     }
 
     /// Restarts the server by the command in `ORDERD_TEST_POSTGRES_RESTART`, if there is one.
-    pub fn restart(&self) -> bool {
+    pub fn restart() -> bool {
         let Some(command) = variable("ORDERD_TEST_POSTGRES_RESTART") else { return false };
         let status = bare(Command::new("sh").args(["-c", &command])).status().unwrap();
         assert!(status.success(), "{command}: {status}");

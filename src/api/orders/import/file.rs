@@ -2,6 +2,7 @@
 //! Shopify. A thread reads the file and makes lines of it, which are imported like those of a request.
 
 mod items;
+mod row;
 mod shopify;
 mod table;
 

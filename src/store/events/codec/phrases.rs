@@ -95,7 +95,7 @@ pub(super) const PHRASES: &[&str] = &[
     r#"","fulfilled_at":"<time>""#,
     r#","fulfilled_at":""#,
     r#","cancelled_at":"<time>""#,
-    r#"partially_paid"#,
+    r"partially_paid",
     // Transactions.
     r#","kind":"payment","status":"succeeded","amount":"#,
     r#","kind":"refund","status":"succeeded","amount":"#,

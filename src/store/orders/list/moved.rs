@@ -6,7 +6,7 @@
 
 use super::{
     super::filter::{of_reference, owner},
-    source::{IndexRange, Source, never_placed},
+    source::{IndexRange, Source, beyond, never_placed},
 };
 use crate::{
     domain::listing::{Direction, Filter, Position, Sort, SortKey},
@@ -22,13 +22,6 @@ pub(super) fn unchanged_since(after: Position) -> Conditions {
         "NOT EXISTS (SELECT 1 FROM events e WHERE e.order_seq = o.seq AND e.version = o.version AND e.seq > ?)",
         [Value::Integer(after.began)],
     )
-}
-
-/// The condition that an order, sorted by `column`, comes after `after`.
-pub(super) fn beyond(column: &str, direction: Direction, after: Position) -> Conditions {
-    let sign = if direction == Direction::Ascending { '>' } else { '<' };
-    let values = [Value::Integer(after.value), Value::Integer(after.seq)];
-    Conditions::of(&format!("({column}, o.seq) {sign} (?, ?)"), values)
 }
 
 /// The document of event `e` of order `o`, whose first event is `f`.
@@ -53,7 +46,7 @@ pub(super) fn moved(
         SortKey::Created | SortKey::Updated => "e.occurred_at".to_owned(),
     };
     let has_document = matches!(sort.key, SortKey::Total | SortKey::Placed);
-    let of_order = if has_document { "AND e.type GLOB 'order.*'" } else { "" };
+    let of_order = if has_document { "AND e.kind <= 6" } else { "" };
     let was = format!(
         "(SELECT {value_then} FROM events e JOIN events f ON f.order_seq = o.seq AND f.version = 1
           WHERE e.order_seq = o.seq AND e.seq <= ? {of_order}

@@ -1,11 +1,8 @@
 //! The index that a list is read from, and its ranges: the parts of the index that are in the order of the list.
 
-use super::{
-    super::{
-        blocks::{IN_SKU_BLOCK, IN_TOTAL_BLOCK, SKU_BLOCK_BITS, TOTAL_BLOCK_BITS},
-        filter::{Owner, of_placing, of_reference, of_sku, of_statuses, of_user, status_pairs, unindexed},
-    },
-    moved::beyond,
+use super::super::{
+    blocks::{IN_SKU_BLOCK, IN_TOTAL_BLOCK, SKU_BLOCK_BITS, TOTAL_BLOCK_BITS},
+    filter::{Owner, of_placing, of_reference, of_sku, of_statuses, of_user, status_pairs, unindexed},
 };
 use crate::{
     domain::{
@@ -45,6 +42,13 @@ pub(super) const fn never_placed(direction: Direction) -> i64 {
         Direction::Ascending => i64::MAX,
         Direction::Descending => -i64::MAX,
     }
+}
+
+/// The condition that an order, sorted by `column`, comes after `after`.
+pub(super) fn beyond(column: &str, direction: Direction, after: Position) -> Conditions {
+    let sign = if direction == Direction::Ascending { '>' } else { '<' };
+    let values = [Value::Integer(after.value), Value::Integer(after.seq)];
+    Conditions::of(&format!("({column}, o.seq) {sign} (?, ?)"), values)
 }
 
 impl Source {

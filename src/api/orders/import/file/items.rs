@@ -1,7 +1,7 @@
 //! Rows of items, as an export of orders with `rows=items` writes them: one row for each item and each fee. They have no
 //! payments, and of the times only that of placing.
 
-use super::table::{Row, RowFault};
+use super::row::{Row, RowFault};
 use crate::api::output::{export::Row as _, item_rows::ItemRow};
 use serde_json::{Map, Value, json};
 

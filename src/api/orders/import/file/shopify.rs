@@ -7,7 +7,7 @@ mod price;
 #[cfg(test)]
 mod tests;
 
-use super::table::{Row, RowFault};
+use super::row::{Row, RowFault};
 use crate::domain::{money::Currency, order::MAX_ORDER_NUMBER, time::Timestamp};
 use money::Decimals;
 use serde_json::{Map, Value, json};

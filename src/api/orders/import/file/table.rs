@@ -1,6 +1,11 @@
 //! Tables of orders: CSV with a header, in which an order has one row or several, one after the other.
 
-use super::{super::InputLine, FileError, items, shopify};
+use super::{
+    super::InputLine,
+    FileError, items,
+    row::{Columns, Row, RowFault},
+    shopify,
+};
 use crate::error::{Error, Fault};
 use csv::StringRecord;
 use serde_json::Value;
@@ -14,37 +19,6 @@ const MAX_ROWS: usize = 10_000;
 pub(super) enum Format {
     Items,
     Shopify,
-}
-
-/// The columns of a table, by their names.
-pub(super) struct Columns(HashMap<String, usize>);
-
-/// A row of a table.
-#[derive(Clone, Copy)]
-pub(super) struct Row<'t> {
-    columns: &'t Columns,
-    record: &'t StringRecord,
-}
-
-impl<'t> Row<'t> {
-    /// The text in this column, without blanks around it; empty if there is no such column.
-    pub(super) fn get(self, column: &str) -> &'t str {
-        self.columns.0.get(column).and_then(|at| self.record.get(*at)).unwrap_or_default().trim()
-    }
-
-    /// The text in this column, if it is not empty.
-    pub(super) fn some(self, column: &str) -> Option<&'t str> {
-        Some(self.get(column)).filter(|text| !text.is_empty())
-    }
-}
-
-/// Why the rows of an order are no order.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct RowFault {
-    /// The column.
-    pub(super) column: &'static str,
-    /// What a correct value would be.
-    pub(super) detail: String,
 }
 
 impl Format {

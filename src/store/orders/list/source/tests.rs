@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     domain::{id::Identifier, order::OrderStatus, transaction::PaymentStatus},
-    store::{schema::SCHEMA, sql::add_functions},
+    store::{functions::add_functions, schema::SCHEMA},
 };
 use rusqlite::Connection;
 
