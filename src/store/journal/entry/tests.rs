@@ -23,7 +23,7 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn id<I: Identifier>() -> impl Strategy<Value = I> {
+fn id<I: Identifier + std::fmt::Debug>() -> impl Strategy<Value = I> {
     any::<[u8; 16]>().prop_map(I::from_bytes)
 }
 
@@ -124,11 +124,11 @@ proptest! {
     }
 
     #[test]
-    fn an_entry_with_a_changed_bit_or_a_lost_end_is_refused(entry in entry(), place: usize, bit in 0..8) {
+    fn an_entry_with_a_changed_bit_or_a_lost_end_is_refused(entry in entry(), place: usize, bit in 0..8_u32) {
         let mut bytes = entry.encode();
         let place = place % bytes.len();
         prop_assert_eq!(Entry::decode(&bytes[..place]), Err(Damaged));
-        bytes[place] ^= 1 << bit;
+        bytes[place] ^= 1_u8 << bit;
         prop_assert_eq!(Entry::decode(&bytes), Err(Damaged));
     }
 
