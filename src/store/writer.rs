@@ -3,17 +3,22 @@
 
 mod checkpointer;
 mod job;
+mod record;
+mod replay;
 mod statements;
 mod synced;
 mod syncer;
 mod thread;
+mod told;
 mod tx;
 mod wal;
 
 use job::{CancelOnDrop, Claim, Job, Task};
+pub(super) use record::{Bound, Recorder, Values};
 use synced::Synced;
 use syncer::{Publisher, Syncer};
 use thread::WriterThread;
+pub(super) use told::Told;
 pub use tx::WriteTx;
 use tx::{Batch, Counters};
 use wal::Wal;
@@ -22,6 +27,7 @@ use super::{
     connection::{Commits, Options, READ_WRITE, prepare_writer},
     files::with_suffix,
     gauges::Gauges,
+    journal::{Journal, Shared},
     mark::WatchedFile,
     sql::store_error,
 };
@@ -47,6 +53,7 @@ pub(super) struct Writer {
     failed: watch::Receiver<bool>,
     last_event: watch::Receiver<i64>,
     synced: Arc<Synced>,
+    journal: Option<Arc<Shared>>,
     gauges: Arc<Gauges>,
     /// A job that has not started by then is refused.
     start_timeout: Duration,
@@ -60,6 +67,8 @@ impl Writer {
         file: WatchedFile,
         options: &Options,
         gauges: Arc<Gauges>,
+        told: Arc<Told>,
+        journal: Option<(Journal, Arc<Shared>)>,
     ) -> Result<Self> {
         let counters = Counters::load(&connection).map_err(store_error)?;
         if options.clock.now() < counters.time {
@@ -73,7 +82,8 @@ impl Writer {
         let (fail, failed) = watch::channel(false);
         let (newest_event, last_event) = watch::channel(counters.event);
         gauges.set_events(counters.event, counters.events_by_type);
-        let batch = Batch::new(options, &counters);
+        let batch = Batch::new(options, &counters, told, journal.as_ref().map(|_| Recorder::default()));
+        let (journal, shared) = journal.unzip();
         let fail_too = fail.clone();
         let checkpoints = checkpointing(options).map_err(store_error)?;
         let wal = Wal::watch(&connection, checkpoints, file, Arc::clone(&gauges), move || {
@@ -82,8 +92,8 @@ impl Writer {
         let synced = Arc::<Synced>::default();
         let publisher = Publisher { gauges: Arc::clone(&gauges), newest_event };
         let syncer = match options.commits {
-            Commits::Written => Syncer::at_once(Arc::clone(&synced), publisher),
-            Commits::Synced => {
+            // The journal has what was not synced here.
+            Commits::Synced if journal.is_none() => {
                 // The threads sync each commit, and not SQLite.
                 connection.pragma_update(None, "synchronous", "NORMAL").map_err(store_error)?;
                 let fail = fail.clone();
@@ -92,9 +102,11 @@ impl Writer {
                 };
                 Syncer::start(&with_suffix(&options.path, "-wal"), Arc::clone(&synced), publisher, &fail)?
             }
+            Commits::Synced | Commits::Written => Syncer::at_once(Arc::clone(&synced), publisher),
         };
+        let is_locked_out = false;
         let mut thread =
-            WriterThread { connection, batch, wal, gauges: Arc::clone(&gauges), syncer, is_locked_out: false };
+            WriterThread { connection, batch, wal, journal, gauges: Arc::clone(&gauges), syncer, is_locked_out };
         let run = move || {
             if thread.run(&jobs).is_err() {
                 fail.send_replace(true);
@@ -107,6 +119,7 @@ impl Writer {
             failed,
             last_event,
             synced,
+            journal: shared,
             gauges,
             start_timeout: options.request_timeout / 2,
             finish_timeout: options.request_timeout,
@@ -173,7 +186,19 @@ impl Writer {
         }
     }
 
+    /// Has the writer ask for entries of others, unless it does so anyway.
+    pub(super) fn wake(&self) {
+        let claim = Arc::<Claim>::default();
+        claim.cancel();
+        let (task, _) = Task::new("journal.follow", claim, |_| Ok(()));
+        // If the queue is full, the writer asks before it goes on.
+        let _ = self.enqueue(Box::new(task));
+    }
+
     pub(super) async fn close(&self) {
+        if let Some(journal) = &self.journal {
+            journal.closing.store(true, Relaxed);
+        }
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(thread) = thread {

@@ -4,7 +4,7 @@ use crate::{
     backup::{place_order, references},
     oracle::{Oracle, say, soak},
     server::{ADMIN, Answer, Client, Server},
-    strace::injecting,
+    strace::{injecting, injecting_into_log_syncs},
     support::{TestDir, bare},
 };
 use serde_json::json;
@@ -273,10 +273,13 @@ fn requests_on_a_slow_disk_are_answered_in_time() {
 fn writes_behind_a_hanging_sync_are_refused_in_time() {
     let dir = TestDir::new();
     let oracle = Oracle::new(&dir);
-    Server::start(&dir, &ADMIN, "").stop();
-    let Some(wrapper) = injecting(&dir, "fdatasync:delay_enter=4000000:when=3+") else { return };
+    let server = Server::start(&dir, &ADMIN, "");
+    let token = server.admin().token;
+    server.stop();
+    let Some(wrapper) = injecting_into_log_syncs(&dir, "delay_enter=4000000") else { return };
     let server = Server::try_start(&dir, &wrapper, &ADMIN, "--db orders.db --set server.request_timeout=1s").unwrap();
-    let admin = server.admin();
+    let mut admin = server.client();
+    admin.token = token;
     let begun = Instant::now();
     let load = oracle.load(&admin, 8);
     load.join();

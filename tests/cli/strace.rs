@@ -24,6 +24,13 @@ pub fn injecting_into_checkpoints(dir: &TestDir, fault: &str) -> Option<String> 
     works().then(|| format!("strace -D -f -qq -o {trace} -P {db} -e trace=pwrite64,fdatasync -e inject={fault}"))
 }
 
+/// Like [`injecting`], but only into syncs of the write-ahead log.
+pub fn injecting_into_log_syncs(dir: &TestDir, fault: &str) -> Option<String> {
+    let (db, trace) = (dir.path().join("orders.db"), dir.path().join("strace"));
+    let (db, trace) = (db.display(), trace.display());
+    works().then(|| format!("strace -D -f -qq -o {trace} -P {db}-wal -e trace=fdatasync -e inject=fdatasync:{fault}"))
+}
+
 /// A wrapper command that records syncs and output. Returns `None`, and prints why, if strace does not work here.
 pub fn watching_syncs(dir: &TestDir) -> Option<String> {
     let trace = dir.path().join("strace");

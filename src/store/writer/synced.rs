@@ -63,3 +63,33 @@ impl Synced {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{future::Future, pin::pin, task::Context, task::Poll, task::Waker};
+
+    fn poll(waiting: std::pin::Pin<&mut impl Future<Output = Result<()>>>) -> Poll<Result<()>> {
+        waiting.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_reader_waits_for_the_commits_that_it_may_have_seen_and_for_no_later_one() {
+        let synced = Synced::default();
+        assert!(poll(pin!(synced.wait())).is_ready(), "there was no commit");
+        synced.begin();
+        let mut first = pin!(synced.wait());
+        assert!(poll(first.as_mut()).is_pending());
+        synced.begin();
+        let mut second = pin!(synced.wait());
+        assert!(poll(second.as_mut()).is_pending());
+        synced.advance(1);
+        assert!(matches!(poll(first), Poll::Ready(Ok(()))));
+        assert!(poll(second.as_mut()).is_pending());
+        synced.fail();
+        assert!(matches!(poll(second), Poll::Ready(Err(e)) if e.is(&problem::DRAINING)));
+        // A sync that ends late says nothing of later commits.
+        synced.advance(1);
+        assert!(matches!(poll(pin!(synced.wait())), Poll::Ready(Err(_))));
+    }
+}

@@ -178,8 +178,7 @@ impl Syncer {
     /// # Errors
     /// When it is no longer known what is on disk.
     pub(super) fn finish(&mut self) -> Result<()> {
-        self.shared.queue().is_closed = true;
-        self.shared.handed_over.notify_all();
+        self.shared.close();
         for thread in self.threads.drain(..) {
             // A panic in it was caught.
             let _ = thread.join();
@@ -187,9 +186,10 @@ impl Syncer {
         self.shared.queue().check()
     }
 
-    /// Notes that the writer has failed: readers no longer wait for its last commit.
+    /// Notes that the writer has failed: what it has handed over is answered, but readers no longer wait for its last commit.
     pub(super) fn writer_failed(&self) {
         self.shared.synced.fail();
+        self.shared.close();
     }
 }
 
@@ -204,6 +204,12 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nothing more is handed over.
+    fn close(&self) {
+        self.queue().is_closed = true;
+        self.handed_over.notify_all();
+    }
+
     /// Syncs `log` for what is handed over and answers it, until the writer ends.
     fn sync_all(&self, log: &File) -> Result<(), String> {
         while let Some(newest) = self.next() {
@@ -215,8 +221,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits until something is to be synced or answered. Returns its newest commit; none when the writer has ended, or
-    /// storage has failed.
+    /// Waits until something is to be synced or answered, and returns its newest commit; none when the writer has ended,
+    /// or storage has failed.
     fn next(&self) -> Option<u64> {
         let mut queue = self.queue();
         loop {
@@ -225,7 +231,8 @@ impl Shared {
             }
             let is_synced = queue.waiting.front().is_some_and(|oldest| oldest.commit <= self.synced.synced());
             match queue.waiting.back().map(|newest| newest.commit) {
-                Some(newest) if newest > queue.syncing || is_synced => {
+                Some(_) if is_synced => return Some(self.synced.synced()),
+                Some(newest) if newest > queue.syncing => {
                     queue.syncing = newest;
                     return Some(newest);
                 }
@@ -266,4 +273,60 @@ impl Shared {
 
 fn unknown(cause: &str) -> Error {
     Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema::SCHEMA;
+    use rusqlite::Connection;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+    fn counters() -> Counters {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        Counters::load(&connection).unwrap()
+    }
+
+    /// Hands over `count` batches, each with an effect. Returns the effects that were done, in their order, how it ended, and
+    /// whether a failure was reported.
+    fn hand_over(log: &Path, count: u32) -> (Vec<u32>, Result<()>, bool) {
+        let (done, has_failed) = (Arc::new(Mutex::new(vec![])), Arc::new(AtomicBool::new(false)));
+        let publisher = Publisher { gauges: Arc::new(Gauges::new(1)), newest_event: watch::Sender::new(0) };
+        let failing = Arc::clone(&has_failed);
+        let fail = move || failing.store(true, SeqCst);
+        let mut syncer = Syncer::start(log, Arc::default(), publisher, &fail).unwrap();
+        let after = counters();
+        let mut ended = Ok(());
+        for number in 0..count {
+            // Every third batch has changed nothing.
+            if number % 3 != 0 {
+                syncer.begin_commit();
+            }
+            let done = Arc::clone(&done);
+            let effect: Effect = Box::new(move || done.lock().unwrap().push(number));
+            ended = ended.and(syncer.hand_over(vec![], vec![effect], &after));
+        }
+        ended = ended.and(syncer.finish());
+        let done = done.lock().unwrap().clone();
+        (done, ended, has_failed.load(SeqCst))
+    }
+
+    #[test]
+    fn batches_follow_each_other_whichever_sync_ends_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        std::fs::write(&log, "a log").unwrap();
+        let (done, ended, has_failed) = hand_over(&log, 1_000);
+        assert!(ended.is_ok() && !has_failed);
+        assert_eq!(done, (0..1_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn nothing_that_was_not_synced_is_done() {
+        // The system refuses to sync it.
+        let (done, ended, has_failed) = hand_over(Path::new("/dev/null"), 20);
+        assert_eq!(done, [0], "the first batch has changed nothing, and had nothing to wait for");
+        assert!(ended.unwrap_err().is(&problem::OUTCOME_UNKNOWN) && has_failed);
+    }
 }

@@ -3,6 +3,7 @@
 
 use super::{
     job::{Job, JobError},
+    replay::no_turn,
     statements::BatchStatements,
     syncer::Syncer,
     tx::{Batch, WriteTx},
@@ -10,7 +11,12 @@ use super::{
 };
 use crate::{
     error::{Error, Problem, Result, problem},
-    store::{connection::WRITE_LOCK_TIMEOUT, gauges::Gauges, sql::store_error},
+    store::{
+        connection::WRITE_LOCK_TIMEOUT,
+        gauges::Gauges,
+        journal::{Journal, Vouched},
+        sql::store_error,
+    },
 };
 use rusqlite::{Connection, config::DbConfig};
 use std::{
@@ -29,11 +35,15 @@ const BATCH_SIZE: usize = 256;
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a transaction was not committed.
-enum BatchError {
+pub(super) enum BatchError {
     /// A job failed after it had written: the jobs have to run one by one.
     RunOneByOne,
     /// The transaction was rolled back for this reason.
     RolledBack(Error),
+    /// The journal has not taken it: the same jobs have to run again.
+    Again,
+    /// The file has not taken it, and whether the journal has is unknown or certain.
+    Unsettled(Error),
     /// It is unknown what is on disk.
     Unknown(Error),
 }
@@ -42,6 +52,7 @@ pub(super) struct WriterThread {
     pub(super) connection: Connection,
     pub(super) batch: Batch,
     pub(super) wal: Wal,
+    pub(super) journal: Option<Journal>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) syncer: Syncer,
     /// Whether another process held the write lock when a transaction was begun last.
@@ -64,10 +75,19 @@ impl WriterThread {
 
     fn run_batches(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
         while let Some(first) = self.next(jobs)? {
+            if self.journal.is_some() && first.claim().is_cancelled() {
+                // Nothing is to be written, but somebody may wait for what others have written.
+                self.gauges.queued.fetch_sub(1, Relaxed);
+                self.follow()?;
+                continue;
+            }
+            // Jobs that come while others have their turn go along.
+            self.take_turn()?;
             let waiting: Vec<_> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1)).collect();
             self.gauges.queued.fetch_sub(i64::try_from(waiting.len()).unwrap_or_default(), Relaxed);
             let batch: Vec<_> = waiting.into_iter().filter(|job| job.claim().start()).collect();
             self.write(batch)?;
+            self.release_turn()?;
             self.wal.after_batch(&self.connection, Instant::now())?;
             self.empty_log()?;
         }
@@ -115,10 +135,13 @@ impl WriterThread {
     /// truncated when it is due.
     fn next(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<Option<Box<dyn Job>>> {
         loop {
-            let wait = self.wal.idle_truncation_in(Instant::now());
-            match jobs.recv_timeout(wait.map_or(WATCH_EVERY, |wait| wait.min(WATCH_EVERY))) {
+            let now = Instant::now();
+            let wait = self.wal.idle_truncation_in(now).map_or(WATCH_EVERY, |wait| wait.min(WATCH_EVERY));
+            let following = self.journal.as_ref().map(|journal| journal.follow_in(now)).filter(|due| *due < wait);
+            match jobs.recv_timeout(following.unwrap_or(wait)) {
                 Ok(job) => return Ok(Some(job)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) if following.is_some() => self.follow()?,
                 Err(RecvTimeoutError::Timeout) => self.wal.while_idle(&self.connection, Instant::now())?,
             }
         }
@@ -126,9 +149,20 @@ impl WriterThread {
 
     /// Commits `jobs` together, or one by one if that fails, and has each answered. An error is final.
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
-        match self.transaction(&mut jobs) {
+        let outcome = loop {
+            match self.transaction(&mut jobs) {
+                Err(BatchError::Again) => {}
+                outcome => break outcome,
+            }
+        };
+        match outcome {
             Err(BatchError::RunOneByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
-            Ok(()) | Err(BatchError::RunOneByOne) => self.hand_over(jobs),
+            Ok(vouched) => self.committed(jobs, vouched),
+            Err(BatchError::RunOneByOne | BatchError::Again) => self.hand_over(jobs),
+            Err(BatchError::Unsettled(e)) => {
+                refuse(jobs, &problem::OUTCOME_UNKNOWN, &e);
+                Ok(())
+            }
             Err(BatchError::RolledBack(e)) => {
                 refuse(jobs, e.problem(), &e);
                 if e.is(&problem::STORAGE_BUSY) && !std::mem::replace(&mut self.is_locked_out, true) {
@@ -149,8 +183,28 @@ impl WriterThread {
         }
     }
 
+    /// Goes on after the commit of `jobs`.
+    fn committed(&mut self, jobs: Vec<Box<dyn Job>>, vouched: Vouched) -> Result<()> {
+        if self.journal.is_none() {
+            return self.hand_over(jobs);
+        }
+        self.hand_over(vec![])?;
+        // Whoever waits for this entry reads what it has told too.
+        if let Some(journal) = &mut self.journal {
+            journal.committed();
+        }
+        match vouched {
+            Vouched::Yes => jobs.into_iter().for_each(Job::answer),
+            Vouched::No => {
+                let cause = Error::internal("PostgreSQL has cut short its wait for a standby");
+                refuse(jobs, &problem::OUTCOME_UNKNOWN, &cause);
+            }
+        }
+        Ok(())
+    }
+
     /// Has `jobs` answered, and the effects of their transaction done, when the last commit is on disk.
-    fn hand_over(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
+    pub(super) fn hand_over(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
         let effects = self.batch.committed();
         self.syncer.hand_over(jobs, effects, &self.batch.counters())
     }
@@ -159,18 +213,24 @@ impl WriterThread {
         jobs.into_iter().try_for_each(|job| self.write(vec![job]))
     }
 
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), BatchError> {
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vouched, BatchError> {
         if jobs.is_empty() {
-            return Ok(());
+            return Ok(Vouched::Yes);
+        }
+        if !self.take_turn().map_err(BatchError::Unknown)? {
+            return Err(BatchError::RolledBack(no_turn()));
         }
         self.begin(jobs)?;
         let (counters_before, changes_before) = (self.batch.counters(), self.connection.total_changes());
         match self.run_all(jobs).and_then(|()| self.commit(changes_before)) {
-            Ok(()) => {
+            Ok(vouched) => {
                 self.gauges.batch_size.observe_size(jobs.len());
-                Ok(())
+                Ok(vouched)
             }
             Err(error) => {
+                if let Some(journal) = &mut self.journal {
+                    journal.rolled_back();
+                }
                 self.batch.reset(&counters_before);
                 self.wal.rolled_back();
                 self.gauges.rollbacks.fetch_add(1, Relaxed);
@@ -233,21 +293,22 @@ impl WriterThread {
     }
 
     /// Commits the transaction, with a new mark if it changed something since `changes_before`.
-    fn commit(&mut self, changes_before: u64) -> Result<(), BatchError> {
-        self.batch.log_changes(&self.connection).map_err(rolled_back_or_unknown)?;
-        if self.connection.total_changes() != changes_before {
+    fn commit(&mut self, changes_before: u64) -> Result<Vouched, BatchError> {
+        let rollups = self.batch.log_changes(&self.connection).map_err(rolled_back_or_unknown)?;
+        // An entry of the journal changes where the file stands.
+        if self.connection.total_changes() != changes_before || self.journal.is_some() {
             self.wal.renew_mark(&self.connection).map_err(rolled_back_or_unknown)?;
             self.syncer.begin_commit();
         }
-        self.execute("COMMIT").map_err(|e| {
-            if e.is(&problem::STORAGE_FULL) { BatchError::RolledBack(e) } else { BatchError::Unknown(e) }
+        let vouched = self.append(rollups)?;
+        self.execute("COMMIT").map_err(|e| match e.is(&problem::STORAGE_FULL) {
+            // The journal has the changes, and they are applied once there is room.
+            true if self.journal.is_some() => BatchError::Unsettled(e),
+            true => BatchError::RolledBack(e),
+            false => BatchError::Unknown(e),
         })?;
         self.wal.committed();
-        Ok(())
-    }
-
-    fn execute(&self, sql: &str) -> Result<()> {
-        self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(store_error)
+        Ok(vouched)
     }
 }
 
