@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod backups;
+pub mod journal;
 pub mod oidc;
 pub mod readiness;
 pub mod recent_events;

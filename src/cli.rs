@@ -13,6 +13,7 @@ mod healthcheck;
 mod import;
 mod manual;
 mod mirror;
+mod r#move;
 mod offline;
 mod openapi;
 mod password;
@@ -72,6 +73,8 @@ enum Command {
     Import(import::Arguments),
     /// Keep plain tables in PostgreSQL up to date with the database; works beside a running server
     Mirror(mirror::Arguments),
+    /// Move a database file into a journal in PostgreSQL, or a journal into a file
+    Move(r#move::Arguments),
     /// Make a verified copy of the database; works beside a running server
     Backup(backup::Arguments),
     /// Replace the database with a backup; keeps the former database and ends all sessions
@@ -117,6 +120,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Export(arguments) => arguments.run(),
         Command::Import(arguments) => arguments.run(),
         Command::Mirror(arguments) => arguments.run(),
+        Command::Move(arguments) => arguments.run(),
         Command::Healthcheck(arguments) => arguments.run(),
         Command::Openapi => openapi::run(),
         Command::Completions(arguments) => arguments.run(CommandLine::command()),

@@ -16,6 +16,7 @@ pub use network::{Listen, Network};
 pub use postgres::{PostgresCredentials, PostgresEncryption, PostgresPlace, PostgresServer, PostgresSession};
 pub use proxies::{Proxies, Proxy};
 pub use reference::{Key, Section, reference};
+pub use value::is_postgres_url;
 
 use crate::domain::{order::MAX_ORDER_NUMBER, url::Url};
 use figment::value::Value;
@@ -23,8 +24,8 @@ use jiff::tz::TimeZone;
 use load::Reader;
 use std::{path::PathBuf, time::Duration};
 use value::{
-    database, duration, list, number, one_of, optional_path, optional_role, or_off, retry, role, secret, switch, text,
-    time_zone,
+    database, duration, list, number, one_of, optional_path, optional_role, or_off, postgres_url, retry, role, secret,
+    switch, text, time_zone,
 };
 
 /// What an acknowledged write survives.
@@ -170,6 +171,16 @@ sections! {
     db: Db {
         /// The file that holds all data except the signing keys. It is created if it does not exist.
         path: PathBuf = "./orderd.db", database;
+        /// A journal in PostgreSQL, such as `postgres://orderd@db.example/orderd`, that any number of processes share in
+        /// place of the file `db.path`.
+        url: Option<Secret> = "", postgres_url;
+        /// The file in which this process keeps its copy of what the journal contains. It may be deleted while the
+        /// process does not run.
+        copy: PathBuf = "./orderd-copy.db", database;
+        /// The password for PostgreSQL, if the URL has none.
+        password: Option<Secret> = "", secret;
+        /// A file with that password.
+        password_file: Option<PathBuf> = "", optional_path;
         /// What an acknowledged write survives: `full` means a power cut, `normal` only a crash of the process.
         /// `/readyz` and the first log line show the value.
         durability: Durability = "full", one_of(&[("full", Durability::Full), ("normal", Durability::Normal)]);
@@ -361,7 +372,9 @@ impl Config {
             "`server.tls_cert` has no use on a Unix socket: leave it out, or set `server.listen` to an address"
                 .to_owned()
         });
-        half.into_iter().chain(socket).chain(self.plain_http_fault()).chain(self.oidc_faults()).collect()
+        let twice = self.db.password.is_some() && self.db.password_file.is_some();
+        let twice = twice.then(|| "only one of `db.password` and `db.password_file` may be set".to_owned());
+        half.into_iter().chain(socket).chain(twice).chain(self.plain_http_fault()).chain(self.oidc_faults()).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rules of orders, money and days: pure and synchronous, without I/O. They know no HTTP, SQL, async or serde, and
 //! report faults by field ([`crate::error::Field`]).
 
+pub mod access;
 pub mod audit;
 pub mod base32;
 pub mod calendar;

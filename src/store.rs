@@ -17,6 +17,7 @@ mod functions;
 mod gauges;
 pub mod idempotency;
 pub mod item_names;
+pub mod journal;
 mod mark;
 mod migrate;
 pub mod mirror;
@@ -51,11 +52,13 @@ pub use open_error::OpenError;
 pub use readers::ReadTx;
 pub use sql::is_damage;
 pub use writer::WriteTx;
+use writer::{Bound, Recorder, Told, Values};
 
 use crate::{
-    domain::trace::TARGET,
+    domain::{access::Fact, trace::TARGET},
     error::{Error, Result, problem},
 };
+use journal::{Current, JournalOptions, Shared};
 use rollups::{Ranking, RankingQuery, Rankings};
 use std::{
     path::{Path, PathBuf},
@@ -87,12 +90,26 @@ struct Inner {
     gauges: Arc<Gauges>,
     rankings: Arc<Rankings>,
     sold_items: Arc<sold_items::Cache>,
+    told: Arc<Told>,
+    journal: Option<SharedJournal>,
     path: PathBuf,
     /// Closed after the connections: closing it ends the locks of this process on the file.
     _file: Arc<std::fs::File>,
     /// Held while the store is open: only one server has a file open.
     _lock: std::fs::File,
 }
+
+/// What readers need of the journal.
+struct SharedJournal {
+    options: JournalOptions,
+    current: Current,
+    shared: Arc<Shared>,
+}
+
+/// How long a reader waits until the file includes what others have written.
+const CURRENT_WITHIN: Duration = Duration::from_secs(2);
+/// The pause before the journal is asked again.
+const CURRENT_RETRY: Duration = Duration::from_millis(50);
 
 impl Store {
     /// Opens the file at `options.path` for this process alone, and creates it if it does not exist.
@@ -119,6 +136,11 @@ impl Store {
     {
         let span = tracing::trace_span!(target: TARGET, "write", store.operation = name);
         self.0.writer.run(name, work).instrument(span).await
+    }
+
+    /// Has `learn` called with each fact that a transaction tells, after it is on disk, on the writer thread.
+    pub fn listen(&self, learn: impl Fn(&Fact) + Send + 'static) {
+        self.0.told.listen(Box::new(learn));
     }
 
     /// Runs `work` on a consistent snapshot, on this thread: for look-ups and pages that take microseconds. Resolves
@@ -239,6 +261,62 @@ impl Store {
         self.read("system.schema", open::is_current).await.unwrap_or(false)
     }
 
+    /// Resolves when reads show all that any process on the same journal has acknowledged before this call. A file of its
+    /// own always does.
+    ///
+    /// # Errors
+    /// `OVERLOADED` if the journal does not answer in time.
+    pub async fn current(&self) -> Result<()> {
+        let Some(journal) = &self.0.journal else { return Ok(()) };
+        let included = async {
+            let head = loop {
+                match journal.current.head().await {
+                    Ok(head) => break head,
+                    // Within the time limit PostgreSQL may be back, or another server have taken its place.
+                    Err(_) => tokio::time::sleep(CURRENT_RETRY).await,
+                }
+            };
+            let mut applied = journal.shared.applied.subscribe();
+            if *applied.borrow_and_update() < head {
+                self.0.writer.wake();
+            }
+            applied.wait_for(|applied| *applied >= head).await.map(drop).map_err(Error::internal)
+        };
+        tokio::time::timeout(CURRENT_WITHIN, included).await.unwrap_or_else(|_| {
+            let detail = "The journal in PostgreSQL cannot be reached, so that the newest changes are not known.";
+            Err(Error::new(&problem::OVERLOADED).detail(detail))
+        })
+    }
+
+    /// Has this process known to the others on the same journal, by the identifiers of its signing keys.
+    ///
+    /// # Errors
+    /// If another process has other keys.
+    pub fn enlist(&self, keys: &str) -> Result<()> {
+        let Some(journal) = &self.0.journal else { return Ok(()) };
+        journal::enlist(&journal.options, &journal.shared, keys)
+    }
+
+    /// Whether this process does what only one on the same journal may do. On a file of its own it always does.
+    pub fn has_lease(&self) -> bool {
+        self.0.journal.as_ref().is_none_or(|journal| journal.shared.lease.is_held())
+    }
+
+    /// Whether the store failed since its file and the journal do not fit any more.
+    pub fn has_parted(&self) -> bool {
+        self.0.journal.as_ref().is_some_and(|journal| journal.shared.parted.load(Ordering::Relaxed))
+    }
+
+    /// The newest entry of the journal that the file includes; 0 without a journal.
+    pub fn journal_entry(&self) -> i64 {
+        self.0.journal.as_ref().map_or(0, |journal| *journal.shared.applied.borrow())
+    }
+
+    /// Whether the journal, if there is one, has answered last time.
+    pub fn journal_is_reachable(&self) -> bool {
+        self.0.journal.as_ref().is_none_or(|journal| journal.shared.reachable.load(Ordering::Relaxed))
+    }
+
     /// Resolves when storage has failed in a way that only a restart can repair.
     pub async fn failed(&self) {
         self.0.writer.failed().await;
@@ -251,12 +329,16 @@ impl Store {
 
     /// Resolves when an event after number `seq` is on disk.
     pub async fn event_after(&self, seq: i64) {
+        let _followed = self.0.journal.as_ref().map(|journal| journal.shared.wait_for_events());
         self.0.writer.event_after(seq).await;
     }
 
     /// Finishes the queued work, moves the write-ahead log into the file, and stops the writer.
     pub async fn close(&self) {
         self.0.writer.close().await;
+        if let Some(journal) = &self.0.journal {
+            journal.shared.leave().await;
+        }
     }
 
     /// Counters of what the store does.

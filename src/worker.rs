@@ -4,6 +4,7 @@
 mod audit_refusals;
 mod backups;
 mod erasure;
+mod journal;
 mod last_use;
 mod pruning;
 mod signing_keys;
@@ -34,6 +35,9 @@ pub fn start(app: &App) -> Supervisor {
     supervisor.start(erasure::UNFINISHED, on(app, erasure::finish));
     supervisor.start(webhooks::NAME, on(app, webhooks::run));
     supervisor.start(backups::NAME, on(app, backups::run));
+    if app.config.db.url.is_some() {
+        supervisor.start(journal::NAME, on(app, journal::run));
+    }
     supervisor
 }
 

@@ -117,6 +117,9 @@ async fn check(app: &App, operation: &Arc<Operation>, request: &mut Request) -> 
     let context = context.ok_or_else(|| Error::internal("a request without context"))?;
     // Each request passes one gate, so the operation is set once.
     let _ = context.operation.set(Arc::clone(operation));
+    if operation.in_api() {
+        access::current(app).await?;
+    }
     let is_public = operation.access == Access::Anonymous || operation.public_if.is_some_and(|is| is(&app.config));
     let caller = if is_public { Ok(None) } else { authenticate(app, &context, request.headers()).map(Some) };
     if operation.in_api() {

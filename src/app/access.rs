@@ -1,12 +1,10 @@
 //! Converts rows to entries of the access cache, because `auth` and `store` do not know each other.
 
 use crate::{
-    auth::access::{
-        AccessRules, BrowserHalves, BrowserLimits, CachedKey, CachedSession, CachedUser, Entries, SessionSecrets,
-        Sessions,
-    },
+    auth::access::{AccessRules, BrowserLimits, Entries, Sessions},
     config::Auth,
     domain::{
+        access::{BrowserHalves, CachedKey, CachedSession, CachedUser, SessionSecrets},
         time::Timestamp,
         user::{User, UserStatus},
     },

@@ -1,7 +1,7 @@
 //! Builds the application: opens the database and the signing keys, and loads the access cache.
 
 use super::{
-    App, EVENT_STREAMS, Imports, Parts, access, backups::Backups, oidc::OidcProvider, readiness::Readiness,
+    App, EVENT_STREAMS, Imports, Parts, access, backups::Backups, journal, oidc::OidcProvider, readiness::Readiness,
     recent_events::RecentEvents,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         token::{KeyRing, Tokens},
     },
     config::{Config, Durability, Proxies},
-    domain::{id::Ids, time::Clock},
+    domain::{access::Fact, digest::hex, id::Ids, time::Clock},
     error::{Error, Result},
     outbound::{Addresses, Client, Resolver},
     store::{Commits, OpenError, Options, Store, audit::RefusalBuffer},
@@ -108,11 +108,14 @@ impl App {
             first_number: config.orders.first_number,
             clock: clock.clone(),
             ids: Arc::clone(&ids),
+            journal: journal::of(&config)?,
         })
         .map_err(StartError::Database)?;
         let unreadable = |e| StartError::Database(OpenError::unreadable(store.path(), &e));
         let access = access::load(&store, clock.now()).map_err(unreadable)?;
         let ring = KeyRing::load_or_create(&config.signing_key_file(), clock.now())?;
+        // Rotating the keys does not change this.
+        store.enlist(&hex(&ring.derive_sealing(b"members of a journal")[..8]))?;
         let app = Self(Arc::new(Parts {
             tokens: Tokens::new(&ring)?,
             cursors: Cursors::new(&ring),
@@ -148,7 +151,22 @@ impl App {
             suggested_email: OnceLock::new(),
             draining: watch::Sender::new(false),
         }));
+        app.learn();
         Ok(app)
+    }
+
+    /// Has everything that is kept in memory learn what transactions change.
+    fn learn(&self) {
+        let app = Arc::downgrade(&self.0);
+        self.store.listen(move |fact| {
+            // Nobody reads the memory of an application that is gone.
+            let Some(app) = app.upgrade() else { return };
+            match fact {
+                Fact::EventsErased => app.recent_events.forget(),
+                Fact::WebhooksChanged => app.webhook_changes.send_modify(|changes| *changes += 1),
+                fact => app.access.apply(fact),
+            }
+        });
     }
 }
 

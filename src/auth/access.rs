@@ -8,11 +8,12 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-pub use entries::{CachedKey, CachedUser, Entries, KeyEntry, KeyIdentity, SessionIdentity};
-pub use sessions::{BrowserHalves, BrowserLimits, CachedSession, SessionSecrets, SessionUse, Sessions};
+pub use entries::{Entries, KeyEntry, KeyIdentity, SessionIdentity};
+pub use sessions::{BrowserLimits, Sessions};
 
 use super::{policy, secret::Digest, token::Claims};
 use crate::domain::{
+    access::{CachedUser, Fact, SessionUse},
     id::{KeyId, SessionId, UserId},
     permission::PermissionSet,
     time::Timestamp,
@@ -153,64 +154,29 @@ impl AccessCache {
 
 /// Updates, after the change is committed.
 impl AccessCache {
-    /// Records that the database contains these uses of keys.
-    pub fn mark_key_uses_saved(&self, saved: &[(KeyId, Timestamp)]) {
-        let saved: HashMap<_, _> = saved.iter().copied().collect();
-        for entry in self.read().keys.values() {
-            if let Some(at) = saved.get(&entry.key.id) {
-                entry.saved_last_use.fetch_max(at.millis(), Ordering::Relaxed);
-            }
+    /// Learns what a transaction of this or another process has changed.
+    pub fn apply(&self, fact: &Fact) {
+        match fact {
+            Fact::User(id, user) => drop(self.write().users.insert(*id, user.clone())),
+            Fact::Role(name, permissions) => drop(self.write().roles.insert(name.as_str().into(), *permissions)),
+            Fact::RoleDeleted(name) => drop(self.write().roles.remove(name.as_str())),
+            Fact::Session(id, session) => self.write().sessions.insert(*id, *session),
+            Fact::SessionEnded(id) => self.write().sessions.remove(*id),
+            Fact::SessionsEnded(user, except) => self.write().sessions.remove_of(*user, *except),
+            Fact::SessionUsed(id, used) => self.read().sessions.mark_use_saved(*id, *used),
+            Fact::Key(digest, key) => drop(self.write().keys.insert(*digest, (*key).into())),
+            Fact::KeyRevoked(id) => self.write().keys.retain(|_, entry| entry.key.id != *id),
+            Fact::KeysRevoked(owner) => self.write().keys.retain(|_, entry| entry.key.owner != *owner),
+            Fact::KeyUsed(id, at) => self.mark_key_use_saved(*id, *at),
+            Fact::EventsErased | Fact::WebhooksChanged => {}
         }
     }
 
-    /// Records that the database contains these uses of browsers' sessions.
-    pub fn mark_session_uses_saved(&self, saved: &[(SessionId, SessionUse)]) {
-        self.read().sessions.mark_uses_saved(saved);
-    }
-
-    /// Adds or replaces a user.
-    pub fn put_user(&self, id: UserId, user: CachedUser) {
-        self.write().users.insert(id, user);
-    }
-
-    /// Adds or replaces a custom role.
-    pub fn put_role(&self, name: &str, permissions: PermissionSet) {
-        self.write().roles.insert(name.into(), permissions);
-    }
-
-    /// Removes a custom role.
-    pub fn remove_role(&self, name: &str) {
-        self.write().roles.remove(name);
-    }
-
-    /// Adds or extends a session.
-    pub fn put_session(&self, id: SessionId, session: CachedSession) {
-        self.write().sessions.insert(id, session);
-    }
-
-    /// Ends a session.
-    pub fn end_session(&self, id: SessionId) {
-        self.write().sessions.remove(id);
-    }
-
-    /// Ends all sessions of a user except one.
-    pub fn end_sessions_of(&self, user: UserId, except: Option<SessionId>) {
-        self.write().sessions.remove_of(user, except);
-    }
-
-    /// Adds an API key.
-    pub fn put_key(&self, digest: Digest, key: CachedKey) {
-        self.write().keys.insert(digest, key.into());
-    }
-
-    /// Removes an API key.
-    pub fn remove_key(&self, id: KeyId) {
-        self.write().keys.retain(|_, entry| entry.key.id != id);
-    }
-
-    /// Removes the API keys of a user.
-    pub fn remove_keys_of(&self, user: UserId) {
-        self.write().keys.retain(|_, entry| entry.key.owner != user);
+    /// Notes that the database contains this use of a key. Searches all keys.
+    fn mark_key_use_saved(&self, id: KeyId, at: Timestamp) {
+        if let Some(entry) = self.read().keys.values().find(|entry| entry.key.id == id) {
+            entry.saved_last_use.fetch_max(at.millis(), Ordering::Relaxed);
+        }
     }
 
     /// Removes expired sessions and keys to free memory. Lookups refuse them anyway.

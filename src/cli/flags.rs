@@ -15,8 +15,8 @@ pub(super) struct ConfigFlags {
     /// TOML file to read [default: orderd.toml, or else /etc/orderd/orderd.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Database file
-    #[arg(long, value_name = "FILE")]
+    /// Database file, or the URL of a journal in PostgreSQL
+    #[arg(long, value_name = "FILE|postgres://…")]
     db: Option<String>,
     /// Set any configuration key; takes precedence over everything else (repeatable)
     #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = assignment)]
@@ -28,7 +28,10 @@ impl ConfigFlags {
     /// precedence.
     pub(super) fn load(self, mut flags: Vec<Flag>) -> Result<Loaded, Failure> {
         let environment = config::environment().map_err(Failure::usage)?;
-        flags.extend(self.db.map(|path| Flag::new("--db", "db.path", &path)));
+        flags.extend(self.db.map(|place| {
+            let key = if config::is_postgres_url(&place) { "db.url" } else { "db.path" };
+            Flag::new("--db", key, &place)
+        }));
         flags.extend(self.set.iter().map(|(key, value)| Flag::new("--set", key, value)));
         let sources = Sources { file: config::find_file(self.config), environment, flags };
         config::load(sources).map_err(|faults| Failure::usage(faults.join("\n")))

@@ -30,6 +30,11 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Config { db, .. } = self.flags.load(vec![])?.config;
+        if db.url.is_some() {
+            return Err(Failure::usage(
+                "`restore` works on a file and not on a journal in PostgreSQL: give `--db FILE`",
+            ));
+        }
         let system = Surroundings::system()?;
         let kept = with_suffix(&db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
         let restore = Restore::begin(&db.path, &self.backup, &progress::of_copy())?;
@@ -61,6 +66,7 @@ fn change(path: PathBuf, former: &Path, system: Surroundings) -> Result<Changes,
         first_number: 1,
         clock: system.clock,
         ids: Arc::new(system.ids),
+        journal: None,
     };
     wait_for(async {
         let store = Store::open(&options)?;

@@ -164,6 +164,12 @@ async fn run(
     app.store.close().await;
     // After the last write, so that its span is sent too.
     trace_export.stop().await;
+    if app.store.has_parted() {
+        return Err(Failure::unfit_database(format!(
+            "{}: the file and the journal do not fit any more; the log says why",
+            app.store.path().display()
+        )));
+    }
     if app.store.has_failed() {
         return Err(Failure::failed(format!(
             "{}: storage failed; restart the server to recover",
@@ -216,6 +222,9 @@ fn demo_plan() -> Plan {
 
 /// Fills an empty database with users and orders whose times are in the past.
 async fn fill_with_demo(config: &Config, plan: &Plan) -> Result<Vec<DemoUser>, Failure> {
+    if config.db.url.is_some() {
+        return Err(Failure::usage("`--demo` fills a file and not a journal in PostgreSQL: give `--db FILE`"));
+    }
     if has_content(config).await? {
         tracing::warn!("--demo is ignored: it fills only an empty database, and this one is not empty");
         return Ok(vec![]);

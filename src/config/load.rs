@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// The files that are looked for if none is named; the first that exists is read.
 const DEFAULT_FILES: [&str; 2] = ["orderd.toml", "/etc/orderd/orderd.toml"];
 /// The keys whose values are never shown.
-const SECRETS: &[&str] = &["oidc.client_secret"];
+const SECRETS: &[&str] = &["oidc.client_secret", "db.url", "db.password"];
 
 /// The sources of settings besides the defaults. A later source overrides an earlier one.
 #[derive(Debug, Default)]
@@ -128,6 +128,20 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<String>> {
             Ok(secret) => oidc.client_secret = Some(secret),
             Err(fault) => faults.push(fault),
         }
+    }
+    if let Some(db) = config.as_mut().map(|config| &mut config.db)
+        && let Some(path) = &db.password_file
+    {
+        match read_secret("db.password_file", path) {
+            Ok(secret) => db.password = Some(secret),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if let Some(db) = config.as_mut().map(|config| &mut config.db)
+        && db.url.is_some()
+    {
+        // What the server does with its file, it does with the copy.
+        db.path.clone_from(&db.copy);
     }
     match config {
         Some(config) if faults.is_empty() => Ok(Loaded { config, proxies, bootstrap, passed_over, settings }),

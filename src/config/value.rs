@@ -89,6 +89,20 @@ pub(super) fn secret(value: &Value) -> Result<Option<Secret>, String> {
     Ok((!text.is_empty()).then(|| Secret::new(text)))
 }
 
+/// The URL of a PostgreSQL server, which may contain a password.
+pub(super) fn postgres_url(value: &Value) -> Result<Option<Secret>, String> {
+    let url = secret(value)?;
+    match &url {
+        Some(url) if !is_postgres_url(url.expose()) => Err("must begin with postgres://".to_owned()),
+        _ => Ok(url),
+    }
+}
+
+/// Whether this is the URL of a PostgreSQL server and not the path of a file.
+pub fn is_postgres_url(text: &str) -> bool {
+    text.starts_with("postgres://") || text.starts_with("postgresql://")
+}
+
 fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let (_, millis) = UNITS.iter().find(|(name, _)| *name == unit)?;

@@ -13,13 +13,22 @@ use crate::{
     config::{PostgresEncryption, PostgresPlace, PostgresServer, PostgresSession},
     domain::url::Host,
 };
-use std::{io, net::SocketAddr};
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 use stream::{EitherStream, Handshake};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     time::timeout,
 };
-use tokio_postgres::{Config, SimpleQueryMessage, config::SslMode};
+use tokio_postgres::{AsyncMessage, Config, SimpleQueryMessage, config::SslMode, error::Severity};
 
 /// Connects to the first place of `server` that can be reached and takes such sessions. `application` is its name in
 /// `pg_stat_activity`, unless the URL has another one.
@@ -27,9 +36,21 @@ use tokio_postgres::{Config, SimpleQueryMessage, config::SslMode};
 /// # Errors
 /// What was wrong with each place.
 pub async fn connect(server: &PostgresServer, application: &str) -> Result<Connection, PostgresError> {
+    connect_heeding(server, application, Arc::default()).await
+}
+
+/// [`connect`] that sets `warned` whenever the server warns, before the answer to what it warns about.
+///
+/// # Errors
+/// What was wrong with each place.
+pub async fn connect_heeding(
+    server: &PostgresServer,
+    application: &str,
+    warned: Arc<AtomicBool>,
+) -> Result<Connection, PostgresError> {
     let mut failures = vec![];
     for place in &server.places {
-        let attempt = timeout(server.connect_time, connect_to(server, place, application)).await;
+        let attempt = timeout(server.connect_time, connect_to(server, place, application, &warned)).await;
         match attempt.unwrap_or_else(|_| Err(PostgresError::Unreachable("timed out".to_owned()))) {
             Ok(client) => return Ok(client),
             Err(e) => failures.push((place, e)),
@@ -42,6 +63,7 @@ async fn connect_to(
     server: &PostgresServer,
     place: &PostgresPlace,
     application: &str,
+    warned: &Arc<AtomicBool>,
 ) -> Result<Connection, PostgresError> {
     let stream = open(place).await?;
     let encryption = server.encryption_to(place);
@@ -68,11 +90,27 @@ async fn connect_to(
     };
     let (client, connection) = config.connect_raw(stream, handshake).await?;
     // Ends with the client. The client is told of its failures by what it asks next.
-    tokio::spawn(connection);
+    tokio::spawn(drive(connection, Arc::clone(warned)));
     if server.session == PostgresSession::ReadWrite && is_read_only(&client).await? {
         return Err(PostgresError::ReadOnly);
     }
     Ok(client)
+}
+
+/// Moves the bytes of a connection until it ends.
+async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, warned: Arc<AtomicBool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+        if let AsyncMessage::Notice(notice) = message
+            && notice.parsed_severity() == Some(Severity::Warning)
+        {
+            tracing::warn!(db.warning = notice.message(), "PostgreSQL warns: {}", notice.message());
+            warned.store(true, Ordering::Release);
+        }
+    }
 }
 
 async fn is_read_only(client: &Connection) -> Result<bool, PostgresError> {

@@ -64,6 +64,14 @@ pub fn authenticate(app: &App, token: &str, request: &RequestIdentity<'_>) -> Re
     Ok(Actor { valid_until: Some(claims.expires), ..request.actor_of(identity) })
 }
 
+/// Resolves when this process knows all that another process on the same journal has acknowledged or revoked before.
+///
+/// # Errors
+/// `overloaded` if the journal does not answer in time.
+pub async fn current(app: &App) -> Result<()> {
+    app.store.current().await
+}
+
 /// Authenticates a request of a browser by both halves of its session: one of these cookies, and its console key.
 ///
 /// # Errors

@@ -10,10 +10,10 @@ use crate::{
     app::App,
     auth::{
         Actor,
-        access::CachedKey,
         secret::{Secret, SecretKind},
     },
     domain::{
+        access::{CachedKey, Fact},
         id::{KeyId, UserId},
         permission::{Permission, PermissionSet},
         time::Timestamp,
@@ -49,7 +49,7 @@ pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> 
     }
     actor.require_to_hold(new.permissions)?;
     let secret = Secret::generate(SecretKind::ApiKey)?;
-    let (shared, digest, prefix) = (app.clone(), secret.digest(), secret.prefix().to_owned());
+    let (digest, prefix) = (secret.digest(), secret.prefix().to_owned());
     let key = app
         .store
         .write("api_keys.create", move |tx| {
@@ -70,8 +70,7 @@ pub async fn create_for(app: &App, actor: Actor, owner: UserId, new: NewKey) -> 
                 "expires_at": key.expires_at.map(|end| end.to_string()),
             });
             audit::record(tx, &actor, "api_keys.create", Some(&key.id), &changes)?;
-            let (app, cached) = (shared.clone(), CachedKey::from(&key));
-            tx.after_commit(move || app.access.put_key(digest, cached));
+            tx.tell(Fact::Key(digest, CachedKey::from(&key)));
             Ok(key)
         })
         .await?;
@@ -98,14 +97,12 @@ pub(super) async fn find(app: &App, id: KeyId) -> Result<Option<KeyView>> {
 /// Revokes a key. Its next request is refused.
 pub async fn revoke(app: &App, actor: Actor, id: KeyId) -> Result<()> {
     actor.require(Permission::ApiKeysWrite)?;
-    let shared = app.clone();
     app.store
         .write("api_keys.delete", move |tx| {
             let key = api_keys::by_id(tx, id)?.ok_or_else(Error::absent)?;
             api_keys::delete(tx, id)?;
             audit::record(tx, &actor, "api_keys.delete", Some(&id), &json!({"name": key.name}))?;
-            let app = shared.clone();
-            tx.after_commit(move || app.access.remove_key(id));
+            tx.tell(Fact::KeyRevoked(id));
             Ok(())
         })
         .await
@@ -118,12 +115,12 @@ pub async fn keep_last_use(app: &App) -> Result<()> {
     if uses.is_empty() {
         return Ok(());
     }
-    let shared = app.clone();
     app.store
         .write("api_keys.keep_last_use", move |tx| {
             uses.iter().try_for_each(|&(id, at)| api_keys::set_last_used(tx, id, at))?;
-            let (app, uses) = (shared.clone(), uses.clone());
-            tx.after_commit(move || app.access.mark_key_uses_saved(&uses));
+            for &(id, at) in &uses {
+                tx.tell(Fact::KeyUsed(id, at));
+            }
             Ok(())
         })
         .await

@@ -124,20 +124,20 @@ async fn open_accounts(app: &App, system: &Actor, count: usize) -> Result<Vec<Us
     let mut created = Vec::with_capacity(count);
     while created.len() < count {
         let range = created.len() + 1..=count.min(created.len() + BATCH);
-        let (shared, system, hash) = (app.clone(), system.clone(), Arc::clone(&hash));
+        let (system, hash) = (system.clone(), Arc::clone(&hash));
         let open = move |tx: &WriteTx<'_>| {
-            range.clone().map(|number| open_account(tx, &shared, &system, number, &hash)).collect::<Result<Vec<_>>>()
+            range.clone().map(|number| open_account(tx, &system, number, &hash)).collect::<Result<Vec<_>>>()
         };
         created.append(&mut app.store.write("demo.accounts", open).await?);
     }
     Ok(created)
 }
 
-fn open_account(tx: &WriteTx<'_>, app: &App, system: &Actor, number: usize, hash: &str) -> Result<UserId> {
+fn open_account(tx: &WriteTx<'_>, system: &Actor, number: usize, hash: &str) -> Result<UserId> {
     let (name, address) = people::person(number);
     let email = Email::parse(&address).ok_or_else(|| Error::internal("an invalid demo address"))?;
     let draft = UserDraft { email, name, role: CUSTOMER.to_owned(), password_hash: Some(hash.to_owned()) };
-    users::insert(tx, app, system, &draft, "users.create").map(|user| user.id)
+    users::insert(tx, system, &draft, "users.create").map(|user| user.id)
 }
 
 async fn fill_orders(app: &App, system: Actor, mut timeline: Timeline, mut progress: impl FnMut(usize)) -> Result<()> {

@@ -11,6 +11,7 @@ use crate::{
     app::App,
     auth::Actor,
     domain::{
+        access::Fact,
         id::{Identifier, OrderId, UserId},
         order::Order,
         outcome::Outcome,
@@ -49,7 +50,7 @@ pub async fn order(app: &App, actor: Actor, request: IdempotentRequest, id: Orde
             request.run(tx, &actor, || {
                 if erase_order(tx, &actor, &before)? {
                     list(&shared, &[id])?;
-                    forget_events(tx, &shared);
+                    forget_events(tx);
                 }
                 Ok(Effect::without_document(Outcome::Erased))
             })
@@ -79,10 +80,10 @@ pub async fn user(app: &App, actor: Actor, request: IdempotentRequest, id: UserI
             request.run(tx, &eraser, || {
                 require_another_admin(tx, &before)?;
                 let is_changed = erase_account(tx, &eraser, &before)?;
-                let erased = erase_next_orders(tx, &shared, &eraser, id, 0)?;
+                let erased = erase_next_orders(tx, &eraser, id, 0)?;
                 if is_changed || erased > 0 {
                     list(&shared, &[id])?;
-                    forget_user(tx, &shared, id)?;
+                    forget_user(tx, id)?;
                 }
                 Ok(Effect::without_document(Outcome::Erased))
             })
@@ -112,10 +113,10 @@ pub async fn unfinished(app: &App) -> Result<()> {
 /// Erases the orders that are left of an erased user, and empties the log.
 async fn finish(app: App, actor: Actor, id: UserId) -> Result<()> {
     while app.store.read("users.erase", |tx| unfinished_erasures::of_user(tx, id)).await?.is_some() {
-        let (shared, actor) = (app.clone(), actor.clone());
+        let actor = actor.clone();
         app.store
             .write("users.erase", move |tx| match unfinished_erasures::of_user(tx, id)? {
-                Some(last) => erase_next_orders(tx, &shared, &actor, id, last).map(drop),
+                Some(last) => erase_next_orders(tx, &actor, id, last).map(drop),
                 None => Ok(()),
             })
             .await?;
@@ -149,7 +150,7 @@ pub async fn due_orders(app: &App) -> Result<()> {
                         erase_order(tx, &Actor::system("erasure"), &before)?;
                     }
                     list(&shared, &batch)?;
-                    forget_events(tx, &shared);
+                    forget_events(tx);
                     Ok(())
                 })
                 .await?;
@@ -229,14 +230,14 @@ fn erase_orders_after(tx: &WriteTx<'_>, actor: &Actor, id: UserId, after: i64) -
 }
 
 /// Erases the first orders of a user after row `after`, and stores where to go on. Returns how many had anything left.
-fn erase_next_orders(tx: &WriteTx<'_>, app: &App, actor: &Actor, id: UserId, after: i64) -> Result<usize> {
+fn erase_next_orders(tx: &WriteTx<'_>, actor: &Actor, id: UserId, after: i64) -> Result<usize> {
     let erased = erase_orders_after(tx, actor, id, after)?;
     match erased.last {
         Some(last) => unfinished_erasures::put(tx, id, last)?,
         None => unfinished_erasures::end(tx, id)?,
     }
     if erased.count > 0 {
-        forget_events(tx, app);
+        forget_events(tx);
     }
     Ok(erased.count)
 }
@@ -254,21 +255,17 @@ fn erase_at_once(tx: &WriteTx<'_>, actor: &Actor, before: &User) -> Result<bool>
 }
 
 /// Makes this process forget what it knows of the user, after the commit.
-fn forget_user(tx: &WriteTx<'_>, app: &App, id: UserId) -> Result<()> {
+fn forget_user(tx: &WriteTx<'_>, id: UserId) -> Result<()> {
     let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
-    let (app, cached) = (app.clone(), (&user).into());
-    tx.after_commit(move || {
-        app.access.put_user(id, cached);
-        app.access.end_sessions_of(id, None);
-        app.access.remove_keys_of(id);
-    });
+    tx.tell(Fact::User(id, (&user).into()));
+    tx.tell(Fact::SessionsEnded(id, None));
+    tx.tell(Fact::KeysRevoked(id));
     Ok(())
 }
 
 /// Makes this process forget the events that it keeps in memory, after the commit.
-fn forget_events(tx: &WriteTx<'_>, app: &App) {
-    let app = app.clone();
-    tx.after_commit(move || app.recent_events.forget());
+fn forget_events(tx: &WriteTx<'_>) {
+    tx.tell(Fact::EventsErased);
 }
 
 /// Adds to the list beside the database. It is on disk before the transaction that erases: a crash between the two leaves an

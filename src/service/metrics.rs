@@ -83,6 +83,11 @@ fn reads_and_writes(app: &App, page: &mut Page) {
     page.family(&table::WRITE_COMMIT).histogram(&[], &gauges.commits.read());
     page.family(&table::WRITE_ROLLBACKS).value(&[], gauges.rollbacks.load(Relaxed));
     page.family(&table::CHECKPOINTS).histogram(&[], &gauges.checkpoints.read());
+    page.family(&table::JOURNAL_TURN).histogram(&[], &gauges.turns.read());
+    page.family(&table::JOURNAL_APPEND).histogram(&[], &gauges.appends.read());
+    page.family(&table::JOURNAL_ENTRY).value(&[], app.store.journal_entry());
+    page.family(&table::JOURNAL_REACHABLE).value(&[], u8::from(app.store.journal_is_reachable()));
+    page.family(&table::JOURNAL_LEASE).value(&[], u8::from(app.store.has_lease()));
     let mut family = page.family(&table::READ_WAIT);
     family.histogram(&["lookup"], &gauges.read_waits.read());
     family.histogram(&["scan"], &gauges.scan_waits.read());

@@ -218,7 +218,7 @@ fn find_or_create(
     let name = identity.name.clone().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| email.to_string());
     let name = name.chars().filter(|c| !c.is_control()).take(255).collect();
     let draft = UserDraft { email: email.clone(), name, role: role.clone(), password_hash: None };
-    users::insert(tx, app, &source.actor(Principal::System), &draft, "auth.oidc_callback").map(Some)
+    users::insert(tx, &source.actor(Principal::System), &draft, "auth.oidc_callback").map(Some)
 }
 
 /// Starts the session of a browser that has come back, once, for the claim in the address and the cookie beside it.

@@ -77,14 +77,14 @@ pub async fn redeem(app: &App, source: Source, token: &str, new: &str) -> Result
     };
     let owner_words = Owner { email: user.address(), name: user.display_name() };
     let accepted = app.password_rules.check(new, owner_words, Field::NewPassword).map_err(Error::invalid)?;
-    let (shared, hash) = (app.clone(), app.hasher.hash(accepted).await?);
+    let hash = app.hasher.hash(accepted).await?;
     app.store
         .write("auth.reset", move |tx| {
             // The token may have been used or replaced while the password was being hashed.
             let user = owner(tx, &digest, tx.now())?.ok_or_else(invalid)?;
             users::set_password(tx, user.id, &hash)?;
             rows::end(tx, user.id)?;
-            let ended = sessions::end_all(tx, &shared, user.id, None)?;
+            let ended = sessions::end_all(tx, user.id, None)?;
             let actor = source.actor(Principal::User { id: user.id, session: None });
             audit::record(tx, &actor, "auth.reset", Some(&user.id), &json!({"sessions_ended": ended}))
         })

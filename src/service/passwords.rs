@@ -63,7 +63,6 @@ pub(super) fn wrong(field: Field) -> Fault {
 }
 
 async fn replace(app: &App, actor: Actor, id: UserId, old_hash: Option<String>, new_hash: String) -> Result<()> {
-    let shared = app.clone();
     app.store
         .write("auth.password", move |tx| {
             // Another request may have changed the password while the new one was being hashed.
@@ -72,7 +71,7 @@ async fn replace(app: &App, actor: Actor, id: UserId, old_hash: Option<String>, 
             }
             users::set_password(tx, id, &new_hash)?;
             password_resets::end(tx, id)?;
-            let ended = sessions::end_all(tx, &shared, id, actor.session())?;
+            let ended = sessions::end_all(tx, id, actor.session())?;
             audit::record(tx, &actor, "auth.password", Some(&id), &json!({"sessions_ended": ended}))
         })
         .await

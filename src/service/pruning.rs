@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    domain::webhook::RETENTION,
+    domain::{access::Fact, webhook::RETENTION},
     error::Result,
     store::{WriteTx, deliveries, idempotency, oidc_sign_ins, sessions},
 };
@@ -14,12 +14,12 @@ const BATCH: usize = 500;
 pub async fn prune_sessions(app: &App) -> Result<()> {
     // A browser's request extends its session in memory only, until that is saved.
     super::sessions::keep_last_use(app).await?;
-    let shared = app.clone();
     let prune_batch = move |tx: &WriteTx<'_>| {
         let expired = sessions::prune(tx, tx.now(), BATCH)?;
-        let (app, count) = (shared.clone(), expired.len());
-        tx.after_commit(move || expired.iter().for_each(|&session| app.access.end_session(session)));
-        Ok(count)
+        for &session in &expired {
+            tx.tell(Fact::SessionEnded(session));
+        }
+        Ok(expired.len())
     };
     prune(app, "sessions.prune", prune_batch).await
 }

@@ -28,10 +28,14 @@ pub async fn check(app: &App) -> Vec<Check> {
     };
     let working = app.readiness.working(&app.clock, look).await;
     let check = |name, ok, detail| Check { name, ok, detail: (!ok).then_some(detail) };
-    vec![
+    let mut checks = vec![
         check("writer", working.writer, "the writer does not answer"),
         check("schema", working.schema, "the file cannot be read, or another program has changed it"),
         check("disk", working.disk, "the disk is full, or nearly full"),
         check("accepting", !app.is_draining(), "the service is stopping"),
-    ]
+    ];
+    if app.config.db.url.is_some() {
+        checks.push(check("journal", app.store.journal_is_reachable(), "the journal in PostgreSQL cannot be reached"));
+    }
+    checks
 }

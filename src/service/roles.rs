@@ -8,7 +8,10 @@ use super::{
 use crate::{
     app::App,
     auth::{Actor, policy},
-    domain::permission::{Permission, PermissionSet},
+    domain::{
+        access::Fact,
+        permission::{Permission, PermissionSet},
+    },
     error::{Error, Fault, Field, Result, problem},
     store::{
         ReadTx,
@@ -53,7 +56,7 @@ pub async fn put(app: &App, actor: Actor, name: String, permissions: PermissionS
         return Err(Error::invalid(vec![Fault::new(Field::RoleName, "invalid_format", detail)]));
     }
     actor.require_to_hold(permissions)?;
-    let (shared, role) = (app.clone(), Role { name, permissions });
+    let role = Role { name, permissions };
     app.store
         .write("roles.put", move |tx| {
             refuse_built_in(&role.name)?;
@@ -62,8 +65,7 @@ pub async fn put(app: &App, actor: Actor, name: String, permissions: PermissionS
                 roles::put(tx, &role)?;
                 let changes = json!({"from": before.map(names), "to": names(role.permissions)});
                 audit::record(tx, &actor, "roles.put", Some(&role.name), &changes)?;
-                let (app, role) = (shared.clone(), role.clone());
-                tx.after_commit(move || app.access.put_role(&role.name, role.permissions));
+                tx.tell(Fact::Role(role.name.clone(), role.permissions));
             }
             Ok(Put { role: view(&role), created: before.is_none() })
         })
@@ -76,7 +78,6 @@ pub async fn put(app: &App, actor: Actor, name: String, permissions: PermissionS
 /// `role_in_use` if a user has it.
 pub async fn delete(app: &App, actor: Actor, name: String) -> Result<()> {
     actor.require(Permission::RolesWrite)?;
-    let shared = app.clone();
     app.store
         .write("roles.delete", move |tx| {
             refuse_built_in(&name)?;
@@ -86,8 +87,7 @@ pub async fn delete(app: &App, actor: Actor, name: String) -> Result<()> {
             }
             roles::delete(tx, &name)?;
             audit::record(tx, &actor, "roles.delete", Some(&name), &json!({"from": names(before)}))?;
-            let (app, name) = (shared.clone(), name.clone());
-            tx.after_commit(move || app.access.remove_role(&name));
+            tx.tell(Fact::RoleDeleted(name.clone()));
             Ok(())
         })
         .await

@@ -82,7 +82,7 @@ pub async fn confirm(app: &App, actor: Actor, code: &str) -> Result<()> {
         counted.succeeded()?;
         rows::confirm(tx, id)?;
         audit::record(tx, &actor, "auth.confirm_totp", Some(&id), &json!({}))?;
-        changed(tx, &shared, id)
+        changed(tx, id)
     };
     let outcome = app.store.write("auth.confirm_totp", confirm).await;
     outcome.map_err(|error| counting_wrong_codes(&guesses, error))
@@ -106,7 +106,7 @@ pub async fn end(app: &App, actor: Actor, password: &str, code: &str) -> Result<
         counted.succeeded()?;
         rows::end(tx, id)?;
         audit::record(tx, &actor, "auth.end_totp", Some(&id), &used.audited())?;
-        changed(tx, &shared, id)
+        changed(tx, id)
     };
     let outcome = app.store.write("auth.end_totp", end).await;
     outcome.map_err(|error| counting_wrong_codes(&guesses, error))
@@ -118,14 +118,13 @@ pub async fn end(app: &App, actor: Actor, password: &str, code: &str) -> Result<
 /// `permission_not_held` if the actor lacks a permission of the user's role.
 pub async fn end_of(app: &App, actor: Actor, id: UserId) -> Result<()> {
     actor.require(Permission::UsersWrite)?;
-    let shared = app.clone();
     app.store
         .write("users.end_totp", move |tx| {
             let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
             super::users::require_to_hold_all_of(tx, &actor, &user)?;
             let was_there = rows::end(tx, id)?;
             audit::record(tx, &actor, "users.end_totp", Some(&id), &json!({"was_in_force": user.second_factor}))?;
-            if was_there { changed(tx, &shared, id) } else { Ok(()) }
+            if was_there { changed(tx, id) } else { Ok(()) }
         })
         .await
 }
@@ -203,8 +202,8 @@ fn counting_wrong_codes(guesses: &Guesses, error: Error) -> Error {
 }
 
 /// Lets the access cache know, after the commit, whether the user has a second factor.
-fn changed(tx: &WriteTx<'_>, app: &App, id: UserId) -> Result<()> {
+fn changed(tx: &WriteTx<'_>, id: UserId) -> Result<()> {
     let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
-    update_cache(tx, app, &user);
+    update_cache(tx, &user);
     Ok(())
 }

@@ -26,6 +26,7 @@ use crate::{
     app::App,
     auth::{Actor, Principal},
     domain::{
+        access::Fact,
         id::{SessionId, UserId},
         permission::Permission,
         trace::TraceId,
@@ -60,13 +61,11 @@ impl Source {
 /// Ends the caller's session and its access tokens. `name` is the operation.
 pub async fn log_out(app: &App, name: &'static str, actor: Actor) -> Result<()> {
     let session = actor.session().ok_or_else(session_required)?;
-    let shared = app.clone();
     app.store
         .write(name, move |tx| {
             sessions::end(tx, session)?;
             audit::record(tx, &actor, name, Some(&session), &json!({}))?;
-            let app = shared.clone();
-            tx.after_commit(move || app.access.end_session(session));
+            tx.tell(Fact::SessionEnded(session));
             Ok(())
         })
         .await
@@ -112,14 +111,12 @@ pub async fn list(
 pub async fn revoke(app: &App, actor: Actor, user: UserId, session: SessionId) -> Result<()> {
     require_self_or_writer(&actor, user)?;
     keep_last_use(app).await?;
-    let shared = app.clone();
     app.store
         .write("sessions.delete", move |tx| {
             sessions::by_id(tx, user, session, tx.now())?.ok_or_else(Error::absent)?;
             sessions::end(tx, session)?;
             audit::record(tx, &actor, "sessions.delete", Some(&session), &json!({"user_id": user.to_string()}))?;
-            let app = shared.clone();
-            tx.after_commit(move || app.access.end_session(session));
+            tx.tell(Fact::SessionEnded(session));
             Ok(())
         })
         .await
@@ -128,20 +125,18 @@ pub async fn revoke(app: &App, actor: Actor, user: UserId, session: SessionId) -
 /// Ends all sessions of a user.
 pub async fn revoke_all(app: &App, actor: Actor, user: UserId) -> Result<()> {
     require_self_or_writer(&actor, user)?;
-    let shared = app.clone();
     app.store
         .write("sessions.delete_all", move |tx| {
             users::by_id(tx, user)?.ok_or_else(Error::absent)?;
-            let ended = end_all(tx, &shared, user, None)?;
+            let ended = end_all(tx, user, None)?;
             audit::record(tx, &actor, "sessions.delete_all", Some(&user), &json!({"sessions_ended": ended}))
         })
         .await
 }
 
 /// Ends all sessions of a user except one. Returns how many ended.
-pub(super) fn end_all(tx: &WriteTx<'_>, app: &App, user: UserId, except: Option<SessionId>) -> Result<usize> {
+pub(super) fn end_all(tx: &WriteTx<'_>, user: UserId, except: Option<SessionId>) -> Result<usize> {
     let ended = sessions::end_of_user(tx, user, except)?;
-    let app = app.clone();
-    tx.after_commit(move || app.access.end_sessions_of(user, except));
+    tx.tell(Fact::SessionsEnded(user, except));
     Ok(ended)
 }

@@ -16,10 +16,10 @@ use crate::{
     app::App,
     auth::{
         Actor,
-        access::CachedUser,
         password::{AcceptedPassword, Owner},
     },
     domain::{
+        access::{CachedUser, Fact},
         id::UserId,
         outcome::{Outcome, Resource},
         permission::Permission,
@@ -106,12 +106,11 @@ pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: Ne
     let valid = validate(app, &new)?;
     actor.require_to_hold(app.access.role(&new.role).unwrap_or_default())?;
     let draft = valid.hash_password(app, new).await?;
-    let shared = app.clone();
     app.store
         .write("users.create", move |tx| {
             request.run(tx, &actor, || {
                 require_grantable(tx, &actor, &draft.role)?;
-                let user = insert(tx, &shared, &actor, &draft, "users.create")?;
+                let user = insert(tx, &actor, &draft, "users.create")?;
                 Ok(Effect::new(Outcome::Created(Resource::User(user.id)), document(tx, &user)?))
             })
         })
@@ -126,13 +125,7 @@ fn require_grantable(tx: &ReadTx<'_>, actor: &Actor, role: &str) -> Result<()> {
 }
 
 /// Inserts a user, adds an audit entry for `action`, and lets the user log in after the commit.
-pub(super) fn insert(
-    tx: &WriteTx<'_>,
-    app: &App,
-    actor: &Actor,
-    draft: &UserDraft,
-    action: &'static str,
-) -> Result<User> {
+pub(super) fn insert(tx: &WriteTx<'_>, actor: &Actor, draft: &UserDraft, action: &'static str) -> Result<User> {
     let user = User {
         id: tx.new_id(),
         email: Some(draft.email.clone()),
@@ -147,7 +140,7 @@ pub(super) fn insert(
     users::insert(tx, &user, draft.password_hash.as_deref())?;
     let personal = json!({"email": draft.email.as_str()});
     audit::record_of_user(tx, actor, action, user.id, &json!({"role": user.role}), &personal)?;
-    update_cache(tx, app, &user);
+    update_cache(tx, &user);
     Ok(user)
 }
 
@@ -158,9 +151,8 @@ pub(super) fn require_to_hold_all_of(tx: &ReadTx<'_>, actor: &Actor, user: &User
 }
 
 /// Updates the access cache after the commit.
-pub(super) fn update_cache(tx: &WriteTx<'_>, app: &App, user: &User) {
-    let (app, id, cached) = (app.clone(), user.id, CachedUser::from(user));
-    tx.after_commit(move || app.access.put_user(id, cached));
+pub(super) fn update_cache(tx: &WriteTx<'_>, user: &User) {
+    tx.tell(Fact::User(user.id, CachedUser::from(user)));
 }
 
 /// A user. Everybody may read themselves; reading others needs a permission, without which they do not exist.

@@ -15,6 +15,7 @@ use crate::{
     app::App,
     auth::{Actor, WebhookSecret},
     domain::{
+        access::Fact,
         event::EventType,
         id::{DeliveryId, WebhookId},
         permission::Permission,
@@ -95,7 +96,7 @@ pub async fn create(app: &App, actor: Actor, new: NewWebhook) -> Result<NewWebho
             webhooks::put(tx, &webhook)?;
             let changes = json!({"host": url.authority(), "events": names(&webhook), "status": webhook.status.name()});
             audit::record(tx, &actor, "webhooks.create", Some(&id), &changes)?;
-            announce(&shared, tx);
+            announce(tx);
             Ok(webhook)
         })
         .await?;
@@ -122,7 +123,6 @@ pub async fn get(app: &App, actor: &Actor, id: WebhookId) -> Result<WebhookView>
 pub async fn change(app: &App, actor: Actor, id: WebhookId, change: ChangeWebhook) -> Result<WebhookView> {
     actor.require(Permission::WebhooksWrite)?;
     let url = change.url.as_ref().map(|url| checked_url(app, url)).transpose()?;
-    let shared = app.clone();
     let changed = app.store.write("webhooks.update", move |tx| {
         let before = existing(tx, id)?;
         let mut after = Webhook { updated_at: tx.now(), ..before.clone() };
@@ -142,7 +142,7 @@ pub async fn change(app: &App, actor: Actor, id: WebhookId, change: ChangeWebhoo
             "status_before": before.status.name(),
         });
         audit::record(tx, &actor, "webhooks.update", Some(&id), &changes)?;
-        announce(&shared, tx);
+        announce(tx);
         Ok(after)
     });
     changed.await.map(view)
@@ -152,16 +152,14 @@ pub async fn change(app: &App, actor: Actor, id: WebhookId, change: ChangeWebhoo
 /// disabled from the first one on.
 pub async fn delete(app: &App, actor: Actor, id: WebhookId) -> Result<()> {
     actor.require(Permission::WebhooksWrite)?;
-    let shared = app.clone();
     let disable = move |tx: &WriteTx<'_>| {
         let mut webhook = existing(tx, id)?;
         status::disable(&mut webhook, webhooks::last_event(tx), None);
         webhooks::put(tx, &webhook)?;
-        announce(&shared, tx);
+        announce(tx);
         deliveries::delete_some(tx, id, BATCH)
     };
-    while app.store.write("webhooks.delete", disable.clone()).await? >= BATCH {}
-    let shared = app.clone();
+    while app.store.write("webhooks.delete", disable).await? >= BATCH {}
     app.store
         .write("webhooks.delete", move |tx| {
             existing(tx, id)?;
@@ -169,7 +167,7 @@ pub async fn delete(app: &App, actor: Actor, id: WebhookId) -> Result<()> {
             while deliveries::delete_some(tx, id, BATCH)? > 0 {}
             webhooks::delete(tx, id)?;
             audit::record(tx, &actor, "webhooks.delete", Some(&id), &json!({}))?;
-            announce(&shared, tx);
+            announce(tx);
             Ok(())
         })
         .await
@@ -192,7 +190,7 @@ pub async fn rotate(app: &App, actor: Actor, id: WebhookId) -> Result<NewWebhook
         webhooks::put(tx, &after)?;
         let changes = json!({"previous_secret_until": until.to_string()});
         audit::record(tx, &actor, "webhooks.rotate", Some(&id), &changes)?;
-        announce(&shared, tx);
+        announce(tx);
         Ok(after)
     });
     let webhook = rotated.await?;
@@ -205,7 +203,6 @@ pub async fn rotate(app: &App, actor: Actor, id: WebhookId) -> Result<NewWebhook
 /// `WEBHOOK_DISABLED`.
 pub async fn ping(app: &App, actor: Actor, id: WebhookId) -> Result<DeliveryView> {
     actor.require(Permission::WebhooksWrite)?;
-    let shared = app.clone();
     let written = app.store.write("webhooks.ping", move |tx| {
         active(tx, id)?;
         let delivery = Delivery {
@@ -224,7 +221,7 @@ pub async fn ping(app: &App, actor: Actor, id: WebhookId) -> Result<DeliveryView
         deliveries::insert(tx, &delivery)?;
         let changes = json!({"delivery": delivery.id.to_string()});
         audit::record(tx, &actor, "webhooks.ping", Some(&id), &changes)?;
-        announce(&shared, tx);
+        announce(tx);
         Ok(delivery)
     });
     written.await.and_then(delivery_view)
@@ -237,7 +234,6 @@ pub async fn ping(app: &App, actor: Actor, id: WebhookId) -> Result<DeliveryView
 /// `WEBHOOK_DISABLED`.
 pub async fn replay(app: &App, actor: Actor, id: WebhookId, after: i64) -> Result<ReplayView> {
     actor.require(Permission::WebhooksWrite)?;
-    let shared = app.clone();
     app.store
         .write("webhooks.replay", move |tx| {
             let before = active(tx, id)?;
@@ -245,7 +241,7 @@ pub async fn replay(app: &App, actor: Actor, id: WebhookId, after: i64) -> Resul
             webhooks::put(tx, &Webhook { cursor: before.cursor.min(after), gap: None, ..before })?;
             let changes = json!({"after": after, "last": last});
             audit::record(tx, &actor, "webhooks.replay", Some(&id), &changes)?;
-            announce(&shared, tx);
+            announce(tx);
             Ok(ReplayView { after, last })
         })
         .await
@@ -274,7 +270,6 @@ pub async fn list_deliveries(
 /// `WEBHOOK_DISABLED`.
 pub async fn retry(app: &App, actor: Actor, id: WebhookId, delivery: DeliveryId) -> Result<DeliveryView> {
     actor.require(Permission::WebhooksWrite)?;
-    let shared = app.clone();
     let written = app.store.write("webhooks.retry", move |tx| {
         let found = deliveries::by_id(tx, delivery)?.filter(|found| found.webhook == id).ok_or_else(Error::absent)?;
         active(tx, id)?;
@@ -284,7 +279,7 @@ pub async fn retry(app: &App, actor: Actor, id: WebhookId, delivery: DeliveryId)
         deliveries::update(tx, &again)?;
         let changes = json!({"delivery": delivery.to_string()});
         audit::record(tx, &actor, "webhooks.retry", Some(&id), &changes)?;
-        announce(&shared, tx);
+        announce(tx);
         Ok(again)
     });
     written.await.and_then(delivery_view)
@@ -300,9 +295,8 @@ fn active(tx: &ReadTx<'_>, id: WebhookId) -> Result<Webhook> {
 }
 
 /// Tells the worker, after the commit, that an endpoint or what is to be sent to it has changed.
-fn announce(app: &App, tx: &WriteTx<'_>) {
-    let app = app.clone();
-    tx.after_commit(move || app.webhook_changes.send_modify(|changes| *changes += 1));
+fn announce(tx: &WriteTx<'_>) {
+    tx.tell(Fact::WebhooksChanged);
 }
 
 /// Parses a URL that events may be sent to.

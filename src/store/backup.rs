@@ -112,12 +112,56 @@ pub fn copy(source: &Path, partial: &Path, target: &Path, progress: &OnProgress)
     Ok(FinishedCopy { bytes, watermark })
 }
 
+/// [`copy`] of what the file is after `change`.
+pub(super) fn copy_with(
+    source: &Path,
+    partial: &Path,
+    target: &Path,
+    progress: &OnProgress,
+    change: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> Result<FinishedCopy, CopyError> {
+    let (partial, watermark) = verified_copy(source, partial, progress)?;
+    changed(&partial, change)?;
+    verify_file(partial.path(), SCHEMA_VERSION, verify::all, progress)?;
+    let bytes = partial.finish(target)?;
+    Ok(FinishedCopy { bytes, watermark })
+}
+
+/// [`unlinked_copy`] of what the file is after `change`.
+pub(super) fn changed_copy(
+    source: &Path,
+    partial: &Path,
+    progress: &OnProgress,
+    change: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> Result<UnlinkedCopy, CopyError> {
+    let (partial, _) = verified_copy(source, partial, progress)?;
+    changed(&partial, change)?;
+    let (digest, bytes) = partial.digest()?;
+    Ok(UnlinkedCopy { file: partial.into_unlinked()?, bytes, digest })
+}
+
+fn changed(partial: &PartialFile, change: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<(), CopyError> {
+    let connection = partial.open().map_err(|e| partial.write_error(&e))?;
+    change(&connection).map_err(|e| partial.write_error(&e))
+}
+
 /// Makes a verified copy of the file at `source` to be read once. While it is made, it is at `partial`. The thread has
 /// low priority afterwards.
 pub fn unlinked_copy(source: &Path, partial: &Path, progress: &OnProgress) -> Result<UnlinkedCopy, CopyError> {
+    unlinked_copy_and(source, partial, progress, |_| ()).map(|((), copy)| copy)
+}
+
+/// [`unlinked_copy`], and what `look` finds in the copy.
+pub(super) fn unlinked_copy_and<T>(
+    source: &Path,
+    partial: &Path,
+    progress: &OnProgress,
+    look: impl FnOnce(&Connection) -> T,
+) -> Result<(T, UnlinkedCopy), CopyError> {
     let (partial, _) = verified_copy(source, partial, progress)?;
+    let found = open::inspect(partial.path(), |tx| look(tx.connection))?;
     let (digest, bytes) = partial.digest()?;
-    Ok(UnlinkedCopy { file: partial.into_unlinked()?, bytes, digest })
+    Ok((found, UnlinkedCopy { file: partial.into_unlinked()?, bytes, digest }))
 }
 
 fn verified_copy(source: &Path, partial: &Path, progress: &OnProgress) -> Result<(PartialFile, Watermark), CopyError> {

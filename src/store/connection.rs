@@ -1,6 +1,6 @@
 //! Connections: the options of a store, and the settings of each connection to its file.
 
-use super::functions::add_functions;
+use super::{functions::add_functions, journal::JournalOptions};
 use crate::domain::{id::Ids, time::Clock};
 use rusqlite::{
     Connection, OpenFlags,
@@ -56,6 +56,8 @@ pub struct Options {
     pub clock: Clock,
     /// The source of identifiers.
     pub ids: Arc<Ids>,
+    /// The journal whose copy the file is; none for a file of its own.
+    pub journal: Option<JournalOptions>,
 }
 
 /// Sets up the connection that writes.

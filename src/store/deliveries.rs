@@ -167,6 +167,7 @@ pub fn prune(tx: &WriteTx<'_>, before: Timestamp, limit: usize) -> Result<usize>
 
 /// Deletes at most `limit` deliveries to an endpoint, and returns how many.
 pub fn delete_some(tx: &WriteTx<'_>, webhook: WebhookId, limit: usize) -> Result<usize> {
-    let sql = "DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries WHERE webhook_id = ?1 LIMIT ?2)";
+    let sql =
+        "DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries WHERE webhook_id = ?1 ORDER BY seq LIMIT ?2)";
     tx.execute(sql, (IdBlob(webhook), sql_int(limit)))
 }

@@ -24,6 +24,10 @@ pub struct Gauges {
     pub rollbacks: AtomicU64,
     /// Durations of checkpoints.
     pub checkpoints: Histogram,
+    /// How long this process waited for its turn to append to the journal.
+    pub turns: Histogram,
+    /// Durations of appends to the journal.
+    pub appends: Histogram,
     /// How long short reads waited for a connection.
     pub read_waits: Histogram,
     /// How long scans waited for a permit.
@@ -51,6 +55,8 @@ impl Gauges {
             commits: Histogram::of_durations(),
             rollbacks: AtomicU64::new(0),
             checkpoints: Histogram::of_durations(),
+            turns: Histogram::of_durations(),
+            appends: Histogram::of_durations(),
             read_waits: Histogram::of_durations(),
             scan_waits: Histogram::of_durations(),
             reads: InFlight::new(readers),

@@ -64,7 +64,8 @@ pub fn use_claim(tx: &WriteTx<'_>, claim: &[u8; 32]) -> Result<bool> {
 /// Deletes at most `limit` journeys that are over, and returns how many.
 pub fn prune(tx: &WriteTx<'_>, now: Timestamp, limit: usize) -> Result<usize> {
     tx.execute(
-        "DELETE FROM oidc_sign_ins WHERE journey IN (SELECT journey FROM oidc_sign_ins WHERE forget_at <= ?1 LIMIT ?2)",
+        "DELETE FROM oidc_sign_ins WHERE journey IN (SELECT journey FROM oidc_sign_ins WHERE forget_at <= ?1
+           ORDER BY forget_at, journey LIMIT ?2)",
         (now.millis(), sql_int(limit)),
     )
 }

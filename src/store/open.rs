@@ -1,11 +1,12 @@
 //! Opening a file: taking it for this process alone, checking what it is, and migrating it to the current schema.
 
 use super::{
-    Inner, ReadTx, Store,
+    Inner, ReadTx, SharedJournal, Store,
     connection::{BUSY_TIMEOUT, Commits, Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
     file_system::{self, FileSystem},
     files::{folder_of, lock, private, sync_folder, with_suffix},
     gauges::Gauges,
+    journal::{Current, Journal, JournalOptions, Position, Shared, join},
     mark::{self, WatchedFile},
     migrate,
     open_error::OpenError,
@@ -13,9 +14,9 @@ use super::{
     rollups::Rankings,
     schema::{MIGRATIONS, Migration, SCHEMA, SCHEMA_VERSION, latest_version},
     sql::{is_disk_full, store_error},
-    writer::Writer,
+    writer::{Told, Writer},
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi};
 use std::{
     fmt,
@@ -46,23 +47,61 @@ pub(super) struct OwnedFile {
 pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let path = &options.path;
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.clone(), e.to_string());
-    let OwnedFile { lock, file, connection } = open_exclusively(path, options.commits, MIGRATIONS)?;
+    let head = options.journal.as_ref().map(|journal| join(path, journal)).transpose()?;
+    // What the journal has need not be synced here too.
+    let commits = if head.is_some() { Commits::Written } else { options.commits };
+    let OwnedFile { lock, file, connection } = open_exclusively(path, commits, MIGRATIONS)?;
+    let started = options.journal.as_ref().map(|journal| start_journal(journal, &connection).map_err(|e| denied(&e)));
+    let started = started.transpose()?;
+    let journal = started.as_ref().zip(options.journal.clone()).map(|((_, shared), journal)| SharedJournal {
+        current: Current::start(Arc::clone(&journal.connect)),
+        shared: Arc::clone(shared),
+        options: journal,
+    });
     let gauges = Arc::new(Gauges::new(Readers::connections(options)));
     let readers = Readers::open(options, Arc::clone(&gauges)).map_err(|e| denied(&e))?;
     let unreadable = |e| OpenError::unreadable(path, &e);
     let watched = WatchedFile::new(Arc::clone(&file), &connection, mark::log::marks(path, &connection));
     let watched = watched.map_err(|e| unusable(path, &e))?;
-    let writer = Writer::start(connection, watched, options, Arc::clone(&gauges)).map_err(unreadable)?;
-    Ok(Store(Arc::new(Inner {
+    let told = Arc::<Told>::default();
+    let writer = Writer::start(connection, watched, options, Arc::clone(&gauges), Arc::clone(&told), started);
+    let writer = writer.map_err(unreadable)?;
+    let store = Store(Arc::new(Inner {
         writer,
         readers,
         gauges,
         rankings: Arc::new(Rankings::default()),
         sold_items: Arc::default(),
+        told,
+        journal,
         path: path.clone(),
         _file: file,
         _lock: lock,
-    })))
+    }));
+    if let Some(head) = head {
+        catch_up(&store, head).map_err(|why| denied(&why))?;
+    }
+    Ok(store)
+}
+
+fn start_journal(options: &JournalOptions, connection: &Connection) -> Result<(Journal, Arc<Shared>)> {
+    let position = Position::load(connection).map_err(store_error)?;
+    let position = position.ok_or_else(|| Error::internal("the file is not the copy of a journal"))?;
+    let shared = Shared::at(&position);
+    Journal::start(options.clone(), position, Arc::clone(&shared)).map(|journal| (journal, shared))
+}
+
+/// Waits until the writer has applied the entries up to number `head`.
+fn catch_up(store: &Store, head: i64) -> Result<(), &'static str> {
+    let Some(journal) = &store.0.journal else { return Ok(()) };
+    store.0.writer.wake();
+    while *journal.shared.applied.borrow() < head {
+        if store.has_failed() {
+            return Err("the journal could not be applied; the log says why");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 /// Opens the file at `path` for this process alone: creates it if it does not exist, and runs `migrations` if it is

@@ -2,7 +2,7 @@
 //! together with its row, and can be erased while the row stays.
 
 use super::{
-    ReadTx, WriteTx,
+    Bound, ReadTx, WriteTx,
     sql::{invalid_column, store_error},
 };
 use crate::{
@@ -14,7 +14,6 @@ use crate::{
     },
     error::{Error, Result},
 };
-use rusqlite::Params;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{borrow::Cow, collections::BTreeMap};
@@ -200,7 +199,7 @@ pub fn erase_of_order(tx: &WriteTx<'_>, order_seq: i64) -> Result<usize> {
 }
 
 /// Overwrites the rows that `selection` selects with blanks. Returns how many were not erased before.
-pub(super) fn erase(tx: &WriteTx<'_>, selection: &str, params: impl Params) -> Result<usize> {
+pub(super) fn erase(tx: &WriteTx<'_>, selection: &str, params: impl Bound) -> Result<usize> {
     let sql = format!(
         "UPDATE personal SET salt = zeroblob(16), content = printf('%*s', length(CAST(content AS BLOB)), '')
          WHERE seq IN ({selection}) AND content GLOB '{{*'"

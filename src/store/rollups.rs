@@ -34,6 +34,9 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
+/// The columns of the log: one for each rollup.
+pub(super) const COLUMNS: usize = Rollup::ALL.len();
+
 /// Width in seconds of the buckets in the log: the narrowest of [`SPANS`].
 pub(super) const FINEST_SPAN: i64 = SPANS[SPANS.len() - 1];
 

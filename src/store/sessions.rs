@@ -2,7 +2,7 @@
 //! stored.
 
 use super::{
-    ReadTx, WriteTx, personal,
+    Bound, ReadTx, WriteTx, personal,
     sql::{Columns, IdBlob, before_id, sql_int},
     users,
 };
@@ -13,7 +13,7 @@ use crate::{
     },
     error::Result,
 };
-use rusqlite::{Params, Row, named_params};
+use rusqlite::{Row, named_params};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -222,7 +222,7 @@ pub fn rotate(tx: &WriteTx<'_>, id: SessionId, used: &[u8; 32], next: &[u8; 32],
 /// Saves when a browser's session was last used.
 pub fn set_last_used(tx: &WriteTx<'_>, id: SessionId, last_used_at: Timestamp, expires_at: Timestamp) -> Result<()> {
     tx.execute(
-        "UPDATE sessions SET last_used_at = ?2, expires_at = ?3 WHERE id = ?1",
+        "UPDATE sessions SET last_used_at = ?2, expires_at = ?3 WHERE id = ?1 AND last_used_at < ?2",
         (IdBlob(id), last_used_at.millis(), expires_at.millis()),
     )
     .map(drop)
@@ -254,7 +254,7 @@ pub fn end_all(tx: &WriteTx<'_>) -> Result<usize> {
 }
 
 /// Deletes sessions, and erases where they were started from.
-fn delete(tx: &WriteTx<'_>, condition: &str, params: impl Params + Clone) -> Result<usize> {
+fn delete(tx: &WriteTx<'_>, condition: &str, params: impl Bound + Clone) -> Result<usize> {
     personal::erase(tx, &format!("SELECT personal_seq FROM sessions WHERE {condition}"), params.clone())?;
     tx.execute(&format!("DELETE FROM sessions WHERE {condition}"), params)
 }

@@ -3,13 +3,18 @@
 
 mod checkpointer;
 mod job;
+mod record;
+mod replay;
 mod statements;
 mod thread;
+mod told;
 mod tx;
 mod wal;
 
 use job::{CancelOnDrop, Claim, Job, Task};
+pub(super) use record::{Bound, Recorder, Values};
 use thread::WriterThread;
+pub(super) use told::Told;
 pub use tx::WriteTx;
 use tx::{Batch, Counters};
 use wal::Wal;
@@ -17,6 +22,7 @@ use wal::Wal;
 use super::{
     connection::{Options, READ_WRITE, prepare_writer},
     gauges::Gauges,
+    journal::{Journal, Shared},
     mark::WatchedFile,
     sql::store_error,
 };
@@ -41,6 +47,7 @@ pub(super) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
     failed: watch::Receiver<bool>,
     last_event: watch::Receiver<i64>,
+    journal: Option<Arc<Shared>>,
     gauges: Arc<Gauges>,
     /// A job that has not started by then is refused.
     start_timeout: Duration,
@@ -54,6 +61,8 @@ impl Writer {
         file: WatchedFile,
         options: &Options,
         gauges: Arc<Gauges>,
+        told: Arc<Told>,
+        journal: Option<(Journal, Arc<Shared>)>,
     ) -> Result<Self> {
         let counters = Counters::load(&connection).map_err(store_error)?;
         if options.clock.now() < counters.time {
@@ -67,14 +76,16 @@ impl Writer {
         let (fail, failed) = watch::channel(false);
         let (newest_event, last_event) = watch::channel(counters.event);
         gauges.set_events(counters.event, counters.events_by_type);
-        let batch = Batch::new(options, &counters);
+        let batch = Batch::new(options, &counters, told, journal.as_ref().map(|_| Recorder::default()));
+        let (journal, shared) = journal.unzip();
         let fail_too = fail.clone();
         let checkpoints = checkpointing(options).map_err(store_error)?;
         let wal = Wal::watch(&connection, checkpoints, file, Arc::clone(&gauges), move || {
             fail_too.send_replace(true);
         })?;
+        let is_locked_out = false;
         let mut thread =
-            WriterThread { connection, batch, wal, gauges: Arc::clone(&gauges), newest_event, is_locked_out: false };
+            WriterThread { connection, batch, wal, journal, gauges: Arc::clone(&gauges), newest_event, is_locked_out };
         let run = move || {
             if thread.run(&jobs).is_err() {
                 fail.send_replace(true);
@@ -86,6 +97,7 @@ impl Writer {
             thread: Mutex::new(Some(thread)),
             failed,
             last_event,
+            journal: shared,
             gauges,
             start_timeout: options.request_timeout / 2,
             finish_timeout: options.request_timeout,
@@ -147,7 +159,19 @@ impl Writer {
         }
     }
 
+    /// Has the writer ask for entries of others, unless it does so anyway.
+    pub(super) fn wake(&self) {
+        let claim = Arc::<Claim>::default();
+        claim.cancel();
+        let (task, _) = Task::new("journal.follow", claim, |_| Ok(()));
+        // If the queue is full, the writer asks before it goes on.
+        let _ = self.enqueue(Box::new(task));
+    }
+
     pub(super) async fn close(&self) {
+        if let Some(journal) = &self.journal {
+            journal.closing.store(true, Relaxed);
+        }
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(thread) = thread {

@@ -16,7 +16,9 @@ const UNFINISHED_PERIOD: Duration = Duration::from_mins(1);
 pub(super) async fn run(app: App, stop: Stop) {
     let mut ticks = Ticks::every(PERIOD, stop);
     while ticks.next().await {
-        report(NAME, erasure::due_orders(&app).await);
+        if app.store.has_lease() {
+            report(NAME, erasure::due_orders(&app).await);
+        }
     }
 }
 

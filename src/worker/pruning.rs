@@ -21,27 +21,35 @@ pub(super) async fn prune_access_facts(app: App, stop: Stop) {
 pub(super) async fn prune_sessions(app: App, stop: Stop) {
     let mut ticks = Ticks::every(PERIOD, stop);
     while ticks.next().await {
-        report(SESSIONS, pruning::prune_sessions(&app).await);
+        if app.store.has_lease() {
+            report(SESSIONS, pruning::prune_sessions(&app).await);
+        }
     }
 }
 
 pub(super) async fn prune_sign_ins(app: App, stop: Stop) {
     let mut ticks = Ticks::every(PERIOD, stop);
     while ticks.next().await {
-        report(SIGN_INS, pruning::prune_sign_ins(&app).await);
+        if app.store.has_lease() {
+            report(SIGN_INS, pruning::prune_sign_ins(&app).await);
+        }
     }
 }
 
 pub(super) async fn prune_idempotency_keys(app: App, stop: Stop) {
     let mut ticks = Ticks::every(PERIOD, stop);
     while ticks.next().await {
-        report(IDEMPOTENCY_KEYS, pruning::prune_idempotency_keys(&app).await);
+        if app.store.has_lease() {
+            report(IDEMPOTENCY_KEYS, pruning::prune_idempotency_keys(&app).await);
+        }
     }
 }
 
 pub(super) async fn prune_deliveries(app: App, stop: Stop) {
     let mut ticks = Ticks::every(PERIOD, stop);
     while ticks.next().await {
-        report(DELIVERIES, pruning::prune_deliveries(&app).await);
+        if app.store.has_lease() {
+            report(DELIVERIES, pruning::prune_deliveries(&app).await);
+        }
     }
 }

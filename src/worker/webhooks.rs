@@ -41,7 +41,9 @@ pub(super) async fn run(app: App, mut stop: Stop) {
     let mut senders = Senders::default();
     loop {
         changes.borrow_and_update();
-        report(NAME, senders.start_missing(&shared, &stop).await);
+        if shared.app.store.has_lease() {
+            report(NAME, senders.start_missing(&shared, &stop).await);
+        }
         report(NAME, delivery::measure(&shared.app).await);
         tokio::select! {
             () = stop.requested() => break,

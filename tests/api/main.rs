@@ -20,6 +20,7 @@ mod ground_rules;
 mod guide;
 mod idempotency;
 mod identity;
+mod journal;
 mod metrics;
 mod model;
 mod oidc;

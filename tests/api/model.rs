@@ -12,7 +12,10 @@ mod price;
 mod rules;
 mod world;
 
-use crate::support::{Client, Service};
+use crate::{
+    journal::replay_elsewhere_and_stop,
+    support::{Client, Service},
+};
 use axum::http::Method;
 use futures_util::future::join_all;
 use orderd::store::{Store, verify};
@@ -83,7 +86,7 @@ async fn the_service_agrees_with_the_model() {
     }
     let report = manager.get("/v1/analytics/reconcile").await.ok();
     assert_eq!(report["ok"], true, "{report}");
-    service.stop().await;
+    replay_elsewhere_and_stop(&service).await;
     let checks = Store::inspect(&service.path(), verify::all).unwrap().unwrap();
     let faults: Vec<_> = checks.iter().filter_map(|check| Some((check.name, check.fault.as_deref()?))).collect();
     assert!(faults.is_empty(), "{faults:?}");

@@ -12,10 +12,12 @@ mod answer;
 mod client;
 pub mod document;
 mod fixtures;
+mod journal;
 mod service;
 pub mod statements;
 
 pub use answer::Answer;
 pub use client::{Call, Client, EventStream};
 pub use fixtures::{order_of, with};
+pub use journal::TestJournal;
 pub use service::{Outcome, PASSWORD, Service};

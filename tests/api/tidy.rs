@@ -60,7 +60,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("fastrand", &["domain", "service"]),
     ("figment", &["config"]),
     ("flate2", &["api"]),
-    ("futures_util", &["api", "service", "worker"]),
+    ("futures_util", &["api", "service", "store", "worker"]),
     ("getrandom", &["auth"]),
     ("hmac", &["auth"]),
     ("http_body_util", &["accept", "api", "outbound"]),

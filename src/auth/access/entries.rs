@@ -4,39 +4,15 @@ use super::sessions::Sessions;
 use crate::{
     auth::secret::Digest,
     domain::{
+        access::{CachedKey, CachedUser},
         id::{KeyId, SessionId, UserId},
         permission::PermissionSet,
-        time::Timestamp,
     },
 };
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::AtomicI64},
 };
-
-/// What authentication needs to know about a user.
-#[derive(Clone, Debug)]
-pub struct CachedUser {
-    /// The name of the user's role.
-    pub role: Arc<str>,
-    /// Whether the user may act at all.
-    pub active: bool,
-    /// Whether the user has a second factor.
-    pub second_factor: bool,
-}
-
-/// What authentication needs to know about an API key.
-#[derive(Clone, Copy, Debug)]
-pub struct CachedKey {
-    /// Identifies the key, unlike its secret.
-    pub id: KeyId,
-    /// The user for whom the key acts.
-    pub owner: UserId,
-    /// The permissions that the key was given. It holds those of them that its owner holds too.
-    pub permissions: PermissionSet,
-    /// The key is valid before this time; `None` if it does not expire.
-    pub expires_at: Option<Timestamp>,
-}
 
 /// A session that has authenticated a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 use crate::{
     auth::secret::{Digest, same_digest},
     domain::{
+        access::{BrowserHalves, CachedSession, SessionSecrets, SessionUse},
         id::{SessionId, UserId},
         time::Timestamp,
     },
@@ -13,42 +14,6 @@ use std::{
     sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
-
-/// What authentication needs to know about a session.
-#[derive(Clone, Copy, Debug)]
-pub struct CachedSession {
-    /// The user who logged in.
-    pub user: UserId,
-    /// How requests prove that they belong to it, and when it ends.
-    pub secrets: SessionSecrets,
-    /// Whether an OpenID provider has identified the user, which stands for a second factor.
-    pub by_provider: bool,
-}
-
-/// How requests prove that they belong to a session.
-#[derive(Clone, Copy, Debug)]
-pub enum SessionSecrets {
-    /// By access tokens.
-    Program {
-        /// The session is valid before this time, unless it is refreshed.
-        expires_at: Timestamp,
-    },
-    /// By a cookie and a console key, of which neither proves anything alone.
-    Browser(BrowserHalves),
-}
-
-/// The two secrets of a browser's session.
-#[derive(Clone, Copy, Debug)]
-pub struct BrowserHalves {
-    /// The digest of the cookie.
-    pub cookie: Digest,
-    /// The digest of the console key.
-    pub console_key: Digest,
-    /// The time of the log-in.
-    pub created_at: Timestamp,
-    /// The last request, as far as the database knows.
-    pub last_used_at: Timestamp,
-}
 
 /// How long browsers stay signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,15 +44,6 @@ pub(super) struct Entry {
     last_used: AtomicI64,
     /// The last use that the database contains.
     saved_last_use: AtomicI64,
-}
-
-/// When a browser's session was last used, and when it ends if nothing more is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionUse {
-    /// The last request.
-    pub last_used_at: Timestamp,
-    /// The end.
-    pub expires_at: Timestamp,
 }
 
 impl Sessions {
@@ -124,11 +80,11 @@ impl Sessions {
         unsaved.filter_map(|(id, entry)| Some((*id, entry.last_use(limits)?))).collect()
     }
 
-    pub(super) fn mark_uses_saved(&self, saved: &[(SessionId, SessionUse)]) {
-        for (id, used) in saved {
-            if let Some(entry) = self.by_id.get(id) {
-                entry.saved_last_use.fetch_max(used.last_used_at.millis(), Ordering::Relaxed);
-            }
+    /// Notes that the database contains this use, which another process may have seen.
+    pub(super) fn mark_use_saved(&self, id: SessionId, used: SessionUse) {
+        if let Some(entry) = self.by_id.get(&id) {
+            entry.last_used.fetch_max(used.last_used_at.millis(), Ordering::Relaxed);
+            entry.saved_last_use.fetch_max(used.last_used_at.millis(), Ordering::Relaxed);
         }
     }
 

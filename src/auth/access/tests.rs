@@ -1,7 +1,11 @@
 //! Tests of the access cache.
 
 use super::*;
-use crate::domain::{id::Identifier, permission::Permission};
+use crate::domain::{
+    access::{BrowserHalves, CachedKey, CachedSession, SessionSecrets},
+    id::Identifier,
+    permission::Permission,
+};
 use std::time::Duration;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -36,11 +40,11 @@ fn program(user: UserId) -> CachedSession {
 
 fn cache() -> AccessCache {
     let cache = AccessCache::new(Entries::default(), rules(&[]));
-    cache.put_user(ada(), user("staff"));
-    cache.put_session(session(1), program(ada()));
+    cache.apply(&Fact::User(ada(), user("staff")));
+    cache.apply(&Fact::Session(session(1), program(ada())));
     let permissions = PermissionSet::of(&[Permission::OrdersRead, Permission::RefundsWrite]);
     let key = CachedKey { id: KeyId::from_bytes([7; 16]), owner: ada(), permissions, expires_at: Some(LATER) };
-    cache.put_key(DIGEST, key);
+    cache.apply(&Fact::Key(DIGEST, key));
     cache
 }
 
@@ -65,16 +69,16 @@ fn expired_unknown_and_foreign_sessions_are_refused() {
     assert!(cache.authenticate_session(&claims(ada(), session(1)), LATER).is_none(), "expired");
     assert!(cache.authenticate_session(&claims(ada(), session(2)), NOW).is_none(), "unknown");
     let bob = UserId::from_bytes([2; 16]);
-    cache.put_user(bob, user("admin"));
+    cache.apply(&Fact::User(bob, user("admin")));
     assert!(cache.authenticate_session(&claims(bob, session(1)), NOW).is_none(), "another user's");
-    cache.end_session(session(1));
+    cache.apply(&Fact::SessionEnded(session(1)));
     assert!(permissions(&cache).is_none(), "ended");
 }
 
 #[test]
 fn disabling_a_user_refuses_their_sessions_and_keys() {
     let cache = cache();
-    cache.put_user(ada(), CachedUser { active: false, ..user("staff") });
+    cache.apply(&Fact::User(ada(), CachedUser { active: false, ..user("staff") }));
     assert!(permissions(&cache).is_none());
     assert!(key_permissions(&cache).is_none());
 }
@@ -82,15 +86,15 @@ fn disabling_a_user_refuses_their_sessions_and_keys() {
 #[test]
 fn a_changed_role_applies_at_once_and_keeps_the_session() {
     let cache = cache();
-    cache.put_user(ada(), user("analyst"));
+    cache.apply(&Fact::User(ada(), user("analyst")));
     assert_eq!(permissions(&cache), policy::built_in("analyst"));
 
-    cache.put_user(ada(), user("night-shift"));
+    cache.apply(&Fact::User(ada(), user("night-shift")));
     assert_eq!(permissions(&cache), Some(PermissionSet::EMPTY), "an unknown role has no permissions");
     let set = PermissionSet::of(&[Permission::OrdersRead]);
-    cache.put_role("night-shift", set);
+    cache.apply(&Fact::Role("night-shift".to_owned(), set));
     assert_eq!(permissions(&cache), Some(set));
-    cache.remove_role("night-shift");
+    cache.apply(&Fact::RoleDeleted("night-shift".to_owned()));
     assert_eq!(permissions(&cache), Some(PermissionSet::EMPTY));
 }
 
@@ -98,9 +102,9 @@ fn a_changed_role_applies_at_once_and_keeps_the_session() {
 fn a_key_holds_only_what_its_owner_still_holds() {
     let cache = cache();
     assert_eq!(key_permissions(&cache), Some(vec![Permission::OrdersRead]), "staff cannot refund");
-    cache.put_user(ada(), user("manager"));
+    cache.apply(&Fact::User(ada(), user("manager")));
     assert_eq!(key_permissions(&cache), Some(vec![Permission::OrdersRead, Permission::RefundsWrite]));
-    cache.put_user(ada(), user("customer"));
+    cache.apply(&Fact::User(ada(), user("customer")));
     assert_eq!(key_permissions(&cache), Some(vec![]));
 }
 
@@ -109,7 +113,7 @@ fn expired_unknown_and_revoked_keys_are_refused() {
     let cache = cache();
     assert!(cache.authenticate_key(&DIGEST, LATER).is_none(), "expired");
     assert!(cache.authenticate_key(&[8; 32], NOW).is_none(), "unknown");
-    cache.remove_key(KeyId::from_bytes([7; 16]));
+    cache.apply(&Fact::KeyRevoked(KeyId::from_bytes([7; 16])));
     assert!(key_permissions(&cache).is_none(), "revoked");
 }
 
@@ -120,7 +124,9 @@ fn the_use_of_a_key_is_unsaved_until_it_is_marked_saved() {
     key_permissions(&cache);
     let used = cache.unsaved_key_uses();
     assert_eq!(used, [(KeyId::from_bytes([7; 16]), NOW)]);
-    cache.mark_key_uses_saved(&used);
+    for &(id, at) in &used {
+        cache.apply(&Fact::KeyUsed(id, at));
+    }
     assert!(cache.unsaved_key_uses().is_empty());
     assert_eq!(cache.key_uses().len(), 1);
 }
@@ -129,14 +135,14 @@ fn the_use_of_a_key_is_unsaved_until_it_is_marked_saved() {
 fn all_sessions_of_a_user_except_one_can_be_ended() {
     let cache = cache();
     let bob = UserId::from_bytes([2; 16]);
-    cache.put_user(bob, user("staff"));
+    cache.apply(&Fact::User(bob, user("staff")));
     for (n, user) in [(2, ada()), (3, ada()), (4, bob)] {
-        cache.put_session(session(n), program(user));
+        cache.apply(&Fact::Session(session(n), program(user)));
     }
-    cache.end_sessions_of(ada(), Some(session(2)));
+    cache.apply(&Fact::SessionsEnded(ada(), Some(session(2))));
     let good = |user, n| cache.authenticate_session(&claims(user, session(n)), NOW).is_some();
     assert_eq!([good(ada(), 1), good(ada(), 2), good(ada(), 3), good(bob, 4)], [false, true, false, true]);
-    cache.end_sessions_of(ada(), None);
+    cache.apply(&Fact::SessionsEnded(ada(), None));
     assert!(!good(ada(), 2));
 }
 
@@ -162,7 +168,7 @@ fn with_browser() -> AccessCache {
     let cache = cache();
     let halves = BrowserHalves { cookie: COOKIE, console_key: CONSOLE_KEY, created_at: NOW, last_used_at: NOW };
     let secrets = SessionSecrets::Browser(halves);
-    cache.put_session(session(5), CachedSession { user: ada(), secrets, by_provider: false });
+    cache.apply(&Fact::Session(session(5), CachedSession { user: ada(), secrets, by_provider: false }));
     cache
 }
 
@@ -175,7 +181,7 @@ fn a_browser_is_known_by_both_halves_together_and_by_neither_alone() {
     {
         assert_eq!(known(cookie, key), None);
     }
-    cache.end_session(session(5));
+    cache.apply(&Fact::SessionEnded(session(5)));
     assert_eq!(known(&COOKIE, &CONSOLE_KEY), None);
 }
 
@@ -199,7 +205,9 @@ fn the_use_of_a_browsers_session_is_unsaved_until_it_is_marked_saved() {
     cache.authenticate_browser(&COOKIE, &CONSOLE_KEY, after(10)).unwrap();
     let used = cache.unsaved_session_uses();
     assert_eq!(used, [(session(5), SessionUse { last_used_at: after(10), expires_at: after(110) })]);
-    cache.mark_session_uses_saved(&used);
+    for &(id, used) in &used {
+        cache.apply(&Fact::SessionUsed(id, used));
+    }
     assert!(cache.unsaved_session_uses().is_empty());
     assert_eq!(cache.session_use(session(1)), None, "a program's");
 }
@@ -212,11 +220,11 @@ fn a_second_factor_is_due_for_the_roles_that_need_it_and_for_their_keys() {
         (session, cache.authenticate_key(&DIGEST, NOW).unwrap().second_factor_due)
     };
     assert_eq!(due(), (true, true));
-    cache.put_session(session(1), CachedSession { by_provider: true, ..program(ada()) });
+    cache.apply(&Fact::Session(session(1), CachedSession { by_provider: true, ..program(ada()) }));
     assert_eq!(due(), (false, true), "the provider stands for it");
-    cache.put_session(session(1), program(ada()));
-    cache.put_user(ada(), CachedUser { second_factor: true, ..user("staff") });
+    cache.apply(&Fact::Session(session(1), program(ada())));
+    cache.apply(&Fact::User(ada(), CachedUser { second_factor: true, ..user("staff") }));
     assert_eq!(due(), (false, false));
-    cache.put_user(ada(), user("manager"));
+    cache.apply(&Fact::User(ada(), user("manager")));
     assert_eq!(due(), (false, false));
 }

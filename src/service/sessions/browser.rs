@@ -9,7 +9,7 @@ use super::{
 use crate::{
     app::App,
     auth::secret::{Digest, Secret, SecretKind},
-    domain::{time::Timestamp, user::User},
+    domain::{access::Fact, time::Timestamp, user::User},
     error::Result,
     service::views::{AsText, UserView},
     store::{
@@ -89,12 +89,12 @@ pub async fn keep_last_use(app: &App) -> Result<()> {
     if uses.is_empty() {
         return Ok(());
     }
-    let shared = app.clone();
     app.store
         .write("sessions.keep_last_use", move |tx| {
             uses.iter().try_for_each(|(id, used)| rows::set_last_used(tx, *id, used.last_used_at, used.expires_at))?;
-            let (app, uses) = (shared.clone(), uses.clone());
-            tx.after_commit(move || app.access.mark_session_uses_saved(&uses));
+            for &(id, used) in &uses {
+                tx.tell(Fact::SessionUsed(id, used));
+            }
             Ok(())
         })
         .await

@@ -7,10 +7,10 @@ use crate::{
     app::App,
     auth::{
         Principal,
-        access::CachedSession,
         secret::{Digest, Secret, SecretKind, same_digest},
     },
     domain::{
+        access::{CachedSession, Fact},
         audit::AuditOutcome,
         time::Timestamp,
         user::{User, UserStatus},
@@ -84,7 +84,7 @@ fn exchange(tx: &WriteTx<'_>, app: &App, source: &Source, token: &Secret) -> Res
     let same_successor = successors.into_iter().find(|next| same_digest(&next.digest(), &tokens.current));
     match same_successor.filter(|_| is_within_grace(&tokens, &digest, tx.now())) {
         Some(next_token) => Ok(Outcome::Rotated(Box::new(Rotation { session, user, next_token }))),
-        None => end(tx, app, source, &session).map(|()| Outcome::Reused),
+        None => end(tx, source, &session).map(|()| Outcome::Reused),
     }
 }
 
@@ -96,18 +96,16 @@ fn rotate(tx: &WriteTx<'_>, app: &App, session: Session, used: &Digest, next: &S
     let expires_at = tx.now().plus(app.config.auth.refresh_ttl);
     sessions::rotate(tx, session.id, used, &next.digest(), expires_at)?;
     let session = Session { expires_at, ..session };
-    let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
-    tx.after_commit(move || app.access.put_session(id, cached));
+    tx.tell(Fact::Session(session.id, CachedSession::from(&session)));
     Ok(session)
 }
 
-fn end(tx: &WriteTx<'_>, app: &App, source: &Source, session: &Session) -> Result<()> {
+fn end(tx: &WriteTx<'_>, source: &Source, session: &Session) -> Result<()> {
     let id = session.id;
     sessions::end(tx, id)?;
     let actor = source.actor(Principal::User { id: session.user_id, session: Some(id) });
     let changes = json!({"reason": "a refresh token was used again", "session_ended": true});
     audit::record_as(tx, &actor, "auth.refresh", Some(&id), AuditOutcome::Denied, &changes)?;
-    let app = app.clone();
-    tx.after_commit(move || app.access.end_session(id));
+    tx.tell(Fact::SessionEnded(id));
     Ok(())
 }

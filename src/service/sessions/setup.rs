@@ -71,14 +71,13 @@ pub async fn set_up(app: &App, source: &Source, token: &str, new: NewUser) -> Re
 pub async fn first_admin(app: &App, source: &Source, new: NewUser) -> Result<UserView> {
     let system = source.actor(Principal::System);
     let user = users::validate(app, &new)?.hash_password(app, new).await?;
-    let shared = app.clone();
     let user = app
         .store
         .write("auth.setup", move |tx| {
             if rows::any(tx)? {
                 return Err(Error::new(&problem::ALREADY_SET_UP));
             }
-            users::insert(tx, &shared, &system, &user, "auth.setup")
+            users::insert(tx, &system, &user, "auth.setup")
         })
         .await?;
     Ok(UserView::from(&user))

@@ -3,11 +3,11 @@
 use super::Source;
 use crate::{
     app::App,
-    auth::{
-        Principal,
-        access::{BrowserLimits, CachedSession},
+    auth::{Principal, access::BrowserLimits},
+    domain::{
+        access::{CachedSession, Fact},
+        id::{SessionId, UserId},
     },
-    domain::id::{SessionId, UserId},
     error::Result,
     service::audit,
     store::{
@@ -38,7 +38,7 @@ pub(super) struct NewSession<'a> {
 pub(super) fn start(tx: &WriteTx<'_>, app: &App, new: NewSession<'_>) -> Result<Session> {
     let session = insert(tx, app, &new)?;
     let actor = new.source.actor(Principal::User { id: new.user, session: Some(session.id) });
-    let ended = end_excess_sessions(tx, app, new.user)?;
+    let ended = end_excess_sessions(tx, new.user)?;
     let mut changes = new.changes;
     if !ended.is_empty() {
         changes["ended_sessions"] = ended.iter().map(ToString::to_string).collect();
@@ -65,18 +65,16 @@ fn insert(tx: &WriteTx<'_>, app: &App, new: &NewSession<'_>) -> Result<Session> 
     };
     sessions::insert(tx, &session)?;
     users::set_last_login(tx, session.user_id, session.created_at)?;
-    let (app, id, cached) = (app.clone(), session.id, CachedSession::from(&session));
-    tx.after_commit(move || app.access.put_session(id, cached));
+    tx.tell(Fact::Session(session.id, CachedSession::from(&session)));
     Ok(session)
 }
 
 /// Ends the sessions of a user beyond [`MAX_SESSIONS`], those used longest ago first. The new session is never among them.
-fn end_excess_sessions(tx: &WriteTx<'_>, app: &App, user: UserId) -> Result<Vec<SessionId>> {
+fn end_excess_sessions(tx: &WriteTx<'_>, user: UserId) -> Result<Vec<SessionId>> {
     let ended = sessions::excess(tx, user, tx.now(), MAX_SESSIONS)?;
     for &session in &ended {
         sessions::end(tx, session)?;
-        let app = app.clone();
-        tx.after_commit(move || app.access.end_session(session));
+        tx.tell(Fact::SessionEnded(session));
     }
     Ok(ended)
 }

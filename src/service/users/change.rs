@@ -66,7 +66,6 @@ pub async fn change(
         Some(password) => Some(app.hasher.hash(password).await?),
         None => None,
     };
-    let shared = app.clone();
     app.store
         .write("users.update", move |tx| {
             let before = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
@@ -78,7 +77,7 @@ pub async fn change(
                 let after = changed(&before, valid.email.as_ref(), &change);
                 require_admin_left(tx, &before, &after)?;
                 let password_hash = password_hash.as_deref();
-                let after = save(tx, &shared, &actor, Update { before: &before, after, password_hash })?;
+                let after = save(tx, &actor, Update { before: &before, after, password_hash })?;
                 Ok(Effect::new(Outcome::Changed, document(tx, &after)?))
             })
         })
@@ -170,7 +169,7 @@ struct Update<'a> {
 }
 
 /// Saves an update and ends the user's sessions if they must log in again. Does nothing if nothing has changed.
-fn save(tx: &WriteTx<'_>, app: &App, actor: &Actor, update: Update<'_>) -> Result<User> {
+fn save(tx: &WriteTx<'_>, actor: &Actor, update: Update<'_>) -> Result<User> {
     let Update { before, mut after, password_hash } = update;
     let (mut changes, personal) = differences(before, &after);
     if changes.is_empty() && personal.is_empty() && password_hash.is_none() {
@@ -184,11 +183,11 @@ fn save(tx: &WriteTx<'_>, app: &App, actor: &Actor, update: Update<'_>) -> Resul
         changes.insert("password".to_owned(), "set".into());
     }
     if password_hash.is_some() || after.status == UserStatus::Disabled {
-        let ended = sessions::end_all(tx, app, after.id, None)?;
+        let ended = sessions::end_all(tx, after.id, None)?;
         changes.insert("sessions_ended".to_owned(), ended.into());
     }
     audit::record_of_user(tx, actor, "users.update", after.id, &changes.into(), &personal.into())?;
-    update_cache(tx, app, &after);
+    update_cache(tx, &after);
     Ok(after)
 }
 

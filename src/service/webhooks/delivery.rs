@@ -223,7 +223,7 @@ pub async fn record(app: &App, id: WebhookId, batch: Arc<Batch>) -> Result<Optio
                 after.failing_since = failing_since(after.failing_since, attempt.outcome, attempt.ended_at);
                 record_attempt(&shared, tx, id, attempt)?;
                 if let Some(reason) = reason_to_disable(&shared, &after, attempt) {
-                    disable(&shared, tx, &mut after, reason)?;
+                    disable(tx, &mut after, reason)?;
                 }
             }
             move_cursor(&mut after, batch.cursor);
@@ -309,12 +309,12 @@ fn reason_to_disable(app: &App, webhook: &Webhook, attempt: &DeliveryAttempt) ->
     (attempt.ended_at >= since.plus(limit)).then_some(DisabledReason::Failing)
 }
 
-fn disable(app: &App, tx: &WriteTx<'_>, webhook: &mut Webhook, reason: DisabledReason) -> Result<()> {
+fn disable(tx: &WriteTx<'_>, webhook: &mut Webhook, reason: DisabledReason) -> Result<()> {
     status::disable(webhook, webhooks::last_event(tx), Some(reason));
     webhook.updated_at = tx.now();
     let changes = json!({"reason": reason.name(), "failing_since": webhook.failing_since.map(|at| at.to_string())});
     audit::record(tx, &Actor::system("webhooks.deliver"), "webhooks.disable", Some(&webhook.id), &changes)?;
-    announce(app, tx);
+    announce(tx);
     let id = webhook.id;
     tx.after_commit(move || {
         tracing::warn!(webhook.id = %id, webhook.reason = reason.name(), "webhook endpoint {id} disabled: {reason}");

@@ -61,6 +61,17 @@ impl SeenKeys {
         Ok(())
     }
 
+    /// Notes the keys that another process has stored after number `last`, and that it may have deleted old ones.
+    pub(in crate::store) fn follow(&mut self, tx: &ReadTx<'_>, last: i64) -> Result<()> {
+        // Only then is a key not taken for the first one.
+        self.first(tx)?;
+        let sql = "SELECT seq, digest FROM idempotency_keys WHERE seq > ?1";
+        for (seq, digest) in tx.rows(sql, [last], |row| Ok((row.get(0)?, row.get::<_, Digest>(1)?)))? {
+            self.add(seq, &digest);
+        }
+        self.pruned(tx)
+    }
+
     fn first(&mut self, tx: &ReadTx<'_>) -> Result<Option<i64>> {
         if self.first.is_none() {
             self.first = tx.row("SELECT min(seq) FROM idempotency_keys", [], |row| row.get(0))?.flatten();

@@ -9,12 +9,12 @@ use crate::{
     },
     error::{Error, Result},
     store::{
-        ReadTx, WriteTx,
+        ReadTx, Values, WriteTx,
         sql::{Columns, invalid_column, sql_int},
     },
 };
 use rusqlite::{
-    Row, params, params_from_iter,
+    Row, params,
     types::{ToSqlOutput, ValueRef},
 };
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ pub(super) fn insert_parts(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
 /// undo that statement alone.
 fn insert_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     for (line, item) in order.items.iter().enumerate() {
-        tx.execute(INSERT_ITEM, params_from_iter(item_values(order.seq, sql_int(line), item)))?;
+        tx.execute(INSERT_ITEM, Values(item_values(order.seq, sql_int(line), item).into_iter()))?;
     }
     Ok(())
 }

@@ -99,6 +99,6 @@ fn count_transactions(tx: &ReadTx<'_>, log: &mut RollupLog) -> Result<()> {
 }
 
 fn append(tx: &ReadTx<'_>, log: &mut RollupLog, changes: &mut Changes) -> Result<()> {
-    log.append(tx.connection, changes).map_err(store_error)?;
+    log.append(tx.connection, changes, None).map_err(store_error)?;
     log.fold_due(tx.connection)
 }

@@ -1,13 +1,16 @@
 //! The changes of one transaction in all rollups. They are collected while its jobs run and become one row of the log.
 
 use super::{
-    Entries, EntryKey, FINEST_SPAN, Rollup, Values,
+    COLUMNS, Entries, EntryKey, FINEST_SPAN, Values,
     dimension::{self, KnownDimensions},
     item_values, padded, sale_values, tax_values, user_values,
 };
-use crate::domain::{
-    calendar::bucket,
-    rollup::{ItemSale, Sale, StatusEntry, TaxSale},
+use crate::{
+    domain::{
+        calendar::bucket,
+        rollup::{ItemSale, Sale, StatusEntry, TaxSale},
+    },
+    store::Recorder,
 };
 use rusqlite::Connection;
 
@@ -74,8 +77,12 @@ impl Changes {
     }
 
     /// The changes as entries of each rollup, in the order of [`Rollup::ALL`]. New SKUs are given their numbers.
-    pub(super) fn entries(&mut self, connection: &Connection) -> rusqlite::Result<[Entries; Rollup::ALL.len()]> {
-        let [mut sales, mut users, mut statuses, mut items, mut taxes] = [const { Entries::new() }; Rollup::ALL.len()];
+    pub(super) fn entries(
+        &mut self,
+        connection: &Connection,
+        recorder: Option<&Recorder>,
+    ) -> rusqlite::Result<[Entries; COLUMNS]> {
+        let [mut sales, mut users, mut statuses, mut items, mut taxes] = [const { Entries::new() }; COLUMNS];
         for (Sale { at, currency, user_id, sums }, times) in &self.sales {
             let key = |dimension| EntryKey { bucket: bucket(FINEST_SPAN, *at), currency: *currency, dimension };
             add(&mut sales, key(0), sale_values(sums), *times);
@@ -87,7 +94,7 @@ impl Changes {
             add(&mut statuses, key, padded(&[1, (*total).into()]), *times);
         }
         for (ItemSale { at, sku, currency, sums }, times) in &self.items {
-            let dimension = self.known.of_item(connection, sku)?;
+            let dimension = self.known.of_item(connection, sku, recorder)?;
             let key = EntryKey { bucket: bucket(FINEST_SPAN, *at), currency: *currency, dimension };
             add(&mut items, key, item_values(sums), *times);
         }
@@ -121,7 +128,7 @@ mod tests {
         let sums = ItemSums { quantity: 1, orders: 1, total: 1 };
         changes.truncate(Length::default());
         changes.count_item(ItemSale { at, sku: sku.to_owned(), currency, sums }, 1);
-        let [_, _, _, items, _] = changes.entries(connection).unwrap();
+        let [_, _, _, items, _] = changes.entries(connection, None).unwrap();
         items.keys().next().unwrap().dimension
     }
 

@@ -4,7 +4,7 @@
 use crate::{
     domain::{id::UserId, money::TaxRate, order::OrderStatus, transaction::PaymentStatus, user::User},
     error::Result,
-    store::{ReadTx, sql::IdBlob, users},
+    store::{ReadTx, Recorder, sql::IdBlob, users},
 };
 use rusqlite::{Connection, OptionalExtension};
 use std::{collections::HashMap, hash::Hash};
@@ -37,20 +37,34 @@ impl KnownDimensions {
     }
 
     /// `skus.seq` of a SKU. A SKU that has no number yet is given one.
-    pub(super) fn of_item(&mut self, connection: &Connection, sku: &str) -> rusqlite::Result<i64> {
+    pub(super) fn of_item(
+        &mut self,
+        connection: &Connection,
+        sku: &str,
+        recorder: Option<&Recorder>,
+    ) -> rusqlite::Result<i64> {
         if let Some(dimension) = self.skus.get(sku) {
             return Ok(*dimension);
         }
         let mut stored = connection.prepare_cached("SELECT seq FROM skus WHERE sku = ?1")?;
         let dimension = match stored.query_row([sku], |row| row.get(0)).optional()? {
             Some(dimension) => dimension,
-            None => connection
-                .prepare_cached("INSERT INTO skus (sku) VALUES (?1) RETURNING seq")?
-                .query_row([sku], |row| row.get(0))?,
+            None => add_sku(connection, sku, recorder)?,
         };
         keep(&mut self.skus, sku.to_owned(), dimension);
         Ok(dimension)
     }
+}
+
+/// Gives a SKU the number after the highest.
+fn add_sku(connection: &Connection, sku: &str, recorder: Option<&Recorder>) -> rusqlite::Result<i64> {
+    let sql = "INSERT INTO skus (sku) VALUES (?1)";
+    let mut insert = connection.prepare_cached(sql)?;
+    match recorder {
+        None => insert.execute([sku])?,
+        Some(recorder) => recorder.execute(sql, &mut insert, [sku])?,
+    };
+    Ok(connection.last_insert_rowid())
 }
 
 /// Keeps one number more, and only that if there are too many.

@@ -2,7 +2,7 @@
 //! where each change alone would write a dozen. Orders do not depend on folding: damaged sums leave the log as it is.
 
 use super::{
-    Changes, Entries, EntryKey, FINEST_SPAN, Rollup, Values, bucket_key,
+    COLUMNS, Changes, Entries, EntryKey, FINEST_SPAN, Rollup, Values, bucket_key,
     codec::{self, Damaged},
     each_in_log,
 };
@@ -10,7 +10,7 @@ use crate::{
     domain::calendar::SPANS,
     error::{Result, problem},
     store::{
-        ReadTx,
+        ReadTx, Recorder,
         sql::{invalid_column, store_error},
     },
 };
@@ -66,15 +66,25 @@ impl RollupLog {
         self.backlogs.iter().all(|backlog| backlog.bytes == 0)
     }
 
-    /// Appends the changes of one transaction as one row. No changes append nothing.
-    pub fn append(&mut self, connection: &Connection, changes: &mut Changes) -> rusqlite::Result<()> {
+    /// Appends the changes of one transaction as one row, and returns it. No changes append nothing.
+    pub fn append(
+        &mut self,
+        connection: &Connection,
+        changes: &mut Changes,
+        recorder: Option<&Recorder>,
+    ) -> rusqlite::Result<Option<[Vec<u8>; COLUMNS]>> {
         if changes.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let entries = changes.entries(connection)?;
-        let columns: [Vec<u8>; Rollup::ALL.len()] = std::array::from_fn(|i| codec::encode(Rollup::ALL[i], &entries[i]));
-        let bytes: i64 = columns.iter().map(|column| length(column)).sum();
-        let [sales, users, statuses, items, taxes] = columns;
+        let entries = changes.entries(connection, recorder)?;
+        let row = std::array::from_fn(|i| codec::encode(Rollup::ALL[i], &entries[i]));
+        self.append_row(connection, &row).map(|()| Some(row))
+    }
+
+    /// Appends a row that this or another process has made.
+    pub fn append_row(&mut self, connection: &Connection, row: &[Vec<u8>; COLUMNS]) -> rusqlite::Result<()> {
+        let bytes: i64 = row.iter().map(|column| length(column)).sum();
+        let [sales, users, statuses, items, taxes] = row;
         let sql = "INSERT INTO rollup_log (seq, sales, users, statuses, items, taxes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         connection.prepare_cached(sql)?.execute((self.last_seq + 1, sales, users, statuses, items, taxes))?;
         self.last_seq += 1;

@@ -32,6 +32,11 @@ impl Claim {
         self.0.compare_exchange(QUEUED, STARTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
+    /// Whether the caller has cancelled the job.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire) == CANCELLED
+    }
+
     /// Cancels the job; false if the writer has started it.
     pub(super) fn cancel(&self) -> bool {
         self.0.compare_exchange(QUEUED, CANCELLED, Ordering::AcqRel, Ordering::Acquire).is_ok()

@@ -1,6 +1,7 @@
 //! The statements of one batch. Its jobs mostly run the same few, and rusqlite's cache takes a statement out and puts it back
 //! for each use, which hashes its text twice: some percent of the time of an order.
 
+use super::record::{Bound, Recorder};
 use rusqlite::{CachedStatement, Connection, Params, Statement};
 use std::cell::RefCell;
 
@@ -45,5 +46,19 @@ impl dyn Statements + '_ {
         let mut params = Some(params);
         // `run` calls this once.
         self.run(sql, &mut |statement| params.take().map_or(Ok(0), |params| statement.execute(params)))
+    }
+
+    /// [`Self::execute`], recorded for the journal.
+    pub(super) fn execute_recorded(
+        &self,
+        sql: &str,
+        params: impl Bound,
+        recorder: &Recorder,
+    ) -> rusqlite::Result<usize> {
+        let mut params = Some(params);
+        let mut execute = |statement: &mut Statement<'_>| {
+            params.take().map_or(Ok(0), |params| recorder.execute(sql, statement, params))
+        };
+        self.run(sql, &mut execute)
     }
 }

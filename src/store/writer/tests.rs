@@ -29,6 +29,7 @@ fn options(folder: &Path, clock: Clock) -> Options {
         first_number: 1,
         clock,
         ids: Arc::new(Ids::seeded(1)),
+        journal: None,
     }
 }
 

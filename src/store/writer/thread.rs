@@ -3,13 +3,19 @@
 
 use super::{
     job::{Job, JobError},
+    replay::no_turn,
     statements::BatchStatements,
     tx::{Batch, WriteTx},
     wal::Wal,
 };
 use crate::{
     error::{Error, Problem, Result, problem},
-    store::{connection::WRITE_LOCK_TIMEOUT, gauges::Gauges, sql::store_error},
+    store::{
+        connection::WRITE_LOCK_TIMEOUT,
+        gauges::Gauges,
+        journal::{Journal, Vouched},
+        sql::store_error,
+    },
     telemetry::logs::Millis,
 };
 use rusqlite::{Connection, config::DbConfig};
@@ -32,11 +38,15 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
 /// Why a transaction was not committed.
-enum BatchError {
+pub(super) enum BatchError {
     /// A job failed after it had written: the jobs have to run one by one.
     RunOneByOne,
     /// The transaction was rolled back for this reason.
     RolledBack(Error),
+    /// The journal has not taken it: the same jobs have to run again.
+    Again,
+    /// The file has not taken it, and whether the journal has is unknown or certain.
+    Unsettled(Error),
     /// It is unknown what is on disk.
     Unknown(Error),
 }
@@ -45,6 +55,7 @@ pub(super) struct WriterThread {
     pub(super) connection: Connection,
     pub(super) batch: Batch,
     pub(super) wal: Wal,
+    pub(super) journal: Option<Journal>,
     pub(super) gauges: Arc<Gauges>,
     /// Publishes the number of the newest event.
     pub(super) newest_event: watch::Sender<i64>,
@@ -67,10 +78,19 @@ impl WriterThread {
 
     fn run_batches(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
         while let Some(first) = self.next(jobs)? {
+            if self.journal.is_some() && first.claim().is_cancelled() {
+                // Nothing is to be written, but somebody may wait for what others have written.
+                self.gauges.queued.fetch_sub(1, Relaxed);
+                self.follow()?;
+                continue;
+            }
+            // Jobs that come while others have their turn go along.
+            self.take_turn()?;
             let waiting: Vec<_> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1)).collect();
             self.gauges.queued.fetch_sub(i64::try_from(waiting.len()).unwrap_or_default(), Relaxed);
             let batch: Vec<_> = waiting.into_iter().filter(|job| job.claim().start()).collect();
             self.write(batch)?;
+            self.release_turn()?;
             self.wal.after_batch(&self.connection, Instant::now())?;
             self.empty_log()?;
         }
@@ -117,10 +137,13 @@ impl WriterThread {
     /// truncated when it is due.
     fn next(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<Option<Box<dyn Job>>> {
         loop {
-            let wait = self.wal.idle_truncation_in(Instant::now());
-            match jobs.recv_timeout(wait.map_or(WATCH_EVERY, |wait| wait.min(WATCH_EVERY))) {
+            let now = Instant::now();
+            let wait = self.wal.idle_truncation_in(now).map_or(WATCH_EVERY, |wait| wait.min(WATCH_EVERY));
+            let following = self.journal.as_ref().map(|journal| journal.follow_in(now)).filter(|due| *due < wait);
+            match jobs.recv_timeout(following.unwrap_or(wait)) {
                 Ok(job) => return Ok(Some(job)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) if following.is_some() => self.follow()?,
                 Err(RecvTimeoutError::Timeout) => self.wal.while_idle(&self.connection, Instant::now())?,
             }
         }
@@ -128,9 +151,24 @@ impl WriterThread {
 
     /// Commits `jobs` together, or one by one if that fails, and answers each. An error is final.
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
-        match self.transaction(&mut jobs) {
+        let outcome = loop {
+            match self.transaction(&mut jobs) {
+                Err(BatchError::Again) => {}
+                outcome => break outcome,
+            }
+        };
+        match outcome {
             Err(BatchError::RunOneByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
-            Ok(()) | Err(BatchError::RunOneByOne) => {}
+            Ok(Vouched::Yes) | Err(BatchError::RunOneByOne | BatchError::Again) => {}
+            Ok(Vouched::No) => {
+                let cause = Error::internal("PostgreSQL has cut short its wait for a standby");
+                refuse(jobs, &problem::OUTCOME_UNKNOWN, &cause);
+                return Ok(());
+            }
+            Err(BatchError::Unsettled(e)) => {
+                refuse(jobs, &problem::OUTCOME_UNKNOWN, &e);
+                return Ok(());
+            }
             Err(BatchError::RolledBack(e)) => {
                 refuse(jobs, e.problem(), &e);
                 if e.is(&problem::STORAGE_BUSY) && !std::mem::replace(&mut self.is_locked_out, true) {
@@ -155,22 +193,30 @@ impl WriterThread {
         jobs.into_iter().try_for_each(|job| self.write(vec![job]))
     }
 
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), BatchError> {
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vouched, BatchError> {
         if jobs.is_empty() {
-            return Ok(());
+            return Ok(Vouched::Yes);
+        }
+        if !self.take_turn().map_err(BatchError::Unknown)? {
+            return Err(BatchError::RolledBack(no_turn()));
         }
         self.begin(jobs)?;
         let (counters_before, changes_before) = (self.batch.counters(), self.connection.total_changes());
         match self.run_all(jobs).and_then(|()| self.commit(changes_before)) {
-            Ok(()) => {
+            Ok(vouched) => {
                 self.batch.committed();
                 self.gauges.batch_size.observe_size(jobs.len());
-                let counters = self.batch.counters();
-                self.gauges.set_events(counters.event, counters.events_by_type);
-                self.newest_event.send_if_modified(|newest| std::mem::replace(newest, counters.event) != *newest);
-                Ok(())
+                self.publish();
+                // Whoever waits for this entry reads what it has told too.
+                if let Some(journal) = &mut self.journal {
+                    journal.committed();
+                }
+                Ok(vouched)
             }
             Err(error) => {
+                if let Some(journal) = &mut self.journal {
+                    journal.rolled_back();
+                }
                 self.batch.reset(&counters_before);
                 self.wal.rolled_back();
                 self.gauges.rollbacks.fetch_add(1, Relaxed);
@@ -181,6 +227,13 @@ impl WriterThread {
                 Err(error)
             }
         }
+    }
+
+    /// Tells the numbers of the newest events to whoever waits for them.
+    pub(super) fn publish(&self) {
+        let counters = self.batch.counters();
+        self.gauges.set_events(counters.event, counters.events_by_type);
+        self.newest_event.send_if_modified(|newest| std::mem::replace(newest, counters.event) != *newest);
     }
 
     /// Begins a transaction, after waiting for the write lock if another process holds it: never longer than
@@ -233,14 +286,19 @@ impl WriterThread {
     }
 
     /// Commits the transaction, with a new mark if it changed something since `changes_before`.
-    fn commit(&self, changes_before: u64) -> Result<(), BatchError> {
-        self.batch.log_changes(&self.connection).map_err(rolled_back_or_unknown)?;
-        if self.connection.total_changes() != changes_before {
+    fn commit(&mut self, changes_before: u64) -> Result<Vouched, BatchError> {
+        let rollups = self.batch.log_changes(&self.connection).map_err(rolled_back_or_unknown)?;
+        // An entry of the journal changes where the file stands.
+        if self.connection.total_changes() != changes_before || self.journal.is_some() {
             self.wal.renew_mark(&self.connection).map_err(rolled_back_or_unknown)?;
         }
         let started = Instant::now();
-        self.execute("COMMIT").map_err(|e| {
-            if e.is(&problem::STORAGE_FULL) { BatchError::RolledBack(e) } else { BatchError::Unknown(e) }
+        let vouched = self.append(rollups)?;
+        self.execute("COMMIT").map_err(|e| match e.is(&problem::STORAGE_FULL) {
+            // The journal has the changes, and they are applied once there is room.
+            true if self.journal.is_some() => BatchError::Unsettled(e),
+            true => BatchError::RolledBack(e),
+            false => BatchError::Unknown(e),
         })?;
         self.wal.committed();
         let taken = started.elapsed();
@@ -249,11 +307,7 @@ impl WriterThread {
             let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(commit.duration_ms = millis, "slow commit: {}", Millis(taken));
         }
-        Ok(())
-    }
-
-    fn execute(&self, sql: &str) -> Result<()> {
-        self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(store_error)
+        Ok(vouched)
     }
 }
 

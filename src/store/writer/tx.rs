@@ -1,9 +1,14 @@
 //! The transaction of a job, and what its batch keeps in memory beside the rows: counters for numbers without gaps, the
 //! ends of the hash chains, the changes of the rollups, and effects that follow the commit.
 
-use super::statements::Statements;
+use super::{
+    record::{Bound, Mark, Recorder},
+    statements::Statements,
+    told::Told,
+};
 use crate::{
     domain::{
+        access::Fact,
         id::{Identifier, Ids},
         rollup::{ItemSale, Sale, StatusEntry, TaxSale},
         time::{Clock, Timestamp},
@@ -14,11 +19,13 @@ use crate::{
         connection::Options,
         gauges::EVENT_TYPES,
         idempotency::SeenKeys,
-        rollups::{Changes, Length, RollupLog},
+        journal::entry::{Digest, Entry, Heads},
+        rollups::{COLUMNS, Changes, Length, RollupLog},
+        schema::SCHEMA_VERSION,
         sql::store_error,
     },
 };
-use rusqlite::{Connection, Params};
+use rusqlite::Connection;
 use std::{
     cell::{Cell, RefCell},
     ops::Deref,
@@ -87,6 +94,11 @@ impl<'b> WriteTx<'b> {
         self.batch.effects.borrow_mut().push(Box::new(effect));
     }
 
+    /// Tells `fact` to whoever keeps it in memory, after this transaction is on disk; never if it is rolled back.
+    pub fn tell(&self, fact: Fact) {
+        self.batch.facts.borrow_mut().push(fact);
+    }
+
     /// Writes a page without changing it, which shows whether the disk has room.
     pub(in crate::store) fn write_anything(&self) -> Result<()> {
         // The commit renews the mark of everything that changed a row.
@@ -98,12 +110,15 @@ impl<'b> WriteTx<'b> {
         self.batch.log_waiters.borrow_mut().push(done);
     }
 
-    pub(in crate::store) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
+    pub(in crate::store) fn execute(&self, sql: &str, params: impl Bound) -> Result<usize> {
         self.try_execute(sql, params).map_err(store_error)
     }
 
-    pub(in crate::store) fn try_execute(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
-        self.statements.execute(sql, params)
+    pub(in crate::store) fn try_execute(&self, sql: &str, params: impl Bound) -> rusqlite::Result<usize> {
+        match &self.batch.recorder {
+            None => self.statements.execute(sql, params.params()),
+            Some(recorder) => self.statements.execute_recorded(sql, params, recorder),
+        }
     }
 
     /// Adds `sale` to the rollups `times` times: 1 adds it, −1 takes it out.
@@ -195,6 +210,36 @@ impl Counters {
     }
 }
 
+impl Counters {
+    fn heads(&self) -> Heads {
+        Heads {
+            time: self.time.millis(),
+            order: self.order,
+            number: self.number,
+            transaction: self.transaction,
+            event: self.event,
+            event_hash: self.event_hash,
+            audit: self.audit,
+            audit_hash: self.audit_hash,
+            personal: self.personal,
+            key: self.key,
+        }
+    }
+
+    fn adopt(&mut self, heads: &Heads) {
+        self.time = self.time.max(Timestamp::from_millis(heads.time));
+        self.order = heads.order;
+        self.number = heads.number;
+        self.transaction = heads.transaction;
+        self.event = heads.event;
+        self.event_hash = heads.event_hash;
+        self.audit = heads.audit;
+        self.audit_hash = heads.audit_hash;
+        self.personal = heads.personal;
+        self.key = heads.key;
+    }
+}
+
 type Effect = Box<dyn FnOnce() + Send>;
 
 /// The state that the jobs of one transaction share.
@@ -205,6 +250,10 @@ pub(super) struct Batch {
     counters: Cell<Counters>,
     changes: RefCell<Changes>,
     effects: RefCell<Vec<Effect>>,
+    facts: RefCell<Vec<Fact>>,
+    told: Arc<Told>,
+    /// Records what jobs execute, for the journal if there is one.
+    recorder: Option<Recorder>,
     seen_keys: RefCell<SeenKeys>,
     /// Those who wait for the write-ahead log to be emptied.
     log_waiters: RefCell<Vec<oneshot::Sender<bool>>>,
@@ -215,11 +264,16 @@ pub(super) struct Savepoint {
     counters: Counters,
     changes: Length,
     effects: usize,
+    facts: usize,
+    recorded: Mark,
 }
 
 impl Batch {
-    pub(super) fn new(options: &Options, counters: &Counters) -> Self {
+    pub(super) fn new(options: &Options, counters: &Counters, told: Arc<Told>, recorder: Option<Recorder>) -> Self {
         Self {
+            told,
+            recorder,
+            facts: RefCell::default(),
             clock: options.clock.clone(),
             ids: Arc::clone(&options.ids),
             first_number: options.first_number,
@@ -240,6 +294,8 @@ impl Batch {
             counters: self.counters.get(),
             changes: self.changes.borrow().length(),
             effects: self.effects.borrow().len(),
+            facts: self.facts.borrow().len(),
+            recorded: self.recorder.as_ref().map(Recorder::mark).unwrap_or_default(),
         }
     }
 
@@ -247,6 +303,10 @@ impl Batch {
         self.counters.set(savepoint.counters);
         self.changes.borrow_mut().truncate(savepoint.changes);
         self.effects.borrow_mut().truncate(savepoint.effects);
+        self.facts.borrow_mut().truncate(savepoint.facts);
+        if let Some(recorder) = &self.recorder {
+            recorder.roll_back_to(savepoint.recorded);
+        }
     }
 
     /// Those who wait for the write-ahead log to be emptied.
@@ -256,23 +316,63 @@ impl Batch {
 
     /// Drops the changes and effects of all jobs, and sets the counters back to `counters`.
     pub(super) fn reset(&self, counters: &Counters) {
-        self.roll_back_to(Savepoint { counters: *counters, changes: Length::default(), effects: 0 });
+        let (changes, recorded) = (Length::default(), Mark::default());
+        self.roll_back_to(Savepoint { counters: *counters, changes, effects: 0, facts: 0, recorded });
         self.changes.borrow_mut().forget_dimensions();
     }
 
-    /// Appends the changes to the log of the rollups, and folds the log where that is due.
-    pub(super) fn log_changes(&self, connection: &Connection) -> Result<()> {
+    /// Appends the changes to the log of the rollups, and folds the log where that is due. Returns the row of the log.
+    pub(super) fn log_changes(&self, connection: &Connection) -> Result<Option<[Vec<u8>; COLUMNS]>> {
         let mut counters = self.counters.get();
         let log = &mut counters.rollup_log;
-        log.append(connection, &mut self.changes.borrow_mut()).map_err(store_error)?;
+        let row =
+            log.append(connection, &mut self.changes.borrow_mut(), self.recorder.as_ref()).map_err(store_error)?;
         log.fold_due(connection)?;
         self.counters.set(counters);
+        Ok(row)
+    }
+
+    /// Records what jobs execute; none without a journal.
+    pub(super) fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
+    }
+
+    /// What the jobs have written and told, as an entry of the journal; none if that is nothing.
+    pub(super) fn entry(
+        &self,
+        seq: i64,
+        writer: [u8; 16],
+        before: Digest,
+        rollups: Option<[Vec<u8>; COLUMNS]>,
+    ) -> Option<Entry> {
+        let (texts, statements) = self.recorder.as_ref()?.take();
+        let facts = self.facts.borrow().clone();
+        if statements.count == 0 && rollups.is_none() && facts.is_empty() {
+            return None;
+        }
+        let heads = self.counters.get().heads();
+        Some(Entry { seq, schema: SCHEMA_VERSION, writer, before, heads, texts, statements, rollups, facts })
+    }
+
+    /// Goes on after an entry of another process.
+    pub(super) fn adopt(&self, connection: &Connection, heads: &Heads, rollup_log: RollupLog) -> Result<()> {
+        let mut counters = self.counters.get();
+        self.seen_keys.borrow_mut().follow(&ReadTx { connection }, counters.key)?;
+        counters.adopt(heads);
+        counters.rollup_log = rollup_log;
+        self.counters.set(counters);
         Ok(())
+    }
+
+    /// Tells facts of another process.
+    pub(super) fn learn(&self, facts: Vec<Fact>) {
+        self.told.tell(facts);
     }
 
     /// Runs the effects. Called when the transaction is on disk.
     pub(super) fn committed(&self) {
         self.changes.borrow_mut().truncate(Length::default());
+        self.told.tell(self.facts.take());
         self.effects.take().into_iter().for_each(|effect| effect());
     }
 }

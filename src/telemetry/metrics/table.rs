@@ -72,6 +72,11 @@ families! {
     WRITE_COMMIT Histogram "orderd_write_commit_seconds" [] "Time of a commit, including its sync.";
     WRITE_ROLLBACKS Counter "orderd_write_rollbacks_total" [] "Transactions rolled back: one change that fails after writing makes its batch run again one by one.";
     CHECKPOINTS Histogram "orderd_checkpoint_seconds" [] "Time to move the write-ahead log into the file, including its sync.";
+    JOURNAL_TURN Histogram "orderd_journal_turn_seconds" [] "Time until this process has its turn to append to the journal.";
+    JOURNAL_APPEND Histogram "orderd_journal_append_seconds" [] "Time to append an entry to the journal.";
+    JOURNAL_ENTRY Gauge "orderd_journal_entry" [] "The newest entry of the journal in this process's file; 0 without a journal.";
+    JOURNAL_REACHABLE Gauge "orderd_journal_reachable" [] "1 if the journal has answered last time, or there is none.";
+    JOURNAL_LEASE Gauge "orderd_journal_lease" [] "1 if this process does what only one process on a journal does, such as delivering webhooks.";
     READ_WAIT Histogram "orderd_read_wait_seconds" ["lane"] "Time that reads waited for a connection: `lookup` for short ones, `scan` for those in the lane of long ones.";
     OLDEST_READ Gauge "orderd_oldest_read_age_seconds" [] "Age of the oldest running read; while it runs, the write-ahead log cannot shrink.";
     DATABASE_BYTES Gauge "orderd_database_bytes" [] "Size of the database file.";

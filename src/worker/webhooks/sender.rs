@@ -95,6 +95,8 @@ impl Sender {
                 tracing::warn!(webhook.id = %self.id, error.cause = %e, "webhook deliveries cannot be read, trying again: {e}");
                 sleep(FAILURE_PAUSE).await;
             }
+            // Another process goes on from what is recorded.
+            self.is_ending |= !self.shared.app.store.has_lease();
             self.start_attempts();
             self.start_recording();
             if self.is_ending && self.sending.is_empty() && self.recording.is_none() {

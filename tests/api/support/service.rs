@@ -1,7 +1,7 @@
 //! The service under test: the real application on a real file in a folder of its own, with a clock and identifiers that
 //! the test controls.
 
-use super::{client::Client, statements};
+use super::{client::Client, journal::TestJournal, statements};
 use axum::Router;
 use orderd::{
     api,
@@ -15,6 +15,7 @@ use orderd::{
     outbound::Resolver,
     service::sessions,
 };
+use rusqlite::Connection;
 use serde_json::json;
 use std::{
     collections::{BTreeSet, HashMap},
@@ -49,6 +50,8 @@ pub struct Service {
 /// The state that a service shares with its clients.
 pub(super) struct Shared {
     folder: TempDir,
+    /// The journal that the service is on, if the tests run with one.
+    journal: Option<Arc<TestJournal>>,
     running: RwLock<Option<(App, Router)>>,
     time: Arc<AtomicI64>,
     starts: AtomicU64,
@@ -67,6 +70,19 @@ pub struct Outcome {
 }
 
 impl Shared {
+    /// `starts` is the seed of the first identifiers.
+    fn new(time: Arc<AtomicI64>, journal: Option<Arc<TestJournal>>, starts: u64) -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            journal,
+            running: RwLock::default(),
+            time,
+            starts: AtomicU64::new(starts),
+            keys: AtomicU64::new(0),
+            outcomes: std::sync::Mutex::default(),
+        }
+    }
+
     /// The router of the running service.
     pub(super) fn router(&self) -> Router {
         self.running.read().unwrap().as_ref().expect("the service is stopped").1.clone()
@@ -89,21 +105,30 @@ impl Service {
     }
 
     /// Starts a service with an empty database and these settings that resolves names in this way.
-    #[allow(clippy::unused_async, reason = "everything that tests do with a service is awaited")]
     pub async fn resolving(settings: &[(&str, &str)], resolver: Resolver) -> Self {
         statements::listen();
-        let shared = Arc::new(Shared {
-            folder: tempfile::tempdir().unwrap(),
-            running: RwLock::default(),
-            time: Arc::new(AtomicI64::new(Timestamp::parse(START).unwrap().millis())),
-            starts: AtomicU64::new(0),
-            keys: AtomicU64::new(0),
-            outcomes: std::sync::Mutex::default(),
-        });
+        let time = Arc::new(AtomicI64::new(Timestamp::parse(START).unwrap().millis()));
+        let shared = Arc::new(Shared::new(time, TestJournal::from_environment().await, 0));
         let settings = SETTINGS.iter().chain(settings).map(|&(key, value)| (key.to_owned(), value.to_owned()));
         let service = Self { shared, people: Mutex::default(), settings: settings.collect(), resolver };
         service.open();
         service
+    }
+
+    /// The journal that the service is on, if the tests run with one.
+    pub fn journal(&self) -> Option<&TestJournal> {
+        self.shared.journal.as_deref()
+    }
+
+    /// Starts another service on the same journal, with the same keys and the same clock; none without a journal.
+    pub fn beside(&self) -> Option<Self> {
+        let journal = Arc::clone(self.shared.journal.as_ref()?);
+        let shared = Arc::new(Shared::new(Arc::clone(&self.shared.time), Some(journal), 1_000));
+        let (settings, resolver) = (self.settings.clone(), self.resolver.clone());
+        let service = Self { shared, people: Mutex::default(), settings, resolver };
+        std::fs::copy(self.key_path(), service.key_path()).unwrap();
+        service.open();
+        Some(service)
     }
 
     /// Stops the service and starts it again on the same file.
@@ -125,12 +150,19 @@ impl Service {
         self.open_with(&[]);
     }
 
-    /// Starts again after [`Service::stop`], with further settings.
+    /// Starts again after [`Service::stop`], with further settings. A file that a test has put there is no copy of a
+    /// journal, and is opened without one.
     pub fn open_with(&self, more: &[(&str, &str)]) {
         let db_path = self.path().display().to_string();
+        let db = match &self.shared.journal {
+            Some(journal) if !is_plain_file(&self.path()) => {
+                vec![("db.url", journal.url.as_str()), ("db.copy", db_path.as_str())]
+            }
+            _ => vec![("db.path", db_path.as_str())],
+        };
         let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let settings = settings.chain(more.iter().copied());
-        let flags = settings.chain([("db.path", db_path.as_str())]).map(|(key, value)| Flag::new("--set", key, value));
+        let flags = settings.chain(db).map(|(key, value)| Flag::new("--set", key, value));
         let loaded = config::load(Sources { file: None, environment: vec![], flags: flags.collect() }).unwrap();
         let time = Arc::clone(&self.shared.time);
         let surroundings = Surroundings {
@@ -255,4 +287,10 @@ impl Service {
         people.insert(name.to_owned(), person.clone());
         person
     }
+}
+
+/// Whether there is a database that is not the copy of a journal.
+fn is_plain_file(path: &Path) -> bool {
+    let table = "SELECT count(*) = 0 FROM sqlite_schema WHERE name = 'journal_position'";
+    path.exists() && Connection::open(path).unwrap().query_row(table, [], |row| row.get(0)).unwrap()
 }

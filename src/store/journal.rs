@@ -1,0 +1,375 @@
+//! The journal: what each transaction has written, in one order, in PostgreSQL. Any number of processes append to it, each
+//! in its turn, and each keeps the rows in a file of its own that is brought up to date from it. A change is safe when its
+//! entry is committed there; the file may be thrown away.
+//!
+//! This file is the writer's side, on its thread: its turn, appending, following, and finding out what became of an append
+//! whose answer was lost.
+
+pub(in crate::store) mod bytes;
+mod current;
+pub(in crate::store) mod entry;
+mod facts;
+pub(in crate::store) mod follow;
+mod join;
+mod members;
+mod moving;
+mod postgres;
+mod snapshot;
+
+pub(in crate::store) use current::Current;
+pub(in crate::store) use follow::Position;
+pub(in crate::store) use join::join;
+pub use moving::{MoveError, move_in, move_out};
+pub use postgres::Connect;
+pub(in crate::store) use postgres::{Page, Vouched};
+
+use crate::{
+    error::{Error, Result, problem},
+    store::{Recorder, rollups::RollupLog, sql::store_error},
+};
+use entry::{Digest, Entry, digest_of};
+use follow::{NotApplied, apply};
+use join::Comparison;
+use members::{Lease, Member};
+use postgres::{Fault, Session, Stored};
+use rusqlite::Connection;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+
+/// The pause before the next attempt to reach PostgreSQL.
+const RETRY: Duration = Duration::from_millis(50);
+/// How often entries of others are asked for while nothing else happens, and while somebody waits for events.
+const FOLLOW: Duration = Duration::from_millis(250);
+const FOLLOW_WAITING: Duration = Duration::from_millis(50);
+
+/// How long a process that ends takes to say so.
+const LEAVING: Duration = Duration::from_secs(1);
+
+/// What a store needs for its journal.
+#[derive(Clone)]
+pub struct JournalOptions {
+    /// Connects to PostgreSQL.
+    pub connect: Connect,
+    /// Names this process in its entries.
+    pub writer: [u8; 16],
+}
+
+/// What the writer's thread and the rest of the process share.
+pub(in crate::store) struct Shared {
+    /// The newest entry that the file includes.
+    pub(in crate::store) applied: watch::Sender<i64>,
+    /// How many wait for events.
+    pub(in crate::store) waiting: AtomicUsize,
+    /// The process ends: what cannot be reached is not tried again.
+    pub(in crate::store) closing: AtomicBool,
+    /// Whether PostgreSQL has answered last time.
+    pub(in crate::store) reachable: AtomicBool,
+    /// Whether this process does what only one may do.
+    pub(in crate::store) lease: Lease,
+    /// The task that says that this process is there.
+    member: Mutex<Option<JoinHandle<()>>>,
+    /// Wakes that task when the process ends.
+    leaving: Notify,
+    /// The file and the journal have parted.
+    pub(in crate::store) parted: AtomicBool,
+}
+
+impl Shared {
+    pub(in crate::store) fn at(position: &Position) -> Arc<Self> {
+        Arc::new(Self {
+            applied: watch::Sender::new(position.seq),
+            waiting: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            reachable: AtomicBool::new(true),
+            lease: Lease::default(),
+            member: Mutex::default(),
+            leaving: Notify::new(),
+            parted: AtomicBool::new(false),
+        })
+    }
+}
+
+impl Shared {
+    /// Gives up the lease, and removes this process from those on the journal.
+    pub(in crate::store) async fn leave(&self) {
+        self.leaving.notify_one();
+        let task = self.member.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            // If it takes too long, the lease ends by itself.
+            let _ = tokio::time::timeout(LEAVING, task).await;
+        }
+    }
+
+    /// Has entries of others asked for more often, until the result is dropped.
+    pub(in crate::store) fn wait_for_events(&self) -> WaitingForEvents<'_> {
+        self.waiting.fetch_add(1, Relaxed);
+        WaitingForEvents(self)
+    }
+}
+
+/// Has this process known to the others on the journal, until it ends. It needs a runtime.
+pub(in crate::store) fn enlist(options: &JournalOptions, shared: &Arc<Shared>, keys: &str) -> Result<()> {
+    join::refuse_other_keys(options, keys)?;
+    let member = Member { id: options.writer, version: env!("CARGO_PKG_VERSION"), keys: keys.to_owned() };
+    let task = tokio::spawn(members::run(Arc::clone(&options.connect), member, Arc::clone(shared)));
+    *shared.member.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    Ok(())
+}
+
+/// Somebody waits for events.
+pub(in crate::store) struct WaitingForEvents<'s>(&'s Shared);
+
+impl Drop for WaitingForEvents<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Why an entry was not appended.
+pub(in crate::store) enum AppendError {
+    /// It was not, and the same jobs may run again.
+    Again,
+    /// It was not, for this reason.
+    Refused(Error),
+    /// The process ends, and it is unknown.
+    Unsettled(Error),
+    /// This file and the journal have parted.
+    Parted(Error),
+}
+
+/// The journal on the writer's thread.
+pub(in crate::store) struct Journal {
+    runtime: Runtime,
+    options: JournalOptions,
+    session: Option<Session>,
+    has_turn: bool,
+    position: Position,
+    /// The position after the transaction of the file that is open.
+    next: Option<Position>,
+    /// The texts of statements in the journal.
+    texts: HashMap<Digest, String>,
+    shared: Arc<Shared>,
+    last_asked: Instant,
+}
+
+impl Journal {
+    pub(in crate::store) fn start(options: JournalOptions, position: Position, shared: Arc<Shared>) -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
+        let (texts, last_asked) = (HashMap::new(), Instant::now());
+        Ok(Self { runtime, options, session: None, has_turn: false, position, next: None, texts, shared, last_asked })
+    }
+
+    pub(in crate::store) fn has_turn(&self) -> bool {
+        self.has_turn
+    }
+
+    /// Asks on a session, which is made anew after a fault. The outer error is final.
+    fn ask<T>(&mut self, question: impl AsyncFnOnce(&Session) -> Result<T, Fault>) -> Result<Result<T, Fault>> {
+        let Self { runtime, session, options, position, .. } = self;
+        let answer = runtime.block_on(async {
+            let session = match session {
+                Some(session) => session,
+                None => session.insert(reconnect(&options.connect, position).await?),
+            };
+            question(session).await
+        });
+        self.last_asked = Instant::now();
+        let Err(fault) = &answer else {
+            if !self.shared.reachable.swap(true, Relaxed) {
+                tracing::info!("the journal in PostgreSQL can be reached again");
+            }
+            return Ok(answer);
+        };
+        (self.session, self.has_turn) = (None, false);
+        if let Fault::Parted(why) = fault {
+            self.shared.parted.store(true, Relaxed);
+            return Err(Error::internal(why.clone()));
+        }
+        if self.shared.reachable.swap(false, Relaxed) {
+            tracing::warn!(error.cause = %fault, "the journal in PostgreSQL: {fault}");
+        }
+        Ok(answer)
+    }
+
+    /// Waits for the turn to append, and returns the entries that others have appended since; none if the process ends
+    /// before that.
+    pub(in crate::store) fn take_turn(&mut self) -> Result<Option<Page>> {
+        loop {
+            let seq = self.position.seq;
+            if let Ok(page) = self.ask(async |session| session.turn(seq).await)? {
+                self.has_turn = true;
+                return Ok(Some(page));
+            }
+            if self.shared.closing.load(Relaxed) {
+                return Ok(None);
+            }
+            std::thread::sleep(RETRY);
+        }
+    }
+
+    /// The entries that others have appended; none if PostgreSQL does not answer.
+    pub(in crate::store) fn news(&mut self) -> Result<Option<Page>> {
+        let seq = self.position.seq;
+        Ok(self.ask(async |session| session.after(seq).await)?.ok())
+    }
+
+    /// The time until entries of others are asked for.
+    pub(in crate::store) fn follow_in(&self, now: Instant) -> Duration {
+        let pause = if self.shared.waiting.load(Relaxed) > 0 { FOLLOW_WAITING } else { FOLLOW };
+        (self.last_asked + pause).saturating_duration_since(now)
+    }
+
+    /// Reads entries with their digests, and fetches the texts that they need. None if PostgreSQL does not answer.
+    pub(in crate::store) fn read(&mut self, page: &Page) -> Result<Option<Vec<(Entry, Digest)>>> {
+        let mut entries = Vec::with_capacity(page.entries.len());
+        for Stored { seq, body } in &page.entries {
+            let damaged = || self.parted(&format!("entry {seq} of the journal is damaged, or of a newer program"));
+            let entry = Entry::decode(body).ok().filter(|entry| entry.seq == *seq).ok_or_else(damaged)?;
+            entries.push((entry, digest_of(body)));
+        }
+        let mut needed = entries.iter().flat_map(|(entry, _)| &entry.texts);
+        if needed.any(|text| !self.texts.contains_key(text)) {
+            match self.ask(async |session| session.texts().await)? {
+                Ok(texts) => self.texts = texts,
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(Some(entries))
+    }
+
+    /// The error after which this file cannot follow the journal.
+    fn parted(&self, why: &str) -> Error {
+        self.shared.parted.store(true, Relaxed);
+        Error::internal(why.to_owned())
+    }
+
+    /// Applies the next entry in the transaction that is open.
+    pub(in crate::store) fn apply(
+        &mut self,
+        connection: &Connection,
+        entry: &Entry,
+        digest: Digest,
+        log: &mut RollupLog,
+    ) -> Result<()> {
+        let before = self.next.unwrap_or(self.position);
+        if (entry.seq, entry.before) != (before.seq + 1, before.digest) {
+            let why = format!(
+                "entry {} of the journal does not follow entry {}, where {} stands: start again, so that it joins anew",
+                entry.seq,
+                before.seq,
+                connection.path().unwrap_or_default()
+            );
+            return Err(self.parted(&why));
+        }
+        apply(connection, entry, &self.texts, log).map_err(|e| match e {
+            NotApplied::Parted(why) => self.parted(&why),
+            NotApplied::Storage(e) => e,
+        })?;
+        let next = Position { seq: entry.seq, digest, ..before };
+        self.next = Some(next);
+        next.store(connection).map_err(store_error)
+    }
+
+    /// Appends an entry in the turn, and ends the turn. The transaction of the file stays open until its fate is known.
+    pub(in crate::store) fn append(
+        &mut self,
+        connection: &Connection,
+        entry: &Entry,
+        recorder: &Recorder,
+    ) -> Result<Vouched, AppendError> {
+        let stored = Stored { seq: entry.seq, body: entry.encode() };
+        let next = Position { seq: entry.seq, digest: digest_of(&stored.body), ..self.position };
+        next.store(connection).map_err(|e| AppendError::Refused(store_error(e)))?;
+        self.next = Some(next);
+        let new: Vec<_> = entry.texts.iter().filter(|text| !self.texts.contains_key(*text)).copied().collect();
+        let texts = recorder.texts(&new);
+        let asked = self.ask(async |session| session.append(&stored, &texts).await).map_err(AppendError::Parted)?;
+        self.has_turn = false;
+        match asked {
+            Ok(vouched) => {
+                self.texts.extend(texts);
+                Ok(vouched)
+            }
+            Err(Fault::Lost(_)) => self.settle(&stored),
+            Err(Fault::Again(_)) => Err(AppendError::Again),
+            Err(Fault::Full(e)) => Err(AppendError::Refused(Error::new(&problem::STORAGE_FULL).caused_by(e))),
+            Err(Fault::Refused(e) | Fault::Parted(e)) => {
+                Err(AppendError::Refused(Error::new(&problem::OVERLOADED).caused_by(e)))
+            }
+        }
+    }
+
+    /// Finds out whether an entry was appended whose answer was lost. Taking the turn waits for the session that sent it.
+    fn settle(&mut self, stored: &Stored) -> Result<Vouched, AppendError> {
+        tracing::warn!(journal.entry = stored.seq, "the answer to an append was lost: the journal is asked for it");
+        loop {
+            let asked = self.ask(async |session| {
+                let page = session.turn(stored.seq - 1).await?;
+                session.release().await.map(|()| page)
+            });
+            match asked.map_err(AppendError::Parted)? {
+                Ok(page) if page.entries.first().is_some_and(|first| first.body == stored.body) => {
+                    tracing::info!(journal.entry = stored.seq, "the entry was appended");
+                    return Ok(Vouched::Yes);
+                }
+                Ok(_) => {
+                    tracing::info!(journal.entry = stored.seq, "the entry was not appended: its changes run again");
+                    return Err(AppendError::Again);
+                }
+                Err(fault) if self.shared.closing.load(Relaxed) => {
+                    let unknown = Error::new(&problem::OUTCOME_UNKNOWN);
+                    return Err(AppendError::Unsettled(unknown.caused_by(fault.to_string())));
+                }
+                Err(_) => std::thread::sleep(RETRY),
+            }
+        }
+    }
+
+    /// The transaction of the file is committed.
+    pub(in crate::store) fn committed(&mut self) {
+        if let Some(next) = self.next.take() {
+            self.position = next;
+            self.shared.applied.send_replace(next.seq);
+        }
+    }
+
+    /// The transaction of the file is rolled back.
+    pub(in crate::store) fn rolled_back(&mut self) {
+        self.next = None;
+    }
+
+    /// Ends a turn in which nothing was appended.
+    pub(in crate::store) fn release(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.has_turn) {
+            // After a fault the session is gone, and the turn with it.
+            let _ = self.ask(async |session| session.release().await)?;
+        }
+        Ok(())
+    }
+
+    /// The writer of the next entry, its number, and the digest before it.
+    pub(in crate::store) fn next_entry(&self) -> (i64, [u8; 16], Digest) {
+        (self.position.seq + 1, self.options.writer, self.position.digest)
+    }
+}
+
+/// Makes a session, and finds out whether the journal still has what the file has: after a fail-over to a standby that
+/// lagged behind, or a restored backup, it may not.
+async fn reconnect(connect: &Connect, position: &Position) -> Result<Session, Fault> {
+    let session = Session::connect(connect).await?;
+    match join::compare(&session, position).await? {
+        Comparison::Continues => Ok(session),
+        Comparison::Parted(why) => Err(Fault::Parted(format!("{why}: start again, so that it joins anew"))),
+    }
+}

@@ -1,0 +1,270 @@
+//! Joining: a process without a file of this journal begins the journal if it is empty, or else fetches the newest
+//! snapshot. A file whose newest entries the journal lacks is set aside, and nothing of it is merged.
+
+use super::{
+    JournalOptions,
+    entry::{Digest, digest_of},
+    follow::Position,
+    postgres::{Fault, Origin, Session},
+};
+use crate::{
+    domain::digest::Running,
+    error::{Error, Result},
+    store::{
+        connection::{Commits, READ_ONLY},
+        files::{lock, lock_file, private, sync_folder, with_suffix},
+        open::open_exclusively,
+        open_error::OpenError,
+        schema::MIGRATIONS,
+    },
+};
+use rusqlite::Connection;
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use tokio::runtime::Builder;
+
+/// The bytes of a part of a snapshot.
+pub(super) const PART: usize = 1024 * 1024;
+/// How long a process that starts waits for PostgreSQL.
+const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Whether a journal has what a file has.
+pub(super) enum Comparison {
+    Continues,
+    /// It lacks some of it, for this reason.
+    Parted(String),
+}
+
+pub(super) async fn compare(session: &Session, position: &Position) -> Result<Comparison, Fault> {
+    let parted = |why: String| Ok(Comparison::Parted(why));
+    let Some(origin) = session.origin().await? else { return parted("the journal is empty".to_owned()) };
+    if origin.id != position.journal {
+        return parted("the file belongs to another journal".to_owned());
+    }
+    match session.entry(position.seq).await? {
+        Some(body) if digest_of(&body) == position.digest => return Ok(Comparison::Continues),
+        Some(_) => return parted(format!("the journal has another entry {}", position.seq)),
+        // The entry has been pruned, or the file is as the journal began.
+        None if position.seq <= origin.snapshot => return Ok(Comparison::Continues),
+        None => {}
+    }
+    let head = session.head().await?;
+    parted(format!("the file includes entry {}, and the journal ends at entry {head}", position.seq))
+}
+
+/// Makes the file at `path` a copy of the journal, if it is not one. Returns the number of the newest entry.
+///
+/// # Errors
+/// If PostgreSQL cannot be reached for half a minute, or the file is something else.
+pub(in crate::store) fn join(path: &Path, options: &JournalOptions) -> Result<i64, OpenError> {
+    let denied = |e: &dyn std::fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
+    // A runtime cannot wait for another one on the same thread.
+    let joined = std::thread::scope(|scope| {
+        let run = || {
+            let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| denied(&e))?;
+            runtime.block_on(join_patiently(path, options))
+        };
+        scope.spawn(run).join()
+    });
+    joined.unwrap_or_else(|_| Err(denied(&"joining the journal failed")))
+}
+
+/// Refuses signing keys that are not those of the other processes: tokens of one would be worth nothing at another.
+pub(super) fn refuse_other_keys(options: &JournalOptions, keys: &str) -> Result<()> {
+    let asked = std::thread::scope(|scope| {
+        let run = || {
+            let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
+            let asked = async { Session::connect(&options.connect).await?.other_keys(keys).await };
+            runtime.block_on(asked).map_err(|fault| Error::internal(fault.to_string()))
+        };
+        scope.spawn(run).join()
+    });
+    match asked.unwrap_or_else(|_| Err(Error::internal("asking for the keys of others failed")))? {
+        None => Ok(()),
+        Some(other) => Err(Error::internal(format!(
+            "another process on the journal has the signing keys {other}, and this one has {keys}: give all of them the \
+             same file, `auth.signing_key_file`"
+        ))),
+    }
+}
+
+async fn join_patiently(path: &Path, options: &JournalOptions) -> Result<i64, OpenError> {
+    // One process at a time changes the file and the files beside it.
+    let lock = lock(path)?;
+    let begun = Instant::now();
+    loop {
+        match try_join(path, options).await {
+            Ok(head) => {
+                drop(lock);
+                return Ok(head);
+            }
+            Err(JoinError::File(e)) => return Err(e),
+            Err(JoinError::Journal(fault)) if begun.elapsed() > PATIENCE => {
+                return Err(OpenError::Denied(path.to_path_buf(), format!("the journal in PostgreSQL: {fault}")));
+            }
+            Err(JoinError::Journal(fault)) => {
+                tracing::warn!(error.cause = %fault, "the journal in PostgreSQL cannot be reached yet: {fault}");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+enum JoinError {
+    File(OpenError),
+    Journal(Fault),
+}
+
+impl From<Fault> for JoinError {
+    fn from(fault: Fault) -> Self {
+        Self::Journal(fault)
+    }
+}
+
+impl From<OpenError> for JoinError {
+    fn from(e: OpenError) -> Self {
+        Self::File(e)
+    }
+}
+
+async fn try_join(path: &Path, options: &JournalOptions) -> Result<i64, JoinError> {
+    let session = Session::connect(&options.connect).await?;
+    session.prepare().await?;
+    let position = position_of(path)?;
+    if session.origin().await?.is_none() {
+        if position.is_some() {
+            set_aside(path, "the journal is empty")?;
+        }
+        begin(path, &session, options).await?;
+    } else if let Some(position) = position {
+        let gap = session.after(position.seq).await?.entries.first().is_some_and(|next| next.seq != position.seq + 1);
+        match compare(&session, &position).await? {
+            Comparison::Continues if !gap => {}
+            Comparison::Continues => remove(path)?,
+            Comparison::Parted(why) => set_aside(path, &why)?,
+        }
+    }
+    if !path.exists() {
+        let origin = session.origin().await?.ok_or_else(|| Fault::Refused("the journal is empty".to_owned()))?;
+        fetch(path, &session, &origin).await?;
+    }
+    Ok(session.head().await?)
+}
+
+/// Where the file at `path` stands; none if there is no file.
+fn position_of(path: &Path) -> Result<Option<Position>, OpenError> {
+    let denied = |e: rusqlite::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
+    match fs::metadata(path) {
+        Err(_) => return Ok(None),
+        // The process died before it wrote anything.
+        Ok(file) if file.len() == 0 => return remove(path).map(|()| None),
+        Ok(_) => {}
+    }
+    let connection = Connection::open_with_flags(path, READ_ONLY).map_err(denied)?;
+    let position = Position::load(&connection).map_err(denied)?;
+    let reason = "not the copy of a journal; `db.copy` names a file that the server makes itself";
+    position.map(Some).ok_or_else(|| OpenError::Denied(path.to_path_buf(), reason.to_owned()))
+}
+
+/// Begins the journal with a new file.
+async fn begin(path: &Path, session: &Session, options: &JournalOptions) -> Result<(), JoinError> {
+    let fault = |e: &dyn std::fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
+    let made = with_suffix(path, ".new");
+    remove(&made)?;
+    let file = open_exclusively(&made, Commits::Synced, MIGRATIONS)?;
+    let position = Position { journal: options.writer, seq: 0, digest: [0; 32] };
+    position.create(&file.connection).map_err(|e| fault(&e))?;
+    // Without a log beside it, the file is all there is.
+    file.connection.pragma_update(None, "journal_mode", "DELETE").map_err(|e| fault(&e))?;
+    drop(file);
+    let bytes = fs::read(&made).map_err(|e| fault(&e))?;
+    remove(&made)?;
+    fs::remove_file(lock_file(&made)).map_err(|e| fault(&e))?;
+    let parts: Vec<_> = bytes.chunks(PART).collect();
+    let digest = digest(&bytes);
+    let count = i64::try_from(parts.len()).map_err(|e| fault(&e))?;
+    let origin = Origin { id: options.writer, snapshot: 0, parts: count, digest };
+    if session.begin_journal(&origin).await? {
+        for (number, part) in (0..).zip(&parts) {
+            session.put_part(origin.snapshot, number, part).await?;
+        }
+        session.commit().await?;
+        tracing::info!("the journal in PostgreSQL was empty and begins here");
+    }
+    Ok(())
+}
+
+/// Fetches a snapshot, checks it, and gives it the name of the file.
+async fn fetch(path: &Path, session: &Session, origin: &Origin) -> Result<(), JoinError> {
+    let fault = |e: &dyn std::fmt::Display| JoinError::File(OpenError::Denied(path.to_path_buf(), e.to_string()));
+    let partial = with_suffix(path, ".joining");
+    remove(&partial)?;
+    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&partial).map_err(|e| fault(&e))?;
+    let mut digest = Running::default();
+    for part in 0..origin.parts {
+        let body = session.part(origin.snapshot, part).await?;
+        let body = body.ok_or_else(|| Fault::Lost("a newer snapshot has taken the place of this one".to_owned()))?;
+        digest.update(&body);
+        file.write_all(&body).map_err(|e| fault(&e))?;
+    }
+    if digest.finish() != origin.digest {
+        return Err(fault(&"the snapshot in the journal is damaged"));
+    }
+    file.sync_all()
+        .and_then(|()| fs::rename(&partial, path))
+        .and_then(|()| sync_folder(path))
+        .map_err(|e| fault(&e))?;
+    tracing::info!(journal.entry = origin.snapshot, "fetched the snapshot at entry {}", origin.snapshot);
+    Ok(())
+}
+
+fn digest(bytes: &[u8]) -> Digest {
+    let mut running = Running::default();
+    running.update(bytes);
+    running.finish()
+}
+
+/// The files of a database: its log, its index, and itself as the last one.
+fn files(path: &Path) -> [PathBuf; 3] {
+    [with_suffix(path, "-wal"), with_suffix(path, "-shm"), path.to_path_buf()]
+}
+
+pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
+    for file in files(path) {
+        match fs::remove_file(&file) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(OpenError::Denied(file, e.to_string())),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Renames a file that the journal has parted from, so that it can be looked into.
+fn set_aside(path: &Path, why: &str) -> Result<(), OpenError> {
+    let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
+    let mut number = 1;
+    let mut aside = with_suffix(path, ".aside-1");
+    while aside.exists() {
+        number += 1;
+        aside = with_suffix(path, &format!(".aside-{number}"));
+    }
+    for (from, to) in files(path).iter().zip(files(&aside)) {
+        match fs::rename(from, to) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(denied(e)),
+            _ => {}
+        }
+    }
+    sync_folder(path).map_err(denied)?;
+    tracing::error!(
+        db.aside = %aside.display(),
+        "{}: {why}: it holds what the journal has lost. It is kept as {} and nothing of it is merged",
+        path.display(),
+        aside.display()
+    );
+    Ok(())
+}
