@@ -164,7 +164,7 @@ impl Session {
     /// Waits for the turn to append, and fetches the entries after number `after`.
     pub(super) async fn turn(&self, after: i64) -> Result<Page, Fault> {
         let turn = async {
-            let (_, locked, news) = try_join3(
+            let ((), locked, news) = try_join3(
                 self.client.batch_execute(BEGIN),
                 self.client.query_typed("SELECT format FROM orderd.turn FOR UPDATE", &[]),
                 self.client.query_typed(AFTER, &[(&after, Type::INT8), (&FETCHED, Type::INT8)]),
