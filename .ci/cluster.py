@@ -123,11 +123,13 @@ class Postgres:
 class Orderd:
     """One of the processes. All in a folder have one signing key."""
 
-    def __init__(self, binary, folder, name, url, host="127.0.0.1", prefix=(), key=None):
+    def __init__(self, binary, folder, name, url, host="127.0.0.1", prefix=(), key=None, settings=()):
         self.binary, self.folder, self.host, self.port = binary, os.path.join(folder, name), host, free_port()
         os.makedirs(self.folder, exist_ok=True)
         self.copy, self.url, self.prefix = os.path.join(self.folder, "copy.db"), url, list(prefix)
         self.key = key or os.path.join(folder, "signing.key")
+        self.settings = {"db.copy": self.copy, "auth.signing_key_file": self.key, "limits.requests_per_minute": "0",
+                         "server.allow_plain_http": "true", **dict(settings)}
         self.output = os.path.join(self.folder, "output")
         self.start()
 
@@ -137,10 +139,8 @@ class Orderd:
 
     def try_to_start(self):
         """Returns the exit code if it does not start."""
-        settings = {"db.copy": self.copy, "auth.signing_key_file": self.key, "limits.requests_per_minute": "0",
-                    "server.allow_plain_http": "true"}
         command = [*self.prefix, self.binary, "serve", "--db", self.url, "--listen", f"{self.host}:{self.port}"]
-        for key, value in settings.items():
+        for key, value in self.settings.items():
             command += ["--set", f"{key}={value}"]
         with open(self.output, "wb") as out, open(os.path.join(self.folder, "log"), "ab") as log:
             self.process = subprocess.Popen(command, stdout=out, stderr=log, cwd=self.folder)
@@ -152,6 +152,9 @@ class Orderd:
             check(time.time() < deadline, f"a process does not start: {self.log()[-1500:]}")
             time.sleep(0.02)
         return None
+
+    def connect(self):
+        return http.client.HTTPConnection(self.host, self.port, timeout=20)
 
     def log(self):
         return open(os.path.join(self.folder, "log")).read()
@@ -177,7 +180,7 @@ class Orderd:
         return response.status, response.read()
 
     def call(self, method, path, body=None, token=None, key=None, connection=None):
-        connection = connection or http.client.HTTPConnection(self.host, self.port, timeout=20)
+        connection = connection or self.connect()
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -237,7 +240,7 @@ class Load:
     def ask(self, connections, process, method, path, body=None, key=None):
         begun, step = time.time(), self.step
         try:
-            connection = connections.get(process) or http.client.HTTPConnection(process.host, process.port, timeout=20)
+            connection = connections.get(process) or process.connect()
             connections[process] = connection
             status, answer = process.call(method, path, body, self.token, key, connection)
         except (OSError, http.client.HTTPException):
@@ -256,7 +259,7 @@ class Load:
             if status == 201:
                 self.acknowledged[key] = answer
                 self.pause, self.last = max(self.pause, time.time() - self.last), time.time()
-            elif status == "lost" or code == "outcome_unknown":
+            elif status in ("lost", 502, 504) or code == "outcome_unknown":
                 self.unknown[key] = body
 
     def waits(self):

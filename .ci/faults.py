@@ -67,7 +67,7 @@ def until(holds, what, within=20):
 def orders(process, token, count):
     """Places many orders at once, by an import."""
     item = {"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": 100}
-    lines = [json.dumps({"currency": "EUR", "items": [item], "note": os.urandom(600).hex(), "external_ref": os.urandom(9).hex()})
+    lines = [json.dumps({"currency": "EUR", "items": [item], "note": os.urandom(700).hex(), "external_ref": os.urandom(9).hex()})
              for _ in range(count)]
     status, results = process.send("/v1/orders/import", "\n".join(lines).encode(), "application/x-ndjson", token)
     check(status == 200 and results.count(b'"created"') == count, f"import: {status} {results[:300]}")
@@ -335,7 +335,7 @@ def snapshots(place):
     processes, token = begin(place.binary, place.inside("snapshots"), place.database("snapshots"))
     away = Orderd(place.binary, place.inside("snapshots"), "away", processes[0].url)
     away.stop()
-    orders(processes[0], token, 9000)
+    orders(processes[0], token, 9500)
     load = Load(processes, token, 2)
     entries = "SELECT min(seq), max(seq), sum(length(body)) FROM orderd.journal"
     before = place.server.sql(entries, "snapshots")

@@ -33,8 +33,9 @@ const FETCHED: i64 = 256;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the answer to an append may take before the session counts as lost. The append itself is not cancelled.
 const APPEND_PATIENCE: Duration = Duration::from_secs(15);
-/// A transaction that does nothing for 5 s is ended by the server, so that a process that is cut off does not keep its turn.
-const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL lock_timeout = '10s'";
+/// A transaction that does nothing for 4 s is ended by the server, so that a process that is cut off does not keep its turn.
+/// Changes at the others wait for half of `server.request_timeout`, which is longer.
+const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '4s'; SET LOCAL lock_timeout = '10s'";
 
 /// Why PostgreSQL has not done what it was asked for.
 #[derive(Debug)]
