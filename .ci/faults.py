@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from cluster import AS_POSTGRES, BINARIES, Load, Orderd, Postgres, begin, check, free_port, pair, run
 
@@ -312,7 +313,7 @@ def partition(place):
                    ["ip", "netns", "exec", space])
     processes.append(apart)
     load = Load(processes, token, CLIENTS)
-    for _ in range(3):
+    for _ in range(2):
         load.step = "together"
         load.wait_for(100)
         load.step = "cut off"
@@ -418,26 +419,32 @@ def damaged(place):
     return f"exit codes {codes}, the file is kept, the log names the entry; the process that had written it goes on"
 
 
-STEPS = [pooler, server_stands_still, sessions_exhausted, disk_full, transactions_aborted, wait_cut_short, deposed, partition,
-         own_disk_full, damaged, snapshots]
+# The first one waits for the minute after which a snapshot is looked for.
+STEPS = [snapshots, partition, pooler, server_stands_still, sessions_exhausted, disk_full, transactions_aborted, wait_cut_short,
+         deposed, own_disk_full, damaged]
+
+
+def make(step, binary):
+    begun = time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        place = Place(binary, folder)
+        try:
+            said = step(place)
+        finally:
+            place.clean()
+    if said:
+        print(f"faults: {step.__name__.replace('_', ' ')}: {said} ({time.time() - begun:.0f} s)", flush=True)
 
 
 def main():
     binary, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
     check(BINARIES, "install PostgreSQL first: apt-get install postgresql")
-    for step in STEPS:
-        if wanted and step.__name__ not in wanted:
-            continue
-        begun = time.time()
-        with tempfile.TemporaryDirectory() as folder:
-            os.chmod(folder, 0o755)
-            place = Place(binary, folder)
-            try:
-                said = step(place)
-            finally:
-                place.clean()
-        if said:
-            print(f"faults: {step.__name__.replace('_', ' ')}: {said} ({time.time() - begun:.0f} s)", flush=True)
+    steps = [step for step in STEPS if not wanted or step.__name__ in wanted]
+    # Some of them wait most of the time.
+    with ThreadPoolExecutor(max_workers=2) as lanes:
+        for made in [lanes.submit(make, step, binary) for step in steps]:
+            made.result()
 
 
 main()
