@@ -304,7 +304,7 @@ impl Store {
 
     /// Whether the store failed since its file and the journal do not fit any more.
     pub fn has_parted(&self) -> bool {
-        self.0.journal.as_ref().is_some_and(|journal| journal.shared.parted.load(Ordering::Relaxed))
+        self.0.journal.as_ref().is_some_and(|journal| journal.shared.parted.get().is_some())
     }
 
     /// The newest entry of the journal that the file includes; 0 without a journal.
@@ -315,6 +315,13 @@ impl Store {
     /// Whether the journal, if there is one, has answered last time.
     pub fn journal_is_reachable(&self) -> bool {
         self.0.journal.as_ref().is_none_or(|journal| journal.shared.reachable.load(Ordering::Relaxed))
+    }
+
+    /// How far the clock of PostgreSQL and that of this machine were apart when this process had its turn last; 0 without a
+    /// journal.
+    pub fn clock_skew(&self) -> Duration {
+        let skew = self.0.journal.as_ref().map_or(0, |journal| journal.shared.skew.load(Ordering::Relaxed));
+        Duration::from_millis(skew.unsigned_abs())
     }
 
     /// Resolves when storage has failed in a way that only a restart can repair.

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 const HOST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The journal that the configuration names.
-pub(super) fn of(config: &Config) -> Result<Option<JournalOptions>, StartError> {
+pub fn of(config: &Config) -> Result<Option<JournalOptions>, StartError> {
     let Some(url) = &config.db.url else { return Ok(None) };
     let unusable = |e| StartError::Other(format!("`db.url` {e}"));
     let environment = PostgresCredentials::read(None).map_err(unusable)?;

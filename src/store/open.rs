@@ -47,11 +47,12 @@ pub(super) struct OwnedFile {
 pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let path = &options.path;
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.clone(), e.to_string());
-    let head = options.journal.as_ref().map(|journal| join(path, journal)).transpose()?;
+    let head = options.journal.as_ref().map(|journal| join(path, journal, options.commits)).transpose()?;
     // What the journal has need not be synced here too.
     let commits = if head.is_some() { Commits::Written } else { options.commits };
     let OwnedFile { lock, file, connection } = open_exclusively(path, commits, MIGRATIONS)?;
-    let started = options.journal.as_ref().map(|journal| start_journal(journal, &connection).map_err(|e| denied(&e)));
+    let started =
+        options.journal.as_ref().map(|journal| start_journal(journal, options, &connection).map_err(|e| denied(&e)));
     let started = started.transpose()?;
     let journal = started.as_ref().zip(options.journal.clone()).map(|((_, shared), journal)| SharedJournal {
         current: Current::start(Arc::clone(&journal.connect)),
@@ -79,25 +80,34 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
         _lock: lock,
     }));
     if let Some(head) = head {
-        catch_up(&store, head).map_err(|why| denied(&why))?;
+        catch_up(&store, head)?;
     }
     Ok(store)
 }
 
-fn start_journal(options: &JournalOptions, connection: &Connection) -> Result<(Journal, Arc<Shared>)> {
+fn start_journal(
+    journal: &JournalOptions,
+    options: &Options,
+    connection: &Connection,
+) -> Result<(Journal, Arc<Shared>)> {
     let position = Position::load(connection).map_err(store_error)?;
     let position = position.ok_or_else(|| Error::internal("the file is not the copy of a journal"))?;
     let shared = Shared::at(&position);
-    Journal::start(options.clone(), position, Arc::clone(&shared)).map(|journal| (journal, shared))
+    let journal = Journal::start(journal.clone(), position, Arc::clone(&shared), options.clock.clone())?;
+    Ok((journal, shared))
 }
 
 /// Waits until the writer has applied the entries up to number `head`.
-fn catch_up(store: &Store, head: i64) -> Result<(), &'static str> {
+fn catch_up(store: &Store, head: i64) -> Result<(), OpenError> {
     let Some(journal) = &store.0.journal else { return Ok(()) };
     store.0.writer.wake();
     while *journal.shared.applied.borrow() < head {
         if store.has_failed() {
-            return Err("the journal could not be applied; the log says why");
+            let path = store.path().to_path_buf();
+            return Err(match journal.shared.parted.get() {
+                Some(why) => OpenError::Damaged(path, why.clone()),
+                None => OpenError::Denied(path, "the journal could not be applied; the log says why".to_owned()),
+            });
         }
         std::thread::sleep(std::time::Duration::from_millis(2));
     }

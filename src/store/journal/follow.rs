@@ -33,9 +33,10 @@ impl Position {
 
     /// Makes a file the copy of a journal that begins with it.
     pub(in crate::store) fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
-        // A table of the journal's own, beside `schema.sql`.
+        // A table of the journal's own, beside `schema.sql`. A backup of another journal has one.
         connection.execute_batch(
-            "CREATE TABLE journal_position (
+            "DROP TABLE IF EXISTS journal_position;
+             CREATE TABLE journal_position (
                one     INTEGER PRIMARY KEY CHECK (one = 1),
                journal BLOB NOT NULL CHECK (length(journal) = 16),
                seq     INTEGER NOT NULL,
@@ -104,7 +105,7 @@ pub(in crate::store) fn apply(
 }
 
 /// The ends of both chains as the file has them; the rest is taken over.
-fn heads(connection: &Connection, entry: &Heads) -> rusqlite::Result<Heads> {
+pub(super) fn heads(connection: &Connection, entry: &Heads) -> rusqlite::Result<Heads> {
     let end = |sql: &str| {
         let row = connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         Ok::<(i64, Digest), rusqlite::Error>(row.unwrap_or_default())

@@ -5,7 +5,7 @@ use super::{
     JournalOptions,
     entry::{Digest, digest_of},
     follow::Position,
-    postgres::{Fault, Origin, Session},
+    postgres::{Fault, Origin, Promises, Session},
 };
 use crate::{
     domain::digest::Running,
@@ -60,14 +60,14 @@ pub(super) async fn compare(session: &Session, position: &Position) -> Result<Co
 /// Makes the file at `path` a copy of the journal, if it is not one. Returns the number of the newest entry.
 ///
 /// # Errors
-/// If PostgreSQL cannot be reached for half a minute, or the file is something else.
-pub(in crate::store) fn join(path: &Path, options: &JournalOptions) -> Result<i64, OpenError> {
+/// If PostgreSQL cannot be reached for half a minute or cannot keep what `commits` promise, or the file is something else.
+pub(in crate::store) fn join(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
     let denied = |e: &dyn std::fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
     // A runtime cannot wait for another one on the same thread.
     let joined = std::thread::scope(|scope| {
         let run = || {
             let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| denied(&e))?;
-            runtime.block_on(join_patiently(path, options))
+            runtime.block_on(join_patiently(path, options, commits))
         };
         scope.spawn(run).join()
     });
@@ -93,12 +93,12 @@ pub(super) fn refuse_other_keys(options: &JournalOptions, keys: &str) -> Result<
     }
 }
 
-async fn join_patiently(path: &Path, options: &JournalOptions) -> Result<i64, OpenError> {
+async fn join_patiently(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
     // One process at a time changes the file and the files beside it.
     let lock = lock(path)?;
     let begun = Instant::now();
     loop {
-        match try_join(path, options).await {
+        match try_join(path, options, commits).await {
             Ok(head) => {
                 drop(lock);
                 return Ok(head);
@@ -132,8 +132,11 @@ impl From<OpenError> for JoinError {
     }
 }
 
-async fn try_join(path: &Path, options: &JournalOptions) -> Result<i64, JoinError> {
+async fn try_join(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, JoinError> {
     let session = Session::connect(&options.connect).await?;
+    if commits == Commits::Synced {
+        refuse_unsafe(path, &session.promises().await?)?;
+    }
     session.prepare().await?;
     let position = position_of(path)?;
     if session.origin().await?.is_none() {
@@ -154,6 +157,21 @@ async fn try_join(path: &Path, options: &JournalOptions) -> Result<i64, JoinErro
         fetch(path, &session, &origin).await?;
     }
     Ok(session.head().await?)
+}
+
+/// Refuses a server that may lose in a crash what it has answered.
+fn refuse_unsafe(path: &Path, promises: &Promises) -> Result<(), OpenError> {
+    if let Some(why) = promises.broken() {
+        let reason = format!("PostgreSQL has {why}. Change that, or accept it with `db.durability=normal`");
+        return Err(OpenError::Denied(path.to_path_buf(), reason));
+    }
+    if !promises.has_second_machine() {
+        tracing::warn!(
+            "PostgreSQL waits for no standby (synchronous_standby_names): what is acknowledged is on one machine, and lost \
+             with its disk"
+        );
+    }
+    Ok(())
 }
 
 /// Where the file at `path` stands; none if there is no file.

@@ -3,6 +3,7 @@
 
 use super::{
     JournalOptions, Position,
+    copy::{copy_into_file, refuse_empty},
     join::PART,
     postgres::{Fault, Origin, Session},
     snapshot::Copy,
@@ -10,7 +11,7 @@ use super::{
 use crate::{
     domain::digest::Running,
     store::{
-        CopyError, Options, Store,
+        CopyError, Options,
         backup::{self, OnProgress},
         files::{lock, with_suffix},
     },
@@ -18,7 +19,7 @@ use crate::{
 use rusqlite::Connection;
 use std::{fmt, path::Path};
 
-/// Why a database could not be moved.
+/// Why a database could not be moved, or copied from a journal.
 #[derive(Debug)]
 pub enum MoveError {
     /// The file, or a copy of it.
@@ -103,18 +104,13 @@ pub async fn move_out(target: &Path, options: &Options, progress: &OnProgress) -
         return Err(MoveError::Journal(format!("{}: exists already", target.display())));
     }
     let journal = options.journal.as_ref().ok_or_else(|| MoveError::Journal("there is no journal".to_owned()))?;
+    refuse_empty(journal).await?;
     let session = Session::connect(&journal.connect).await?;
-    session.prepare().await?;
-    if session.origin().await?.is_none() {
-        return Err(MoveError::Journal("the journal is empty".to_owned()));
-    }
     let members = session.members().await?;
     if members > 0 {
         return Err(MoveError::Journal(format!("processes that are on the journal: {members}; stop them first")));
     }
-    let store = Store::open(options)?;
-    store.close().await;
-    drop(store);
+    copy_into_file(options).await?;
     let change = |connection: &Connection| connection.execute_batch("DROP TABLE journal_position");
     let copied = backup::copy_with(&options.path, &with_suffix(target, ".partial"), target, progress, change)?;
     super::join::remove(&options.path)?;

@@ -22,7 +22,8 @@ CREATE TABLE orderd.turn (
   format   integer NOT NULL,
   snapshot bigint NOT NULL,  -- the entry that the newest snapshot includes, and the entries before it
   parts    bigint NOT NULL,
-  digest   bytea NOT NULL    -- the SHA-256 of the snapshot
+  digest   bytea NOT NULL,   -- the SHA-256 of the snapshot
+  made_at  timestamptz NOT NULL DEFAULT now()  -- when the snapshot was put here
 );
 
 -- Whole copies of the rows.

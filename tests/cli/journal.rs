@@ -1,0 +1,189 @@
+//! Commands on a journal in PostgreSQL, which `ORDERD_TEST_JOURNAL=postgres://user:password@host/database` names:
+//! `.ci/postgres.sh` starts one. Without it these tests say that they are skipped.
+
+mod database;
+
+use crate::{
+    backup::{place_order, references},
+    server::{ADMIN, Server},
+    support::{TestDir, bare},
+};
+use database::Database;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Read,
+    process::{Command, Stdio},
+};
+
+const PASSWORD: &str = "a phrase that is long enough";
+
+/// The flags with which all commands and servers of a folder are on the journal.
+fn flags(database: &Database) -> String {
+    format!("--db {} --set db.copy=copy.db", database.url)
+}
+
+/// A server on the journal, with an administrator.
+fn serve(dir: &TestDir, database: &Database) -> Server {
+    let started = Server::try_start(dir, "", &ADMIN, &flags(database));
+    started.unwrap_or_else(|(code, log)| panic!("the server exited with {code:?}: {log}"))
+}
+
+fn names(dir: &TestDir) -> BTreeSet<String> {
+    fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn set_of(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn succeed(dir: &TestDir, arguments: &str) -> String {
+    let outcome = dir.run(arguments);
+    assert_eq!(outcome.code, 0, "{arguments}: {}", outcome.err);
+    outcome.out
+}
+
+#[test]
+fn commands_that_read_work_beside_servers_and_on_other_machines_and_leave_nothing_behind() {
+    let Some(database) = Database::new() else { return };
+    let (dir, elsewhere) = (TestDir::new(), TestDir::new());
+    let empty = elsewhere.run(&format!("verify {}", flags(&database)));
+    assert_eq!((empty.code, empty.err.as_str()), (1, "orderd: the journal in PostgreSQL is empty\n"));
+    assert_eq!(database.number("SELECT count(*) FROM pg_namespace WHERE nspname = 'orderd'"), 0, "nothing was made");
+
+    let server = serve(&dir, &database);
+    let admin = server.admin();
+    for reference in ["one", "two"] {
+        assert!(place_order(&admin, reference));
+    }
+    for here in [&dir, &elsewhere] {
+        let before = names(here);
+        let flags = flags(&database);
+        let verified = succeed(here, &format!("verify {flags}"));
+        let lines =
+            ["ok journal_snapshot", "ok journal_entries", "ok journal_texts", "ok journal_ends", "ok event_chain"];
+        for line in lines {
+            assert!(verified.lines().any(|found| found == line), "{line}: {verified}");
+        }
+        assert_eq!(succeed(here, &format!("export {flags}")).lines().count(), 2);
+        assert!(succeed(here, &format!("user list {flags}")).contains(ADMIN[0].1));
+        assert_eq!(succeed(here, &format!("api-key list {flags}")), "");
+        assert_eq!(names(here), before);
+        succeed(here, &format!("backup {flags} --out backup.db"));
+        assert_eq!(references(&here.path().join("backup.db")), set_of(&["one", "two"]));
+        succeed(here, "verify --db backup.db");
+    }
+    let refused = elsewhere.run(&format!("verify --rebuild {}", flags(&database)));
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(place_order(&admin, "three"), "the server goes on");
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn commands_that_change_do_it_by_entries_beside_servers_with_the_same_keys() {
+    let Some(database) = Database::new() else { return };
+    let (dir, elsewhere) = (TestDir::new(), TestDir::new());
+    let server = serve(&dir, &database);
+    let create = |role: &str| {
+        format!("user create {} --email {role}@example.com --name X --role {role} --password-stdin", flags(&database))
+    };
+    let before = names(&dir);
+    let created = dir.run_fed(&create("staff"), PASSWORD);
+    assert_eq!(created.code, 0, "{}", created.err);
+    let staff = server.log_in("staff@example.com", PASSWORD).expect("the server knows the user at once");
+    assert!(place_order(&staff, "one"));
+    let key = succeed(&dir, &format!("api-key create {} --user staff@example.com --name till", flags(&database)));
+    let (id, secret) = key.trim().split_once(' ').unwrap();
+    let mut till = server.client();
+    till.token = Some(secret.to_owned());
+    assert_eq!(till.get("/v1/orders/ref/one").status, 200);
+    succeed(&dir, &format!("api-key revoke {} {id}", flags(&database)));
+    assert_eq!(till.get("/v1/orders/ref/one").status, 401);
+    succeed(&dir, &format!("user disable {} --email staff@example.com", flags(&database)));
+    assert_eq!(staff.get("/v1/orders/ref/one").status, 401);
+    assert_eq!(names(&dir), before);
+
+    let without = elsewhere.run_fed(&create("manager"), PASSWORD);
+    assert_eq!(without.code, 1, "{}", without.err);
+    assert!(without.err.contains("copy.db.key: there is no such file, and the servers"), "{}", without.err);
+    let others = elsewhere.run_fed(&format!("{} --create", create("manager")), PASSWORD);
+    assert_eq!(others.code, 1, "{}", others.err);
+    assert!(others.err.contains("another process on the journal has the signing keys"), "{}", others.err);
+    succeed(&dir, &format!("verify {}", flags(&database)));
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn damage_of_a_journal_is_named() {
+    let Some(database) = Database::new() else { return };
+    let dir = TestDir::new();
+    let server = serve(&dir, &database);
+    let admin = server.admin();
+    for reference in ["one", "two", "three"] {
+        assert!(place_order(&admin, reference));
+    }
+    assert_eq!(server.stop().0, Some(0));
+    let newest = database.number("SELECT max(seq) FROM orderd.journal");
+    for (damage, name, fault, repair) in [
+        (
+            format!("UPDATE orderd.journal SET body = set_byte(body, 60, get_byte(body, 60) # 1) WHERE seq = {newest}"),
+            "journal_entries",
+            format!("entry {newest} is not as it was written"),
+            format!("UPDATE orderd.journal SET body = set_byte(body, 60, get_byte(body, 60) # 1) WHERE seq = {newest}"),
+        ),
+        (
+            format!(
+                "CREATE TABLE kept AS SELECT * FROM orderd.journal WHERE seq = {0} - 1; \
+                 DELETE FROM orderd.journal WHERE seq = {0} - 1",
+                newest
+            ),
+            "journal_entries",
+            format!("entry {newest} does not follow entry {}", newest - 2),
+            "INSERT INTO orderd.journal SELECT * FROM kept".to_owned(),
+        ),
+        (
+            "UPDATE orderd.text SET sql = sql || ' '".to_owned(),
+            "journal_texts",
+            "is not as it was written".to_owned(),
+            "UPDATE orderd.text SET sql = left(sql, -1)".to_owned(),
+        ),
+        (
+            "UPDATE orderd.snapshot SET body = set_byte(body, 5000, get_byte(body, 5000) # 1)".to_owned(),
+            "journal_snapshot",
+            "the snapshot at entry 0 is not as it was written".to_owned(),
+            "UPDATE orderd.snapshot SET body = set_byte(body, 5000, get_byte(body, 5000) # 1)".to_owned(),
+        ),
+    ] {
+        database.run(&damage);
+        let outcome = dir.run(&format!("verify --json {}", flags(&database)));
+        assert_eq!(outcome.code, 3, "{outcome:?}");
+        let document: Value = serde_json::from_str(&outcome.out).unwrap();
+        let check = document["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap();
+        assert!(check["fault"].as_str().is_some_and(|found| found.contains(&fault)), "{document}");
+        assert!(outcome.err.contains("the journal in PostgreSQL: "), "{}", outcome.err);
+        database.run(&repair);
+    }
+    succeed(&dir, &format!("verify {}", flags(&database)));
+}
+
+#[test]
+fn a_command_that_is_interrupted_leaves_nothing_behind() {
+    let Some(database) = Database::new() else { return };
+    let dir = TestDir::new();
+    succeed(&dir, "demo --db orders.db --orders 500");
+    succeed(&dir, &format!("move --from orders.db --to {}", database.url));
+    let before = names(&dir);
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orderd"));
+        bare(&mut command).current_dir(dir.path()).arg("export").args(flags(&database).split(' '));
+        let mut export = command.stdout(Stdio::piped()).spawn().unwrap();
+        // It has begun, and cannot end before somebody reads the rest.
+        export.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        assert!(names(&dir).iter().any(|name| name.starts_with("copy.db.command-")));
+        kill_process(Pid::from_child(&export), signal).unwrap();
+        assert_eq!(export.wait().unwrap().code(), Some(code));
+        assert_eq!(names(&dir), before);
+    }
+}
