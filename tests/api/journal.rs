@@ -122,7 +122,7 @@ async fn a_journal_moves_into_a_file_and_a_file_into_a_journal_and_nothing_is_lo
     let staff = service.staff().await;
     let Some(here) = service.journal() else { return };
     for number in 0..5 {
-        staff.post("/v1/orders", order_of(&[("tea", 1, 100 + number)])).await.created();
+        staff.post("/v1/orders", order_of(&[("tea", 1, 100 + number)])).fresh_key().await.created();
     }
     let progress: OnProgress = Arc::new(|_| ControlFlow::Continue(()));
     let options = |path: PathBuf, url: &str| Options {

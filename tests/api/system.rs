@@ -20,7 +20,9 @@ async fn a_working_service_is_ready() {
     let service = Service::start().await;
     let ready = service.anonymous().get("/readyz").await.ok();
     assert_eq!((&ready["status"], &ready["durability"]), (&json!("ok"), &json!("normal")));
-    assert_eq!(checks(&ready, true), ["writer", "schema", "disk", "accepting"]);
+    let with_journal = service.journal().map(|_| "journal");
+    let expected: Vec<_> = ["writer", "schema", "disk", "accepting"].into_iter().chain(with_journal).collect();
+    assert_eq!(checks(&ready, true), expected);
     assert_eq!(checks(&ready, false), [""; 0]);
     assert_eq!(service.anonymous().get("/livez").await.ok()["status"], "ok");
 }

@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     store::{
         connection::{Commits, READ_ONLY},
-        files::{lock, private, sync_folder, with_suffix},
+        files::{lock, lock_file, private, sync_folder, with_suffix},
         open::open_exclusively,
         open_error::OpenError,
         schema::MIGRATIONS,
@@ -202,6 +202,7 @@ async fn begin(path: &Path, session: &Session, options: &JournalOptions) -> Resu
     drop(file);
     let bytes = fs::read(&made).map_err(|e| fault(&e))?;
     remove(&made)?;
+    fs::remove_file(lock_file(&made)).map_err(|e| fault(&e))?;
     let parts: Vec<_> = bytes.chunks(PART).collect();
     let digest = digest(&bytes);
     let count = i64::try_from(parts.len()).map_err(|e| fault(&e))?;

@@ -15,6 +15,7 @@ use orderd::{
     outbound::Resolver,
     service::sessions,
 };
+use rusqlite::Connection;
 use serde_json::json;
 use std::{
     collections::{BTreeSet, HashMap},
@@ -149,12 +150,15 @@ impl Service {
         self.open_with(&[]);
     }
 
-    /// Starts again after [`Service::stop`], with further settings.
+    /// Starts again after [`Service::stop`], with further settings. A file that a test has put there is no copy of a
+    /// journal, and is opened without one.
     pub fn open_with(&self, more: &[(&str, &str)]) {
         let db_path = self.path().display().to_string();
         let db = match &self.shared.journal {
-            None => vec![("db.path", db_path.as_str())],
-            Some(journal) => vec![("db.url", journal.url.as_str()), ("db.copy", db_path.as_str())],
+            Some(journal) if !is_plain_file(&self.path()) => {
+                vec![("db.url", journal.url.as_str()), ("db.copy", db_path.as_str())]
+            }
+            _ => vec![("db.path", db_path.as_str())],
         };
         let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let settings = settings.chain(more.iter().copied());
@@ -283,4 +287,10 @@ impl Service {
         people.insert(name.to_owned(), person.clone());
         person
     }
+}
+
+/// Whether there is a database that is not the copy of a journal.
+fn is_plain_file(path: &Path) -> bool {
+    let table = "SELECT count(*) = 0 FROM sqlite_schema WHERE name = 'journal_position'";
+    path.exists() && Connection::open(path).unwrap().query_row(table, [], |row| row.get(0)).unwrap()
 }
