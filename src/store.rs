@@ -302,6 +302,11 @@ impl Store {
         self.0.journal.as_ref().is_none_or(|journal| journal.shared.lease.is_held())
     }
 
+    /// Whether the store failed since a backup has taken the place of what its file holds.
+    pub fn was_restored(&self) -> bool {
+        self.0.journal.as_ref().is_some_and(|journal| journal.shared.restored.load(Ordering::Relaxed))
+    }
+
     /// Whether the store failed since its file and the journal do not fit any more.
     pub fn has_parted(&self) -> bool {
         self.0.journal.as_ref().is_some_and(|journal| journal.shared.parted.get().is_some())

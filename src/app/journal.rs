@@ -5,6 +5,7 @@ use super::StartError;
 use crate::{
     auth::secret,
     config::{Config, PostgresCredentials, PostgresServer},
+    domain::time::Clock,
     outbound::postgres::connect_heeding,
     store::journal::{Connect, JournalOptions},
 };
@@ -33,5 +34,5 @@ pub fn at(mut server: PostgresServer) -> crate::error::Result<JournalOptions> {
         let server = Arc::clone(&server);
         Box::pin(async move { connect_heeding(&server, "orderd", warned).await.map_err(|e| e.to_string()) })
     });
-    Ok(JournalOptions { connect, writer: *secret::random_bytes()? })
+    Ok(JournalOptions { connect, writer: *secret::random_bytes()?, clock: Clock::system() })
 }

@@ -106,4 +106,6 @@ pub enum Fact {
     EventsErased,
     /// A webhook endpoint is new, has changed or is deleted.
     WebhooksChanged,
+    /// A backup has taken the place of everything. Processes start again.
+    Restored,
 }

@@ -16,6 +16,7 @@ mod join;
 mod members;
 mod moving;
 mod postgres;
+mod restore;
 mod shared;
 mod snapshot;
 pub mod verify;
@@ -28,6 +29,7 @@ pub(in crate::store) use join::join;
 pub use moving::{MoveError, move_in, move_out};
 pub use postgres::{Connect, Extent, OLDEST_VERSION, Process, Promises, ServerState, Standby};
 pub(in crate::store) use postgres::{Page, Vouched};
+pub use restore::Replacement;
 pub(in crate::store) use shared::{Shared, enlist};
 
 use crate::{
@@ -60,6 +62,8 @@ pub struct JournalOptions {
     pub connect: Connect,
     /// Names this process in its entries.
     pub writer: [u8; 16],
+    /// The clock of this machine, to be compared with that of PostgreSQL.
+    pub clock: Clock,
 }
 
 /// Why an entry was not appended.
@@ -87,30 +91,13 @@ pub(in crate::store) struct Journal {
     texts: HashMap<Digest, String>,
     shared: Arc<Shared>,
     last_asked: Instant,
-    clock: Clock,
 }
 
 impl Journal {
-    pub(in crate::store) fn start(
-        options: JournalOptions,
-        position: Position,
-        shared: Arc<Shared>,
-        clock: Clock,
-    ) -> Result<Self> {
+    pub(in crate::store) fn start(options: JournalOptions, position: Position, shared: Arc<Shared>) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
         let (texts, last_asked) = (HashMap::new(), Instant::now());
-        Ok(Self {
-            runtime,
-            options,
-            session: None,
-            has_turn: false,
-            position,
-            next: None,
-            texts,
-            shared,
-            last_asked,
-            clock,
-        })
+        Ok(Self { runtime, options, session: None, has_turn: false, position, next: None, texts, shared, last_asked })
     }
 
     pub(in crate::store) fn has_turn(&self) -> bool {
@@ -148,10 +135,11 @@ impl Journal {
     /// before that.
     pub(in crate::store) fn take_turn(&mut self) -> Result<Option<Page>> {
         loop {
-            let (seq, asked) = (self.position.seq, self.clock.now());
+            let (seq, asked) = (self.position.seq, self.options.clock.now());
             if let Ok(page) = self.ask(async |session| session.turn(seq).await)? {
                 self.has_turn = true;
-                let skew = page.taken_at.map_or(0, |at| skew(Timestamp::from_millis(at), asked, self.clock.now()));
+                let skew =
+                    page.taken_at.map_or(0, |at| skew(Timestamp::from_millis(at), asked, self.options.clock.now()));
                 self.shared.skew.store(skew, Relaxed);
                 return Ok(Some(page));
             }
@@ -218,6 +206,13 @@ impl Journal {
             return Err(self.parted(&why));
         }
         apply(connection, entry, &self.texts, log).map_err(|e| match e {
+            NotApplied::Restored => {
+                self.shared.restored.store(true, Relaxed);
+                self.parted(&format!(
+                    "a backup has taken the place of all rows, with entry {} of the journal",
+                    entry.seq
+                ))
+            }
             NotApplied::Parted(why) => self.parted(&why),
             NotApplied::Storage(e) => e,
         })?;

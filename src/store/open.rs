@@ -51,8 +51,7 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     // What the journal has need not be synced here too.
     let commits = if head.is_some() { Commits::Written } else { options.commits };
     let OwnedFile { lock, file, connection } = open_exclusively(path, commits, MIGRATIONS)?;
-    let started =
-        options.journal.as_ref().map(|journal| start_journal(journal, options, &connection).map_err(|e| denied(&e)));
+    let started = options.journal.as_ref().map(|journal| start_journal(journal, &connection).map_err(|e| denied(&e)));
     let started = started.transpose()?;
     let journal = started.as_ref().zip(options.journal.clone()).map(|((_, shared), journal)| SharedJournal {
         current: Current::start(Arc::clone(&journal.connect)),
@@ -85,16 +84,11 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     Ok(store)
 }
 
-fn start_journal(
-    journal: &JournalOptions,
-    options: &Options,
-    connection: &Connection,
-) -> Result<(Journal, Arc<Shared>)> {
+fn start_journal(options: &JournalOptions, connection: &Connection) -> Result<(Journal, Arc<Shared>)> {
     let position = Position::load(connection).map_err(store_error)?;
     let position = position.ok_or_else(|| Error::internal("the file is not the copy of a journal"))?;
     let shared = Shared::at(&position);
-    let journal = Journal::start(journal.clone(), position, Arc::clone(&shared), options.clock.clone())?;
-    Ok((journal, shared))
+    Journal::start(options.clone(), position, Arc::clone(&shared)).map(|journal| (journal, shared))
 }
 
 /// Waits until the writer has applied the entries up to number `head`.

@@ -12,10 +12,14 @@ use database::Database;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::Read,
     process::{Command, Stdio},
+};
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 const PASSWORD: &str = "a phrase that is long enough";
@@ -186,4 +190,87 @@ fn a_command_that_is_interrupted_leaves_nothing_behind() {
         assert_eq!(export.wait().unwrap().code(), Some(code));
         assert_eq!(names(&dir), before);
     }
+}
+
+/// The checks of `doctor` on the journal, by name: the state and the detail.
+fn diagnose(dir: &TestDir, flags: &str) -> BTreeMap<String, (String, String)> {
+    let outcome = dir.run(&format!("doctor --json {flags}"));
+    let document: Value = serde_json::from_str(&outcome.out).unwrap_or_else(|e| panic!("{e}: {outcome:?}"));
+    let text = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
+    let checks = document["checks"].as_array().unwrap();
+    checks.iter().map(|check| (text(check, "name"), (text(check, "state"), text(check, "detail")))).collect()
+}
+
+#[test]
+fn doctor_examines_postgresql_and_the_journal() {
+    let Some(database) = Database::new() else { return };
+    let dir = TestDir::new();
+    let checks = diagnose(&dir, &flags(&database));
+    assert_eq!(checks["journal"].0, "warn", "{checks:?}");
+    let server = serve(&dir, &database);
+    assert!(place_order(&server.admin(), "one"));
+    let checks = diagnose(&dir, &flags(&database));
+    for name in ["postgresql", "commits", "postgresql_clock", "round_trip", "journal", "processes"] {
+        assert_eq!(checks[name].0, "ok", "{name}: {checks:?}");
+    }
+    assert!(checks["standbys"].1.contains("connected"), "{checks:?}");
+    let newest = database.number("SELECT max(seq) FROM orderd.journal");
+    assert!(checks["journal"].1.starts_with(&format!("ends at entry {newest}, ")), "{checks:?}");
+    assert!(checks["processes"].1.starts_with("1: "), "{checks:?}");
+    assert_eq!(server.stop().0, Some(0));
+    assert_eq!(diagnose(&dir, &flags(&database))["processes"].1, "none is running");
+    let nowhere = diagnose(&dir, "--db postgres://nobody:secret@127.0.0.1:1/x --set db.copy=copy.db");
+    assert_eq!(nowhere["postgresql"].0, "fail", "{nowhere:?}");
+    assert!(!format!("{nowhere:?}").contains("secret"), "{nowhere:?}");
+}
+
+#[test]
+fn a_server_does_not_start_where_postgresql_may_lose_what_it_has_answered() {
+    let Some(database) = Database::new() else { return };
+    let dir = TestDir::new();
+    database.set("synchronous_commit = off");
+    let Err((code, log)) = Server::try_start(&dir, "", &ADMIN, &flags(&database)) else { panic!("it started") };
+    assert_eq!(code, Some(1));
+    assert!(
+        log.contains("PostgreSQL has synchronous_commit = off: a crash of the server loses what was answered last"),
+        "{log}"
+    );
+    assert_eq!(diagnose(&dir, &flags(&database))["commits"].0, "fail");
+    let accepted = format!("{} --set db.durability=normal", flags(&database));
+    assert_eq!(diagnose(&dir, &accepted)["commits"].0, "warn");
+    let server = Server::try_start(&dir, "", &ADMIN, &accepted).unwrap_or_else(|(_, log)| panic!("{log}"));
+    assert_eq!(server.stop().0, Some(0));
+    database.set("synchronous_commit = on");
+    assert_eq!(serve(&dir, &database).stop().0, Some(0));
+}
+
+#[test]
+fn a_server_whose_clock_is_far_from_that_of_postgresql_is_not_ready() {
+    let Some(database) = Database::new() else { return };
+    let dir = TestDir::new();
+    // Who asks for the time finds this function first.
+    database.run(
+        "CREATE SCHEMA ahead;
+         CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz VOLATILE LANGUAGE sql
+           AS $$SELECT pg_catalog.clock_timestamp() + interval '3 s'$$",
+    );
+    database.set("search_path = ahead, pg_catalog");
+    let server = serve(&dir, &database);
+    let ready = || server.client().get("/readyz");
+    let answer = ready();
+    assert_eq!((answer.status, &answer.body["code"]), (503, &"not_ready".into()), "{}", answer.body);
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("clock: the clock of this machine and that of PostgreSQL are more than 2 s apart"),
+        "{detail}"
+    );
+    assert_eq!(diagnose(&dir, &flags(&database))["postgresql_clock"].0, "fail");
+    assert!(place_order(&server.admin(), "one"), "it works all the same");
+    database.run("DROP FUNCTION ahead.clock_timestamp()");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while ready().status != 200 {
+        assert!(Instant::now() < deadline, "{}", ready().body);
+        sleep(Duration::from_millis(100));
+    }
+    assert_eq!(server.stop().0, Some(0));
 }

@@ -57,6 +57,7 @@ pub(super) fn put(out: &mut Vec<u8>, fact: &Fact) {
         }
         Fact::EventsErased => out.push(12),
         Fact::WebhooksChanged => out.push(13),
+        Fact::Restored => out.push(14),
     }
 }
 
@@ -122,6 +123,7 @@ pub(super) fn take(from: &mut Reader<'_>) -> Option<Fact> {
         11 => Fact::KeyUsed(id(from)?, time(from)?),
         12 => Fact::EventsErased,
         13 => Fact::WebhooksChanged,
+        14 => Fact::Restored,
         _ => return None,
     })
 }

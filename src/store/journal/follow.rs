@@ -2,6 +2,7 @@
 
 use super::entry::{Digest, Entry, Heads};
 use crate::{
+    domain::access::Fact,
     error::Error,
     store::{rollups::RollupLog, schema::SCHEMA_VERSION, sql::store_error},
 };
@@ -56,6 +57,8 @@ impl Position {
 
 /// Why an entry was not applied.
 pub(in crate::store) enum NotApplied {
+    /// A backup has taken the place of what the file holds.
+    Restored,
     /// It does not fit the file.
     Parted(String),
     /// The file cannot be written.
@@ -77,6 +80,9 @@ pub(in crate::store) fn apply(
             entry,
             &format!("it is for schema {}, and this program has {SCHEMA_VERSION}", entry.schema),
         ));
+    }
+    if entry.facts.contains(&Fact::Restored) {
+        return Err(NotApplied::Restored);
     }
     for statement in entry.statements() {
         let sql = entry.texts.get(statement.text).and_then(|digest| texts.get(digest));

@@ -139,18 +139,24 @@ async fn try_join(path: &Path, options: &JournalOptions, commits: Commits) -> Re
     }
     session.prepare().await?;
     let position = position_of(path)?;
-    if session.origin().await?.is_none() {
-        if position.is_some() {
-            set_aside(path, "the journal is empty")?;
+    match (session.origin().await?, position) {
+        (None, position) => {
+            if position.is_some() {
+                set_aside(path, "the journal is empty")?;
+            }
+            begin(path, &session, options).await?;
         }
-        begin(path, &session, options).await?;
-    } else if let Some(position) = position {
-        let gap = session.after(position.seq).await?.entries.first().is_some_and(|next| next.seq != position.seq + 1);
-        match compare(&session, &position).await? {
-            Comparison::Continues if !gap => {}
-            Comparison::Continues => remove(path)?,
-            Comparison::Parted(why) => set_aside(path, &why)?,
+        (Some(origin), Some(position)) => {
+            let first = session.after(position.seq).await?.entries.into_iter().next();
+            let gap = first.is_some_and(|next| next.seq != position.seq + 1);
+            match compare(&session, &position).await? {
+                // After a restore, all that the file holds is of before.
+                Comparison::Continues if !gap && position.seq >= origin.restored => {}
+                Comparison::Continues => remove(path)?,
+                Comparison::Parted(why) => set_aside(path, &why)?,
+            }
         }
+        (Some(_), None) => {}
     }
     if !path.exists() {
         let origin = session.origin().await?.ok_or_else(|| Fault::Refused("the journal is empty".to_owned()))?;
@@ -206,7 +212,7 @@ async fn begin(path: &Path, session: &Session, options: &JournalOptions) -> Resu
     let parts: Vec<_> = bytes.chunks(PART).collect();
     let digest = digest(&bytes);
     let count = i64::try_from(parts.len()).map_err(|e| fault(&e))?;
-    let origin = Origin { id: options.writer, snapshot: 0, parts: count, digest };
+    let origin = Origin { id: options.writer, snapshot: 0, parts: count, digest, restored: 0 };
     if session.begin_journal(&origin).await? {
         for (number, part) in (0..).zip(&parts) {
             session.put_part(origin.snapshot, number, part).await?;

@@ -68,7 +68,7 @@ pub async fn move_in(source: &Path, options: &JournalOptions, progress: &OnProgr
         |connection: &Connection| Position { journal: options.writer, seq: 0, digest: [0; 32] }.create(connection);
     let copy = backup::changed_copy(source, &with_suffix(source, ".moving"), progress, change)?;
     let parts = i64::try_from(copy.bytes.div_ceil(PART as u64)).unwrap_or(i64::MAX);
-    let origin = Origin { id: options.writer, snapshot: 0, parts, digest: copy.digest };
+    let origin = Origin { id: options.writer, snapshot: 0, parts, digest: copy.digest, restored: 0 };
     let moved = Copy { file: copy.file, origin };
     if !session.begin_journal(&moved.origin).await? {
         return Err(not_empty());

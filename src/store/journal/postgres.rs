@@ -1,6 +1,7 @@
 //! Sessions with PostgreSQL, and every statement that it is sent. Nothing is prepared and nothing is set beyond a
 //! transaction, so that a pooler may stand between.
 
+mod replacing;
 mod server;
 
 pub use server::{Extent, OLDEST_VERSION, Process, Promises, ServerState, Standby};
@@ -86,6 +87,8 @@ pub(super) struct Origin {
     pub(super) snapshot: i64,
     pub(super) parts: i64,
     pub(super) digest: Digest,
+    /// The entry with which a backup took the place of all before it; 0 if none has.
+    pub(super) restored: i64,
 }
 
 /// An entry as it is stored.
@@ -158,7 +161,7 @@ impl Session {
 
     /// What the journal began with, or its newest snapshot; none if it is empty.
     pub(super) async fn origin(&self) -> Result<Option<Origin>, Fault> {
-        let rows = self.rows("SELECT format, id, snapshot, parts, digest FROM orderd.turn", &[]).await?;
+        let rows = self.rows("SELECT format, id, snapshot, parts, digest, restored FROM orderd.turn", &[]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let format: i32 = row.get(0);
         if format != FORMAT {
@@ -168,7 +171,7 @@ impl Session {
         let (Ok(id), Ok(digest)) = (id, digest) else {
             return Err(Fault::Refused("the journal is damaged".to_owned()));
         };
-        Ok(Some(Origin { id, snapshot: row.get(2), parts: row.get(3), digest }))
+        Ok(Some(Origin { id, snapshot: row.get(2), parts: row.get(3), digest, restored: row.get(5) }))
     }
 
     /// Waits for the turn to append, and fetches the entries after number `after`.

@@ -38,6 +38,8 @@ pub(in crate::store) struct Shared {
     pub(super) leaving: Notify,
     /// How many milliseconds the clock of PostgreSQL is ahead of that of this machine, when the turn was taken last.
     pub(in crate::store) skew: AtomicI64,
+    /// A backup has taken the place of what the file holds.
+    pub(in crate::store) restored: AtomicBool,
     /// Why the file and the journal have parted, if they have.
     pub(in crate::store) parted: OnceLock<String>,
 }
@@ -53,6 +55,7 @@ impl Shared {
             member: Mutex::default(),
             leaving: Notify::new(),
             skew: AtomicI64::new(0),
+            restored: AtomicBool::new(false),
             parted: OnceLock::new(),
         })
     }

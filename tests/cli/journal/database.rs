@@ -49,6 +49,11 @@ impl Database {
         self.run_at(&self.url, sql)
     }
 
+    /// Changes a setting of every session that begins from now on.
+    pub fn set(&self, setting: &str) {
+        self.run(&format!("ALTER DATABASE {} SET {setting}", self.name));
+    }
+
     /// The only value of a query.
     pub fn number(&self, sql: &str) -> i64 {
         self.run(sql).remove(0).unwrap().parse().unwrap()
