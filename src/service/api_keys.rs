@@ -118,7 +118,9 @@ pub async fn keep_last_use(app: &App) -> Result<()> {
     app.store
         .write("api_keys.keep_last_use", move |tx| {
             uses.iter().try_for_each(|&(id, at)| api_keys::set_last_used(tx, id, at))?;
-            uses.iter().for_each(|&(id, at)| tx.tell(Fact::KeyUsed(id, at)));
+            for &(id, at) in &uses {
+                tx.tell(Fact::KeyUsed(id, at));
+            }
             Ok(())
         })
         .await

@@ -16,7 +16,9 @@ pub async fn prune_sessions(app: &App) -> Result<()> {
     super::sessions::keep_last_use(app).await?;
     let prune_batch = move |tx: &WriteTx<'_>| {
         let expired = sessions::prune(tx, tx.now(), BATCH)?;
-        expired.iter().for_each(|&session| tx.tell(Fact::SessionEnded(session)));
+        for &session in &expired {
+            tx.tell(Fact::SessionEnded(session));
+        }
         Ok(expired.len())
     };
     prune(app, "sessions.prune", prune_batch).await

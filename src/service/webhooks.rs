@@ -159,7 +159,7 @@ pub async fn delete(app: &App, actor: Actor, id: WebhookId) -> Result<()> {
         announce(tx);
         deliveries::delete_some(tx, id, BATCH)
     };
-    while app.store.write("webhooks.delete", disable.clone()).await? >= BATCH {}
+    while app.store.write("webhooks.delete", disable).await? >= BATCH {}
     app.store
         .write("webhooks.delete", move |tx| {
             existing(tx, id)?;

@@ -124,7 +124,9 @@ fn the_use_of_a_key_is_unsaved_until_it_is_marked_saved() {
     key_permissions(&cache);
     let used = cache.unsaved_key_uses();
     assert_eq!(used, [(KeyId::from_bytes([7; 16]), NOW)]);
-    used.iter().for_each(|&(id, at)| cache.apply(&Fact::KeyUsed(id, at)));
+    for &(id, at) in &used {
+        cache.apply(&Fact::KeyUsed(id, at));
+    }
     assert!(cache.unsaved_key_uses().is_empty());
     assert_eq!(cache.key_uses().len(), 1);
 }
@@ -203,7 +205,9 @@ fn the_use_of_a_browsers_session_is_unsaved_until_it_is_marked_saved() {
     cache.authenticate_browser(&COOKIE, &CONSOLE_KEY, after(10)).unwrap();
     let used = cache.unsaved_session_uses();
     assert_eq!(used, [(session(5), SessionUse { last_used_at: after(10), expires_at: after(110) })]);
-    used.iter().for_each(|&(id, used)| cache.apply(&Fact::SessionUsed(id, used)));
+    for &(id, used) in &used {
+        cache.apply(&Fact::SessionUsed(id, used));
+    }
     assert!(cache.unsaved_session_uses().is_empty());
     assert_eq!(cache.session_use(session(1)), None, "a program's");
 }

@@ -92,7 +92,9 @@ pub async fn keep_last_use(app: &App) -> Result<()> {
     app.store
         .write("sessions.keep_last_use", move |tx| {
             uses.iter().try_for_each(|(id, used)| rows::set_last_used(tx, *id, used.last_used_at, used.expires_at))?;
-            uses.iter().for_each(|&(id, used)| tx.tell(Fact::SessionUsed(id, used)));
+            for &(id, used) in &uses {
+                tx.tell(Fact::SessionUsed(id, used));
+            }
             Ok(())
         })
         .await

@@ -6,10 +6,10 @@ use rusqlite::types::ValueRef;
 /// Appends `number` in groups of seven bits, the lowest first.
 pub(in crate::store) fn put_uint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        out.push(number as u8 | 0x80);
+        out.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
     }
-    out.push(number as u8);
+    out.push(number.to_le_bytes()[0]);
 }
 
 /// Appends a number that may be negative; small ones of either sign are short.

@@ -172,7 +172,9 @@ impl Heads {
     fn put(&self, out: &mut Vec<u8>) {
         let Self { time, order, number, transaction, event, audit, personal, key, .. } = *self;
         let numbers = [time, order, number, transaction, event, audit, personal, key];
-        numbers.iter().for_each(|number| put_int(out, *number));
+        for number in numbers {
+            put_int(out, number);
+        }
         out.extend(self.event_hash);
         out.extend(self.audit_hash);
     }

@@ -148,6 +148,7 @@ fn permissions(from: &mut Reader<'_>) -> Option<PermissionSet> {
     roles::parse(from.text()?)
 }
 
+#[allow(clippy::option_option, reason = "the outer one is none if the bytes end too early")]
 fn option<T>(from: &mut Reader<'_>, take: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> Option<Option<T>> {
     Some(if flag(from)? { Some(take(from)?) } else { None })
 }

@@ -271,8 +271,12 @@ pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
 /// Renames a file that the journal has parted from, so that it can be looked into.
 fn set_aside(path: &Path, why: &str) -> Result<(), OpenError> {
     let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
-    let free = (1..).map(|number| with_suffix(path, &format!(".aside-{number}"))).find(|name| !name.exists());
-    let aside = free.unwrap_or_else(|| with_suffix(path, ".aside"));
+    let mut number = 1;
+    let mut aside = with_suffix(path, ".aside-1");
+    while aside.exists() {
+        number += 1;
+        aside = with_suffix(path, &format!(".aside-{number}"));
+    }
     for (from, to) in files(path).iter().zip(files(&aside)) {
         match fs::rename(from, to) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(denied(e)),

@@ -178,7 +178,7 @@ impl Session {
     pub(super) async fn turn(&self, after: i64) -> Result<Page, Fault> {
         let turn = async {
             // The clock is asked after the lock is there.
-            let (_, locked, news, now) = try_join4(
+            let ((), locked, news, now) = try_join4(
                 self.client.batch_execute(BEGIN),
                 self.client.query_typed("SELECT format FROM orderd.turn FOR UPDATE", &[]),
                 self.client.query_typed(AFTER, &[(&after, Type::INT8), (&FETCHED, Type::INT8)]),

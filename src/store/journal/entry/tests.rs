@@ -90,7 +90,9 @@ fn statements(texts: usize) -> impl Strategy<Value = Statements> {
         for (text, values) in &list {
             put_uint(&mut bytes, *text as u64);
             put_uint(&mut bytes, values.len() as u64);
-            values.iter().for_each(|value| put_value(&mut bytes, value.into()));
+            for value in values {
+                put_value(&mut bytes, value.into());
+            }
         }
         Statements { bytes, count: list.len() }
     })
