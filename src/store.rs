@@ -312,6 +312,11 @@ impl Store {
         self.0.journal.as_ref().is_some_and(|journal| journal.shared.parted.get().is_some())
     }
 
+    /// Which journal this is; none without one.
+    pub fn journal_id(&self) -> Option<[u8; 16]> {
+        self.0.journal.as_ref().map(|journal| journal.shared.id)
+    }
+
     /// The newest entry of the journal that the file includes; 0 without a journal.
     pub fn journal_entry(&self) -> i64 {
         self.0.journal.as_ref().map_or(0, |journal| *journal.shared.applied.borrow())

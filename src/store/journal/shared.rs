@@ -22,6 +22,8 @@ const LEAVING: Duration = Duration::from_secs(1);
 
 /// What the writer's thread and the rest of the process share.
 pub(in crate::store) struct Shared {
+    /// Which journal this is.
+    pub(in crate::store) id: [u8; 16],
     /// The newest entry that the file includes.
     pub(in crate::store) applied: watch::Sender<i64>,
     /// How many wait for events.
@@ -47,6 +49,7 @@ pub(in crate::store) struct Shared {
 impl Shared {
     pub(in crate::store) fn at(position: &Position) -> Arc<Self> {
         Arc::new(Self {
+            id: position.journal,
             applied: watch::Sender::new(position.seq),
             waiting: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
