@@ -150,4 +150,5 @@ def main():
                     print(f"{label:<14}{what:<30}{name:<34}{rate:>11,.0f}{p99:>9.1f}{failed:>9.0f}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

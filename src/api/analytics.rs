@@ -30,7 +30,7 @@ use crate::{
     error::{Error, Result},
     service::{
         analytics::{self, Question},
-        views::{Reconciliation, Report},
+        views::{MOST_DOCUMENTS, Reconciliation, Report},
     },
 };
 use axum::{
@@ -41,6 +41,9 @@ use axum::{
 };
 use maud::Markup;
 use std::sync::Arc;
+
+/// Bytes of a row of a report in JSON: of the longest ones about as many.
+const ROW_BYTES: usize = 384;
 
 /// A chart contains its own styles, runs no scripts and loads nothing.
 const CHART_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -97,7 +100,8 @@ impl ReportRequest<'_> {
         Ok(match self.form {
             Form::Json => {
                 let next = report.page.as_ref().and_then(|page| page.next.clone());
-                reply::linked(report, self.uri, next.map(|next| ("cursor", next)))?
+                let expected = report.data.len() * ROW_BYTES + MOST_DOCUMENTS;
+                reply::linked(report, expected, self.uri, next.map(|next| ("cursor", next)))?
             }
             Form::Csv => {
                 let headers = [

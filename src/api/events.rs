@@ -23,7 +23,7 @@ use crate::{
     service::{
         events,
         page::{Page, PageInfo, PageRequest},
-        views::EventView,
+        views::{EventView, StoredJson},
     },
 };
 use axum::{
@@ -205,13 +205,17 @@ fn refuse_waiting_backwards(parameters: &ListEvents) -> Result<()> {
     Err(Error::new(&problem::INVALID_PARAMETER).with_faults(vec![fault]))
 }
 
+/// Bytes of the fields of an event around its document, as far as most events go.
+const EVENT_FIELDS: usize = 512;
+
 /// The feed names a place to go on from even where nothing follows yet, so that a client can ask for what comes later.
 fn feed_page(found: Page<EventView, i64>, after: Option<i64>, uri: &Uri) -> Result<Response> {
     let next = found.entries.last().map(|event| event.seq).or(after).map(|seq| seq.to_string());
     let PageInfo { limit, has_more, total, .. } = found.info;
     let link = next.clone().filter(|_| has_more).map(|next| ("after", next));
     let info = PageInfo { limit, has_more, next, total };
-    reply::linked(&Page { entries: found.entries, info }, uri, link)
+    let expected = StoredJson::length_of_page(found.entries.iter().map(|event| &event.data), EVENT_FIELDS);
+    reply::linked(&Page { entries: found.entries, info }, expected, uri, link)
 }
 
 /// Lists an order's events.

@@ -148,6 +148,12 @@ impl Days {
         Some((self.zone.start_of(self.from)?, self.zone.start_of(self.to.tomorrow().ok()?)?))
     }
 
+    /// The number of days.
+    pub fn count(&self) -> usize {
+        let after_the_first = self.from.until(self.to).map_or(0, |span| span.get_days());
+        usize::try_from(after_the_first).unwrap_or_default() + 1
+    }
+
     /// Each day with its start and its end in seconds since the epoch.
     pub fn each(&self) -> Option<Vec<(Date, i64, i64)>> {
         let mut days = vec![];

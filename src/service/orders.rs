@@ -38,7 +38,7 @@ use crate::{
     error::{Error, Result, problem},
     store::{
         ReadTx, WriteTx,
-        orders::{self, StoredDocument},
+        orders::{self, Documents, StoredDocument},
         transactions,
     },
 };
@@ -149,14 +149,19 @@ pub async fn list(
 ) -> Result<Page<String, Position>> {
     let query = limited_to_own(actor, query);
     if request.count || orders::is_scan(&query.filter, query.sort) {
-        app.store.scan("orders.list", move |tx| page_of(tx, &query, &request, listed)).await
+        app.store.scan("orders.list", move |tx| page_of_documents(tx, &query, &request)).await
     } else {
-        app.store.read("orders.list", |tx| page_of(tx, &query, &request, listed)).await
+        app.store.read("orders.list", |tx| page_of_documents(tx, &query, &request)).await
     }
 }
 
-fn listed(tx: &ReadTx<'_>, seq: i64) -> Result<Option<String>> {
-    orders::document_by_seq(tx, seq)?.map(|stored| document_of(tx, stored)).transpose()
+fn page_of_documents(
+    tx: &ReadTx<'_>,
+    query: &OrderQuery,
+    request: &PageRequest<Position>,
+) -> Result<Page<String, Position>> {
+    let mut documents = Documents::of(tx)?;
+    page_of(tx, query, request, |tx, seq| documents.by_seq(seq)?.map(|stored| document_of(tx, stored)).transpose())
 }
 
 /// A part of an export: like a page, but longer, and read among the long queries.
@@ -212,7 +217,7 @@ fn page_of<T>(
     tx: &ReadTx<'_>,
     query: &OrderQuery,
     request: &PageRequest<Position>,
-    read: impl Fn(&ReadTx<'_>, i64) -> Result<Option<T>>,
+    read: impl FnMut(&ReadTx<'_>, i64) -> Result<Option<T>>,
 ) -> Result<Page<T, Position>> {
     let OrderQuery { filter, sort } = query;
     let found = orders::page(tx, filter, *sort, request.after, request.limit_and_one(), read)?;

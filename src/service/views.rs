@@ -22,7 +22,7 @@ pub use audit::AuditView;
 pub use event::EventView;
 pub use finding::{OrderCount, OrderCounts, SoldItemView, SoldItems};
 pub use order::{FeeView, ItemView, OrderView, TaxView};
-pub use stored_json::{StoredJson, to_json};
+pub use stored_json::{MOST_DOCUMENTS, StoredJson, to_json};
 pub use transaction::TransactionView;
 pub use user::UserView;
 pub use webhook::{AttemptView, DeliveryView, NewWebhookView, ReplayView, WebhookView};

@@ -117,7 +117,8 @@ fn encoded(tx: &ReadTx<'_>, event: &NewEvent<'_>, at: Timestamp) -> Result<Strin
     let sql = "SELECT data, occurred_at, actor FROM events WHERE order_seq = ?1 AND version = ?2";
     let first = tx.row(sql, (event.order_seq, FIRST), |row| {
         let first = Context::new(event.order_id, Timestamp::from_millis(row.get(1)?), row.get_ref(2)?.as_str()?);
-        Ok(codec::decode(row.get_ref(0)?.as_str()?, &first, None))
+        let mut text = String::new();
+        Ok(codec::decode(&mut text, row.get_ref(0)?.as_str()?, &first, None).map(|()| text))
     })?;
     let first = first.flatten().ok_or_else(|| Error::internal("the first event of an order cannot be read"))?;
     Ok(codec::encode(event.data, &context, Some(&first)))

@@ -14,9 +14,7 @@ pub use counts::{Counts, counts, counts_of_user};
 pub use list::{count, is_scan, page};
 pub(super) use numbers::last_brought_along;
 pub use numbers::{next_number, take_number};
-pub use stored_document::{
-    StoredDocument, document_by_external_ref, document_by_id, document_by_number, document_by_seq,
-};
+pub use stored_document::{Documents, StoredDocument, document_by_external_ref, document_by_id, document_by_number};
 
 use super::{
     ReadTx, WriteTx, personal,

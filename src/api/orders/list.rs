@@ -190,7 +190,8 @@ pub(in crate::api) async fn list(
             let find = |app, actor, page| async move {
                 orders::list(&app, &actor, query, page).await.map(|found| found.map(StoredJson))
             };
-            list::page(app, actor, options, binding, find).await
+            let length = |entries: &[StoredJson]| StoredJson::length_of_page(entries, ",".len());
+            list::page(app, actor, options, binding, find, length).await
         }
         (Content::Orders, Format::Csv | Format::Ndjson) => {
             let find = move |app, actor, page| {

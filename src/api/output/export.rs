@@ -7,7 +7,7 @@ use crate::{
     app::App,
     domain::{calendar::Zone, money::Currency, time::Timestamp},
     error::{Error, Fault, Result, problem},
-    service::views::to_json,
+    service::views::{MOST_DOCUMENTS, to_json},
 };
 use axum::{
     body::{Body, Bytes},
@@ -192,7 +192,7 @@ pub(crate) fn encode<R: Row>(format: &FileFormat, rows: &[R], part: Part) -> Res
     let FileFormat::Csv(style) = format else {
         let mut lines = vec![];
         for row in rows {
-            lines.extend(to_json(row)?);
+            lines.extend(to_json(row, MOST_DOCUMENTS)?);
             lines.push(b'\n');
         }
         return Ok(lines.into());

@@ -14,6 +14,7 @@ use crate::{
     service::{
         audit,
         page::{Page, PageRequest},
+        views::MOST_DOCUMENTS,
     },
 };
 use axum::response::Response;
@@ -96,7 +97,7 @@ where
     P: Future<Output = Result<Page<T, K>>> + Send + 'static,
 {
     match &options.file {
-        None => page(app, actor, options, binding, find).await,
+        None => page(app, actor, options, binding, find, |_| MOST_DOCUMENTS).await,
         Some(file) => {
             options.page.refuse_paging()?;
             all(app, actor, file.clone(), find).await
@@ -104,13 +105,14 @@ where
     }
 }
 
-/// Answers with the page that was asked for.
+/// Answers with the page that was asked for. `length` is about that of its entries in JSON.
 pub(crate) async fn page<T, K, P>(
     app: App,
     actor: Actor,
     options: ListOptions,
     binding: String,
     find: impl FnOnce(App, Actor, PageRequest<K>) -> P,
+    length: impl FnOnce(&[T]) -> usize,
 ) -> Result<Response>
 where
     T: Serialize,
@@ -121,7 +123,7 @@ where
     let found = find(app.clone(), actor, wanted).await?;
     let page = found.map_key(|key| app.cursors.seal(&key.to_cursor(), &binding));
     let next = page.info.next.clone().map(|next| ("cursor", next));
-    reply::linked(&page, &options.uri, next)
+    reply::linked(&page, length(&page.entries), &options.uri, next)
 }
 
 /// Answers with a file of all entries, and records that in the audit trail.

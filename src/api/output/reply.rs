@@ -75,9 +75,15 @@ pub(crate) fn versioned(document: String, version: i64, request: &HeaderMap) -> 
     (etag, [(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
 
-/// Answers with a page of a list, and with a `Link` (RFC 8288) to the next page if `next` names its parameter and value.
-pub(crate) fn linked<T: Serialize>(page: &T, uri: &Uri, next: Option<(&str, String)>) -> Result<Response> {
-    let mut response = json(to_json(page)?);
+/// Answers with a page of a list of some expected bytes, and with a `Link` (RFC 8288) to the next page if `next` names its
+/// parameter and value.
+pub(crate) fn linked<T: Serialize>(
+    page: &T,
+    expected: usize,
+    uri: &Uri,
+    next: Option<(&str, String)>,
+) -> Result<Response> {
+    let mut response = json(to_json(page, expected)?);
     if let Some((name, value)) = next {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
         let kept = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(name));

@@ -16,10 +16,16 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
+/// A report on at most this many days takes a fraction of a millisecond. So it is read on the caller's thread: to hand it to
+/// another one would take a third of the time that the most usual one takes.
+const FEW_DAYS: usize = 366;
+
 /// One row for each day and each currency that occurs in the range.
 pub async fn daily(app: &App, actor: &Actor, question: Question) -> Result<Vec<DailyRow>> {
     actor.require(Permission::AnalyticsRead)?;
-    app.store.scan("analytics.daily", move |tx| rows(tx, &question)).await
+    let is_short = question.days.count() <= FEW_DAYS;
+    let read = move |tx: &ReadTx<'_>| rows(tx, &question);
+    if is_short { app.store.read("analytics.daily", read).await } else { app.store.scan("analytics.daily", read).await }
 }
 
 fn rows(tx: &ReadTx<'_>, question: &Question) -> Result<Vec<DailyRow>> {

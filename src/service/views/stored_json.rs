@@ -10,6 +10,13 @@ use std::io::{self, Write};
 #[derive(Debug)]
 pub struct StoredJson(pub String);
 
+impl StoredJson {
+    /// The most bytes of a page of these, with `around` bytes of other fields for each.
+    pub fn length_of_page<'a>(entries: impl IntoIterator<Item = &'a Self>, around: usize) -> usize {
+        entries.into_iter().map(|entry| entry.0.len() + around).sum::<usize>() + MOST_DOCUMENTS
+    }
+}
+
 impl Serialize for StoredJson {
     /// No other part of a document is bytes.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -26,13 +33,16 @@ impl Formatter for CopiesStoredJson {
     }
 }
 
-/// A document as JSON, with the stored JSON in it.
+/// Bytes in which most documents fit. A page grows from here in few steps.
+pub const MOST_DOCUMENTS: usize = 2048;
+
+/// A document as JSON, with the stored JSON in it. `expected` bytes are reserved for it: a page that grows to its length
+/// is copied several times.
 ///
 /// # Errors
 /// `INTERNAL` if a part of it has no form in JSON.
-pub fn to_json(document: &impl Serialize) -> Result<Vec<u8>> {
-    // Most documents fit, and a page grows from here in few steps.
-    let mut json = Vec::with_capacity(2048);
+pub fn to_json(document: &impl Serialize, expected: usize) -> Result<Vec<u8>> {
+    let mut json = Vec::with_capacity(expected);
     document
         .serialize(&mut serde_json::Serializer::with_formatter(&mut json, CopiesStoredJson))
         .map_err(Error::internal)?;
@@ -48,7 +58,7 @@ mod tests {
     fn stored_json_is_copied_and_the_rest_is_written_as_json() {
         let stored = || StoredJson(r#"{"a" : "é\n", "b":1.50}"#.to_owned());
         let document = json!({"text": "\"quoted\"", "list": [1, null]});
-        let written = to_json(&(stored(), &document, [stored()])).unwrap();
+        let written = to_json(&(stored(), &document, [stored()]), 0).unwrap();
         let expected = format!(r"[{0},{document},[{0}]]", stored().0);
         assert_eq!(String::from_utf8(written).unwrap(), expected);
     }

@@ -11,6 +11,7 @@ mod phrases;
 use crate::domain::{base32, id::OrderId, time::Timestamp};
 use members::{changes, merge};
 use phrases::{EXPANSIONS, Part};
+use std::fmt::{Display, Write};
 
 /// The first character of a document of which only the changed members are stored.
 const CHANGES: char = '\u{1}';
@@ -30,16 +31,34 @@ const MOST: usize = 64 * 1024 * 1024;
 /// The digits of an identifier that tell its time.
 const TIME_DIGITS: usize = 10;
 
-/// What the row of an event says already.
+/// What the row of an event says already: the texts of [`GIVEN`], one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Context([String; GIVEN.len()]);
+pub struct Context {
+    texts: String,
+    /// Where each of them ends.
+    ends: [usize; GIVEN.len()],
+}
 
 impl Context {
     /// The context of an event of this order, at this time, by this actor.
     pub fn new(order: OrderId, at: Timestamp, actor: &str) -> Self {
         let millis = u128::from(at.millis().max(0).unsigned_abs());
-        let time_of_ids = base32::encode_u128(millis << 80).into_iter().take(TIME_DIGITS).map(char::from).collect();
-        Self([order.to_string(), at.to_string(), time_of_ids, actor.to_owned()])
+        let time_of_ids = base32::encode_u128(millis << 80);
+        let mut context = Self { texts: String::with_capacity(128), ends: [0; GIVEN.len()] };
+        let texts: [&dyn Display; GIVEN.len()] =
+            [&order, &at, &str::from_utf8(&time_of_ids[..TIME_DIGITS]).unwrap_or_default(), &actor];
+        for (text, end) in texts.iter().zip(&mut context.ends) {
+            // Writing to a string cannot fail.
+            let _ = write!(context.texts, "{text}");
+            *end = context.texts.len();
+        }
+        context
+    }
+
+    /// What this code stands for.
+    fn given(&self, index: usize) -> &str {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.texts[start..self.ends[index]]
     }
 
     /// What a text begins with: its index. Identifiers, times and actors follow a quotation mark, and the digits of a time
@@ -47,7 +66,7 @@ impl Context {
     fn starting(&self, text: &[u8], after: u8) -> Option<usize> {
         let candidates: &[usize] = if after == b'"' { &[0, 1, 3] } else { &[2] };
         let starts = |given: &&usize| {
-            let given = self.0[**given].as_bytes();
+            let given = self.given(**given).as_bytes();
             !given.is_empty() && text.first() == given.first() && text.starts_with(given)
         };
         candidates.iter().find(starts).copied()
@@ -65,13 +84,18 @@ pub fn encode(document: &str, context: &Context, first: Option<&str>) -> String 
     }
 }
 
-/// Decodes a document; `None` if it is damaged.
-pub fn decode(stored: &str, context: &Context, first: Option<&str>) -> Option<String> {
+/// Appends the document that is decoded from `stored`; `None` if that is damaged.
+pub fn decode(text: &mut String, stored: &str, context: &Context, first: Option<&str>) -> Option<()> {
     match stored.chars().next() {
-        Some(AS_IT_IS) => stored.get(1..).map(str::to_owned),
-        Some(CHANGES) => merge(&unpack(stored.get(1..)?, context)?, first?),
-        _ => unpack(stored, context),
+        Some(AS_IT_IS) => text.push_str(stored.get(1..)?),
+        Some(CHANGES) => {
+            let mut changes = String::with_capacity(256);
+            unpack(&mut changes, stored.get(1..)?, context)?;
+            merge(text, &changes, first?)?;
+        }
+        _ => unpack(text, stored, context)?,
     }
+    Some(())
 }
 
 /// Whether a document is decoded with the first one of its order.
@@ -121,7 +145,7 @@ fn with_given_codes(text: &str, context: &Context) -> String {
         if let Some(given) = context.starting(&bytes[at..], before) {
             coded.push_str(&text[copied..at]);
             coded.push(GIVEN[given]);
-            at += context.0[given].len();
+            at += context.given(given).len();
             copied = at;
         }
     }
@@ -129,40 +153,53 @@ fn with_given_codes(text: &str, context: &Context) -> String {
     coded
 }
 
-/// Replaces the codes in `packed`; `None` if there is no such code, or the text grows too long.
-fn unpack(packed: &str, context: &Context) -> Option<String> {
-    let bytes = packed.as_bytes();
-    let mut text = String::with_capacity(1536);
-    let (mut at, mut copied) = (0, 0);
-    while let Some(&byte) = bytes.get(at) {
-        at += 1;
-        if byte >= b' ' {
+/// Appends `packed` without codes; `None` if there is no such code, or the text grows too long.
+fn unpack(text: &mut String, packed: &str, context: &Context) -> Option<()> {
+    let (mut rest, expansions, longest) = (packed, &*EXPANSIONS, text.len() + MOST);
+    while let Some(at) = first_code(rest.as_bytes()) {
+        text.push_str(&rest[..at]);
+        let byte = rest.as_bytes()[at];
+        rest = &rest[at + 1..];
+        if let Some(given) = GIVEN.iter().position(|code| *code == char::from(byte)) {
+            text.push_str(context.given(given));
             continue;
         }
-        text.push_str(&packed[copied..at - 1]);
-        if let Some(given) = GIVEN.iter().position(|code| *code == char::from(byte)) {
-            text.push_str(&context.0[given]);
+        let number = if byte == LONG {
+            let second = rest.as_bytes().first()?.checked_sub(SECOND)?;
+            rest = rest.get(1..)?;
+            usize::from(second) + SHORTS
         } else {
-            let number = if byte == LONG {
-                at += 1;
-                usize::from(bytes.get(at - 1)?.checked_sub(SECOND)?) + SHORTS
-            } else {
-                usize::from(byte.checked_sub(SHORT)?)
-            };
-            for part in EXPANSIONS.get(number)? {
-                text.push_str(match part {
-                    Part::Text(text) => text,
-                    Part::Given(given) => &context.0[*given],
-                });
-            }
+            usize::from(byte.checked_sub(SHORT)?)
+        };
+        for part in expansions.get(number)? {
+            text.push_str(match part {
+                Part::Text(text) => text,
+                Part::Given(given) => context.given(*given),
+            });
         }
-        copied = at;
-        if text.len() > MOST {
+        if text.len() > longest {
             return None;
         }
     }
-    text.push_str(packed.get(copied..)?);
-    Some(text)
+    text.push_str(rest);
+    Some(())
+}
+
+/// Where the first code is. It looks at eight bytes at once, which halves the time that a document takes.
+fn first_code(text: &[u8]) -> Option<usize> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        // A code has none of the three highest bits of a byte. The lowest byte of which all are zero is found by borrowing
+        // from it; a byte above one may be taken for one too, but that is not the lowest.
+        let high_bits = u64::from_le_bytes(*word) & (0xe0 * EACH);
+        let codes = high_bits.wrapping_sub(EACH) & !high_bits & (0x80 * EACH);
+        if codes != 0 {
+            return Some(8 * number + codes.trailing_zeros() as usize / 8);
+        }
+    }
+    let before = text.len() - rest.len();
+    rest.iter().position(|byte| *byte < b' ').map(|at| before + at)
 }
 
 #[cfg(test)]

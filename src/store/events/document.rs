@@ -23,6 +23,8 @@ pub(in crate::store) use document_columns;
 
 /// How many columns these are.
 pub(in crate::store) const DOCUMENT_COLUMNS: usize = 7;
+/// Bytes in which most documents fit.
+const LONGEST_USUAL: usize = 3 * 1024;
 /// Where those of the first event begin, and where the order's identifier is.
 const FIRST: usize = 3;
 const ORDER: usize = 6;
@@ -50,7 +52,9 @@ pub(in crate::store) fn document_of<'a>(
     let decoded = |at: usize, first: Option<&str>| {
         let time = Timestamp::from_millis(column(at + 1)?.as_i64()?);
         let context = Context::new(order, time, column(at + 2)?.as_str()?);
-        codec::decode(column(at)?.as_str()?, &context, first).ok_or_else(|| invalid_column(at, "an encoded document"))
+        let mut text = String::with_capacity(LONGEST_USUAL);
+        let whole = codec::decode(&mut text, column(at)?.as_str()?, &context, first);
+        whole.map(|()| text).ok_or_else(|| invalid_column(at, "an encoded document"))
     };
     let first = codec::needs_first(column(0)?.as_str()?).then(|| decoded(FIRST, None)).transpose()?;
     decoded(0, first.as_deref())

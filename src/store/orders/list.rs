@@ -44,7 +44,7 @@ pub fn page<T>(
     sort: Sort,
     after: Option<Position>,
     limit: usize,
-    read: impl Fn(&ReadTx<'_>, i64) -> Result<Option<T>>,
+    mut read: impl FnMut(&ReadTx<'_>, i64) -> Result<Option<T>>,
 ) -> Result<Vec<(Position, T)>> {
     let owner = owner(filter);
     if matches!(owner, Owner::NoOne) {

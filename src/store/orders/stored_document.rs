@@ -7,10 +7,10 @@ use crate::{
     domain::id::{OrderId, UserId},
     store::{
         events::document::{document_columns, whole_document},
-        sql::Columns,
+        sql::{Columns, optional, store_error},
     },
 };
-use rusqlite::{Params, Row};
+use rusqlite::{CachedStatement, Params, Row};
 
 /// An order with its document, as far as its newest event has it.
 pub struct StoredDocument {
@@ -54,9 +54,20 @@ pub fn document_by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Opti
     one(tx, select!("o.external_ref = ?1"), [reference])
 }
 
-/// The order in this row.
-pub fn document_by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<StoredDocument>> {
-    one(tx, select!("o.seq = ?1"), [seq])
+/// Reads the documents of many orders by their rows. To look up the statement for each of them would take a tenth of the
+/// time of a page.
+pub struct Documents<'tx>(CachedStatement<'tx>);
+
+impl<'tx> Documents<'tx> {
+    /// Prepares the statement.
+    pub fn of(tx: &ReadTx<'tx>) -> Result<Self> {
+        tx.connection.prepare_cached(select!("o.seq = ?1")).map(Self).map_err(store_error)
+    }
+
+    /// The order in this row.
+    pub fn by_seq(&mut self, seq: i64) -> Result<Option<StoredDocument>> {
+        optional(self.0.query_row([seq], read))
+    }
 }
 
 fn one(tx: &ReadTx<'_>, sql: &str, params: impl Params) -> Result<Option<StoredDocument>> {

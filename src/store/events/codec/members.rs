@@ -10,37 +10,39 @@ pub(super) fn changes(document: &str, first: &str) -> Option<String> {
             (None, None) => break,
             (Some(member), Some(first)) if member.name == first.name => {
                 if member.value != first.value {
-                    push(&mut changes, member);
+                    if !changes.is_empty() {
+                        changes.push(',');
+                    }
+                    changes.push_str(member.text);
                 }
             }
             _ => return None,
         }
     }
     // Damaged JSON, or a name that comes twice.
-    merge(&changes, first).filter(|merged| merged == document).map(|_| changes)
+    let mut merged = String::with_capacity(document.len());
+    merge(&mut merged, &changes, first)?;
+    (merged == document).then_some(changes)
 }
 
-/// `first` with these members in place of those with the same names; `None` if it has no such members.
-pub(super) fn merge(changes: &str, first: &str) -> Option<String> {
+/// Appends `first` with these members in place of those with the same names; `None` if it has no such members.
+pub(super) fn merge(whole: &mut String, changes: &str, first: &str) -> Option<()> {
     if changes.ends_with(',') {
         return None;
     }
     let mut changes = Members { rest: changes }.peekable();
-    let mut whole = String::with_capacity(first.len() + 64);
+    let members = Members::of(first)?;
+    whole.reserve(first.len() + 64);
     whole.push('{');
-    for member in Members::of(first)? {
+    for (position, member) in members.enumerate() {
         let changed = changes.next_if(|changed| changed.name == member.name);
-        push(&mut whole, changed.unwrap_or(member));
+        if position > 0 {
+            whole.push(',');
+        }
+        whole.push_str(changed.unwrap_or(member).text);
     }
     whole.push('}');
-    changes.next().is_none().then_some(whole)
-}
-
-fn push(members: &mut String, member: Member<'_>) {
-    if !members.is_empty() && !members.ends_with('{') {
-        members.push(',');
-    }
-    members.push_str(member.text);
+    changes.next().is_none().then_some(())
 }
 
 /// A member as it is written: name, colon and value.
