@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// machine can see arguments, so give the password in PGPASSWORD or a file
     #[arg(long, value_name = "URL")]
     to: String,
-    /// File with the password [default: PGPASSWORD]
+    /// File with the password [default: PGPASSWORD, or ~/.pgpass]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Schema of the tables; it is created if it does not exist

@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// Where to: the URL of an empty journal, or a file that does not exist yet
     #[arg(long, value_name = "postgres://…|FILE")]
     to: String,
-    /// File with the password for PostgreSQL [default: PGPASSWORD]
+    /// File with the password for PostgreSQL [default: PGPASSWORD, or ~/.pgpass]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
