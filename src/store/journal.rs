@@ -17,8 +17,8 @@ mod members;
 mod moving;
 mod postgres;
 mod restore;
-mod shared;
 mod snapshot;
+mod status;
 pub mod verify;
 
 pub use copy::{TemporaryFolder, copy_into_file, refuse_empty};
@@ -30,7 +30,7 @@ pub use moving::{MoveError, move_in, move_out};
 pub use postgres::{Connect, Extent, OLDEST_VERSION, Process, Promises, ServerState, Standby};
 pub(in crate::store) use postgres::{Page, Vouched};
 pub use restore::Replacement;
-pub(in crate::store) use shared::{Shared, enlist};
+pub(in crate::store) use status::{Shared, enlist};
 
 use crate::{
     domain::time::{Clock, Timestamp},

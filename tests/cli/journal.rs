@@ -100,7 +100,10 @@ fn commands_that_change_do_it_by_entries_beside_servers_with_the_same_keys() {
     assert_eq!(created.code, 0, "{}", created.err);
     let staff = server.log_in("staff@example.com", PASSWORD).expect("the server knows the user at once");
     assert!(place_order(&staff, "one"));
-    let key = succeed(&dir, &format!("api-key create {} --user staff@example.com --name till", flags(&database)));
+    let key = succeed(
+        &dir,
+        &format!("api-key create {} --user staff@example.com --name till --permission orders:read", flags(&database)),
+    );
     let (id, secret) = key.trim().split_once(' ').unwrap();
     let mut till = server.client();
     till.token = Some(secret.to_owned());
@@ -321,7 +324,7 @@ fn a_restore_replaces_everything_at_once_and_no_process_goes_on_with_what_it_had
         assert_eq!(server.wait(), Some(1), "a supervisor starts it again");
         assert!(server.log().contains("a backup was restored into the journal: start again"), "{}", server.log());
     }
-    for dir in [&one, &two, &three] {
+    for (number, dir) in [&one, &two, &three].into_iter().enumerate() {
         let server = serve(dir, &database);
         let mut former = server.client();
         former.token.clone_from(&admin.token);
@@ -331,7 +334,7 @@ fn a_restore_replaces_everything_at_once_and_no_process_goes_on_with_what_it_had
         assert_eq!(admin.get("/v1/orders/ref/new").status, 404);
         let erased = admin.get("/v1/orders/ref/erased").body;
         assert!(!erased.to_string().contains("Planted"), "{erased}");
-        assert!(place_order(&admin, &format!("after {}", dir.path().display())), "{}", server.log());
+        assert!(place_order(&admin, &format!("after-{number}")), "{}", server.log());
         assert_eq!(server.stop().0, Some(0));
         assert_eq!(references(&dir.path().join("copy.db")).contains("new"), false);
     }
