@@ -268,6 +268,7 @@ impl Store {
     /// `OVERLOADED` if the journal does not answer in time.
     pub async fn current(&self) -> Result<()> {
         let Some(journal) = &self.0.journal else { return Ok(()) };
+        let asked = Instant::now();
         let included = async {
             let head = loop {
                 match journal.current.head().await {
@@ -282,7 +283,9 @@ impl Store {
             }
             applied.wait_for(|applied| *applied >= head).await.map(drop).map_err(Error::internal)
         };
-        tokio::time::timeout(CURRENT_WITHIN, included).await.unwrap_or_else(|_| {
+        let current = tokio::time::timeout(CURRENT_WITHIN, included).await;
+        self.0.gauges.currents.observe_duration(asked.elapsed());
+        current.unwrap_or_else(|_| {
             let detail = "The journal in PostgreSQL cannot be reached, so that the newest changes are not known.";
             Err(Error::new(&problem::OVERLOADED).detail(detail))
         })
@@ -302,9 +305,19 @@ impl Store {
         self.0.journal.as_ref().is_none_or(|journal| journal.shared.lease.is_held())
     }
 
+    /// Whether the store failed since a backup has taken the place of what its file holds.
+    pub fn was_restored(&self) -> bool {
+        self.0.journal.as_ref().is_some_and(|journal| journal.shared.restored.load(Ordering::Relaxed))
+    }
+
     /// Whether the store failed since its file and the journal do not fit any more.
     pub fn has_parted(&self) -> bool {
-        self.0.journal.as_ref().is_some_and(|journal| journal.shared.parted.load(Ordering::Relaxed))
+        self.0.journal.as_ref().is_some_and(|journal| journal.shared.parted.get().is_some())
+    }
+
+    /// Which journal this is; none without one.
+    pub fn journal_id(&self) -> Option<[u8; 16]> {
+        self.0.journal.as_ref().map(|journal| journal.shared.id)
     }
 
     /// The newest entry of the journal that the file includes; 0 without a journal.
@@ -315,6 +328,13 @@ impl Store {
     /// Whether the journal, if there is one, has answered last time.
     pub fn journal_is_reachable(&self) -> bool {
         self.0.journal.as_ref().is_none_or(|journal| journal.shared.reachable.load(Ordering::Relaxed))
+    }
+
+    /// How far the clock of PostgreSQL and that of this machine were apart when this process had its turn last; 0 without a
+    /// journal.
+    pub fn clock_skew(&self) -> Duration {
+        let skew = self.0.journal.as_ref().map_or(0, |journal| journal.shared.skew.load(Ordering::Relaxed));
+        Duration::from_millis(skew.unsigned_abs())
     }
 
     /// Resolves when storage has failed in a way that only a restart can repair.

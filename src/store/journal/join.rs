@@ -5,7 +5,7 @@ use super::{
     JournalOptions,
     entry::{Digest, digest_of},
     follow::Position,
-    postgres::{Fault, Origin, Session},
+    postgres::{Connect, Fault, Origin, Promises, Session},
 };
 use crate::{
     domain::digest::Running,
@@ -34,13 +34,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(250);
 
 /// Whether a journal has what a file has.
-pub(super) enum Comparison {
+enum Comparison {
     Continues,
     /// It lacks some of it, for this reason.
     Parted(String),
 }
 
-pub(super) async fn compare(session: &Session, position: &Position) -> Result<Comparison, Fault> {
+async fn compare(session: &Session, position: &Position) -> Result<Comparison, Fault> {
     let parted = |why: String| Ok(Comparison::Parted(why));
     let Some(origin) = session.origin().await? else { return parted("the journal is empty".to_owned()) };
     if origin.id != position.journal {
@@ -57,17 +57,27 @@ pub(super) async fn compare(session: &Session, position: &Position) -> Result<Co
     parted(format!("the file includes entry {}, and the journal ends at entry {head}", position.seq))
 }
 
+/// Makes a session, and finds out whether the journal still has what the file has: after a fail-over to a standby that
+/// lagged behind, or a restored backup, it may not.
+pub(super) async fn reconnect(connect: &Connect, position: &Position) -> Result<Session, Fault> {
+    let session = Session::connect(connect).await?;
+    match compare(&session, position).await? {
+        Comparison::Continues => Ok(session),
+        Comparison::Parted(why) => Err(Fault::Parted(format!("{why}: start again, so that it joins anew"))),
+    }
+}
+
 /// Makes the file at `path` a copy of the journal, if it is not one. Returns the number of the newest entry.
 ///
 /// # Errors
-/// If PostgreSQL cannot be reached for half a minute, or the file is something else.
-pub(in crate::store) fn join(path: &Path, options: &JournalOptions) -> Result<i64, OpenError> {
+/// If PostgreSQL cannot be reached for half a minute or cannot keep what `commits` promise, or the file is something else.
+pub(in crate::store) fn join(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
     let denied = |e: &dyn std::fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
     // A runtime cannot wait for another one on the same thread.
     let joined = std::thread::scope(|scope| {
         let run = || {
             let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| denied(&e))?;
-            runtime.block_on(join_patiently(path, options))
+            runtime.block_on(join_patiently(path, options, commits))
         };
         scope.spawn(run).join()
     });
@@ -93,12 +103,12 @@ pub(super) fn refuse_other_keys(options: &JournalOptions, keys: &str) -> Result<
     }
 }
 
-async fn join_patiently(path: &Path, options: &JournalOptions) -> Result<i64, OpenError> {
+async fn join_patiently(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
     // One process at a time changes the file and the files beside it.
     let lock = lock(path)?;
     let begun = Instant::now();
     loop {
-        match try_join(path, options).await {
+        match try_join(path, options, commits).await {
             Ok(head) => {
                 drop(lock);
                 return Ok(head);
@@ -132,28 +142,52 @@ impl From<OpenError> for JoinError {
     }
 }
 
-async fn try_join(path: &Path, options: &JournalOptions) -> Result<i64, JoinError> {
+async fn try_join(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, JoinError> {
     let session = Session::connect(&options.connect).await?;
+    if commits == Commits::Synced {
+        refuse_unsafe(path, &session.promises().await?)?;
+    }
     session.prepare().await?;
     let position = position_of(path)?;
-    if session.origin().await?.is_none() {
-        if position.is_some() {
-            set_aside(path, "the journal is empty")?;
+    match (session.origin().await?, position) {
+        (None, position) => {
+            if position.is_some() {
+                set_aside(path, "the journal is empty")?;
+            }
+            begin(path, &session, options).await?;
         }
-        begin(path, &session, options).await?;
-    } else if let Some(position) = position {
-        let gap = session.after(position.seq).await?.entries.first().is_some_and(|next| next.seq != position.seq + 1);
-        match compare(&session, &position).await? {
-            Comparison::Continues if !gap => {}
-            Comparison::Continues => remove(path)?,
-            Comparison::Parted(why) => set_aside(path, &why)?,
+        (Some(origin), Some(position)) => {
+            let first = session.after(position.seq).await?.entries.into_iter().next();
+            let gap = first.is_some_and(|next| next.seq != position.seq + 1);
+            match compare(&session, &position).await? {
+                // After a restore, all that the file holds is of before.
+                Comparison::Continues if !gap && position.seq >= origin.restored => {}
+                Comparison::Continues => remove(path)?,
+                Comparison::Parted(why) => set_aside(path, &why)?,
+            }
         }
+        (Some(_), None) => {}
     }
     if !path.exists() {
         let origin = session.origin().await?.ok_or_else(|| Fault::Refused("the journal is empty".to_owned()))?;
         fetch(path, &session, &origin).await?;
     }
     Ok(session.head().await?)
+}
+
+/// Refuses a server that may lose in a crash what it has answered.
+fn refuse_unsafe(path: &Path, promises: &Promises) -> Result<(), OpenError> {
+    if let Some(why) = promises.broken() {
+        let reason = format!("PostgreSQL has {why}. Change that, or accept it with `db.durability=normal`");
+        return Err(OpenError::Denied(path.to_path_buf(), reason));
+    }
+    if !promises.has_second_machine() {
+        tracing::warn!(
+            "PostgreSQL waits for no standby (synchronous_standby_names): what is acknowledged is on one machine, and lost \
+             with its disk"
+        );
+    }
+    Ok(())
 }
 
 /// Where the file at `path` stands; none if there is no file.
@@ -188,7 +222,7 @@ async fn begin(path: &Path, session: &Session, options: &JournalOptions) -> Resu
     let parts: Vec<_> = bytes.chunks(PART).collect();
     let digest = digest(&bytes);
     let count = i64::try_from(parts.len()).map_err(|e| fault(&e))?;
-    let origin = Origin { id: options.writer, snapshot: 0, parts: count, digest };
+    let origin = Origin { id: options.writer, snapshot: 0, parts: count, digest, restored: 0 };
     if session.begin_journal(&origin).await? {
         for (number, part) in (0..).zip(&parts) {
             session.put_part(origin.snapshot, number, part).await?;

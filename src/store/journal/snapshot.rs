@@ -35,10 +35,14 @@ impl Store {
             let session = Session::connect(&journal.options.connect).await?;
             let origin = session.origin().await?.ok_or_else(|| Fault::Refused("the journal is empty".to_owned()))?;
             let weight = session.weight_after(origin.snapshot).await?;
-            Ok::<_, Fault>((origin.clone(), weight > FEW_BYTES.max(origin.parts * PART_BYTES / 2)))
+            Ok::<_, Fault>((origin, weight))
         };
         let fault = |fault: Fault| Error::internal(fault.to_string());
-        let (newest, is_due) = asked.await.map_err(fault)?;
+        let (newest, weight) = asked.await.map_err(fault)?;
+        let bytes = newest.parts * PART_BYTES;
+        self.0.gauges.since_snapshot.store(weight, Ordering::Relaxed);
+        self.0.gauges.snapshot.store(bytes, Ordering::Relaxed);
+        let is_due = weight > FEW_BYTES.max(bytes / 2);
         if is_due {
             self.put_snapshot(&journal.options, &newest).await?;
         }
@@ -60,7 +64,7 @@ impl Store {
         let position = position.ok().flatten().filter(|position| position.journal == id);
         let position = position.ok_or_else(|| Error::internal("the copy does not stand in this journal"))?;
         let parts = i64::try_from(copy.bytes.div_ceil(PART as u64)).map_err(Error::internal)?;
-        let origin = Origin { id, snapshot: position.seq, parts, digest: copy.digest };
+        let origin = Origin { id, snapshot: position.seq, parts, digest: copy.digest, restored: newest.restored };
         let copy = Copy { file: copy.file, origin };
         copy.upload(options).await.map_err(|fault| Error::internal(fault.to_string()))?;
         tracing::info!(journal.entry = position.seq, "put a snapshot at entry {} into the journal", position.seq);
