@@ -18,7 +18,7 @@ use crate::{
         schema::MIGRATIONS,
     },
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::{
     fs::{self, OpenOptions},
     io::Write,
@@ -148,7 +148,7 @@ async fn try_join(path: &Path, options: &JournalOptions) -> Result<i64, JoinErro
     let position = position_of(path)?;
     if session.origin().await?.is_none() {
         if position.is_some() {
-            set_aside(path, "the journal is empty")?;
+            set_aside(path, "the journal is empty: the file holds what the journal has lost")?;
         }
         begin(path, &session, options).await?;
     } else if let Some(position) = position {
@@ -156,7 +156,7 @@ async fn try_join(path: &Path, options: &JournalOptions) -> Result<i64, JoinErro
         match compare(&session, &position).await? {
             Comparison::Continues if !gap => {}
             Comparison::Continues => remove(path)?,
-            Comparison::Parted(why) => set_aside(path, &why)?,
+            Comparison::Parted(why) => set_aside(path, &format!("{why}: the file holds what the journal has lost"))?,
         }
     }
     if !path.exists() {
@@ -175,10 +175,17 @@ fn position_of(path: &Path) -> Result<Option<Position>, OpenError> {
         Ok(file) if file.len() == 0 => return remove(path).map(|()| None),
         Ok(_) => {}
     }
-    let connection = Connection::open_with_flags(path, READ_ONLY).map_err(denied)?;
-    let position = Position::load(&connection).map_err(denied)?;
+    let position = Connection::open_with_flags(path, READ_ONLY).and_then(|connection| Position::load(&connection));
     let reason = "not the copy of a journal; `db.copy` names a file that the server makes itself";
-    position.map(Some).ok_or_else(|| OpenError::Denied(path.to_path_buf(), reason.to_owned()))
+    match position {
+        Ok(Some(position)) => Ok(Some(position)),
+        // The journal has all that it had.
+        Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            set_aside(path, "the file is damaged").map(|()| None)
+        }
+        Err(e) if e.sqlite_error_code() != Some(ErrorCode::NotADatabase) => Err(denied(e)),
+        _ => Err(OpenError::Denied(path.to_path_buf(), reason.to_owned())),
+    }
 }
 
 /// Begins the journal with a new file.
@@ -272,7 +279,7 @@ fn set_aside(path: &Path, why: &str) -> Result<(), OpenError> {
     sync_folder(path).map_err(denied)?;
     tracing::error!(
         db.aside = %aside.display(),
-        "{}: {why}: it holds what the journal has lost. It is kept as {} and nothing of it is merged",
+        "{}: {why}. It is kept as {}, and nothing of it is merged",
         path.display(),
         aside.display()
     );
