@@ -148,9 +148,8 @@ fn damage_of_a_journal_is_named() {
         ),
         (
             format!(
-                "CREATE TABLE kept AS SELECT * FROM orderd.journal WHERE seq = {0} - 1; \
-                 DELETE FROM orderd.journal WHERE seq = {0} - 1",
-                newest
+                "CREATE TABLE kept AS SELECT * FROM orderd.journal WHERE seq = {newest} - 1; \
+                 DELETE FROM orderd.journal WHERE seq = {newest} - 1"
             ),
             "journal_entries",
             format!("entry {newest} does not follow entry {}", newest - 2),
