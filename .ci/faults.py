@@ -417,7 +417,7 @@ def damaged(place):
                                "WHERE seq = (SELECT max(seq) FROM orderd.journal) RETURNING seq", "damaged")
     two.process.send_signal(signal.SIGCONT)
     codes = [two.process.wait(timeout=20), two.try_to_start()]
-    check(codes == [3, 1], f"exit codes {codes}")
+    check(codes == [3, 3], f"exit codes {codes}")
     check(f"entry {changed.split()[0]} of the journal is damaged" in two.log() and os.path.exists(two.copy), two.log()[-1500:])
     check(answer_of(one, token) == "200", "the other process does not go on")
     one.stop_and_verify()
