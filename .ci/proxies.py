@@ -133,8 +133,8 @@ def lines_by_http2(port, api):
     assert [json.loads(line)["result"] for line in results.splitlines()] == ["created"] * LINES, results[:500]
 
 
-def proxy(name, folder, backend, port):
-    """The command that runs this proxy with the shipped file, of which only ports and certificates are changed."""
+def proxy(name, folder, port, to_backends):
+    """The command that runs this proxy with the shipped file, of which only ports, certificates and backends are changed."""
     pair = {"fullchain": folder / "cert.pem", "privkey": folder / "key.pem"}
     if name == "nginx":
         text = (OPERATIONS / "nginx.conf").read_text().replace("listen 443", f"listen 127.0.0.1:{port}")
@@ -157,16 +157,36 @@ def proxy(name, folder, backend, port):
         command = ["haproxy", "-db", "-f"]
     file = folder / name
     assert "127.0.0.1:8080" in text
-    file.write_text(text.replace("127.0.0.1:8080", f"127.0.0.1:{backend}"))
+    file.write_text(to_backends(text))
     return [*command, str(file)]
+
+
+def certificate(folder):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=orders.example.com", "-addext", "subjectAltName=DNS:orders.example.com,IP:127.0.0.1",
+                    "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
+
+
+def start(name, folder, port, to_backends):
+    """Starts a proxy, and waits until the server behind it answers."""
+    with (folder / "said").open("w") as said:
+        environment = {"HOME": str(folder), "PATH": "/usr/sbin:/usr/bin"}
+        process = subprocess.Popen(proxy(name, folder, port, to_backends), stdout=said, stderr=said, env=environment)
+    for _ in range(100):
+        try:
+            if Api(port).call("GET", "/livez")[0].status == 200:
+                return process
+        except OSError:
+            pass
+        time.sleep(0.1)
+    process.kill()
+    sys.exit(f"proxies: {name} did not start: {(folder / 'said').read_text()}")
 
 
 def run(orderd, name):
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                        "2", "-subj", "/CN=orders.example.com", "-addext", "subjectAltName=DNS:orders.example.com,IP:127.0.0.1",
-                        "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
+        certificate(folder)
         backend, port = free_port(), free_port()
         log = folder / "log"
         processes = [subprocess.Popen([orderd, "serve", "--db", folder / "o.db", "--listen", f"127.0.0.1:{backend}",
@@ -175,17 +195,7 @@ def run(orderd, name):
         try:
             processes[0].stdout.readline()
             token = processes[0].stdout.readline().split(": ")[1].strip()
-            command = proxy(name, folder, backend, port)
-            said = (folder / "said").open("w")
-            processes.append(subprocess.Popen(command, stdout=said, stderr=said, env={"HOME": temporary, "PATH": "/usr/sbin:/usr/bin"}))
-            for _ in range(100):
-                try:
-                    if Api(port).call("GET", "/livez")[0].status == 200:
-                        break
-                except OSError:
-                    time.sleep(0.1)
-            else:
-                sys.exit(f"proxies: {name} did not start: {(folder / 'said').read_text()}")
+            processes.append(start(name, folder, port, lambda text: text.replace("127.0.0.1:8080", f"127.0.0.1:{backend}")))
             # Over HTTP/1.1 Caddy reads no more of a request once its response has begun.
             check(port, token, log, name != "caddy")
         finally:
@@ -203,4 +213,5 @@ def main():
             print(f"proxies: skipped {name}: it is not installed")
 
 
-main()
+if __name__ == "__main__":
+    main()

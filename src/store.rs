@@ -268,6 +268,7 @@ impl Store {
     /// `OVERLOADED` if the journal does not answer in time.
     pub async fn current(&self) -> Result<()> {
         let Some(journal) = &self.0.journal else { return Ok(()) };
+        let asked = Instant::now();
         let included = async {
             let head = loop {
                 match journal.current.head().await {
@@ -282,7 +283,9 @@ impl Store {
             }
             applied.wait_for(|applied| *applied >= head).await.map(drop).map_err(Error::internal)
         };
-        tokio::time::timeout(CURRENT_WITHIN, included).await.unwrap_or_else(|_| {
+        let current = tokio::time::timeout(CURRENT_WITHIN, included).await;
+        self.0.gauges.currents.observe_duration(asked.elapsed());
+        current.unwrap_or_else(|_| {
             let detail = "The journal in PostgreSQL cannot be reached, so that the newest changes are not known.";
             Err(Error::new(&problem::OVERLOADED).detail(detail))
         })

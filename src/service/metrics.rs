@@ -12,7 +12,10 @@ use crate::{
         process::ProcessCounts,
     },
 };
-use std::{fmt::Display, sync::atomic::Ordering::Relaxed};
+use std::{
+    fmt::Display,
+    sync::atomic::{AtomicI64, Ordering::Relaxed},
+};
 
 /// All metrics in the text format of Prometheus.
 pub fn page(app: &App) -> String {
@@ -87,7 +90,12 @@ fn reads_and_writes(app: &App, page: &mut Page) {
     page.family(&table::JOURNAL_APPEND).histogram(&[], &gauges.appends.read());
     page.family(&table::JOURNAL_ENTRY).value(&[], app.store.journal_entry());
     page.family(&table::JOURNAL_REACHABLE).value(&[], u8::from(app.store.journal_is_reachable()));
+    page.family(&table::JOURNAL_CURRENT).histogram(&[], &gauges.currents.read());
     page.family(&table::JOURNAL_LEASE).value(&[], u8::from(app.store.has_lease()));
+    // Who has the lease looks once a minute.
+    let of_holder = |bytes: &AtomicI64| if app.store.has_lease() { bytes.load(Relaxed) } else { 0 };
+    page.family(&table::JOURNAL_SINCE_SNAPSHOT).value(&[], of_holder(&gauges.since_snapshot));
+    page.family(&table::JOURNAL_SNAPSHOT).value(&[], of_holder(&gauges.snapshot));
     let mut family = page.family(&table::READ_WAIT);
     family.histogram(&["lookup"], &gauges.read_waits.read());
     family.histogram(&["scan"], &gauges.scan_waits.read());

@@ -28,6 +28,13 @@ pub struct Gauges {
     pub turns: Histogram,
     /// Durations of appends to the journal.
     pub appends: Histogram,
+    /// How long requests waited until the file showed all that others on the journal had acknowledged.
+    pub currents: Histogram,
+    /// The bytes of the entries since the newest snapshot in the journal, and of that snapshot, when this process looked
+    /// last.
+    pub since_snapshot: AtomicI64,
+    /// See above.
+    pub snapshot: AtomicI64,
     /// How long short reads waited for a connection.
     pub read_waits: Histogram,
     /// How long scans waited for a permit.
@@ -57,6 +64,9 @@ impl Gauges {
             checkpoints: Histogram::of_durations(),
             turns: Histogram::of_durations(),
             appends: Histogram::of_durations(),
+            currents: Histogram::of_durations(),
+            since_snapshot: AtomicI64::new(0),
+            snapshot: AtomicI64::new(0),
             read_waits: Histogram::of_durations(),
             scan_waits: Histogram::of_durations(),
             reads: InFlight::new(readers),

@@ -29,7 +29,6 @@ use crate::{
 };
 use entry::{Digest, Entry, digest_of};
 use follow::{NotApplied, apply};
-use join::Comparison;
 use members::{Lease, Member};
 use postgres::{Fault, Session, Stored};
 use rusqlite::Connection;
@@ -161,13 +160,25 @@ pub(in crate::store) struct Journal {
     texts: HashMap<Digest, String>,
     shared: Arc<Shared>,
     last_asked: Instant,
+    /// The fault that the log names last; empty while there is none.
+    told: String,
 }
 
 impl Journal {
     pub(in crate::store) fn start(options: JournalOptions, position: Position, shared: Arc<Shared>) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
-        let (texts, last_asked) = (HashMap::new(), Instant::now());
-        Ok(Self { runtime, options, session: None, has_turn: false, position, next: None, texts, shared, last_asked })
+        Ok(Self {
+            runtime,
+            options,
+            session: None,
+            has_turn: false,
+            position,
+            next: None,
+            texts: HashMap::new(),
+            shared,
+            last_asked: Instant::now(),
+            told: String::new(),
+        })
     }
 
     pub(in crate::store) fn has_turn(&self) -> bool {
@@ -180,7 +191,7 @@ impl Journal {
         let answer = runtime.block_on(async {
             let session = match session {
                 Some(session) => session,
-                None => session.insert(reconnect(&options.connect, position).await?),
+                None => session.insert(join::reconnect(&options.connect, position).await?),
             };
             question(session).await
         });
@@ -188,6 +199,7 @@ impl Journal {
         let Err(fault) = &answer else {
             if !self.shared.reachable.swap(true, Relaxed) {
                 tracing::info!("the journal in PostgreSQL can be reached again");
+                self.told.clear();
             }
             return Ok(answer);
         };
@@ -196,8 +208,12 @@ impl Journal {
             self.shared.parted.store(true, Relaxed);
             return Err(Error::internal(why.clone()));
         }
-        if self.shared.reachable.swap(false, Relaxed) {
-            tracing::warn!(error.cause = %fault, "the journal in PostgreSQL: {fault}");
+        self.shared.reachable.store(false, Relaxed);
+        // The session ends for one reason, and another one may keep the next from being made.
+        let told = fault.to_string();
+        if self.told != told {
+            tracing::warn!(error.cause = told, "the journal in PostgreSQL: {told}");
+            self.told = told;
         }
         Ok(answer)
     }
@@ -316,14 +332,17 @@ impl Journal {
         loop {
             let asked = self.ask(async |session| {
                 let page = session.turn(stored.seq - 1).await?;
-                session.release().await.map(|()| page)
+                if page.entries.first().is_some_and(|first| first.body == stored.body) {
+                    return session.vouch().await.map(Some);
+                }
+                session.release().await.map(|()| None)
             });
             match asked.map_err(AppendError::Parted)? {
-                Ok(page) if page.entries.first().is_some_and(|first| first.body == stored.body) => {
+                Ok(Some(vouched)) => {
                     tracing::info!(journal.entry = stored.seq, "the entry was appended");
-                    return Ok(Vouched::Yes);
+                    return Ok(vouched);
                 }
-                Ok(_) => {
+                Ok(None) => {
                     tracing::info!(journal.entry = stored.seq, "the entry was not appended: its changes run again");
                     return Err(AppendError::Again);
                 }
@@ -349,7 +368,17 @@ impl Journal {
         self.next = None;
     }
 
-    /// Ends a turn in which nothing was appended.
+    /// Ends a turn in which nothing was to be appended, and vouches for what the file shows: a repeated request is answered
+    /// with what happened before.
+    pub(in crate::store) fn vouch(&mut self) -> Result<Vouched, AppendError> {
+        self.has_turn = false;
+        match self.ask(async |session| session.vouch().await).map_err(AppendError::Parted)? {
+            Ok(vouched) => Ok(vouched),
+            Err(_) => Err(AppendError::Again),
+        }
+    }
+
+    /// Ends a turn in which nothing was done.
     pub(in crate::store) fn release(&mut self) -> Result<()> {
         if std::mem::take(&mut self.has_turn) {
             // After a fault the session is gone, and the turn with it.
@@ -361,15 +390,5 @@ impl Journal {
     /// The writer of the next entry, its number, and the digest before it.
     pub(in crate::store) fn next_entry(&self) -> (i64, [u8; 16], Digest) {
         (self.position.seq + 1, self.options.writer, self.position.digest)
-    }
-}
-
-/// Makes a session, and finds out whether the journal still has what the file has: after a fail-over to a standby that
-/// lagged behind, or a restored backup, it may not.
-async fn reconnect(connect: &Connect, position: &Position) -> Result<Session, Fault> {
-    let session = Session::connect(connect).await?;
-    match join::compare(&session, position).await? {
-        Comparison::Continues => Ok(session),
-        Comparison::Parted(why) => Err(Fault::Parted(format!("{why}: start again, so that it joins anew"))),
     }
 }

@@ -5,7 +5,7 @@ use super::{
     JournalOptions,
     entry::{Digest, digest_of},
     follow::Position,
-    postgres::{Fault, Origin, Session},
+    postgres::{Connect, Fault, Origin, Session},
 };
 use crate::{
     domain::digest::Running,
@@ -34,13 +34,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(250);
 
 /// Whether a journal has what a file has.
-pub(super) enum Comparison {
+enum Comparison {
     Continues,
     /// It lacks some of it, for this reason.
     Parted(String),
 }
 
-pub(super) async fn compare(session: &Session, position: &Position) -> Result<Comparison, Fault> {
+async fn compare(session: &Session, position: &Position) -> Result<Comparison, Fault> {
     let parted = |why: String| Ok(Comparison::Parted(why));
     let Some(origin) = session.origin().await? else { return parted("the journal is empty".to_owned()) };
     if origin.id != position.journal {
@@ -55,6 +55,16 @@ pub(super) async fn compare(session: &Session, position: &Position) -> Result<Co
     }
     let head = session.head().await?;
     parted(format!("the file includes entry {}, and the journal ends at entry {head}", position.seq))
+}
+
+/// Makes a session, and finds out whether the journal still has what the file has: after a fail-over to a standby that
+/// lagged behind, or a restored backup, it may not.
+pub(super) async fn reconnect(connect: &Connect, position: &Position) -> Result<Session, Fault> {
+    let session = Session::connect(connect).await?;
+    match compare(&session, position).await? {
+        Comparison::Continues => Ok(session),
+        Comparison::Parted(why) => Err(Fault::Parted(format!("{why}: start again, so that it joins anew"))),
+    }
 }
 
 /// Makes the file at `path` a copy of the journal, if it is not one. Returns the number of the newest entry.

@@ -33,8 +33,9 @@ const FETCHED: i64 = 256;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the answer to an append may take before the session counts as lost. The append itself is not cancelled.
 const APPEND_PATIENCE: Duration = Duration::from_secs(15);
-/// A transaction that does nothing for 5 s is ended by the server, so that a process that is cut off does not keep its turn.
-const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL lock_timeout = '10s'";
+/// A transaction that does nothing for 4 s is ended by the server, so that a process that is cut off does not keep its turn.
+/// Changes at the others wait for half of `server.request_timeout`, which is longer.
+const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '4s'; SET LOCAL lock_timeout = '10s'";
 
 /// Why PostgreSQL has not done what it was asked for.
 #[derive(Debug)]
@@ -228,12 +229,25 @@ impl Session {
             inserted?;
             // A commit that was answered with an error may still have happened.
             committed.map_err(|e| Fault::Lost(e.to_string()))?;
-            Ok(if self.warned.load(Ordering::Acquire) { Vouched::No } else { Vouched::Yes })
+            Ok(self.vouched())
         };
         limited(APPEND_PATIENCE, sent).await
     }
 
-    /// Ends the transaction that has the turn.
+    /// Ends the transaction that has the turn, without an entry, by a commit. The lock on the turn is reason enough for the
+    /// server to make it as safe as any other commit, and with it all entries before it: after a crash of the server, or
+    /// when a wait for a standby was cut short, an entry is there that no standby may have.
+    pub(super) async fn vouch(&self) -> Result<Vouched, Fault> {
+        self.warned.store(false, Ordering::Release);
+        limited(APPEND_PATIENCE, async { Ok(self.client.batch_execute("COMMIT").await?) }).await?;
+        Ok(self.vouched())
+    }
+
+    fn vouched(&self) -> Vouched {
+        if self.warned.load(Ordering::Acquire) { Vouched::No } else { Vouched::Yes }
+    }
+
+    /// Ends the transaction that has the turn, in which nothing was done.
     pub(super) async fn release(&self) -> Result<(), Fault> {
         self.batch("ROLLBACK").await
     }

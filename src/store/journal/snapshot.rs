@@ -35,10 +35,14 @@ impl Store {
             let session = Session::connect(&journal.options.connect).await?;
             let origin = session.origin().await?.ok_or_else(|| Fault::Refused("the journal is empty".to_owned()))?;
             let weight = session.weight_after(origin.snapshot).await?;
-            Ok::<_, Fault>((origin.clone(), weight > FEW_BYTES.max(origin.parts * PART_BYTES / 2)))
+            Ok::<_, Fault>((origin, weight))
         };
         let fault = |fault: Fault| Error::internal(fault.to_string());
-        let (newest, is_due) = asked.await.map_err(fault)?;
+        let (newest, weight) = asked.await.map_err(fault)?;
+        let bytes = newest.parts * PART_BYTES;
+        self.0.gauges.since_snapshot.store(weight, Ordering::Relaxed);
+        self.0.gauges.snapshot.store(bytes, Ordering::Relaxed);
+        let is_due = weight > FEW_BYTES.max(bytes / 2);
         if is_due {
             self.put_snapshot(&journal.options, &newest).await?;
         }

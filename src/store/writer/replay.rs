@@ -113,19 +113,22 @@ impl WriterThread {
         log.fold_due(&self.connection)
     }
 
-    /// Appends what the jobs have executed to the journal. Without a journal, or if they have changed nothing, there is
-    /// nothing to append.
+    /// Appends what the jobs have executed to the journal. Without a journal there is nothing to append; if they have
+    /// changed nothing, the turn ends.
     pub(super) fn append(&mut self, rollups: Option<[Vec<u8>; COLUMNS]>) -> Result<Vouched, BatchError> {
         let (Some(journal), Some(recorder)) = (&mut self.journal, self.batch.recorder()) else {
             return Ok(Vouched::Yes);
         };
         let (seq, writer, before) = journal.next_entry();
-        let Some(entry) = self.batch.entry(seq, writer, before, rollups) else {
-            return journal.release().map(|()| Vouched::Yes).map_err(BatchError::Unknown);
+        let appended = match self.batch.entry(seq, writer, before, rollups) {
+            None => journal.vouch(),
+            Some(entry) => {
+                let begun = Instant::now();
+                let appended = journal.append(&self.connection, &entry, recorder);
+                self.gauges.appends.observe_duration(begun.elapsed());
+                appended
+            }
         };
-        let begun = Instant::now();
-        let appended = journal.append(&self.connection, &entry, recorder);
-        self.gauges.appends.observe_duration(begun.elapsed());
         appended.map_err(|e| match e {
             AppendError::Again => BatchError::Again,
             AppendError::Refused(e) => BatchError::RolledBack(e),

@@ -76,7 +76,10 @@ families! {
     JOURNAL_APPEND Histogram "orderd_journal_append_seconds" [] "Time to append an entry to the journal.";
     JOURNAL_ENTRY Gauge "orderd_journal_entry" [] "The newest entry of the journal in this process's file; 0 without a journal.";
     JOURNAL_REACHABLE Gauge "orderd_journal_reachable" [] "1 if the journal has answered last time, or there is none.";
+    JOURNAL_CURRENT Histogram "orderd_journal_current_seconds" [] "Time that requests waited until this process's file showed all that others on the journal had acknowledged.";
     JOURNAL_LEASE Gauge "orderd_journal_lease" [] "1 if this process does what only one process on a journal does, such as delivering webhooks.";
+    JOURNAL_SINCE_SNAPSHOT Gauge "orderd_journal_since_snapshot_bytes" [] "Size of the entries since the newest snapshot in the journal; 0 at processes without the lease.";
+    JOURNAL_SNAPSHOT Gauge "orderd_journal_snapshot_bytes" [] "Size of the newest snapshot in the journal; 0 at processes without the lease.";
     READ_WAIT Histogram "orderd_read_wait_seconds" ["lane"] "Time that reads waited for a connection: `lookup` for short ones, `scan` for those in the lane of long ones.";
     OLDEST_READ Gauge "orderd_oldest_read_age_seconds" [] "Age of the oldest running read; while it runs, the write-ahead log cannot shrink.";
     DATABASE_BYTES Gauge "orderd_database_bytes" [] "Size of the database file.";
