@@ -41,6 +41,10 @@ ORDERD_TEST_POSTGRES="postgres://postgres:secret@127.0.0.1:$port/postgres" ORDER
   cargo test --locked --test cli -- mirror:: --test-threads=1 | tee "$folder/output"
 grep -q '^test result: ok. [1-9]' "$folder/output"
 
+ORDERD_TEST_JOURNAL="postgres://postgres:secret@127.0.0.1:$port/postgres" \
+  cargo test --locked --test cli -- journal:: | tee "$folder/output"
+grep -q '^test result: ok. [1-9]' "$folder/output"
+
 # Every service of these tests is on a journal in a database of its own; the run of the model is replayed elsewhere.
 ORDERD_TEST_JOURNAL="postgres://postgres:secret@127.0.0.1:$port/postgres" \
   cargo test --locked --test api | tee "$folder/output"

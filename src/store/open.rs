@@ -47,7 +47,7 @@ pub(super) struct OwnedFile {
 pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let path = &options.path;
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.clone(), e.to_string());
-    let head = options.journal.as_ref().map(|journal| join(path, journal)).transpose()?;
+    let head = options.journal.as_ref().map(|journal| join(path, journal, options.commits)).transpose()?;
     // What the journal has need not be synced here too.
     let commits = if head.is_some() { Commits::Written } else { options.commits };
     let OwnedFile { lock, file, connection } = open_exclusively(path, commits, MIGRATIONS)?;
@@ -79,7 +79,7 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
         _lock: lock,
     }));
     if let Some(head) = head {
-        catch_up(&store, head).map_err(|why| denied(&why))?;
+        catch_up(&store, head)?;
     }
     Ok(store)
 }
@@ -92,12 +92,16 @@ fn start_journal(options: &JournalOptions, connection: &Connection) -> Result<(J
 }
 
 /// Waits until the writer has applied the entries up to number `head`.
-fn catch_up(store: &Store, head: i64) -> Result<(), &'static str> {
+fn catch_up(store: &Store, head: i64) -> Result<(), OpenError> {
     let Some(journal) = &store.0.journal else { return Ok(()) };
     store.0.writer.wake();
     while *journal.shared.applied.borrow() < head {
         if store.has_failed() {
-            return Err("the journal could not be applied; the log says why");
+            let path = store.path().to_path_buf();
+            return Err(match journal.shared.parted.get() {
+                Some(why) => OpenError::Damaged(path, why.clone()),
+                None => OpenError::Denied(path, "the journal could not be applied; the log says why".to_owned()),
+            });
         }
         std::thread::sleep(std::time::Duration::from_millis(2));
     }

@@ -2,6 +2,7 @@
 
 use super::entry::{Digest, Entry, Heads};
 use crate::{
+    domain::access::Fact,
     error::Error,
     store::{rollups::RollupLog, schema::SCHEMA_VERSION, sql::store_error},
 };
@@ -33,9 +34,10 @@ impl Position {
 
     /// Makes a file the copy of a journal that begins with it.
     pub(in crate::store) fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
-        // A table of the journal's own, beside `schema.sql`.
+        // A table of the journal's own, beside `schema.sql`. A backup of another journal has one.
         connection.execute_batch(
-            "CREATE TABLE journal_position (
+            "DROP TABLE IF EXISTS journal_position;
+             CREATE TABLE journal_position (
                one     INTEGER PRIMARY KEY CHECK (one = 1),
                journal BLOB NOT NULL CHECK (length(journal) = 16),
                seq     INTEGER NOT NULL,
@@ -55,6 +57,8 @@ impl Position {
 
 /// Why an entry was not applied.
 pub(in crate::store) enum NotApplied {
+    /// A backup has taken the place of what the file holds.
+    Restored,
     /// It does not fit the file.
     Parted(String),
     /// The file cannot be written.
@@ -74,8 +78,14 @@ pub(in crate::store) fn apply(
     if entry.schema != SCHEMA_VERSION {
         return Err(parted(
             entry,
-            &format!("it is for schema {}, and this program has {SCHEMA_VERSION}", entry.schema),
+            &format!(
+                "it is for schema {}, and this program has {SCHEMA_VERSION}: install the version of orderd that wrote it",
+                entry.schema
+            ),
         ));
+    }
+    if entry.facts.contains(&Fact::Restored) {
+        return Err(NotApplied::Restored);
     }
     for statement in entry.statements() {
         let sql = entry.texts.get(statement.text).and_then(|digest| texts.get(digest));
@@ -104,7 +114,7 @@ pub(in crate::store) fn apply(
 }
 
 /// The ends of both chains as the file has them; the rest is taken over.
-fn heads(connection: &Connection, entry: &Heads) -> rusqlite::Result<Heads> {
+pub(super) fn heads(connection: &Connection, entry: &Heads) -> rusqlite::Result<Heads> {
     let end = |sql: &str| {
         let row = connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         Ok::<(i64, Digest), rusqlite::Error>(row.unwrap_or_default())

@@ -5,7 +5,7 @@ use super::{
     JournalOptions,
     entry::{Digest, digest_of},
     follow::Position,
-    postgres::{Connect, Fault, Origin, Session},
+    postgres::{Connect, Fault, Origin, Promises, Session},
 };
 use crate::{
     domain::digest::Running,
@@ -18,7 +18,7 @@ use crate::{
         schema::MIGRATIONS,
     },
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::{
     fs::{self, OpenOptions},
     io::Write,
@@ -70,14 +70,14 @@ pub(super) async fn reconnect(connect: &Connect, position: &Position) -> Result<
 /// Makes the file at `path` a copy of the journal, if it is not one. Returns the number of the newest entry.
 ///
 /// # Errors
-/// If PostgreSQL cannot be reached for half a minute, or the file is something else.
-pub(in crate::store) fn join(path: &Path, options: &JournalOptions) -> Result<i64, OpenError> {
+/// If PostgreSQL cannot be reached for half a minute or cannot keep what `commits` promise, or the file is something else.
+pub(in crate::store) fn join(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
     let denied = |e: &dyn std::fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
     // A runtime cannot wait for another one on the same thread.
     let joined = std::thread::scope(|scope| {
         let run = || {
             let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| denied(&e))?;
-            runtime.block_on(join_patiently(path, options))
+            runtime.block_on(join_patiently(path, options, commits))
         };
         scope.spawn(run).join()
     });
@@ -103,12 +103,12 @@ pub(super) fn refuse_other_keys(options: &JournalOptions, keys: &str) -> Result<
     }
 }
 
-async fn join_patiently(path: &Path, options: &JournalOptions) -> Result<i64, OpenError> {
+async fn join_patiently(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
     // One process at a time changes the file and the files beside it.
     let lock = lock(path)?;
     let begun = Instant::now();
     loop {
-        match try_join(path, options).await {
+        match try_join(path, options, commits).await {
             Ok(head) => {
                 drop(lock);
                 return Ok(head);
@@ -142,28 +142,54 @@ impl From<OpenError> for JoinError {
     }
 }
 
-async fn try_join(path: &Path, options: &JournalOptions) -> Result<i64, JoinError> {
+async fn try_join(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, JoinError> {
     let session = Session::connect(&options.connect).await?;
+    if commits == Commits::Synced {
+        refuse_unsafe(path, &session.promises().await?)?;
+    }
     session.prepare().await?;
     let position = position_of(path)?;
-    if session.origin().await?.is_none() {
-        if position.is_some() {
-            set_aside(path, "the journal is empty")?;
+    match (session.origin().await?, position) {
+        (None, position) => {
+            if position.is_some() {
+                set_aside(path, "the journal is empty: the file holds what the journal has lost")?;
+            }
+            begin(path, &session, options).await?;
         }
-        begin(path, &session, options).await?;
-    } else if let Some(position) = position {
-        let gap = session.after(position.seq).await?.entries.first().is_some_and(|next| next.seq != position.seq + 1);
-        match compare(&session, &position).await? {
-            Comparison::Continues if !gap => {}
-            Comparison::Continues => remove(path)?,
-            Comparison::Parted(why) => set_aside(path, &why)?,
+        (Some(origin), Some(position)) => {
+            let first = session.after(position.seq).await?.entries.into_iter().next();
+            let gap = first.is_some_and(|next| next.seq != position.seq + 1);
+            match compare(&session, &position).await? {
+                // After a restore, all that the file holds is of before.
+                Comparison::Continues if !gap && position.seq >= origin.restored => {}
+                Comparison::Continues => remove(path)?,
+                Comparison::Parted(why) => {
+                    set_aside(path, &format!("{why}: the file holds what the journal has lost"))?;
+                }
+            }
         }
+        (Some(_), None) => {}
     }
     if !path.exists() {
         let origin = session.origin().await?.ok_or_else(|| Fault::Refused("the journal is empty".to_owned()))?;
         fetch(path, &session, &origin).await?;
     }
     Ok(session.head().await?)
+}
+
+/// Refuses a server that may lose in a crash what it has answered.
+fn refuse_unsafe(path: &Path, promises: &Promises) -> Result<(), OpenError> {
+    if let Some(why) = promises.broken() {
+        let reason = format!("PostgreSQL has {why}. Change that, or accept it with `db.durability=normal`");
+        return Err(OpenError::Denied(path.to_path_buf(), reason));
+    }
+    if !promises.has_second_machine() {
+        tracing::warn!(
+            "PostgreSQL waits for no standby (synchronous_standby_names): what is acknowledged is on one machine, and lost \
+             with its disk"
+        );
+    }
+    Ok(())
 }
 
 /// Where the file at `path` stands; none if there is no file.
@@ -175,10 +201,17 @@ fn position_of(path: &Path) -> Result<Option<Position>, OpenError> {
         Ok(file) if file.len() == 0 => return remove(path).map(|()| None),
         Ok(_) => {}
     }
-    let connection = Connection::open_with_flags(path, READ_ONLY).map_err(denied)?;
-    let position = Position::load(&connection).map_err(denied)?;
+    let position = Connection::open_with_flags(path, READ_ONLY).and_then(|connection| Position::load(&connection));
     let reason = "not the copy of a journal; `db.copy` names a file that the server makes itself";
-    position.map(Some).ok_or_else(|| OpenError::Denied(path.to_path_buf(), reason.to_owned()))
+    match position {
+        Ok(Some(position)) => Ok(Some(position)),
+        // The journal has all that it had.
+        Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            set_aside(path, "the file is damaged").map(|()| None)
+        }
+        Err(e) if e.sqlite_error_code() != Some(ErrorCode::NotADatabase) => Err(denied(e)),
+        _ => Err(OpenError::Denied(path.to_path_buf(), reason.to_owned())),
+    }
 }
 
 /// Begins the journal with a new file.
@@ -198,7 +231,7 @@ async fn begin(path: &Path, session: &Session, options: &JournalOptions) -> Resu
     let parts: Vec<_> = bytes.chunks(PART).collect();
     let digest = digest(&bytes);
     let count = i64::try_from(parts.len()).map_err(|e| fault(&e))?;
-    let origin = Origin { id: options.writer, snapshot: 0, parts: count, digest };
+    let origin = Origin { id: options.writer, snapshot: 0, parts: count, digest, restored: 0 };
     if session.begin_journal(&origin).await? {
         for (number, part) in (0..).zip(&parts) {
             session.put_part(origin.snapshot, number, part).await?;
@@ -272,7 +305,7 @@ fn set_aside(path: &Path, why: &str) -> Result<(), OpenError> {
     sync_folder(path).map_err(denied)?;
     tracing::error!(
         db.aside = %aside.display(),
-        "{}: {why}: it holds what the journal has lost. It is kept as {} and nothing of it is merged",
+        "{}: {why}. It is kept as {}, and nothing of it is merged",
         path.display(),
         aside.display()
     );
