@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     store::{
         connection::{Commits, READ_ONLY},
-        files::{lock, lock_file, private, sync_folder, with_suffix},
+        files::{lock, lock_file, open_private, sync_folder, with_suffix},
         open::open_exclusively,
         open_error::OpenError,
         schema::MIGRATIONS,
@@ -247,7 +247,7 @@ async fn fetch(path: &Path, session: &Session, origin: &Origin) -> Result<(), Jo
     let fault = |e: &dyn std::fmt::Display| JoinError::File(OpenError::Denied(path.to_path_buf(), e.to_string()));
     let partial = with_suffix(path, ".joining");
     remove(&partial)?;
-    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&partial).map_err(|e| fault(&e))?;
+    let mut file = open_private(&partial, OpenOptions::new().write(true).create_new(true)).map_err(|e| fault(&e))?;
     let mut digest = Running::default();
     for part in 0..origin.parts {
         let body = session.part(origin.snapshot, part).await?;
