@@ -398,7 +398,7 @@ def own_disk_full(place):
 
 
 def damaged(place):
-    """A file that is lost is nothing. An entry that is damaged in the journal stops whoever reads it, and the file is kept."""
+    """A file that is lost or damaged is made anew. An entry that is damaged in the journal stops whoever reads it."""
     folder = place.inside("damaged")
     processes, token = begin(place.binary, folder, place.database("damaged"))
     one, two = processes
@@ -407,13 +407,17 @@ def damaged(place):
     two.start()
     orders(one, token, 5)
     check(answer_of(two, token) == "200", "it has not joined anew")
+    two.stop()
+    os.truncate(two.copy, os.path.getsize(two.copy) // 2)
+    two.start()
+    check(answer_of(two, token) == "200" and os.path.exists(two.copy + ".aside-1"), "it has not joined anew")
     two.process.send_signal(signal.SIGSTOP)
     orders(one, token, 5)
     changed = place.server.sql("UPDATE orderd.journal SET body = set_byte(body, 40, get_byte(body, 40) # 1) "
                                "WHERE seq = (SELECT max(seq) FROM orderd.journal) RETURNING seq", "damaged")
     two.process.send_signal(signal.SIGCONT)
     codes = [two.process.wait(timeout=20), two.try_to_start()]
-    check(codes == [3, 1], f"exit codes {codes}")
+    check(codes == [3, 3], f"exit codes {codes}")
     check(f"entry {changed.split()[0]} of the journal is damaged" in two.log() and os.path.exists(two.copy), two.log()[-1500:])
     check(answer_of(one, token) == "200", "the other process does not go on")
     one.stop_and_verify()

@@ -63,7 +63,9 @@ pub async fn share(app: &App) -> Result<()> {
         return Ok(());
     }
     let tell = move |tx: &WriteTx<'_>| {
-        news.iter().for_each(|fact| tx.tell(fact.clone()));
+        for fact in &news {
+            tx.tell(fact.clone());
+        }
         Ok(())
     };
     app.store.write("auth.share_failures", tell).await

@@ -4,7 +4,7 @@ use super::{
     Inner, ReadTx, SharedJournal, Store,
     connection::{BUSY_TIMEOUT, Commits, Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
     file_system::{self, FileSystem},
-    files::{folder_of, lock, private, sync_folder, with_suffix},
+    files::{folder_of, lock, open_private, sync_folder, with_suffix},
     gauges::Gauges,
     journal::{Current, Journal, JournalOptions, Position, Shared, join},
     mark::{self, WatchedFile},
@@ -124,7 +124,7 @@ pub(super) fn open_exclusively(
     }
     let lock = lock(path)?;
     // SQLite gives its side files the permissions of the main file, so that has to be private from the start.
-    let opened = private(OpenOptions::new().read(true).write(true).create(true)).open(path);
+    let opened = open_private(path, OpenOptions::new().read(true).write(true).create(true));
     let file = Arc::new(opened.map_err(|e| denied(&e))?);
     // A writing connection changes the header of a file that is not in WAL mode, so a reading one identifies the file.
     let (_, found) = match identify(path, READ_ONLY) {

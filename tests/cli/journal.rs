@@ -81,6 +81,10 @@ fn commands_that_read_work_beside_servers_and_on_other_machines_and_leave_nothin
         assert_eq!(references(&here.path().join("backup.db")), set_of(&["one", "two"]));
         succeed(here, "verify --db backup.db");
     }
+    let mirrored =
+        succeed(&elsewhere, &format!("mirror {} --to {} --schema shop --once", flags(&database), database.url));
+    assert_eq!(mirrored, "the mirror is up to date with event 2\n");
+    assert_eq!(database.number("SELECT count(*) FROM shop.orders"), 2);
     let refused = elsewhere.run(&format!("verify --rebuild {}", flags(&database)));
     assert_eq!(refused.code, 2, "{}", refused.err);
     assert!(place_order(&admin, "three"), "the server goes on");
@@ -144,9 +148,8 @@ fn damage_of_a_journal_is_named() {
         ),
         (
             format!(
-                "CREATE TABLE kept AS SELECT * FROM orderd.journal WHERE seq = {0} - 1; \
-                 DELETE FROM orderd.journal WHERE seq = {0} - 1",
-                newest
+                "CREATE TABLE kept AS SELECT * FROM orderd.journal WHERE seq = {newest} - 1; \
+                 DELETE FROM orderd.journal WHERE seq = {newest} - 1"
             ),
             "journal_entries",
             format!("entry {newest} does not follow entry {}", newest - 2),

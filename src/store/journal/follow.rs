@@ -78,7 +78,10 @@ pub(in crate::store) fn apply(
     if entry.schema != SCHEMA_VERSION {
         return Err(parted(
             entry,
-            &format!("it is for schema {}, and this program has {SCHEMA_VERSION}", entry.schema),
+            &format!(
+                "it is for schema {}, and this program has {SCHEMA_VERSION}: install the version of orderd that wrote it",
+                entry.schema
+            ),
         ));
     }
     if entry.facts.contains(&Fact::Restored) {

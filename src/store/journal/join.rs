@@ -12,13 +12,13 @@ use crate::{
     error::{Error, Result},
     store::{
         connection::{Commits, READ_ONLY},
-        files::{lock, lock_file, private, sync_folder, with_suffix},
+        files::{lock, lock_file, open_private, sync_folder, with_suffix},
         open::open_exclusively,
         open_error::OpenError,
         schema::MIGRATIONS,
     },
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::{
     fs::{self, OpenOptions},
     io::Write,
@@ -152,7 +152,7 @@ async fn try_join(path: &Path, options: &JournalOptions, commits: Commits) -> Re
     match (session.origin().await?, position) {
         (None, position) => {
             if position.is_some() {
-                set_aside(path, "the journal is empty")?;
+                set_aside(path, "the journal is empty: the file holds what the journal has lost")?;
             }
             begin(path, &session, options).await?;
         }
@@ -163,7 +163,9 @@ async fn try_join(path: &Path, options: &JournalOptions, commits: Commits) -> Re
                 // After a restore, all that the file holds is of before.
                 Comparison::Continues if !gap && position.seq >= origin.restored => {}
                 Comparison::Continues => remove(path)?,
-                Comparison::Parted(why) => set_aside(path, &why)?,
+                Comparison::Parted(why) => {
+                    set_aside(path, &format!("{why}: the file holds what the journal has lost"))?;
+                }
             }
         }
         (Some(_), None) => {}
@@ -199,10 +201,17 @@ fn position_of(path: &Path) -> Result<Option<Position>, OpenError> {
         Ok(file) if file.len() == 0 => return remove(path).map(|()| None),
         Ok(_) => {}
     }
-    let connection = Connection::open_with_flags(path, READ_ONLY).map_err(denied)?;
-    let position = Position::load(&connection).map_err(denied)?;
+    let position = Connection::open_with_flags(path, READ_ONLY).and_then(|connection| Position::load(&connection));
     let reason = "not the copy of a journal; `db.copy` names a file that the server makes itself";
-    position.map(Some).ok_or_else(|| OpenError::Denied(path.to_path_buf(), reason.to_owned()))
+    match position {
+        Ok(Some(position)) => Ok(Some(position)),
+        // The journal has all that it had.
+        Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            set_aside(path, "the file is damaged").map(|()| None)
+        }
+        Err(e) if e.sqlite_error_code() != Some(ErrorCode::NotADatabase) => Err(denied(e)),
+        _ => Err(OpenError::Denied(path.to_path_buf(), reason.to_owned())),
+    }
 }
 
 /// Begins the journal with a new file.
@@ -238,7 +247,7 @@ async fn fetch(path: &Path, session: &Session, origin: &Origin) -> Result<(), Jo
     let fault = |e: &dyn std::fmt::Display| JoinError::File(OpenError::Denied(path.to_path_buf(), e.to_string()));
     let partial = with_suffix(path, ".joining");
     remove(&partial)?;
-    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&partial).map_err(|e| fault(&e))?;
+    let mut file = open_private(&partial, OpenOptions::new().write(true).create_new(true)).map_err(|e| fault(&e))?;
     let mut digest = Running::default();
     for part in 0..origin.parts {
         let body = session.part(origin.snapshot, part).await?;
@@ -296,7 +305,7 @@ fn set_aside(path: &Path, why: &str) -> Result<(), OpenError> {
     sync_folder(path).map_err(denied)?;
     tracing::error!(
         db.aside = %aside.display(),
-        "{}: {why}: it holds what the journal has lost. It is kept as {} and nothing of it is merged",
+        "{}: {why}. It is kept as {}, and nothing of it is merged",
         path.display(),
         aside.display()
     );

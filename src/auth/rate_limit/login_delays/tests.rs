@@ -165,7 +165,10 @@ fn failures_at_one_process_delay_log_ins_at_another_until_one_succeeds() {
     let exchange = || {
         let news = [one.take_news(), two.take_news()].concat();
         // Each learns its own facts too, which it has counted already.
-        news.iter().for_each(|fact| [&one, &two].into_iter().for_each(|delays| delays.learn(fact)));
+        for fact in &news {
+            one.learn(fact);
+            two.learn(fact);
+        }
     };
     for _ in 0..2 {
         one.record_failure(ADA, stranger, now);
