@@ -313,8 +313,8 @@ impl Store {
     }
 
     /// Whether the store failed since its file and the journal do not fit any more.
-    pub fn has_parted(&self) -> bool {
-        self.0.journal.as_ref().is_some_and(|journal| journal.shared.parted.get().is_some())
+    pub fn has_diverged(&self) -> bool {
+        self.0.journal.as_ref().is_some_and(|journal| journal.shared.diverged.get().is_some())
     }
 
     /// Which journal this is; none without one.

@@ -169,7 +169,7 @@ async fn run(
             "a backup was restored into the journal: start again, so that this process joins with it",
         ));
     }
-    if app.store.has_parted() {
+    if app.store.has_diverged() {
         return Err(Failure::unfit_database(format!(
             "{}: the file and the journal do not fit any more; the log says why",
             app.store.path().display()

@@ -73,8 +73,8 @@ pub(in crate::store) enum AppendError {
     Refused(Error),
     /// The process ends, and it is unknown.
     Unsettled(Error),
-    /// This file and the journal have parted.
-    Parted(Error),
+    /// This file and the journal have diverged.
+    Diverged(Error),
 }
 
 /// The journal on the writer's thread.
@@ -134,8 +134,8 @@ impl Journal {
             return Ok(answer);
         };
         (self.session, self.has_turn) = (None, false);
-        if let Fault::Parted(why) = fault {
-            return Err(self.parted(why));
+        if let Fault::Diverged(why) = fault {
+            return Err(self.diverged(why));
         }
         self.shared.reachable.store(false, Relaxed);
         // The session ends for one reason, and another one may keep the next from being made.
@@ -167,7 +167,7 @@ impl Journal {
     }
 
     /// The entries that others have appended; none if PostgreSQL does not answer.
-    pub(in crate::store) fn news(&mut self) -> Result<Option<Page>> {
+    pub(in crate::store) fn newer_entries(&mut self) -> Result<Option<Page>> {
         let seq = self.position.seq;
         Ok(self.ask(async |session| session.after(seq).await)?.ok())
     }
@@ -182,7 +182,7 @@ impl Journal {
     pub(in crate::store) fn read(&mut self, page: &Page) -> Result<Option<Vec<(Entry, Digest)>>> {
         let mut entries = Vec::with_capacity(page.entries.len());
         for Stored { seq, body } in &page.entries {
-            let damaged = || self.parted(&format!("entry {seq} of the journal is damaged, or of a newer program"));
+            let damaged = || self.diverged(&format!("entry {seq} of the journal is damaged, or of a newer program"));
             let entry = Entry::decode(body).ok().filter(|entry| entry.seq == *seq).ok_or_else(damaged)?;
             entries.push((entry, digest_of(body)));
         }
@@ -197,9 +197,9 @@ impl Journal {
     }
 
     /// The error after which this file cannot follow the journal.
-    fn parted(&self, why: &str) -> Error {
+    fn diverged(&self, why: &str) -> Error {
         // The first reason counts.
-        let _ = self.shared.parted.set(why.to_owned());
+        let _ = self.shared.diverged.set(why.to_owned());
         Error::internal(why.to_owned())
     }
 
@@ -219,17 +219,17 @@ impl Journal {
                 before.seq,
                 connection.path().unwrap_or_default()
             );
-            return Err(self.parted(&why));
+            return Err(self.diverged(&why));
         }
         apply(connection, entry, &self.texts, log).map_err(|e| match e {
             NotApplied::Restored => {
                 self.shared.restored.store(true, Relaxed);
-                self.parted(&format!(
+                self.diverged(&format!(
                     "a backup has taken the place of all rows, with entry {} of the journal",
                     entry.seq
                 ))
             }
-            NotApplied::Parted(why) => self.parted(&why),
+            NotApplied::Diverged(why) => self.diverged(&why),
             NotApplied::Storage(e) => e,
         })?;
         let next = Position { seq: entry.seq, digest, ..before };
@@ -250,7 +250,7 @@ impl Journal {
         self.next = Some(next);
         let new: Vec<_> = entry.texts.iter().filter(|text| !self.texts.contains_key(*text)).copied().collect();
         let texts = recorder.texts(&new);
-        let asked = self.ask(async |session| session.append(&stored, &texts).await).map_err(AppendError::Parted)?;
+        let asked = self.ask(async |session| session.append(&stored, &texts).await).map_err(AppendError::Diverged)?;
         self.has_turn = false;
         match asked {
             Ok(vouched) => {
@@ -260,7 +260,7 @@ impl Journal {
             Err(Fault::Lost(_)) => self.settle(&stored),
             Err(Fault::Again(_)) => Err(AppendError::Again),
             Err(Fault::Full(e)) => Err(AppendError::Refused(Error::new(&problem::STORAGE_FULL).caused_by(e))),
-            Err(Fault::Refused(e) | Fault::Parted(e)) => {
+            Err(Fault::Refused(e) | Fault::Diverged(e)) => {
                 Err(AppendError::Refused(Error::new(&problem::OVERLOADED).caused_by(e)))
             }
         }
@@ -277,7 +277,7 @@ impl Journal {
                 }
                 session.release().await.map(|()| None)
             });
-            match asked.map_err(AppendError::Parted)? {
+            match asked.map_err(AppendError::Diverged)? {
                 Ok(Some(vouched)) => {
                     tracing::info!(journal.entry = stored.seq, "the entry was appended");
                     return Ok(vouched);
@@ -312,7 +312,7 @@ impl Journal {
     /// with what happened before.
     pub(in crate::store) fn vouch(&mut self) -> Result<Vouched, AppendError> {
         self.has_turn = false;
-        match self.ask(async |session| session.vouch().await).map_err(AppendError::Parted)? {
+        match self.ask(async |session| session.vouch().await).map_err(AppendError::Diverged)? {
             Ok(vouched) => Ok(vouched),
             Err(_) => Err(AppendError::Again),
         }

@@ -98,7 +98,7 @@ fn catch_up(store: &Store, head: i64) -> Result<(), OpenError> {
     while *journal.shared.applied.borrow() < head {
         if store.has_failed() {
             let path = store.path().to_path_buf();
-            return Err(match journal.shared.parted.get() {
+            return Err(match journal.shared.diverged.get() {
                 Some(why) => OpenError::Damaged(path, why.clone()),
                 None => OpenError::Denied(path, "the journal could not be applied; the log says why".to_owned()),
             });

@@ -60,7 +60,7 @@ pub(in crate::store) enum NotApplied {
     /// A backup has taken the place of what the file holds.
     Restored,
     /// It does not fit the file.
-    Parted(String),
+    Diverged(String),
     /// The file cannot be written.
     Storage(Error),
 }
@@ -68,7 +68,7 @@ pub(in crate::store) enum NotApplied {
 /// Applies an entry in the transaction that is open.
 ///
 /// # Errors
-/// If it is not the next one, or does not lead to the same heads: then this file and the journal have parted.
+/// If it is not the next one, or does not lead to the same heads: then this file and the journal have diverged.
 pub(in crate::store) fn apply(
     connection: &Connection,
     entry: &Entry,
@@ -76,7 +76,7 @@ pub(in crate::store) fn apply(
     log: &mut RollupLog,
 ) -> Result<(), NotApplied> {
     if entry.schema != SCHEMA_VERSION {
-        return Err(parted(
+        return Err(diverged(
             entry,
             &format!(
                 "it is for schema {}, and this program has {SCHEMA_VERSION}: install the version of orderd that wrote it",
@@ -89,7 +89,7 @@ pub(in crate::store) fn apply(
     }
     for statement in entry.statements() {
         let sql = entry.texts.get(statement.text).and_then(|digest| texts.get(digest));
-        let sql = sql.ok_or_else(|| parted(entry, "the text of a statement is missing"))?;
+        let sql = sql.ok_or_else(|| diverged(entry, "the text of a statement is missing"))?;
         let execute = || {
             let mut prepared = connection.prepare_cached(sql)?;
             for (index, value) in (1..).zip(&statement.values) {
@@ -99,7 +99,7 @@ pub(in crate::store) fn apply(
         };
         match execute() {
             Ok(1..) => {}
-            Ok(0) => return Err(parted(entry, &format!("it changes nothing with {sql}"))),
+            Ok(0) => return Err(diverged(entry, &format!("it changes nothing with {sql}"))),
             Err(e) => return Err(failed(entry, e)),
         }
     }
@@ -108,7 +108,7 @@ pub(in crate::store) fn apply(
     }
     let found = heads(connection, &entry.heads).map_err(|e| failed(entry, e))?;
     if found != entry.heads {
-        return Err(parted(entry, "it leads to other heads of the history"));
+        return Err(diverged(entry, "it leads to other heads of the history"));
     }
     Ok(())
 }
@@ -127,11 +127,13 @@ pub(super) fn heads(connection: &Connection, entry: &Heads) -> rusqlite::Result<
 /// An error of SQLite that is not this entry's fault, such as a full disk, stays what it is.
 fn failed(entry: &Entry, e: rusqlite::Error) -> NotApplied {
     match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::Unknown) => parted(entry, &e.to_string()),
+        Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::Unknown) => {
+            diverged(entry, &e.to_string())
+        }
         _ => NotApplied::Storage(store_error(e)),
     }
 }
 
-fn parted(entry: &Entry, why: &str) -> NotApplied {
-    NotApplied::Parted(format!("entry {} of the journal does not fit this file: {why}", entry.seq))
+fn diverged(entry: &Entry, why: &str) -> NotApplied {
+    NotApplied::Diverged(format!("entry {} of the journal does not fit this file: {why}", entry.seq))
 }

@@ -37,24 +37,24 @@ const RETRY: Duration = Duration::from_millis(250);
 enum Comparison {
     Continues,
     /// It lacks some of it, for this reason.
-    Parted(String),
+    Diverged(String),
 }
 
 async fn compare(session: &Session, position: &Position) -> Result<Comparison, Fault> {
-    let parted = |why: String| Ok(Comparison::Parted(why));
-    let Some(origin) = session.origin().await? else { return parted("the journal is empty".to_owned()) };
+    let diverged = |why: String| Ok(Comparison::Diverged(why));
+    let Some(origin) = session.origin().await? else { return diverged("the journal is empty".to_owned()) };
     if origin.id != position.journal {
-        return parted("the file belongs to another journal".to_owned());
+        return diverged("the file belongs to another journal".to_owned());
     }
     match session.entry(position.seq).await? {
         Some(body) if digest_of(&body) == position.digest => return Ok(Comparison::Continues),
-        Some(_) => return parted(format!("the journal has another entry {}", position.seq)),
+        Some(_) => return diverged(format!("the journal has another entry {}", position.seq)),
         // The entry has been pruned, or the file is as the journal began.
         None if position.seq <= origin.snapshot => return Ok(Comparison::Continues),
         None => {}
     }
     let head = session.head().await?;
-    parted(format!("the file includes entry {}, and the journal ends at entry {head}", position.seq))
+    diverged(format!("the file includes entry {}, and the journal ends at entry {head}", position.seq))
 }
 
 /// Makes a session, and finds out whether the journal still has what the file has: after a fail-over to a standby that
@@ -63,7 +63,7 @@ pub(super) async fn reconnect(connect: &Connect, position: &Position) -> Result<
     let session = Session::connect(connect).await?;
     match compare(&session, position).await? {
         Comparison::Continues => Ok(session),
-        Comparison::Parted(why) => Err(Fault::Parted(format!("{why}: start again, so that it joins anew"))),
+        Comparison::Diverged(why) => Err(Fault::Diverged(format!("{why}: start again, so that it joins anew"))),
     }
 }
 
@@ -163,7 +163,7 @@ async fn try_join(path: &Path, options: &JournalOptions, commits: Commits) -> Re
                 // After a restore, all that the file holds is of before.
                 Comparison::Continues if !gap && position.seq >= origin.restored => {}
                 Comparison::Continues => remove(path)?,
-                Comparison::Parted(why) => {
+                Comparison::Diverged(why) => {
                     set_aside(path, &format!("{why}: the file holds what the journal has lost"))?;
                 }
             }
@@ -287,7 +287,7 @@ pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Renames a file that the journal has parted from, so that it can be looked into.
+/// Renames a file that the journal has diverged from, so that it can be looked into.
 fn set_aside(path: &Path, why: &str) -> Result<(), OpenError> {
     let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
     let mut number = 1;

@@ -54,7 +54,7 @@ pub(super) enum Fault {
     /// It has refused, and done nothing.
     Refused(String),
     /// The journal lacks what the file has.
-    Parted(String),
+    Diverged(String),
 }
 
 impl From<tokio_postgres::Error> for Fault {
@@ -75,7 +75,7 @@ impl From<tokio_postgres::Error> for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lost(e) | Self::Full(e) | Self::Again(e) | Self::Refused(e) | Self::Parted(e) => f.write_str(e),
+            Self::Lost(e) | Self::Full(e) | Self::Again(e) | Self::Refused(e) | Self::Diverged(e) => f.write_str(e),
         }
     }
 }
@@ -179,7 +179,7 @@ impl Session {
     pub(super) async fn turn(&self, after: i64) -> Result<Page, Fault> {
         let turn = async {
             // The clock is asked after the lock is there.
-            let ((), locked, news, now) = try_join4(
+            let ((), locked, newer, now) = try_join4(
                 self.client.batch_execute(BEGIN),
                 self.client.query_typed("SELECT format FROM orderd.turn FOR UPDATE", &[]),
                 self.client.query_typed(AFTER, &[(&after, Type::INT8), (&FETCHED, Type::INT8)]),
@@ -187,7 +187,7 @@ impl Session {
             )
             .await?;
             match locked.first().map(|row| row.get::<_, i32>(0)) {
-                Some(FORMAT) => Ok(Page { taken_at: now.first().map(|row| row.get(0)), ..page(&news) }),
+                Some(FORMAT) => Ok(Page { taken_at: now.first().map(|row| row.get(0)), ..page(&newer) }),
                 format => Err(Fault::Refused(format!("the journal has format {format:?}, and this program {FORMAT}"))),
             }
         };

@@ -42,8 +42,8 @@ pub(in crate::store) struct Shared {
     pub(in crate::store) skew: AtomicI64,
     /// A backup has taken the place of what the file holds.
     pub(in crate::store) restored: AtomicBool,
-    /// Why the file and the journal have parted, if they have.
-    pub(in crate::store) parted: OnceLock<String>,
+    /// Why the file and the journal have diverged, if they have.
+    pub(in crate::store) diverged: OnceLock<String>,
 }
 
 impl Shared {
@@ -59,7 +59,7 @@ impl Shared {
             leaving: Notify::new(),
             skew: AtomicI64::new(0),
             restored: AtomicBool::new(false),
-            parted: OnceLock::new(),
+            diverged: OnceLock::new(),
         })
     }
 

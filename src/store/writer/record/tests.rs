@@ -107,7 +107,7 @@ fn rows(connection: &Connection, table: &str) -> Vec<Vec<Value>> {
 
 fn refusal(outcome: Result<(), NotApplied>) -> String {
     match outcome {
-        Err(NotApplied::Parted(why)) => why,
+        Err(NotApplied::Diverged(why)) => why,
         Err(NotApplied::Restored) => "a backup has taken the place of the file".to_owned(),
         Err(NotApplied::Storage(e)) => panic!("{e}"),
         Ok(()) => panic!("it was applied"),
