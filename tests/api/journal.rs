@@ -153,6 +153,30 @@ async fn all_processes_have_the_same_set_up_token_until_there_is_a_user() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_large_orders_at_once_are_entries_of_about_one_mebibyte() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let Some(journal) = service.journal() else { return };
+    let name = "a long name ".repeat(16);
+    let items: Vec<_> = (0..200)
+        .map(|n| json!({"sku": format!("sku-{n}"), "name": name.trim(), "quantity": 1, "unit_amount": 100}))
+        .collect();
+    let body = json!({"currency": "EUR", "items": items});
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        calls.spawn(staff.post("/v1/orders", body.clone()).fresh_key().into_future());
+    }
+    while let Some(answer) = calls.join_next().await {
+        answer.unwrap().created();
+    }
+    let sizes = journal.sizes_of_entries().await;
+    // An order more than a mebibyte; without an end at that, a batch of 64 has some five.
+    assert!(sizes.iter().all(|&size| size < 1_300_000), "{sizes:?}");
+    assert!(sizes.iter().any(|&size| size > 1_000_000), "{sizes:?}");
+    replay_elsewhere_and_stop(&service).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_moves_into_a_file_and_a_file_into_a_journal_and_nothing_is_lost() {
     let service = Service::start().await;
     let staff = service.staff().await;

@@ -205,6 +205,11 @@ impl Recorder {
         Mark { texts: record.texts.len(), bytes: record.statements.bytes.len(), count: record.statements.count }
     }
 
+    /// The bytes of what was recorded.
+    pub(in crate::store) fn bytes(&self) -> usize {
+        self.record.borrow().statements.bytes.len()
+    }
+
     /// Forgets what was recorded after `mark`.
     pub(in crate::store) fn roll_back_to(&self, mark: Mark) {
         let mut record = self.record.borrow_mut();
