@@ -43,8 +43,11 @@ class Postgres:
     def __init__(self, folder, name):
         self.data, self.port = os.path.join(folder, name), free_port()
 
+    def attempt(self, name, *arguments):
+        return run(*AS_POSTGRES, os.path.join(BINARIES[-1], name), *arguments)
+
     def tool(self, name, *arguments):
-        ended = run(*AS_POSTGRES, os.path.join(BINARIES[-1], name), *arguments)
+        ended = self.attempt(name, *arguments)
         check(ended.returncode == 0, f"{name}: {ended.stdout}{ended.stderr}")
         return ended.stdout
 
@@ -114,7 +117,12 @@ class Postgres:
                 pass
 
     def promote(self):
-        self.tool("pg_ctl", "-D", self.data, "-w", "promote")
+        # A server of which a process was killed starts again, and may miss that it is told.
+        for _ in range(6):
+            ended = self.attempt("pg_ctl", "-D", self.data, "-w", "-t", "10", "promote")
+            if ended.returncode == 0 or "not in standby mode" in ended.stderr:
+                break
+        check(self.sql("SELECT pg_is_in_recovery()") == "f", f"not promoted: {ended.stdout}{ended.stderr}")
         # Until it has a standby itself.
         self.sql("ALTER SYSTEM SET synchronous_standby_names = ''")
         self.sql("SELECT pg_reload_conf()")
