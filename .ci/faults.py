@@ -403,9 +403,10 @@ def own_disk_full(place):
     os.remove(os.path.join(folder, "filler"))
     taken = until(lambda: readiness_of(small)[0] == 200 and answer_of(small, token) == "200", "it does not go on")
     orders(small, token, 10)
+    check(answer_of(other, token) == "200", "the other process does not follow")
     for process in (small, other):
         process.stop_and_verify()
-    check(small.end() == other.end(), "the files differ")
+    check(small.end() == other.end(), f"the files differ: {small.end()} {other.end()}")
     return f"refused, and ready {taken:.1f} s after there was room"
 
 
