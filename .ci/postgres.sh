@@ -28,6 +28,7 @@ port = $port
 listen_addresses = 'localhost'
 unix_socket_directories = '$folder'
 fsync = off
+max_connections = 300
 ssl = on
 ssl_cert_file = '$folder/first.crt'
 ssl_key_file = '$folder/first.key'
@@ -45,7 +46,8 @@ ORDERD_TEST_JOURNAL="postgres://postgres:secret@127.0.0.1:$port/postgres" \
   cargo test --locked --test cli -- journal:: | tee "$folder/output"
 grep -q '^test result: ok. [1-9]' "$folder/output"
 
-# Every service of these tests is on a journal in a database of its own; the run of the model is replayed elsewhere.
+# Every service of these tests is on a journal in a database of its own; the run of the model is replayed elsewhere. They wait
+# for PostgreSQL most of the time, so many run at once.
 ORDERD_TEST_JOURNAL="postgres://postgres:secret@127.0.0.1:$port/postgres" \
-  cargo test --locked --test api | tee "$folder/output"
+  cargo test --locked --test api -- --test-threads=8 | tee "$folder/output"
 grep -q '^test result: ok. [1-9]' "$folder/output"
