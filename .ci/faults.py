@@ -75,6 +75,17 @@ def orders(process, token, count):
         check(status == 200 and results.count(b'"created"') == len(lines), f"import: {status} {results[:300]}")
 
 
+def fill(folder):
+    """Fills the file system of a folder with one file."""
+    path = os.path.join(folder, "filler")
+    with open(path, "wb") as filler:
+        try:
+            while filler.write(bytes(1 << 20)):
+                filler.flush()
+        except OSError:
+            return path
+
+
 def pooler(place):
     """PgBouncer in its mode `transaction`, killed and started anew; PostgreSQL behind it restarted; a process killed."""
     if not shutil.which("pgbouncer", path="/usr/sbin:/usr/bin"):
@@ -179,17 +190,12 @@ def disk_full(place):
     load = Load(processes, token, CLIENTS)
     load.wait_for()
     load.step = "full"
-    with open(os.path.join(folder, "filler"), "wb") as filler:
-        try:
-            while filler.write(bytes(1 << 20)):
-                filler.flush()
-        except OSError:
-            pass
+    filler = fill(folder)
     until(lambda: load.answers.get("503 storage_full", 0) > 5, f"no 503 storage_full: {load.answers}", 60)
     # What is left of the last page may take an entry: none can be promised.
     reads = {answer_of(process, token) for process in processes for _ in range(10)}
     check(reads == {"200"}, f"reads: {reads}")
-    os.remove(os.path.join(folder, "filler"))
+    os.remove(filler)
     load.wait_for()
     load.step = "after"
     place.server.sql("CHECKPOINT")
@@ -389,18 +395,13 @@ def own_disk_full(place):
     other = Orderd(place.binary, place.inside("own"), "other", url, key=small.key)
     token = small.set_up()
     orders(other, token, 10)
-    with open(os.path.join(folder, "filler"), "wb") as filler:
-        try:
-            while filler.write(bytes(1 << 20)):
-                filler.flush()
-        except OSError:
-            pass
+    filler = fill(folder)
     for _ in range(12):
         orders(other, token, 200)
     until(lambda: readiness_of(small)[0] == 503, "the process with the full disk is ready")
     check(answer_of(small, token).startswith("503"), "it answers without the newest orders")
     check(readiness_of(other)[0] == 200 and answer_of(other, token) == "200", "the other process is not ready")
-    os.remove(os.path.join(folder, "filler"))
+    os.remove(filler)
     taken = until(lambda: readiness_of(small)[0] == 200 and answer_of(small, token) == "200", "it does not go on")
     orders(small, token, 10)
     check(answer_of(other, token) == "200", "the other process does not follow")

@@ -130,7 +130,7 @@ impl App {
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
             access: AccessCache::new(access, (&config.auth).into()),
             login_delays: LoginDelays::new(
-                // Other processes understand the digests, also while keys are rotated.
+                // This key does not change when signing keys are rotated: all processes on a journal make the same digests.
                 Mac::for_stored_digests(&ring, b"log-in delays"),
                 config.limits.login_per_minute,
                 process,

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// What to move: a database file, or the URL of a journal in PostgreSQL
     #[arg(long, value_name = "FILE|postgres://…")]
     from: String,
-    /// Where to: the URL of an empty journal, or a file that does not exist yet
+    /// Destination: the URL of an empty journal, or a file that does not exist yet
     #[arg(long, value_name = "postgres://…|FILE")]
     to: String,
     /// File with the password for PostgreSQL [default: PGPASSWORD, or ~/.pgpass]

@@ -86,7 +86,7 @@ pub struct GuessedAt {
     pub account: [u8; 32],
 }
 
-/// What a transaction has changed that processes keep in memory.
+/// A committed change that every process has to apply to what it keeps in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// A user is new or has changed.

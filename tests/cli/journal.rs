@@ -200,7 +200,7 @@ fn a_command_that_is_interrupted_leaves_nothing_behind() {
     }
 }
 
-/// The checks of `doctor` on the journal, by name: the state and the detail.
+/// The checks that `doctor` makes on the journal: their names, each with its state and detail.
 fn diagnose(dir: &TestDir, flags: &str) -> BTreeMap<String, (String, String)> {
     let outcome = dir.run(&format!("doctor --json {flags}"));
     let document: Value = serde_json::from_str(&outcome.out).unwrap_or_else(|e| panic!("{e}: {outcome:?}"));

@@ -3,12 +3,12 @@
 
 use super::{
     JournalOptions,
-    entry::{Digest, digest_of},
+    entry::digest_of,
     follow::Position,
     postgres::{Connect, Fault, Origin, Promises, Session},
 };
 use crate::{
-    domain::digest::Running,
+    domain::digest::{Running, sha256_of},
     error::{Error, Result},
     store::{
         connection::{Commits, READ_ONLY},
@@ -229,7 +229,7 @@ async fn begin(path: &Path, session: &Session, options: &JournalOptions) -> Resu
     remove(&made)?;
     fs::remove_file(lock_file(&made)).map_err(|e| fault(&e))?;
     let parts: Vec<_> = bytes.chunks(PART).collect();
-    let digest = digest(&bytes);
+    let digest = sha256_of(&bytes);
     let count = i64::try_from(parts.len()).map_err(|e| fault(&e))?;
     let origin = Origin { id: options.writer, snapshot: 0, parts: count, digest, restored: 0 };
     if session.begin_journal(&origin).await? {
@@ -264,12 +264,6 @@ async fn fetch(path: &Path, session: &Session, origin: &Origin) -> Result<(), Jo
         .map_err(|e| fault(&e))?;
     tracing::info!(journal.entry = origin.snapshot, "fetched the snapshot at entry {}", origin.snapshot);
     Ok(())
-}
-
-fn digest(bytes: &[u8]) -> Digest {
-    let mut running = Running::default();
-    running.update(bytes);
-    running.finish()
 }
 
 /// The files of a database: its log, its index, and itself as the last one.

@@ -287,12 +287,12 @@ impl Session {
         Ok(true)
     }
 
-    /// Has everything that follows read one state of the journal.
+    /// Begins a transaction in which all reads see the same state of the journal.
     pub(super) async fn begin_reading(&self) -> Result<(), Fault> {
         self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
     }
 
-    /// Ends what was begun.
+    /// Commits the transaction that was begun.
     pub(super) async fn commit(&self) -> Result<(), Fault> {
         self.batch("COMMIT").await
     }
@@ -323,7 +323,8 @@ impl Session {
         limited(APPEND_PATIENCE, async { Ok(self.client.execute_typed(sql, &params).await?) }).await.map(drop)
     }
 
-    /// Makes a snapshot the newest one, and deletes the others, and entries that it includes and that are a day old.
+    /// Declares a snapshot the newest one. Deletes the other snapshots, and the entries that are both in it and older than
+    /// a day.
     pub(super) async fn end_snapshot(&self, origin: &Origin) -> Result<(), Fault> {
         let digest = origin.digest.as_slice();
         let params: [(&(dyn ToSql + Sync), Type); 3] =

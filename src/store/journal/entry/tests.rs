@@ -147,7 +147,7 @@ proptest! {
         if let Some(first) = bytes.first_mut() {
             *first = FORMAT;
         }
-        let sum = digest(&bytes);
+        let sum = sha256_of(&bytes);
         bytes.extend(sum);
         if let Ok(entry) = Entry::decode(&bytes) {
             prop_assert_eq!(entry.encode(), bytes);
@@ -171,7 +171,7 @@ fn an_entry_of_a_later_form_is_refused() {
     let mut content = entry.encode();
     content.truncate(content.len() - DIGEST_BYTES);
     content[0] = FORMAT + 1;
-    let sum = digest(&content);
+    let sum = sha256_of(&content);
     content.extend(sum);
     assert_eq!(Entry::decode(&content), Err(Damaged));
 }
