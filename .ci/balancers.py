@@ -120,6 +120,7 @@ def killed(balanced, processes, token):
     unknown = len(load.unknown)
     load.processes = [*processes, balanced]
     load.settle()
+    load.settle_payments()
     return f"{len(load.acknowledged)} orders, {unknown} to be sent again; longest waits: {load.waits()}; {load.answers}"
 
 

@@ -43,8 +43,11 @@ class Postgres:
     def __init__(self, folder, name):
         self.data, self.port = os.path.join(folder, name), free_port()
 
+    def attempt(self, name, *arguments):
+        return run(*AS_POSTGRES, os.path.join(BINARIES[-1], name), *arguments)
+
     def tool(self, name, *arguments):
-        ended = run(*AS_POSTGRES, os.path.join(BINARIES[-1], name), *arguments)
+        ended = self.attempt(name, *arguments)
         check(ended.returncode == 0, f"{name}: {ended.stdout}{ended.stderr}")
         return ended.stdout
 
@@ -114,7 +117,12 @@ class Postgres:
                 pass
 
     def promote(self):
-        self.tool("pg_ctl", "-D", self.data, "-w", "promote")
+        # A server of which a process was killed starts again, and may miss that it is told.
+        for _ in range(6):
+            ended = self.attempt("pg_ctl", "-D", self.data, "-w", "-t", "10", "promote")
+            if ended.returncode == 0 or "not in standby mode" in ended.stderr:
+                break
+        check(self.sql("SELECT pg_is_in_recovery()") == "f", f"not promoted: {ended.stdout}{ended.stderr}")
         # Until it has a standby itself.
         self.sql("ALTER SYSTEM SET synchronous_standby_names = ''")
         self.sql("SELECT pg_reload_conf()")
@@ -213,6 +221,8 @@ class Load:
     def __init__(self, processes, token, clients=CLIENTS):
         self.processes, self.token, self.lock = processes, token, threading.Lock()
         self.acknowledged, self.unknown, self.answers, self.stale = {}, {}, {}, []
+        # Payments, by their keys: the order, the amount, and whether it was acknowledged.
+        self.payments = {}
         self.step, self.slowest, self.stopped = "begin", {}, False
         # When an order was acknowledged last, and the longest time without one.
         self.last, self.pause = time.time(), 0.0
@@ -231,11 +241,20 @@ class Load:
             self.note(key, body, status, answer or {})
             if status == 201 and choice.randrange(4) == 0:
                 self.look_for(answer, connections, choice.choice(self.processes))
+            if status == 201 and choice.randrange(4) == 0:
+                self.pay(answer, connections, choice.choice(self.processes), f"{key}-pay")
 
     def look_for(self, order, connections, process):
         status, _ = self.ask(connections, process, "GET", f"/v1/orders/{order['id']}")
         if status not in (200, 503, "lost"):
             self.stale.append((order["id"], status))
+
+    def pay(self, order, connections, process, key):
+        """Pays a part, so that a second payment would be taken too."""
+        amount = (order["total_amount"] + 2) // 3
+        status, _ = self.ask(connections, process, "POST", f"/v1/orders/{order['id']}/payments", {"amount": amount}, key)
+        with self.lock:
+            self.payments[key] = order["id"], amount, status == 201
 
     def ask(self, connections, process, method, path, body=None, key=None):
         begun, step = time.time(), self.step
@@ -299,6 +318,16 @@ class Load:
             check(answers[0][1]["id"] == answers[1][1]["id"], f"two orders for one key: {answers}")
             self.acknowledged[key] = answers[0][1]
 
+    def settle_payments(self):
+        """Sends payments without an answer again, and looks whether each order has been paid once."""
+        for key, (order, amount, is_acknowledged) in self.payments.items():
+            process = random.choice(self.processes)
+            if not is_acknowledged:
+                answer = process.call("POST", f"/v1/orders/{order}/payments", {"amount": amount}, self.token, key)
+                check(answer[0] == 201, f"a payment sent again: {answer}")
+            found = process.call("GET", f"/v1/orders/{order}", token=self.token)[1]
+            check(found["paid_amount"] == amount, f"paid {amount}, and there is {found['paid_amount']}")
+
     def prove(self):
         """Ends the load, and holds what was answered against what is there. Returns a line about it."""
         self.stop()
@@ -307,11 +336,12 @@ class Load:
         check(not missing, f"{len(missing)} acknowledged orders are missing")
         unknown = len(self.unknown)
         self.settle()
+        self.settle_payments()
         numbers = sorted(order["number"] for order in self.acknowledged.values())
         check(numbers == list(range(1, len(numbers) + 1)), "the numbers have gaps, or an order is there twice")
         for process in self.processes:
             process.stop_and_verify()
-        return (f"{len(numbers)} orders, none missing, none twice; {unknown} unknown outcomes settled; no order for "
+        return (f"{len(numbers)} orders, {len(self.payments)} payments, none missing, none twice; {unknown} unknown outcomes settled; no order for "
                 f"{self.pause:.1f} s at most; longest waits: {self.waits()}; {self.answers}")
 
 

@@ -66,12 +66,24 @@ def until(holds, what, within=20):
 
 
 def orders(process, token, count):
-    """Places many orders at once, by an import."""
+    """Places many orders at once, by imports that the buffers between the two hold."""
     item = {"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": 100}
-    lines = [json.dumps({"currency": "EUR", "items": [item], "note": os.urandom(700).hex(), "external_ref": os.urandom(9).hex()})
-             for _ in range(count)]
-    status, results = process.send("/v1/orders/import", "\n".join(lines).encode(), "application/x-ndjson", token)
-    check(status == 200 and results.count(b'"created"') == count, f"import: {status} {results[:300]}")
+    for begun in range(0, count, 1000):
+        lines = [json.dumps({"currency": "EUR", "items": [item], "note": os.urandom(700).hex(), "external_ref": os.urandom(9).hex()})
+                 for _ in range(min(1000, count - begun))]
+        status, results = process.send("/v1/orders/import", "\n".join(lines).encode(), "application/x-ndjson", token)
+        check(status == 200 and results.count(b'"created"') == len(lines), f"import: {status} {results[:300]}")
+
+
+def fill(folder):
+    """Fills the file system of a folder with one file."""
+    path = os.path.join(folder, "filler")
+    with open(path, "wb") as filler:
+        try:
+            while filler.write(bytes(1 << 20)):
+                filler.flush()
+        except OSError:
+            return path
 
 
 def pooler(place):
@@ -178,17 +190,12 @@ def disk_full(place):
     load = Load(processes, token, CLIENTS)
     load.wait_for()
     load.step = "full"
-    with open(os.path.join(folder, "filler"), "wb") as filler:
-        try:
-            while filler.write(bytes(1 << 20)):
-                filler.flush()
-        except OSError:
-            pass
+    filler = fill(folder)
     until(lambda: load.answers.get("503 storage_full", 0) > 5, f"no 503 storage_full: {load.answers}", 60)
     # What is left of the last page may take an entry: none can be promised.
     reads = {answer_of(process, token) for process in processes for _ in range(10)}
     check(reads == {"200"}, f"reads: {reads}")
-    os.remove(os.path.join(folder, "filler"))
+    os.remove(filler)
     load.wait_for()
     load.step = "after"
     place.server.sql("CHECKPOINT")
@@ -224,26 +231,38 @@ def wait_cut_short(place):
     primary.wait_for_standby("sync")
     processes, token = begin(place.binary, place.inside("cut-orderd"), url)
     receivers = standby.processes("walreceiver")
-    for end, told in (("pg_cancel_backend", "503 outcome_unknown"), ("pg_terminate_backend", "503 outcome_unknown")):
-        for pid in receivers:
-            os.kill(pid, signal.SIGSTOP)
+    body = {"currency": "EUR", "items": [{"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": 100}]}
+
+    def place_order(process, key, answers):
+        answers.append(process.call("POST", "/v1/orders", body, token, key))
+
+    def cut(end, key):
+        """How an order is answered whose wait is ended."""
         answers = []
-        body = {"currency": "EUR", "items": [{"sku": "tea", "name": "Tea", "quantity": 1, "unit_amount": 100}]}
-
-        def place_order(process=processes[0], key=end, body=body, answers=answers):
-            answers.append(process.call("POST", "/v1/orders", body, token, key))
-
-        placing = threading.Thread(target=place_order)
+        placing = threading.Thread(target=place_order, args=(processes[0], key, answers))
         placing.start()
         waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_type = 'client backend'"
         until(lambda: primary.sql(waits), "nobody waits for the standby")
         primary.sql(f"SELECT {end}(pid) FROM ({waits}) AS w")
         placing.join()
         status, answer = answers[0]
-        check(f"{status} {answer.get('code', '')}" == told, f"{end}: {answers}")
+        return f"{status} {answer.get('code', '')}"
+
+    for end in ("pg_cancel_backend", "pg_terminate_backend"):
+        # Who waits may be another session, behind which the order cannot be begun in time.
+        for key in (f"{end}-{attempt}" for attempt in range(5)):
+            for pid in receivers:
+                os.kill(pid, signal.SIGSTOP)
+            told = cut(end, key)
+            if told != "503 overloaded":
+                break
+            for pid in receivers:
+                os.kill(pid, signal.SIGCONT)
+            until(lambda: readiness_of(processes[0])[0] == 200, "not ready")
+        check(told == "503 outcome_unknown", f"{end}: {told}")
         # It is in the journal of this one machine, and a repetition must not vouch for it either.
         again = []
-        repeating = threading.Thread(target=place_order, args=(processes[1], end, body, again))
+        repeating = threading.Thread(target=place_order, args=(processes[1], key, again))
         repeating.start()
         repeating.join(timeout=1.5)
         check(not again, f"{end}: answered without the standby: {again}")
@@ -251,7 +270,7 @@ def wait_cut_short(place):
             os.kill(pid, signal.SIGCONT)
         repeating.join()
         if again[0][0] != 201:
-            again.append(processes[1].call("POST", "/v1/orders", body, token, end))
+            again.append(processes[1].call("POST", "/v1/orders", body, token, key))
         check(again[-1][0] == 201, f"{end}: {again}")
         # Now it survives the loss of the primary.
     primary.kill()
@@ -376,28 +395,24 @@ def own_disk_full(place):
     other = Orderd(place.binary, place.inside("own"), "other", url, key=small.key)
     token = small.set_up()
     orders(other, token, 10)
-    with open(os.path.join(folder, "filler"), "wb") as filler:
-        try:
-            while filler.write(bytes(1 << 20)):
-                filler.flush()
-        except OSError:
-            pass
+    filler = fill(folder)
     for _ in range(12):
         orders(other, token, 200)
     until(lambda: readiness_of(small)[0] == 503, "the process with the full disk is ready")
     check(answer_of(small, token).startswith("503"), "it answers without the newest orders")
     check(readiness_of(other)[0] == 200 and answer_of(other, token) == "200", "the other process is not ready")
-    os.remove(os.path.join(folder, "filler"))
+    os.remove(filler)
     taken = until(lambda: readiness_of(small)[0] == 200 and answer_of(small, token) == "200", "it does not go on")
     orders(small, token, 10)
+    check(answer_of(other, token) == "200", "the other process does not follow")
     for process in (small, other):
         process.stop_and_verify()
-    check(small.end() == other.end(), "the files differ")
+    check(small.end() == other.end(), f"the files differ: {small.end()} {other.end()}")
     return f"refused, and ready {taken:.1f} s after there was room"
 
 
 def damaged(place):
-    """A file that is lost is nothing. An entry that is damaged in the journal stops whoever reads it, and the file is kept."""
+    """A file that is lost or damaged is made anew. An entry that is damaged in the journal stops whoever reads it."""
     folder = place.inside("damaged")
     processes, token = begin(place.binary, folder, place.database("damaged"))
     one, two = processes
@@ -406,13 +421,17 @@ def damaged(place):
     two.start()
     orders(one, token, 5)
     check(answer_of(two, token) == "200", "it has not joined anew")
+    two.stop()
+    os.truncate(two.copy, os.path.getsize(two.copy) // 2)
+    two.start()
+    check(answer_of(two, token) == "200" and os.path.exists(two.copy + ".aside-1"), "it has not joined anew")
     two.process.send_signal(signal.SIGSTOP)
     orders(one, token, 5)
     changed = place.server.sql("UPDATE orderd.journal SET body = set_byte(body, 40, get_byte(body, 40) # 1) "
                                "WHERE seq = (SELECT max(seq) FROM orderd.journal) RETURNING seq", "damaged")
     two.process.send_signal(signal.SIGCONT)
     codes = [two.process.wait(timeout=20), two.try_to_start()]
-    check(codes == [3, 1], f"exit codes {codes}")
+    check(codes == [3, 3], f"exit codes {codes}")
     check(f"entry {changed.split()[0]} of the journal is damaged" in two.log() and os.path.exists(two.copy), two.log()[-1500:])
     check(answer_of(one, token) == "200", "the other process does not go on")
     one.stop_and_verify()

@@ -65,7 +65,7 @@ def control(binary, folder):
     for process in processes:
         process.start()
         check(os.path.exists(process.copy + ".aside-1"), "the file that holds more is not set aside")
-        check("it holds what the journal has lost" in process.log(), "the log does not say so")
+        check("holds what the journal has lost" in process.log(), "the log does not say so")
     lost = load.missing()
     check(lost, "the control has lost nothing: it proves nothing")
     print(f"control: {len(lost)} of {len(load.acknowledged)} acknowledged orders lost; both processes noticed")

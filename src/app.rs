@@ -69,6 +69,8 @@ pub struct Parts {
     pub request_permits: Semaphore,
     /// Seals and opens the cursors of lists.
     pub cursors: Cursors,
+    /// Makes the set-up token of a journal, which is the same at each of its processes.
+    pub setup_tokens: Mac,
     /// Keyed digests of requests that may be sent again, and of passwords in them.
     pub fingerprints: Mac,
     /// The permits for imports.

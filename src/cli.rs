@@ -4,6 +4,7 @@
 mod api_key;
 mod backup;
 mod config;
+mod database;
 mod demo;
 mod doctor;
 mod erase;
@@ -269,15 +270,6 @@ fn read_database<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> Result<T, Err
 fn certificate(config: &Config) -> Result<Option<Certificate>, Failure> {
     let (Some(chain), Some(key)) = (&config.server.tls_cert, &config.server.tls_key) else { return Ok(None) };
     Certificate::read(chain, key).map(Some).map_err(|e| Failure::usage(format!("TLS: {e}")))
-}
-
-/// Fails if there is no database, where the command must not create one.
-fn refuse_absent(database: &Path) -> Result<(), Failure> {
-    if database.exists() {
-        Ok(())
-    } else {
-        Err(Failure::failed(format!("{}: there is no such file", database.display())))
-    }
 }
 
 #[cfg(test)]

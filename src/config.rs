@@ -13,7 +13,9 @@ mod value;
 pub use bootstrap::{Bootstrap, Secret};
 pub use load::{Flag, Loaded, Setting, Sources, environment, find_file, load};
 pub use network::{Listen, Network};
-pub use postgres::{PostgresCredentials, PostgresEncryption, PostgresPlace, PostgresServer, PostgresSession};
+pub use postgres::{
+    PasswordFile, PostgresCredentials, PostgresEncryption, PostgresPlace, PostgresServer, PostgresSession,
+};
 pub use proxies::{Proxies, Proxy};
 pub use reference::{Key, Section, reference};
 pub use value::is_postgres_url;

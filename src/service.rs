@@ -9,7 +9,7 @@ pub mod backups;
 pub mod demo;
 pub mod erasure;
 pub mod events;
-mod guesses;
+pub mod guesses;
 mod history;
 pub mod idempotency;
 pub mod items;

@@ -46,7 +46,9 @@ mod writer;
 
 pub use connection::{Commits, Options};
 pub use copy_error::CopyError;
-pub use files::{MIN_FREE_BYTES, folder_of, free_bytes, lock_file, process_with_lock, sync_folder, with_suffix};
+pub use files::{
+    MIN_FREE_BYTES, check_writable, folder_of, free_bytes, lock_file, process_with_lock, sync_folder, with_suffix,
+};
 pub use gauges::Gauges;
 pub use open_error::OpenError;
 pub use readers::ReadTx;
@@ -306,9 +308,19 @@ impl Store {
         self.0.journal.as_ref().is_none_or(|journal| journal.shared.lease.is_held())
     }
 
+    /// Whether the store failed since a backup has taken the place of what its file holds.
+    pub fn was_restored(&self) -> bool {
+        self.0.journal.as_ref().is_some_and(|journal| journal.shared.restored.load(Ordering::Relaxed))
+    }
+
     /// Whether the store failed since its file and the journal do not fit any more.
-    pub fn has_parted(&self) -> bool {
-        self.0.journal.as_ref().is_some_and(|journal| journal.shared.parted.load(Ordering::Relaxed))
+    pub fn has_diverged(&self) -> bool {
+        self.0.journal.as_ref().is_some_and(|journal| journal.shared.diverged.get().is_some())
+    }
+
+    /// Which journal this is; none without one.
+    pub fn journal_id(&self) -> Option<[u8; 16]> {
+        self.0.journal.as_ref().map(|journal| journal.shared.id)
     }
 
     /// The newest entry of the journal that the file includes; 0 without a journal.
@@ -319,6 +331,13 @@ impl Store {
     /// Whether the journal, if there is one, has answered last time.
     pub fn journal_is_reachable(&self) -> bool {
         self.0.journal.as_ref().is_none_or(|journal| journal.shared.reachable.load(Ordering::Relaxed))
+    }
+
+    /// How far the clock of PostgreSQL and that of this machine were apart when this process had its turn last; 0 without a
+    /// journal.
+    pub fn clock_skew(&self) -> Duration {
+        let skew = self.0.journal.as_ref().map_or(0, |journal| journal.shared.skew.load(Ordering::Relaxed));
+        Duration::from_millis(skew.unsigned_abs())
     }
 
     /// Resolves when storage has failed in a way that only a restart can repair.

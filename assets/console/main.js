@@ -4,7 +4,7 @@ import { follow, withoutFeed } from "./lib/live.js";
 import { useKeys } from "./lib/keys.js";
 import { loadSettings } from "./lib/money.js";
 import { base, go, here } from "./lib/router.js";
-import { ended, isCustomer, load, may, me, needsFactor, signOut } from "./lib/session.js";
+import { begin, ended, isCustomer, may, me, needsFactor, signOut } from "./lib/session.js";
 import { Dialogs, Said, say } from "./ui/dialog.js";
 import { icon } from "./ui/icons.js";
 import { openPalette, showKeys } from "./ui/palette.js";
@@ -71,7 +71,7 @@ function Again() {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useEffect(() => { ref.current?.showModal(); }, []);
   return html`<dialog ref=${ref} aria-labelledby="again" onCancel=${(/** @type {Event} */ event) => event.preventDefault()}>
-    <div class="frame"><header><h2 id="again">Your session has ended</h2></header><p class="pad">Sign in to go on. What you entered is still there.</p><${LoginForm} again=${true} /></div></dialog>`;
+    <div class="frame"><header><h2 id="again">Your session has ended</h2></header><p class="pad">Sign in to go on. What you entered is still there.</p><${LoginForm} again=${true} /><p class="pad"><button class="quiet" onClick=${leave}>Sign out and leave it</button></p></div></dialog>`;
 }
 
 const leave = () => signOut().then(() => go("/login", { replace: true }), () => say("The server can't be reached. You are still signed in.", "bad"));
@@ -99,7 +99,7 @@ effect(() => {
   const { path } = here.value;
   if (me.value && (path === "/login" || path === "/setup" || (path === "/" && isCustomer()))) queueMicrotask(() => go(landing(), { replace: true }));
 });
-await Promise.all([loadSettings().catch(() => {}), load().catch(() => {})]);
+await Promise.all([loadSettings().catch(() => {}), begin().catch(() => {})]);
 if (!me.value && document.documentElement.dataset.setup && here.value.path !== "/setup") go("/setup", { replace: true });
 if (me.value && here.value.path === "/" && landing() !== "/") go(landing(), { replace: true });
 document.body.className = "";

@@ -37,14 +37,14 @@ impl Observation {
         app.metrics.in_flight.fetch_add(1, Relaxed);
         let Trace { id, parent } = context.trace;
         // The level is `error`, because a span applies only to log lines of its own level or a more severe one.
-        let log_span = tracing::error_span!("request", request.id = %context.request_id, trace.id = %id);
+        let log_span = tracing::error_span!("request", request.id = &*context.request_id, trace.id = %id);
         let trace_span = if parent.is_none_or(|parent| parent.sampled) {
             tracing::trace_span!(
                 target: TARGET,
                 "request",
                 trace.id = %id,
                 trace.parent_id = parent.map(|parent| field::display(parent.span)),
-                request.id = %context.request_id,
+                request.id = &*context.request_id,
                 http.request.method = %method,
                 http.response.status_code = field::Empty,
                 operation = field::Empty,

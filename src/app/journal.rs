@@ -5,6 +5,7 @@ use super::StartError;
 use crate::{
     auth::secret,
     config::{Config, PostgresCredentials, PostgresServer},
+    domain::time::Clock,
     outbound::postgres::connect_heeding,
     store::journal::{Connect, JournalOptions},
 };
@@ -14,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 const HOST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The journal that the configuration names.
-pub(super) fn of(config: &Config) -> Result<Option<JournalOptions>, StartError> {
+pub fn of(config: &Config) -> Result<Option<JournalOptions>, StartError> {
     let Some(url) = &config.db.url else { return Ok(None) };
     let unusable = |e| StartError::Other(format!("`db.url` {e}"));
     let environment = PostgresCredentials::read(None).map_err(unusable)?;
@@ -33,5 +34,5 @@ pub fn at(mut server: PostgresServer) -> crate::error::Result<JournalOptions> {
         let server = Arc::clone(&server);
         Box::pin(async move { connect_heeding(&server, "orderd", warned).await.map_err(|e| e.to_string()) })
     });
-    Ok(JournalOptions { connect, writer: *secret::random_bytes()? })
+    Ok(JournalOptions { connect, writer: *secret::random_bytes()?, clock: Clock::system() })
 }

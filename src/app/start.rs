@@ -96,6 +96,8 @@ impl App {
         let Surroundings { clock, ids, hash_cost, cores, resolver, proxies } = surroundings;
         let ids = Arc::new(ids);
         let timeout = or_if_zero(config.server.request_timeout, UNLIMITED);
+        let journal = journal::of(&config)?;
+        let process = journal.as_ref().map(|journal| journal.writer);
         let store = Store::open(&Options {
             path: config.db.path.clone(),
             commits: match config.db.durability {
@@ -108,7 +110,7 @@ impl App {
             first_number: config.orders.first_number,
             clock: clock.clone(),
             ids: Arc::clone(&ids),
-            journal: journal::of(&config)?,
+            journal,
         })
         .map_err(StartError::Database)?;
         let unreadable = |e| StartError::Database(OpenError::unreadable(store.path(), &e));
@@ -119,6 +121,7 @@ impl App {
         let app = Self(Arc::new(Parts {
             tokens: Tokens::new(&ring)?,
             cursors: Cursors::new(&ring),
+            setup_tokens: Mac::for_stored_digests(&ring, b"set-up token"),
             fingerprints: Mac::for_stored_digests(&ring, b"fingerprint"),
             backups: Backups::default(),
             metrics: Metrics::new(clock.now()),
@@ -126,7 +129,12 @@ impl App {
             hasher: PasswordHasher::new(hash_cost, all_but_one(cores))?,
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
             access: AccessCache::new(access, (&config.auth).into()),
-            login_delays: LoginDelays::new(Mac::new(&ring, b"log-in delays"), config.limits.login_per_minute),
+            login_delays: LoginDelays::new(
+                // This key does not change when signing keys are rotated: all processes on a journal make the same digests.
+                Mac::for_stored_digests(&ring, b"log-in delays"),
+                config.limits.login_per_minute,
+                process,
+            ),
             request_limits: RequestLimits::new(config.limits.requests_per_minute),
             request_permits: Semaphore::new(REQUEST_PERMITS),
             imports: Imports::default(),
@@ -164,6 +172,7 @@ impl App {
             match fact {
                 Fact::EventsErased => app.recent_events.forget(),
                 Fact::WebhooksChanged => app.webhook_changes.send_modify(|changes| *changes += 1),
+                fact @ (Fact::LogInFailed(..) | Fact::LogInSucceeded(..)) => app.login_delays.learn(fact),
                 fact => app.access.apply(fact),
             }
         });

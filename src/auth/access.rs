@@ -168,7 +168,11 @@ impl AccessCache {
             Fact::KeyRevoked(id) => self.write().keys.retain(|_, entry| entry.key.id != *id),
             Fact::KeysRevoked(owner) => self.write().keys.retain(|_, entry| entry.key.owner != *owner),
             Fact::KeyUsed(id, at) => self.mark_key_use_saved(*id, *at),
-            Fact::EventsErased | Fact::WebhooksChanged => {}
+            Fact::EventsErased
+            | Fact::WebhooksChanged
+            | Fact::LogInFailed(..)
+            | Fact::LogInSucceeded(..)
+            | Fact::Restored => {}
         }
     }
 

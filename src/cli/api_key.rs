@@ -2,6 +2,7 @@
 
 use super::{
     Failure,
+    database::Database,
     flags::{ConfigFlags, instant},
     offline, print, read_database,
 };
@@ -84,10 +85,10 @@ fn create(arguments: Create) -> Result<(), Failure> {
 }
 
 fn list(flags: ConfigFlags) -> Result<(), Failure> {
-    let path = flags.load(vec![])?.config.db.path;
+    let database = Database::to_read(&flags.load(vec![])?.config)?;
     let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
     let mut lines = String::new();
-    for key in read_database(&path, rows::all)? {
+    for key in read_database(database.path(), rows::all)? {
         let permissions: Vec<_> = key.permissions.iter().map(Permission::name).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(

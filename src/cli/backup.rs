@@ -1,6 +1,6 @@
 //! `orderd backup`: makes a verified copy of a database, with or without a running server.
 
-use super::{Failure, flags::ConfigFlags, print, progress};
+use super::{Failure, database::Database, flags::ConfigFlags, print, progress};
 use crate::store::{backup, with_suffix};
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
@@ -18,17 +18,19 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let path = self.flags.load(vec![])?.config.db.path;
+        let config = self.flags.load(vec![])?.config;
         let identity = |path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
         if let Some(existing) = identity(&self.out) {
-            if Some(existing) == identity(&path) {
+            if Some(existing) == identity(&config.db.path) {
                 return Err(Failure::usage(format!("{}: this is the database itself", self.out.display())));
             }
             if !self.force {
                 return Err(Failure::failed(format!("{}: exists already; --force replaces it", self.out.display())));
             }
         }
-        let copied = backup::copy(&path, &with_suffix(&self.out, ".partial"), &self.out, &progress::of_copy())?;
+        let database = Database::to_read(&config)?;
+        let copied =
+            backup::copy(database.path(), &with_suffix(&self.out, ".partial"), &self.out, &progress::of_copy())?;
         print(format_args!("{}: {} bytes, verified\n", self.out.display(), copied.bytes))
     }
 }

@@ -1,7 +1,8 @@
-//! `orderd doctor`: checks what the database depends on. It changes nothing, except that it writes a file of its own beside
+//! `orderd doctor`: checks what the database, or the journal in PostgreSQL, depends on. It changes nothing, except that it writes a file of its own beside
 //! the database to measure the disk, and removes it.
 
 mod files;
+mod journal;
 mod machine;
 
 use super::{Failure, certificate, flags::ConfigFlags, print};
@@ -103,6 +104,7 @@ fn check_all(config: &Config, clock: &Clock) -> Vec<Finding> {
     let folder = store::folder_of(path);
     let mut findings = vec![Finding::ok("sqlite", store::sqlite_version()), machine::descriptors(config)];
     findings.extend(tls(config, clock.now()));
+    findings.extend(journal::findings(config, clock));
     if !folder.is_dir() {
         findings.push(Finding::fail("folder", format!("{} does not exist", folder.display())));
         return findings;

@@ -1,7 +1,7 @@
 //! `orderd export`: writes orders to a file, byte for byte as the API would send them. It only reads the database, with or
 //! without a running server.
 
-use super::{Failure, flags::ConfigFlags, read_database};
+use super::{Failure, database::Database, flags::ConfigFlags, read_database};
 use crate::{
     api::orders::Export,
     service::{orders, page::PageRequest},
@@ -54,15 +54,15 @@ impl Arguments {
             Format::Ndjson => Export::ndjson(&self.filters)?,
             Format::Csv => Export::csv(&self.filters)?,
         };
-        let database = self.flags.load(vec![])?.config.db.path;
+        let database = Database::to_read(&self.flags.load(vec![])?.config)?;
         let Some(out) = self.out else {
             let failed = |e| Failure::failed(format!("standard output: {e}"));
-            return write_all(&export, &database, &mut io::stdout().lock(), failed);
+            return write_all(&export, database.path(), &mut io::stdout().lock(), failed);
         };
         if !self.force && out.exists() {
             return Err(Failure::failed(format!("{}: exists already; --force replaces it", out.display())));
         }
-        write_file(&export, &database, &out)
+        write_file(&export, database.path(), &out)
     }
 }
 

@@ -1,12 +1,20 @@
 //! `orderd mirror`: keeps plain tables in PostgreSQL, for programs that analyse or show data. It only reads the database, with
 //! or without a running server.
 
-use super::{Failure, flags::ConfigFlags, no_signals, print, refuse_absent, serve::stop_signal, wait_for};
+use super::{
+    Failure,
+    database::{following, refuse_absent},
+    flags::ConfigFlags,
+    no_signals, print,
+    serve::stop_signal,
+    wait_for,
+};
 use crate::{
+    app::journal,
     config::{PostgresCredentials, PostgresServer},
     domain::time::Clock,
     service::mirror::{Beginning, Mirror, MirrorError},
-    store::mirror::postgres::Schema,
+    store::{Store, journal::TemporaryFolder, mirror::postgres::Schema},
     telemetry::logs,
 };
 use std::path::{Path, PathBuf};
@@ -19,7 +27,7 @@ pub(super) struct Arguments {
     /// machine can see arguments, so give the password in PGPASSWORD or a file
     #[arg(long, value_name = "URL")]
     to: String,
-    /// File with the password [default: PGPASSWORD]
+    /// File with the password [default: PGPASSWORD, or ~/.pgpass]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Schema of the tables; it is created if it does not exist
@@ -44,21 +52,40 @@ impl Arguments {
             )
         })?;
         let server = server.map_err(|fault| Failure::usage(format!("--to: {fault}")))?;
-        refuse_absent(&config.db.path)?;
+        refuse_absent(&config)?;
         logs::start(config.log.format, config.log.level, Clock::system(), None);
-        let mirror = Mirror { database: config.db.path, server, schema };
+        let journal = journal::of(&config)?;
+        let folder = journal.as_ref().map(|_| TemporaryFolder::beside(&config.db.path)).transpose()?;
+        let database = folder.as_ref().map_or(config.db.path, TemporaryFolder::file);
+        let followed = journal.map(|journal| following(database.clone(), journal));
+        let mirror = Mirror { database, server, schema };
         let beginning = if self.rebuild { Beginning::Anew } else { Beginning::Resume };
         wait_for(async {
             let stop = stop_signal().map_err(no_signals)?;
-            tokio::select! {
+            // As long as it is open, it follows the journal.
+            let store = followed.map(|options| Store::open(&options)).transpose()?;
+            let outcome = tokio::select! {
                 name = stop => {
                     // A transaction that is under way is rolled back: it is written again when the mirror goes on.
                     tracing::info!(signal = name, "stopped");
                     Ok(())
                 }
                 outcome = keep(&mirror, beginning, self.once) => outcome,
+                () = failed(store.as_ref()) => Err(Failure::failed("the copy of the journal cannot go on")),
+            };
+            if let Some(store) = store {
+                store.close().await;
             }
+            outcome
         })
+    }
+}
+
+/// Resolves when the copy of a journal cannot follow it.
+async fn failed(store: Option<&Store>) {
+    match store {
+        Some(store) => store.failed().await,
+        None => std::future::pending().await,
     }
 }
 

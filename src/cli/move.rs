@@ -1,34 +1,25 @@
 //! `orderd move`: moves a file into a journal in PostgreSQL, or a journal into a file. The source stays as it is.
 
-use super::{Failure, print, progress, wait_for};
+use super::{Failure, database::following, print, progress, wait_for};
 use crate::{
     app::journal,
     config::{PostgresCredentials, PostgresServer, is_postgres_url},
-    domain::{id::Ids, time::Clock},
     store::{
-        Commits, Options,
         journal::{JournalOptions, MoveError, move_in, move_out},
         with_suffix,
     },
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
-
-/// The time limit of what is read on the way.
-const TIME_LIMIT: Duration = Duration::from_hours(24);
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// What to move: a database file, or the URL of a journal in PostgreSQL
     #[arg(long, value_name = "FILE|postgres://…")]
     from: String,
-    /// Where to: the URL of an empty journal, or a file that does not exist yet
+    /// Destination: the URL of an empty journal, or a file that does not exist yet
     #[arg(long, value_name = "postgres://…|FILE")]
     to: String,
-    /// File with the password for PostgreSQL [default: PGPASSWORD]
+    /// File with the password for PostgreSQL [default: PGPASSWORD, or ~/.pgpass]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
@@ -45,7 +36,7 @@ impl Arguments {
             }
             (true, false) => {
                 let target = PathBuf::from(&self.to);
-                let options = options(&target, self.journal("--from", &self.from)?);
+                let options = following(with_suffix(&target, ".moving"), self.journal("--from", &self.from)?);
                 let moving = async { move_out(&target, &options, &progress::of_copy()).await.map_err(Failure::from) };
                 let bytes = wait_for(moving)?;
                 print(format_args!("{}: {bytes} bytes, verified\n", target.display()))
@@ -62,21 +53,6 @@ impl Arguments {
         let server = PostgresServer::parse(url, &credentials);
         let server = server.map_err(|fault| Failure::usage(format!("{flag}: {fault}")))?;
         journal::at(server).map_err(|e| Failure::failed(e.to_string()))
-    }
-}
-
-/// The options of the file that follows the journal before it becomes `target`.
-fn options(target: &Path, journal: JournalOptions) -> Options {
-    Options {
-        path: with_suffix(target, ".moving"),
-        commits: Commits::Written,
-        request_timeout: TIME_LIMIT,
-        query_budget: TIME_LIMIT,
-        threads: 1,
-        first_number: 1,
-        clock: Clock::system(),
-        ids: Arc::new(Ids::seeded(0)),
-        journal: Some(journal),
     }
 }
 

@@ -1,15 +1,27 @@
-//! `orderd restore`: replaces a database that no server has open with a backup. All sessions end, since sessions in the
-//! backup may have been revoked in the meantime. The signing keys stay: they are in a file of their own.
+//! `orderd restore`: replaces a database that no server has open, or all that a journal contains, with a backup. All sessions
+//! end, since sessions in the backup may have been revoked in the meantime. The signing keys stay: they are in a file of their
+//! own.
 
-use super::{Failure, flags::ConfigFlags, print, progress, wait_for};
+use super::{
+    Failure,
+    database::{following, temporary_folder},
+    flags::ConfigFlags,
+    print, progress, read_database, wait_for,
+};
 use crate::{
-    app::Surroundings,
+    app::{Surroundings, journal},
     auth::Actor,
     config::Config,
     service::{backups, erasure},
-    store::{Commits, Options, Store, restore::Restore, with_suffix},
+    store::{
+        Commits, Options, Store, audit, erasures,
+        journal::{JournalOptions, Replacement},
+        restore::Restore,
+        sync_folder, with_suffix,
+    },
 };
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -29,23 +41,59 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let Config { db, .. } = self.flags.load(vec![])?.config;
-        if db.url.is_some() {
-            return Err(Failure::usage(
-                "`restore` works on a file and not on a journal in PostgreSQL: give `--db FILE`",
-            ));
-        }
+        let config = self.flags.load(vec![])?.config;
         let system = Surroundings::system()?;
-        let kept = with_suffix(&db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
-        let restore = Restore::begin(&db.path, &self.backup, &progress::of_copy())?;
-        let Changes { ended, erased } = change(restore.copy().to_path_buf(), &db.path, system)?;
-        let replaced = restore.finish(&kept)?;
-        if replaced {
-            print(format_args!("kept the former database as {}\n", kept.display()))?;
-        }
-        let (path, source) = (db.path.display(), self.backup.display());
-        print(format_args!("restored {path} from {source}; sessions ended: {ended}; erased again: {erased}\n"))
+        let kept = with_suffix(&config.db.path, &format!(".before-restore-{}", system.clock.now().stamp()));
+        let (place, changes) = match journal::of(&config)? {
+            None => (config.db.path.display().to_string(), into_file(&config.db.path, &self.backup, &kept, system)?),
+            Some(journal) => {
+                let place = "the journal in PostgreSQL".to_owned();
+                (place, into_journal(&journal, &config, &self.backup, &kept, system)?)
+            }
+        };
+        let (Changes { ended, erased }, source) = (changes, self.backup.display());
+        print(format_args!("restored {place} from {source}; sessions ended: {ended}; erased again: {erased}\n"))
     }
+}
+
+fn into_file(path: &Path, backup: &Path, kept: &Path, system: Surroundings) -> Result<Changes, Failure> {
+    let restore = Restore::begin(path, backup, &progress::of_copy())?;
+    let changes = wait_for(change(restore.copy(), erasures::read(path)?, system))?;
+    if restore.finish(kept)? {
+        print(format_args!("kept the former database as {}\n", kept.display()))?;
+    }
+    Ok(changes)
+}
+
+/// Nobody can write from the moment at which the copy of what the journal contains is complete: nothing that was acknowledged
+/// is missing in `kept`, or erased and not erased again.
+fn into_journal(
+    journal: &JournalOptions,
+    config: &Config,
+    backup: &Path,
+    kept: &Path,
+    system: Surroundings,
+) -> Result<Changes, Failure> {
+    let folder = temporary_folder(&config.db.path)?;
+    let (former, restored) = (folder.file(), folder.path().join("restored.db"));
+    let restore = Restore::begin(&restored, backup, &progress::of_copy())?;
+    let (changes, entry) = wait_for(async {
+        let store = Store::open(&following(former.clone(), journal.clone()))?;
+        let replacement = Replacement::begin(journal).await?;
+        let complete = store.current().await;
+        store.close().await;
+        drop(store);
+        complete?;
+        let erased = read_database(&former, audit::erased)?;
+        let changes = change(restore.copy(), erased, system).await?;
+        let entry = replacement.finish(restore.copy(), &former).await?;
+        Ok((changes, entry))
+    })?;
+    let renamed = fs::rename(&former, kept).and_then(|()| sync_folder(kept));
+    renamed.map_err(|e| Failure::failed(format!("{}: {e}; all is restored nevertheless", kept.display())))?;
+    print(format_args!("kept the former database as {}\n", kept.display()))?;
+    print(format_args!("processes on the journal end at entry {entry}; each joins anew when it starts again\n"))?;
+    Ok(changes)
 }
 
 /// What was changed in the copy.
@@ -54,11 +102,11 @@ struct Changes {
     erased: usize,
 }
 
-/// Ends all sessions in the restored copy, and repeats the erasures that were made in the `former` database after the
-/// backup. The copy is opened as a server opens it, so it is also upgraded to the current schema.
-fn change(path: PathBuf, former: &Path, system: Surroundings) -> Result<Changes, Failure> {
+/// Ends all sessions in the restored copy at `path`, and repeats the erasures that were made after the backup. The copy is
+/// opened as a server opens it, so it is also upgraded to the current schema.
+async fn change(path: &Path, erased: Vec<String>, system: Surroundings) -> Result<Changes, Failure> {
     let options = Options {
-        path: path.clone(),
+        path: path.to_path_buf(),
         commits: Commits::Synced,
         request_timeout: TIME_LIMIT,
         query_budget: TIME_LIMIT,
@@ -68,15 +116,13 @@ fn change(path: PathBuf, former: &Path, system: Surroundings) -> Result<Changes,
         ids: Arc::new(system.ids),
         journal: None,
     };
-    wait_for(async {
-        let store = Store::open(&options)?;
-        let changed = async {
-            let ended = backups::end_sessions(&store, Actor::system("cli")).await?;
-            let erased = erasure::repeat(&store, Actor::system("cli"), former).await?;
-            Ok(Changes { ended, erased })
-        };
-        let changed = changed.await;
-        store.close().await;
-        changed.map_err(|e| Failure::in_database(&path, e))
-    })
+    let store = Store::open(&options)?;
+    let changed = async {
+        let ended = backups::end_sessions(&store, Actor::system("cli")).await?;
+        let erased = erasure::repeat(&store, Actor::system("cli"), erased).await?;
+        Ok(Changes { ended, erased })
+    };
+    let changed = changed.await;
+    store.close().await;
+    changed.map_err(|e| Failure::in_database(path, e))
 }

@@ -164,7 +164,12 @@ async fn run(
     app.store.close().await;
     // After the last write, so that its span is sent too.
     trace_export.stop().await;
-    if app.store.has_parted() {
+    if app.store.was_restored() {
+        return Err(Failure::failed(
+            "a backup was restored into the journal: start again, so that this process joins with it",
+        ));
+    }
+    if app.store.has_diverged() {
         return Err(Failure::unfit_database(format!(
             "{}: the file and the journal do not fit any more; the log says why",
             app.store.path().display()

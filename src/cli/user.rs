@@ -1,6 +1,11 @@
 //! `orderd user`: users, for when no administrator can log in or no server runs.
 
-use super::{Failure, flags::ConfigFlags, offline, password, print, read_database, refuse_absent};
+use super::{
+    Failure,
+    database::{Database, refuse_unchangeable},
+    flags::ConfigFlags,
+    offline, password, print, read_database,
+};
 use crate::{
     domain::{id::UserId, user::UserStatus},
     service::{
@@ -101,7 +106,7 @@ impl Command {
 fn create(arguments: Create) -> Result<(), Failure> {
     let loaded = arguments.flags.load(vec![])?;
     if !arguments.creates_database {
-        refuse_absent(&loaded.config.db.path).map_err(|e| e.advising("`--create` creates it"))?;
+        refuse_unchangeable(&loaded.config).map_err(|e| e.advising("`--create` creates it"))?;
     }
     let password = password::read(password::Source::of(arguments.password_stdin))?;
     let Create { email, name, role, .. } = arguments;
@@ -136,9 +141,9 @@ fn change(flags: ConfigFlags, email: &str, change: ChangeUser) -> Result<(), Fai
 }
 
 fn list(flags: ConfigFlags) -> Result<(), Failure> {
-    let path = flags.load(vec![])?.config.db.path;
+    let database = Database::to_read(&flags.load(vec![])?.config)?;
     let mut lines = String::new();
-    for user in read_database(&path, rows::all)? {
+    for user in read_database(database.path(), rows::all)? {
         // Writing to a String cannot fail.
         let _ =
             writeln!(lines, "{}\t{}\t{}\t{}\t{}", user.id, user.address(), user.role, user.status, user.display_name());

@@ -1,8 +1,19 @@
-//! `orderd verify`: checks that a database holds exactly what was written to it. It only reads, with or without a running
-//! server. With `--rebuild` it needs the file for itself and rebuilds the rollups.
+//! `orderd verify`: checks that a database, or a journal in PostgreSQL, holds exactly what was written to it. It only reads,
+//! with or without a running server. With `--rebuild` it needs the file for itself and rebuilds the rollups.
 
-use super::{Failure, flags::ConfigFlags, print, progress, read_database, refuse_absent};
-use crate::store::verify::{self, Check, Rebuilt};
+use super::{
+    Failure,
+    database::{Database, refuse_absent},
+    flags::ConfigFlags,
+    print, progress, read_database, wait_for,
+};
+use crate::{
+    config::Config,
+    store::{
+        journal,
+        verify::{self, Check, Rebuilt},
+    },
+};
 use serde_json::json;
 use std::path::Path;
 
@@ -27,10 +38,16 @@ struct Line {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let path = self.flags.load(vec![])?.config.db.path;
-        refuse_absent(&path)?;
+        let config = self.flags.load(vec![])?.config;
+        if self.rebuild && config.db.url.is_some() {
+            return Err(Failure::usage(
+                "`--rebuild` works on a file and not on a journal in PostgreSQL: give `--db FILE`, or delete the copy of a \
+                 server that does not run, which then makes it anew",
+            ));
+        }
+        refuse_absent(&config)?;
         let spinner = progress::spinner("verifying");
-        let lines = if self.rebuild { rebuilt(&path)? } else { verified(read_database(&path, verify::all)?) };
+        let lines = if self.rebuild { rebuilt(&config.db.path)? } else { verified(all(&config)?) };
         drop(spinner);
         let faults = lines.iter().filter(|line| line.word == "FAULT").count();
         if self.json {
@@ -39,12 +56,29 @@ impl Arguments {
         } else {
             lines.iter().try_for_each(Line::print)?;
         }
+        let place = match config.db.url {
+            Some(_) => "the journal in PostgreSQL".to_owned(),
+            None => config.db.path.display().to_string(),
+        };
         match faults {
             0 => Ok(()),
-            1 => Err(Failure::unfit_database(format!("{}: 1 check found a fault", path.display()))),
-            more => Err(Failure::unfit_database(format!("{}: {more} checks found faults", path.display()))),
+            1 => Err(Failure::unfit_database(format!("{place}: 1 check found a fault"))),
+            more => Err(Failure::unfit_database(format!("{place}: {more} checks found faults"))),
         }
     }
+}
+
+/// Every check of the database and, if it is on a journal, of that.
+fn all(config: &Config) -> Result<Vec<Check>, Failure> {
+    let (database, copied) = Database::try_to_read(config)?;
+    let Some(journal) = database.journal() else { return read_database(database.path(), verify::all) };
+    let copy = copied.map(|()| database.path()).map_err(|failure| failure.message);
+    let is_there = copy.is_ok();
+    let mut checks = wait_for(async { journal::verify::all(journal, copy).await.map_err(Failure::from) })?;
+    if is_there {
+        checks.extend(read_database(database.path(), verify::all)?);
+    }
+    Ok(checks)
 }
 
 fn verified(checks: Vec<Check>) -> Vec<Line> {

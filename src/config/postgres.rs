@@ -1,8 +1,11 @@
 //! Where a PostgreSQL server is and how it is connected to, from a URL as other programs of PostgreSQL take it. The password
 //! comes from the URL, `PGPASSWORD` or a file, and is never shown. Connecting is not done here.
 
+mod password_file;
+
 use super::{Secret, bootstrap::read_secret};
 use crate::domain::url::Host;
+pub use password_file::PasswordFile;
 use percent_encoding::percent_decode_str;
 use std::{
     fmt,
@@ -24,6 +27,8 @@ pub struct PostgresServer {
     pub user: String,
     /// Its password, if it needs one.
     pub password: Option<Secret>,
+    /// Where else its password may be.
+    pub passwords: PasswordFile,
     /// The database.
     pub database: String,
     /// Whether the connection is encrypted, and what the server has to prove.
@@ -78,6 +83,8 @@ pub struct PostgresCredentials {
     pub user: Option<String>,
     /// The content of a file, or else `PGPASSWORD`.
     pub password: Option<Secret>,
+    /// The password file of PostgreSQL's programs, which counts if there is no other password.
+    pub passwords: PasswordFile,
 }
 
 impl PostgresCredentials {
@@ -91,7 +98,8 @@ impl PostgresCredentials {
             Some(file) => Some(read_secret("password file", file)?),
             None => variable("PGPASSWORD").map(Secret::new),
         };
-        Ok(Self { user: variable("PGUSER").or_else(|| variable("USER")), password })
+        let passwords = PasswordFile::read()?;
+        Ok(Self { user: variable("PGUSER").or_else(|| variable("USER")), password, passwords })
     }
 }
 
@@ -122,6 +130,11 @@ impl PostgresServer {
         };
         query.split('&').filter(|pair| !pair.is_empty()).try_for_each(|pair| given.set(pair))?;
         given.server(otherwise)
+    }
+
+    /// The password for the server at `place`, if there is one.
+    pub fn password_at(&self, place: &PostgresPlace) -> Option<&Secret> {
+        self.password.as_ref().or_else(|| self.passwords.password(place, &self.database, &self.user))
     }
 
     /// How the connection to `place` is encrypted: as the URL says, or else as well as is possible on this machine, and
@@ -205,6 +218,7 @@ impl Given {
         Ok(PostgresServer {
             places: places(&self.hosts, &self.ports)?,
             password: self.password.or_else(|| otherwise.password.clone()),
+            passwords: otherwise.passwords.clone(),
             database,
             user,
             encryption: self.encryption,
@@ -276,7 +290,10 @@ mod tests {
 
     fn parse(url: &str) -> Result<PostgresServer, String> {
         let password = Some(Secret::new("from elsewhere".to_owned()));
-        PostgresServer::parse(url, &PostgresCredentials { user: Some("ada".to_owned()), password })
+        PostgresServer::parse(
+            url,
+            &PostgresCredentials { user: Some("ada".to_owned()), password, ..PostgresCredentials::default() },
+        )
     }
 
     fn shown(url: &str) -> String {

@@ -77,7 +77,16 @@ pub struct SessionUse {
     pub expires_at: Timestamp,
 }
 
-/// What a transaction has changed that processes keep in memory.
+/// What was guessed about, and which process counts that already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessedAt {
+    /// The process.
+    pub process: [u8; 16],
+    /// The keyed digest of the account, or of the account and the address.
+    pub account: [u8; 32],
+}
+
+/// A committed change that every process has to apply to what it keeps in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// A user is new or has changed.
@@ -106,4 +115,10 @@ pub enum Fact {
     EventsErased,
     /// A webhook endpoint is new, has changed or is deleted.
     WebhooksChanged,
+    /// A log-in has failed at a process.
+    LogInFailed(GuessedAt, Timestamp),
+    /// A log-in has succeeded at a process. The digest names the account at that address, from now on a known one.
+    LogInSucceeded(GuessedAt, [u8; 32]),
+    /// A backup has taken the place of everything. Processes start again.
+    Restored,
 }

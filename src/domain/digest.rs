@@ -12,6 +12,11 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// The digest of `bytes`; equal to the output of `sha256sum`.
+pub fn sha256_of(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// The digest of a stream of bytes; equal to the output of `sha256sum`.
 #[derive(Default)]
 pub struct Running(Sha256);

@@ -79,7 +79,7 @@ async fn connect_to(
                 SslMode::Require
             }
         });
-    if let Some(password) = &server.password {
+    if let Some(password) = server.password_at(place) {
         config.password(password.expose());
     }
     let handshake = match place {

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 use serde_json::json;
-use std::{fmt::Display, path::Path, time::Duration};
+use std::{fmt::Display, time::Duration};
 use tracing::Instrument;
 
 /// Orders that are looked at in one query, and that are erased in one transaction. Other writes wait for as long as one
@@ -160,14 +160,13 @@ pub async fn due_orders(app: &App) -> Result<()> {
     if erased { app.store.empty_log().await } else { Ok(()) }
 }
 
-/// Erases again what the list beside the database at `path` says, in a copy of an earlier time that is about to replace it.
-/// Returns how many orders and users had anything left.
+/// Erases again what these identifiers name, in a copy of an earlier time that is about to replace the database. Returns how many orders and users had anything left.
 ///
 /// # Errors
-/// Those of the database; `INTERNAL` if the list cannot be read.
-pub async fn repeat(store: &Store, actor: Actor, path: &Path) -> Result<usize> {
+/// Those of the database.
+pub async fn repeat(store: &Store, actor: Actor, identifiers: Vec<String>) -> Result<usize> {
     let mut repeated = 0;
-    for identifier in erasures::read(path)? {
+    for identifier in identifiers {
         let actor = actor.clone();
         // An order or user that the copy does not know was made after it. The last administrator of the copy is erased like
         // everybody else; `orderd user create` makes another one.

@@ -6,6 +6,7 @@ use crate::{
     auth::Actor,
     domain::user::{Email, User},
     error::{Error, Result, problem},
+    store::WriteTx,
 };
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -50,6 +51,24 @@ impl Guesses {
     pub(super) fn succeeded(&self) -> Result<()> {
         self.app.login_delays.record_success(&self.account, self.address, self.app.clock.now())
     }
+}
+
+/// Tells the other processes on the journal what was guessed here, so that delays hold at all of them.
+///
+/// # Errors
+/// Those of a write.
+pub async fn share(app: &App) -> Result<()> {
+    let news = app.login_delays.take_news();
+    if news.is_empty() {
+        return Ok(());
+    }
+    let tell = move |tx: &WriteTx<'_>| {
+        for fact in &news {
+            tx.tell(fact.clone());
+        }
+        Ok(())
+    };
+    app.store.write("auth.share_failures", tell).await
 }
 
 fn address_or_none(address: Option<IpAddr>) -> IpAddr {

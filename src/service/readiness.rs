@@ -8,6 +8,9 @@ use std::time::Duration;
 /// How long the writer may take to respond.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How far the clock of this machine may be from that of PostgreSQL.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
+
 /// One condition of being ready.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Check {
@@ -36,6 +39,9 @@ pub async fn check(app: &App) -> Vec<Check> {
     ];
     if app.config.db.url.is_some() {
         checks.push(check("journal", app.store.journal_is_reachable(), "the journal in PostgreSQL cannot be reached"));
+        let is_close = app.store.clock_skew() <= MAX_CLOCK_SKEW;
+        let detail = "the clock of this machine and that of PostgreSQL are more than 2 s apart";
+        checks.push(check("clock", is_close, detail));
     }
     checks
 }

@@ -202,6 +202,13 @@ pub fn page(tx: &ReadTx<'_>, filter: &AuditFilter, before: Option<i64>, limit: u
     found.into_iter().map(named).collect()
 }
 
+/// What was erased, according to the trail: the identifiers of orders and users.
+pub fn erased(tx: &ReadTx<'_>) -> Result<Vec<String>> {
+    let sql = "SELECT DISTINCT target FROM audit
+               WHERE action IN ('orders.erase', 'users.erase') AND outcome = 'success' AND target IS NOT NULL";
+    tx.rows(sql, [], |row| row.get(0))
+}
+
 /// The number of entries that match.
 pub fn count(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<i64> {
     let conditions = passing(tx, filter)?;

@@ -56,7 +56,7 @@ pub struct Options {
     pub clock: Clock,
     /// The source of identifiers.
     pub ids: Arc<Ids>,
-    /// The journal whose copy the file is; none for a file of its own.
+    /// The journal that the file is a copy of. `None` if there is no journal.
     pub journal: Option<JournalOptions>,
 }
 

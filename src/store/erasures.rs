@@ -2,7 +2,7 @@
 //! personal data. A database that is restored from a backup made earlier still has what was erased since; the list says what
 //! to erase again.
 
-use super::files::{private, sync_folder, with_suffix};
+use super::files::{open_private, sync_folder, with_suffix};
 use crate::error::{Error, Result, problem};
 use std::{
     fs::OpenOptions,
@@ -23,7 +23,7 @@ pub fn add(path: &Path, identifiers: &[String]) -> Result<()> {
     let list = list_of(path);
     let add = || {
         let is_new = !list.exists();
-        let mut file = private(OpenOptions::new().append(true).create(true)).open(&list)?;
+        let mut file = open_private(&list, OpenOptions::new().append(true).create(true))?;
         // A line that a crash cut off must not join this one; an empty line is passed over.
         file.write_all(format!("\n{}\n", identifiers.join("\n")).as_bytes())?;
         file.sync_data()?;

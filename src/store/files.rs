@@ -2,18 +2,36 @@
 //! and the free space of its disk.
 
 use super::open_error::OpenError;
+use rustix::fs::Access;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
     path::{Path, PathBuf},
 };
 
+/// The user identifier of root.
+const ROOT: u32 = 0;
 /// Free bytes below which the disk counts as full.
 pub const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The free bytes of the disk with `folder`; none if the operating system does not tell.
 pub fn free_bytes(folder: &Path) -> Option<u64> {
     rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Whether files can be made in `folder`, or in its nearest parent that exists, in which it would be created.
+///
+/// # Errors
+/// If not, for this reason.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    let there = folder.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));
+    if !there.is_dir() {
+        return Err(io::Error::other(format!("{} is not a folder", there.display())));
+    }
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::access(there, access)
+        .map_err(|e| io::Error::other(format!("{}: {}", there.display(), io::Error::from(e))))
 }
 
 /// The folder of the file at `path`.
@@ -46,7 +64,8 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
         return Err(OpenError::Denied(path.to_path_buf(), reason));
     }
     let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
-    let file = private(OpenOptions::new().read(true).write(true).create(true)).open(lock_file(path)).map_err(denied)?;
+    let lock = lock_file(path);
+    let file = open_private(&lock, OpenOptions::new().read(true).write(true).create(true)).map_err(denied)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_path_buf(), process_with_lock(&file))),
@@ -65,7 +84,14 @@ pub fn process_with_lock(file: &File) -> Option<u32> {
     })
 }
 
-/// Makes a new file accessible by its owner alone, whatever the umask.
-pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options.mode(0o600)
+/// Opens a file; a new one is accessible by its owner alone, whatever the umask. What root makes belongs to the owner of its
+/// folder, so that a command that root ran leaves nothing that the service cannot open.
+pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = options.mode(0o600).open(path)?;
+    let (opened, folder) = (file.metadata()?, fs::metadata(folder_of(path))?);
+    if opened.uid() == ROOT && opened.len() == 0 && folder.uid() != ROOT {
+        // A root without this privilege, as in some containers, runs the service too.
+        let _ = fchown(&file, Some(folder.uid()), Some(folder.gid()));
+    }
+    Ok(file)
 }

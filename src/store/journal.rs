@@ -6,54 +6,53 @@
 //! whose answer was lost.
 
 pub(in crate::store) mod bytes;
+mod copy;
 mod current;
 pub(in crate::store) mod entry;
+mod examine;
 mod facts;
 pub(in crate::store) mod follow;
 mod join;
 mod members;
 mod moving;
 mod postgres;
+mod restore;
 mod snapshot;
+mod status;
+pub mod verify;
 
+pub use copy::{TemporaryFolder, copy_into_file, refuse_empty};
 pub(in crate::store) use current::Current;
+pub use examine::{Examined, examine};
 pub(in crate::store) use follow::Position;
 pub(in crate::store) use join::join;
 pub use moving::{MoveError, move_in, move_out};
-pub use postgres::Connect;
+pub use postgres::{Connect, Extent, OLDEST_VERSION, Process, Promises, ServerState, Standby};
 pub(in crate::store) use postgres::{Page, Vouched};
+pub use restore::Replacement;
+pub(in crate::store) use status::{Shared, enlist};
 
 use crate::{
+    domain::time::{Clock, Timestamp},
     error::{Error, Result, problem},
     store::{Recorder, rollups::RollupLog, sql::store_error},
 };
 use entry::{Digest, Entry, digest_of};
 use follow::{NotApplied, apply};
-use members::{Lease, Member};
 use postgres::{Fault, Session, Stored};
 use rusqlite::Connection;
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::{Notify, watch},
-    task::JoinHandle,
-};
+use tokio::runtime::{Builder, Runtime};
 
 /// The pause before the next attempt to reach PostgreSQL.
 const RETRY: Duration = Duration::from_millis(50);
 /// How often entries of others are asked for while nothing else happens, and while somebody waits for events.
 const FOLLOW: Duration = Duration::from_millis(250);
 const FOLLOW_WAITING: Duration = Duration::from_millis(50);
-
-/// How long a process that ends takes to say so.
-const LEAVING: Duration = Duration::from_secs(1);
 
 /// What a store needs for its journal.
 #[derive(Clone)]
@@ -62,77 +61,8 @@ pub struct JournalOptions {
     pub connect: Connect,
     /// Names this process in its entries.
     pub writer: [u8; 16],
-}
-
-/// What the writer's thread and the rest of the process share.
-pub(in crate::store) struct Shared {
-    /// The newest entry that the file includes.
-    pub(in crate::store) applied: watch::Sender<i64>,
-    /// How many wait for events.
-    pub(in crate::store) waiting: AtomicUsize,
-    /// The process ends: what cannot be reached is not tried again.
-    pub(in crate::store) closing: AtomicBool,
-    /// Whether PostgreSQL has answered last time.
-    pub(in crate::store) reachable: AtomicBool,
-    /// Whether this process does what only one may do.
-    pub(in crate::store) lease: Lease,
-    /// The task that says that this process is there.
-    member: Mutex<Option<JoinHandle<()>>>,
-    /// Wakes that task when the process ends.
-    leaving: Notify,
-    /// The file and the journal have parted.
-    pub(in crate::store) parted: AtomicBool,
-}
-
-impl Shared {
-    pub(in crate::store) fn at(position: &Position) -> Arc<Self> {
-        Arc::new(Self {
-            applied: watch::Sender::new(position.seq),
-            waiting: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
-            reachable: AtomicBool::new(true),
-            lease: Lease::default(),
-            member: Mutex::default(),
-            leaving: Notify::new(),
-            parted: AtomicBool::new(false),
-        })
-    }
-}
-
-impl Shared {
-    /// Gives up the lease, and removes this process from those on the journal.
-    pub(in crate::store) async fn leave(&self) {
-        self.leaving.notify_one();
-        let task = self.member.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
-            // If it takes too long, the lease ends by itself.
-            let _ = tokio::time::timeout(LEAVING, task).await;
-        }
-    }
-
-    /// Has entries of others asked for more often, until the result is dropped.
-    pub(in crate::store) fn wait_for_events(&self) -> WaitingForEvents<'_> {
-        self.waiting.fetch_add(1, Relaxed);
-        WaitingForEvents(self)
-    }
-}
-
-/// Has this process known to the others on the journal, until it ends. It needs a runtime.
-pub(in crate::store) fn enlist(options: &JournalOptions, shared: &Arc<Shared>, keys: &str) -> Result<()> {
-    join::refuse_other_keys(options, keys)?;
-    let member = Member { id: options.writer, version: env!("CARGO_PKG_VERSION"), keys: keys.to_owned() };
-    let task = tokio::spawn(members::run(Arc::clone(&options.connect), member, Arc::clone(shared)));
-    *shared.member.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-    Ok(())
-}
-
-/// Somebody waits for events.
-pub(in crate::store) struct WaitingForEvents<'s>(&'s Shared);
-
-impl Drop for WaitingForEvents<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Relaxed);
-    }
+    /// The clock of this machine, to be compared with that of PostgreSQL.
+    pub clock: Clock,
 }
 
 /// Why an entry was not appended.
@@ -143,8 +73,8 @@ pub(in crate::store) enum AppendError {
     Refused(Error),
     /// The process ends, and it is unknown.
     Unsettled(Error),
-    /// This file and the journal have parted.
-    Parted(Error),
+    /// This file and the journal have diverged.
+    Diverged(Error),
 }
 
 /// The journal on the writer's thread.
@@ -204,9 +134,8 @@ impl Journal {
             return Ok(answer);
         };
         (self.session, self.has_turn) = (None, false);
-        if let Fault::Parted(why) = fault {
-            self.shared.parted.store(true, Relaxed);
-            return Err(Error::internal(why.clone()));
+        if let Fault::Diverged(why) = fault {
+            return Err(self.diverged(why));
         }
         self.shared.reachable.store(false, Relaxed);
         // The session ends for one reason, and another one may keep the next from being made.
@@ -222,9 +151,12 @@ impl Journal {
     /// before that.
     pub(in crate::store) fn take_turn(&mut self) -> Result<Option<Page>> {
         loop {
-            let seq = self.position.seq;
+            let (seq, asked) = (self.position.seq, self.options.clock.now());
             if let Ok(page) = self.ask(async |session| session.turn(seq).await)? {
                 self.has_turn = true;
+                let skew =
+                    page.taken_at.map_or(0, |at| skew(Timestamp::from_millis(at), asked, self.options.clock.now()));
+                self.shared.skew.store(skew, Relaxed);
                 return Ok(Some(page));
             }
             if self.shared.closing.load(Relaxed) {
@@ -235,7 +167,7 @@ impl Journal {
     }
 
     /// The entries that others have appended; none if PostgreSQL does not answer.
-    pub(in crate::store) fn news(&mut self) -> Result<Option<Page>> {
+    pub(in crate::store) fn newer_entries(&mut self) -> Result<Option<Page>> {
         let seq = self.position.seq;
         Ok(self.ask(async |session| session.after(seq).await)?.ok())
     }
@@ -250,7 +182,7 @@ impl Journal {
     pub(in crate::store) fn read(&mut self, page: &Page) -> Result<Option<Vec<(Entry, Digest)>>> {
         let mut entries = Vec::with_capacity(page.entries.len());
         for Stored { seq, body } in &page.entries {
-            let damaged = || self.parted(&format!("entry {seq} of the journal is damaged, or of a newer program"));
+            let damaged = || self.diverged(&format!("entry {seq} of the journal is damaged, or of a newer program"));
             let entry = Entry::decode(body).ok().filter(|entry| entry.seq == *seq).ok_or_else(damaged)?;
             entries.push((entry, digest_of(body)));
         }
@@ -265,8 +197,9 @@ impl Journal {
     }
 
     /// The error after which this file cannot follow the journal.
-    fn parted(&self, why: &str) -> Error {
-        self.shared.parted.store(true, Relaxed);
+    fn diverged(&self, why: &str) -> Error {
+        // The first reason counts.
+        let _ = self.shared.diverged.set(why.to_owned());
         Error::internal(why.to_owned())
     }
 
@@ -286,10 +219,17 @@ impl Journal {
                 before.seq,
                 connection.path().unwrap_or_default()
             );
-            return Err(self.parted(&why));
+            return Err(self.diverged(&why));
         }
         apply(connection, entry, &self.texts, log).map_err(|e| match e {
-            NotApplied::Parted(why) => self.parted(&why),
+            NotApplied::Restored => {
+                self.shared.restored.store(true, Relaxed);
+                self.diverged(&format!(
+                    "a backup has taken the place of all rows, with entry {} of the journal",
+                    entry.seq
+                ))
+            }
+            NotApplied::Diverged(why) => self.diverged(&why),
             NotApplied::Storage(e) => e,
         })?;
         let next = Position { seq: entry.seq, digest, ..before };
@@ -310,7 +250,7 @@ impl Journal {
         self.next = Some(next);
         let new: Vec<_> = entry.texts.iter().filter(|text| !self.texts.contains_key(*text)).copied().collect();
         let texts = recorder.texts(&new);
-        let asked = self.ask(async |session| session.append(&stored, &texts).await).map_err(AppendError::Parted)?;
+        let asked = self.ask(async |session| session.append(&stored, &texts).await).map_err(AppendError::Diverged)?;
         self.has_turn = false;
         match asked {
             Ok(vouched) => {
@@ -320,7 +260,7 @@ impl Journal {
             Err(Fault::Lost(_)) => self.settle(&stored),
             Err(Fault::Again(_)) => Err(AppendError::Again),
             Err(Fault::Full(e)) => Err(AppendError::Refused(Error::new(&problem::STORAGE_FULL).caused_by(e))),
-            Err(Fault::Refused(e) | Fault::Parted(e)) => {
+            Err(Fault::Refused(e) | Fault::Diverged(e)) => {
                 Err(AppendError::Refused(Error::new(&problem::OVERLOADED).caused_by(e)))
             }
         }
@@ -337,7 +277,7 @@ impl Journal {
                 }
                 session.release().await.map(|()| None)
             });
-            match asked.map_err(AppendError::Parted)? {
+            match asked.map_err(AppendError::Diverged)? {
                 Ok(Some(vouched)) => {
                     tracing::info!(journal.entry = stored.seq, "the entry was appended");
                     return Ok(vouched);
@@ -372,7 +312,7 @@ impl Journal {
     /// with what happened before.
     pub(in crate::store) fn vouch(&mut self) -> Result<Vouched, AppendError> {
         self.has_turn = false;
-        match self.ask(async |session| session.vouch().await).map_err(AppendError::Parted)? {
+        match self.ask(async |session| session.vouch().await).map_err(AppendError::Diverged)? {
             Ok(vouched) => Ok(vouched),
             Err(_) => Err(AppendError::Again),
         }
@@ -390,5 +330,25 @@ impl Journal {
     /// The writer of the next entry, its number, and the digest before it.
     pub(in crate::store) fn next_entry(&self) -> (i64, [u8; 16], Digest) {
         (self.position.seq + 1, self.options.writer, self.position.digest)
+    }
+}
+
+/// How many milliseconds another clock is ahead of this one, when it showed `theirs` at some moment between `asked` and
+/// `answered`: no more than is certain.
+fn skew(theirs: Timestamp, asked: Timestamp, answered: Timestamp) -> i64 {
+    theirs.millis() - theirs.millis().clamp(asked.millis(), answered.millis().max(asked.millis()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_counts_as_wrong_by_no_more_than_is_certain() {
+        let at = Timestamp::from_millis;
+        assert_eq!(skew(at(1_000), at(900), at(1_100)), 0, "it may be right");
+        assert_eq!(skew(at(1_000), at(400), at(600)), 400, "it is ahead");
+        assert_eq!(skew(at(1_000), at(1_300), at(1_500)), -300, "it is behind");
+        assert_eq!(skew(at(1_000), at(1_300), at(1_200)), -300, "and this one was set back meanwhile");
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Inner, ReadTx, SharedJournal, Store,
     connection::{BUSY_TIMEOUT, Commits, Options, READ_ONLY, READ_WRITE, prepare_reader, prepare_writer},
     file_system::{self, FileSystem},
-    files::{folder_of, lock, private, sync_folder, with_suffix},
+    files::{folder_of, lock, open_private, sync_folder, with_suffix},
     gauges::Gauges,
     journal::{Current, Journal, JournalOptions, Position, Shared, join},
     mark::{self, WatchedFile},
@@ -47,7 +47,7 @@ pub(super) struct OwnedFile {
 pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let path = &options.path;
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.clone(), e.to_string());
-    let head = options.journal.as_ref().map(|journal| join(path, journal)).transpose()?;
+    let head = options.journal.as_ref().map(|journal| join(path, journal, options.commits)).transpose()?;
     // What the journal has need not be synced here too.
     let commits = if head.is_some() { Commits::Written } else { options.commits };
     let OwnedFile { lock, file, connection } = open_exclusively(path, commits, MIGRATIONS)?;
@@ -79,7 +79,7 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
         _lock: lock,
     }));
     if let Some(head) = head {
-        catch_up(&store, head).map_err(|why| denied(&why))?;
+        catch_up(&store, head)?;
     }
     Ok(store)
 }
@@ -92,12 +92,16 @@ fn start_journal(options: &JournalOptions, connection: &Connection) -> Result<(J
 }
 
 /// Waits until the writer has applied the entries up to number `head`.
-fn catch_up(store: &Store, head: i64) -> Result<(), &'static str> {
+fn catch_up(store: &Store, head: i64) -> Result<(), OpenError> {
     let Some(journal) = &store.0.journal else { return Ok(()) };
     store.0.writer.wake();
     while *journal.shared.applied.borrow() < head {
         if store.has_failed() {
-            return Err("the journal could not be applied; the log says why");
+            let path = store.path().to_path_buf();
+            return Err(match journal.shared.diverged.get() {
+                Some(why) => OpenError::Damaged(path, why.clone()),
+                None => OpenError::Denied(path, "the journal could not be applied; the log says why".to_owned()),
+            });
         }
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
@@ -120,7 +124,7 @@ pub(super) fn open_exclusively(
     }
     let lock = lock(path)?;
     // SQLite gives its side files the permissions of the main file, so that has to be private from the start.
-    let opened = private(OpenOptions::new().read(true).write(true).create(true)).open(path);
+    let opened = open_private(path, OpenOptions::new().read(true).write(true).create(true));
     let file = Arc::new(opened.map_err(|e| denied(&e))?);
     // A writing connection changes the header of a file that is not in WAL mode, so a reading one identifies the file.
     let (_, found) = match identify(path, READ_ONLY) {

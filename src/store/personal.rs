@@ -10,6 +10,7 @@ use crate::{
         digest::sha256,
         order::{Customer, Order},
         personal::{Apart, DIGEST_BYTES, PersonalRow, SplitDocument},
+        text,
         transaction::Transaction,
     },
     error::{Error, Result},
@@ -215,7 +216,7 @@ pub(super) fn merge(document: &str, content: &str) -> rusqlite::Result<String> {
     let mut places = vec![];
     for (name, value) in fields {
         let member = format!("\"{name}\":{NULL}");
-        let start = document.find(&member).ok_or_else(damage)?;
+        let start = text::position(document, &member).ok_or_else(damage)?;
         places.push((start + member.len() - NULL.len(), value.get()));
     }
     places.sort_unstable();

@@ -6,6 +6,7 @@ use orderd::{
     app::journal,
     config::{PostgresCredentials, PostgresServer},
     domain::{id::Ids, time::Clock},
+    service::{guesses, sessions},
     store::{
         Commits, Options, Store,
         backup::OnProgress,
@@ -114,6 +115,65 @@ async fn two_processes_number_their_orders_without_gaps_and_keep_one_order_for_a
     }
     assert_eq!(numbers, (1..=30).collect());
     replay_elsewhere_and_stop(&one).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_passwords_at_one_process_delay_log_ins_at_the_other() {
+    let one = Service::start().await;
+    one.admin().await;
+    let Some(two) = one.beside() else { return };
+    let log_in = |service: &Service, password: &str| {
+        service.anonymous().post("/v1/auth/login", json!({"email": "admin@example.com", "password": password}))
+    };
+    for _ in 0..5 {
+        log_in(&one, "a wrong phrase that is long").await.status(401);
+    }
+    log_in(&two, "a wrong phrase that is long").await.status(401);
+    guesses::share(&one.app()).await.unwrap();
+    log_in(&two, PASSWORD).await.status(429).problem("login_delayed");
+    one.pass(Duration::from_secs(10));
+    log_in(&two, PASSWORD).await.ok();
+    log_in(&one, PASSWORD).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_processes_have_the_same_set_up_token_until_there_is_a_user() {
+    let one = Service::start().await;
+    let Some(two) = one.beside() else { return };
+    let (first, second) =
+        (sessions::offer_setup(&one.app()).await.unwrap(), sessions::offer_setup(&two.app()).await.unwrap());
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!(first.reveal(), second.reveal());
+    let other = Service::start().await;
+    assert_ne!(sessions::offer_setup(&other.app()).await.unwrap().unwrap().reveal(), first.reveal());
+    let body = json!({"token": first.reveal(), "email": "ada@example.com", "name": "Ada", "password": PASSWORD});
+    two.anonymous().post("/v1/setup", body.clone()).await.created();
+    one.anonymous().post("/v1/setup", body).await.status(409).problem("already_set_up");
+    assert!(sessions::offer_setup(&one.app()).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_large_orders_at_once_are_entries_of_about_one_mebibyte() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let Some(journal) = service.journal() else { return };
+    let name = "a long name ".repeat(16);
+    let items: Vec<_> = (0..200)
+        .map(|n| json!({"sku": format!("sku-{n}"), "name": name.trim(), "quantity": 1, "unit_amount": 100}))
+        .collect();
+    let body = json!({"currency": "EUR", "items": items});
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        calls.spawn(staff.post("/v1/orders", body.clone()).fresh_key().into_future());
+    }
+    while let Some(answer) = calls.join_next().await {
+        answer.unwrap().created();
+    }
+    let sizes = journal.sizes_of_entries().await;
+    // An order more than a mebibyte; without an end at that, a batch of 64 has some five.
+    assert!(sizes.iter().all(|&size| size < 1_300_000), "{sizes:?}");
+    assert!(sizes.iter().any(|&size| size > 1_000_000), "{sizes:?}");
+    replay_elsewhere_and_stop(&service).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,8 @@
 //! Thousands of random requests by several users, some concurrent, checked against a simple model of the rules. At the end
 //! the reports are compared with the model, and every invariant is recomputed from the rows.
 //!
+//! On a journal, two processes take the requests in turn by chance.
+//!
 //! `ORDERD_MODEL_REQUESTS` sets the number of requests and `ORDERD_MODEL_SEED` the seed, which is 1 by default. The test
 //! prints both, so that a run can be repeated.
 
@@ -54,6 +56,7 @@ async fn the_service_agrees_with_the_model() {
         Person { client: service.program(PROGRAM).await, role: Role::Manager },
     ];
     let mut world = World::new(seed, people, service.now().millis());
+    let beside = service.beside();
     let (mut done, mut restarts) = (0, 0);
     // All requests span about three weeks, within the life of an access token. A batch has four requests on average.
     let pace = 8 * 20 * 86_400_000 / requests;
@@ -61,10 +64,14 @@ async fn the_service_agrees_with_the_model() {
         service.pass(Duration::from_millis(world.random.u64(0..pace)));
         world.now = service.now().millis();
         let mut steps = world.batch();
-        let calls: Vec<_> = steps
-            .iter_mut()
-            .map(|step| std::mem::replace(&mut step.call, service.anonymous().get("/")).into_future())
-            .collect();
+        let mut calls = vec![];
+        for step in &mut steps {
+            let call = std::mem::replace(&mut step.call, service.anonymous().get("/"));
+            calls.push(match &beside {
+                Some(other) if world.random.u64(0..2) == 1 => other.redirected(call).into_future(),
+                _ => call.into_future(),
+            });
+        }
         let answers = join_all(calls).await;
         for (step, answer) in steps.into_iter().zip(answers) {
             world.check(step, &answer);
@@ -86,6 +93,9 @@ async fn the_service_agrees_with_the_model() {
     }
     let report = manager.get("/v1/analytics/reconcile").await.ok();
     assert_eq!(report["ok"], true, "{report}");
+    if let Some(other) = beside {
+        other.stop().await;
+    }
     replay_elsewhere_and_stop(&service).await;
     let checks = Store::inspect(&service.path(), verify::all).unwrap().unwrap();
     let faults: Vec<_> = checks.iter().filter_map(|check| Some((check.name, check.fault.as_deref()?))).collect();

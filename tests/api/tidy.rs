@@ -323,6 +323,7 @@ const OTHER_TRANSACTIONS: &[&str] = &[
     "api_keys.keep_last_use",
     "audit.export",
     "audit.write_refusals",
+    "auth.share_failures",
     "backup.watermark",
     "demo.accounts",
     "demo.empty",

@@ -60,6 +60,11 @@ fn faults_are_named_and_exit_with_1() {
     dir.write("orders.db", "no database");
     let (code, document) = diagnose(&dir);
     assert_eq!((code, state(&document, "database").0.as_str()), (1, "fail"), "{document}");
+    dir.write("orders.db.backups", "a file where the folder is to be");
+    let (code, document) = diagnose(&dir);
+    let backups = state(&document, "backups");
+    assert_eq!((code, backups.0.as_str()), (1, "fail"), "{document}");
+    assert!(backups.1.contains("orders.db.backups is not a folder"), "{backups:?}");
     let nowhere = dir.run("doctor --db nowhere/orders.db");
     assert_eq!(nowhere.code, 1);
     assert!(nowhere.out.contains("FAIL folder: nowhere does not exist\n"), "{}", nowhere.out);

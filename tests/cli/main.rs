@@ -15,6 +15,7 @@ mod erasure;
 mod failures;
 mod files;
 mod framing;
+mod journal;
 mod kept_connection;
 mod locked;
 mod logs;

@@ -8,6 +8,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    os::unix::fs::{MetadataExt, chown},
     path::PathBuf,
 };
 
@@ -170,4 +171,25 @@ fn an_unfinished_backup_is_refused() {
         assert!(outcome.err.contains(reason), "{source}: {}", outcome.err);
     }
     assert_eq!(references(&dir.path().join("orders.db")), set_of(&["new", "old"]));
+}
+
+/// A service runs as a user of its own, and whoever looks after it may be root.
+#[test]
+fn what_root_makes_belongs_to_the_owner_of_the_folder() {
+    const SERVICE: u32 = 54_321;
+    let (dir, server) = with_a_backup();
+    server.stop();
+    let all = || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let owned = all().chain([dir.path().to_path_buf()]).map(|path| chown(path, Some(SERVICE), Some(SERVICE)));
+    if owned.collect::<Result<Vec<_>, _>>().is_err() {
+        // Only root can run this.
+        return;
+    }
+    fs::remove_file(dir.path().join("orders.db.lock")).unwrap();
+    assert_eq!(restore(&dir, "copy.db").code, 0);
+    assert_eq!(dir.run("signing-key rotate --db orders.db").code, 0);
+    assert_eq!(dir.run("backup --db orders.db --out another.db").code, 0);
+    assert_eq!(dir.run("demo --db fresh.db --orders 10").code, 0);
+    let others: Vec<_> = all().filter(|path| fs::metadata(path).unwrap().uid() != SERVICE).collect();
+    assert!(others.is_empty(), "{others:?}");
 }

@@ -103,3 +103,16 @@ await journey("a session ended elsewhere asks again and keeps what was typed", a
   await page.getByText("The draft is kept.").waitFor();
   forget(demo, "manager");
 });
+
+await journey("a session that ended while no page was open is forgotten at the next one", async () => {
+  forget(demo, "staff");
+  const page = await as(demo, "staff", { at: "/orders" });
+  const me = (await api(page, "/v1/auth/me")).body;
+  const admin = await as(demo, "admin");
+  assert.equal((await api(admin, `/v1/users/${me.id}/sessions`, { method: "DELETE" })).status, 204);
+  await page.reload();
+  await page.getByRole("heading", { name: "orderd" }).waitFor();
+  assert.equal(await page.getByRole("dialog").count(), 0);
+  assert.equal(await page.evaluate(() => localStorage.consoleKey), undefined);
+  forget(demo, "staff");
+});

@@ -33,6 +33,12 @@ export async function load() {
   }
 }
 
+/** Asks who this is as the page opens. Nothing is typed yet, so a session that has ended is forgotten. */
+export async function begin() {
+  await load();
+  if (ended.peek()) forget();
+}
+
 function forget() {
   delete localStorage.me;
   delete localStorage.consoleKey;

@@ -77,7 +77,7 @@ function BeginFactor() {
     showSecret("Recovery codes", made.recovery_codes.join("\n"), "Each lets you in once without your app. Keep them where your app is not.");
   });
   return frame("Set up a second factor", html`<form class="form" ref=${form.element} onSubmit=${form.submit}><${Trouble} form=${form} />
-    ${made ? html`<p>Add this to your authenticator app, by <a href=${made.uri}>opening it on this device</a> or by entering the key:</p><p class="secret"><code>${made.secret}</code></p><${Field} label="Code" value=${code} onInput=${setCode} pointer="#/code" fault=${form.at("#/code")} inputmode="numeric" autocomplete="one-time-code" required hint="The six digits that the app shows." />`
+    ${made ? html`<p>Add this to your authenticator app, by <a href=${made.uri}>opening it on this device</a> or by entering the key:</p><p class="secret"><code>${made.secret.match(/.{1,4}/g).join(" ")}</code></p><${Field} label="Code" value=${code} onInput=${setCode} pointer="#/code" fault=${form.at("#/code")} inputmode="numeric" autocomplete="one-time-code" required hint="The six digits that the app shows." />`
       : html`<${Field} label="Password" type="password" value=${password} onInput=${setPassword} pointer="#/password" fault=${form.at("#/password")} autocomplete="current-password" required autofocus />`}
     <footer><button type="button" onClick=${close}>Back</button>${submit(form, made ? "Confirm" : "Go on")}</footer></form>`);
 }

@@ -71,7 +71,7 @@ function tiles(now, before, currency) {
 
 /** @param {any[]} rows */
 export function topItems(rows) {
-  if (!rows.length) return empty("Nothing sold", "No order of this currency was placed in these days.");
+  if (!rows.length) return empty("Nothing sold", "Nothing was ordered in these days.");
   const most = Math.max(...rows.map(row => row.total_amount));
   return html`<table><thead class="unseen"><tr><th>Item</th><th>Sold</th><th>Total</th></tr></thead><tbody>${rows.map(row => html`<tr>
     <td><a href="${base}/orders?${query({ sku: row.sku })}">${row.name}</a> <small>${row.sku}</small><meter min="0" max=${most} value=${row.total_amount} aria-hidden="true"></meter></td>

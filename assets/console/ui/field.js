@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Unknown, ask, newKey } from "../lib/api.js";
 import { unsaved } from "../lib/router.js";
-import { reference } from "./parts.js";
+import { named, reference } from "./parts.js";
 
 /**
  * Sends a form. The key is made when the form opens and kept for every attempt until one succeeds.
@@ -79,8 +79,8 @@ export function Trouble({ form }) {
   const errors = /** @type {{pointer?: string, detail: string}[]} */ (problem.body?.errors ?? []);
   const rest = errors.filter(error => !shown.has(error.pointer));
   return html`<div class="alert" role="alert"><b>${problem.body?.title ?? "The server can’t be reached. Nothing was changed."}</b>
-    <p>${errors.length ? errors.length > rest.length ? `${errors.length - rest.length === 1 ? "One field" : `${errors.length - rest.length} fields`} below to mend.` : "" : problem.body?.detail}</p>
-    ${rest.length > 0 && html`<ul>${rest.map(error => html`<li>${(error.pointer ?? "").replace("#/", "").replaceAll("/", " ")} ${error.detail}</li>`)}</ul>`}${reference(problem)}</div>`;
+    <p>${errors.length ? errors.length > rest.length ? `${errors.length - rest.length === 1 ? "One field" : `${errors.length - rest.length} fields`} below to mend.` : "" : named(problem.body?.detail)}</p>
+    ${rest.length > 0 && html`<ul>${rest.map(error => html`<li>${(error.pointer ?? "").replace("#/", "").replaceAll("/", " ")} ${named(error.detail)}</li>`)}</ul>`}${reference(problem)}</div>`;
 }
 
 /** @param {{label: any, checked: boolean, onChange: (to: boolean) => void}} props */

@@ -25,9 +25,12 @@ export const empty = (title, words, action) => html`<div class="empty"><h2>${tit
 /** Grey lines in the shape of what is to come; they show after a moment only. @param {number} rows */
 export const waiting = rows => html`<div class="waiting" role="status" aria-label="Loading">${Array.from({ length: rows }, () => html`<div></div>`)}</div>`;
 
+/** Text of the API, in which names stand between grave accents. @param {string | undefined} text */
+export const named = text => text?.split("`").map((part, index) => index % 2 ? html`<code>${part}</code>` : part);
+
 /** @param {any} problem @param {() => void} retry */
 export const failed = (problem, retry) => html`<div class="empty" role="alert"><h2>${problem.body?.title ?? "The server can't be reached"}</h2>
-  <p>${problem.body?.detail ?? "Check the connection. Nothing was changed."} ${reference(problem)}</p>
+  <p>${named(problem.body?.detail) ?? "Check the connection. Nothing was changed."} ${reference(problem)}</p>
   <button type="button" onClick=${retry}>Retry</button></div>`;
 
 /** The number under which the server's log has a problem, and what its page says. @param {any} problem */

@@ -105,7 +105,7 @@ where
     }
 }
 
-/// Answers with the page that was asked for. `length` is about that of its entries in JSON.
+/// Answers with the requested page. `length` estimates the bytes of its entries as JSON, to reserve memory once.
 pub(crate) async fn page<T, K, P>(
     app: App,
     actor: Actor,

@@ -10,7 +10,10 @@ mod tests;
 use super::{RateLimiter, bounded_map::BoundedMap, subscriber, time_until};
 use crate::{
     auth::{mac::Mac, secret::Digest},
-    domain::time::Timestamp,
+    domain::{
+        access::{Fact, GuessedAt},
+        time::Timestamp,
+    },
     error::{Error, Result, problem},
 };
 use std::{
@@ -23,11 +26,15 @@ use std::{
 const FIRST_DELAYED_FAILURE: usize = 5;
 /// The delay after that failure, the next one, and so on. The last one applies to all further failures.
 const DELAYS_SECONDS: [u64; 9] = [1, 3, 5, 10, 30, 60, 120, 300, 900];
+/// The most facts that wait to be told to other processes. Those beyond count here alone.
+const MAX_NEWS: usize = 1_000;
 
 /// Failed log-ins, by account and by address.
 pub struct LoginDelays {
     /// Makes the digests of addresses, so that they do not let a reader of the memory test guesses.
     mac: Mac,
+    /// This process among several that share failures; none if it shares them with nobody.
+    process: Option<[u8; 16]>,
     state: Mutex<State>,
 }
 
@@ -38,6 +45,8 @@ struct State {
     addresses: RateLimiter<IpAddr>,
     /// Pairs of account and address that have logged in before.
     known_addresses: BoundedMap<Digest, ()>,
+    /// What other processes are to be told.
+    news: Vec<Fact>,
 }
 
 #[derive(Clone, Copy)]
@@ -47,14 +56,16 @@ struct Failures {
 }
 
 impl LoginDelays {
-    /// Allows each address `failures_per_minute` failed log-ins. 0 turns that limit off, but not the delays.
-    pub fn new(mac: Mac, failures_per_minute: u32) -> Self {
+    /// Allows each address `failures_per_minute` failed log-ins. 0 turns that limit off, but not the delays. `process` names
+    /// this process if others are to be told.
+    pub fn new(mac: Mac, failures_per_minute: u32, process: Option<[u8; 16]>) -> Self {
         let state = State {
             accounts: BoundedMap::new(),
             addresses: RateLimiter::new(failures_per_minute),
             known_addresses: BoundedMap::new(),
+            news: vec![],
         };
-        Self { mac, state: Mutex::new(state) }
+        Self { mac, process, state: Mutex::new(state) }
     }
 
     /// Whether a log-in may be tried now. Call this before verifying the password.
@@ -74,7 +85,10 @@ impl LoginDelays {
         if let Err(refusal) = state.check(&login, now) {
             return refusal;
         }
-        state.count_failure(&login, now);
+        let account = state.account_key(&login);
+        state.count_failure(account, now);
+        state.addresses.count(login.subscriber, now);
+        self.note(&mut state, |process| Fact::LogInFailed(GuessedAt { process, account }, now));
         Error::new(&problem::INVALID_CREDENTIALS)
     }
 
@@ -88,8 +102,10 @@ impl LoginDelays {
         let mut state = self.lock();
         state.check(&login, now)?;
         let key = state.account_key(&login);
-        state.accounts.remove(&key);
-        state.known_addresses.insert(login.account_and_subscriber, ());
+        state.succeed(&key, login.account_and_subscriber);
+        self.note(&mut state, |process| {
+            Fact::LogInSucceeded(GuessedAt { process, account: key }, login.account_and_subscriber)
+        });
         Ok(())
     }
 
@@ -110,6 +126,27 @@ impl LoginDelays {
         state.check_address(subscriber, now)?;
         state.addresses.count(subscriber, now);
         Ok(())
+    }
+
+    /// Takes what the other processes are to be told.
+    pub fn take_news(&self) -> Vec<Fact> {
+        std::mem::take(&mut self.lock().news)
+    }
+
+    /// Learns what has happened at another process. Such failures count here too.
+    pub fn learn(&self, fact: &Fact) {
+        let is_own = |guessed: &GuessedAt| Some(guessed.process) == self.process;
+        match fact {
+            Fact::LogInFailed(guessed, at) if !is_own(guessed) => self.lock().count_failure(guessed.account, *at),
+            Fact::LogInSucceeded(guessed, known) if !is_own(guessed) => self.lock().succeed(&guessed.account, *known),
+            _ => {}
+        }
+    }
+
+    fn note(&self, state: &mut State, fact: impl FnOnce([u8; 16]) -> Fact) {
+        if let Some(process) = self.process.filter(|_| state.news.len() < MAX_NEWS) {
+            state.news.push(fact(process));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -144,11 +181,18 @@ impl State {
         }
     }
 
-    fn count_failure(&mut self, login: &Login, now: Timestamp) {
-        let key = self.account_key(login);
-        let count = self.accounts.get(&key).map_or(0, |failures| failures.count) + 1;
-        self.accounts.insert(key, Failures { count, delayed_until: now.plus(delay_after(count)) });
-        self.addresses.count(login.subscriber, now);
+    fn count_failure(&mut self, account: Digest, now: Timestamp) {
+        let before = self.accounts.get(&account);
+        let count = before.map_or(0, |failures| failures.count) + 1;
+        let delayed_until = now.plus(delay_after(count));
+        // Failures of several processes may be learned in another order than they happened.
+        let delayed_until = before.map_or(delayed_until, |failures| failures.delayed_until.max(delayed_until));
+        self.accounts.insert(account, Failures { count, delayed_until });
+    }
+
+    fn succeed(&mut self, account: &Digest, account_and_subscriber: Digest) {
+        self.accounts.remove(account);
+        self.known_addresses.insert(account_and_subscriber, ());
     }
 
     /// The key that counts the failures of this log-in. A known address has its own, apart from all strangers.

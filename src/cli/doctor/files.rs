@@ -75,12 +75,15 @@ pub(super) fn database(path: &Path, now: Timestamp) -> Vec<Finding> {
     vec![database, clock]
 }
 
-/// Checks that there is a backup no older than two intervals.
+/// Checks that backups can be written, and that there is one no older than two intervals.
 pub(super) fn backups(config: &Config, now: Timestamp) -> Finding {
     const NAME: &str = "backups";
     let folder = config.backup_folder();
     if config.backup.every.is_zero() {
         return Finding::warn(NAME, "none are scheduled (`backup.every` = 0)");
+    }
+    if let Err(e) = store::check_writable(&folder) {
+        return Finding::fail(NAME, format!("none can be made in {} (`backup.dir`): {e}", folder.display()));
     }
     let there = crate::service::backups::existing(&folder, &config.db.path).unwrap_or_default();
     match there.last_key_value() {

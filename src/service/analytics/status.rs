@@ -19,7 +19,7 @@ use crate::{
 /// `FORBIDDEN` without `analytics:read`.
 pub async fn status_counts(app: &App, actor: &Actor, question: Question) -> Result<Vec<StatusRow>> {
     actor.require(Permission::AnalyticsRead)?;
-    // However long the range is, it is read from few buckets, which takes less time than to hand it to another thread.
+    // A range of any length reads few buckets. That is faster than handing the query to another thread.
     app.store.read("analytics.status_counts", |tx| rows(tx, &question)).await
 }
 

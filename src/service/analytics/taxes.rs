@@ -17,7 +17,7 @@ use std::cmp::Reverse;
 /// `FORBIDDEN` without `analytics:read`.
 pub async fn taxes(app: &App, actor: &Actor, question: Question) -> Result<Vec<TaxRow>> {
     actor.require(Permission::AnalyticsRead)?;
-    // However long the range is, it is read from few buckets, which takes less time than to hand it to another thread.
+    // A range of any length reads few buckets. That is faster than handing the query to another thread.
     app.store.read("analytics.taxes", |tx| rows(tx, &question)).await
 }
 

@@ -41,6 +41,10 @@ impl Schedule {
     /// Continues from the newest existing backup.
     pub fn resume(app: &App) -> Self {
         let (folder, now) = (app.config.backup_folder(), app.clock.now());
+        if let Err(e) = store::check_writable(&folder) {
+            let shown = folder.display();
+            tracing::warn!(backup.folder = %shown, error.cause = %e, "no backup can be made in {shown} (`backup.dir`): {e}");
+        }
         let first = now.plus(START_DELAY.min(app.config.backup.every));
         let mut schedule = Self { folder, due_at: first, last: None };
         // A folder that cannot be read is reported when a backup is due.

@@ -33,12 +33,16 @@ pub fn awaits_setup(app: &App) -> bool {
     setup_token(app).is_some()
 }
 
-/// Generates the set-up token. `None` if there is a user already.
+/// The set-up token: a new one, or the one of the journal. `None` if there is a user already.
 pub async fn offer_setup(app: &App) -> Result<Option<Secret>> {
     if app.store.read("setup.offer", rows::any).await? {
         return Ok(None);
     }
-    let secret = Secret::generate(SecretKind::SetupToken)?;
+    let secret = match app.store.journal_id() {
+        // Whichever process the browser gets to, it knows the token that another one has printed.
+        Some(journal) => Secret::from_seed(SecretKind::SetupToken, &app.setup_tokens.digest(&journal)),
+        None => Secret::generate(SecretKind::SetupToken)?,
+    };
     *setup_token(app) = Some(SetupToken { digest: secret.digest(), expires_at: app.clock.now().plus(SETUP_TOKEN_TTL) });
     Ok(Some(secret))
 }

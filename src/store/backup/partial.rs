@@ -37,7 +37,7 @@ impl PartialFile {
     /// Creates an empty file at `path`, accessible by its owner alone.
     pub(in crate::store) fn create(path: &Path) -> Result<Self, CopyError> {
         let mut options = OpenOptions::new();
-        let opened = files::private(options.read(true).write(true).create(true)).open(path);
+        let opened = files::open_private(path, options.read(true).write(true).create(true));
         let file = opened.map_err(|e| CopyError::io(path, &e))?;
         let locked = file.try_lock().is_ok();
         let partial = Self { path: path.to_path_buf(), file };

@@ -8,7 +8,7 @@ use super::{
     facts,
 };
 use crate::{
-    domain::{access::Fact, digest::Running},
+    domain::{access::Fact, digest::sha256_of},
     store::rollups::COLUMNS,
 };
 use rusqlite::types::ValueRef;
@@ -96,7 +96,7 @@ impl Entry {
         self.rollups.iter().flatten().for_each(|column| put_bytes(&mut out, column));
         put_uint(&mut out, self.facts.len() as u64);
         self.facts.iter().for_each(|fact| facts::put(&mut out, fact));
-        let digest = digest(&out);
+        let digest = sha256_of(&out);
         out.extend(digest);
         out
     }
@@ -104,7 +104,7 @@ impl Entry {
     /// Reads an entry. All of it is checked, so that its statements can be read without a fault.
     pub(in crate::store) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
         let (content, stored) = bytes.split_last_chunk::<DIGEST_BYTES>().ok_or(Damaged)?;
-        if digest(content) != *stored {
+        if sha256_of(content) != *stored {
             return Err(Damaged);
         }
         let mut from = Reader::new(content);
@@ -198,12 +198,6 @@ impl Heads {
 /// The digest of an entry that was encoded; zeros if there are fewer bytes than that.
 pub(in crate::store) fn digest_of(encoded: &[u8]) -> Digest {
     encoded.last_chunk().copied().unwrap_or_default()
-}
-
-fn digest(bytes: &[u8]) -> Digest {
-    let mut running = Running::default();
-    running.update(bytes);
-    running.finish()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::bytes::{Reader, put_bytes, put_int};
 use crate::{
     domain::{
-        access::{BrowserHalves, CachedKey, CachedSession, CachedUser, Fact, SessionSecrets, SessionUse},
+        access::{BrowserHalves, CachedKey, CachedSession, CachedUser, Fact, GuessedAt, SessionSecrets, SessionUse},
         id::{Identifier, SessionId},
         permission::PermissionSet,
         time::Timestamp,
@@ -57,12 +57,28 @@ pub(super) fn put(out: &mut Vec<u8>, fact: &Fact) {
         }
         Fact::EventsErased => out.push(12),
         Fact::WebhooksChanged => out.push(13),
+        Fact::Restored => out.push(14),
+        Fact::LogInFailed(guessed, at) => {
+            out.push(15);
+            put_guessed(out, guessed);
+            put_int(out, at.millis());
+        }
+        Fact::LogInSucceeded(guessed, known) => {
+            out.push(16);
+            put_guessed(out, guessed);
+            out.extend(known);
+        }
     }
 }
 
 fn start(out: &mut Vec<u8>, kind: u8, id: &impl Identifier) {
     out.push(kind);
     out.extend(id.bytes());
+}
+
+fn put_guessed(out: &mut Vec<u8>, guessed: &GuessedAt) {
+    out.extend(guessed.process);
+    out.extend(guessed.account);
 }
 
 fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
@@ -122,12 +138,19 @@ pub(super) fn take(from: &mut Reader<'_>) -> Option<Fact> {
         11 => Fact::KeyUsed(id(from)?, time(from)?),
         12 => Fact::EventsErased,
         13 => Fact::WebhooksChanged,
+        14 => Fact::Restored,
+        15 => Fact::LogInFailed(guessed(from)?, time(from)?),
+        16 => Fact::LogInSucceeded(guessed(from)?, from.array()?),
         _ => return None,
     })
 }
 
 fn id<I: Identifier>(from: &mut Reader<'_>) -> Option<I> {
     from.array().map(I::from_bytes)
+}
+
+fn guessed(from: &mut Reader<'_>) -> Option<GuessedAt> {
+    Some(GuessedAt { process: from.array()?, account: from.array()? })
 }
 
 fn flag(from: &mut Reader<'_>) -> Option<bool> {

@@ -2,6 +2,7 @@
 
 use super::entry::{Digest, Entry, Heads};
 use crate::{
+    domain::access::Fact,
     error::Error,
     store::{rollups::RollupLog, schema::SCHEMA_VERSION, sql::store_error},
 };
@@ -33,9 +34,10 @@ impl Position {
 
     /// Makes a file the copy of a journal that begins with it.
     pub(in crate::store) fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
-        // A table of the journal's own, beside `schema.sql`.
+        // A table of the journal's own, beside `schema.sql`. A backup of another journal has one.
         connection.execute_batch(
-            "CREATE TABLE journal_position (
+            "DROP TABLE IF EXISTS journal_position;
+             CREATE TABLE journal_position (
                one     INTEGER PRIMARY KEY CHECK (one = 1),
                journal BLOB NOT NULL CHECK (length(journal) = 16),
                seq     INTEGER NOT NULL,
@@ -55,8 +57,10 @@ impl Position {
 
 /// Why an entry was not applied.
 pub(in crate::store) enum NotApplied {
+    /// A backup has taken the place of what the file holds.
+    Restored,
     /// It does not fit the file.
-    Parted(String),
+    Diverged(String),
     /// The file cannot be written.
     Storage(Error),
 }
@@ -64,7 +68,7 @@ pub(in crate::store) enum NotApplied {
 /// Applies an entry in the transaction that is open.
 ///
 /// # Errors
-/// If it is not the next one, or does not lead to the same heads: then this file and the journal have parted.
+/// If it is not the next one, or does not lead to the same heads: then this file and the journal have diverged.
 pub(in crate::store) fn apply(
     connection: &Connection,
     entry: &Entry,
@@ -72,14 +76,20 @@ pub(in crate::store) fn apply(
     log: &mut RollupLog,
 ) -> Result<(), NotApplied> {
     if entry.schema != SCHEMA_VERSION {
-        return Err(parted(
+        return Err(diverged(
             entry,
-            &format!("it is for schema {}, and this program has {SCHEMA_VERSION}", entry.schema),
+            &format!(
+                "it is for schema {}, and this program has {SCHEMA_VERSION}: install the version of orderd that wrote it",
+                entry.schema
+            ),
         ));
+    }
+    if entry.facts.contains(&Fact::Restored) {
+        return Err(NotApplied::Restored);
     }
     for statement in entry.statements() {
         let sql = entry.texts.get(statement.text).and_then(|digest| texts.get(digest));
-        let sql = sql.ok_or_else(|| parted(entry, "the text of a statement is missing"))?;
+        let sql = sql.ok_or_else(|| diverged(entry, "the text of a statement is missing"))?;
         let execute = || {
             let mut prepared = connection.prepare_cached(sql)?;
             for (index, value) in (1..).zip(&statement.values) {
@@ -89,7 +99,7 @@ pub(in crate::store) fn apply(
         };
         match execute() {
             Ok(1..) => {}
-            Ok(0) => return Err(parted(entry, &format!("it changes nothing with {sql}"))),
+            Ok(0) => return Err(diverged(entry, &format!("it changes nothing with {sql}"))),
             Err(e) => return Err(failed(entry, e)),
         }
     }
@@ -98,13 +108,13 @@ pub(in crate::store) fn apply(
     }
     let found = heads(connection, &entry.heads).map_err(|e| failed(entry, e))?;
     if found != entry.heads {
-        return Err(parted(entry, "it leads to other heads of the history"));
+        return Err(diverged(entry, "it leads to other heads of the history"));
     }
     Ok(())
 }
 
 /// The ends of both chains as the file has them; the rest is taken over.
-fn heads(connection: &Connection, entry: &Heads) -> rusqlite::Result<Heads> {
+pub(super) fn heads(connection: &Connection, entry: &Heads) -> rusqlite::Result<Heads> {
     let end = |sql: &str| {
         let row = connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         Ok::<(i64, Digest), rusqlite::Error>(row.unwrap_or_default())
@@ -117,11 +127,13 @@ fn heads(connection: &Connection, entry: &Heads) -> rusqlite::Result<Heads> {
 /// An error of SQLite that is not this entry's fault, such as a full disk, stays what it is.
 fn failed(entry: &Entry, e: rusqlite::Error) -> NotApplied {
     match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::Unknown) => parted(entry, &e.to_string()),
+        Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::Unknown) => {
+            diverged(entry, &e.to_string())
+        }
         _ => NotApplied::Storage(store_error(e)),
     }
 }
 
-fn parted(entry: &Entry, why: &str) -> NotApplied {
-    NotApplied::Parted(format!("entry {} of the journal does not fit this file: {why}", entry.seq))
+fn diverged(entry: &Entry, why: &str) -> NotApplied {
+    NotApplied::Diverged(format!("entry {} of the journal does not fit this file: {why}", entry.seq))
 }

@@ -3,22 +3,22 @@
 
 use super::{
     JournalOptions,
-    entry::{Digest, digest_of},
+    entry::digest_of,
     follow::Position,
-    postgres::{Connect, Fault, Origin, Session},
+    postgres::{Connect, Fault, Origin, Promises, Session},
 };
 use crate::{
-    domain::digest::Running,
+    domain::digest::{Running, sha256_of},
     error::{Error, Result},
     store::{
         connection::{Commits, READ_ONLY},
-        files::{lock, lock_file, private, sync_folder, with_suffix},
+        files::{lock, lock_file, open_private, sync_folder, with_suffix},
         open::open_exclusively,
         open_error::OpenError,
         schema::MIGRATIONS,
     },
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::{
     fs::{self, OpenOptions},
     io::Write,
@@ -37,24 +37,24 @@ const RETRY: Duration = Duration::from_millis(250);
 enum Comparison {
     Continues,
     /// It lacks some of it, for this reason.
-    Parted(String),
+    Diverged(String),
 }
 
 async fn compare(session: &Session, position: &Position) -> Result<Comparison, Fault> {
-    let parted = |why: String| Ok(Comparison::Parted(why));
-    let Some(origin) = session.origin().await? else { return parted("the journal is empty".to_owned()) };
+    let diverged = |why: String| Ok(Comparison::Diverged(why));
+    let Some(origin) = session.origin().await? else { return diverged("the journal is empty".to_owned()) };
     if origin.id != position.journal {
-        return parted("the file belongs to another journal".to_owned());
+        return diverged("the file belongs to another journal".to_owned());
     }
     match session.entry(position.seq).await? {
         Some(body) if digest_of(&body) == position.digest => return Ok(Comparison::Continues),
-        Some(_) => return parted(format!("the journal has another entry {}", position.seq)),
+        Some(_) => return diverged(format!("the journal has another entry {}", position.seq)),
         // The entry has been pruned, or the file is as the journal began.
         None if position.seq <= origin.snapshot => return Ok(Comparison::Continues),
         None => {}
     }
     let head = session.head().await?;
-    parted(format!("the file includes entry {}, and the journal ends at entry {head}", position.seq))
+    diverged(format!("the file includes entry {}, and the journal ends at entry {head}", position.seq))
 }
 
 /// Makes a session, and finds out whether the journal still has what the file has: after a fail-over to a standby that
@@ -63,21 +63,21 @@ pub(super) async fn reconnect(connect: &Connect, position: &Position) -> Result<
     let session = Session::connect(connect).await?;
     match compare(&session, position).await? {
         Comparison::Continues => Ok(session),
-        Comparison::Parted(why) => Err(Fault::Parted(format!("{why}: start again, so that it joins anew"))),
+        Comparison::Diverged(why) => Err(Fault::Diverged(format!("{why}: start again, so that it joins anew"))),
     }
 }
 
 /// Makes the file at `path` a copy of the journal, if it is not one. Returns the number of the newest entry.
 ///
 /// # Errors
-/// If PostgreSQL cannot be reached for half a minute, or the file is something else.
-pub(in crate::store) fn join(path: &Path, options: &JournalOptions) -> Result<i64, OpenError> {
+/// If PostgreSQL cannot be reached for half a minute or cannot keep what `commits` promise, or the file is something else.
+pub(in crate::store) fn join(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
     let denied = |e: &dyn std::fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
     // A runtime cannot wait for another one on the same thread.
     let joined = std::thread::scope(|scope| {
         let run = || {
             let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| denied(&e))?;
-            runtime.block_on(join_patiently(path, options))
+            runtime.block_on(join_patiently(path, options, commits))
         };
         scope.spawn(run).join()
     });
@@ -103,12 +103,12 @@ pub(super) fn refuse_other_keys(options: &JournalOptions, keys: &str) -> Result<
     }
 }
 
-async fn join_patiently(path: &Path, options: &JournalOptions) -> Result<i64, OpenError> {
+async fn join_patiently(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
     // One process at a time changes the file and the files beside it.
     let lock = lock(path)?;
     let begun = Instant::now();
     loop {
-        match try_join(path, options).await {
+        match try_join(path, options, commits).await {
             Ok(head) => {
                 drop(lock);
                 return Ok(head);
@@ -142,28 +142,54 @@ impl From<OpenError> for JoinError {
     }
 }
 
-async fn try_join(path: &Path, options: &JournalOptions) -> Result<i64, JoinError> {
+async fn try_join(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, JoinError> {
     let session = Session::connect(&options.connect).await?;
+    if commits == Commits::Synced {
+        refuse_unsafe(path, &session.promises().await?)?;
+    }
     session.prepare().await?;
     let position = position_of(path)?;
-    if session.origin().await?.is_none() {
-        if position.is_some() {
-            set_aside(path, "the journal is empty")?;
+    match (session.origin().await?, position) {
+        (None, position) => {
+            if position.is_some() {
+                set_aside(path, "the journal is empty: the file holds what the journal has lost")?;
+            }
+            begin(path, &session, options).await?;
         }
-        begin(path, &session, options).await?;
-    } else if let Some(position) = position {
-        let gap = session.after(position.seq).await?.entries.first().is_some_and(|next| next.seq != position.seq + 1);
-        match compare(&session, &position).await? {
-            Comparison::Continues if !gap => {}
-            Comparison::Continues => remove(path)?,
-            Comparison::Parted(why) => set_aside(path, &why)?,
+        (Some(origin), Some(position)) => {
+            let first = session.after(position.seq).await?.entries.into_iter().next();
+            let gap = first.is_some_and(|next| next.seq != position.seq + 1);
+            match compare(&session, &position).await? {
+                // After a restore, all that the file holds is of before.
+                Comparison::Continues if !gap && position.seq >= origin.restored => {}
+                Comparison::Continues => remove(path)?,
+                Comparison::Diverged(why) => {
+                    set_aside(path, &format!("{why}: the file holds what the journal has lost"))?;
+                }
+            }
         }
+        (Some(_), None) => {}
     }
     if !path.exists() {
         let origin = session.origin().await?.ok_or_else(|| Fault::Refused("the journal is empty".to_owned()))?;
         fetch(path, &session, &origin).await?;
     }
     Ok(session.head().await?)
+}
+
+/// Refuses a server that may lose in a crash what it has answered.
+fn refuse_unsafe(path: &Path, promises: &Promises) -> Result<(), OpenError> {
+    if let Some(why) = promises.broken() {
+        let reason = format!("PostgreSQL has {why}. Change that, or accept it with `db.durability=normal`");
+        return Err(OpenError::Denied(path.to_path_buf(), reason));
+    }
+    if !promises.has_second_machine() {
+        tracing::warn!(
+            "PostgreSQL waits for no standby (synchronous_standby_names): what is acknowledged is on one machine, and lost \
+             with its disk"
+        );
+    }
+    Ok(())
 }
 
 /// Where the file at `path` stands; none if there is no file.
@@ -175,10 +201,17 @@ fn position_of(path: &Path) -> Result<Option<Position>, OpenError> {
         Ok(file) if file.len() == 0 => return remove(path).map(|()| None),
         Ok(_) => {}
     }
-    let connection = Connection::open_with_flags(path, READ_ONLY).map_err(denied)?;
-    let position = Position::load(&connection).map_err(denied)?;
+    let position = Connection::open_with_flags(path, READ_ONLY).and_then(|connection| Position::load(&connection));
     let reason = "not the copy of a journal; `db.copy` names a file that the server makes itself";
-    position.map(Some).ok_or_else(|| OpenError::Denied(path.to_path_buf(), reason.to_owned()))
+    match position {
+        Ok(Some(position)) => Ok(Some(position)),
+        // The journal has all that it had.
+        Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            set_aside(path, "the file is damaged").map(|()| None)
+        }
+        Err(e) if e.sqlite_error_code() != Some(ErrorCode::NotADatabase) => Err(denied(e)),
+        _ => Err(OpenError::Denied(path.to_path_buf(), reason.to_owned())),
+    }
 }
 
 /// Begins the journal with a new file.
@@ -196,9 +229,9 @@ async fn begin(path: &Path, session: &Session, options: &JournalOptions) -> Resu
     remove(&made)?;
     fs::remove_file(lock_file(&made)).map_err(|e| fault(&e))?;
     let parts: Vec<_> = bytes.chunks(PART).collect();
-    let digest = digest(&bytes);
+    let digest = sha256_of(&bytes);
     let count = i64::try_from(parts.len()).map_err(|e| fault(&e))?;
-    let origin = Origin { id: options.writer, snapshot: 0, parts: count, digest };
+    let origin = Origin { id: options.writer, snapshot: 0, parts: count, digest, restored: 0 };
     if session.begin_journal(&origin).await? {
         for (number, part) in (0..).zip(&parts) {
             session.put_part(origin.snapshot, number, part).await?;
@@ -214,7 +247,7 @@ async fn fetch(path: &Path, session: &Session, origin: &Origin) -> Result<(), Jo
     let fault = |e: &dyn std::fmt::Display| JoinError::File(OpenError::Denied(path.to_path_buf(), e.to_string()));
     let partial = with_suffix(path, ".joining");
     remove(&partial)?;
-    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&partial).map_err(|e| fault(&e))?;
+    let mut file = open_private(&partial, OpenOptions::new().write(true).create_new(true)).map_err(|e| fault(&e))?;
     let mut digest = Running::default();
     for part in 0..origin.parts {
         let body = session.part(origin.snapshot, part).await?;
@@ -233,12 +266,6 @@ async fn fetch(path: &Path, session: &Session, origin: &Origin) -> Result<(), Jo
     Ok(())
 }
 
-fn digest(bytes: &[u8]) -> Digest {
-    let mut running = Running::default();
-    running.update(bytes);
-    running.finish()
-}
-
 /// The files of a database: its log, its index, and itself as the last one.
 fn files(path: &Path) -> [PathBuf; 3] {
     [with_suffix(path, "-wal"), with_suffix(path, "-shm"), path.to_path_buf()]
@@ -254,7 +281,7 @@ pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Renames a file that the journal has parted from, so that it can be looked into.
+/// Renames a file that the journal has diverged from, so that it can be looked into.
 fn set_aside(path: &Path, why: &str) -> Result<(), OpenError> {
     let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
     let mut number = 1;
@@ -272,7 +299,7 @@ fn set_aside(path: &Path, why: &str) -> Result<(), OpenError> {
     sync_folder(path).map_err(denied)?;
     tracing::error!(
         db.aside = %aside.display(),
-        "{}: {why}: it holds what the journal has lost. It is kept as {} and nothing of it is merged",
+        "{}: {why}. It is kept as {}, and nothing of it is merged",
         path.display(),
         aside.display()
     );

@@ -3,6 +3,7 @@
 
 use super::{
     JournalOptions, Position,
+    copy::{copy_into_file, refuse_empty},
     join::PART,
     postgres::{Fault, Origin, Session},
     snapshot::Copy,
@@ -10,7 +11,7 @@ use super::{
 use crate::{
     domain::digest::Running,
     store::{
-        CopyError, Options, Store,
+        CopyError, Options,
         backup::{self, OnProgress},
         files::{lock, with_suffix},
     },
@@ -18,7 +19,7 @@ use crate::{
 use rusqlite::Connection;
 use std::{fmt, path::Path};
 
-/// Why a database could not be moved.
+/// Why a database could not be moved, or copied from a journal.
 #[derive(Debug)]
 pub enum MoveError {
     /// The file, or a copy of it.
@@ -67,7 +68,7 @@ pub async fn move_in(source: &Path, options: &JournalOptions, progress: &OnProgr
         |connection: &Connection| Position { journal: options.writer, seq: 0, digest: [0; 32] }.create(connection);
     let copy = backup::changed_copy(source, &with_suffix(source, ".moving"), progress, change)?;
     let parts = i64::try_from(copy.bytes.div_ceil(PART as u64)).unwrap_or(i64::MAX);
-    let origin = Origin { id: options.writer, snapshot: 0, parts, digest: copy.digest };
+    let origin = Origin { id: options.writer, snapshot: 0, parts, digest: copy.digest, restored: 0 };
     let moved = Copy { file: copy.file, origin };
     if !session.begin_journal(&moved.origin).await? {
         return Err(not_empty());
@@ -103,18 +104,13 @@ pub async fn move_out(target: &Path, options: &Options, progress: &OnProgress) -
         return Err(MoveError::Journal(format!("{}: exists already", target.display())));
     }
     let journal = options.journal.as_ref().ok_or_else(|| MoveError::Journal("there is no journal".to_owned()))?;
+    refuse_empty(journal).await?;
     let session = Session::connect(&journal.connect).await?;
-    session.prepare().await?;
-    if session.origin().await?.is_none() {
-        return Err(MoveError::Journal("the journal is empty".to_owned()));
-    }
     let members = session.members().await?;
     if members > 0 {
         return Err(MoveError::Journal(format!("processes that are on the journal: {members}; stop them first")));
     }
-    let store = Store::open(options)?;
-    store.close().await;
-    drop(store);
+    copy_into_file(options).await?;
     let change = |connection: &Connection| connection.execute_batch("DROP TABLE journal_position");
     let copied = backup::copy_with(&options.path, &with_suffix(target, ".partial"), target, progress, change)?;
     super::join::remove(&options.path)?;

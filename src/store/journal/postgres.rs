@@ -1,8 +1,13 @@
 //! Sessions with PostgreSQL, and every statement that it is sent. Nothing is prepared and nothing is set beyond a
 //! transaction, so that a pooler may stand between.
 
+mod replacing;
+mod server;
+
+pub use server::{Extent, OLDEST_VERSION, Process, Promises, ServerState, Standby};
+
 use super::{entry::Digest, members::Member};
-use futures_util::future::{join, join_all, try_join3};
+use futures_util::future::{join, join_all, try_join4};
 use std::{
     collections::HashMap,
     fmt,
@@ -49,7 +54,7 @@ pub(super) enum Fault {
     /// It has refused, and done nothing.
     Refused(String),
     /// The journal lacks what the file has.
-    Parted(String),
+    Diverged(String),
 }
 
 impl From<tokio_postgres::Error> for Fault {
@@ -70,7 +75,7 @@ impl From<tokio_postgres::Error> for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lost(e) | Self::Full(e) | Self::Again(e) | Self::Refused(e) | Self::Parted(e) => f.write_str(e),
+            Self::Lost(e) | Self::Full(e) | Self::Again(e) | Self::Refused(e) | Self::Diverged(e) => f.write_str(e),
         }
     }
 }
@@ -83,6 +88,8 @@ pub(super) struct Origin {
     pub(super) snapshot: i64,
     pub(super) parts: i64,
     pub(super) digest: Digest,
+    /// The entry with which a backup took the place of all before it; 0 if none has.
+    pub(super) restored: i64,
 }
 
 /// An entry as it is stored.
@@ -95,6 +102,8 @@ pub(in crate::store) struct Stored {
 pub(in crate::store) struct Page {
     pub(in crate::store) entries: Vec<Stored>,
     pub(in crate::store) may_go_on: bool,
+    /// The time of the server when the turn was taken, in milliseconds since the epoch.
+    pub(super) taken_at: Option<i64>,
 }
 
 /// How safe an entry is that was appended.
@@ -130,12 +139,16 @@ impl Session {
         limited(PATIENCE, async { Ok(self.client.batch_execute(sql).await?) }).await
     }
 
+    /// Whether the tables are there.
+    pub(super) async fn has_tables(&self) -> Result<bool, Fault> {
+        // The schema may be there already: it is also the default of `orderd mirror`.
+        let sql = "SELECT tablename FROM pg_tables WHERE schemaname = 'orderd' AND tablename = 'turn'";
+        self.rows(sql, &[]).await.map(|rows| !rows.is_empty())
+    }
+
     /// Creates the tables if there are none.
     pub(super) async fn prepare(&self) -> Result<(), Fault> {
-        // The schema may be there already: it is also the default of `orderd mirror`.
-        let tables =
-            self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'orderd' AND tablename = 'turn'", &[]);
-        if tables.await?.is_empty() {
+        if !self.has_tables().await? {
             let create =
                 format!("BEGIN; SELECT pg_advisory_xact_lock(7164521); {}; COMMIT", include_str!("schema.sql"));
             match self.batch(&create).await {
@@ -149,7 +162,7 @@ impl Session {
 
     /// What the journal began with, or its newest snapshot; none if it is empty.
     pub(super) async fn origin(&self) -> Result<Option<Origin>, Fault> {
-        let rows = self.rows("SELECT format, id, snapshot, parts, digest FROM orderd.turn", &[]).await?;
+        let rows = self.rows("SELECT format, id, snapshot, parts, digest, restored FROM orderd.turn", &[]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let format: i32 = row.get(0);
         if format != FORMAT {
@@ -159,20 +172,22 @@ impl Session {
         let (Ok(id), Ok(digest)) = (id, digest) else {
             return Err(Fault::Refused("the journal is damaged".to_owned()));
         };
-        Ok(Some(Origin { id, snapshot: row.get(2), parts: row.get(3), digest }))
+        Ok(Some(Origin { id, snapshot: row.get(2), parts: row.get(3), digest, restored: row.get(5) }))
     }
 
     /// Waits for the turn to append, and fetches the entries after number `after`.
     pub(super) async fn turn(&self, after: i64) -> Result<Page, Fault> {
         let turn = async {
-            let ((), locked, news) = try_join3(
+            // The clock is asked after the lock is there.
+            let ((), locked, newer, now) = try_join4(
                 self.client.batch_execute(BEGIN),
                 self.client.query_typed("SELECT format FROM orderd.turn FOR UPDATE", &[]),
                 self.client.query_typed(AFTER, &[(&after, Type::INT8), (&FETCHED, Type::INT8)]),
+                self.client.query_typed(NOW, &[]),
             )
             .await?;
             match locked.first().map(|row| row.get::<_, i32>(0)) {
-                Some(FORMAT) => Ok(page(&news)),
+                Some(FORMAT) => Ok(Page { taken_at: now.first().map(|row| row.get(0)), ..page(&newer) }),
                 format => Err(Fault::Refused(format!("the journal has format {format:?}, and this program {FORMAT}"))),
             }
         };
@@ -272,7 +287,12 @@ impl Session {
         Ok(true)
     }
 
-    /// Ends what was begun.
+    /// Begins a transaction in which all reads see the same state of the journal.
+    pub(super) async fn begin_reading(&self) -> Result<(), Fault> {
+        self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
+    }
+
+    /// Commits the transaction that was begun.
     pub(super) async fn commit(&self) -> Result<(), Fault> {
         self.batch("COMMIT").await
     }
@@ -303,12 +323,14 @@ impl Session {
         limited(APPEND_PATIENCE, async { Ok(self.client.execute_typed(sql, &params).await?) }).await.map(drop)
     }
 
-    /// Makes a snapshot the newest one, and deletes the others, and entries that it includes and that are a day old.
+    /// Declares a snapshot the newest one. Deletes the other snapshots, and the entries that are both in it and older than
+    /// a day.
     pub(super) async fn end_snapshot(&self, origin: &Origin) -> Result<(), Fault> {
         let digest = origin.digest.as_slice();
         let params: [(&(dyn ToSql + Sync), Type); 3] =
             [(&origin.snapshot, Type::INT8), (&origin.parts, Type::INT8), (&digest, Type::BYTEA)];
-        let newest = "UPDATE orderd.turn SET snapshot = $1, parts = $2, digest = $3 WHERE snapshot < $1";
+        let newest =
+            "UPDATE orderd.turn SET snapshot = $1, parts = $2, digest = $3, made_at = now() WHERE snapshot < $1";
         let updated = limited(APPEND_PATIENCE, async { Ok(self.client.execute_typed(newest, &params).await?) }).await?;
         if updated != 1 {
             return Err(Fault::Again("another snapshot is newer".to_owned()));
@@ -359,9 +381,10 @@ impl Session {
     }
 }
 
+const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 const AFTER: &str = "SELECT seq, body FROM orderd.journal WHERE seq > $1 ORDER BY seq LIMIT $2";
 
 fn page(rows: &[Row]) -> Page {
     let entries = rows.iter().map(|row| Stored { seq: row.get(0), body: row.get(1) }).collect();
-    Page { entries, may_go_on: i64::try_from(rows.len()).is_ok_and(|count| count == FETCHED) }
+    Page { entries, may_go_on: i64::try_from(rows.len()).is_ok_and(|count| count == FETCHED), taken_at: None }
 }

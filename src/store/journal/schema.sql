@@ -22,7 +22,9 @@ CREATE TABLE orderd.turn (
   format   integer NOT NULL,
   snapshot bigint NOT NULL,  -- the entry that the newest snapshot includes, and the entries before it
   parts    bigint NOT NULL,
-  digest   bytea NOT NULL    -- the SHA-256 of the snapshot
+  digest   bytea NOT NULL,   -- the SHA-256 of the snapshot
+  restored bigint NOT NULL DEFAULT 0,  -- the entry with which a backup took the place of all before it
+  made_at  timestamptz NOT NULL DEFAULT now()  -- when the snapshot was put here
 );
 
 -- Whole copies of the rows.

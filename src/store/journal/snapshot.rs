@@ -64,7 +64,7 @@ impl Store {
         let position = position.ok().flatten().filter(|position| position.journal == id);
         let position = position.ok_or_else(|| Error::internal("the copy does not stand in this journal"))?;
         let parts = i64::try_from(copy.bytes.div_ceil(PART as u64)).map_err(Error::internal)?;
-        let origin = Origin { id, snapshot: position.seq, parts, digest: copy.digest };
+        let origin = Origin { id, snapshot: position.seq, parts, digest: copy.digest, restored: newest.restored };
         let copy = Copy { file: copy.file, origin };
         copy.upload(options).await.map_err(|fault| Error::internal(fault.to_string()))?;
         tracing::info!(journal.entry = position.seq, "put a snapshot at entry {} into the journal", position.seq);

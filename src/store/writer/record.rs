@@ -1,7 +1,7 @@
 //! Statements as they were bound, for the entry of a journal. A store without a journal records nothing.
 
 use crate::{
-    domain::digest::Running,
+    domain::digest::sha256_of,
     store::journal::{
         bytes::{put_uint, put_value},
         entry::{Digest, Statements},
@@ -193,9 +193,7 @@ impl Recorder {
         if let Some(digest) = known.get(sql) {
             return *digest;
         }
-        let mut running = Running::default();
-        running.update(sql.as_bytes());
-        let digest = running.finish();
+        let digest = sha256_of(sql.as_bytes());
         known.insert(sql.to_owned(), digest);
         digest
     }
@@ -203,6 +201,11 @@ impl Recorder {
     pub(in crate::store) fn mark(&self) -> Mark {
         let record = self.record.borrow();
         Mark { texts: record.texts.len(), bytes: record.statements.bytes.len(), count: record.statements.count }
+    }
+
+    /// The bytes of what was recorded.
+    pub(in crate::store) fn bytes(&self) -> usize {
+        self.record.borrow().statements.bytes.len()
     }
 
     /// Forgets what was recorded after `mark`.

@@ -37,7 +37,7 @@ impl WriterThread {
     /// Applies what others have appended.
     pub(super) fn follow(&mut self) -> Result<()> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        if let Some(page) = journal.news()? {
+        if let Some(page) = journal.newer_entries()? {
             self.apply_from(page)?;
         }
         self.wal.after_batch(&self.connection, Instant::now())?;
@@ -61,7 +61,7 @@ impl WriterThread {
                 Err(e) => return Err(e),
             }
             let Some(journal) = self.journal.as_mut().filter(|_| may_go_on) else { return Ok(()) };
-            match journal.news()? {
+            match journal.newer_entries()? {
                 Some(more) => page = more,
                 None => return Ok(()),
             }
@@ -133,7 +133,7 @@ impl WriterThread {
             AppendError::Again => BatchError::Again,
             AppendError::Refused(e) => BatchError::RolledBack(e),
             AppendError::Unsettled(e) => BatchError::Unsettled(e),
-            AppendError::Parted(e) => BatchError::Unknown(e),
+            AppendError::Diverged(e) => BatchError::Unknown(e),
         })
     }
 

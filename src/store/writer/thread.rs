@@ -31,6 +31,8 @@ use std::{
 
 /// The most jobs in one transaction.
 const BATCH_SIZE: usize = 256;
+/// A transaction on a journal ends after the job with which it has recorded this many bytes, so that entries stay small.
+const MAX_RECORDED: usize = 1024 * 1024;
 /// How often the file is looked at while nothing is written.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
@@ -149,12 +151,22 @@ impl WriterThread {
 
     /// Commits `jobs` together, or one by one if that fails, and has each answered. An error is final.
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
-        let outcome = loop {
-            match self.transaction(&mut jobs) {
-                Err(BatchError::Again) => {}
-                outcome => break outcome,
-            }
-        };
+        while !jobs.is_empty() {
+            let mut later = vec![];
+            let outcome = loop {
+                match self.transaction(&mut jobs, &mut later) {
+                    Err(BatchError::Again) => {}
+                    outcome => break outcome,
+                }
+            };
+            self.end(jobs, outcome)?;
+            jobs = later;
+        }
+        Ok(())
+    }
+
+    /// Answers `jobs` according to the outcome of their transaction. An error is final.
+    fn end(&mut self, jobs: Vec<Box<dyn Job>>, outcome: Result<Vouched, BatchError>) -> Result<()> {
         match outcome {
             Err(BatchError::RunOneByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
             Ok(vouched) => self.committed(jobs, vouched),
@@ -213,16 +225,18 @@ impl WriterThread {
         jobs.into_iter().try_for_each(|job| self.write(vec![job]))
     }
 
-    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vouched, BatchError> {
-        if jobs.is_empty() {
-            return Ok(Vouched::Yes);
-        }
+    /// Runs and commits `jobs`. Those for which an entry of the journal has no room are moved to `later`.
+    fn transaction(
+        &mut self,
+        jobs: &mut Vec<Box<dyn Job>>,
+        later: &mut Vec<Box<dyn Job>>,
+    ) -> Result<Vouched, BatchError> {
         if !self.take_turn().map_err(BatchError::Unknown)? {
             return Err(BatchError::RolledBack(no_turn()));
         }
         self.begin(jobs)?;
         let (counters_before, changes_before) = (self.batch.counters(), self.connection.total_changes());
-        match self.run_all(jobs).and_then(|()| self.commit(changes_before)) {
+        match self.run_all(jobs, later).and_then(|()| self.commit(changes_before)) {
             Ok(vouched) => {
                 self.gauges.batch_size.observe_size(jobs.len());
                 Ok(vouched)
@@ -262,9 +276,9 @@ impl WriterThread {
         self.connection.busy_timeout(limit).map_err(store_error)
     }
 
-    fn run_all(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), BatchError> {
+    fn run_all(&self, jobs: &mut Vec<Box<dyn Job>>, later: &mut Vec<Box<dyn Job>>) -> Result<(), BatchError> {
         let (size, statements) = (jobs.len(), BatchStatements::of(&self.connection));
-        for job in jobs {
+        for (number, job) in jobs.iter_mut().enumerate() {
             let (savepoint, changes) = (self.batch.savepoint(), self.connection.total_changes());
             let tx = WriteTx::new(&self.connection, &statements, &self.batch);
             match job.run(&tx) {
@@ -287,6 +301,10 @@ impl WriterThread {
                     }
                     self.batch.roll_back_to(savepoint);
                 }
+            }
+            if self.batch.recorder().is_some_and(|recorder| recorder.bytes() >= MAX_RECORDED) {
+                later.splice(..0, jobs.drain(number + 1..));
+                break;
             }
         }
         Ok(())

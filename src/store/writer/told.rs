@@ -1,4 +1,5 @@
-//! Facts that transactions have told, on their way to whoever keeps them in memory.
+//! Passes the facts of committed transactions to the listener that keeps them in memory. Facts that come before there is a
+//! listener wait for it.
 
 use crate::domain::access::Fact;
 use std::sync::{Mutex, PoisonError};

@@ -45,7 +45,8 @@ where
 {
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut fields = Fields { line: String::new(), format: self.format };
+            // The identifiers of a request and its trace fit.
+            let mut fields = Fields { line: String::with_capacity(128), format: self.format };
             attributes.record(&mut fields);
             span.extensions_mut().insert(SpanFields(fields.line));
         }
@@ -85,13 +86,16 @@ struct Fields {
 
 impl Fields {
     fn name(&mut self, field: &Field) {
-        let _ = match self.format {
-            LogFormat::Json => write!(self.line, ",\"{}\":", field.name()),
-            LogFormat::Pretty => write!(self.line, " {}=", field.name()),
+        let (before, after) = match self.format {
+            LogFormat::Json => (",\"", "\":"),
+            LogFormat::Pretty => (" ", "="),
         };
+        self.line.push_str(before);
+        self.line.push_str(field.name());
+        self.line.push_str(after);
     }
 
-    fn text(&mut self, field: &Field, text: impl fmt::Display) {
+    fn text(&mut self, field: &Field, write: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) {
         let bare = self.format == LogFormat::Pretty && field.name() == "message";
         if bare {
             self.line.push(' ');
@@ -99,7 +103,8 @@ impl Fields {
             self.name(field);
             self.line.push('"');
         }
-        let _ = write!(Escaped { line: &mut self.line, left: MAX_FIELD_CHARS }, "{text}");
+        // An error means only that the text is cut off.
+        let _ = write(&mut Escaped { line: &mut self.line, left: MAX_FIELD_CHARS });
         if !bare {
             self.line.push('"');
         }
@@ -108,11 +113,11 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, format_args!("{value:?}"));
+        self.text(field, |text| write!(text, "{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, value);
+        self.text(field, |text| text.write_str(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {

@@ -95,7 +95,7 @@ impl Sender {
                 tracing::warn!(webhook.id = %self.id, error.cause = %e, "webhook deliveries cannot be read, trying again: {e}");
                 sleep(FAILURE_PAUSE).await;
             }
-            // Another process goes on from what is recorded.
+            // Without the lease this sender ends, and the process that has it continues from the recorded attempts.
             self.is_ending |= !self.shared.app.store.has_lease();
             self.start_attempts();
             self.start_recording();

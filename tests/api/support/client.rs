@@ -186,6 +186,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// The same request, sent to another service.
+    pub(super) fn to(self, service: Arc<Shared>) -> Self {
+        Self { service, ..self }
+    }
+
     /// Adds this `Idempotency-Key`.
     pub fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)

@@ -36,6 +36,16 @@ impl TestJournal {
     }
 }
 
+impl TestJournal {
+    /// The bytes of each entry.
+    pub async fn sizes_of_entries(&self) -> Vec<i32> {
+        let (client, connection) = self.server.clone().dbname(&self.name).connect(NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let rows = client.query("SELECT length(body) FROM orderd.journal", &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+}
+
 async fn run(server: &Config, sql: &str) {
     let (client, connection) = server.connect(NoTls).await.unwrap();
     let connection = tokio::spawn(connection);

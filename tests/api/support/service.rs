@@ -1,7 +1,11 @@
 //! The service under test: the real application on a real file in a folder of its own, with a clock and identifiers that
 //! the test controls.
 
-use super::{client::Client, journal::TestJournal, statements};
+use super::{
+    client::{Call, Client},
+    journal::TestJournal,
+    statements,
+};
 use axum::Router;
 use orderd::{
     api,
@@ -129,6 +133,11 @@ impl Service {
         std::fs::copy(self.key_path(), service.key_path()).unwrap();
         service.open();
         Some(service)
+    }
+
+    /// The same request, sent to this service.
+    pub fn redirected(&self, call: Call) -> Call {
+        call.to(Arc::clone(&self.shared))
     }
 
     /// Stops the service and starts it again on the same file.

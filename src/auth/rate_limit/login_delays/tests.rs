@@ -15,7 +15,7 @@ struct Fixture {
 impl Fixture {
     fn new(failures_per_minute: u32) -> Self {
         Self {
-            delays: LoginDelays::new(Mac::with_key([7; 32]), failures_per_minute),
+            delays: LoginDelays::new(Mac::with_key([7; 32]), failures_per_minute, None),
             now: Timestamp::from_millis(1_000_000),
         }
     }
@@ -155,4 +155,37 @@ fn an_ipv6_network_of_64_bits_counts_as_one_address() {
     assert_eq!(logins.delay("bob@example.com", "2001:db8:1:3::1"), 0);
     logins.fail(ADA, "::ffff:192.0.2.1");
     assert_eq!(logins.delay("bob@example.com", HOME), 60);
+}
+
+#[test]
+fn failures_at_one_process_delay_log_ins_at_another_until_one_succeeds() {
+    let process = |id: u8| LoginDelays::new(Mac::with_key([7; 32]), 0, Some([id; 16]));
+    let (one, two) = (process(1), process(2));
+    let (now, stranger, home) = (Timestamp::from_millis(1_000_000), STRANGER.parse().unwrap(), HOME.parse().unwrap());
+    let exchange = || {
+        let news = [one.take_news(), two.take_news()].concat();
+        // Each learns its own facts too, which it has counted already.
+        for fact in &news {
+            one.learn(fact);
+            two.learn(fact);
+        }
+    };
+    for _ in 0..2 {
+        one.record_failure(ADA, stranger, now);
+        two.record_failure(ADA, stranger, now);
+    }
+    exchange();
+    assert!(two.check(ADA, stranger, now).is_ok(), "four failures");
+    one.record_failure(ADA, stranger, now);
+    exchange();
+    let refused = two.check(ADA, stranger, now).unwrap_err();
+    assert!(refused.is(&problem::LOGIN_DELAYED));
+    assert_eq!(refused.wait(), Some(Duration::from_secs(1)));
+
+    let later = now.plus(Duration::from_secs(2));
+    one.record_success(ADA, home, later).unwrap();
+    exchange();
+    two.record_failure(ADA, home, later);
+    assert!(two.check(ADA, home, later).is_ok(), "the count has begun anew, and the address is known here too");
+    assert!(one.take_news().is_empty());
 }

@@ -11,7 +11,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -20,6 +20,8 @@ use zeroize::Zeroizing;
 const MAX_KEY_ID_LENGTH: usize = 64;
 /// The largest file, with room for dozens of keys.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
+/// The user identifier of root.
+const ROOT: u32 = 0;
 /// Only the owner may read and write the file.
 const MODE: u32 = 0o600;
 
@@ -155,7 +157,8 @@ fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(text)
 }
 
-/// Writes and syncs a new file, renames it, and syncs the folder so that the new name survives a crash.
+/// Writes and syncs a new file, renames it, and syncs the folder so that the new name survives a crash. What root makes
+/// belongs to the owner of the file that it replaces, or of the folder, so that the service can still read it.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut new = OsString::from(path);
     new.push(".new");
@@ -167,10 +170,15 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&new)?;
     // The umask restricts the mode at creation, but not this one.
     file.set_permissions(Permissions::from_mode(MODE))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let owned = fs::metadata(path).or_else(|_| fs::metadata(folder))?;
+    if file.metadata()?.uid() == ROOT && owned.uid() != ROOT {
+        // A root without this privilege, as in some containers, runs the service too.
+        let _ = fchown(&file, Some(owned.uid()), Some(owned.gid()));
+    }
     file.write_all(text)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 

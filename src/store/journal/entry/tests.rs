@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     domain::{
-        access::{BrowserHalves, CachedKey, CachedSession, CachedUser, SessionSecrets, SessionUse},
+        access::{BrowserHalves, CachedKey, CachedSession, CachedUser, GuessedAt, SessionSecrets, SessionUse},
         id::{Identifier, KeyId, SessionId, UserId},
         permission::{Permission, PermissionSet},
         time::Timestamp,
@@ -73,7 +73,14 @@ fn fact() -> impl Strategy<Value = Fact> {
         (id::<KeyId>(), time()).prop_map(|(id, at)| Fact::KeyUsed(id, at)),
         Just(Fact::EventsErased),
         Just(Fact::WebhooksChanged),
+        (guessed(), time()).prop_map(|(guessed, at)| Fact::LogInFailed(guessed, at)),
+        (guessed(), any::<[u8; 32]>()).prop_map(|(guessed, known)| Fact::LogInSucceeded(guessed, known)),
+        Just(Fact::Restored),
     ]
+}
+
+fn guessed() -> impl Strategy<Value = GuessedAt> {
+    any::<([u8; 16], [u8; 32])>().prop_map(|(process, account)| GuessedAt { process, account })
 }
 
 fn heads() -> impl Strategy<Value = Heads> {
@@ -140,7 +147,7 @@ proptest! {
         if let Some(first) = bytes.first_mut() {
             *first = FORMAT;
         }
-        let sum = digest(&bytes);
+        let sum = sha256_of(&bytes);
         bytes.extend(sum);
         if let Ok(entry) = Entry::decode(&bytes) {
             prop_assert_eq!(entry.encode(), bytes);
@@ -164,7 +171,7 @@ fn an_entry_of_a_later_form_is_refused() {
     let mut content = entry.encode();
     content.truncate(content.len() - DIGEST_BYTES);
     content[0] = FORMAT + 1;
-    let sum = digest(&content);
+    let sum = sha256_of(&content);
     content.extend(sum);
     assert_eq!(Entry::decode(&content), Err(Damaged));
 }

@@ -107,7 +107,8 @@ fn rows(connection: &Connection, table: &str) -> Vec<Vec<Value>> {
 
 fn refusal(outcome: Result<(), NotApplied>) -> String {
     match outcome {
-        Err(NotApplied::Parted(why)) => why,
+        Err(NotApplied::Diverged(why)) => why,
+        Err(NotApplied::Restored) => "a backup has taken the place of the file".to_owned(),
         Err(NotApplied::Storage(e)) => panic!("{e}"),
         Ok(()) => panic!("it was applied"),
     }
@@ -139,6 +140,9 @@ fn an_entry_that_does_not_fit_the_file_is_refused() {
     assert!(why.contains("the text of a statement is missing"), "{why}");
     let later = Entry { schema: entry.schema + 1, ..entry.clone() };
     assert!(refusal(apply(&there, &later, &texts, &mut log)).contains("it is for schema"));
+
+    let restored = Entry { facts: vec![Fact::Restored], ..entry.clone() };
+    assert_eq!(refusal(apply(&there, &restored, &texts, &mut log)), "a backup has taken the place of the file");
 
     there.execute_batch("BEGIN").unwrap();
     let mut other = entry.clone();
