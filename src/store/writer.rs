@@ -3,6 +3,7 @@
 
 mod checkpointer;
 mod job;
+mod queue;
 mod record;
 mod replay;
 mod statements;
@@ -13,7 +14,8 @@ mod told;
 mod tx;
 mod wal;
 
-use job::{CancelOnDrop, Claim, Job, Task};
+use job::{CancelOnDrop, Claim, Task};
+use queue::Queue;
 pub(super) use record::{Bound, Recorder, Values};
 use synced::Synced;
 use syncer::{Publisher, Syncer};
@@ -34,11 +36,7 @@ use super::{
 use crate::error::{Error, Result, problem};
 use rusqlite::Connection;
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::Ordering::Relaxed,
-        mpsc::{SyncSender, TrySendError, sync_channel},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     thread::JoinHandle,
     time::Duration,
 };
@@ -48,13 +46,12 @@ use tokio::sync::watch;
 const QUEUE_LENGTH: usize = 4_096;
 
 pub(super) struct Writer {
-    queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
+    queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
     failed: watch::Receiver<bool>,
     last_event: watch::Receiver<i64>,
     synced: Arc<Synced>,
     journal: Option<Arc<Shared>>,
-    gauges: Arc<Gauges>,
     /// A job that has not started by then is refused.
     start_timeout: Duration,
     /// A job that has not finished by then is answered with an unknown outcome.
@@ -78,7 +75,8 @@ impl Writer {
             );
             options.clock.continue_from(counters.time);
         }
-        let (queue, jobs) = sync_channel(QUEUE_LENGTH);
+        let (queue, jobs) = Queue::new(Arc::clone(&gauges));
+        let queue = Arc::new(queue);
         let (fail, failed) = watch::channel(false);
         let (newest_event, last_event) = watch::channel(counters.event);
         gauges.set_events(counters.event, counters.events_by_type);
@@ -92,35 +90,31 @@ impl Writer {
         let synced = Arc::<Synced>::default();
         let publisher = Publisher { gauges: Arc::clone(&gauges), newest_event };
         let syncer = match options.commits {
-            // The journal has what was not synced here.
+            // With a journal, the file need not be synced.
             Commits::Synced if journal.is_none() => {
-                // The threads sync each commit, and not SQLite.
-                connection.pragma_update(None, "synchronous", "NORMAL").map_err(store_error)?;
-                let fail = fail.clone();
-                let fail = move || {
+                let (log, fail) = (with_suffix(&options.path, "-wal"), fail.clone());
+                Syncer::start(&log, Arc::clone(&synced), publisher, Arc::downgrade(&queue), move || {
                     fail.send_replace(true);
-                };
-                Syncer::start(&with_suffix(&options.path, "-wal"), Arc::clone(&synced), publisher, &fail)?
+                })?
             }
-            Commits::Synced | Commits::Written => Syncer::at_once(Arc::clone(&synced), publisher),
+            Commits::Synced | Commits::Written => Syncer::without_thread(publisher),
         };
         let is_locked_out = false;
         let mut thread =
-            WriterThread { connection, batch, wal, journal, gauges: Arc::clone(&gauges), syncer, is_locked_out };
+            WriterThread { jobs, connection, batch, wal, journal, gauges, syncer, is_locked_out };
         let run = move || {
-            if thread.run(&jobs).is_err() {
+            if thread.run().is_err() {
                 fail.send_replace(true);
             }
         };
         let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(run).map_err(Error::internal)?;
         Ok(Self {
-            queue: Mutex::new(Some(queue)),
+            queue,
             thread: Mutex::new(Some(thread)),
             failed,
             last_event,
             synced,
             journal: shared,
-            gauges,
             start_timeout: options.request_timeout / 2,
             finish_timeout: options.request_timeout,
         })
@@ -133,7 +127,7 @@ impl Writer {
     {
         let claim = Arc::new(Claim::default());
         let (task, mut reply) = Task::new(name, Arc::clone(&claim), work);
-        self.enqueue(Box::new(task))?;
+        self.queue.push(Box::new(task))?;
         let _cancel = CancelOnDrop(&claim);
         if let Ok(answer) = tokio::time::timeout(self.start_timeout, &mut reply).await {
             return answer.unwrap_or_else(|_| Err(writer_stopped()));
@@ -146,19 +140,6 @@ impl Writer {
             Ok(answer) => answer.unwrap_or_else(|_| Err(writer_stopped())),
             Err(_) => Err(Error::new(&problem::OUTCOME_UNKNOWN)),
         }
-    }
-
-    fn enqueue(&self, job: Box<dyn Job>) -> Result<()> {
-        let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(queue) = queue.as_ref() else { return Err(Error::new(&problem::DRAINING)) };
-        self.gauges.queued.fetch_add(1, Relaxed);
-        queue.try_send(job).map_err(|refused| {
-            self.gauges.queued.fetch_sub(1, Relaxed);
-            match refused {
-                TrySendError::Full(_) => Error::new(&problem::OVERLOADED).detail("The queue of changes is full."),
-                TrySendError::Disconnected(_) => writer_stopped(),
-            }
-        })
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -188,19 +169,15 @@ impl Writer {
 
     /// Has the writer ask for entries of others, unless it does so anyway.
     pub(super) fn wake(&self) {
-        let claim = Arc::<Claim>::default();
-        claim.cancel();
-        let (task, _) = Task::new("journal.follow", claim, |_| Ok(()));
-        // If the queue is full, the writer asks before it goes on.
-        let _ = self.enqueue(Box::new(task));
+        self.queue.wake();
     }
 
     pub(super) async fn close(&self) {
         if let Some(journal) = &self.journal {
             journal.closing.store(true, Relaxed);
         }
-        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        self.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A panic of the writer thread was logged when it happened.
             let _ = tokio::task::spawn_blocking(|| thread.join()).await;

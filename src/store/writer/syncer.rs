@@ -1,41 +1,50 @@
-//! Where commits are synced: the writer hands each batch over after its commit and goes on with the next one. Threads sync
-//! the write-ahead log and only then answer the batches whose commits are in it, in their order. So the next batch runs
-//! while the last one is synced, and one sync may serve several.
+//! What follows a commit: what it tells is told, and its jobs are answered, once it is on disk.
 //!
-//! Readers see a commit before it is synced. [`Synced`] tells them when they may show it.
+//! Usually SQLite syncs the write-ahead log within the commit. Where that takes long, the writer has a thread of its own
+//! sync the log after the commit, and runs the jobs of the next transaction meanwhile. That transaction is committed when
+//! the sync has ended, so there is never more than one commit that is not on disk, and a job that ran afterwards is answered
+//! after it. Readers see that commit before it is on disk: [`Synced`] tells them when they may show it.
 
 use super::{
     job::Job,
+    queue::Queue,
     synced::Synced,
     tx::{Counters, Effect},
 };
 use crate::{
     error::{Error, Result, problem},
-    store::gauges::{EVENT_TYPES, Gauges},
+    store::{
+        gauges::{EVENT_TYPES, Gauges},
+        sql::store_error,
+    },
     telemetry::logs::Millis,
 };
+use rusqlite::Connection;
 use std::{
-    collections::VecDeque,
+    cell::Cell,
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
-/// How many syncs go on at once: a batch that ends while another one is synced need not wait for that.
-const SYNCS: usize = 2;
-/// The most batches that wait for a sync. The writer waits before it commits more.
-const MAX_WAITING: usize = 8;
+/// Where commits take longer than this on average, they are synced beside the writer.
+const SLOW_SYNC: Duration = Duration::from_micros(1_500);
+/// Where syncs beside the writer take less than this on average, they are within the commit again.
+const FAST_SYNC: Duration = Duration::from_micros(500);
+/// The average is that of about so many.
+const AVERAGE_OF: u32 = 16;
 /// A commit that takes longer than this is logged.
 const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
-/// A batch whose transaction has ended, with what follows when it is on disk.
+/// What follows a transaction.
 struct Batched {
-    /// The last commit that its jobs made or saw.
-    commit: u64,
     jobs: Vec<Box<dyn Job>>,
     effects: Vec<Effect>,
     /// The number of the newest event, and how many there are of each type.
@@ -52,7 +61,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// Runs the effects of a batch and answers its jobs.
+    /// Runs the effects of a transaction that is on disk and answers its jobs.
     fn release(&self, batch: Batched) {
         if let Some(begun_at) = batch.begun_at {
             let taken = begun_at.elapsed();
@@ -72,261 +81,216 @@ impl Publisher {
 
 /// The writer's side.
 pub(super) struct Syncer {
-    shared: Arc<Shared>,
-    /// The threads that sync; none if commits count as done when they are written.
-    threads: Vec<JoinHandle<()>>,
-    /// When the commit of the current batch was begun, if it changes anything.
-    begun_at: Option<Instant>,
+    /// Locked while a transaction is released, so that they are released in their order.
+    publisher: Arc<Mutex<Publisher>>,
+    /// When the commit of the current transaction was begun, if it changes anything.
+    begun_at: Cell<Option<Instant>>,
+    /// The thread that may sync; none if commits count as done without a sync.
+    thread: Option<SyncThread>,
 }
 
-struct Shared {
+/// The thread that syncs, as the writer sees it.
+struct SyncThread {
     synced: Arc<Synced>,
-    publisher: Publisher,
-    queue: Mutex<Queue>,
-    /// For the threads: there is something to do.
-    handed_over: Condvar,
-    /// For the writer: there is room in the queue.
-    released: Condvar,
-    /// Held while batches are answered, so that they are in their order.
-    releasing: Mutex<()>,
-}
-
-#[derive(Default)]
-struct Queue {
-    /// Batches that are not answered, in the order of their commits.
-    waiting: VecDeque<Batched>,
-    /// The newest commit that a sync was begun for.
-    syncing: u64,
-    /// Whether the writer has ended.
-    is_closed: bool,
-    /// Why it is not known what is on disk.
-    failure: Option<String>,
+    handle: JoinHandle<()>,
+    batches: SyncSender<Batched>,
+    /// How long each sync took; nothing if none was needed.
+    results: Receiver<Result<Option<Duration>>>,
+    is_running: Cell<bool>,
+    /// Whether commits are synced by this thread.
+    is_used: Cell<bool>,
+    /// How long a sync takes on average.
+    average: Cell<Duration>,
 }
 
 impl Syncer {
-    /// For commits that count as done when they are written.
-    pub(super) fn at_once(synced: Arc<Synced>, publisher: Publisher) -> Self {
-        let shared = Shared {
-            synced,
-            publisher,
-            queue: Mutex::default(),
-            handed_over: Condvar::new(),
-            released: Condvar::new(),
-            releasing: Mutex::default(),
-        };
-        Self { shared: Arc::new(shared), threads: vec![], begun_at: None }
+    /// For commits that count as done when SQLite has made them.
+    pub(super) fn without_thread(publisher: Publisher) -> Self {
+        Self { publisher: Arc::new(Mutex::new(publisher)), begun_at: Cell::default(), thread: None }
     }
 
-    /// Starts the threads that sync the file `log`. `fail` is called when that has failed.
+    /// For commits that have to be synced: the log is at `log`. `fail` is called when that has failed, and `queue` is woken
+    /// after each sync.
     pub(super) fn start(
         log: &Path,
         synced: Arc<Synced>,
         publisher: Publisher,
-        fail: &(impl Fn() + Clone + Send + 'static),
+        queue: Weak<Queue>,
+        fail: impl Fn() + Send + 'static,
     ) -> Result<Self> {
-        let mut syncer = Self::at_once(synced, publisher);
-        for _ in 0..SYNCS {
-            // Each has the file open for itself: the system reports an error once to each.
-            let log = File::open(log).map_err(Error::internal)?;
-            let (shared, fail) = (Arc::clone(&syncer.shared), fail.clone());
-            let run = move || {
-                let ended = catch_unwind(AssertUnwindSafe(|| shared.sync_all(&log)))
-                    .unwrap_or_else(|_| Err("a panic after a commit".to_owned()));
-                if let Err(cause) = ended {
-                    shared.fail(cause);
+        let mut syncer = Self::without_thread(publisher);
+        let log = File::open(log).map_err(Error::internal)?;
+        let (batches, handed_over) = sync_channel(1);
+        let (results, ended) = sync_channel(2);
+        let (publisher, told) = (Arc::clone(&syncer.publisher), Arc::clone(&synced));
+        let run = move || {
+            for batch in handed_over {
+                let report = |result| {
+                    let _ = results.send(result);
+                    if let Some(queue) = queue.upgrade() {
+                        queue.wake();
+                    }
+                };
+                let released = catch_unwind(AssertUnwindSafe(|| release_synced(&log, &told, &publisher, batch, &report)))
+                    .unwrap_or_else(|_| Err(Error::internal("a panic after a commit")));
+                if let Err(e) = released {
+                    told.fail();
                     fail();
+                    report(Err(e));
+                    return;
                 }
-            };
-            let thread = std::thread::Builder::new().name("syncer".to_owned()).spawn(run).map_err(Error::internal)?;
-            syncer.threads.push(thread);
-        }
+            }
+        };
+        let handle = std::thread::Builder::new().name("syncer".to_owned()).spawn(run).map_err(Error::internal)?;
+        let (is_running, is_used, average) = (Cell::default(), Cell::default(), Cell::default());
+        syncer.thread = Some(SyncThread { synced, handle, batches, results: ended, is_running, is_used, average });
         Ok(syncer)
     }
 
-    /// Notes that the commit of a batch begins. Readers wait for it from now on.
-    pub(super) fn begin_commit(&mut self) {
-        self.begun_at = Some(Instant::now());
-        if !self.threads.is_empty() {
-            self.shared.synced.begin();
+    /// Decides who syncs the next commit. To be called outside of a transaction.
+    pub(super) fn choose(&self, connection: &Connection) -> Result<()> {
+        let Some(thread) = &self.thread else { return Ok(()) };
+        match (thread.is_used.get(), thread.average.get()) {
+            (false, average) if average > SLOW_SYNC => thread.switch(connection, "NORMAL", true),
+            (true, average) if average < FAST_SYNC && !self.is_running()? => thread.switch(connection, "FULL", false),
+            _ => Ok(()),
         }
     }
 
-    /// Answers `jobs`, after their effects, once the last commit is on disk: they have made or seen it.
+    /// Notes that the commit of the current transaction begins. Where it is not synced at once, readers wait for it.
+    pub(super) fn begin_commit(&self) {
+        self.begun_at.set(Some(Instant::now()));
+        if let Some(thread) = self.thread.as_ref().filter(|thread| thread.is_used.get()) {
+            thread.synced.begin();
+        }
+    }
+
+    /// Notes that the current transaction was rolled back.
+    pub(super) fn rolled_back(&self) {
+        self.begun_at.set(None);
+        // All earlier commits were on disk before this one was begun.
+        if let Some(thread) = self.thread.as_ref().filter(|thread| !thread.is_running.get()) {
+            thread.synced.advance();
+        }
+    }
+
+    /// Answers `jobs`, after `effects`, once the transaction in which they ran is on disk.
     ///
     /// # Errors
     /// When it is no longer known what is on disk.
-    pub(super) fn hand_over(&mut self, jobs: Vec<Box<dyn Job>>, effects: Vec<Effect>, after: &Counters) -> Result<()> {
-        let commit = self.shared.synced.begun();
-        let events = (after.event, after.events_by_type);
-        let batch = Batched { commit, jobs, effects, events, begun_at: self.begun_at.take() };
-        if self.threads.is_empty() {
-            self.shared.publisher.release(batch);
-            return Ok(());
-        }
-        let mut queue = self.shared.queue();
-        while queue.waiting.len() >= MAX_WAITING && queue.failure.is_none() {
-            queue = self.shared.released.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-        queue.check()?;
-        queue.waiting.push_back(batch);
-        self.shared.handed_over.notify_one();
-        Ok(())
-    }
-
-    /// Waits until everything that was handed over is on disk and answered, and ends the threads.
-    ///
-    /// # Errors
-    /// When it is no longer known what is on disk.
-    pub(super) fn finish(&mut self) -> Result<()> {
-        self.shared.close();
-        for thread in self.threads.drain(..) {
-            // A panic in it was caught.
-            let _ = thread.join();
-        }
-        self.shared.queue().check()
-    }
-
-    /// Notes that the writer has failed: what it has handed over is answered, but readers no longer wait for its last commit.
-    pub(super) fn writer_failed(&self) {
-        self.shared.synced.fail();
-        self.shared.close();
-    }
-}
-
-impl Queue {
-    fn check(&self) -> Result<()> {
-        self.failure.as_ref().map_or(Ok(()), |cause| Err(unknown(cause)))
-    }
-}
-
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Nothing more is handed over.
-    fn close(&self) {
-        self.queue().is_closed = true;
-        self.handed_over.notify_all();
-    }
-
-    /// Syncs `log` for what is handed over and answers it, until the writer ends.
-    fn sync_all(&self, log: &File) -> Result<(), String> {
-        while let Some(newest) = self.next() {
-            if newest > self.synced.synced() {
-                log.sync_data().map_err(|e| format!("the write-ahead log could not be synced: {e}"))?;
+    pub(super) fn hand_over(&self, jobs: Vec<Box<dyn Job>>, effects: Vec<Effect>, after: &Counters) -> Result<()> {
+        let begun_at = self.begun_at.take();
+        let batch = Batched { jobs, effects, events: (after.event, after.events_by_type), begun_at };
+        match &self.thread {
+            Some(thread) if thread.is_used.get() => {
+                self.wait()?;
+                thread.is_running.set(true);
+                thread.batches.send(batch).map_err(|_| has_ended())
             }
-            self.release(newest);
-        }
-        Ok(())
-    }
-
-    /// Waits until something is to be synced or answered, and returns its newest commit; none when the writer has ended,
-    /// or storage has failed.
-    fn next(&self) -> Option<u64> {
-        let mut queue = self.queue();
-        loop {
-            if queue.failure.is_some() {
-                return None;
-            }
-            let is_synced = queue.waiting.front().is_some_and(|oldest| oldest.commit <= self.synced.synced());
-            match queue.waiting.back().map(|newest| newest.commit) {
-                Some(_) if is_synced => return Some(self.synced.synced()),
-                Some(newest) if newest > queue.syncing => {
-                    queue.syncing = newest;
-                    return Some(newest);
+            thread => {
+                if let (Some(thread), Some(begun_at)) = (thread, begun_at) {
+                    thread.took(begun_at.elapsed());
                 }
-                _ if queue.is_closed => return None,
-                _ => queue = self.handed_over.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                self.publisher.lock().unwrap_or_else(PoisonError::into_inner).release(batch);
+                Ok(())
             }
         }
     }
 
-    /// Answers the batches up to commit `newest`, which is on disk.
-    fn release(&self, newest: u64) {
-        let _in_order = self.releasing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut queue = self.queue();
-        if queue.failure.is_some() {
-            return;
+    /// Whether the last commit is being synced.
+    ///
+    /// # Errors
+    /// When it is no longer known what is on disk.
+    pub(super) fn is_running(&self) -> Result<bool> {
+        let Some(thread) = self.thread.as_ref().filter(|thread| thread.is_running.get()) else { return Ok(false) };
+        match thread.results.try_recv() {
+            Ok(result) => thread.ended(result).map(|()| false),
+            Err(TryRecvError::Empty) => Ok(true),
+            Err(TryRecvError::Disconnected) => Err(has_ended()),
         }
-        self.synced.advance(newest);
-        let count = queue.waiting.partition_point(|batch| batch.commit <= newest);
-        let batches: Vec<_> = queue.waiting.drain(..count).collect();
-        drop(queue);
-        self.released.notify_one();
-        batches.into_iter().for_each(|batch| self.publisher.release(batch));
     }
 
-    /// Notes that it is not known what is on disk. Nothing that waits is answered as done.
-    fn fail(&self, cause: String) {
-        let mut queue = self.queue();
-        for job in queue.waiting.drain(..).flat_map(|batch| batch.jobs) {
-            job.refuse(unknown(&cause));
+    /// Waits until the last commit is on disk.
+    ///
+    /// # Errors
+    /// When it is no longer known what is on disk.
+    pub(super) fn wait(&self) -> Result<()> {
+        match self.thread.as_ref().filter(|thread| thread.is_running.get()) {
+            Some(thread) => thread.ended(thread.results.recv().map_err(|_| has_ended())?),
+            None => Ok(()),
         }
-        queue.failure.get_or_insert(cause);
-        drop(queue);
-        self.synced.fail();
-        self.released.notify_all();
-        self.handed_over.notify_all();
+    }
+
+    /// Waits until everything is on disk and answered. Later commits are synced by SQLite.
+    ///
+    /// # Errors
+    /// When it is no longer known what is on disk.
+    pub(super) fn finish(&mut self, connection: &Connection) -> Result<()> {
+        self.wait()?;
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        thread.switch(connection, "FULL", false)?;
+        drop(thread.batches);
+        // A panic in it was caught.
+        let _ = thread.handle.join();
+        Ok(())
+    }
+
+    /// Notes that the writer has failed: a commit that is not on disk now may never be, as far as readers know.
+    pub(super) fn fail(&self) {
+        if let Some(thread) = &self.thread {
+            thread.synced.fail();
+        }
     }
 }
 
-fn unknown(cause: &str) -> Error {
-    Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::schema::SCHEMA;
-    use rusqlite::Connection;
-    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-
-    fn counters() -> Counters {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(SCHEMA).unwrap();
-        Counters::load(&connection).unwrap()
+impl SyncThread {
+    fn switch(&self, connection: &Connection, synchronous: &str, is_used: bool) -> Result<()> {
+        self.is_used.set(is_used);
+        connection.pragma_update(None, "synchronous", synchronous).map_err(store_error)
     }
 
-    /// Hands over `count` batches, each with an effect. Returns the effects that were done, in their order, how it ended, and
-    /// whether a failure was reported.
-    fn hand_over(log: &Path, count: u32) -> (Vec<u32>, Result<()>, bool) {
-        let (done, has_failed) = (Arc::new(Mutex::new(vec![])), Arc::new(AtomicBool::new(false)));
-        let publisher = Publisher { gauges: Arc::new(Gauges::new(1)), newest_event: watch::Sender::new(0) };
-        let failing = Arc::clone(&has_failed);
-        let fail = move || failing.store(true, SeqCst);
-        let mut syncer = Syncer::start(log, Arc::default(), publisher, &fail).unwrap();
-        let after = counters();
-        let mut ended = Ok(());
-        for number in 0..count {
-            // Every third batch has changed nothing.
-            if number % 3 != 0 {
-                syncer.begin_commit();
+    fn ended(&self, result: Result<Option<Duration>>) -> Result<()> {
+        self.is_running.set(false);
+        if let Some(taken) = result? {
+            self.took(taken);
+        }
+        Ok(())
+    }
+
+    /// Notes how long a sync took.
+    fn took(&self, taken: Duration) {
+        self.average.set((self.average.get() * (AVERAGE_OF - 1) + taken) / AVERAGE_OF);
+    }
+}
+
+/// Syncs `log` if the transaction has changed anything, reports that, and releases the transaction.
+fn release_synced(
+    log: &File,
+    synced: &Synced,
+    publisher: &Mutex<Publisher>,
+    batch: Batched,
+    report: &impl Fn(Result<Option<Duration>>),
+) -> Result<()> {
+    let mut taken = None;
+    if batch.begun_at.is_some() {
+        let begun = Instant::now();
+        if let Err(e) = log.sync_data() {
+            let cause = format!("the write-ahead log could not be synced: {e}");
+            for job in batch.jobs {
+                job.refuse(Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause.clone()));
             }
-            let done = Arc::clone(&done);
-            let effect: Effect = Box::new(move || done.lock().unwrap().push(number));
-            ended = ended.and(syncer.hand_over(vec![], vec![effect], &after));
+            return Err(Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause));
         }
-        ended = ended.and(syncer.finish());
-        let done = done.lock().unwrap().clone();
-        (done, ended, has_failed.load(SeqCst))
+        taken = Some(begun.elapsed());
+        synced.advance();
     }
+    // The writer goes on before the jobs are answered, but answers nothing itself before that.
+    let publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
+    report(Ok(taken));
+    publisher.release(batch);
+    Ok(())
+}
 
-    #[test]
-    fn batches_follow_each_other_whichever_sync_ends_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("log");
-        std::fs::write(&log, "a log").unwrap();
-        let (done, ended, has_failed) = hand_over(&log, 1_000);
-        assert!(ended.is_ok() && !has_failed);
-        assert_eq!(done, (0..1_000).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn nothing_that_was_not_synced_is_done() {
-        // The system refuses to sync it.
-        let (done, ended, has_failed) = hand_over(Path::new("/dev/null"), 20);
-        assert_eq!(done, [0], "the first batch has changed nothing, and had nothing to wait for");
-        assert!(ended.unwrap_err().is(&problem::OUTCOME_UNKNOWN) && has_failed);
-    }
+fn has_ended() -> Error {
+    Error::new(&problem::OUTCOME_UNKNOWN).caused_by("the thread that syncs the write-ahead log has ended")
 }

@@ -51,6 +51,7 @@ pub(super) enum BatchError {
 }
 
 pub(super) struct WriterThread {
+    pub(super) jobs: Receiver<Box<dyn Job>>,
     pub(super) connection: Connection,
     pub(super) batch: Batch,
     pub(super) wal: Wal,
@@ -64,19 +65,19 @@ pub(super) struct WriterThread {
 impl WriterThread {
     /// Runs jobs until the queue is closed. An error or panic outside of a job is final: the state on disk, or in
     /// memory, can no longer be trusted.
-    pub(super) fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
-        let ended = catch_unwind(AssertUnwindSafe(|| self.run_batches(jobs)))
+    pub(super) fn run(&mut self) -> Result<()> {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.run_batches()))
             .unwrap_or_else(|_| Err(Error::internal("a panic outside of a transaction")));
         ended.inspect_err(|e| {
             tracing::error!(error.cause = %e, "storage failed; the writer stops");
-            self.syncer.writer_failed();
+            self.syncer.fail();
             // The next start decides what becomes of the log. Setting this cannot fail on an open connection.
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         })
     }
 
-    fn run_batches(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
-        while let Some(first) = self.next(jobs)? {
+    fn run_batches(&mut self) -> Result<()> {
+        while let Some(first) = self.next()? {
             if self.journal.is_some() && first.claim().is_cancelled() {
                 // Nothing is to be written, but somebody may wait for what others have written.
                 self.gauges.queued.fetch_sub(1, Relaxed);
@@ -85,7 +86,7 @@ impl WriterThread {
             }
             // Jobs that come while others have their turn go along.
             self.take_turn()?;
-            let waiting: Vec<_> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1)).collect();
+            let waiting: Vec<_> = std::iter::once(first).chain(self.jobs.try_iter().take(BATCH_SIZE - 1)).collect();
             self.gauges.queued.fetch_sub(i64::try_from(waiting.len()).unwrap_or_default(), Relaxed);
             let batch: Vec<_> = waiting.into_iter().filter(|job| job.claim().start()).collect();
             self.write(batch)?;
@@ -93,7 +94,7 @@ impl WriterThread {
             self.wal.after_batch(&self.connection, Instant::now())?;
             self.empty_log()?;
         }
-        self.syncer.finish()?;
+        self.syncer.finish(&self.connection)?;
         self.wal.settle()?;
         self.fold_rollups()?;
         self.wal.truncate(&self.connection)
@@ -135,12 +136,12 @@ impl WriterThread {
 
     /// The next job; none when the queue is closed. While no job comes, the file is watched, and the write-ahead log is
     /// truncated when it is due.
-    fn next(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<Option<Box<dyn Job>>> {
+    fn next(&mut self) -> Result<Option<Box<dyn Job>>> {
         loop {
             let now = Instant::now();
             let wait = self.wal.idle_truncation_in(now).map_or(WATCH_EVERY, |wait| wait.min(WATCH_EVERY));
             let following = self.journal.as_ref().map(|journal| journal.follow_in(now)).filter(|due| *due < wait);
-            match jobs.recv_timeout(following.unwrap_or(wait)) {
+            match self.jobs.recv_timeout(following.unwrap_or(wait)) {
                 Ok(job) => return Ok(Some(job)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) if following.is_some() => self.follow()?,
@@ -184,8 +185,6 @@ impl WriterThread {
                          transaction"
                     );
                 }
-                // The commit may have been begun, and readers wait for it.
-                self.hand_over(vec![])?;
                 if e.is(&problem::STORAGE_FULL) { self.wal.disk_is_full(&self.connection, &e) } else { Ok(()) }
             }
             Err(BatchError::Unknown(e)) => {
@@ -222,7 +221,11 @@ impl WriterThread {
     }
 
     fn write_one_by_one(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
-        jobs.into_iter().try_for_each(|job| self.write(vec![job]))
+        jobs.into_iter().try_for_each(|job| {
+            // Otherwise others would join it.
+            self.syncer.wait()?;
+            self.write(vec![job])
+        })
     }
 
     /// Runs and commits `jobs`. Those for which an entry of the journal has no room are moved to `later`.
@@ -247,6 +250,7 @@ impl WriterThread {
                 }
                 self.batch.reset(&counters_before);
                 self.wal.rolled_back();
+                self.syncer.rolled_back();
                 self.gauges.rollbacks.fetch_add(1, Relaxed);
                 // After some failures SQLite has rolled back by itself.
                 if !self.connection.is_autocommit() && !matches!(error, BatchError::Unknown(_)) {
@@ -264,6 +268,7 @@ impl WriterThread {
             let waited = jobs.first().map_or(Duration::ZERO, |job| job.queued_at().elapsed());
             self.wait_for_locks(WRITE_LOCK_TIMEOUT.saturating_sub(waited)).map_err(rolled_back_or_unknown)?;
         }
+        self.syncer.choose(&self.connection).map_err(BatchError::Unknown)?;
         self.execute("BEGIN IMMEDIATE").map_err(rolled_back_or_unknown)?;
         if std::mem::take(&mut self.is_locked_out) {
             tracing::info!("the write lock of the database is free again");
@@ -277,8 +282,11 @@ impl WriterThread {
     }
 
     fn run_all(&self, jobs: &mut Vec<Box<dyn Job>>, later: &mut Vec<Box<dyn Job>>) -> Result<(), BatchError> {
-        let (size, statements) = (jobs.len(), BatchStatements::of(&self.connection));
-        for (number, job) in jobs.iter_mut().enumerate() {
+        let statements = BatchStatements::of(&self.connection);
+        let mut number = 0;
+        while number < jobs.len() || self.add(jobs).map_err(BatchError::Unknown)? {
+            let (size, job) = (jobs.len(), &mut jobs[number]);
+            number += 1;
             let (savepoint, changes) = (self.batch.savepoint(), self.connection.total_changes());
             let tx = WriteTx::new(&self.connection, &statements, &self.batch);
             match job.run(&tx) {
@@ -303,11 +311,26 @@ impl WriterThread {
                 }
             }
             if self.batch.recorder().is_some_and(|recorder| recorder.bytes() >= MAX_RECORDED) {
-                later.splice(..0, jobs.drain(number + 1..));
+                later.splice(..0, jobs.drain(number..));
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Adds a job to a transaction if one comes while the last commit is being synced. False when that is on disk: then this
+    /// one may be committed.
+    fn add(&self, jobs: &mut Vec<Box<dyn Job>>) -> Result<bool> {
+        while jobs.len() < BATCH_SIZE && self.syncer.is_running()? {
+            // No more jobs come once the queue is closed.
+            let Ok(job) = self.jobs.recv() else { break };
+            self.gauges.queued.fetch_sub(1, Relaxed);
+            if job.claim().start() {
+                jobs.push(job);
+                return Ok(true);
+            }
+        }
+        self.syncer.wait().map(|()| false)
     }
 
     /// Commits the transaction, with a new mark if it changed something since `changes_before`.
