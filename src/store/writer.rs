@@ -97,7 +97,7 @@ impl Writer {
                     fail.send_replace(true);
                 })?
             }
-            Commits::Synced | Commits::Written => Syncer::without_thread(publisher),
+            Commits::Synced | Commits::Written => Syncer::without_threads(publisher),
         };
         let is_locked_out = false;
         let mut thread =

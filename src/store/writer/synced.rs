@@ -1,4 +1,4 @@
-//! How far the commits are on disk, for readers: they may see the last one before it is synced.
+//! How far the commits are on disk, for readers: they may see one before it is synced.
 
 use crate::error::{Error, Result, problem};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -17,14 +17,24 @@ pub(super) struct Synced {
 }
 
 impl Synced {
-    /// Notes that a commit begins. To be called before readers can see it, and when all earlier ones are on disk.
+    /// Notes that a commit begins. To be called before readers can see it.
     pub(super) fn begin(&self) {
         self.begun.fetch_add(1, SeqCst);
     }
 
-    /// Notes that all commits are on disk, or undone.
-    pub(super) fn advance(&self) {
-        self.synced.store(self.begun.load(SeqCst), SeqCst);
+    /// The last commit that was begun.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.load(SeqCst)
+    }
+
+    /// The last commit that is on disk.
+    pub(super) fn synced(&self) -> u64 {
+        self.synced.load(SeqCst)
+    }
+
+    /// Notes that the commits up to this one are on disk.
+    pub(super) fn advance(&self, to: u64) {
+        self.synced.fetch_max(to, SeqCst);
         self.changed.notify_waiters();
     }
 
@@ -39,11 +49,11 @@ impl Synced {
     /// # Errors
     /// `DRAINING` if that will never be, since storage has failed.
     pub(super) async fn wait(&self) -> Result<()> {
-        let seen = self.begun.load(SeqCst);
+        let seen = self.begun();
         loop {
             // From here on it hears of changes, so that none is missed between a look and the wait.
             let changed = self.changed.notified();
-            if self.synced.load(SeqCst) >= seen {
+            if self.synced() >= seen {
                 return Ok(());
             }
             if self.has_failed.load(SeqCst) {
@@ -51,5 +61,44 @@ impl Synced {
             }
             changed.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        future::Future,
+        pin::{Pin, pin},
+        task::{Context, Poll, Waker},
+    };
+
+    fn poll(waiting: Pin<&mut impl Future<Output = Result<()>>>) -> Poll<Result<()>> {
+        waiting.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_reader_waits_for_the_commit_that_it_may_have_seen_and_for_no_later_one() {
+        let synced = Synced::default();
+        assert!(poll(pin!(synced.wait())).is_ready(), "there was no commit");
+        synced.begin();
+        let mut first = pin!(synced.wait());
+        assert!(poll(first.as_mut()).is_pending());
+        synced.begin();
+        synced.advance(1);
+        let mut second = pin!(synced.wait());
+        assert!(matches!(poll(first), Poll::Ready(Ok(()))));
+        assert!(poll(second.as_mut()).is_pending());
+        synced.fail();
+        assert!(matches!(poll(second), Poll::Ready(Err(e)) if e.is(&problem::DRAINING)));
+    }
+
+    #[test]
+    fn after_a_failure_what_was_on_disk_before_may_be_shown() {
+        let synced = Synced::default();
+        synced.begin();
+        synced.advance(1);
+        synced.fail();
+        assert!(matches!(poll(pin!(synced.wait())), Poll::Ready(Ok(()))));
     }
 }

@@ -1,9 +1,8 @@
 //! What follows a commit: what it tells is told, and its jobs are answered, once it is on disk.
 //!
-//! Usually SQLite syncs the write-ahead log within the commit. Where that takes long, the writer has a thread of its own
-//! sync the log after the commit, and runs the jobs of the next transaction meanwhile. That transaction is committed when
-//! the sync has ended, so there is never more than one commit that is not on disk, and a job that ran afterwards is answered
-//! after it. Readers see that commit before it is on disk: [`Synced`] tells them when they may show it.
+//! Usually SQLite syncs the write-ahead log within the commit. Where that takes long, threads sync the log after the commit,
+//! and the writer runs the next transaction meanwhile. That one is open for jobs until it is worth a sync of its own.
+//! Readers see a commit before it is on disk: [`Synced`] tells them when they may show it.
 
 use super::{
     job::Job,
@@ -22,18 +21,18 @@ use crate::{
 use rusqlite::Connection;
 use std::{
     cell::Cell,
+    collections::VecDeque,
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
+/// How many syncs go on at once.
+const SYNCS: usize = 2;
 /// Where commits take longer than this on average, they are synced beside the writer.
 const SLOW_SYNC: Duration = Duration::from_micros(1_500);
 /// Where syncs beside the writer take less than this on average, they are within the commit again.
@@ -45,6 +44,8 @@ const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
 /// What follows a transaction.
 struct Batched {
+    /// The last commit that its jobs made or saw.
+    commit: u64,
     jobs: Vec<Box<dyn Job>>,
     effects: Vec<Effect>,
     /// The number of the newest event, and how many there are of each type.
@@ -81,32 +82,58 @@ impl Publisher {
 
 /// The writer's side.
 pub(super) struct Syncer {
-    /// Locked while a transaction is released, so that they are released in their order.
-    publisher: Arc<Mutex<Publisher>>,
+    shared: Arc<Shared>,
+    /// The threads that may sync; none if commits count as done without a sync.
+    threads: Vec<JoinHandle<()>>,
+    /// Whether commits are synced by these threads.
+    is_used: Cell<bool>,
     /// When the commit of the current transaction was begun, if it changes anything.
     begun_at: Cell<Option<Instant>>,
-    /// The thread that may sync; none if commits count as done without a sync.
-    thread: Option<SyncThread>,
 }
 
-/// The thread that syncs, as the writer sees it.
-struct SyncThread {
+struct Shared {
     synced: Arc<Synced>,
-    handle: JoinHandle<()>,
-    batches: SyncSender<Batched>,
-    /// How long each sync took; nothing if none was needed.
-    results: Receiver<Result<Option<Duration>>>,
-    is_running: Cell<bool>,
-    /// Whether commits are synced by this thread.
-    is_used: Cell<bool>,
+    /// Locked while transactions are released, so that they are released in their order.
+    publisher: Mutex<Publisher>,
+    waiting: Mutex<Waiting>,
+    /// For the threads: there is something to do.
+    handed_over: Condvar,
+    /// For the writer: something has been synced.
+    has_synced: Condvar,
+    /// Woken when something has been synced.
+    queue: Weak<Queue>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// Transactions that are not released, in the order of their commits.
+    batches: VecDeque<Batched>,
+    /// The newest commit that a sync was begun for.
+    syncing: u64,
     /// How long a sync takes on average.
-    average: Cell<Duration>,
+    average: Duration,
+    /// Whether the writer has ended.
+    is_closed: bool,
+    /// Why it is not known what is on disk.
+    failure: Option<String>,
 }
 
 impl Syncer {
     /// For commits that count as done when SQLite has made them.
-    pub(super) fn without_thread(publisher: Publisher) -> Self {
-        Self { publisher: Arc::new(Mutex::new(publisher)), begun_at: Cell::default(), thread: None }
+    pub(super) fn without_threads(publisher: Publisher) -> Self {
+        Self::new(publisher, Arc::default(), Weak::new())
+    }
+
+    fn new(publisher: Publisher, synced: Arc<Synced>, queue: Weak<Queue>) -> Self {
+        let shared = Shared {
+            synced,
+            publisher: Mutex::new(publisher),
+            waiting: Mutex::default(),
+            handed_over: Condvar::new(),
+            has_synced: Condvar::new(),
+            queue,
+        };
+        Self { shared: Arc::new(shared), threads: vec![], is_used: Cell::default(), begun_at: Cell::default() }
     }
 
     /// For commits that have to be synced: the log is at `log`. `fail` is called when that has failed, and `queue` is woken
@@ -116,61 +143,53 @@ impl Syncer {
         synced: Arc<Synced>,
         publisher: Publisher,
         queue: Weak<Queue>,
-        fail: impl Fn() + Send + 'static,
+        fail: impl Fn() + Clone + Send + 'static,
     ) -> Result<Self> {
-        let mut syncer = Self::without_thread(publisher);
-        let log = File::open(log).map_err(Error::internal)?;
-        let (batches, handed_over) = sync_channel(1);
-        let (results, ended) = sync_channel(2);
-        let (publisher, told) = (Arc::clone(&syncer.publisher), Arc::clone(&synced));
-        let run = move || {
-            for batch in handed_over {
-                let report = |result| {
-                    let _ = results.send(result);
-                    if let Some(queue) = queue.upgrade() {
-                        queue.wake();
-                    }
-                };
-                let released = catch_unwind(AssertUnwindSafe(|| release_synced(&log, &told, &publisher, batch, &report)))
-                    .unwrap_or_else(|_| Err(Error::internal("a panic after a commit")));
-                if let Err(e) = released {
-                    told.fail();
+        let mut syncer = Self::new(publisher, synced, queue);
+        for _ in 0..SYNCS {
+            // Each has the file open for itself: the system reports an error once to each.
+            let log = File::open(log).map_err(Error::internal)?;
+            let (shared, fail) = (Arc::clone(&syncer.shared), fail.clone());
+            let run = move || {
+                let ended = catch_unwind(AssertUnwindSafe(|| shared.sync_all(&log)))
+                    .unwrap_or_else(|_| Err("a panic after a commit".to_owned()));
+                if let Err(cause) = ended {
+                    shared.fail(cause);
                     fail();
-                    report(Err(e));
-                    return;
                 }
-            }
-        };
-        let handle = std::thread::Builder::new().name("syncer".to_owned()).spawn(run).map_err(Error::internal)?;
-        let (is_running, is_used, average) = (Cell::default(), Cell::default(), Cell::default());
-        syncer.thread = Some(SyncThread { synced, handle, batches, results: ended, is_running, is_used, average });
+            };
+            let thread = std::thread::Builder::new().name("syncer".to_owned()).spawn(run).map_err(Error::internal)?;
+            syncer.threads.push(thread);
+        }
         Ok(syncer)
     }
 
     /// Decides who syncs the next commit. To be called outside of a transaction.
     pub(super) fn choose(&self, connection: &Connection) -> Result<()> {
-        let Some(thread) = &self.thread else { return Ok(()) };
-        match (thread.is_used.get(), thread.average.get()) {
-            (false, average) if average > SLOW_SYNC => thread.switch(connection, "NORMAL", true),
-            (true, average) if average < FAST_SYNC && !self.is_running()? => thread.switch(connection, "FULL", false),
+        if self.threads.is_empty() {
+            return Ok(());
+        }
+        let waiting = self.shared.waiting();
+        let average = match std::env::var("SYNC_MODE").as_deref() { Ok("always") => Duration::from_secs(1), Ok("never") => Duration::ZERO, _ => waiting.average };
+        let may_change = !self.is_used.get() || waiting.batches.is_empty();
+        drop(waiting);
+        match self.is_used.get() {
+            false if average > SLOW_SYNC => self.switch(connection, "NORMAL", true),
+            true if average < FAST_SYNC && may_change => self.switch(connection, "FULL", false),
             _ => Ok(()),
         }
     }
 
-    /// Notes that the commit of the current transaction begins. Where it is not synced at once, readers wait for it.
-    pub(super) fn begin_commit(&self) {
-        self.begun_at.set(Some(Instant::now()));
-        if let Some(thread) = self.thread.as_ref().filter(|thread| thread.is_used.get()) {
-            thread.synced.begin();
-        }
+    fn switch(&self, connection: &Connection, synchronous: &str, is_used: bool) -> Result<()> {
+        self.is_used.set(is_used);
+        connection.pragma_update(None, "synchronous", synchronous).map_err(store_error)
     }
 
-    /// Notes that the current transaction was rolled back.
-    pub(super) fn rolled_back(&self) {
-        self.begun_at.set(None);
-        // All earlier commits were on disk before this one was begun.
-        if let Some(thread) = self.thread.as_ref().filter(|thread| !thread.is_running.get()) {
-            thread.synced.advance();
+    /// Notes that the commit of the current transaction begins. Where SQLite does not sync it, readers wait for it.
+    pub(super) fn begin_commit(&self) {
+        self.begun_at.set(Some(Instant::now()));
+        if self.is_used.get() {
+            self.shared.synced.begin();
         }
     }
 
@@ -179,46 +198,76 @@ impl Syncer {
     /// # Errors
     /// When it is no longer known what is on disk.
     pub(super) fn hand_over(&self, jobs: Vec<Box<dyn Job>>, effects: Vec<Effect>, after: &Counters) -> Result<()> {
-        let begun_at = self.begun_at.take();
-        let batch = Batched { jobs, effects, events: (after.event, after.events_by_type), begun_at };
-        match &self.thread {
-            Some(thread) if thread.is_used.get() => {
-                self.wait()?;
-                thread.is_running.set(true);
-                thread.batches.send(batch).map_err(|_| has_ended())
-            }
-            thread => {
-                if let (Some(thread), Some(begun_at)) = (thread, begun_at) {
-                    thread.took(begun_at.elapsed());
-                }
-                self.publisher.lock().unwrap_or_else(PoisonError::into_inner).release(batch);
-                Ok(())
-            }
+        let (commit, begun_at) = (self.shared.synced.begun(), self.begun_at.take());
+        let batch = Batched { commit, jobs, effects, events: (after.event, after.events_by_type), begun_at };
+        if self.is_used.get() {
+            let mut waiting = self.shared.waiting();
+            waiting.check()?;
+            waiting.batches.push_back(batch);
+            self.shared.handed_over.notify_one();
+            return Ok(());
         }
+        if let Some(begun_at) = begun_at {
+            self.shared.waiting().took(begun_at.elapsed());
+        }
+        self.shared.publisher().release(batch);
+        Ok(())
     }
 
-    /// Whether the last commit is being synced.
+    /// Whether a transaction with so many jobs waits for further ones before it is committed, since commits are being synced.
+    /// Those whose jobs are all here need not wait: with as many as are being synced, nobody else is likely to come before
+    /// these are answered.
     ///
     /// # Errors
     /// When it is no longer known what is on disk.
-    pub(super) fn is_running(&self) -> Result<bool> {
-        let Some(thread) = self.thread.as_ref().filter(|thread| thread.is_running.get()) else { return Ok(false) };
-        match thread.results.try_recv() {
-            Ok(result) => thread.ended(result).map(|()| false),
-            Err(TryRecvError::Empty) => Ok(true),
-            Err(TryRecvError::Disconnected) => Err(has_ended()),
+    pub(super) fn waits(&self, jobs: usize) -> Result<bool> {
+        if !self.is_used.get() {
+            return Ok(false);
         }
+        let waiting = self.shared.waiting();
+        waiting.check()?;
+        let synced = self.shared.synced.synced();
+        let unsynced = waiting.batches.iter().filter(|batch| batch.commit > synced);
+        let before: usize = unsynced.map(|batch| batch.jobs.len()).sum();
+        Ok(self.shared.synced.begun() >= synced + SYNCS as u64 || before > jobs)
     }
 
-    /// Waits until the last commit is on disk.
+    /// Waits until there is a thread for the next commit.
     ///
     /// # Errors
     /// When it is no longer known what is on disk.
-    pub(super) fn wait(&self) -> Result<()> {
-        match self.thread.as_ref().filter(|thread| thread.is_running.get()) {
-            Some(thread) => thread.ended(thread.results.recv().map_err(|_| has_ended())?),
-            None => Ok(()),
+    pub(super) fn wait_for_thread(&self) -> Result<()> {
+        self.wait(SYNCS as u64 - 1)
+    }
+
+    /// Waits until every commit is on disk.
+    ///
+    /// # Errors
+    /// When it is no longer known what is on disk.
+    pub(super) fn settle(&self) -> Result<()> {
+        self.wait(0)
+    }
+
+    /// Waits until at most so many commits are not on disk.
+    fn wait(&self, unsynced: u64) -> Result<()> {
+        let (mut waiting, synced) = (self.shared.waiting(), &self.shared.synced);
+        while waiting.failure.is_none() && synced.begun() > synced.synced() + unsynced {
+            waiting = self.shared.has_synced.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+        waiting.check()
+    }
+
+    /// Notes that the current transaction was rolled back.
+    ///
+    /// # Errors
+    /// When it is no longer known what is on disk.
+    pub(super) fn rolled_back(&self) -> Result<()> {
+        if self.begun_at.take().is_some() && self.is_used.get() {
+            // Readers may wait for its commit. It is undone: what they have seen is on disk when the others are.
+            self.wait(1)?;
+            self.shared.synced.advance(self.shared.synced.begun());
+        }
+        Ok(())
     }
 
     /// Waits until everything is on disk and answered. Later commits are synced by SQLite.
@@ -226,71 +275,125 @@ impl Syncer {
     /// # Errors
     /// When it is no longer known what is on disk.
     pub(super) fn finish(&mut self, connection: &Connection) -> Result<()> {
-        self.wait()?;
-        let Some(thread) = self.thread.take() else { return Ok(()) };
-        thread.switch(connection, "FULL", false)?;
-        drop(thread.batches);
-        // A panic in it was caught.
-        let _ = thread.handle.join();
-        Ok(())
+        self.settle()?;
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            // A panic in it was caught.
+            let _ = thread.join();
+        }
+        self.switch(connection, "FULL", false)
     }
 
     /// Notes that the writer has failed: a commit that is not on disk now may never be, as far as readers know.
     pub(super) fn fail(&self) {
-        if let Some(thread) = &self.thread {
-            thread.synced.fail();
-        }
+        self.shared.synced.fail();
+        self.shared.close();
     }
 }
 
-impl SyncThread {
-    fn switch(&self, connection: &Connection, synchronous: &str, is_used: bool) -> Result<()> {
-        self.is_used.set(is_used);
-        connection.pragma_update(None, "synchronous", synchronous).map_err(store_error)
+impl Waiting {
+    fn check(&self) -> Result<()> {
+        self.failure.as_ref().map_or(Ok(()), |cause| Err(unknown(cause)))
     }
 
-    fn ended(&self, result: Result<Option<Duration>>) -> Result<()> {
-        self.is_running.set(false);
-        if let Some(taken) = result? {
-            self.took(taken);
+    /// Notes how long a sync took.
+    fn took(&mut self, taken: Duration) {
+        self.average = (self.average * (AVERAGE_OF - 1) + taken) / AVERAGE_OF;
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publisher(&self) -> MutexGuard<'_, Publisher> {
+        self.publisher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing more is handed over.
+    fn close(&self) {
+        self.waiting().is_closed = true;
+        self.handed_over.notify_all();
+    }
+
+    fn wake_writer(&self) {
+        self.has_synced.notify_all();
+        if let Some(queue) = self.queue.upgrade() {
+            queue.wake();
+        }
+    }
+
+    /// Syncs `log` for what is handed over and releases it, until the writer ends.
+    fn sync_all(&self, log: &File) -> Result<(), String> {
+        while let Some(newest) = self.next() {
+            if newest > self.synced.synced() {
+                let begun = Instant::now();
+                log.sync_data().map_err(|e| format!("the write-ahead log could not be synced: {e}"))?;
+                let mut waiting = self.waiting();
+                if waiting.failure.is_some() {
+                    return Ok(());
+                }
+                waiting.took(begun.elapsed());
+                self.synced.advance(newest);
+                drop(waiting);
+                self.wake_writer();
+            }
+            self.release();
         }
         Ok(())
     }
 
-    /// Notes how long a sync took.
-    fn took(&self, taken: Duration) {
-        self.average.set((self.average.get() * (AVERAGE_OF - 1) + taken) / AVERAGE_OF);
-    }
-}
-
-/// Syncs `log` if the transaction has changed anything, reports that, and releases the transaction.
-fn release_synced(
-    log: &File,
-    synced: &Synced,
-    publisher: &Mutex<Publisher>,
-    batch: Batched,
-    report: &impl Fn(Result<Option<Duration>>),
-) -> Result<()> {
-    let mut taken = None;
-    if batch.begun_at.is_some() {
-        let begun = Instant::now();
-        if let Err(e) = log.sync_data() {
-            let cause = format!("the write-ahead log could not be synced: {e}");
-            for job in batch.jobs {
-                job.refuse(Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause.clone()));
+    /// Waits until something is to be synced or released, and returns its newest commit; none when the writer has ended, or
+    /// storage has failed.
+    fn next(&self) -> Option<u64> {
+        let mut waiting = self.waiting();
+        loop {
+            if waiting.failure.is_some() {
+                return None;
             }
-            return Err(Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause));
+            let synced = self.synced.synced();
+            let is_synced = waiting.batches.front().is_some_and(|oldest| oldest.commit <= synced);
+            match waiting.batches.back().map(|newest| newest.commit) {
+                Some(_) if is_synced => return Some(synced),
+                Some(newest) if newest > waiting.syncing => {
+                    waiting.syncing = newest;
+                    return Some(newest);
+                }
+                _ if waiting.is_closed => return None,
+                _ => waiting = self.handed_over.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            }
         }
-        taken = Some(begun.elapsed());
-        synced.advance();
     }
-    // The writer goes on before the jobs are answered, but answers nothing itself before that.
-    let publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
-    report(Ok(taken));
-    publisher.release(batch);
-    Ok(())
+
+    /// Releases the transactions that are on disk.
+    fn release(&self) {
+        let publisher = self.publisher();
+        let mut waiting = self.waiting();
+        let synced = self.synced.synced();
+        let count = waiting.batches.partition_point(|batch| batch.commit <= synced);
+        let batches: Vec<_> = waiting.batches.drain(..count).collect();
+        drop(waiting);
+        batches.into_iter().for_each(|batch| publisher.release(batch));
+    }
+
+    /// Notes that it is not known what is on disk. Nothing that waits is answered as done.
+    fn fail(&self, cause: String) {
+        let mut waiting = self.waiting();
+        for job in waiting.batches.drain(..).flat_map(|batch| batch.jobs) {
+            job.refuse(unknown(&cause));
+        }
+        waiting.failure.get_or_insert(cause);
+        drop(waiting);
+        self.synced.fail();
+        self.handed_over.notify_all();
+        self.wake_writer();
+    }
 }
 
-fn has_ended() -> Error {
-    Error::new(&problem::OUTCOME_UNKNOWN).caused_by("the thread that syncs the write-ahead log has ended")
+fn unknown(cause: &str) -> Error {
+    Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause)
 }
+
+#[cfg(test)]
+mod tests;

@@ -223,7 +223,7 @@ impl WriterThread {
     fn write_one_by_one(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
         jobs.into_iter().try_for_each(|job| {
             // Otherwise others would join it.
-            self.syncer.wait()?;
+            self.syncer.settle()?;
             self.write(vec![job])
         })
     }
@@ -250,11 +250,13 @@ impl WriterThread {
                 }
                 self.batch.reset(&counters_before);
                 self.wal.rolled_back();
-                self.syncer.rolled_back();
                 self.gauges.rollbacks.fetch_add(1, Relaxed);
                 // After some failures SQLite has rolled back by itself.
                 if !self.connection.is_autocommit() && !matches!(error, BatchError::Unknown(_)) {
                     self.execute("ROLLBACK").map_err(BatchError::Unknown)?;
+                }
+                if !matches!(error, BatchError::Unknown(_)) {
+                    self.syncer.rolled_back().map_err(BatchError::Unknown)?;
                 }
                 Err(error)
             }
@@ -318,10 +320,9 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Adds a job to a transaction if one comes while the last commit is being synced. False when that is on disk: then this
-    /// one may be committed.
+    /// Adds a job to a transaction if one comes before it is worth a sync. False when the transaction is to be committed.
     fn add(&self, jobs: &mut Vec<Box<dyn Job>>) -> Result<bool> {
-        while jobs.len() < BATCH_SIZE && self.syncer.is_running()? {
+        while jobs.len() < BATCH_SIZE && self.syncer.waits(jobs.len())? {
             // No more jobs come once the queue is closed.
             let Ok(job) = self.jobs.recv() else { break };
             self.gauges.queued.fetch_sub(1, Relaxed);
@@ -330,7 +331,7 @@ impl WriterThread {
                 return Ok(true);
             }
         }
-        self.syncer.wait().map(|()| false)
+        self.syncer.wait_for_thread().map(|()| false)
     }
 
     /// Commits the transaction, with a new mark if it changed something since `changes_before`.
