@@ -3,6 +3,7 @@
 
 mod checkpointer;
 mod job;
+mod publisher;
 mod queue;
 mod record;
 mod replay;
@@ -15,10 +16,11 @@ mod tx;
 mod wal;
 
 use job::{CancelOnDrop, Claim, Task};
+use publisher::Publisher;
 use queue::Queue;
 pub(super) use record::{Bound, Recorder, Values};
 use synced::Synced;
-use syncer::{Publisher, Syncer};
+use syncer::Syncer;
 use thread::WriterThread;
 pub(super) use told::Told;
 pub use tx::WriteTx;

@@ -4,81 +4,37 @@
 //! and the writer runs the next transaction meanwhile. That one is open for jobs until it is worth a sync of its own.
 //! Readers see a commit before it is on disk: [`Synced`] tells them when they may show it.
 
+mod threads;
+
 use super::{
     job::Job,
+    publisher::{Batched, Publisher},
     queue::Queue,
     synced::Synced,
     tx::{Counters, Effect},
 };
 use crate::{
-    error::{Error, Result, problem},
-    store::{
-        gauges::{EVENT_TYPES, Gauges},
-        sql::store_error,
-    },
-    telemetry::logs::Millis,
+    error::{Error, Result},
+    store::sql::store_error,
 };
 use rusqlite::Connection;
 use std::{
     cell::Cell,
-    collections::VecDeque,
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Condvar, Mutex, PoisonError, Weak},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
+use threads::Shared;
 
-/// How many syncs go on at once.
-const SYNCS: usize = 2;
+/// How many syncs go on at once: the jobs that one has finished come back while the other is running.
+const SYNCS: u64 = 2;
 /// Where commits take longer than this on average, they are synced beside the writer.
 const SLOW_SYNC: Duration = Duration::from_micros(1_500);
 /// Where syncs beside the writer take less than this on average, they are within the commit again.
 const FAST_SYNC: Duration = Duration::from_micros(500);
-/// The average is that of about so many.
-const AVERAGE_OF: u32 = 16;
-/// A commit that takes longer than this is logged.
-const SLOW_COMMIT: Duration = Duration::from_millis(250);
-
-/// What follows a transaction.
-struct Batched {
-    /// The last commit that its jobs made or saw.
-    commit: u64,
-    jobs: Vec<Box<dyn Job>>,
-    effects: Vec<Effect>,
-    /// The number of the newest event, and how many there are of each type.
-    events: (i64, [u64; EVENT_TYPES]),
-    /// When its commit was begun; none if it changed nothing.
-    begun_at: Option<Instant>,
-}
-
-/// What everybody may know of the commits that are on disk.
-pub(super) struct Publisher {
-    pub(super) gauges: Arc<Gauges>,
-    /// The number of the newest event.
-    pub(super) newest_event: watch::Sender<i64>,
-}
-
-impl Publisher {
-    /// Runs the effects of a transaction that is on disk and answers its jobs.
-    fn release(&self, batch: Batched) {
-        if let Some(begun_at) = batch.begun_at {
-            let taken = begun_at.elapsed();
-            self.gauges.commits.observe_duration(taken);
-            if taken > SLOW_COMMIT {
-                let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
-                tracing::warn!(commit.duration_ms = millis, "slow commit: {}", Millis(taken));
-            }
-        }
-        batch.effects.into_iter().for_each(|effect| effect());
-        let (event, by_type) = batch.events;
-        self.gauges.set_events(event, by_type);
-        self.newest_event.send_if_modified(|newest| std::mem::replace(newest, event) != event);
-        batch.jobs.into_iter().for_each(Job::answer);
-    }
-}
 
 /// The writer's side.
 pub(super) struct Syncer {
@@ -89,33 +45,6 @@ pub(super) struct Syncer {
     is_used: Cell<bool>,
     /// When the commit of the current transaction was begun, if it changes anything.
     begun_at: Cell<Option<Instant>>,
-}
-
-struct Shared {
-    synced: Arc<Synced>,
-    /// Locked while transactions are released, so that they are released in their order.
-    publisher: Mutex<Publisher>,
-    waiting: Mutex<Waiting>,
-    /// For the threads: there is something to do.
-    handed_over: Condvar,
-    /// For the writer: something has been synced.
-    has_synced: Condvar,
-    /// Woken when something has been synced.
-    queue: Weak<Queue>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    /// Transactions that are not released, in the order of their commits.
-    batches: VecDeque<Batched>,
-    /// The newest commit that a sync was begun for.
-    syncing: u64,
-    /// How long a sync takes on average.
-    average: Duration,
-    /// Whether the writer has ended.
-    is_closed: bool,
-    /// Why it is not known what is on disk.
-    failure: Option<String>,
 }
 
 impl Syncer {
@@ -165,17 +94,20 @@ impl Syncer {
     }
 
     /// Decides who syncs the next commit. To be called outside of a transaction.
+    ///
+    /// # Errors
+    /// When it is no longer known what is on disk.
     pub(super) fn choose(&self, connection: &Connection) -> Result<()> {
         if self.threads.is_empty() {
             return Ok(());
         }
         let waiting = self.shared.waiting();
-        let average = match std::env::var("SYNC_MODE").as_deref() { Ok("always") => Duration::from_secs(1), Ok("never") => Duration::ZERO, _ => waiting.average };
-        let may_change = !self.is_used.get() || waiting.batches.is_empty();
+        waiting.check()?;
+        let (average, is_idle) = (waiting.average, waiting.batches.is_empty());
         drop(waiting);
         match self.is_used.get() {
             false if average > SLOW_SYNC => self.switch(connection, "NORMAL", true),
-            true if average < FAST_SYNC && may_change => self.switch(connection, "FULL", false),
+            true if average < FAST_SYNC && is_idle => self.switch(connection, "FULL", false),
             _ => Ok(()),
         }
     }
@@ -214,9 +146,8 @@ impl Syncer {
         Ok(())
     }
 
-    /// Whether a transaction with so many jobs waits for further ones before it is committed, since commits are being synced.
-    /// Those whose jobs are all here need not wait: with as many as are being synced, nobody else is likely to come before
-    /// these are answered.
+    /// Whether a transaction with so many jobs is to wait for further ones before its commit, since others are being synced.
+    /// Once it has as many as those, few are left that could come before these are answered.
     ///
     /// # Errors
     /// When it is no longer known what is on disk.
@@ -229,7 +160,7 @@ impl Syncer {
         let synced = self.shared.synced.synced();
         let unsynced = waiting.batches.iter().filter(|batch| batch.commit > synced);
         let before: usize = unsynced.map(|batch| batch.jobs.len()).sum();
-        Ok(self.shared.synced.begun() >= synced + SYNCS as u64 || before > jobs)
+        Ok(self.shared.synced.begun() >= synced + SYNCS || before > jobs)
     }
 
     /// Waits until there is a thread for the next commit.
@@ -237,7 +168,7 @@ impl Syncer {
     /// # Errors
     /// When it is no longer known what is on disk.
     pub(super) fn wait_for_thread(&self) -> Result<()> {
-        self.wait(SYNCS as u64 - 1)
+        self.wait(SYNCS - 1)
     }
 
     /// Waits until every commit is on disk.
@@ -251,7 +182,7 @@ impl Syncer {
     /// Waits until at most so many commits are not on disk.
     fn wait(&self, unsynced: u64) -> Result<()> {
         let (mut waiting, synced) = (self.shared.waiting(), &self.shared.synced);
-        while waiting.failure.is_none() && synced.begun() > synced.synced() + unsynced {
+        while waiting.check().is_ok() && synced.begun() > synced.synced() + unsynced {
             waiting = self.shared.has_synced.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         waiting.check()
@@ -289,110 +220,6 @@ impl Syncer {
         self.shared.synced.fail();
         self.shared.close();
     }
-}
-
-impl Waiting {
-    fn check(&self) -> Result<()> {
-        self.failure.as_ref().map_or(Ok(()), |cause| Err(unknown(cause)))
-    }
-
-    /// Notes how long a sync took.
-    fn took(&mut self, taken: Duration) {
-        self.average = (self.average * (AVERAGE_OF - 1) + taken) / AVERAGE_OF;
-    }
-}
-
-impl Shared {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn publisher(&self) -> MutexGuard<'_, Publisher> {
-        self.publisher.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Nothing more is handed over.
-    fn close(&self) {
-        self.waiting().is_closed = true;
-        self.handed_over.notify_all();
-    }
-
-    fn wake_writer(&self) {
-        self.has_synced.notify_all();
-        if let Some(queue) = self.queue.upgrade() {
-            queue.wake();
-        }
-    }
-
-    /// Syncs `log` for what is handed over and releases it, until the writer ends.
-    fn sync_all(&self, log: &File) -> Result<(), String> {
-        while let Some(newest) = self.next() {
-            if newest > self.synced.synced() {
-                let begun = Instant::now();
-                log.sync_data().map_err(|e| format!("the write-ahead log could not be synced: {e}"))?;
-                let mut waiting = self.waiting();
-                if waiting.failure.is_some() {
-                    return Ok(());
-                }
-                waiting.took(begun.elapsed());
-                self.synced.advance(newest);
-                drop(waiting);
-                self.wake_writer();
-            }
-            self.release();
-        }
-        Ok(())
-    }
-
-    /// Waits until something is to be synced or released, and returns its newest commit; none when the writer has ended, or
-    /// storage has failed.
-    fn next(&self) -> Option<u64> {
-        let mut waiting = self.waiting();
-        loop {
-            if waiting.failure.is_some() {
-                return None;
-            }
-            let synced = self.synced.synced();
-            let is_synced = waiting.batches.front().is_some_and(|oldest| oldest.commit <= synced);
-            match waiting.batches.back().map(|newest| newest.commit) {
-                Some(_) if is_synced => return Some(synced),
-                Some(newest) if newest > waiting.syncing => {
-                    waiting.syncing = newest;
-                    return Some(newest);
-                }
-                _ if waiting.is_closed => return None,
-                _ => waiting = self.handed_over.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
-    }
-
-    /// Releases the transactions that are on disk.
-    fn release(&self) {
-        let publisher = self.publisher();
-        let mut waiting = self.waiting();
-        let synced = self.synced.synced();
-        let count = waiting.batches.partition_point(|batch| batch.commit <= synced);
-        let batches: Vec<_> = waiting.batches.drain(..count).collect();
-        drop(waiting);
-        batches.into_iter().for_each(|batch| publisher.release(batch));
-    }
-
-    /// Notes that it is not known what is on disk. Nothing that waits is answered as done.
-    fn fail(&self, cause: String) {
-        let mut waiting = self.waiting();
-        for job in waiting.batches.drain(..).flat_map(|batch| batch.jobs) {
-            job.refuse(unknown(&cause));
-        }
-        waiting.failure.get_or_insert(cause);
-        drop(waiting);
-        self.synced.fail();
-        self.handed_over.notify_all();
-        self.wake_writer();
-    }
-}
-
-fn unknown(cause: &str) -> Error {
-    Error::new(&problem::OUTCOME_UNKNOWN).caused_by(cause)
 }
 
 #[cfg(test)]

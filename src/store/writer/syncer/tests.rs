@@ -1,13 +1,17 @@
 //! The syncer without a writer: who syncs, in which order transactions are released, and what follows a failure.
 
 use super::*;
-use crate::store::schema::SCHEMA;
+use crate::{
+    error::problem,
+    store::{gauges::Gauges, schema::SCHEMA},
+};
 use std::{
     future::Future,
     pin::pin,
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     task::{Context, Poll, Waker},
 };
+use tokio::sync::watch;
 
 /// A writer without jobs.
 struct Writer {
@@ -119,4 +123,7 @@ fn nothing_that_could_not_be_synced_is_done_or_shown() {
     assert!(writer.end(2).unwrap_err().is(&problem::OUTCOME_UNKNOWN));
     assert!(matches!(writer.may_be_shown(), Poll::Ready(Err(e)) if e.is(&problem::DRAINING)));
     assert_eq!(*writer.done.lock().unwrap(), [0], "the first has changed nothing");
+    while !writer.has_failed.load(SeqCst) {
+        std::thread::yield_now();
+    }
 }
