@@ -50,8 +50,8 @@ impl Replacement {
     /// says so.
     ///
     /// # Errors
-    /// If the file cannot be read, or PostgreSQL has not taken it. Then all is as it was, unless the error says that this is
-    /// unknown.
+    /// If the file cannot be read, or PostgreSQL has not taken it. Then all is as it was, unless the error is
+    /// [`MoveError::Unknown`].
     pub async fn finish(self, path: &Path, former: &Path) -> Result<i64, MoveError> {
         let Self { options, session, newest } = self;
         let before = position_of(former)?;
@@ -120,7 +120,7 @@ fn copy_of(path: PathBuf, position: &Position) -> Result<Copy, MoveError> {
 /// Finds out whether all was replaced, when the answer was lost. Taking the turn waits for the session that has sent it.
 async fn settle(options: &JournalOptions, origin: &Origin, why: &str) -> Result<(), MoveError> {
     let unknown = |fault: Fault| {
-        MoveError::Journal(format!(
+        MoveError::Unknown(format!(
             "the answer to the last step was lost ({why}), and then: {fault}. `orderd doctor` tells whether the journal ends at \
              entry {}, which it does if all was restored",
             origin.snapshot

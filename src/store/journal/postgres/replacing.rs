@@ -27,6 +27,8 @@ impl Session {
             [(&origin.snapshot, Type::INT8), (&origin.parts, Type::INT8), (&digest, Type::BYTEA)];
         self.rows(sql, &params).await?;
         self.rows("DELETE FROM orderd.snapshot WHERE seq < $1", &[(&origin.snapshot, Type::INT8)]).await?;
-        limited(APPEND_PATIENCE, async { Ok(self.client.batch_execute("COMMIT").await?) }).await
+        // A commit that was answered with an error may still have happened.
+        let committed = async { self.client.batch_execute("COMMIT").await.map_err(|e| Fault::Lost(e.to_string())) };
+        limited(APPEND_PATIENCE, committed).await
     }
 }
