@@ -6,7 +6,7 @@ use super::{
     file_system::{self, FileSystem},
     files::{folder_of, lock, open_private, sync_folder, with_suffix},
     gauges::Gauges,
-    journal::{Current, Journal, JournalOptions, Position, Shared, join},
+    journal::{self, Current, Journal, JournalOptions, Position, Shared, join},
     mark::{self, WatchedFile},
     migrate,
     open_error::OpenError,
@@ -50,7 +50,13 @@ pub(super) fn open(options: &Options) -> Result<Store, OpenError> {
     let head = options.journal.as_ref().map(|journal| join(path, journal, options.commits)).transpose()?;
     // What the journal has need not be synced here too.
     let commits = if head.is_some() { Commits::Written } else { options.commits };
-    let OwnedFile { lock, file, connection } = open_exclusively(path, commits, MIGRATIONS)?;
+    let owned = match &options.journal {
+        None => open_exclusively(path, commits, MIGRATIONS),
+        Some(options) => open_with(path, commits, SCHEMA_VERSION, |connection, from| {
+            journal::upgrade(path, connection, from, options, MIGRATIONS)
+        }),
+    };
+    let OwnedFile { lock, file, connection } = owned?;
     let started = options.journal.as_ref().map(|journal| start_journal(journal, &connection).map_err(|e| denied(&e)));
     let started = started.transpose()?;
     let journal = started.as_ref().zip(options.journal.clone()).map(|((_, shared), journal)| SharedJournal {
@@ -115,6 +121,19 @@ pub(super) fn open_exclusively(
     commits: Commits,
     migrations: &[Migration],
 ) -> Result<OwnedFile, OpenError> {
+    open_with(path, commits, latest_version(migrations), |connection, from| {
+        migrate::upgrade(path, connection, from, migrations)
+            .map_err(|e| OpenError::Denied(path.to_path_buf(), e.to_string()))
+    })
+}
+
+/// As [`open_exclusively`], with `upgrade` for a file of a version from 1 to `newest`.
+fn open_with(
+    path: &Path,
+    commits: Commits,
+    newest: i64,
+    upgrade: impl FnOnce(&mut Connection, i64) -> Result<(), OpenError>,
+) -> Result<OwnedFile, OpenError> {
     let denied = |e: &dyn fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(denied(&format!("SQLite {} is too old to be safe", rusqlite::version())));
@@ -134,7 +153,7 @@ pub(super) fn open_exclusively(
     };
     let version = match found {
         Identity::Empty => None,
-        found => Some(version_of(path, &found, latest_version(migrations))?),
+        found => Some(version_of(path, &found, newest)?),
     };
     if has_log(path) && !mark::is_in_wal_mode(&file).map_err(|e| denied(&e))? {
         move_log_into_copy(path).map_err(|e| unusable(path, &e))?;
@@ -142,7 +161,7 @@ pub(super) fn open_exclusively(
     let mut connection = Connection::open_with_flags(path, READ_WRITE).map_err(|e| denied(&e))?;
     prepare_writer(&connection, commits).map_err(|e| unusable(path, &e))?;
     match version {
-        Some(version) => migrate::upgrade(path, &mut connection, version, migrations).map_err(|e| denied(&e))?,
+        Some(version) => upgrade(&mut connection, version)?,
         None => create(&connection).map_err(|e| unusable(path, &e))?,
     }
     sync_log(path, &connection)?;

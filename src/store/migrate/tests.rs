@@ -14,6 +14,7 @@ use crate::{
 use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
+    path::PathBuf,
     process::{Command, Output},
 };
 
