@@ -50,7 +50,7 @@
 //! | [`mod@error`] | the one error type: what the caller can do, and the cause for the log | HTTP statuses |
 //! | [`outbound`] | the one HTTP and HTTPS client: deadlines, size limits, public addresses; connections to PostgreSQL | what is sent, retries |
 //! | [`service`] | the use cases: check, one transaction, result | HTTP, SQL |
-//! | [`store`] | all SQL: the single writer, the readers, the rollups | rules, HTTP |
+//! | [`store`] | all SQL: the single writer, the readers, the rollups, the journal of several machines | rules, HTTP |
 //! | [`telemetry`] | logs, metrics, traces | what is worth recording |
 //! | [`worker`] | background tasks: a supervisor and a file for each task | what a task does |
 //!

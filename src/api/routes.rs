@@ -6,9 +6,12 @@
 //! rows. Handlers are in the file of their noun; the words of a row are in `api/operation/builder.rs`.
 
 use super::{
-    analytics, api_keys, audit, auth, events, idempotency,
+    analytics, api_keys, audit, auth,
+    context::Context,
+    events, idempotency,
     input::{lines::LINE_TIMEOUT, list::ListQuery},
-    items, oidc, openapi,
+    items, oidc,
+    openapi::Document,
     operation::{
         EVENT_STREAM,
         Idempotency::{Optional, Required},
@@ -42,6 +45,8 @@ use crate::{
         },
     },
 };
+use axum::{Extension, response::Response};
+use std::sync::{Arc, LazyLock};
 
 /// Reading orders: all of them, or the caller's own.
 const ORDER_READERS: &[Permission] = &[OrdersRead, OrdersReadOwn];
@@ -65,6 +70,17 @@ pub fn operations() -> Vec<Operation> {
     .into_iter()
     .flat_map(with_files)
     .collect()
+}
+
+/// The OpenAPI document of the table.
+pub fn document() -> &'static Document {
+    static DOCUMENT: LazyLock<Document> = LazyLock::new(|| Document::of(&operations()));
+    &DOCUMENT
+}
+
+/// The handler of `GET /openapi.json`. It stands here because the document describes the table that the handler is in.
+async fn describe(Extension(context): Extension<Arc<Context>>) -> Response {
+    document().response(context.public.base())
 }
 
 fn authentication() -> Vec<Operation> {
@@ -575,7 +591,7 @@ fn system_operations() -> Vec<Operation> {
             .public_if(|config| config.metrics.public)
             .probe()
             .returns_text("text/plain"),
-        get("system.openapi", "/openapi.json", "Get this document", openapi::serve)
+        get("system.openapi", "/openapi.json", "Get this document", describe)
             .anonymous()
             .versioning(ConditionalRead)
             .returns::<serde_json::Map<String, serde_json::Value>>(),
