@@ -4,7 +4,6 @@
 use super::*;
 use crate::{
     domain::{
-        audit::AuditOutcome,
         id::Ids,
         permission::{Permission, PermissionSet},
         time::Clock,
@@ -156,19 +155,7 @@ impl Place {
 async fn write(store: &Store, role: &'static str) {
     let work = move |tx: &WriteTx<'_>| {
         roles::put(tx, &Role { name: role.to_owned(), permissions: PermissionSet::of(&[Permission::OrdersRead]) })?;
-        let noted = NewEntry {
-            actor: "ada".to_owned(),
-            action: role.to_owned(),
-            target: None,
-            address: None,
-            address_of: None,
-            request_id: "request".to_owned(),
-            trace: None,
-            outcome: AuditOutcome::Success,
-            changes: "{}".to_owned(),
-            personal_changes: None,
-        };
-        audit::append(tx, noted).map(drop)
+        audit::append(tx, NewEntry::of("ada", role)).map(drop)
     };
     store.write("test", work).await.unwrap();
 }
