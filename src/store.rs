@@ -48,7 +48,8 @@ mod writer;
 pub use connection::{Commits, Options};
 pub use copy_error::CopyError;
 pub use files::{
-    MIN_FREE_BYTES, check_writable, folder_of, free_bytes, lock_file, process_with_lock, sync_folder, with_suffix,
+    MIN_FREE_BYTES, check_writable, folder_of, free_bytes, lock_file, process_with_lock, sync_folder, sync_log,
+    with_suffix,
 };
 pub use gauges::Gauges;
 pub use open_error::OpenError;

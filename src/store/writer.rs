@@ -102,8 +102,7 @@ impl Writer {
             Commits::Synced | Commits::Written => Syncer::without_threads(publisher),
         };
         let is_locked_out = false;
-        let mut thread =
-            WriterThread { jobs, connection, batch, wal, journal, gauges, syncer, is_locked_out };
+        let mut thread = WriterThread { jobs, connection, batch, wal, journal, gauges, syncer, is_locked_out };
         let run = move || {
             if thread.run().is_err() {
                 fail.send_replace(true);

@@ -144,7 +144,8 @@ fn nobody_is_shown_a_commit_that_was_never_synced() {
         is_in_file |= references(&dir.path().join("orders.db")).contains("unsynced");
         for request in ["GET /v1/orders/ref/unsynced", "GET /v1/orders", "GET /v1/events?limit=1000"] {
             let answer = admin.send(request, &[], &json!(null));
-            is_shown |= answer.is_some_and(|answer| answer.status == 200 && answer.body.to_string().contains("unsynced"));
+            is_shown |=
+                answer.is_some_and(|answer| answer.status == 200 && answer.body.to_string().contains("unsynced"));
         }
     }
     assert!(is_in_file, "the commit was never visible before its sync, so this run proves nothing");
@@ -307,7 +308,8 @@ fn writes_behind_a_hanging_sync_are_refused_in_time() {
     server.stop();
     let Some(wrapper) = injecting_into_syncs(&dir, "orders.db", "delay_enter=4000000") else { return };
     let server = Server::try_start(&dir, &wrapper, &ADMIN, "--db orders.db --set server.request_timeout=1s").unwrap();
-    let admin = Client { token, ..server.client() };
+    let mut admin = server.client();
+    admin.token = token;
     let begun = Instant::now();
     let load = oracle.load(&admin, 8);
     load.join();

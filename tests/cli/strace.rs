@@ -71,9 +71,8 @@ pub fn replace_fault(server: &Server, dir: &TestDir, fault: &str) {
 pub fn injecting_into_syncs(dir: &TestDir, db: &str, fault: &str) -> Option<String> {
     let (db, trace) = (dir.path().join(db), dir.path().join("strace"));
     let (db, trace) = (db.display(), trace.display());
-    works().then(|| {
-        format!("strace -D -I 2 -f -qq -o {trace} -P {db}-wal -e trace=fdatasync -e inject=fdatasync:{fault}")
-    })
+    works()
+        .then(|| format!("strace -D -I 2 -f -qq -o {trace} -P {db}-wal -e trace=fdatasync -e inject=fdatasync:{fault}"))
 }
 
 /// A wrapper command that records syncs and output. Returns `None`, and prints why, if strace does not work here.

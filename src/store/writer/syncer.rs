@@ -206,6 +206,9 @@ impl Syncer {
     /// # Errors
     /// When it is no longer known what is on disk.
     pub(super) fn finish(&mut self, connection: &Connection) -> Result<()> {
+        if self.threads.is_empty() {
+            return Ok(());
+        }
         self.settle()?;
         self.shared.close();
         for thread in self.threads.drain(..) {
