@@ -19,6 +19,7 @@ use orderd::{
     },
     outbound::Resolver,
     service::sessions,
+    store::journal::OlderSchema,
 };
 use rusqlite::Connection;
 use serde_json::json;
@@ -205,6 +206,7 @@ impl Service {
             cores: NonZeroUsize::new(2).unwrap(),
             resolver: self.resolver.clone(),
             proxies: Proxies::default(),
+            older_schema: OlderSchema::Upgraded,
         };
         let app = App::open(loaded.config, surroundings).unwrap_or_else(|e| panic!("{e}"));
         let router = api::router(app.clone());

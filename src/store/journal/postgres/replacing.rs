@@ -3,13 +3,13 @@
 use super::{APPEND_PATIENCE, Fault, Origin, Session, Stored, limited};
 use tokio_postgres::types::{ToSql, Type};
 
-/// Takes the turn, and keeps it while copies are made and verified.
+/// Takes the turn, and keeps it while copies are made and verified, or a migration runs.
 const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '30min'; SET LOCAL lock_timeout = '12s';
                      SELECT 1 FROM orderd.turn FOR UPDATE";
 
 impl Session {
     /// Takes the turn for longer than an append needs it.
-    pub(in crate::store::journal) async fn begin_replacing(&self) -> Result<(), Fault> {
+    pub(in crate::store::journal) async fn take_long_turn(&self) -> Result<(), Fault> {
         limited(APPEND_PATIENCE, async { Ok(self.client.batch_execute(BEGIN).await?) }).await
     }
 
