@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     thread::sleep,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A mounted image. Dropping it unmounts the image.
@@ -56,6 +56,11 @@ fn cut(durability: &str, wrapper: Wrapper, cycle: u64) -> Option<(usize, usize)>
     let server = Server::try_start(&dir, &wrapper(&dir)?, &ADMIN, &arguments).unwrap();
     let load = oracle.load(&server.admin(), 4);
     sleep(Duration::from_millis(200 + cycle * 41 % 300));
+    // By then a server with slow syncs has them beside its writer.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while oracle.done() < 60 && Instant::now() < deadline {
+        sleep(Duration::from_millis(1));
+    }
     let id = server.id().to_string();
     assert!(run("kill", &["-STOP", &id]));
     // Gives the signal time to reach every thread.

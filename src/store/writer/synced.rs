@@ -10,7 +10,7 @@ pub(super) struct Synced {
     /// The last commit that was begun: readers may see it.
     begun: AtomicU64,
     /// The last commit that is on disk.
-    synced: AtomicU64,
+    on_disk: AtomicU64,
     /// Whether storage has failed, so that later commits may never be on disk.
     has_failed: AtomicBool,
     changed: Notify,
@@ -29,12 +29,12 @@ impl Synced {
 
     /// The last commit that is on disk.
     pub(super) fn synced(&self) -> u64 {
-        self.synced.load(SeqCst)
+        self.on_disk.load(SeqCst)
     }
 
     /// Notes that the commits up to this one are on disk.
     pub(super) fn advance(&self, to: u64) {
-        self.synced.fetch_max(to, SeqCst);
+        self.on_disk.fetch_max(to, SeqCst);
         self.changed.notify_waiters();
     }
 

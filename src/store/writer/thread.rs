@@ -169,7 +169,7 @@ impl WriterThread {
     /// Answers `jobs` according to the outcome of their transaction. An error is final.
     fn end(&mut self, jobs: Vec<Box<dyn Job>>, outcome: Result<Vouched, BatchError>) -> Result<()> {
         match outcome {
-            Err(BatchError::RunOneByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
+            Err(BatchError::RunOneByOne) if jobs.len() > 1 => self.write_one_by_one(jobs),
             Ok(vouched) => self.committed(jobs, vouched),
             Err(BatchError::RunOneByOne | BatchError::Again) => self.hand_over(jobs),
             Err(BatchError::Unsettled(e)) => {

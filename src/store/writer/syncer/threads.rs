@@ -129,7 +129,9 @@ impl Shared {
         let count = waiting.batches.partition_point(|batch| batch.commit <= synced);
         let batches: Vec<_> = waiting.batches.drain(..count).collect();
         drop(waiting);
-        batches.into_iter().for_each(|batch| publisher.release(batch));
+        for batch in batches {
+            publisher.release(batch);
+        }
     }
 
     /// Notes that it is not known what is on disk. Nothing that waits is answered as done.
