@@ -133,7 +133,7 @@ def behind(binary, name, folder, server):
     processes = [Orderd(binary, str(folder), number, url, key=key, settings=trusting) for number in ("one", "two")]
     proxies.certificate(folder)
     port = free_port()
-    proxy = proxies.start(name, folder, port, with_backends(name, processes))
+    proxy = proxies.start(name, folder, port, proxies.free_port(), with_backends(name, processes))
     try:
         address = f"https://127.0.0.1:{port}"
         toured = subprocess.run([HERE / "tour.sh", binary, address, password], env={**os.environ, "CURL_CA_BUNDLE": str(folder / "cert.pem")},
@@ -174,4 +174,5 @@ def main():
         server.kill()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -167,12 +167,14 @@ class Orderd:
     def log(self):
         return open(os.path.join(self.folder, "log")).read()
 
-    def set_up(self):
-        """Creates the first administrator, and returns a token of hers."""
+    def setup_token(self):
         while "setup token: " not in open(self.output).read():
             time.sleep(0.02)
-        token = open(self.output).read().split("setup token: ")[1].split()[0]
-        user = {"token": token, "email": EMAIL, "name": "Ada", "password": PASSWORD}
+        return open(self.output).read().split("setup token: ")[1].split()[0]
+
+    def set_up(self):
+        """Creates the first administrator, and returns a token of hers."""
+        user = {"token": self.setup_token(), "email": EMAIL, "name": "Ada", "password": PASSWORD}
         check(self.call("POST", "/v1/setup", user)[0] == 201, "no set-up")
         return self.log_in()
 

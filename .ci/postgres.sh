@@ -42,12 +42,14 @@ ORDERD_TEST_POSTGRES="postgres://postgres:secret@127.0.0.1:$port/postgres" ORDER
   cargo test --locked --test cli -- mirror:: --test-threads=1 | tee "$folder/output"
 grep -q '^test result: ok. [1-9]' "$folder/output"
 
-ORDERD_TEST_JOURNAL="postgres://postgres:secret@127.0.0.1:$port/postgres" \
-  cargo test --locked --test cli -- journal:: | tee "$folder/output"
+export ORDERD_TEST_JOURNAL="postgres://postgres:secret@127.0.0.1:$port/postgres"
+cargo test --locked --lib -- journal::upgrade | tee "$folder/output"
+grep -q '^test result: ok. [1-9]' "$folder/output"
+
+cargo test --locked --test cli -- journal:: | tee "$folder/output"
 grep -q '^test result: ok. [1-9]' "$folder/output"
 
 # Every service of these tests is on a journal in a database of its own; the run of the model is replayed elsewhere. They wait
 # for PostgreSQL most of the time, so more run at once than there are cores.
-ORDERD_TEST_JOURNAL="postgres://postgres:secret@127.0.0.1:$port/postgres" \
-  cargo test --locked --test api -- --test-threads=4 | tee "$folder/output"
+cargo test --locked --test api -- --test-threads=4 | tee "$folder/output"
 grep -q '^test result: ok. [1-9]' "$folder/output"

@@ -70,10 +70,22 @@ def check(port, token, log, is_duplex):
     assert large.status == 413 and is_problem(large), body
     missing, body = Api(port).call("GET", "/v1/nothing")
     assert missing.status == 404 and is_problem(missing), body
+    for answer in [placed, missing]:
+        assert answer.headers.get_all("Strict-Transport-Security") == ["max-age=31536000"], answer.headers
     addresses = [json.loads(line).get("client.address") for line in log.read_text().splitlines() if line[:1] == "{"]
     assert CLIENT in addresses and "203.0.113.9" not in addresses, addresses
     events(port, api)
     (lines if is_duplex else lines_by_http2)(port, api)
+
+
+def leads_to_https(plain):
+    """Over plain HTTP there is nothing but the way to HTTPS, also for requests that change something."""
+    for method in ["GET", "POST"]:
+        connection = http.client.HTTPConnection("127.0.0.1", plain, timeout=20)
+        connection.request(method, "/v1/orders?limit=1", headers={"Host": "orders.example.com"})
+        answer = connection.getresponse()
+        location = answer.headers["Location"]
+        assert answer.status == 308 and location == "https://orders.example.com/v1/orders?limit=1", (answer.status, location)
 
 
 def events(port, api):
@@ -133,11 +145,12 @@ def lines_by_http2(port, api):
     assert [json.loads(line)["result"] for line in results.splitlines()] == ["created"] * LINES, results[:500]
 
 
-def proxy(name, folder, port, to_backends):
+def proxy(name, folder, port, plain, to_backends):
     """The command that runs this proxy with the shipped file, of which only ports, certificates and backends are changed."""
     pair = {"fullchain": folder / "cert.pem", "privkey": folder / "key.pem"}
     if name == "nginx":
         text = (OPERATIONS / "nginx.conf").read_text().replace("listen 443", f"listen 127.0.0.1:{port}")
+        text = text.replace("listen 80;", f"listen 127.0.0.1:{plain};")
         for file, path in pair.items():
             text = text.replace(f"/etc/letsencrypt/live/orders.example.com/{file}.pem", str(path))
         logs = f"error_log {folder}/nginx.log; pid {folder}/nginx.pid; daemon off;"
@@ -147,12 +160,14 @@ def proxy(name, folder, port, to_backends):
     elif name == "caddy":
         text = (OPERATIONS / "Caddyfile").read_text()
         text = text.replace("orders.example.com {", f"https://127.0.0.1:{port}, https://orders.example.com:{port} {{\n\ttls {pair['fullchain']} {pair['privkey']}")
-        text = "{\n\tadmin off\n\tauto_https disable_redirects\n\tdefault_sni orders.example.com\n}\n" + text
+        ports = f"\thttp_port {plain}\n\thttps_port {port}\n"
+        text = f"{{\n\tadmin off\n\tdefault_sni orders.example.com\n{ports}}}\n{text}"
         command = ["caddy", "run", "--adapter", "caddyfile", "--config"]
     else:
         both = folder / "both.pem"
         both.write_text(pair["fullchain"].read_text() + pair["privkey"].read_text())
         text = (OPERATIONS / "haproxy.cfg").read_text().replace("bind :443", f"bind 127.0.0.1:{port}")
+        text = text.replace("bind :80\n", f"bind 127.0.0.1:{plain}\n")
         text = text.replace("/etc/haproxy/orders.example.com.pem", str(both))
         command = ["haproxy", "-db", "-f"]
     file = folder / name
@@ -167,11 +182,11 @@ def certificate(folder):
                     "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
 
 
-def start(name, folder, port, to_backends):
+def start(name, folder, port, plain, to_backends):
     """Starts a proxy, and waits until the server behind it answers."""
     with (folder / "said").open("w") as said:
         environment = {"HOME": str(folder), "PATH": "/usr/sbin:/usr/bin"}
-        process = subprocess.Popen(proxy(name, folder, port, to_backends), stdout=said, stderr=said, env=environment)
+        process = subprocess.Popen(proxy(name, folder, port, plain, to_backends), stdout=said, stderr=said, env=environment)
     for _ in range(100):
         try:
             if Api(port).call("GET", "/livez")[0].status == 200:
@@ -187,7 +202,7 @@ def run(orderd, name):
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         certificate(folder)
-        backend, port = free_port(), free_port()
+        backend, port, plain = free_port(), free_port(), free_port()
         log = folder / "log"
         processes = [subprocess.Popen([orderd, "serve", "--db", folder / "o.db", "--listen", f"127.0.0.1:{backend}",
                                        "--set", "server.trusted_proxies=127.0.0.1"],
@@ -195,14 +210,15 @@ def run(orderd, name):
         try:
             processes[0].stdout.readline()
             token = processes[0].stdout.readline().split(": ")[1].strip()
-            processes.append(start(name, folder, port, lambda text: text.replace("127.0.0.1:8080", f"127.0.0.1:{backend}")))
+            processes.append(start(name, folder, port, plain, lambda text: text.replace("127.0.0.1:8080", f"127.0.0.1:{backend}")))
+            leads_to_https(plain)
             # Over HTTP/1.1 Caddy reads no more of a request once its response has begun.
             check(port, token, log, name != "caddy")
         finally:
             for process in reversed(processes):
                 process.terminate()
                 process.wait()
-    print(f"proxies: {name}: requests, tags, limits, addresses, events and an import are as without it")
+    print(f"proxies: {name}: requests, tags, limits, addresses, events and an import are as without it, over HTTPS alone")
 
 
 def main():

@@ -50,14 +50,15 @@
 //! | [`mod@error`] | the one error type: what the caller can do, and the cause for the log | HTTP statuses |
 //! | [`outbound`] | the one HTTP and HTTPS client: deadlines, size limits, public addresses; connections to PostgreSQL | what is sent, retries |
 //! | [`service`] | the use cases: check, one transaction, result | HTTP, SQL |
-//! | [`store`] | all SQL: the single writer, the readers, the rollups | rules, HTTP |
+//! | [`store`] | all SQL: the single writer, the readers, the rollups, the journal of several machines | rules, HTTP |
 //! | [`telemetry`] | logs, metrics, traces | what is worth recording |
 //! | [`worker`] | background tasks: a supervisor and a file for each task | what a task does |
 //!
 //! # The invariants
 //!
 //! 1. A change that is answered 2xx is committed; under `db.durability = full` it is also synced. ([`store::Store::write`])
-//! 2. One writer owns the file: nothing else in the process writes to it, and a second server cannot open it.
+//! 2. One writer owns the file: nothing else in the process writes to it, and a second server cannot open it. On a
+//!    journal the writers of all processes take turns, so there is one order of changes.
 //! 3. An idempotency key is stored in the transaction of its effect: either both exist or neither does.
 //! 4. An order, its items, its event, its key and the rollups that count it change in one transaction.
 //! 5. An order's total is the sum of its parts and refunds never exceed payments; the schema refuses anything else.

@@ -25,6 +25,7 @@ pub mod oidc_sign_ins;
 mod open;
 mod open_error;
 pub mod orders;
+mod owned_file;
 pub mod password_resets;
 pub mod personal;
 mod readers;
@@ -121,7 +122,7 @@ impl Store {
 
     /// Reads the file at `path` without opening it as a store: works while a server has it open.
     pub fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
-        open::inspect(path, work)
+        owned_file::inspect(path, work)
     }
 
     /// Runs `work` in a transaction and resolves when it is on disk. Other callers' work may share the transaction;
@@ -260,7 +261,7 @@ impl Store {
 
     /// Whether the file can be read and has the current schema.
     pub async fn schema_is_current(&self) -> bool {
-        self.read("system.schema", open::is_current).await.unwrap_or(false)
+        self.read("system.schema", owned_file::is_current).await.unwrap_or(false)
     }
 
     /// Resolves when reads show all that any process on the same journal has acknowledged before this call. A file of its

@@ -1,14 +1,12 @@
-// Makes assets/console/vendor/preact.js and preact.d.ts: Preact, its hooks, signals and htm in one module, minified and
-// as published otherwise. `node vendor.mjs --check` fails when the committed files are not what comes out.
+// Makes what is in assets/console/vendor: preact.js (Preact, its hooks, signals and htm in one module) and qr.js (Lean QR),
+// minified and as published otherwise. `node vendor.mjs --check` fails when the committed files are not what comes out.
 import { build } from "esbuild";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 
 const folder = new URL("../../assets/console/vendor/", import.meta.url);
 const version = async name => JSON.parse(await readFile(new URL(`../node_modules/${name}/package.json`, import.meta.url))).version;
-const names = ["preact", "@preact/signals", "htm"];
-const versions = await Promise.all(names.map(version));
 
-const entry = `
+const preactEntry = `
   import { h } from "preact";
   import htm from "htm";
   export { render } from "preact";
@@ -16,7 +14,7 @@ const entry = `
   export { batch, computed, effect, signal } from "@preact/signals";
   export const html = htm.bind(h);
 `;
-const types = `// The types of preact.js, as far as the console uses it.
+const preactTypes = `// The types of preact.js, as far as the console uses it.
 export type Node = unknown;
 export interface Signal<T> { value: T; peek(): T; subscribe(seen: (value: T) => void): () => void }
 export interface ReadonlySignal<T> { readonly value: T; peek(): T }
@@ -34,12 +32,28 @@ export function useMemo<T>(make: () => T, inputs: readonly unknown[]): T;
 export function useId(): string;
 export function useErrorBoundary(seen?: (error: unknown) => void): [unknown, () => void];
 `;
-const made = await build({
-  stdin: { contents: entry, resolveDir: new URL(".", import.meta.url).pathname },
-  bundle: true, minify: true, format: "esm", target: "es2022", write: false, legalComments: "none",
-  banner: { js: `/* ${names.map((name, i) => `${name} ${versions[i]}`).join(", ")}: MIT (Preact) and Apache-2.0 (htm). Made by .ci/console/vendor.mjs. */` },
-});
-const files = { "preact.js": made.outputFiles[0].text, "preact.d.ts": types };
+const qrEntry = `export { generate } from "lean-qr/nano";`;
+const qrTypes = `// The types of qr.js, as far as the console uses it.
+export interface Modules { readonly size: number; get(x: number, y: number): boolean }
+export function generate(text: string): Modules;
+`;
+
+/** One module out of published packages, minified, with their names and versions on top. */
+async function bundle(entry, packages, licence) {
+  const versions = await Promise.all(packages.map(async name => `${name} ${await version(name)}`));
+  const made = await build({
+    stdin: { contents: entry, resolveDir: new URL(".", import.meta.url).pathname },
+    bundle: true, minify: true, format: "esm", target: "es2022", write: false, legalComments: "none",
+    banner: { js: `/* ${versions.join(", ")}: ${licence}. Made by .ci/console/vendor.mjs. */` },
+  });
+  return made.outputFiles[0].text;
+}
+const files = {
+  "preact.js": await bundle(preactEntry, ["preact", "@preact/signals", "htm"], "MIT (Preact) and Apache-2.0 (htm)"),
+  "preact.d.ts": preactTypes,
+  "qr.js": await bundle(qrEntry, ["lean-qr"], "MIT"),
+  "qr.d.ts": qrTypes,
+};
 await mkdir(folder, { recursive: true });
 for (const [name, text] of Object.entries(files)) {
   if (!process.argv.includes("--check")) { await writeFile(new URL(name, folder), text); continue; }

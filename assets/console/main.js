@@ -2,6 +2,7 @@
 import { effect, html, render, useEffect, useErrorBoundary, useRef } from "./vendor/preact.js";
 import { follow, withoutFeed } from "./lib/live.js";
 import { useKeys } from "./lib/keys.js";
+import { landing, menu } from "./lib/menu.js";
 import { loadSettings } from "./lib/money.js";
 import { base, go, here } from "./lib/router.js";
 import { begin, ended, isCustomer, may, me, needsFactor, signOut } from "./lib/session.js";
@@ -9,7 +10,7 @@ import { Dialogs, Said, say } from "./ui/dialog.js";
 import { icon } from "./ui/icons.js";
 import { openPalette, showKeys } from "./ui/palette.js";
 import { head } from "./ui/parts.js";
-import { landing, menu, pageAt } from "./pages/places.js";
+import { pageAt } from "./pages/places.js";
 import { Login, LoginForm, Setup } from "./pages/login.js";
 import { Reset } from "./pages/users.js";
 
@@ -45,7 +46,7 @@ function Shell() {
     ...(may("orders:create", "orders:create_own") ? { n: () => go("/orders/new") } : {}),
   });
   const current = (/** @type {string} */ to) => (to === "/" ? path === "/" : path === to || path.startsWith(to + "/")) ? "page" : undefined;
-  const item = (/** @type {import("./pages/places.js").Place} */ { to, name, sign }) => html`<a href=${base + to} aria-current=${current(to)}>${icon(sign)}<span>${name}</span></a>`;
+  const item = (/** @type {import("./lib/menu.js").Place} */ { to, name, sign }) => html`<a href=${base + to} aria-current=${current(to)}>${icon(sign)}<span>${name}</span></a>`;
   const who = me.value?.user?.name ?? me.value?.api_key?.name ?? "";
   return html`
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to the content</a>

@@ -5,18 +5,14 @@ mod parameters;
 mod paths;
 mod problems;
 
-use super::{browser::SESSION, context::Context, operation::Operation, output::problem::ProblemBody, routes};
+use super::{browser::SESSION, operation::Operation, output::problem::ProblemBody};
 use axum::{
-    Extension,
     http::header,
     response::{IntoResponse, Response},
 };
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, LazyLock},
-};
+use std::collections::BTreeSet;
 
 const DESCRIPTION: &str = "Orders, payments and exact analytics.\n\n\
     Amounts are integers in the minor units of the currency (cents for EUR, yen for JPY). Times are RFC 3339 in UTC with \
@@ -45,26 +41,39 @@ const TAGS: &[(&str, &str)] = &[
 /// Stands for the address of the server in the document.
 const SERVER: &str = "{server}";
 
-/// The document of this program, as JSON text.
-pub fn json() -> &'static str {
-    static DOCUMENT: LazyLock<String> = LazyLock::new(|| json_for(""));
-    &DOCUMENT
+/// The document of a table of operations, as JSON text.
+pub struct Document {
+    /// With a placeholder for the address of the server.
+    template: String,
+    json: String,
 }
 
-/// The document for clients that reach the server below this address.
-fn json_for(base: &str) -> String {
-    static TEMPLATE: LazyLock<String> =
-        LazyLock::new(|| document(&routes::operations(), env!("CARGO_PKG_VERSION")).to_string());
-    TEMPLATE.replacen(SERVER, if base.is_empty() { "/" } else { base }, 1)
-}
-
-/// The handler of `GET /openapi.json`.
-pub(super) async fn serve(Extension(context): Extension<Arc<Context>>) -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
-    match context.public.base() {
-        "" => (headers, json()).into_response(),
-        base => (headers, json_for(base)).into_response(),
+impl Document {
+    /// The document that describes `operations`.
+    pub(super) fn of(operations: &[Operation]) -> Self {
+        let template = document(operations, env!("CARGO_PKG_VERSION")).to_string();
+        let json = below(&template, "/");
+        Self { template, json }
     }
+
+    /// The text for clients that reach the server at the root of its address.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The document as a response to clients that reach the server below the address `base`.
+    pub(super) fn response(&'static self, base: &str) -> Response {
+        let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
+        if base.is_empty() {
+            (headers, self.json()).into_response()
+        } else {
+            (headers, below(&self.template, base)).into_response()
+        }
+    }
+}
+
+fn below(template: &str, base: &str) -> String {
+    template.replacen(SERVER, base, 1)
 }
 
 /// The document that describes `operations`.

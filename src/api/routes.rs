@@ -6,9 +6,12 @@
 //! rows. Handlers are in the file of their noun; the words of a row are in `api/operation/builder.rs`.
 
 use super::{
-    analytics, api_keys, audit, auth, events, idempotency,
+    analytics, api_keys, audit, auth,
+    context::Context,
+    events, idempotency,
     input::{lines::LINE_TIMEOUT, list::ListQuery},
-    items, oidc, openapi,
+    items, oidc,
+    openapi::Document,
     operation::{
         EVENT_STREAM,
         Idempotency::{Optional, Required},
@@ -30,6 +33,7 @@ use crate::{
     },
     error::problem,
     service::{
+        backups::BackupScheduleView,
         erasure,
         password_resets::ResetTokenView,
         second_factor::EnrolmentView,
@@ -41,6 +45,8 @@ use crate::{
         },
     },
 };
+use axum::{Extension, response::Response};
+use std::sync::{Arc, LazyLock};
 
 /// Reading orders: all of them, or the caller's own.
 const ORDER_READERS: &[Permission] = &[OrdersRead, OrdersReadOwn];
@@ -64,6 +70,17 @@ pub fn operations() -> Vec<Operation> {
     .into_iter()
     .flat_map(with_files)
     .collect()
+}
+
+/// The OpenAPI document of the table.
+pub fn document() -> &'static Document {
+    static DOCUMENT: LazyLock<Document> = LazyLock::new(|| Document::of(&operations()));
+    &DOCUMENT
+}
+
+/// The handler of `GET /openapi.json`. It stands here because the document describes the table that the handler is in.
+async fn describe(Extension(context): Extension<Arc<Context>>) -> Response {
+    document().response(context.public.base())
 }
 
 fn authentication() -> Vec<Operation> {
@@ -184,7 +201,8 @@ fn user_operations() -> Vec<Operation> {
             .requires(&[UsersRead])
             .query::<ListQuery<users::ListUsers>>()
             .returns_page::<Page<UserView>>()
-            .exports(),
+            .exports()
+            .long_query(),
         get("users.get", "/v1/users/{id}", "Read a user", users::get).signed_in().returns::<UserView>(),
         patch("users.update", "/v1/users/{id}", "Change a user", users::update)
             .signed_in()
@@ -257,7 +275,8 @@ fn sessions_roles_keys_and_audit() -> Vec<Operation> {
             .requires(&[AuditRead])
             .query::<ListQuery<audit::ListAudit>>()
             .returns_page::<Page<AuditView>>()
-            .exports(),
+            .exports()
+            .long_query(),
     ]
 }
 
@@ -282,14 +301,17 @@ fn order_operations() -> Vec<Operation> {
             .requires(ORDER_READERS)
             .query::<ListQuery<orders::ListOrders>>()
             .returns_page::<Page<OrderView<'_>>>()
-            .exports(),
+            .exports()
+            .long_query(),
         get("items.list", "/v1/items", "Suggest items that were sold before", items::list)
             .requires(ORDER_READERS)
             .query::<items::FindItems>()
-            .returns::<SoldItems>(),
+            .returns::<SoldItems>()
+            .long_query(),
         get("orders.counts", "/v1/orders/counts", "Count orders by status", orders::counts)
             .requires(ORDER_READERS)
-            .returns::<OrderCounts>(),
+            .returns::<OrderCounts>()
+            .long_query(),
         one(get("orders.get", "/v1/orders/{id}", "Read an order", orders::get)),
         one(get(
             "orders.get_by_number",
@@ -364,6 +386,7 @@ fn events_and_idempotency_keys() -> Vec<Operation> {
             .query::<events::ListEvents>()
             .returns_page::<Page<EventView>>()
             .exports()
+            .long_query()
             .returns_stream(EVENT_STREAM)
             .resumes()
             .extra_time(events::LONGEST_WAIT),
@@ -458,7 +481,8 @@ fn payments_and_refunds() -> Vec<Operation> {
             .requires(ORDER_READERS)
             .query::<ListQuery<transactions::ListTransactions>>()
             .returns_page::<Page<TransactionView<'_>>>()
-            .exports(),
+            .exports()
+            .long_query(),
         get(
             "orders.transactions",
             "/v1/orders/{id}/transactions",
@@ -491,7 +515,8 @@ fn reports() -> Vec<Operation> {
     let reports = [
         report(get("analytics.daily", "/v1/analytics/daily", "Get the daily summary", analytics::daily))
             .query::<analytics::DailyQuery>()
-            .returns::<Report<DailyRow>>(),
+            .returns::<Report<DailyRow>>()
+            .long_query(),
         report(get(
             "analytics.revenue_by_user",
             "/v1/analytics/revenue-by-user",
@@ -499,7 +524,8 @@ fn reports() -> Vec<Operation> {
             analytics::revenue_by_user,
         ))
         .query::<ListQuery<analytics::RevenueQuery>>()
-        .returns_page::<Report<RevenueRow>>(),
+        .returns_page::<Report<RevenueRow>>()
+        .long_query(),
         report(get(
             "analytics.status_counts",
             "/v1/analytics/status-counts",
@@ -515,7 +541,8 @@ fn reports() -> Vec<Operation> {
             analytics::top_items,
         ))
         .query::<analytics::TopItemsQuery>()
-        .returns::<Report<TopItemRow>>(),
+        .returns::<Report<TopItemRow>>()
+        .long_query(),
         report(get("analytics.taxes", "/v1/analytics/taxes", "Get net amounts and taxes by rate", analytics::taxes))
             .query::<analytics::TaxesQuery>()
             .returns::<Report<TaxRow>>(),
@@ -526,9 +553,9 @@ fn reports() -> Vec<Operation> {
         "Compare stored figures with the orders",
         analytics::reconcile,
     ))
-    .returns::<Reconciliation>();
-    let charts = reports.into_iter().map(Operation::charts);
-    charts.chain([reconcile]).map(|operation| operation.problems(&[&problem::QUERY_TOO_EXPENSIVE])).collect()
+    .returns::<Reconciliation>()
+    .long_query();
+    reports.into_iter().map(Operation::charts).chain([reconcile]).collect()
 }
 
 fn system_operations() -> Vec<Operation> {
@@ -551,12 +578,20 @@ fn system_operations() -> Vec<Operation> {
             .returns_file(SQLITE)
             .extra_time(system::COPY_TIME)
             .problems(&[&problem::STORAGE_FULL]),
+        get(
+            "system.backup_schedule",
+            "/v1/system/backup-schedule",
+            "See when backups were and will be made",
+            system::backup_schedule,
+        )
+        .requires(&[SystemBackup])
+        .returns::<BackupScheduleView>(),
         get("system.metrics", "/metrics", "Get metrics for Prometheus", system::metrics)
             .requires(&[MetricsRead])
             .public_if(|config| config.metrics.public)
             .probe()
             .returns_text("text/plain"),
-        get("system.openapi", "/openapi.json", "Get this document", openapi::serve)
+        get("system.openapi", "/openapi.json", "Get this document", describe)
             .anonymous()
             .versioning(ConditionalRead)
             .returns::<serde_json::Map<String, serde_json::Value>>(),

@@ -17,6 +17,7 @@ pub struct Backups {
 
 #[derive(Default)]
 struct BackupState {
+    due_at: Option<Timestamp>,
     latest: Option<VerifiedBackup>,
     failure: Option<BackupFailure>,
 }
@@ -42,6 +43,8 @@ pub struct BackupFailure {
     pub at: Timestamp,
     /// The reason. It contains paths and is for operators only.
     pub reason: String,
+    /// What to do about it.
+    pub remedy: &'static str,
 }
 
 impl Default for Backups {
@@ -61,9 +64,22 @@ impl Backups {
         self.with(|state| state.failure.clone())
     }
 
+    /// When the next backup is due, if any are scheduled.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.with(|state| state.due_at)
+    }
+
+    /// Records when the next backup is due.
+    pub fn record_due(&self, at: Timestamp) {
+        self.with(|state| state.due_at = Some(at));
+    }
+
     /// Records a backup and clears the failure.
     pub fn record_success(&self, backup: VerifiedBackup) {
-        self.with(|state| *state = BackupState { latest: Some(backup), failure: None });
+        self.with(|state| {
+            state.latest = Some(backup);
+            state.failure = None;
+        });
     }
 
     /// Records that nothing has changed since the last backup, and clears the failure.

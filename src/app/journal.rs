@@ -7,7 +7,7 @@ use crate::{
     config::{Config, PostgresCredentials, PostgresServer},
     domain::time::Clock,
     outbound::postgres::connect_heeding,
-    store::journal::{Connect, JournalOptions},
+    store::journal::{Connect, JournalOptions, OlderSchema},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -34,5 +34,6 @@ pub fn at(mut server: PostgresServer) -> crate::error::Result<JournalOptions> {
         let server = Arc::clone(&server);
         Box::pin(async move { connect_heeding(&server, "orderd", warned).await.map_err(|e| e.to_string()) })
     });
-    Ok(JournalOptions { connect, writer: *secret::random_bytes()?, clock: Clock::system() })
+    let writer = *secret::random_bytes()?;
+    Ok(JournalOptions { connect, writer, clock: Clock::system(), older_schema: OlderSchema::Refused })
 }

@@ -17,7 +17,11 @@ use crate::{
     domain::{access::Fact, digest::hex, id::Ids, time::Clock},
     error::{Error, Result},
     outbound::{Addresses, Client, Resolver},
-    store::{Commits, OpenError, Options, Store, audit::RefusalBuffer},
+    store::{
+        Commits, OpenError, Options, Store,
+        audit::RefusalBuffer,
+        journal::{JournalOptions, OlderSchema},
+    },
     telemetry::metrics::Metrics,
 };
 use std::{
@@ -50,10 +54,13 @@ pub struct Surroundings {
     pub resolver: Resolver,
     /// The proxies that outbound requests go through.
     pub proxies: Proxies,
+    /// What is done if the journal has an older schema than this program.
+    pub older_schema: OlderSchema,
 }
 
 impl Surroundings {
-    /// The real clock, random identifiers, the cores and the resolver of this machine, and no proxies.
+    /// The real clock, random identifiers, the cores and the resolver of this machine, and no proxies. A journal with an older
+    /// schema is refused.
     pub fn system() -> Result<Self> {
         Ok(Self {
             clock: Clock::system(),
@@ -62,6 +69,7 @@ impl Surroundings {
             cores: std::thread::available_parallelism().map_err(Error::internal)?,
             resolver: Resolver::system(),
             proxies: Proxies::default(),
+            older_schema: OlderSchema::Refused,
         })
     }
 }
@@ -93,10 +101,10 @@ impl From<Error> for StartError {
 impl App {
     /// Opens the database and the signing keys, and loads the access cache.
     pub fn open(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
-        let Surroundings { clock, ids, hash_cost, cores, resolver, proxies } = surroundings;
+        let Surroundings { clock, ids, hash_cost, cores, resolver, proxies, older_schema } = surroundings;
         let ids = Arc::new(ids);
         let timeout = or_if_zero(config.server.request_timeout, UNLIMITED);
-        let journal = journal::of(&config)?;
+        let journal = journal::of(&config)?.map(|journal| JournalOptions { older_schema, ..journal });
         let process = journal.as_ref().map(|journal| journal.writer);
         let store = Store::open(&Options {
             path: config.db.path.clone(),

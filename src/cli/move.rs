@@ -60,7 +60,7 @@ impl From<MoveError> for Failure {
     fn from(e: MoveError) -> Self {
         match e {
             MoveError::File(e) => e.into(),
-            MoveError::Journal(e) => Self::failed(e),
+            MoveError::Journal(e) | MoveError::Unknown(e) => Self::failed(e),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `orderd openapi`: prints the OpenAPI document without a server.
 
 use super::{Failure, print};
-use crate::api::openapi;
+use crate::api::routes;
 
 /// Prints the same document as `GET /openapi.json`.
 pub(super) fn run() -> Result<(), Failure> {
-    print(format_args!("{}\n", openapi::json()))
+    print(format_args!("{}\n", routes::document().json()))
 }

@@ -15,7 +15,7 @@ use crate::{
     service::{backups, erasure},
     store::{
         Commits, Options, Store, audit, erasures,
-        journal::{JournalOptions, Replacement},
+        journal::{JournalOptions, MoveError, Replacement},
         restore::Restore,
         sync_folder, with_suffix,
     },
@@ -86,14 +86,23 @@ fn into_journal(
         complete?;
         let erased = read_database(&former, audit::erased)?;
         let changes = change(restore.copy(), erased, system).await?;
-        let entry = replacement.finish(restore.copy(), &former).await?;
-        Ok((changes, entry))
+        let finished = replacement.finish(restore.copy(), &former).await;
+        if let Err(MoveError::Unknown(e)) = finished {
+            keep(&former, kept, &e)?;
+            return Err(Failure::failed(format!("{e}. What it contained before is kept as {}", kept.display())));
+        }
+        Ok((changes, finished?))
     })?;
-    let renamed = fs::rename(&former, kept).and_then(|()| sync_folder(kept));
-    renamed.map_err(|e| Failure::failed(format!("{}: {e}; all is restored nevertheless", kept.display())))?;
+    keep(&former, kept, "all is restored nevertheless")?;
     print(format_args!("kept the former database as {}\n", kept.display()))?;
     print(format_args!("processes on the journal end at entry {entry}; each joins anew when it starts again\n"))?;
     Ok(changes)
+}
+
+/// Gives the former database the name that it keeps. `besides` is what the user has to know if that fails.
+fn keep(former: &Path, kept: &Path, besides: &str) -> Result<(), Failure> {
+    let renamed = fs::rename(former, kept).and_then(|()| sync_folder(kept));
+    renamed.map_err(|e| Failure::failed(format!("{}: {e}; {besides}", kept.display())))
 }
 
 /// What was changed in the copy.

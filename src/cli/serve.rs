@@ -19,6 +19,7 @@ use crate::{
         sessions::{self, Source},
         users::NewUser,
     },
+    store::journal::OlderSchema,
     telemetry::{
         logs,
         traces::{self, FinishedSpans},
@@ -83,7 +84,8 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
         Some(plan) => fill_with_demo(&config, &plan).await?,
         None => vec![],
     };
-    let app = App::open(config, Surroundings { proxies, ..Surroundings::system()? })?;
+    let older_schema = OlderSchema::Upgraded;
+    let app = App::open(config, Surroundings { proxies, older_schema, ..Surroundings::system()? })?;
     first_admin(&app, &bootstrap).await?;
     let listening = Listener::at(&listen).and_then(|listener| Ok((listener.place()?, listener)));
     let (place, listener) = listening.map_err(|e| cannot_listen(&listen, &e))?;

@@ -2,8 +2,10 @@
 //! worker decides when the schedule is looked at.
 
 mod schedule;
+mod view;
 
 pub use schedule::{Schedule, existing, room_for};
+pub use view::BackupScheduleView;
 
 use super::audit;
 use crate::{
@@ -76,6 +78,12 @@ pub async fn download(app: &App, actor: Actor) -> Result<Download> {
     let record = move |tx: &WriteTx<'_>| audit::record(tx, &actor, "system.backup", None, &json!({"bytes": bytes}));
     app.store.write("system.backup", record).await?;
     Ok(Download { copy, name: format!("orderd-{}.db", created_at.stamp()), _permit: permit })
+}
+
+/// The schedule of this server: its newest backup, its last failure, and when the next one is due.
+pub fn schedule(app: &App, actor: &Actor) -> Result<BackupScheduleView> {
+    actor.require(Permission::SystemBackup)?;
+    Ok(BackupScheduleView::of(app))
 }
 
 /// Ends all sessions and reset tokens in a copy that is about to replace the database: those from the time of the copy may

@@ -54,6 +54,25 @@ pub struct NewEntry {
     pub personal_changes: Option<(UserId, String)>,
 }
 
+#[cfg(test)]
+impl NewEntry {
+    /// An entry for tests: `actor` did `action`, and nothing more is known.
+    pub fn of(actor: &str, action: &str) -> Self {
+        Self {
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            target: None,
+            address: None,
+            address_of: None,
+            request_id: "req".to_owned(),
+            trace: None,
+            outcome: AuditOutcome::Success,
+            changes: "{}".to_owned(),
+            personal_changes: None,
+        }
+    }
+}
+
 /// A recorded entry.
 #[derive(Clone, Debug)]
 pub struct Entry {

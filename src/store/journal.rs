@@ -19,6 +19,7 @@ mod postgres;
 mod restore;
 mod snapshot;
 mod status;
+mod upgrade;
 pub mod verify;
 
 pub use copy::{TemporaryFolder, copy_into_file, refuse_empty};
@@ -31,6 +32,8 @@ pub use postgres::{Connect, Extent, OLDEST_VERSION, Process, Promises, ServerSta
 pub(in crate::store) use postgres::{Page, Vouched};
 pub use restore::Replacement;
 pub(in crate::store) use status::{Shared, enlist};
+pub use upgrade::OlderSchema;
+pub(in crate::store) use upgrade::upgrade;
 
 use crate::{
     domain::time::{Clock, Timestamp},
@@ -63,6 +66,8 @@ pub struct JournalOptions {
     pub writer: [u8; 16],
     /// The clock of this machine, to be compared with that of PostgreSQL.
     pub clock: Clock,
+    /// What is done if the journal has an older schema than this program.
+    pub older_schema: OlderSchema,
 }
 
 /// Why an entry was not appended.
@@ -212,7 +217,7 @@ impl Journal {
         log: &mut RollupLog,
     ) -> Result<()> {
         let before = self.next.unwrap_or(self.position);
-        if (entry.seq, entry.before) != (before.seq + 1, before.digest) {
+        let Some(next) = before.after(entry, digest) else {
             let why = format!(
                 "entry {} of the journal does not follow entry {}, where {} stands: start again, so that it joins anew",
                 entry.seq,
@@ -220,7 +225,7 @@ impl Journal {
                 connection.path().unwrap_or_default()
             );
             return Err(self.diverged(&why));
-        }
+        };
         apply(connection, entry, &self.texts, log).map_err(|e| match e {
             NotApplied::Restored => {
                 self.shared.restored.store(true, Relaxed);
@@ -232,7 +237,6 @@ impl Journal {
             NotApplied::Diverged(why) => self.diverged(&why),
             NotApplied::Storage(e) => e,
         })?;
-        let next = Position { seq: entry.seq, digest, ..before };
         self.next = Some(next);
         next.store(connection).map_err(store_error)
     }

@@ -13,11 +13,7 @@ use super::{
 };
 use crate::domain::digest::hex_sha256;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use std::{
-    error::Error,
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{error::Error, fmt, path::Path};
 
 /// Why a file could not be migrated. It is as the last successful migration left it.
 #[derive(Debug)]
@@ -46,8 +42,7 @@ pub(super) fn upgrade(
 ) -> Result<(), UpgradeError> {
     let due: Vec<_> = migrations.iter().filter(|migration| migration.to > from).collect();
     let Some(first) = due.first() else { return Ok(()) };
-    let copy = keep_copy(path, from, first.to)?;
-    tracing::info!(db.path = %path.display(), db.copy = %copy.display(), "kept a copy of {} before upgrading it", path.display());
+    keep_copy(path, from, first.to)?;
     run_all(path, connection, &due)
 }
 
@@ -85,10 +80,17 @@ fn run_all(path: &Path, connection: &mut Connection, due: &[&Migration]) -> Resu
 }
 
 fn run(connection: &mut Connection, migration: &Migration) -> Result<(), Box<dyn Error + Send + Sync>> {
+    Ok(begin(connection, migration)?.commit()?)
+}
+
+/// Runs a migration in a transaction. Foreign keys must be off. Without a commit, dropping the transaction rolls it back.
+pub(super) fn begin<'c>(
+    connection: &'c mut Connection,
+    migration: &Migration,
+) -> Result<Transaction<'c>, Box<dyn Error + Send + Sync>> {
     if hex_sha256(migration.sql) != migration.sha256 {
         return Err("the step is not the one that was released".into());
     }
-    // Without a commit, dropping the transaction rolls it back.
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     transaction.execute_batch(migration.sql)?;
     if transaction.prepare("PRAGMA foreign_key_check")?.exists([])? {
@@ -97,16 +99,17 @@ fn run(connection: &mut Connection, migration: &Migration) -> Result<(), Box<dyn
     // The copy of the file before it does not belong to the log from now on.
     mark::renew(&transaction)?;
     transaction.pragma_update(None, "user_version", migration.to)?;
-    Ok(transaction.commit()?)
+    Ok(transaction)
 }
 
 /// Copies the file at `path`, whose schema has version `from`, to `<path>.pre-v<to>.db`. The copy is verified and on
 /// disk before it gets that name.
-fn keep_copy(path: &Path, from: i64, to: i64) -> Result<PathBuf, UpgradeError> {
+pub(super) fn keep_copy(path: &Path, from: i64, to: i64) -> Result<(), UpgradeError> {
     let copy = with_suffix(path, &format!(".pre-v{to}.db"));
     make_copy(path, &copy, from)
         .map_err(failed(format!("no upgrade without a copy; {} could not be made", copy.display())))?;
-    Ok(copy)
+    tracing::info!(db.path = %path.display(), db.copy = %copy.display(), "kept a copy of {} before upgrading it", path.display());
+    Ok(())
 }
 
 /// Only SQLite checks this copy: the other checks know the current schema alone.

@@ -3,6 +3,7 @@
 use crate::support::{Service, order_of};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use orderd::{domain::digest::Running, service::backups::Schedule};
+use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     fs,
@@ -91,6 +92,15 @@ async fn a_backup_is_made_when_one_is_due_and_something_has_changed() {
     assert_eq!(orders_in(&first), 1);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&first), mode(first.parent().unwrap())), (0o600, 0o700));
+    let admin = service.admin().await;
+    let bytes = fs::metadata(&first).unwrap().len();
+    let shown = json!({
+        "every_seconds": 3600,
+        "next_at": "2026-06-15T14:00:00.000Z",
+        "latest": {"made_at": "2026-06-15T13:00:00.000Z", "current_at": "2026-06-15T13:00:00.000Z", "bytes": bytes},
+        "failure": null,
+    });
+    assert_eq!(*admin.get("/v1/system/backup-schedule").await.ok().json(), shown);
     let good = app.backups.latest().unwrap();
     assert_eq!((&good.path, good.made_at, good.current_at), (&first, service.now(), service.now()));
     assert_eq!(good.bytes, fs::metadata(&first).unwrap().len());
@@ -99,6 +109,9 @@ async fn a_backup_is_made_when_one_is_due_and_something_has_changed() {
     schedule.make_if_due(&app).await;
     assert_eq!(scheduled(&service), std::slice::from_ref(&first), "nothing has changed");
     assert_eq!(app.backups.latest().unwrap().current_at, service.now());
+    let unchanged = admin.get("/v1/system/backup-schedule").await.ok();
+    assert_eq!(unchanged["latest"]["current_at"], "2026-06-15T14:00:00.000Z");
+    assert_eq!(unchanged["next_at"], shown["next_at"], "it is due and waits for a change");
     ada.places(order_of(&[("tea", 2, 1250)])).await.created();
     schedule.make_if_due(&app).await;
     assert_eq!(scheduled(&service).len(), 2);
@@ -158,10 +171,24 @@ async fn a_failure_is_reported_until_a_backup_succeeds() {
     let failure = app.backups.failure().unwrap();
     assert_eq!((failure.at, app.backups.latest()), (service.now(), None));
     assert!(failure.reason.contains("orders.db.backups"), "{}", failure.reason);
+    let admin = service.admin().await;
+    let told = admin.get("/v1/system/backup-schedule").await.ok();
+    assert_eq!((&told["latest"], &told["next_at"]), (&Value::Null, &json!("2026-06-15T13:05:00.000Z")));
+    assert_eq!(told["failure"]["failed_at"], "2026-06-15T13:00:00.000Z");
+    assert!(told["failure"]["remedy"].as_str().unwrap().contains("may write there") && !told.text().contains(".db"));
     fs::remove_file(&folder).unwrap();
     schedule.make_if_due(&app).await;
     assert!(!folder.exists(), "the next attempt is not made at once");
     service.pass(HOUR);
     schedule.make_if_due(&app).await;
     assert_eq!((scheduled(&service).len(), app.backups.failure()), (1, None));
+    assert_eq!(admin.get("/v1/system/backup-schedule").await.ok()["failure"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_schedule_says_that_there_is_none_and_needs_its_permission() {
+    let service = Service::with(&[("backup.every", "0")]).await;
+    let none = json!({"every_seconds": 0, "next_at": null, "latest": null, "failure": null});
+    assert_eq!(*service.admin().await.get("/v1/system/backup-schedule").await.ok().json(), none);
+    service.manager().await.get("/v1/system/backup-schedule").await.status(403).problem("forbidden");
 }

@@ -1,9 +1,10 @@
 //! The console: where it is served, with which headers, and that it depends on nothing from outside.
 
 use crate::support::{PASSWORD, Service};
+use flate2::{Compression, write::GzEncoder};
 use orderd::service::sessions;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, io::Write};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -115,8 +116,45 @@ async fn the_modules_import_one_another_and_nothing_from_outside() {
         for forbidden in ["innerHTML", "eval(", "new Function", "document.write", "http://", "insertAdjacentHTML"] {
             assert!(!text.contains(forbidden), "{address}: {forbidden}");
         }
-        assert!(text.starts_with("// "), "{address} says what it is");
     }
+}
+
+#[tokio::test]
+async fn modules_are_served_as_they_are_but_for_lines_that_are_comments() {
+    let service = Service::start().await;
+    let anyone = service.anonymous();
+    let document = anyone.get("/console").await.ok();
+    for address in addresses(document.text()).iter().filter(|address| is_file(address, "js")) {
+        let module = anyone.get(address).await.ok();
+        let name = address.splitn(5, '/').last().unwrap();
+        let source = fs::read_to_string(format!("{}/assets/console/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert!(source.starts_with("// ") || name.starts_with("vendor/"), "{name} says what it is");
+        assert_eq!(source.lines().count(), module.text().lines().count(), "{name}: the numbers of lines stay");
+        let mut quotes = 0;
+        for (line, served) in source.lines().zip(module.text().lines()) {
+            if line != served {
+                assert!(served.is_empty() && quotes % 2 == 0, "{name}: {line}");
+                let comment = line.trim();
+                assert!(comment.starts_with("// ") || comment.find("*/") == Some(comment.len() - 2), "{name}: {line}");
+            }
+            quotes += line.replace("\"`\"", "").matches('`').count();
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_files_together_are_at_most_a_hundred_kilobytes_over_the_wire() {
+    let service = Service::start().await;
+    let anyone = service.anonymous();
+    let document = anyone.get("/console").await.ok();
+    let mut bytes = 0;
+    for address in addresses(document.text()) {
+        let file = anyone.get(&address).await.ok();
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(file.bytes()).unwrap();
+        bytes += encoder.finish().unwrap().len();
+    }
+    assert!(bytes <= 100_000, "{bytes} bytes");
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! Thousands of random requests by several users, some concurrent, checked against a simple model of the rules. At the end
 //! the reports are compared with the model, and every invariant is recomputed from the rows.
 //!
-//! On a journal, two processes take the requests in turn by chance.
+//! On a journal, two processes take the requests in turn by chance. In `elsewhere`, they are executables that are killed.
 //!
 //! `ORDERD_MODEL_REQUESTS` sets the number of requests and `ORDERD_MODEL_SEED` the seed, which is 1 by default. The test
 //! prints both, so that a run can be repeated.
 
 mod credit;
+mod elsewhere;
 mod figures;
 mod money;
 mod orders;
@@ -19,9 +20,10 @@ use crate::{
     support::{Client, Service},
 };
 use axum::http::Method;
+use figures::Range;
 use futures_util::future::join_all;
 use orderd::store::{Store, verify};
-use rules::{Order, time};
+use rules::Order;
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 use world::{Person, Role, World, assert_contains};
@@ -44,18 +46,10 @@ fn setting(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_service_agrees_with_the_model() {
-    let requests = setting("ORDERD_MODEL_REQUESTS").unwrap_or(1_500);
-    let seed = setting("ORDERD_MODEL_SEED").unwrap_or(1);
-    println!("ORDERD_MODEL_SEED={seed} ORDERD_MODEL_REQUESTS={requests}");
+    let (requests, seed) = size();
     let service = Service::start().await;
-    let people = vec![
-        Person { client: service.manager().await, role: Role::Manager },
-        Person { client: service.staff().await, role: Role::Staff },
-        Person { client: service.customer().await, role: Role::Customer },
-        Person { client: service.other_customer().await, role: Role::Customer },
-        Person { client: service.program(PROGRAM).await, role: Role::Manager },
-    ];
-    let mut world = World::new(seed, people, service.now().millis());
+    let mut world = World::new(seed, people(&service).await, service.now().millis());
+    let begun = world.now;
     let beside = service.beside();
     let (mut done, mut restarts) = (0, 0);
     // All requests span about three weeks, within the life of an access token. A batch has four requests on average.
@@ -63,18 +57,16 @@ async fn the_service_agrees_with_the_model() {
     while done < requests {
         service.pass(Duration::from_millis(world.random.u64(0..pace)));
         world.now = service.now().millis();
-        let mut steps = world.batch();
-        let mut calls = vec![];
-        for step in &mut steps {
-            let call = std::mem::replace(&mut step.call, service.anonymous().get("/"));
-            calls.push(match &beside {
+        let (calls, awaited) = world.batch();
+        let mut sent = vec![];
+        for call in calls {
+            sent.push(match &beside {
                 Some(other) if world.random.u64(0..2) == 1 => other.redirected(call).into_future(),
                 _ => call.into_future(),
             });
         }
-        let answers = join_all(calls).await;
-        for (step, answer) in steps.into_iter().zip(answers) {
-            world.check(step, &answer);
+        for (awaited, answer) in awaited.into_iter().zip(join_all(sent).await) {
+            world.check(awaited, &answer);
             done += 1;
         }
         if done / 700 > restarts {
@@ -83,16 +75,9 @@ async fn the_service_agrees_with_the_model() {
         }
     }
     let manager = service.manager().await;
-    check_orders(&manager, &world.orders).await;
-    check_events(&manager, &world.orders).await;
-    check_money(&manager, &world.orders).await;
-    let last = time(world.now + 3 * 86_400_000)[..10].to_owned();
-    for (from, to) in [("2026-06-10", last.as_str()), ("2026-06-18", "2026-06-24"), ("2026-06-20", "2026-06-20")] {
-        let range = figures::Range { from: from.to_owned(), to: to.to_owned() };
-        figures::check(&manager, &world.orders, &range).await;
-    }
-    let report = manager.get("/v1/analytics/reconcile").await.ok();
-    assert_eq!(report["ok"], true, "{report}");
+    let end = (world.now - begun) / 86_400_000 + 3;
+    agrees(&manager, &world.orders, &[(-5, end), (3, 9), (5, 5)].map(|(from, to)| Range::around(begun, from, to)))
+        .await;
     if let Some(other) = beside {
         other.stop().await;
     }
@@ -100,6 +85,36 @@ async fn the_service_agrees_with_the_model() {
     let checks = Store::inspect(&service.path(), verify::all).unwrap().unwrap();
     let faults: Vec<_> = checks.iter().filter_map(|check| Some((check.name, check.fault.as_deref()?))).collect();
     assert!(faults.is_empty(), "{faults:?}");
+}
+
+/// How many requests there are, and the seed of their choice.
+fn size() -> (u64, u64) {
+    let requests = setting("ORDERD_MODEL_REQUESTS").unwrap_or(1_500);
+    let seed = setting("ORDERD_MODEL_SEED").unwrap_or(1);
+    println!("ORDERD_MODEL_SEED={seed} ORDERD_MODEL_REQUESTS={requests}");
+    (requests, seed)
+}
+
+async fn people(service: &Service) -> Vec<Person> {
+    vec![
+        Person { client: service.manager().await, role: Role::Manager },
+        Person { client: service.staff().await, role: Role::Staff },
+        Person { client: service.customer().await, role: Role::Customer },
+        Person { client: service.other_customer().await, role: Role::Customer },
+        Person { client: service.program(PROGRAM).await, role: Role::Manager },
+    ]
+}
+
+/// Compares with the model what there is: orders, events, transactions, and the reports of these days.
+async fn agrees(manager: &Client, orders: &[Order], ranges: &[Range]) {
+    check_orders(manager, orders).await;
+    check_events(manager, orders).await;
+    check_money(manager, orders).await;
+    for range in ranges {
+        figures::check(manager, orders, range).await;
+    }
+    let report = manager.get("/v1/analytics/reconcile").await.ok();
+    assert_eq!(report["ok"], true, "{report}");
 }
 
 async fn export(who: &Client, path: &str) -> Vec<Value> {

@@ -11,6 +11,7 @@
 mod answer;
 mod client;
 pub mod document;
+mod elsewhere;
 mod fixtures;
 mod journal;
 mod service;

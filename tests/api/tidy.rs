@@ -3,6 +3,7 @@
 
 mod source;
 
+use crate::support::document::DOCUMENT;
 use orderd::api::routes;
 use source::{Source, from_the_root, functions, paths, root, sources};
 use std::{
@@ -357,4 +358,28 @@ fn a_transaction_has_the_name_of_its_operation() {
     }
     let reviewed: BTreeSet<_> = OTHER_TRANSACTIONS.iter().map(|&name| name.to_owned()).collect();
     assert_eq!(others, reviewed, "a transaction has the name of its operation, so that one search finds both");
+}
+
+/// Long queries of the worker, which no request runs.
+const OF_THE_WORKER: &[&str] = &["orders.erase", "webhooks.measure"];
+
+#[test]
+fn long_queries_and_nothing_else_are_documented_as_possibly_too_expensive() {
+    let mut queries = BTreeSet::new();
+    for source in in_rooms(&["service"]) {
+        for call in [".scan(", ".scan_ranking(", ".scan_sold_items("] {
+            queries.extend(source.shipped.split(call).skip(1).filter_map(|arguments| arguments.split('"').nth(1)));
+        }
+    }
+    let of_requests = queries.iter().filter(|name| !OF_THE_WORKER.contains(name));
+    let expected: BTreeSet<_> = of_requests.map(|name| name.replace(".export", ".list")).collect();
+    let mut documented = BTreeSet::new();
+    for operation in routes::operations() {
+        let method = operation.method.as_str().to_lowercase();
+        let unavailable = &DOCUMENT["paths"][operation.path.replace("{*", "{")][method]["responses"]["503"];
+        if unavailable.to_string().contains("query_too_expensive") {
+            documented.insert(operation.id_without_ending().to_owned());
+        }
+    }
+    assert_eq!(documented, expected);
 }

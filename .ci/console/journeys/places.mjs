@@ -1,5 +1,5 @@
 // Every place, for every role, at two widths, in both schemes; and how fast they are.
-import { accessible, api, as, assert, journey, newOrder, settled } from "./kit.mjs";
+import { accessible, api, as, assert, journey, newOrder, serve, settled } from "./kit.mjs";
 import { demo } from "./server.mjs";
 
 const PLACES = ["/", "/orders", "/orders/new", "/orders/import", "/payments", "/analytics", "/analytics?report=revenue-by-user", "/analytics?report=status-counts", "/analytics?report=top-items", "/analytics?report=taxes", "/users", "/roles", "/keys", "/webhooks", "/audit", "/system", "/account"];
@@ -93,6 +93,26 @@ await journey("import of a file", async () => {
   await page.getByRole("button", { name: "Import" }).click();
   await page.getByText("2 created, 1 there already, 1 failed.").waitFor();
   await page.getByText("currency", { exact: false }).first().waitFor();
+});
+
+await journey("scheduled backups: the latest one, and a warning when they fail", async () => {
+  const often = await serve("--demo", "--set", "backup.every=1s");
+  const page = await as(often, "admin", { at: "/system" });
+  while (!await page.getByText("Verified", { exact: true }).isVisible()) {
+    await page.waitForTimeout(500);
+    await Promise.all([page.waitForResponse("**/v1/system/backup-schedule"), page.getByRole("button", { name: "Look again" }).click()]);
+  }
+  await page.getByText(/\d\sMB/).waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0);
+  await often.stop();
+  const failing = await serve("--demo", "--set", "backup.every=1s", "--set", "backup.dir=/proc/orderd");
+  const warned = await as(failing, "admin", { at: "/system" });
+  while (!await warned.getByText("Backups fail").isVisible()) {
+    await warned.waitForTimeout(500);
+    await Promise.all([warned.waitForResponse("**/v1/system/backup-schedule"), warned.getByRole("button", { name: "Look again" }).click()]);
+  }
+  await accessible(warned, "failing backups");
+  await failing.stop();
 });
 
 await journey("the chart is read by keys, and as a table", async () => {

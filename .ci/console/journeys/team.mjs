@@ -1,4 +1,5 @@
 // Colleagues: invitations, a second factor, roles.
+import jsQr from "jsqr";
 import { createHmac } from "node:crypto";
 import { accessible, api, as, assert, context, journey, newOrder, settled, signIn } from "./kit.mjs";
 import { demo } from "./server.mjs";
@@ -11,6 +12,19 @@ function codeOf(secret, at = Date.now()) {
   counter.writeBigUInt64BE(BigInt(Math.floor(at / 30_000)));
   const hash = createHmac("sha1", key).update(counter).digest(), from = hash[19] & 15;
   return String((hash.readUInt32BE(from) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+/** What a phone reads in a picture of this element. The browser unpacks the picture. */
+async function read(page, element) {
+  const { data, width, height } = await page.evaluate(async picture => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${picture}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    canvas.drawImage(image, 0, 0);
+    return { data: [...canvas.getImageData(0, 0, image.width, image.height).data], width: image.width, height: image.height };
+  }, (await element.screenshot()).toString("base64"));
+  return jsQr(Uint8ClampedArray.from(data), width, height, { inversionAttempts: "dontInvert" })?.data;
 }
 
 const grace = { email: "grace@example.com", password: "a phrase of grace herself" };
@@ -48,6 +62,12 @@ await journey("a second factor: set up, asked for at log-in, ended", async () =>
   await page.getByRole("button", { name: "Go on" }).click();
   const secret = (await page.locator(".secret code").textContent()).replaceAll(" ", "");
   await accessible(page, "second factor");
+  const uri = await page.getByRole("link", { name: "open it on this device" }).getAttribute("href");
+  assert.ok(uri.startsWith("otpauth://totp/") && uri.includes(`secret=${secret}`), uri);
+  for (const colorScheme of ["dark", "light"]) {
+    await page.emulateMedia({ colorScheme });
+    assert.equal(await read(page, page.getByRole("img", { name: "QR code of the key" })), uri, colorScheme);
+  }
   await page.getByLabel("Code").fill(codeOf(secret));
   await page.getByRole("button", { name: "Confirm" }).click();
   await page.getByRole("heading", { name: "Recovery codes" }).waitFor();

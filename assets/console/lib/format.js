@@ -11,6 +11,9 @@ const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFracti
 /** @param {number} n */
 export const percent = n => percents.format(n);
 
+/** @param {number} bytes */
+export const size = bytes => new Intl.NumberFormat(locale, { style: "unit", unit: bytes < 1e9 ? "megabyte" : "gigabyte", maximumSignificantDigits: 3 }).format(bytes / (bytes < 1e9 ? 1e6 : 1e9));
+
 /** The zone in which times are shown: the reader's, or the one that they chose. */
 export const zone = signal(localStorage.zone || Intl.DateTimeFormat().resolvedOptions().timeZone);
 /** @type {Map<string, Intl.DateTimeFormat>} */

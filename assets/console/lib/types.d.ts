@@ -10,6 +10,7 @@ declare global {
   type Transaction = Schemas["Transaction"];
   type OrderEvent = Schemas["Event"] & { data: any };
   type DailyRow = Schemas["DailyRow"];
+  type BackupSchedule = Schemas["BackupSchedule"];
   type User = Schemas["User"];
   type Signal<T> = import("../vendor/preact.js").Signal<T>;
   type Loaded = ReturnType<typeof import("./load.js").useList>;

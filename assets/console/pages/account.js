@@ -4,14 +4,15 @@ import { ask, newKey, send } from "../lib/api.js";
 import * as format from "../lib/format.js";
 import { singleKeys, useSingleKeys } from "../lib/keys.js";
 import { useLoad } from "../lib/load.js";
+import { menu } from "../lib/menu.js";
 import { settings } from "../lib/money.js";
 import { base } from "../lib/router.js";
 import { load, me, needsFactor, signOut } from "../lib/session.js";
 import { close, frame, open, say, showSecret } from "../ui/dialog.js";
 import { Field, Trouble, submit, tick, useForm } from "../ui/field.js";
 import { card, choice, head, pick, states } from "../ui/parts.js";
-import { menu } from "./places.js";
 import { showKeys } from "../ui/palette.js";
+import { qrCode } from "../ui/qr.js";
 import { sessionTable } from "./users.js";
 
 export function Account() {
@@ -77,7 +78,7 @@ function BeginFactor() {
     showSecret("Recovery codes", made.recovery_codes.join("\n"), "Each lets you in once without your app. Keep them where your app is not.");
   });
   return frame("Set up a second factor", html`<form class="form" ref=${form.element} onSubmit=${form.submit}><${Trouble} form=${form} />
-    ${made ? html`<p>Add this to your authenticator app, by <a href=${made.uri}>opening it on this device</a> or by entering the key:</p><p class="secret"><code>${made.secret.match(/.{1,4}/g).join(" ")}</code></p><${Field} label="Code" value=${code} onInput=${setCode} pointer="#/code" fault=${form.at("#/code")} inputmode="numeric" autocomplete="one-time-code" required hint="The six digits that the app shows." />`
+    ${made ? html`<p>Scan this with your authenticator app, <a href=${made.uri}>open it on this device</a>, or enter the key:</p>${qrCode(made.uri, "QR code of the key")}<p class="secret"><code>${made.secret.match(/.{1,4}/g).join(" ")}</code></p><${Field} label="Code" value=${code} onInput=${setCode} pointer="#/code" fault=${form.at("#/code")} inputmode="numeric" autocomplete="one-time-code" required hint="The six digits that the app shows." />`
       : html`<${Field} label="Password" type="password" value=${password} onInput=${setPassword} pointer="#/password" fault=${form.at("#/password")} autocomplete="current-password" required autofocus />`}
     <footer><button type="button" onClick=${close}>Back</button>${submit(form, made ? "Confirm" : "Go on")}</footer></form>`);
 }

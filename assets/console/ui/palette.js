@@ -2,10 +2,10 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask, query } from "../lib/api.js";
 import { singleKeys, useSingleKeys } from "../lib/keys.js";
+import { menu } from "../lib/menu.js";
 import { money } from "../lib/money.js";
 import { go } from "../lib/router.js";
 import { isCustomer, may } from "../lib/session.js";
-import { menu } from "../pages/places.js";
 import { close, frame, open } from "./dialog.js";
 import { tick } from "./field.js";
 import { icon } from "./icons.js";

@@ -36,9 +36,7 @@ fn always(operation: &Operation) -> Vec<&'static Problem> {
     ];
     if operation.in_api() {
         problems.extend([&problem::RATE_LIMITED, &problem::INVALID_PARAMETER]);
-        if operation.method == Method::GET {
-            problems.push(&problem::QUERY_TOO_EXPENSIVE);
-        } else {
+        if operation.method != Method::GET {
             problems.extend([&problem::STORAGE_FULL, &problem::STORAGE_BUSY, &problem::OUTCOME_UNKNOWN]);
         }
     }

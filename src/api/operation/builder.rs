@@ -274,6 +274,11 @@ impl Operation {
         Self { extra_time, ..self }
     }
 
+    /// Runs, or may run, in the lane for long queries, where each has a time limit.
+    pub(crate) fn long_query(self) -> Self {
+        self.problems(&[&problem::QUERY_TOO_EXPENSIVE])
+    }
+
     /// Adds problems that do not follow from the rest of the row.
     pub(crate) fn problems(mut self, problems: &[&'static Problem]) -> Self {
         self.problems.extend_from_slice(problems);

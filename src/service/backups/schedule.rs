@@ -58,6 +58,7 @@ impl Schedule {
             let bytes = fs::metadata(path).map_or(0, |file| file.len());
             app.backups.record_success(VerifiedBackup { path: path.clone(), bytes, made_at, current_at: made_at });
         }
+        app.backups.record_due(schedule.due_at);
         schedule
     }
 
@@ -81,16 +82,21 @@ impl Schedule {
                 let file = path.display();
                 tracing::info!(backup.path = %file, backup.bytes = bytes, "created the backup {file}");
                 self.last = Some(watermark);
-                self.due_at = now.plus(app.config.backup.every);
+                self.set_due(app, now.plus(app.config.backup.every));
                 app.backups.record_success(VerifiedBackup { path, bytes, made_at: now, current_at: now });
                 self.rotate(app);
             }
             Err(CopyError::Cancelled) => {}
             Err(e) => {
-                self.due_at = now.plus(RETRY_DELAY.min(app.config.backup.every));
+                self.set_due(app, now.plus(RETRY_DELAY.min(app.config.backup.every)));
                 report(app, now, &e);
             }
         }
+    }
+
+    fn set_due(&mut self, app: &App, at: Timestamp) {
+        self.due_at = at;
+        app.backups.record_due(at);
     }
 
     async fn make(&self, app: &App, path: &Path) -> Result<FinishedCopy, CopyError> {
@@ -170,7 +176,7 @@ fn report(app: &App, now: Timestamp, e: &CopyError) {
         CopyError::Unusable(OpenError::Damaged(..)) => "run `orderd verify` on the database; older backups are kept",
         _ => "check that this user may write there; `orderd doctor` does",
     };
-    let before = app.backups.record_failure(BackupFailure { at: now, reason: e.to_string() });
+    let before = app.backups.record_failure(BackupFailure { at: now, reason: e.to_string(), remedy });
     if before.is_none_or(|before| before.reason != e.to_string()) {
         tracing::error!(error.cause = %e, remedy, "no backup could be made and it is tried again: {e}");
     }

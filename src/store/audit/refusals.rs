@@ -140,18 +140,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_795_403_651_123);
 
     fn entry(changes: &str) -> NewEntry {
-        NewEntry {
-            actor: "anonymous".to_owned(),
-            action: "auth.login".to_owned(),
-            target: None,
-            address: None,
-            address_of: None,
-            request_id: "req".to_owned(),
-            trace: None,
-            outcome: AuditOutcome::Failure,
-            changes: changes.to_owned(),
-            personal_changes: None,
-        }
+        let outcome = AuditOutcome::Failure;
+        NewEntry { outcome, changes: changes.to_owned(), ..NewEntry::of("anonymous", "auth.login") }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::{
     bytes::{Reader, put_bytes, put_int, put_uint},
     facts,
+    follow::Position,
 };
 use crate::{
     domain::{access::Fact, digest::sha256_of},
@@ -49,7 +50,8 @@ pub(in crate::store) struct Statements {
 pub(in crate::store) struct Entry {
     /// The number of the entry: one more than that of the entry before.
     pub(in crate::store) seq: i64,
-    /// The version of the schema that the statements are for.
+    /// The version of the schema that the statements are for. The first entry with a new version is the step to it, and has
+    /// no statements.
     pub(in crate::store) schema: i64,
     /// The process that wrote it.
     pub(in crate::store) writer: [u8; 16],
@@ -79,6 +81,18 @@ pub(in crate::store) struct Statement<'e> {
 pub(in crate::store) struct Damaged;
 
 impl Entry {
+    /// The entry after `before` that says something about the file as a whole.
+    pub(super) fn without_statements(
+        before: &Position,
+        schema: i64,
+        writer: [u8; 16],
+        heads: Heads,
+        facts: Vec<Fact>,
+    ) -> Self {
+        let (seq, statements) = (before.seq + 1, Statements::default());
+        Self { seq, schema, writer, before: before.digest, heads, texts: vec![], statements, rollups: None, facts }
+    }
+
     /// The entry as bytes. The last 32 of them are its digest.
     pub(in crate::store) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.statements.bytes.len() + 1024);

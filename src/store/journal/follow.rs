@@ -48,6 +48,12 @@ impl Position {
         connection.execute(sql, (self.journal, self.seq, self.digest)).map(drop)
     }
 
+    /// The position after an entry; none if the entry does not follow this position.
+    pub(super) fn after(&self, entry: &Entry, digest: Digest) -> Option<Self> {
+        let follows = (entry.seq, entry.before) == (self.seq + 1, self.digest);
+        follows.then_some(Self { journal: self.journal, seq: entry.seq, digest })
+    }
+
     /// Stores the position, in the transaction of the entry that leads to it.
     pub(in crate::store) fn store(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut update = connection.prepare_cached("UPDATE journal_position SET seq = ?1, digest = ?2")?;
@@ -65,10 +71,10 @@ pub(in crate::store) enum NotApplied {
     Storage(Error),
 }
 
-/// Applies an entry in the transaction that is open.
+/// Applies an entry for the current schema in the transaction that is open.
 ///
 /// # Errors
-/// If it is not the next one, or does not lead to the same heads: then this file and the journal have diverged.
+/// If it is for another schema, or does not lead to the same heads: then this file and the journal have diverged.
 pub(in crate::store) fn apply(
     connection: &Connection,
     entry: &Entry,
@@ -84,6 +90,16 @@ pub(in crate::store) fn apply(
             ),
         ));
     }
+    execute(connection, entry, texts, log)
+}
+
+/// Applies an entry in the transaction that is open, whatever schema it is for.
+pub(super) fn execute(
+    connection: &Connection,
+    entry: &Entry,
+    texts: &HashMap<Digest, String>,
+    log: &mut RollupLog,
+) -> Result<(), NotApplied> {
     if entry.facts.contains(&Fact::Restored) {
         return Err(NotApplied::Restored);
     }

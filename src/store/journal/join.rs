@@ -13,15 +13,15 @@ use crate::{
     store::{
         connection::{Commits, READ_ONLY},
         files::{lock, lock_file, open_private, sync_folder, with_suffix},
-        open::open_exclusively,
         open_error::OpenError,
+        owned_file::open_exclusively,
         schema::MIGRATIONS,
     },
 };
 use rusqlite::{Connection, ErrorCode};
 use std::{
     fs::{self, OpenOptions},
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -72,29 +72,27 @@ pub(super) async fn reconnect(connect: &Connect, position: &Position) -> Result<
 /// # Errors
 /// If PostgreSQL cannot be reached for half a minute or cannot keep what `commits` promise, or the file is something else.
 pub(in crate::store) fn join(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
-    let denied = |e: &dyn std::fmt::Display| OpenError::Denied(path.to_path_buf(), e.to_string());
-    // A runtime cannot wait for another one on the same thread.
-    let joined = std::thread::scope(|scope| {
-        let run = || {
-            let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| denied(&e))?;
-            runtime.block_on(join_patiently(path, options, commits))
-        };
-        scope.spawn(run).join()
-    });
-    joined.unwrap_or_else(|_| Err(denied(&"joining the journal failed")))
+    let joining = async || {
+        // One process at a time changes the file and the files beside it.
+        let _lock = lock(path)?;
+        patiently(path, async || try_join(path, options, commits).await).await
+    };
+    on_a_thread(joining).unwrap_or_else(|e| Err(OpenError::Denied(path.to_path_buf(), e.to_string())))
+}
+
+/// Runs `work` on a thread with a runtime of its own: a runtime cannot wait for another one on the same thread.
+pub(super) fn on_a_thread<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let run = || Builder::new_current_thread().enable_all().build().map(|runtime| runtime.block_on(work()));
+        scope.spawn(run).join().unwrap_or_else(|_| Err(io::Error::other("a thread of the journal has ended")))
+    })
 }
 
 /// Refuses signing keys that are not those of the other processes: tokens of one would be worth nothing at another.
 pub(super) fn refuse_other_keys(options: &JournalOptions, keys: &str) -> Result<()> {
-    let asked = std::thread::scope(|scope| {
-        let run = || {
-            let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
-            let asked = async { Session::connect(&options.connect).await?.other_keys(keys).await };
-            runtime.block_on(asked).map_err(|fault| Error::internal(fault.to_string()))
-        };
-        scope.spawn(run).join()
-    });
-    match asked.unwrap_or_else(|_| Err(Error::internal("asking for the keys of others failed")))? {
+    let asking = async || Session::connect(&options.connect).await?.other_keys(keys).await;
+    let asked = on_a_thread(asking).map_err(Error::internal)?;
+    match asked.map_err(|fault| Error::internal(fault.to_string()))? {
         None => Ok(()),
         Some(other) => Err(Error::internal(format!(
             "another process on the journal has the signing keys {other}, and this one has {keys}: give all of them the \
@@ -103,16 +101,15 @@ pub(super) fn refuse_other_keys(options: &JournalOptions, keys: &str) -> Result<
     }
 }
 
-async fn join_patiently(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
-    // One process at a time changes the file and the files beside it.
-    let lock = lock(path)?;
+/// Tries something again and again while PostgreSQL cannot be reached, for half a minute.
+pub(super) async fn patiently<T>(
+    path: &Path,
+    mut attempt: impl AsyncFnMut() -> Result<T, JoinError>,
+) -> Result<T, OpenError> {
     let begun = Instant::now();
     loop {
-        match try_join(path, options, commits).await {
-            Ok(head) => {
-                drop(lock);
-                return Ok(head);
-            }
+        match attempt().await {
+            Ok(done) => return Ok(done),
             Err(JoinError::File(e)) => return Err(e),
             Err(JoinError::Journal(fault)) if begun.elapsed() > PATIENCE => {
                 return Err(OpenError::Denied(path.to_path_buf(), format!("the journal in PostgreSQL: {fault}")));
@@ -125,7 +122,8 @@ async fn join_patiently(path: &Path, options: &JournalOptions, commits: Commits)
     }
 }
 
-enum JoinError {
+/// Why a file could not be brought up to date with a journal.
+pub(super) enum JoinError {
     File(OpenError),
     Journal(Fault),
 }
@@ -274,7 +272,7 @@ fn files(path: &Path) -> [PathBuf; 3] {
 pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
     for file in files(path) {
         match fs::remove_file(&file) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(OpenError::Denied(file, e.to_string())),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(OpenError::Denied(file, e.to_string())),
             _ => {}
         }
     }
@@ -283,7 +281,7 @@ pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
 
 /// Renames a file that the journal has diverged from, so that it can be looked into.
 fn set_aside(path: &Path, why: &str) -> Result<(), OpenError> {
-    let denied = |e: std::io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
+    let denied = |e: io::Error| OpenError::Denied(path.to_path_buf(), e.to_string());
     let mut number = 1;
     let mut aside = with_suffix(path, ".aside-1");
     while aside.exists() {
@@ -292,7 +290,7 @@ fn set_aside(path: &Path, why: &str) -> Result<(), OpenError> {
     }
     for (from, to) in files(path).iter().zip(files(&aside)) {
         match fs::rename(from, to) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(denied(e)),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(denied(e)),
             _ => {}
         }
     }

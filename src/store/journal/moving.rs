@@ -26,6 +26,8 @@ pub enum MoveError {
     File(CopyError),
     /// The journal, for this reason.
     Journal(String),
+    /// Whether the last step has happened is not known, for this reason.
+    Unknown(String),
 }
 
 impl From<CopyError> for MoveError {
@@ -50,7 +52,7 @@ impl fmt::Display for MoveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(e) => e.fmt(f),
-            Self::Journal(e) => f.write_str(e),
+            Self::Journal(e) | Self::Unknown(e) => f.write_str(e),
         }
     }
 }
@@ -76,9 +78,30 @@ pub async fn move_in(source: &Path, options: &JournalOptions, progress: &OnProgr
     for part in 0..parts {
         session.put_part(0, part, &moved.part(part)?).await?;
     }
-    session.commit().await?;
+    let session = match session.commit().await {
+        Err(Fault::Lost(why)) => settle(options, &moved.origin, &why).await?,
+        committed => committed.map(|()| session)?,
+    };
     read_back(&session, &moved.origin).await?;
     Ok(copy.bytes)
+}
+
+/// Finds out whether the journal has begun, when the answer was lost. To begin one waits for the session that has done so
+/// before. Returns a session that works.
+async fn settle(options: &JournalOptions, origin: &Origin, why: &str) -> Result<Session, MoveError> {
+    let unknown = |fault: Fault| {
+        MoveError::Unknown(format!(
+            "the answer to the last step was lost ({why}), and then: {fault}. Repeat the command: if it says that the journal \
+             is not empty, all has arrived, and `orderd verify` with the URL checks it"
+        ))
+    };
+    let session = Session::connect(&options.connect).await.map_err(unknown)?;
+    if session.begin_journal(origin).await.map_err(unknown)? {
+        session.release().await.map_err(unknown)?;
+        return Err(MoveError::Journal(format!("the journal in PostgreSQL: {why}; nothing was changed")));
+    }
+    let found = session.origin().await.map_err(unknown)?;
+    if found.is_some_and(|found| found.id == origin.id) { Ok(session) } else { Err(not_empty()) }
 }
 
 fn not_empty() -> MoveError {

@@ -3,7 +3,7 @@
 
 use super::{
     JournalOptions, MoveError, Position,
-    entry::{Entry, Heads, Statements, digest_of},
+    entry::{Entry, Heads, digest_of},
     follow::heads,
     join::PART,
     postgres::{Fault, Origin, Session, Stored},
@@ -36,7 +36,7 @@ impl Replacement {
     pub async fn begin(options: &JournalOptions) -> Result<Self, MoveError> {
         super::refuse_empty(options).await?;
         let session = Session::connect(&options.connect).await?;
-        session.begin_replacing().await?;
+        session.take_long_turn().await?;
         let newest = session.head().await?;
         Ok(Self { options: options.clone(), session, newest })
     }
@@ -50,8 +50,8 @@ impl Replacement {
     /// says so.
     ///
     /// # Errors
-    /// If the file cannot be read, or PostgreSQL has not taken it. Then all is as it was, unless the error says that this is
-    /// unknown.
+    /// If the file cannot be read, or PostgreSQL has not taken it. Then all is as it was, unless the error is
+    /// [`MoveError::Unknown`].
     pub async fn finish(self, path: &Path, former: &Path) -> Result<i64, MoveError> {
         let Self { options, session, newest } = self;
         let before = position_of(former)?;
@@ -88,18 +88,9 @@ fn position_of(path: &Path) -> Result<Position, MoveError> {
 fn prepared(path: &Path, options: &JournalOptions, before: &Position) -> Result<(Stored, Copy), MoveError> {
     let fault = |e: rusqlite::Error| denied(path, &e);
     let connection = Connection::open_with_flags(path, READ_WRITE).map_err(fault)?;
-    let seq = before.seq + 1;
-    let entry = Entry {
-        seq,
-        schema: SCHEMA_VERSION,
-        writer: options.writer,
-        before: before.digest,
-        heads: heads(&connection, &Heads::default()).map_err(fault)?,
-        texts: vec![],
-        statements: Statements::default(),
-        rollups: None,
-        facts: vec![Fact::Restored],
-    };
+    let heads = heads(&connection, &Heads::default()).map_err(fault)?;
+    let entry = Entry::without_statements(before, SCHEMA_VERSION, options.writer, heads, vec![Fact::Restored]);
+    let seq = entry.seq;
     let stored = Stored { seq, body: entry.encode() };
     let position = Position { journal: before.journal, seq, digest: digest_of(&stored.body) };
     position.create(&connection).map_err(fault)?;
@@ -129,14 +120,14 @@ fn copy_of(path: PathBuf, position: &Position) -> Result<Copy, MoveError> {
 /// Finds out whether all was replaced, when the answer was lost. Taking the turn waits for the session that has sent it.
 async fn settle(options: &JournalOptions, origin: &Origin, why: &str) -> Result<(), MoveError> {
     let unknown = |fault: Fault| {
-        MoveError::Journal(format!(
+        MoveError::Unknown(format!(
             "the answer to the last step was lost ({why}), and then: {fault}. `orderd doctor` tells whether the journal ends at \
              entry {}, which it does if all was restored",
             origin.snapshot
         ))
     };
     let session = Session::connect(&options.connect).await.map_err(unknown)?;
-    session.begin_replacing().await.map_err(unknown)?;
+    session.take_long_turn().await.map_err(unknown)?;
     let found = session.origin().await.map_err(unknown)?;
     if found.is_some_and(|found| found.digest == origin.digest && found.snapshot >= origin.snapshot) {
         return Ok(());

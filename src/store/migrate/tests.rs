@@ -6,7 +6,7 @@ use crate::{
     domain::digest::hex,
     store::{
         Commits,
-        open::{OwnedFile, open_exclusively},
+        owned_file::{OwnedFile, open_exclusively},
         personal,
         schema::{MIGRATIONS, SCHEMA, latest_version},
     },
@@ -14,6 +14,7 @@ use crate::{
 use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
+    path::PathBuf,
     process::{Command, Output},
 };
 

@@ -3,7 +3,7 @@
 
 use crate::{
     domain::{
-        audit::{AuditFilter, AuditOutcome},
+        audit::AuditFilter,
         id::Ids,
         time::{Clock, Timestamp},
     },
@@ -34,19 +34,7 @@ fn options(folder: &Path, clock: Clock) -> Options {
 }
 
 fn append(tx: &WriteTx<'_>, actor: &str) -> Result<()> {
-    let what = NewEntry {
-        actor: actor.to_owned(),
-        action: "test".to_owned(),
-        target: None,
-        address: None,
-        address_of: None,
-        request_id: "req".to_owned(),
-        trace: None,
-        outcome: AuditOutcome::Success,
-        changes: "{}".to_owned(),
-        personal_changes: None,
-    };
-    audit::append(tx, what)
+    audit::append(tx, NewEntry::of(actor, "test"))
 }
 
 fn trail(store: &Store) -> Vec<(String, Timestamp)> {

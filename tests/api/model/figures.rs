@@ -95,11 +95,17 @@ impl Order {
 
 /// Whole days.
 pub struct Range {
-    pub from: String,
-    pub to: String,
+    from: String,
+    to: String,
 }
 
 impl Range {
+    /// From as many days after a moment to as many days after it.
+    pub fn around(moment: i64, from: i64, to: i64) -> Self {
+        let day = |days| time(moment + days * 86_400_000)[..10].to_owned();
+        Self { from: day(from), to: day(to) }
+    }
+
     fn has(&self, at: i64) -> bool {
         let day = &time(at)[..10];
         *self.from <= *day && *day <= *self.to

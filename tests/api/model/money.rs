@@ -16,10 +16,11 @@ struct Booking {
 }
 
 impl World {
-    /// Sometimes adds a random `occurred_at` to `body`, and returns it.
+    /// Sometimes adds a random `occurred_at` to `body`, and returns it. It is never quite now, so that the times which
+    /// requests name differ from those at which they are answered.
     fn moment(&mut self, body: &mut Value) -> Option<i64> {
         let hours = (self.random.u8(0..4) == 0).then(|| self.random.i64(-72..24))?;
-        let at = self.now + hours * 3_600_000;
+        let at = self.now + hours * 3_600_000 - 1;
         body["occurred_at"] = json!(time(at));
         Some(at)
     }

@@ -128,7 +128,11 @@ impl World {
     fn versioned(&mut self, step: Step, seen: u64, wrong: bool) -> Step {
         let named = wrong || self.random.u8(0..3) == 0;
         let version = if wrong { seen + 1 } else { seen };
-        if named && step.repeatable.is_none() { Step { call: step.call.if_match(version), ..step } } else { step }
+        if named && step.awaited.repeatable.is_none() {
+            Step { call: step.call.if_match(version), ..step }
+        } else {
+            step
+        }
     }
 
     pub(super) fn patches(&mut self, person: usize) -> Option<Step> {
@@ -242,7 +246,7 @@ impl World {
         if wrong {
             let outcome = allowed.and(Err((412, "version_mismatch")));
             let mut step = self.request(person, Method::POST, path, json!({}), outcome);
-            step.repeatable = None;
+            step.awaited.repeatable = None;
             return Some(self.versioned(step, seen, true));
         }
         let outcome = allowed.and_then(|()| order.status_after(action)).map(|next| {

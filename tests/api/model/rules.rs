@@ -161,6 +161,17 @@ impl Order {
         self.updated = now;
     }
 
+    /// Puts the moment at which something really happened in place of the one that was assumed.
+    pub fn happened(&mut self, assumed: i64, at: i64) {
+        let ends = [&mut self.placed, &mut self.confirmed, &mut self.fulfilled, &mut self.cancelled];
+        let ends = ends.into_iter().filter_map(Option::as_mut).chain([&mut self.made, &mut self.updated]);
+        let money = self
+            .money
+            .iter_mut()
+            .flat_map(|money| std::iter::once(&mut money.occurred_at).chain(money.reversed_at.as_mut()));
+        ends.chain(money).filter(|time| **time == assumed).for_each(|time| *time = at);
+    }
+
     /// The expected document, without identifiers and number, which the service chooses.
     pub fn document(&self) -> Map<String, Value> {
         let (prices, credited) = (self.prices(), self.credited(DONE));

@@ -29,6 +29,11 @@ impl Person {
 /// A random request and the response that the model expects.
 pub struct Step {
     pub call: Call,
+    pub awaited: Awaited,
+}
+
+/// The response that the model expects to a request.
+pub struct Awaited {
     pub description: String,
     pub expect: Expect,
     /// The request, if it has a key and can be repeated.
@@ -85,17 +90,17 @@ impl World {
     }
 
     /// Steps that can run concurrently, because no two use the same order or reference.
-    pub fn batch(&mut self) -> Vec<Step> {
+    pub fn batch(&mut self) -> (Vec<Call>, Vec<Awaited>) {
         self.busy.clear();
         self.busy_references.clear();
         let size = self.random.usize(1..8);
-        (0..size).filter_map(|_| self.step()).collect()
+        (0..size).filter_map(|_| self.step()).map(|step| (step.call, step.awaited)).unzip()
     }
 
     /// Checks a response against the expected one, and stores the identifiers and numbers that the service chose.
-    pub fn check(&mut self, step: Step, answer: &Answer) {
-        let description = format!("{}\n{answer}", step.description);
-        match step.expect {
+    pub fn check(&mut self, awaited: Awaited, answer: &Answer) {
+        let description = format!("{}\n{answer}", awaited.description);
+        match awaited.expect {
             Expect::Refused((status, code)) => {
                 assert_eq!((answer.code(), answer["code"].as_str()), (status, Some(code)), "{description}");
                 return;
@@ -132,7 +137,7 @@ impl World {
                 assert_eq!(answer.id(), money.id, "{description}");
             }
         }
-        if let Some(request) = step.repeatable {
+        if let Some(request) = awaited.repeatable {
             self.answered.push((request, answer.clone()));
         }
     }
@@ -169,7 +174,7 @@ impl World {
         }
         let description = format!("{} {} {}", request.method, request.path, request.body);
         let expect = outcome.unwrap_or_else(Expect::Refused);
-        Step { call, description, expect, repeatable: key.then_some(request) }
+        Step { call, awaited: Awaited { description, expect, repeatable: key.then_some(request) } }
     }
 
     fn call(&self, request: &SentRequest, body: Option<&Value>) -> Call {
@@ -185,17 +190,14 @@ impl World {
         let description = format!("repeated: {} {} {}", request.method, request.path, request.body);
         if self.random.u8(0..4) > 0 || request.path != "/v1/orders" {
             let expect = Expect::SameAs(answer.clone());
-            return Some(Step {
-                call: self.call(request, None).key(&request.key),
-                description,
-                expect,
-                repeatable: None,
-            });
+            let call = self.call(request, None).key(&request.key);
+            return Some(Step { call, awaited: Awaited { description, expect, repeatable: None } });
         }
         let mut other = request.body.clone();
         other["note"] = json!("another request with the same key");
         let call = self.call(request, Some(&other)).key(&request.key);
-        Some(Step { call, description, expect: Expect::Refused((422, "idempotency_key_reused")), repeatable: None })
+        let expect = Expect::Refused((422, "idempotency_key_reused"));
+        Some(Step { call, awaited: Awaited { description, expect, repeatable: None } })
     }
 }
 

@@ -3,12 +3,12 @@
 
 use super::answer::Answer;
 use axum::http::Method;
-use orderd::api::openapi;
+use orderd::api::routes;
 use serde_json::Value;
 use std::sync::LazyLock;
 
 /// The document as it is served.
-pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(openapi::json()).unwrap());
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(routes::document().json()).unwrap());
 
 /// Headers that any response may have and that belong to HTTP itself.
 const PLAIN: &[&str] = &[

@@ -3,6 +3,7 @@
 
 use super::{
     client::{Call, Client},
+    elsewhere::Elsewhere,
     journal::TestJournal,
     statements,
 };
@@ -18,6 +19,7 @@ use orderd::{
     },
     outbound::Resolver,
     service::sessions,
+    store::journal::OlderSchema,
 };
 use rusqlite::Connection;
 use serde_json::json;
@@ -49,6 +51,15 @@ pub struct Service {
     people: Mutex<HashMap<String, Client>>,
     settings: Vec<(String, String)>,
     resolver: Resolver,
+    /// The set-up token of a service that runs elsewhere.
+    setup_token: Option<String>,
+}
+
+/// What answers the requests.
+struct Running {
+    /// None if it runs elsewhere.
+    app: Option<App>,
+    router: Router,
 }
 
 /// The state that a service shares with its clients.
@@ -56,7 +67,7 @@ pub(super) struct Shared {
     folder: TempDir,
     /// The journal that the service is on, if the tests run with one.
     journal: Option<Arc<TestJournal>>,
-    running: RwLock<Option<(App, Router)>>,
+    running: RwLock<Option<Running>>,
     time: Arc<AtomicI64>,
     starts: AtomicU64,
     pub(super) keys: AtomicU64,
@@ -89,7 +100,7 @@ impl Shared {
 
     /// The router of the running service.
     pub(super) fn router(&self) -> Router {
-        self.running.read().unwrap().as_ref().expect("the service is stopped").1.clone()
+        self.running.read().unwrap().as_ref().expect("the service is stopped").router.clone()
     }
 
     pub(super) fn record(&self, outcome: Outcome) {
@@ -114,9 +125,21 @@ impl Service {
         let time = Arc::new(AtomicI64::new(Timestamp::parse(START).unwrap().millis()));
         let shared = Arc::new(Shared::new(time, TestJournal::from_environment().await, 0));
         let settings = SETTINGS.iter().chain(settings).map(|&(key, value)| (key.to_owned(), value.to_owned()));
-        let service = Self { shared, people: Mutex::default(), settings: settings.collect(), resolver };
+        let service =
+            Self { shared, people: Mutex::default(), settings: settings.collect(), resolver, setup_token: None };
         service.open();
         service
+    }
+
+    /// A service that runs elsewhere, at an address such as `127.0.0.1:8080`, and has this set-up token. The clock of this
+    /// one has nothing to do with it.
+    pub fn elsewhere(address: &str, setup_token: &str) -> (Self, Arc<Elsewhere>) {
+        let (there, shared) = (Elsewhere::new(address), Arc::new(Shared::new(Arc::default(), None, 0)));
+        *shared.running.write().unwrap() = Some(Running { app: None, router: there.router() });
+        let (settings, resolver) = (vec![], Resolver::system());
+        let service =
+            Self { shared, people: Mutex::default(), settings, resolver, setup_token: Some(setup_token.to_owned()) };
+        (service, there)
     }
 
     /// The journal that the service is on, if the tests run with one.
@@ -129,7 +152,7 @@ impl Service {
         let journal = Arc::clone(self.shared.journal.as_ref()?);
         let shared = Arc::new(Shared::new(Arc::clone(&self.shared.time), Some(journal), 1_000));
         let (settings, resolver) = (self.settings.clone(), self.resolver.clone());
-        let service = Self { shared, people: Mutex::default(), settings, resolver };
+        let service = Self { shared, people: Mutex::default(), settings, resolver, setup_token: None };
         std::fs::copy(self.key_path(), service.key_path()).unwrap();
         service.open();
         Some(service)
@@ -149,7 +172,8 @@ impl Service {
     /// Finishes accepted work and closes the file.
     pub async fn stop(&self) {
         let running = self.shared.running.write().unwrap().take();
-        let (app, router) = running.expect("the service is stopped already");
+        let Running { app, router } = running.expect("the service is stopped already");
+        let app = app.expect("it runs elsewhere");
         app.store.close().await;
         drop((app, router));
     }
@@ -182,15 +206,17 @@ impl Service {
             cores: NonZeroUsize::new(2).unwrap(),
             resolver: self.resolver.clone(),
             proxies: Proxies::default(),
+            older_schema: OlderSchema::Upgraded,
         };
         let app = App::open(loaded.config, surroundings).unwrap_or_else(|e| panic!("{e}"));
         let router = api::router(app.clone());
-        *self.shared.running.write().unwrap() = Some((app, router));
+        *self.shared.running.write().unwrap() = Some(Running { app: Some(app), router });
     }
 
     /// The application. Drop it before [`Service::reopen`].
     pub fn app(&self) -> App {
-        self.shared.running.read().unwrap().as_ref().expect("the service is stopped").0.clone()
+        let running = self.shared.running.read().unwrap();
+        running.as_ref().expect("the service is stopped").app.clone().expect("it runs elsewhere")
     }
 
     /// The path of the database file.
@@ -240,10 +266,11 @@ impl Service {
         if let Some(admin) = people.get("admin") {
             return admin.clone();
         }
-        let token = sessions::offer_setup(&self.app()).await.unwrap().expect("no user yet");
-        let body = json!({
-            "token": token.reveal(), "email": "admin@example.com", "name": "admin", "password": PASSWORD
-        });
+        let token = match &self.setup_token {
+            Some(token) => token.clone(),
+            None => sessions::offer_setup(&self.app()).await.unwrap().expect("no user yet").reveal().to_owned(),
+        };
+        let body = json!({"token": token, "email": "admin@example.com", "name": "admin", "password": PASSWORD});
         self.anonymous().post("/v1/setup", body).await.created();
         let admin = self.anonymous().log_in("admin@example.com", PASSWORD).await;
         people.insert("admin".to_owned(), admin.clone());

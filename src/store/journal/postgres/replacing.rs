@@ -3,13 +3,13 @@
 use super::{APPEND_PATIENCE, Fault, Origin, Session, Stored, limited};
 use tokio_postgres::types::{ToSql, Type};
 
-/// Takes the turn, and keeps it while copies are made and verified.
+/// Takes the turn, and keeps it while copies are made and verified, or a migration runs.
 const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '30min'; SET LOCAL lock_timeout = '12s';
                      SELECT 1 FROM orderd.turn FOR UPDATE";
 
 impl Session {
     /// Takes the turn for longer than an append needs it.
-    pub(in crate::store::journal) async fn begin_replacing(&self) -> Result<(), Fault> {
+    pub(in crate::store::journal) async fn take_long_turn(&self) -> Result<(), Fault> {
         limited(APPEND_PATIENCE, async { Ok(self.client.batch_execute(BEGIN).await?) }).await
     }
 
@@ -27,6 +27,8 @@ impl Session {
             [(&origin.snapshot, Type::INT8), (&origin.parts, Type::INT8), (&digest, Type::BYTEA)];
         self.rows(sql, &params).await?;
         self.rows("DELETE FROM orderd.snapshot WHERE seq < $1", &[(&origin.snapshot, Type::INT8)]).await?;
-        limited(APPEND_PATIENCE, async { Ok(self.client.batch_execute("COMMIT").await?) }).await
+        // A commit that was answered with an error may still have happened.
+        let committed = async { self.client.batch_execute("COMMIT").await.map_err(|e| Fault::Lost(e.to_string())) };
+        limited(APPEND_PATIENCE, committed).await
     }
 }

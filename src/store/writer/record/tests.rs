@@ -12,7 +12,6 @@ use super::{
 use crate::{
     domain::{
         access::Fact,
-        audit::AuditOutcome,
         id::Ids,
         permission::{Permission, PermissionSet},
         time::Clock,
@@ -59,19 +58,8 @@ fn batch(connection: &Connection) -> Batch {
 }
 
 fn note(tx: &WriteTx<'_>, action: &str) {
-    let what = NewEntry {
-        actor: "ada".to_owned(),
-        action: action.to_owned(),
-        target: None,
-        address: Some("192.0.2.1 ' \\ ü".to_owned()),
-        address_of: None,
-        request_id: "req".to_owned(),
-        trace: None,
-        outcome: AuditOutcome::Success,
-        changes: "{}".to_owned(),
-        personal_changes: None,
-    };
-    audit::append(tx, what).unwrap();
+    let address = Some("192.0.2.1 ' \\ ü".to_owned());
+    audit::append(tx, NewEntry { address, ..NewEntry::of("ada", action) }).unwrap();
 }
 
 fn role(name: &str) -> Role {
