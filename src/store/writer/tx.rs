@@ -16,10 +16,10 @@ use crate::{
     error::Result,
     store::{
         ReadTx,
-        connection::Options,
         gauges::EVENT_TYPES,
         idempotency::SeenKeys,
         journal::entry::{Digest, Entry, Heads},
+        options::Options,
         rollups::{COLUMNS, Changes, Length, RollupLog},
         schema::SCHEMA_VERSION,
         sql::store_error,
