@@ -28,11 +28,12 @@ use tx::{Batch, Counters};
 use wal::Wal;
 
 use super::{
-    connection::{Commits, Options, READ_WRITE, prepare_writer},
+    connection::{Commits, READ_WRITE, prepare_writer},
     files::with_suffix,
     gauges::Gauges,
     journal::{Journal, Shared},
     mark::WatchedFile,
+    options::Options,
     sql::store_error,
 };
 use crate::error::{Error, Result, problem};
