@@ -56,10 +56,9 @@ pub fn replace_fault(server: &Server, dir: &TestDir, fault: &str) {
     while tracer() != "0" {
         sleep(Duration::from_millis(5));
     }
-    let command = injecting_into_syncs(dir, "orders.db", fault).unwrap();
-    let mut words = command.split(' ').filter(|word| *word != "-D");
-    let mut tracing = Command::new(words.next().unwrap());
-    tracing.args(words).args(["-p", &server.id().to_string()]).spawn().unwrap();
+    let command = injecting_into_syncs(dir, "orders.db", fault).unwrap().replace(" -D ", " ");
+    let command = format!("{command} -p {} &", server.id());
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
     while tracer() == "0" {
         sleep(Duration::from_millis(5));
     }
