@@ -24,6 +24,7 @@ pub mod mirror;
 pub mod oidc_sign_ins;
 mod open;
 mod open_error;
+mod options;
 pub mod orders;
 mod owned_file;
 pub mod password_resets;
@@ -45,13 +46,14 @@ pub mod verify;
 pub mod webhooks;
 mod writer;
 
-pub use connection::{Commits, Options};
+pub use connection::Commits;
 pub use copy_error::CopyError;
 pub use files::{
     MIN_FREE_BYTES, check_writable, folder_of, free_bytes, lock_file, process_with_lock, sync_folder, with_suffix,
 };
 pub use gauges::Gauges;
 pub use open_error::OpenError;
+pub use options::Options;
 pub use readers::ReadTx;
 pub use sql::is_damage;
 pub use writer::WriteTx;

@@ -2,11 +2,12 @@
 
 use super::{
     Inner, SharedJournal, Store,
-    connection::{Commits, Options},
+    connection::Commits,
     gauges::Gauges,
     journal::{self, Current, Journal, JournalOptions, Position, Shared, join},
     mark::{self, WatchedFile},
     open_error::OpenError,
+    options::Options,
     owned_file::{OwnedFile, open_exclusively, open_with, unusable},
     readers::Readers,
     rollups::Rankings,
