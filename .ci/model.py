@@ -46,7 +46,6 @@ class Killer:
     def stop(self):
         self.stopped.set()
         self.thread.join()
-        return self.kills
 
 
 def haproxy(folder, processes):
@@ -86,17 +85,19 @@ def tested(addresses, token, processes):
     environment.setdefault("ORDERD_MODEL_REQUESTS", "3000")
     command = ["cargo", "test", "--locked", "--test", "api", "--", TEST, "--exact", "--ignored", "--nocapture"]
     test = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).parent.parent)
-    killer, said = None, []
+    killer, said, result = None, [], None
     for line in test.stdout:
+        said.append(line.strip())
         if line.startswith("model: begun"):
             killer = Killer(processes, os.environ.get("ORDERD_MODEL_SEED", "1"))
-        elif line.startswith("model: ") and not said:
-            kills = killer.stop()
-        said += [line.strip()] if not line.startswith("model: begun") else []
+        elif line.startswith("model: ") and not result:
+            # What follows are the comparisons at the end.
+            result = said[-1]
+            killer.stop()
     if killer:
-        kills = killer.stop()
-    check(test.wait() == 0 and any("1 passed" in line for line in said), "\n".join(said))
-    return next(line for line in said if line.startswith("model: ")), kills
+        killer.stop()
+    check(test.wait() == 0 and result and any("1 passed" in line for line in said), "\n".join(said))
+    return result, killer.kills
 
 
 def tables(path):

@@ -24,7 +24,9 @@ pub mod mirror;
 pub mod oidc_sign_ins;
 mod open;
 mod open_error;
+mod options;
 pub mod orders;
+mod owned_file;
 pub mod password_resets;
 pub mod personal;
 mod readers;
@@ -44,13 +46,14 @@ pub mod verify;
 pub mod webhooks;
 mod writer;
 
-pub use connection::{Commits, Options};
+pub use connection::Commits;
 pub use copy_error::CopyError;
 pub use files::{
     MIN_FREE_BYTES, check_writable, folder_of, free_bytes, lock_file, process_with_lock, sync_folder, with_suffix,
 };
 pub use gauges::Gauges;
 pub use open_error::OpenError;
+pub use options::Options;
 pub use readers::ReadTx;
 pub use sql::is_damage;
 pub use writer::WriteTx;
@@ -121,7 +124,7 @@ impl Store {
 
     /// Reads the file at `path` without opening it as a store: works while a server has it open.
     pub fn inspect<T>(path: &Path, work: impl FnOnce(&ReadTx<'_>) -> T) -> Result<T, OpenError> {
-        open::inspect(path, work)
+        owned_file::inspect(path, work)
     }
 
     /// Runs `work` in a transaction and resolves when it is on disk. Other callers' work may share the transaction;
@@ -260,7 +263,7 @@ impl Store {
 
     /// Whether the file can be read and has the current schema.
     pub async fn schema_is_current(&self) -> bool {
-        self.read("system.schema", open::is_current).await.unwrap_or(false)
+        self.read("system.schema", owned_file::is_current).await.unwrap_or(false)
     }
 
     /// Resolves when reads show all that any process on the same journal has acknowledged before this call. A file of its

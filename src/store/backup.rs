@@ -9,7 +9,7 @@
 pub(super) mod partial;
 
 use super::{
-    CopyError, OpenError, ReadTx, Store, open,
+    CopyError, OpenError, ReadTx, Store, owned_file,
     schema::SCHEMA_VERSION,
     sql::{Columns, store_error},
     verify::{self, Check},
@@ -159,7 +159,7 @@ pub(super) fn unlinked_copy_and<T>(
     look: impl FnOnce(&Connection) -> T,
 ) -> Result<(T, UnlinkedCopy), CopyError> {
     let (partial, _) = verified_copy(source, partial, progress)?;
-    let found = open::inspect(partial.path(), |tx| look(tx.connection))?;
+    let found = owned_file::inspect(partial.path(), |tx| look(tx.connection))?;
     let (digest, bytes) = partial.digest()?;
     Ok((found, UnlinkedCopy { file: partial.into_unlinked()?, bytes, digest }))
 }
@@ -251,7 +251,7 @@ pub(super) fn verify_file(
         flag.fetch_or(progress(Progress::Verifying).is_break(), Ordering::Relaxed);
         flag.load(Ordering::Relaxed)
     };
-    let checks = open::inspect_version(path, version, |tx| {
+    let checks = owned_file::inspect_version(path, version, |tx| {
         // The checks read every row on purpose: only the statements of requests are traced.
         tx.connection.trace_v2(TraceEventCodes::empty(), None);
         tx.connection.progress_handler(STEPS_BETWEEN_CALLS, Some(interrupt)).map_err(store_error)?;

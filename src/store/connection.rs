@@ -1,14 +1,13 @@
-//! Connections: the options of a store, and the settings of each connection to its file.
+//! The settings of each connection to a file.
 
-use super::{functions::add_functions, journal::JournalOptions};
-use crate::domain::{id::Ids, time::Clock};
+use super::functions::add_functions;
 use rusqlite::{
     Connection, OpenFlags,
     config::DbConfig,
     limits::Limit,
     trace::{TraceEvent, TraceEventCodes},
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// Flags for reading a file. Each connection is used by one thread at a time.
 pub(super) const READ_ONLY: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
@@ -36,28 +35,6 @@ pub enum Commits {
     Synced,
     /// It is written, but a power failure may undo the latest commits.
     Written,
-}
-
-/// The options of a store.
-pub struct Options {
-    /// The database file.
-    pub path: PathBuf,
-    /// How safe a commit has to be before it is answered.
-    pub commits: Commits,
-    /// The time limit of a request. A write may wait for half of it before it starts.
-    pub request_timeout: Duration,
-    /// The time limit of a scan.
-    pub query_budget: Duration,
-    /// The number of threads that may read at the same time.
-    pub threads: usize,
-    /// The number of the first order; later ones go on after the highest.
-    pub first_number: i64,
-    /// The source of time.
-    pub clock: Clock,
-    /// The source of identifiers.
-    pub ids: Arc<Ids>,
-    /// The journal that the file is a copy of. `None` if there is no journal.
-    pub journal: Option<JournalOptions>,
 }
 
 /// Sets up the connection that writes.

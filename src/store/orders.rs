@@ -6,6 +6,7 @@ mod counts;
 mod filter;
 mod list;
 mod numbers;
+mod of_users;
 mod row;
 mod stored_document;
 
@@ -14,6 +15,8 @@ pub use counts::{Counts, counts, counts_of_user};
 pub use list::{count, is_scan, page};
 pub(super) use numbers::last_brought_along;
 pub use numbers::{next_number, take_number};
+pub(super) use of_users::{OF_USER, OF_USER_1};
+pub use of_users::{count_of_user, rows_of_user};
 pub use stored_document::{Documents, StoredDocument, document_by_external_ref, document_by_id, document_by_number};
 
 use super::{
@@ -21,12 +24,7 @@ use super::{
     sql::{Columns, IdBlob, sql_int, store_error, violates},
 };
 use crate::{
-    domain::{
-        id::{OrderId, UserId},
-        order::Order,
-        rollup,
-        time::Timestamp,
-    },
+    domain::{id::OrderId, order::Order, rollup, time::Timestamp},
     error::{Error, Result, problem},
 };
 
@@ -46,6 +44,7 @@ pub fn insert(tx: &WriteTx<'_>, order: &mut Order) -> Result<()> {
     personal::keep_of_order(tx, order, None)?;
     columns::insert(tx, order).map_err(duplicate_reference)?;
     row::insert_parts(tx, order)?;
+    of_users::add(tx, order.user_id, order.seq)?;
     count_order(tx, order, 1);
     count_taxes(tx, order, 1);
     count_items(tx, order, 1);
@@ -59,6 +58,7 @@ pub fn insert(tx: &WriteTx<'_>, order: &mut Order) -> Result<()> {
 pub fn update(tx: &WriteTx<'_>, before: &Order, after: &mut Order) -> Result<()> {
     personal::keep_of_order(tx, after, Some(before))?;
     columns::update(tx, after).map_err(duplicate_reference)?;
+    of_users::add_given(tx, before, after)?;
     if (&before.items, &before.taxes) != (&after.items, &after.taxes) {
         row::delete_parts(tx, after.seq)?;
         row::insert_parts(tx, after)?;
@@ -129,18 +129,6 @@ pub(super) fn after(tx: &ReadTx<'_>, seq: i64, limit: usize) -> Result<Vec<Order
         row::read_parts(tx, order)?;
     }
     Ok(found)
-}
-
-/// The first rows of the orders of a user after row `seq`.
-pub fn rows_of_user(tx: &ReadTx<'_>, user: UserId, seq: i64, limit: usize) -> Result<Vec<i64>> {
-    let sql = "SELECT seq FROM orders WHERE user_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-    tx.rows(sql, (IdBlob(user), seq, sql_int(limit)), |row| row.get(0))
-}
-
-/// The number of orders of a user.
-pub fn count_of_user(tx: &ReadTx<'_>, user: UserId) -> Result<i64> {
-    let sql = "SELECT count(*) FROM orders WHERE user_id = ?1";
-    Ok(tx.row(sql, [IdBlob(user)], |row| row.get(0))?.unwrap_or_default())
 }
 
 /// Orders that ended long ago and have personal data, among some rows.

@@ -2,8 +2,9 @@
 //! their own, few at a time and each with a time limit.
 
 use super::{
-    connection::{BUSY_TIMEOUT, Options, READ_ONLY, prepare_reader},
+    connection::{BUSY_TIMEOUT, READ_ONLY, prepare_reader},
     gauges::Gauges,
+    options::Options,
     sql::{Columns, store_error},
 };
 use crate::{

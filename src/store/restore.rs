@@ -6,7 +6,7 @@ use super::{
     backup::{OnProgress, Progress, partial::PartialFile, verify_file},
     connection::{BUSY_TIMEOUT, READ_WRITE},
     files::{self, with_suffix},
-    mark, migrate, open,
+    mark, migrate, owned_file,
     schema::{MIGRATIONS, Migration, latest_version},
     verify,
 };
@@ -132,7 +132,7 @@ fn copy_bytes(mut backup: File, source: &Path, copy: &PartialFile, progress: &On
 /// made.
 fn migrate_and_verify(copy: &PartialFile, migrations: &[Migration], progress: &OnProgress) -> Result<(), CopyError> {
     let newest = latest_version(migrations);
-    let version = open::version(copy.path(), newest)?;
+    let version = owned_file::version(copy.path(), newest)?;
     if version < newest {
         verify_file(copy.path(), version, verify::of_any_schema, progress)?;
         if let ControlFlow::Break(()) = progress(Progress::Upgrading) {
@@ -162,7 +162,7 @@ fn checkpoint(path: &Path) -> Result<(), CopyError> {
         let connection = Connection::open_with_flags(path, READ_WRITE)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        if open::has_log(path) && mark::log::is_foreign(path, &connection) {
+        if owned_file::has_log(path) && mark::log::is_foreign(path, &connection) {
             return Ok(false);
         }
         let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

@@ -5,7 +5,7 @@
 
 use super::{
     ReadTx, events,
-    orders::{SKU_BLOCK_BITS, sku_block_bits},
+    orders::{OF_USER_1, SKU_BLOCK_BITS, sku_block_bits},
     sql::{Columns, IdBlob},
 };
 use crate::{
@@ -124,8 +124,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Line> {
 pub fn of_user(tx: &ReadTx<'_>, user: UserId) -> Result<SoldItems> {
     let mut found = SoldItems::default();
     let sql = format!(
-        "{LINES} FROM orders o INDEXED BY orders_by_user CROSS JOIN order_items i ON i.order_seq = o.seq
-         WHERE o.user_id = ?1 AND o.placed_at IS NOT NULL"
+        "{LINES} FROM orders_of_users u CROSS JOIN orders o ON o.seq = u.order_seq
+         CROSS JOIN order_items i ON i.order_seq = o.seq WHERE {OF_USER_1} AND o.placed_at IS NOT NULL"
     );
     tx.rows(&sql, [IdBlob(user)], read)?.into_iter().for_each(|line| found.offer(line));
     Ok(found)

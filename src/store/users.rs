@@ -96,6 +96,11 @@ pub fn by_id(tx: &ReadTx<'_>, id: UserId) -> Result<Option<User>> {
     tx.row(&format!("SELECT {COLUMNS} FROM {TABLE} WHERE u.id = ?1"), [IdBlob(id)], read)
 }
 
+/// Whether there is a user with this identifier.
+pub fn is_known(tx: &WriteTx<'_>, id: UserId) -> Result<bool> {
+    Ok(tx.user_seq(id)?.is_some())
+}
+
 /// The user in this row.
 pub(super) fn by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<User>> {
     tx.row(&format!("SELECT {COLUMNS} FROM {TABLE} WHERE u.seq = ?1"), [seq], read)

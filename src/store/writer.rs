@@ -20,10 +20,11 @@ use tx::{Batch, Counters};
 use wal::Wal;
 
 use super::{
-    connection::{Options, READ_WRITE, prepare_writer},
+    connection::{READ_WRITE, prepare_writer},
     gauges::Gauges,
     journal::{Journal, Shared},
     mark::WatchedFile,
+    options::Options,
     sql::store_error,
 };
 use crate::error::{Error, Result, problem};

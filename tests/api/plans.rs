@@ -48,8 +48,10 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     ("json_each(o.metadata)", "reads the metadata of the filter and of one order: fifty entries at most"),
     ("INDEXED BY orders_by_update WHERE", "reads the index in the order of the list until the page is full"),
-    ("INDEXED BY orders_by_user WHERE", "sorts the orders of one user"),
-    ("INDEXED BY orders_by_user CROSS JOIN transactions", "sorts the transactions of one user"),
+    (
+        "FROM orders_of_users u",
+        "goes from block to block of the newest orders, which are few; sorts what is one user's",
+    ),
     ("INDEXED BY transactions_by_provider_ref CROSS JOIN", "sorts the transactions with one reference, which are few"),
     ("i.line, i.sku, i.name, o.currency", "reads all items once, for the first suggestion; they are kept in memory"),
     ("SELECT DISTINCT order_seq FROM events WHERE seq > ?1", "sorts the orders that changed since the last suggestion"),

@@ -4,7 +4,7 @@
 use crate::{server::Server, support::TestDir};
 use rusqlite::Connection;
 
-const CHECKS: [&str; 44] = [
+const CHECKS: [&str; 45] = [
     "sqlite",
     "schema",
     "foreign_keys",
@@ -15,6 +15,7 @@ const CHECKS: [&str; 44] = [
     "order_items",
     "transactions",
     "order_versions",
+    "orders_of_users",
     "order_numbers",
     "order_number_jumps",
     "placed_in_order",
@@ -116,7 +117,12 @@ fn a_good_file_passes_and_every_damage_is_found() {
                WHERE seq = (SELECT max(seq) FROM personal)",
             "personal_data: row ",
         ),
-        ("DROP INDEX orders_by_user", "schema: orders_by_user, stored nothing,"),
+        ("DROP INDEX orders_by_update", "schema: orders_by_update, stored nothing,"),
+        ("DELETE FROM orders_of_users WHERE order_seq = 4", "orders_of_users: order row 4, stored 0, recomputed 1"),
+        (
+            "INSERT INTO orders_of_users VALUES (0, 3, 99999)",
+            "orders_of_users: order row 99999, stored 1, recomputed 0",
+        ),
         ("UPDATE orders SET paid_amount = paid_amount + 1 WHERE seq = 9", "order_payments: order row 9,"),
         ("UPDATE orders SET version = 99 WHERE seq = 11", "order_versions: order row 11, stored 99,"),
         ("UPDATE orders SET number = 20000 WHERE seq = 12", "order_numbers: order row 13, stored 12, recomputed 11"),

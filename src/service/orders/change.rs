@@ -156,7 +156,7 @@ fn give_to_user(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, user: Option
             .detail("The order belongs to another user already, and a user is given once.")
             .member("current_status", order.status.name()));
     }
-    if users::by_id(tx, user)?.is_none() {
+    if !users::is_known(tx, user)? {
         return Err(Error::invalid(vec![Fault::new(Field::UserId, "unknown", "must be an existing user")]));
     }
     order.user_id = Some(user);

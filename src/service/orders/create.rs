@@ -144,7 +144,7 @@ pub(super) fn refuse_unknown_owner_and_known_reference(tx: &WriteTx<'_>, actor: 
     // The actor's own user needs no check: users are never deleted.
     if let Some(user) = order.user_id
         && order.user_id != actor.user_id()
-        && users::by_id(tx, user)?.is_none()
+        && !users::is_known(tx, user)?
     {
         return Err(Error::invalid(vec![Fault::new(Field::UserId, "unknown", "must be an existing user")]));
     }

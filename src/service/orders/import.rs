@@ -98,7 +98,7 @@ fn permit(actor: &Actor, order: &ImportedOrder) -> Result<()> {
 
 fn create(tx: &WriteTx<'_>, actor: &Actor, order: &ImportedOrder) -> Result<OrderId> {
     let owner = match order.new.owner {
-        Owner::UserIfKnown(user) if users::by_id(tx, user)?.is_none() => None,
+        Owner::UserIfKnown(user) if !users::is_known(tx, user)? => None,
         wanted => owner(actor, wanted)?,
     };
     match &order.history {

@@ -6,7 +6,6 @@
 use super::{
     bytes::{Reader, put_bytes, put_int, put_uint},
     facts,
-    follow::Position,
 };
 use crate::{
     domain::{access::Fact, digest::sha256_of},
@@ -81,18 +80,6 @@ pub(in crate::store) struct Statement<'e> {
 pub(in crate::store) struct Damaged;
 
 impl Entry {
-    /// The entry after `before` that says something about the file as a whole.
-    pub(super) fn without_statements(
-        before: &Position,
-        schema: i64,
-        writer: [u8; 16],
-        heads: Heads,
-        facts: Vec<Fact>,
-    ) -> Self {
-        let (seq, statements) = (before.seq + 1, Statements::default());
-        Self { seq, schema, writer, before: before.digest, heads, texts: vec![], statements, rollups: None, facts }
-    }
-
     /// The entry as bytes. The last 32 of them are its digest.
     pub(in crate::store) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.statements.bytes.len() + 1024);

@@ -1,6 +1,6 @@
 //! Applying an entry of another process to this file, and where this file stands.
 
-use super::entry::{Digest, Entry, Heads};
+use super::entry::{Digest, Entry, Heads, Statements};
 use crate::{
     domain::access::Fact,
     error::Error,
@@ -46,6 +46,21 @@ impl Position {
         )?;
         let sql = "INSERT INTO journal_position (one, journal, seq, digest) VALUES (1, ?1, ?2, ?3)";
         connection.execute(sql, (self.journal, self.seq, self.digest)).map(drop)
+    }
+
+    /// The next entry, if it says something about the file as a whole and has no statements.
+    pub(super) fn next_entry(&self, schema: i64, writer: [u8; 16], heads: Heads, facts: Vec<Fact>) -> Entry {
+        Entry {
+            seq: self.seq + 1,
+            schema,
+            writer,
+            before: self.digest,
+            heads,
+            texts: vec![],
+            statements: Statements::default(),
+            rollups: None,
+            facts,
+        }
     }
 
     /// The position after an entry; none if the entry does not follow this position.

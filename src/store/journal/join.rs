@@ -13,8 +13,8 @@ use crate::{
     store::{
         connection::{Commits, READ_ONLY},
         files::{lock, lock_file, open_private, sync_folder, with_suffix},
-        open::open_exclusively,
         open_error::OpenError,
+        owned_file::open_exclusively,
         schema::MIGRATIONS,
     },
 };

@@ -3,7 +3,7 @@
 
 use super::{
     Shared,
-    postgres::{Connect, Fault, Session},
+    postgres::{Connect, Fault, Member, Session},
 };
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
@@ -15,14 +15,6 @@ use tokio::time::timeout;
 const PERIOD: Duration = Duration::from_secs(3);
 /// How long a lease is sure to last after it was asked for: PostgreSQL grants 10 s.
 const SURE: Duration = Duration::from_secs(8);
-
-/// Who this process is.
-pub(super) struct Member {
-    pub(super) id: [u8; 16],
-    pub(super) version: &'static str,
-    /// The identifiers of its signing keys.
-    pub(super) keys: String,
-}
 
 /// The lease of this process.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 
 use super::{
     JournalOptions, MoveError, Position,
-    entry::{Entry, Heads, digest_of},
+    entry::{Heads, digest_of},
     follow::heads,
     join::PART,
     postgres::{Fault, Origin, Session, Stored},
@@ -89,7 +89,7 @@ fn prepared(path: &Path, options: &JournalOptions, before: &Position) -> Result<
     let fault = |e: rusqlite::Error| denied(path, &e);
     let connection = Connection::open_with_flags(path, READ_WRITE).map_err(fault)?;
     let heads = heads(&connection, &Heads::default()).map_err(fault)?;
-    let entry = Entry::without_statements(before, SCHEMA_VERSION, options.writer, heads, vec![Fact::Restored]);
+    let entry = before.next_entry(SCHEMA_VERSION, options.writer, heads, vec![Fact::Restored]);
     let seq = entry.seq;
     let stored = Stored { seq, body: entry.encode() };
     let position = Position { journal: before.journal, seq, digest: digest_of(&stored.body) };

@@ -2,7 +2,8 @@
 
 use super::{
     JournalOptions, Position, join,
-    members::{self, Lease, Member},
+    members::{self, Lease},
+    postgres::Member,
 };
 use crate::error::Result;
 use std::{

@@ -159,7 +159,7 @@ impl<'a> Copy<'a> {
             return Ok(*position);
         }
         let heads = heads(self.connection, &Heads::default()).map_err(|e| self.failed(&e))?;
-        let entry = Entry::without_statements(position, migration.to, self.options.writer, heads, vec![]);
+        let entry = position.next_entry(migration.to, self.options.writer, heads, vec![]);
         let stored = Stored { seq: entry.seq, body: entry.encode() };
         let next = Position { journal: position.journal, seq: entry.seq, digest: digest_of(&stored.body) };
         // If the answer is lost, the file goes back to where it stood, and the next attempt finds the entry or none.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::digest::{Running, sha256_of},
-    store::{open, sql::store_error, verify::Check},
+    store::{owned_file, sql::store_error, verify::Check},
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -112,7 +112,7 @@ async fn texts(session: &Session, needed: &BTreeSet<Digest>) -> Result<Option<St
 /// The copy stands at an entry of the journal, and ends as that entry says.
 async fn ends(session: &Session, path: &Path, found: &Found) -> Result<Option<String>, MoveError> {
     let look = |heads_of: Heads| {
-        open::inspect(path, |tx| {
+        owned_file::inspect(path, |tx| {
             let position = Position::load(tx.connection).map_err(store_error)?;
             Ok::<_, crate::error::Error>((position, heads(tx.connection, &heads_of).map_err(store_error)?))
         })

@@ -6,7 +6,7 @@ use crate::{
     domain::digest::hex,
     store::{
         Commits,
-        open::{OwnedFile, open_exclusively},
+        owned_file::{OwnedFile, open_exclusively},
         personal,
         schema::{MIGRATIONS, SCHEMA, latest_version},
     },

@@ -1,4 +1,4 @@
-//! The blocks of the indexes `orders_by_total` and `order_items_by_sku`. Both begin with the block of an order and are
+//! The blocks of the indexes `orders_by_total` and `order_items_by_sku`, and of the table `orders_of_users`. The indexes begin with the block of an order and are
 //! sorted within a block only, so that new orders write to the pages of the newest block. `schema.sql` has the reasons.
 //!
 //! The numbers are macros because SQL texts are made from them at compile time.
@@ -21,6 +21,9 @@ pub(super) const TOTAL_BLOCK_BITS: u32 = total_block_bits!();
 /// Orders in a block of `order_items_by_sku`, as a power of two.
 pub(in crate::store) const SKU_BLOCK_BITS: u32 = sku_block_bits!();
 
+/// Orders in a block of `orders_of_users`, as a power of two.
+pub(super) const USER_BLOCK_BITS: u32 = 11;
+
 /// The condition that an order `o` is in a block of `orders_by_total`.
 pub(super) const IN_TOTAL_BLOCK: &str = concat!("o.seq >> ", total_block_bits!(), " = ?");
 /// The condition that an item `i` is in a block of `order_items_by_sku` and has a SKU.
@@ -33,7 +36,11 @@ mod tests {
 
     #[test]
     fn the_schema_has_the_same_block_sizes() {
-        for block in [format!("(seq >> {TOTAL_BLOCK_BITS}, "), format!("(order_seq >> {SKU_BLOCK_BITS}, ")] {
+        for block in [
+            format!("(seq >> {TOTAL_BLOCK_BITS}, "),
+            format!("(order_seq >> {SKU_BLOCK_BITS}, "),
+            format!("(order_seq >> {USER_BLOCK_BITS}) + 1"),
+        ] {
             assert_eq!(SCHEMA.matches(&block).count(), 1, "{block}");
         }
     }

@@ -1,5 +1,6 @@
 //! How many orders there are by status and payment status.
 
+use super::of_users::OF_USER_1;
 use crate::{
     domain::{id::UserId, order::OrderStatus, transaction::PaymentStatus},
     error::{Error, Result},
@@ -39,9 +40,11 @@ pub fn counts(tx: &ReadTx<'_>) -> Result<Counts> {
 
 /// Counts the orders of a user.
 pub fn counts_of_user(tx: &ReadTx<'_>, user: UserId) -> Result<Counts> {
-    let sql = "SELECT status, payment_status, count(*) FROM orders INDEXED BY orders_by_user WHERE user_id = ?1
-         GROUP BY status, payment_status";
-    Ok(tx.rows(sql, [IdBlob(user)], read)?.into_iter().collect())
+    let sql = format!(
+        "SELECT o.status, o.payment_status, count(*) FROM orders_of_users u CROSS JOIN orders o ON o.seq = u.order_seq
+         WHERE {OF_USER_1} GROUP BY o.status, o.payment_status"
+    );
+    Ok(tx.rows(&sql, [IdBlob(user)], read)?.into_iter().collect())
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<((OrderStatus, PaymentStatus), i64)> {

@@ -2,9 +2,8 @@
 //! check are never counted: rollups that agree with damaged orders would hide the damage.
 
 use super::super::{
-    Commits, OpenError, ReadTx, mark,
-    open::{OwnedFile, open_exclusively},
-    orders,
+    Commits, OpenError, ReadTx, mark, orders,
+    owned_file::{OwnedFile, open_exclusively},
     rollups::{Changes, RollupLog},
     schema::MIGRATIONS,
     sql::store_error,

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     domain::{
         calendar::bucket,
+        id::UserId,
         rollup::{ItemSale, Sale, StatusEntry, TaxSale},
     },
     store::Recorder,
@@ -74,6 +75,15 @@ impl Changes {
     /// The transaction was rolled back: numbers that it gave to SKUs are not theirs.
     pub(in crate::store) fn forget_dimensions(&mut self) {
         self.known = KnownDimensions::default();
+    }
+
+    /// `users.seq` of a user; none for an unknown one.
+    pub(in crate::store) fn user_seq(
+        &mut self,
+        connection: &Connection,
+        user: UserId,
+    ) -> rusqlite::Result<Option<i64>> {
+        self.known.user(connection, user)
     }
 
     /// The changes as entries of each rollup, in the order of [`Rollup::ALL`]. New SKUs are given their numbers.

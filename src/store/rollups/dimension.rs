@@ -13,7 +13,7 @@ use std::{collections::HashMap, hash::Hash};
 const PAYMENT_STATUSES: i64 = 16;
 
 /// The users and SKUs whose numbers are kept in memory, at most so many of each.
-const MAX_KNOWN: usize = 10_000;
+const MAX_KNOWN: usize = 50_000;
 
 /// Numbers of users and SKUs that were looked up before. They never change, but a rollback takes back those that its
 /// transaction gave: then all of them have to be dropped.
@@ -24,16 +24,23 @@ pub(super) struct KnownDimensions {
 }
 
 impl KnownDimensions {
-    /// `users.seq` of a user; 0 for orders without a user.
-    pub(super) fn of_user(&mut self, connection: &Connection, user: Option<UserId>) -> rusqlite::Result<i64> {
-        let Some(user) = user else { return Ok(0) };
-        if let Some(dimension) = self.users.get(&user) {
-            return Ok(*dimension);
+    /// `users.seq` of a user; none for an unknown one.
+    pub(super) fn user(&mut self, connection: &Connection, user: UserId) -> rusqlite::Result<Option<i64>> {
+        if let Some(seq) = self.users.get(&user) {
+            return Ok(Some(*seq));
         }
         let mut select = connection.prepare_cached("SELECT seq FROM users WHERE id = ?1")?;
-        let dimension = select.query_row([IdBlob(user)], |row| row.get(0))?;
-        keep(&mut self.users, user, dimension);
-        Ok(dimension)
+        let seq = select.query_row([IdBlob(user)], |row| row.get(0)).optional()?;
+        if let Some(seq) = seq {
+            keep(&mut self.users, user, seq);
+        }
+        Ok(seq)
+    }
+
+    /// The number of a user, or 0 for orders without a user.
+    pub(super) fn of_user(&mut self, connection: &Connection, user: Option<UserId>) -> rusqlite::Result<i64> {
+        let Some(user) = user else { return Ok(0) };
+        self.user(connection, user)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
     }
 
     /// `skus.seq` of a SKU. A SKU that has no number yet is given one.

@@ -12,6 +12,7 @@ use crate::{
     store::{
         ReadTx,
         conditions::Conditions,
+        orders::OF_USER,
         sql::{Columns, sql_int},
     },
 };
@@ -134,9 +135,9 @@ impl<'f> Source<'f> {
                 ]
             }
             Self::User(user) => vec![(
-                "FROM orders o INDEXED BY orders_by_user
-                 CROSS JOIN transactions t INDEXED BY transactions_by_order ON t.order_seq = o.seq",
-                Conditions::of("o.user_id = ?", [Value::Blob(user.bytes().to_vec())]),
+                "FROM orders_of_users u CROSS JOIN transactions t INDEXED BY transactions_by_order ON t.order_seq = u.order_seq
+                 CROSS JOIN orders o ON o.seq = t.order_seq",
+                Conditions::of(OF_USER, [Value::Blob(user.bytes().to_vec())]),
             )],
             Self::RareStatuses => filter.statuses.iter().map(|status| Self::rare(*status)).collect(),
             Self::Everything => {
@@ -233,7 +234,7 @@ mod tests {
                 true,
             ),
             (pending, &["transactions_by_rare_status (status=? AND seq<?)"], false),
-            (mine, &["orders_by_user (user_id=?)", "transactions_by_order (order_seq=? AND seq<?)"], true),
+            (mine, &["PRIMARY KEY (block=? AND user_seq=?)", "transactions_by_order (order_seq=? AND seq<?)"], true),
         ] {
             let steps = plan(&filter);
             for index in indexes {

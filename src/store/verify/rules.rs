@@ -17,6 +17,19 @@ pub(super) const RULES: &[Rule] = &[
          HAVING o.version <> count(e.seq) LIMIT 1",
     },
     Rule {
+        name: "orders_of_users",
+        row: "order row",
+        sql: "SELECT o.seq, count(u.order_seq), (o.user_id IS NOT NULL) FROM orders o
+         LEFT JOIN users ON users.id = o.user_id
+         LEFT JOIN orders_of_users u
+           ON u.block IN (0, (o.seq >> 11) + 1) AND u.user_seq = users.seq AND u.order_seq = o.seq
+         GROUP BY o.seq HAVING count(u.order_seq) <> (o.user_id IS NOT NULL)
+         UNION ALL
+         SELECT u.order_seq, 1, 0 FROM orders_of_users u
+         LEFT JOIN users ON users.seq = u.user_seq LEFT JOIN orders o ON o.seq = u.order_seq
+         WHERE o.user_id IS NOT users.id LIMIT 1",
+    },
+    Rule {
         name: "order_numbers",
         row: "order row",
         sql: "SELECT seq, number, expected FROM (

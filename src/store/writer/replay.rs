@@ -3,7 +3,7 @@
 use super::thread::{BatchError, WriterThread};
 use crate::{
     domain::access::Fact,
-    error::{Error, Result, problem},
+    error::{Result, problem},
     store::{
         journal::{
             AppendError, Journal, Page, Vouched,
@@ -145,9 +145,4 @@ impl WriterThread {
     pub(super) fn execute(&self, sql: &str) -> Result<()> {
         self.connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map(drop).map_err(store_error)
     }
-}
-
-/// The refusal of jobs whose turn does not come since the process ends.
-pub(super) fn no_turn() -> Error {
-    Error::new(&problem::OVERLOADED).detail("The journal in PostgreSQL cannot be reached.")
 }

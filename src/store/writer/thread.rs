@@ -3,7 +3,6 @@
 
 use super::{
     job::{Job, JobError},
-    replay::no_turn,
     statements::BatchStatements,
     tx::{Batch, WriteTx},
     wal::Wal,
@@ -212,7 +211,8 @@ impl WriterThread {
         later: &mut Vec<Box<dyn Job>>,
     ) -> Result<Vouched, BatchError> {
         if !self.take_turn().map_err(BatchError::Unknown)? {
-            return Err(BatchError::RolledBack(no_turn()));
+            let unreachable = Error::new(&problem::OVERLOADED).detail("The journal in PostgreSQL cannot be reached.");
+            return Err(BatchError::RolledBack(unreachable));
         }
         self.begin(jobs)?;
         let (counters_before, changes_before) = (self.batch.counters(), self.connection.total_changes());

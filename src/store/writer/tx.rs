@@ -9,17 +9,17 @@ use super::{
 use crate::{
     domain::{
         access::Fact,
-        id::{Identifier, Ids},
+        id::{Identifier, Ids, UserId},
         rollup::{ItemSale, Sale, StatusEntry, TaxSale},
         time::{Clock, Timestamp},
     },
     error::Result,
     store::{
         ReadTx,
-        connection::Options,
         gauges::EVENT_TYPES,
         idempotency::SeenKeys,
         journal::entry::{Digest, Entry, Heads},
+        options::Options,
         rollups::{COLUMNS, Changes, Length, RollupLog},
         schema::SCHEMA_VERSION,
         sql::store_error,
@@ -121,6 +121,11 @@ impl<'b> WriteTx<'b> {
         }
     }
 
+    /// `users.seq` of a user; none for an unknown one. Users who were asked for lately are known without a look-up.
+    pub(in crate::store) fn user_seq(&self, user: UserId) -> Result<Option<i64>> {
+        self.batch.changes.borrow_mut().user_seq(self.read.connection, user).map_err(store_error)
+    }
+
     /// Adds `sale` to the rollups `times` times: 1 adds it, −1 takes it out.
     pub(in crate::store) fn count_sale(&self, sale: Sale, times: i64) {
         self.batch.changes.borrow_mut().count_sale(sale, times);
@@ -178,6 +183,8 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) personal: i64,
     /// The last `idempotency_keys.seq`.
     pub(in crate::store) key: i64,
+    /// `users.seq` of the user who had the last order of a user; 0 after a start.
+    pub(in crate::store) owner: i64,
     pub(super) rollup_log: RollupLog,
 }
 
@@ -205,6 +212,7 @@ impl Counters {
             audit_hash: hash("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?,
             personal: last("SELECT max(seq) FROM personal")?,
             key: last("SELECT max(seq) FROM idempotency_keys")?,
+            owner: 0,
             rollup_log: RollupLog::load(connection)?,
         })
     }

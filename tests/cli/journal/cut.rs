@@ -74,7 +74,7 @@ impl Way {
         let mute = Arc::clone(&is_mute);
         // The end of either side ends the other one, and so does an answer that is to be lost.
         let back = spawn(move || {
-            let mut chunk = [0; 65_536];
+            let mut chunk = [0; 16_384];
             while let Ok(count @ 1..) = from.read(&mut chunk) {
                 if mute.load(Ordering::SeqCst) || to.write_all(&chunk[..count]).is_err() {
                     break;
@@ -82,7 +82,7 @@ impl Way {
             }
             let _ = to.shutdown(Shutdown::Both);
         });
-        let (mut chunk, mut is_marked) = ([0; 65_536], false);
+        let (mut chunk, mut is_marked) = ([0; 16_384], false);
         while let Ok(count @ 1..) = self.client.read(&mut chunk) {
             let sent = &chunk[..count];
             is_marked |= contains(sent, statement.as_bytes());

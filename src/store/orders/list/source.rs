@@ -3,10 +3,11 @@
 use super::super::{
     blocks::{IN_SKU_BLOCK, IN_TOTAL_BLOCK, SKU_BLOCK_BITS, TOTAL_BLOCK_BITS},
     filter::{Owner, of_placing, of_reference, of_sku, of_statuses, of_user, status_pairs, unindexed},
+    of_users::{NEW_OF_USER, SORTED_OF_USER},
 };
 use crate::{
     domain::{
-        id::UserId,
+        id::{Identifier, UserId},
         listing::{Direction, Filter, Position, Sort, SortKey},
     },
     error::Result,
@@ -19,7 +20,7 @@ use std::{borrow::Cow, ops::Range};
 pub(super) enum Source {
     /// `orders_by_external_ref`: one order at most.
     Reference(String),
-    /// `orders_by_user`. One user's orders are few, and SQLite sorts them where another order than that of rows is
+    /// `orders_of_users`: a range for sorted entries, and one for the others. One user's orders are few, and SQLite sorts them where another order than that of rows is
     /// asked for.
     User(UserId),
     /// `order_items_by_sku`: a range for each block of orders.
@@ -97,7 +98,14 @@ impl Source {
             Self::Reference(reference) => {
                 vec![IndexRange::new("orders o INDEXED BY orders_by_external_ref", of_reference(reference))]
             }
-            Self::User(user) => vec![IndexRange::new("orders o INDEXED BY orders_by_user", of_user(*user))],
+            Self::User(user) => [SORTED_OF_USER, NEW_OF_USER]
+                .map(|entries| IndexRange {
+                    // SQLite leaves out the order itself if no condition is on it.
+                    from: "orders_of_users u LEFT JOIN orders o NOT INDEXED ON o.seq = u.order_seq",
+                    rows: Rows::OfUser,
+                    conditions: Conditions::of(entries, [Value::Blob(user.bytes().to_vec())]),
+                })
+                .into(),
             Self::Everything => vec![IndexRange::new("orders o NOT INDEXED", Conditions::default())],
             Self::Placing => {
                 let from = "orders o INDEXED BY orders_by_placing";
@@ -149,6 +157,8 @@ fn blocks(span: &Range<i64>, bits: u32, direction: Direction) -> Box<dyn Iterato
 /// The rows in an index range.
 enum Rows {
     Orders,
+    /// Entries of the orders of a user.
+    OfUser,
     /// Lines of orders: an order may have several.
     Lines,
     /// Orders with a time of placing, in its order.
@@ -161,20 +171,21 @@ impl Rows {
     const fn seq(&self) -> &'static str {
         match self {
             Self::Orders | Self::Placed | Self::NeverPlaced => "o.seq",
+            Self::OfUser => "u.order_seq",
             Self::Lines => "i.order_seq",
         }
     }
 
     const fn group(&self) -> &'static str {
         match self {
-            Self::Orders | Self::Placed | Self::NeverPlaced => "",
+            Self::Orders | Self::OfUser | Self::Placed | Self::NeverPlaced => "",
             Self::Lines => "GROUP BY i.order_seq",
         }
     }
 
     const fn count(&self) -> &'static str {
         match self {
-            Self::Orders | Self::Placed | Self::NeverPlaced => "count(*)",
+            Self::Orders | Self::OfUser | Self::Placed | Self::NeverPlaced => "count(*)",
             Self::Lines => "count(DISTINCT i.order_seq)",
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::{id::Identifier, order::OrderStatus, transaction::PaymentStatus},
+    domain::{order::OrderStatus, transaction::PaymentStatus},
     store::{functions::add_functions, schema::SCHEMA},
 };
 use rusqlite::Connection;
@@ -41,7 +41,11 @@ fn lists_are_read_from_an_index_without_sorting() {
         (text, SortKey::Created, "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (pending.clone(), SortKey::Created, "orders_by_status (status=? AND payment_status=? AND seq>? AND seq<?)"),
         (paid, SortKey::Created, "orders_by_status (status=? AND payment_status=? AND seq>? AND seq<?)"),
-        (of_user, SortKey::Created, "orders_by_user (user_id=? AND seq>? AND seq<?)"),
+        (
+            of_user,
+            SortKey::Created,
+            "SEARCH u USING PRIMARY KEY (block=? AND user_seq=? AND order_seq>? AND order_seq<?)",
+        ),
         (sku, SortKey::Created, "order_items_by_sku (<expr>=? AND sku=? AND order_seq>? AND order_seq<?)"),
         (reference, SortKey::Updated, "orders_by_external_ref (external_ref=?"),
         (Filter::default(), SortKey::Updated, "orders_by_update"),
