@@ -28,16 +28,16 @@ pub fn injecting_into_checkpoints(dir: &TestDir, fault: &str) -> Option<String> 
     works().then(|| format!("strace -D -f -qq -o {trace} -P {db} -e trace=pwrite64,fdatasync -e inject={fault}"))
 }
 
-/// A wrapper that makes each sync of the log of `db` 5 ms longer. After some commits a server syncs beside its writer then.
+/// A wrapper that makes each sync of the log of `db` so many milliseconds longer. After some commits a server syncs beside its writer then.
 /// Returns `None`, and prints why, if strace does not work here.
-pub fn slow_syncs(dir: &TestDir, db: &str) -> Option<String> {
-    injecting_into_syncs(dir, db, "delay_enter=5000")
+pub fn slow_syncs(dir: &TestDir, db: &str, millis: u32) -> Option<String> {
+    injecting_into_syncs(dir, db, &format!("delay_enter={millis}000"))
 }
 
 /// A server with [`slow_syncs`] that syncs beside its writer, after some orders.
 pub fn with_slow_syncs(dir: &TestDir, oracle: &Oracle) -> Option<(Server, Client)> {
     Server::start(dir, &ADMIN, "").stop();
-    let server = Server::try_start(dir, &slow_syncs(dir, "orders.db")?, &ADMIN, "--db orders.db").unwrap();
+    let server = Server::try_start(dir, &slow_syncs(dir, "orders.db", 5)?, &ADMIN, "--db orders.db").unwrap();
     let admin = server.admin();
     for number in 0..6 {
         assert!(oracle.one_order(&admin, &format!("slow-{number}")));
