@@ -5,6 +5,7 @@
     benches/cores.py target/*/release/orderd                       on 1, 2, 4 and 8 cores, as far as there are that many
     benches/cores.py target/*/release/orderd before/orderd         two binaries in turn
     benches/cores.py target/*/release/orderd --cores 1,2 --connections 64,256 --seconds 10 --durability normal
+    benches/cores.py target/*/release/orderd --slow-syncs 2        each sync of the disk takes 2 ms longer (needs `strace`)
     benches/cores.py target/*/release/orderd --peer NAME COMMAND URL SCRIPT
 
 The server gets the first cores, the load the others; where none are left for it, the two share theirs and the line says so.
@@ -55,8 +56,10 @@ class Process:
 class Orderd(Process):
     """A server with some orders on a file of its own."""
 
-    def __init__(self, binary, cores, folder, durability):
-        command = [binary, "serve", "--db", f"{folder}/o.db", "--listen", "127.0.0.1:0", "--log-level", "warn"]
+    def __init__(self, binary, cores, folder, durability, slow_syncs=0):
+        delay = ["-e", f"inject=fdatasync:delay_enter={slow_syncs * 1000}"]
+        tracer = ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", *delay]
+        command = [*(tracer if slow_syncs else []), binary, "serve", "--db", f"{folder}/o.db", "--listen", "127.0.0.1:0", "--log-level", "warn"]
         command += ["--durability", durability, "--set", "limits.requests_per_minute=0", "--set", "backup.every=0"]
         environment = dict(os.environ, ORDERD_ADMIN_EMAIL=EMAIL, ORDERD_ADMIN_PASSWORD=PASSWORD)
         super().__init__(command, cores, env=environment, stdout=subprocess.PIPE, text=True)
@@ -124,6 +127,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--durability", default="full")
+    parser.add_argument("--slow-syncs", type=int, default=0, metavar="MS", help="makes each sync of orderd longer")
     parser.add_argument("--folder", help="where the databases are made, on the disk to be measured")
     parser.add_argument("--peer", nargs=4, action="append", default=[], metavar=("NAME", "COMMAND", "URL", "SCRIPT"))
     options = parser.parse_args()
@@ -136,7 +140,8 @@ def main():
         mine, others = (",".join(map(str, part)) for part in (there[:count], there[count:]))
         servers = {}
         for binary in options.binaries:
-            servers[binary[-32:]] = lambda folder, binary=binary: Orderd(binary, mine, folder, options.durability)
+            servers[binary[-32:]] = lambda folder, binary=binary: Orderd(
+                binary, mine, folder, options.durability, options.slow_syncs)
         for name, command, url, script in options.peer:
             servers[name] = lambda _, peer=(command, url, script): Peer(*peer, mine, count)
         rounds = [{name: measure(start, options, others or mine) for name, start in servers.items()}
