@@ -175,7 +175,10 @@ async fn a_failure_is_reported_until_a_backup_succeeds() {
     let told = admin.get("/v1/system/backup-schedule").await.ok();
     assert_eq!((&told["latest"], &told["next_at"]), (&Value::Null, &json!("2026-06-15T13:05:00.000Z")));
     assert_eq!(told["failure"]["failed_at"], "2026-06-15T13:00:00.000Z");
-    assert!(told["failure"]["remedy"].as_str().unwrap().contains("may write there") && !told.text().contains(".db"));
+    assert!(
+        told["failure"]["remedy"].as_str().unwrap().contains("may write to `backup.dir`")
+            && !told.text().contains(".db")
+    );
     fs::remove_file(&folder).unwrap();
     schedule.make_if_due(&app).await;
     assert!(!folder.exists(), "the next attempt is not made at once");

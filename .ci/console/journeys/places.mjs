@@ -95,23 +95,28 @@ await journey("import of a file", async () => {
   await page.getByText("currency", { exact: false }).first().waitFor();
 });
 
-await journey("scheduled backups: the latest one, and a warning when they fail", async () => {
-  const often = await serve("--demo", "--set", "backup.every=1s");
-  const page = await as(often, "admin", { at: "/system" });
-  while (!await page.getByText("Verified", { exact: true }).isVisible()) {
+/** The page of the system of a new server with these settings and one order, once this text is there. */
+async function systemWith(text, ...settings) {
+  const server = await serve(...settings);
+  server.users.admin = { email: "ada@example.com", password: "a long enough phrase" };
+  const setUp = { token: server.token, name: "Ada", ...server.users.admin };
+  await fetch(`${server.url}/v1/setup`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(setUp) });
+  const page = await as(server, "admin", { at: "/system" });
+  await newOrder(page);
+  while (!await page.getByText(text, { exact: true }).isVisible()) {
     await page.waitForTimeout(500);
     await Promise.all([page.waitForResponse("**/v1/system/backup-schedule"), page.getByRole("button", { name: "Look again" }).click()]);
   }
-  await page.getByText(/\d\sMB/).waitFor();
-  assert.equal(await page.getByRole("alert").count(), 0);
-  await often.stop();
-  const failing = await serve("--demo", "--set", "backup.every=1s", "--set", "backup.dir=/proc/orderd");
-  const warned = await as(failing, "admin", { at: "/system" });
-  while (!await warned.getByText("Backups fail").isVisible()) {
-    await warned.waitForTimeout(500);
-    await Promise.all([warned.waitForResponse("**/v1/system/backup-schedule"), warned.getByRole("button", { name: "Look again" }).click()]);
-  }
-  await accessible(warned, "failing backups");
+  return { page, stop: async () => { await page.close(); await server.stop(); } };
+}
+
+await journey("scheduled backups: the latest one, and a warning when they fail", async () => {
+  const good = await systemWith("Verified", "--set", "backup.every=1s");
+  await good.page.getByText(/\d\sMB/).waitFor();
+  assert.equal(await good.page.getByRole("alert").count(), 0);
+  await good.stop();
+  const failing = await systemWith("Backups fail", "--set", "backup.every=1s", "--set", "backup.dir=/proc/orderd");
+  await accessible(failing.page, "failing backups");
   await failing.stop();
 });
 

@@ -23,7 +23,7 @@ function lack({ every_seconds, latest, failure }) {
 /** @param {BackupSchedule} schedule */
 function backups(schedule) {
   const { every_seconds, latest, next_at } = schedule, wrong = lack(schedule);
-  const next = next_at && (latest && Date.parse(next_at) <= Date.now() ? "When something changes" : when(next_at));
+  const next = next_at && (Date.parse(next_at) <= Date.now() ? "Due, and made once something has changed" : when(next_at));
   return html`${wrong && html`<div class="pad"><div class="alert" role="alert"><b>${wrong[0]}</b><p>${wrong[1]}</p></div></div>`}
     ${facts([["Latest", latest ? html`${when(latest.made_at)}, ${format.size(latest.bytes)}, ${badge("active", "Verified")}` : every_seconds ? "None yet" : "None"], ["Next", next]])}`;
 }

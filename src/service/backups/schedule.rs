@@ -172,9 +172,9 @@ fn prefix(database: &Path) -> String {
 /// Logs a failure, unless the attempt before failed for the same reason.
 fn report(app: &App, now: Timestamp, e: &CopyError) {
     let remedy = match e {
-        CopyError::DiskFull(_) => "make room, keep fewer (backup.keep), or put them elsewhere (backup.dir)",
+        CopyError::DiskFull(_) => "make room, keep fewer (`backup.keep`), or put them elsewhere (`backup.dir`)",
         CopyError::Unusable(OpenError::Damaged(..)) => "run `orderd verify` on the database; older backups are kept",
-        _ => "check that this user may write there; `orderd doctor` does",
+        _ => "check that the server's user may write to `backup.dir`, as `orderd doctor` does",
     };
     let before = app.backups.record_failure(BackupFailure { at: now, reason: e.to_string(), remedy });
     if before.is_none_or(|before| before.reason != e.to_string()) {
