@@ -282,6 +282,39 @@ def wait_cut_short(place):
     return "the client was told so each time, and what was vouched for afterwards survived a fail-over"
 
 
+def last_step_cut_short(place):
+    """The wait of a restore for the standby is cancelled: it is over only when the standby has all of it."""
+    primary, standby, url = pair(place.inside("last"), "last")
+    place.undo += [standby.kill, primary.kill]
+    primary.wait_for_standby("sync")
+    processes, token = begin(place.binary, place.inside("last-orderd"), url)
+    orders(processes[0], token, 10)
+    backup = place.inside("backup") + "/backup.db"
+    flags = ["--db", url] + [part for key, value in processes[0].settings.items() for part in ("--set", f"{key}={value}")]
+    run(place.binary, "backup", *flags, "--out", backup)
+    for process in processes:
+        process.stop()
+    for pid in standby.processes("walreceiver"):
+        os.kill(pid, signal.SIGSTOP)
+    with subprocess.Popen([place.binary, "restore", *flags, backup], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as restore:
+        waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_type = 'client backend'"
+        until(lambda: primary.sql(waits), "nobody waits for the standby")
+        primary.sql(f"SELECT pg_cancel_backend(pid) FROM ({waits}) AS w")
+        time.sleep(1.5)
+        check(restore.poll() is None, "over without the standby")
+        for pid in standby.processes("walreceiver"):
+            os.kill(pid, signal.SIGCONT)
+        said = restore.communicate()[0]
+    check(restore.returncode == 0, said)
+    primary.kill()
+    standby.promote()
+    processes[0].start()
+    status, found = processes[0].call("GET", "/v1/orders?limit=20", token=processes[0].log_in())
+    check(status == 200 and len(found["data"]) == 10, f"lost: {status} {found}")
+    processes[0].stop_and_verify()
+    return "it waited again, and what was restored survived a fail-over"
+
+
 def deposed(place):
     """A primary that is cut off from its standby and goes on, while the standby takes over: it acknowledges nothing."""
     primary, standby, url = pair(place.inside("deposed"), "deposed")
@@ -440,7 +473,7 @@ def damaged(place):
 
 # The first one waits for the minute after which a snapshot is looked for.
 STEPS = [snapshots, partition, pooler, server_stands_still, sessions_exhausted, disk_full, transactions_aborted, wait_cut_short,
-         deposed, own_disk_full, damaged]
+         last_step_cut_short, deposed, own_disk_full, damaged]
 
 
 def make(step, binary):

@@ -49,7 +49,8 @@ mod writer;
 pub use connection::Commits;
 pub use copy_error::CopyError;
 pub use files::{
-    MIN_FREE_BYTES, check_writable, folder_of, free_bytes, lock_file, process_with_lock, sync_folder, with_suffix,
+    MIN_FREE_BYTES, check_writable, folder_of, free_bytes, lock_file, process_with_lock, sync_folder, sync_log,
+    with_suffix,
 };
 pub use gauges::Gauges;
 pub use open_error::OpenError;
@@ -152,11 +153,10 @@ impl Store {
     /// once everything that the snapshot held is durable.
     ///
     /// # Errors
-    /// Those of `work`; `OVERLOADED` if no connection becomes free in time.
+    /// Those of `work`; `OVERLOADED` if no connection becomes free in time; `DRAINING` if storage has failed.
     pub async fn read<T>(&self, name: &'static str, work: impl FnOnce(&ReadTx<'_>) -> Result<T>) -> Result<T> {
         let outcome = self.read_blocking(name, work);
-        self.until_durable().await;
-        outcome
+        self.until_durable().await.and(outcome)
     }
 
     /// [`Store::read`] for code that is not async: opening the application, and commands. It does not wait until what
@@ -169,17 +169,20 @@ impl Store {
             .in_scope(|| self.0.readers.read(name, work))
     }
 
-    /// Resolves when everything that readers see at this moment is durable, so that it may be shown to clients. The
-    /// writer syncs each commit before readers see it, so there is nothing to wait for.
-    #[allow(clippy::unused_self, reason = "how durable a commit is depends on the store")]
-    fn until_durable(&self) -> std::future::Ready<()> {
-        std::future::ready(())
+    /// Resolves when everything that readers see at this moment is durable, so that it may be shown to clients: they see a
+    /// commit before it is synced.
+    ///
+    /// # Errors
+    /// `DRAINING` if it will never be, since storage has failed.
+    async fn until_durable(&self) -> Result<()> {
+        self.0.writer.until_synced().await
     }
 
     /// Runs `work` on a consistent snapshot in the lane for long queries, which has few places, each with a time limit.
     ///
     /// # Errors
-    /// Those of `work`; `QUERY_TOO_EXPENSIVE` past the time limit; `OVERLOADED` if the lane stays full.
+    /// Those of `work`; `QUERY_TOO_EXPENSIVE` past the time limit; `OVERLOADED` if the lane stays full;
+    /// `DRAINING` if storage has failed.
     pub async fn scan<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -187,8 +190,7 @@ impl Store {
     ) -> Result<T> {
         let span = tracing::trace_span!(target: TARGET, "scan", store.operation = name);
         let outcome = self.0.readers.scan(name, work).instrument(span).await;
-        self.until_durable().await;
-        outcome
+        self.until_durable().await.and(outcome)
     }
 
     /// [`Store::scan`] for a report that is a part of a ranking. `select` takes that part, and `finish` reads the rest

@@ -11,6 +11,7 @@ use crate::{
             self, Next, Part, Position,
             postgres::{Found, Schema},
         },
+        sync_log,
     },
 };
 use std::{fmt, path::PathBuf, time::Duration};
@@ -214,9 +215,13 @@ impl Mirror {
         work: impl FnOnce(&ReadTx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, MirrorError> {
         let path = self.database.clone();
-        let read = spawn_blocking(move || Store::inspect(&path, work)).await;
-        let read = read.map_err(|e| MirrorError::Read(Error::internal(e)))?;
-        read.map_err(MirrorError::Open)?.map_err(MirrorError::Read)
+        let read = move || {
+            let read = Store::inspect(&path, work);
+            // What a power failure takes from the file must not be in the mirror.
+            sync_log(&path).map_err(Error::internal).map(|()| read)
+        };
+        let read = spawn_blocking(read).await.map_err(|e| MirrorError::Read(Error::internal(e)))?;
+        read.map_err(MirrorError::Read)?.map_err(MirrorError::Open)?.map_err(MirrorError::Read)
     }
 }
 

@@ -51,6 +51,18 @@ pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
+/// Syncs the write-ahead log of the database at `path`, if there is one: what another program has read of it is on disk then.
+///
+/// # Errors
+/// Those of the system.
+pub fn sync_log(path: &Path) -> io::Result<()> {
+    match File::open(with_suffix(path, "-wal")) {
+        Ok(log) => log.sync_data(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
 /// The side file that a server keeps locked while it has the file at `path` open.
 pub fn lock_file(path: &Path) -> PathBuf {
     with_suffix(path, ".lock")

@@ -3,16 +3,24 @@
 
 mod checkpointer;
 mod job;
+mod publisher;
+mod queue;
 mod record;
 mod replay;
 mod statements;
+mod synced;
+mod syncer;
 mod thread;
 mod told;
 mod tx;
 mod wal;
 
-use job::{CancelOnDrop, Claim, Job, Task};
+use job::{CancelOnDrop, Claim, Task};
+use publisher::Publisher;
+use queue::Queue;
 pub(super) use record::{Bound, Recorder, Values};
+use synced::Synced;
+use syncer::Syncer;
 use thread::WriterThread;
 pub(super) use told::Told;
 pub use tx::WriteTx;
@@ -20,7 +28,8 @@ use tx::{Batch, Counters};
 use wal::Wal;
 
 use super::{
-    connection::{READ_WRITE, prepare_writer},
+    connection::{Commits, READ_WRITE, prepare_writer},
+    files::with_suffix,
     gauges::Gauges,
     journal::{Journal, Shared},
     mark::WatchedFile,
@@ -30,11 +39,7 @@ use super::{
 use crate::error::{Error, Result, problem};
 use rusqlite::Connection;
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::Ordering::Relaxed,
-        mpsc::{SyncSender, TrySendError, sync_channel},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     thread::JoinHandle,
     time::Duration,
 };
@@ -44,12 +49,12 @@ use tokio::sync::watch;
 const QUEUE_LENGTH: usize = 4_096;
 
 pub(super) struct Writer {
-    queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
+    queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
     failed: watch::Receiver<bool>,
     last_event: watch::Receiver<i64>,
+    synced: Arc<Synced>,
     journal: Option<Arc<Shared>>,
-    gauges: Arc<Gauges>,
     /// A job that has not started by then is refused.
     start_timeout: Duration,
     /// A job that has not finished by then is answered with an unknown outcome.
@@ -73,7 +78,8 @@ impl Writer {
             );
             options.clock.continue_from(counters.time);
         }
-        let (queue, jobs) = sync_channel(QUEUE_LENGTH);
+        let (queue, jobs) = Queue::new(Arc::clone(&gauges));
+        let queue = Arc::new(queue);
         let (fail, failed) = watch::channel(false);
         let (newest_event, last_event) = watch::channel(counters.event);
         gauges.set_events(counters.event, counters.events_by_type);
@@ -84,22 +90,33 @@ impl Writer {
         let wal = Wal::watch(&connection, checkpoints, file, Arc::clone(&gauges), move || {
             fail_too.send_replace(true);
         })?;
+        let synced = Arc::<Synced>::default();
+        let publisher = Publisher { gauges: Arc::clone(&gauges), newest_event };
+        let syncer = match options.commits {
+            // With a journal, the file need not be synced.
+            Commits::Synced if journal.is_none() => {
+                let (log, fail) = (with_suffix(&options.path, "-wal"), fail.clone());
+                Syncer::start(&log, Arc::clone(&synced), publisher, Arc::downgrade(&queue), move || {
+                    fail.send_replace(true);
+                })?
+            }
+            Commits::Synced | Commits::Written => Syncer::without_threads(publisher),
+        };
         let is_locked_out = false;
-        let mut thread =
-            WriterThread { connection, batch, wal, journal, gauges: Arc::clone(&gauges), newest_event, is_locked_out };
+        let mut thread = WriterThread { jobs, connection, batch, wal, journal, gauges, syncer, is_locked_out };
         let run = move || {
-            if thread.run(&jobs).is_err() {
+            if thread.run().is_err() {
                 fail.send_replace(true);
             }
         };
         let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(run).map_err(Error::internal)?;
         Ok(Self {
-            queue: Mutex::new(Some(queue)),
+            queue,
             thread: Mutex::new(Some(thread)),
             failed,
             last_event,
+            synced,
             journal: shared,
-            gauges,
             start_timeout: options.request_timeout / 2,
             finish_timeout: options.request_timeout,
         })
@@ -112,7 +129,7 @@ impl Writer {
     {
         let claim = Arc::new(Claim::default());
         let (task, mut reply) = Task::new(name, Arc::clone(&claim), work);
-        self.enqueue(Box::new(task))?;
+        self.queue.push(Box::new(task))?;
         let _cancel = CancelOnDrop(&claim);
         if let Ok(answer) = tokio::time::timeout(self.start_timeout, &mut reply).await {
             return answer.unwrap_or_else(|_| Err(writer_stopped()));
@@ -127,19 +144,6 @@ impl Writer {
         }
     }
 
-    fn enqueue(&self, job: Box<dyn Job>) -> Result<()> {
-        let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(queue) = queue.as_ref() else { return Err(Error::new(&problem::DRAINING)) };
-        self.gauges.queued.fetch_add(1, Relaxed);
-        queue.try_send(job).map_err(|refused| {
-            self.gauges.queued.fetch_sub(1, Relaxed);
-            match refused {
-                TrySendError::Full(_) => Error::new(&problem::OVERLOADED).detail("The queue of changes is full."),
-                TrySendError::Disconnected(_) => writer_stopped(),
-            }
-        })
-    }
-
     pub(super) fn has_failed(&self) -> bool {
         *self.failed.borrow()
     }
@@ -152,6 +156,11 @@ impl Writer {
         }
     }
 
+    /// Resolves when every commit that readers see at this moment is on disk.
+    pub(super) async fn until_synced(&self) -> Result<()> {
+        self.synced.wait().await
+    }
+
     pub(super) async fn event_after(&self, seq: i64) {
         let mut last_event = self.last_event.clone();
         // An error means that the writer was closed: then there are no further events.
@@ -162,19 +171,15 @@ impl Writer {
 
     /// Has the writer ask for entries of others, unless it does so anyway.
     pub(super) fn wake(&self) {
-        let claim = Arc::<Claim>::default();
-        claim.cancel();
-        let (task, _) = Task::new("journal.follow", claim, |_| Ok(()));
-        // If the queue is full, the writer asks before it goes on.
-        let _ = self.enqueue(Box::new(task));
+        self.queue.wake();
     }
 
     pub(super) async fn close(&self) {
         if let Some(journal) = &self.journal {
             journal.closing.store(true, Relaxed);
         }
-        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        self.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A panic of the writer thread was logged when it happened.
             let _ = tokio::task::spawn_blocking(|| thread.join()).await;

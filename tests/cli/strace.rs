@@ -1,7 +1,11 @@
 //! Injects faults into system calls and records them with `strace`, where it is installed.
 
-use crate::{oracle::say, support::TestDir};
-use std::{fs, process::Command};
+use crate::{
+    oracle::{Oracle, say},
+    server::{ADMIN, Client, Server},
+    support::TestDir,
+};
+use std::{fs, process::Command, thread::sleep, time::Duration};
 
 /// A wrapper command that injects `fault` (the syntax of strace's `-e inject=`) into writes and syncs of the database.
 /// Returns `None`, and prints why, if strace does not work here.
@@ -22,6 +26,52 @@ pub fn injecting_into_checkpoints(dir: &TestDir, fault: &str) -> Option<String> 
     let (db, trace) = (dir.path().join("orders.db"), dir.path().join("strace"));
     let (db, trace) = (db.display(), trace.display());
     works().then(|| format!("strace -D -f -qq -o {trace} -P {db} -e trace=pwrite64,fdatasync -e inject={fault}"))
+}
+
+/// A wrapper that makes each sync of the log of `db` 5 ms longer. After some commits a server syncs beside its writer then.
+/// Returns `None`, and prints why, if strace does not work here.
+pub fn slow_syncs(dir: &TestDir, db: &str) -> Option<String> {
+    injecting_into_syncs(dir, db, "delay_enter=5000")
+}
+
+/// A server with [`slow_syncs`] that syncs beside its writer, after some orders.
+pub fn with_slow_syncs(dir: &TestDir, oracle: &Oracle) -> Option<(Server, Client)> {
+    Server::start(dir, &ADMIN, "").stop();
+    let server = Server::try_start(dir, &slow_syncs(dir, "orders.db")?, &ADMIN, "--db orders.db").unwrap();
+    let admin = server.admin();
+    for number in 0..6 {
+        assert!(oracle.one_order(&admin, &format!("slow-{number}")));
+    }
+    Some((server, admin))
+}
+
+/// Has the syncs of a server that was started by [`with_slow_syncs`] meet `fault` instead.
+pub fn replace_fault(server: &Server, dir: &TestDir, fault: &str) {
+    let tracer = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+        status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim().to_owned()
+    };
+    // It lets go of the server.
+    assert!(Command::new("kill").args(["-TERM", &tracer()]).status().unwrap().success());
+    while tracer() != "0" {
+        sleep(Duration::from_millis(5));
+    }
+    let command = injecting_into_syncs(dir, "orders.db", fault).unwrap().replace(" -D ", " ");
+    let command = format!("{command} -p {} &", server.id());
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+    while tracer() == "0" {
+        sleep(Duration::from_millis(5));
+    }
+    // It takes hold of the other threads one after the other.
+    sleep(Duration::from_millis(100));
+}
+
+/// A wrapper that injects `fault` into syncs of the log of `db`. With `-I 2` a signal ends the tracer, and not the server.
+pub fn injecting_into_syncs(dir: &TestDir, db: &str, fault: &str) -> Option<String> {
+    let (db, trace) = (dir.path().join(db), dir.path().join("strace"));
+    let (db, trace) = (db.display(), trace.display());
+    works()
+        .then(|| format!("strace -D -I 2 -f -qq -o {trace} -P {db}-wal -e trace=fdatasync -e inject=fdatasync:{fault}"))
 }
 
 /// A wrapper command that records syncs and output. Returns `None`, and prints why, if strace does not work here.

@@ -78,7 +78,7 @@ pub async fn move_in(source: &Path, options: &JournalOptions, progress: &OnProgr
     for part in 0..parts {
         session.put_part(0, part, &moved.part(part)?).await?;
     }
-    let session = match session.commit().await {
+    let session = match session.commit_surely().await {
         Err(Fault::Lost(why)) => settle(options, &moved.origin, &why).await?,
         committed => committed.map(|()| session)?,
     };
@@ -101,7 +101,13 @@ async fn settle(options: &JournalOptions, origin: &Origin, why: &str) -> Result<
         return Err(MoveError::Journal(format!("the journal in PostgreSQL: {why}; nothing was changed")));
     }
     let found = session.origin().await.map_err(unknown)?;
-    if found.is_some_and(|found| found.id == origin.id) { Ok(session) } else { Err(not_empty()) }
+    if found.is_none_or(|found| found.id != origin.id) {
+        return Err(not_empty());
+    }
+    // A commit that is sure of the standby makes sure of those before it.
+    session.take_long_turn().await.map_err(unknown)?;
+    session.commit_surely().await.map_err(unknown)?;
+    Ok(session)
 }
 
 fn not_empty() -> MoveError {

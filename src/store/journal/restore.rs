@@ -130,7 +130,7 @@ async fn settle(options: &JournalOptions, origin: &Origin, why: &str) -> Result<
     session.take_long_turn().await.map_err(unknown)?;
     let found = session.origin().await.map_err(unknown)?;
     if found.is_some_and(|found| found.digest == origin.digest && found.snapshot >= origin.snapshot) {
-        return Ok(());
+        return session.commit_surely().await.map_err(unknown);
     }
     Err(MoveError::Journal(format!("the journal in PostgreSQL: {why}; nothing was changed")))
 }

@@ -92,7 +92,7 @@ impl WriterThread {
         if let Some((last, _)) = entries.last() {
             self.batch.adopt(&self.connection, &last.heads, log)?;
         }
-        self.publish();
+        self.hand_over(vec![])?;
         self.batch.learn(facts);
         // Whoever waits for these entries reads what they have told too.
         if let Some(journal) = &mut self.journal {

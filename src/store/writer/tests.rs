@@ -19,10 +19,10 @@ use std::{
     time::Duration,
 };
 
-fn options(folder: &Path, clock: Clock) -> Options {
+fn options(folder: &Path, commits: Commits, clock: Clock) -> Options {
     Options {
         path: folder.join("a.db"),
-        commits: Commits::Written,
+        commits,
         request_timeout: Duration::from_secs(10),
         query_budget: Duration::from_secs(10),
         threads: 1,
@@ -46,7 +46,7 @@ fn trail(store: &Store) -> Vec<(String, Timestamp)> {
 #[tokio::test]
 async fn a_job_that_panics_or_fails_is_undone_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&options(folder.path(), Clock::system())).unwrap();
+    let store = Store::open(&options(folder.path(), Commits::Synced, Clock::system())).unwrap();
     // The others queue up while the writer is busy, so they share a transaction.
     let busy = store.write("busy", |_| {
         std::thread::sleep(Duration::from_millis(50));
@@ -74,8 +74,13 @@ async fn a_job_that_panics_or_fails_is_undone_alone() {
 
 #[tokio::test]
 async fn a_panic_after_the_commit_stops_the_writer() {
+    a_panic_after_the_commit_stops(Commits::Written).await;
+    a_panic_after_the_commit_stops(Commits::Synced).await;
+}
+
+async fn a_panic_after_the_commit_stops(commits: Commits) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&options(folder.path(), Clock::system())).unwrap();
+    let store = Store::open(&options(folder.path(), commits, Clock::system())).unwrap();
     let outcome = store.write("panics", |tx| {
         tx.after_commit(|| panic!("as a test"));
         append(tx, "panics")
@@ -94,12 +99,12 @@ async fn a_panic_after_the_commit_stops_the_writer() {
 async fn time_continues_from_the_last_record_when_the_clock_was_set_back() {
     let folder = tempfile::tempdir().unwrap();
     let later = Clock::system().now().plus(Duration::from_hours(24 * 30));
-    let store = Store::open(&options(folder.path(), Clock::from_fn(move || later))).unwrap();
+    let store = Store::open(&options(folder.path(), Commits::Written, Clock::from_fn(move || later))).unwrap();
     store.write("ahead", |tx| append(tx, "ahead")).await.unwrap();
     store.close().await;
     drop(store);
     let clock = Clock::system();
-    let store = Store::open(&options(folder.path(), clock.clone())).unwrap();
+    let store = Store::open(&options(folder.path(), Commits::Written, clock.clone())).unwrap();
     assert!(clock.now() >= later);
     store.write("after", |tx| append(tx, "after")).await.unwrap();
     let times: Vec<_> = trail(&store).into_iter().map(|(_, at)| at).collect();

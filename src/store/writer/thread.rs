@@ -4,6 +4,7 @@
 use super::{
     job::{Job, JobError},
     statements::BatchStatements,
+    syncer::Syncer,
     tx::{Batch, WriteTx},
     wal::Wal,
 };
@@ -15,7 +16,6 @@ use crate::{
         journal::{Journal, Vouched},
         sql::store_error,
     },
-    telemetry::logs::Millis,
 };
 use rusqlite::{Connection, config::DbConfig};
 use std::{
@@ -27,7 +27,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
 
 /// The most jobs in one transaction.
 const BATCH_SIZE: usize = 256;
@@ -35,8 +34,6 @@ const BATCH_SIZE: usize = 256;
 const MAX_RECORDED: usize = 1024 * 1024;
 /// How often the file is looked at while nothing is written.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// A commit that takes longer than this is logged.
-const SLOW_COMMIT: Duration = Duration::from_millis(250);
 
 /// Why a transaction was not committed.
 pub(super) enum BatchError {
@@ -53,13 +50,13 @@ pub(super) enum BatchError {
 }
 
 pub(super) struct WriterThread {
+    pub(super) jobs: Receiver<Box<dyn Job>>,
     pub(super) connection: Connection,
     pub(super) batch: Batch,
     pub(super) wal: Wal,
     pub(super) journal: Option<Journal>,
     pub(super) gauges: Arc<Gauges>,
-    /// Publishes the number of the newest event.
-    pub(super) newest_event: watch::Sender<i64>,
+    pub(super) syncer: Syncer,
     /// Whether another process held the write lock when a transaction was begun last.
     pub(super) is_locked_out: bool,
 }
@@ -67,18 +64,19 @@ pub(super) struct WriterThread {
 impl WriterThread {
     /// Runs jobs until the queue is closed. An error or panic outside of a job is final: the state on disk, or in
     /// memory, can no longer be trusted.
-    pub(super) fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
-        let ended = catch_unwind(AssertUnwindSafe(|| self.run_batches(jobs)))
+    pub(super) fn run(&mut self) -> Result<()> {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.run_batches()))
             .unwrap_or_else(|_| Err(Error::internal("a panic outside of a transaction")));
         ended.inspect_err(|e| {
             tracing::error!(error.cause = %e, "storage failed; the writer stops");
+            self.syncer.fail();
             // The next start decides what becomes of the log. Setting this cannot fail on an open connection.
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         })
     }
 
-    fn run_batches(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<()> {
-        while let Some(first) = self.next(jobs)? {
+    fn run_batches(&mut self) -> Result<()> {
+        while let Some(first) = self.next()? {
             if self.journal.is_some() && first.claim().is_cancelled() {
                 // Nothing is to be written, but somebody may wait for what others have written.
                 self.gauges.queued.fetch_sub(1, Relaxed);
@@ -87,7 +85,7 @@ impl WriterThread {
             }
             // Jobs that come while others have their turn go along.
             self.take_turn()?;
-            let waiting: Vec<_> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_SIZE - 1)).collect();
+            let waiting: Vec<_> = std::iter::once(first).chain(self.jobs.try_iter().take(BATCH_SIZE - 1)).collect();
             self.gauges.queued.fetch_sub(i64::try_from(waiting.len()).unwrap_or_default(), Relaxed);
             let batch: Vec<_> = waiting.into_iter().filter(|job| job.claim().start()).collect();
             self.write(batch)?;
@@ -95,6 +93,7 @@ impl WriterThread {
             self.wal.after_batch(&self.connection, Instant::now())?;
             self.empty_log()?;
         }
+        self.syncer.finish(&self.connection)?;
         self.wal.settle()?;
         self.fold_rollups()?;
         self.wal.truncate(&self.connection)
@@ -136,12 +135,12 @@ impl WriterThread {
 
     /// The next job; none when the queue is closed. While no job comes, the file is watched, and the write-ahead log is
     /// truncated when it is due.
-    fn next(&mut self, jobs: &Receiver<Box<dyn Job>>) -> Result<Option<Box<dyn Job>>> {
+    fn next(&mut self) -> Result<Option<Box<dyn Job>>> {
         loop {
             let now = Instant::now();
             let wait = self.wal.idle_truncation_in(now).map_or(WATCH_EVERY, |wait| wait.min(WATCH_EVERY));
             let following = self.journal.as_ref().map(|journal| journal.follow_in(now)).filter(|due| *due < wait);
-            match jobs.recv_timeout(following.unwrap_or(wait)) {
+            match self.jobs.recv_timeout(following.unwrap_or(wait)) {
                 Ok(job) => return Ok(Some(job)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) if following.is_some() => self.follow()?,
@@ -150,7 +149,7 @@ impl WriterThread {
         }
     }
 
-    /// Commits `jobs` together, or one by one if that fails, and answers each. An error is final.
+    /// Commits `jobs` together, or one by one if that fails, and has each answered. An error is final.
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Result<()> {
         while !jobs.is_empty() {
             let mut later = vec![];
@@ -169,16 +168,12 @@ impl WriterThread {
     /// Answers `jobs` according to the outcome of their transaction. An error is final.
     fn end(&mut self, jobs: Vec<Box<dyn Job>>, outcome: Result<Vouched, BatchError>) -> Result<()> {
         match outcome {
-            Err(BatchError::RunOneByOne) if jobs.len() > 1 => return self.write_one_by_one(jobs),
-            Ok(Vouched::Yes) | Err(BatchError::RunOneByOne | BatchError::Again) => {}
-            Ok(Vouched::No) => {
-                let cause = Error::internal("PostgreSQL has cut short its wait for a standby");
-                refuse(jobs, &problem::OUTCOME_UNKNOWN, &cause);
-                return Ok(());
-            }
+            Err(BatchError::RunOneByOne) if jobs.len() > 1 => self.write_one_by_one(jobs),
+            Ok(vouched) => self.committed(jobs, vouched),
+            Err(BatchError::RunOneByOne | BatchError::Again) => self.hand_over(jobs),
             Err(BatchError::Unsettled(e)) => {
                 refuse(jobs, &problem::OUTCOME_UNKNOWN, &e);
-                return Ok(());
+                Ok(())
             }
             Err(BatchError::RolledBack(e)) => {
                 refuse(jobs, e.problem(), &e);
@@ -189,19 +184,47 @@ impl WriterThread {
                          transaction"
                     );
                 }
-                return if e.is(&problem::STORAGE_FULL) { self.wal.disk_is_full(&self.connection, &e) } else { Ok(()) };
+                if e.is(&problem::STORAGE_FULL) { self.wal.disk_is_full(&self.connection, &e) } else { Ok(()) }
             }
             Err(BatchError::Unknown(e)) => {
                 refuse(jobs, &problem::OUTCOME_UNKNOWN, &e);
-                return Err(e);
+                Err(e)
             }
         }
-        jobs.into_iter().for_each(Job::answer);
+    }
+
+    /// Goes on after the commit of `jobs`.
+    fn committed(&mut self, jobs: Vec<Box<dyn Job>>, vouched: Vouched) -> Result<()> {
+        if self.journal.is_none() {
+            return self.hand_over(jobs);
+        }
+        self.hand_over(vec![])?;
+        // Whoever waits for this entry reads what it has told too.
+        if let Some(journal) = &mut self.journal {
+            journal.committed();
+        }
+        match vouched {
+            Vouched::Yes => jobs.into_iter().for_each(Job::answer),
+            Vouched::No => {
+                let cause = Error::internal("PostgreSQL has cut short its wait for a standby");
+                refuse(jobs, &problem::OUTCOME_UNKNOWN, &cause);
+            }
+        }
         Ok(())
     }
 
+    /// Has `jobs` answered, and the effects of their transaction done, when the last commit is on disk.
+    pub(super) fn hand_over(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
+        let effects = self.batch.committed();
+        self.syncer.hand_over(jobs, effects, &self.batch.counters())
+    }
+
     fn write_one_by_one(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<()> {
-        jobs.into_iter().try_for_each(|job| self.write(vec![job]))
+        jobs.into_iter().try_for_each(|job| {
+            // Otherwise others would join it.
+            self.syncer.settle()?;
+            self.write(vec![job])
+        })
     }
 
     /// Runs and commits `jobs`. Those for which an entry of the journal has no room are moved to `later`.
@@ -218,13 +241,7 @@ impl WriterThread {
         let (counters_before, changes_before) = (self.batch.counters(), self.connection.total_changes());
         match self.run_all(jobs, later).and_then(|()| self.commit(changes_before)) {
             Ok(vouched) => {
-                self.batch.committed();
                 self.gauges.batch_size.observe_size(jobs.len());
-                self.publish();
-                // Whoever waits for this entry reads what it has told too.
-                if let Some(journal) = &mut self.journal {
-                    journal.committed();
-                }
                 Ok(vouched)
             }
             Err(error) => {
@@ -238,16 +255,12 @@ impl WriterThread {
                 if !self.connection.is_autocommit() && !matches!(error, BatchError::Unknown(_)) {
                     self.execute("ROLLBACK").map_err(BatchError::Unknown)?;
                 }
+                if !matches!(error, BatchError::Unknown(_)) {
+                    self.syncer.rolled_back().map_err(BatchError::Unknown)?;
+                }
                 Err(error)
             }
         }
-    }
-
-    /// Tells the numbers of the newest events to whoever waits for them.
-    pub(super) fn publish(&self) {
-        let counters = self.batch.counters();
-        self.gauges.set_events(counters.event, counters.events_by_type);
-        self.newest_event.send_if_modified(|newest| std::mem::replace(newest, counters.event) != *newest);
     }
 
     /// Begins a transaction, after waiting for the write lock if another process holds it: never longer than
@@ -257,6 +270,7 @@ impl WriterThread {
             let waited = jobs.first().map_or(Duration::ZERO, |job| job.queued_at().elapsed());
             self.wait_for_locks(WRITE_LOCK_TIMEOUT.saturating_sub(waited)).map_err(rolled_back_or_unknown)?;
         }
+        self.syncer.choose(&self.connection).map_err(BatchError::Unknown)?;
         self.execute("BEGIN IMMEDIATE").map_err(rolled_back_or_unknown)?;
         if std::mem::take(&mut self.is_locked_out) {
             tracing::info!("the write lock of the database is free again");
@@ -270,8 +284,11 @@ impl WriterThread {
     }
 
     fn run_all(&self, jobs: &mut Vec<Box<dyn Job>>, later: &mut Vec<Box<dyn Job>>) -> Result<(), BatchError> {
-        let (size, statements) = (jobs.len(), BatchStatements::of(&self.connection));
-        for (number, job) in jobs.iter_mut().enumerate() {
+        let statements = BatchStatements::of(&self.connection);
+        let mut number = 0;
+        while number < jobs.len() || self.add(jobs).map_err(BatchError::Unknown)? {
+            let (size, job) = (jobs.len(), &mut jobs[number]);
+            number += 1;
             let (savepoint, changes) = (self.batch.savepoint(), self.connection.total_changes());
             let tx = WriteTx::new(&self.connection, &statements, &self.batch);
             match job.run(&tx) {
@@ -296,11 +313,25 @@ impl WriterThread {
                 }
             }
             if self.batch.recorder().is_some_and(|recorder| recorder.bytes() >= MAX_RECORDED) {
-                later.splice(..0, jobs.drain(number + 1..));
+                later.splice(..0, jobs.drain(number..));
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Adds a job to a transaction if one comes before it is worth a sync. False when the transaction is to be committed.
+    fn add(&self, jobs: &mut Vec<Box<dyn Job>>) -> Result<bool> {
+        while jobs.len() < BATCH_SIZE && self.syncer.waits(jobs.len())? {
+            // No more jobs come once the queue is closed.
+            let Ok(job) = self.jobs.recv() else { break };
+            self.gauges.queued.fetch_sub(1, Relaxed);
+            if job.claim().start() {
+                jobs.push(job);
+                return Ok(true);
+            }
+        }
+        self.syncer.wait_for_thread().map(|()| false)
     }
 
     /// Commits the transaction, with a new mark if it changed something since `changes_before`.
@@ -309,8 +340,8 @@ impl WriterThread {
         // An entry of the journal changes where the file stands.
         if self.connection.total_changes() != changes_before || self.journal.is_some() {
             self.wal.renew_mark(&self.connection).map_err(rolled_back_or_unknown)?;
+            self.syncer.begin_commit();
         }
-        let started = Instant::now();
         let vouched = self.append(rollups)?;
         self.execute("COMMIT").map_err(|e| match e.is(&problem::STORAGE_FULL) {
             // The journal has the changes, and they are applied once there is room.
@@ -319,12 +350,6 @@ impl WriterThread {
             false => BatchError::Unknown(e),
         })?;
         self.wal.committed();
-        let taken = started.elapsed();
-        self.gauges.commits.observe_duration(taken);
-        if taken > SLOW_COMMIT {
-            let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(commit.duration_ms = millis, "slow commit: {}", Millis(taken));
-        }
         Ok(vouched)
     }
 }

@@ -89,7 +89,7 @@ impl<'b> WriteTx<'b> {
         self.batch.first_number
     }
 
-    /// Runs `effect` on the writer thread after this transaction is on disk; never if it is rolled back.
+    /// Runs `effect` after this transaction is on disk and before it is answered; never if it is rolled back.
     pub fn after_commit(&self, effect: impl FnOnce() + Send + 'static) {
         self.batch.effects.borrow_mut().push(Box::new(effect));
     }
@@ -248,7 +248,7 @@ impl Counters {
     }
 }
 
-type Effect = Box<dyn FnOnce() + Send>;
+pub(super) type Effect = Box<dyn FnOnce() + Send>;
 
 /// The state that the jobs of one transaction share.
 pub(super) struct Batch {
@@ -377,10 +377,14 @@ impl Batch {
         self.told.tell(facts);
     }
 
-    /// Runs the effects. Called when the transaction is on disk.
-    pub(super) fn committed(&self) {
+    /// Ends the batch after its commit, and returns the effects that follow when it is on disk.
+    pub(super) fn committed(&self) -> Vec<Effect> {
         self.changes.borrow_mut().truncate(Length::default());
-        self.told.tell(self.facts.take());
-        self.effects.take().into_iter().for_each(|effect| effect());
+        let (told, facts) = (Arc::clone(&self.told), self.facts.take());
+        let mut effects = self.effects.take();
+        if !facts.is_empty() {
+            effects.insert(0, Box::new(move || told.tell(facts)));
+        }
+        effects
     }
 }

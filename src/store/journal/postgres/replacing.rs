@@ -1,6 +1,6 @@
 //! The statements that replace all that a journal contains.
 
-use super::{APPEND_PATIENCE, Fault, Origin, Session, Stored, limited};
+use super::{APPEND_PATIENCE, Fault, Origin, Session, Stored, Vouched, limited};
 use tokio_postgres::types::{ToSql, Type};
 
 /// Takes the turn, and keeps it while copies are made and verified, or a migration runs.
@@ -27,8 +27,18 @@ impl Session {
             [(&origin.snapshot, Type::INT8), (&origin.parts, Type::INT8), (&digest, Type::BYTEA)];
         self.rows(sql, &params).await?;
         self.rows("DELETE FROM orderd.snapshot WHERE seq < $1", &[(&origin.snapshot, Type::INT8)]).await?;
-        // A commit that was answered with an error may still have happened.
-        let committed = async { self.client.batch_execute("COMMIT").await.map_err(|e| Fault::Lost(e.to_string())) };
-        limited(APPEND_PATIENCE, committed).await
+        self.commit_surely().await
+    }
+
+    /// Commits, which counts as done only if PostgreSQL has waited for its standby.
+    ///
+    /// # Errors
+    /// [`Fault::Lost`]: a commit that was answered with an error may still have happened.
+    pub(in crate::store::journal) async fn commit_surely(&self) -> Result<(), Fault> {
+        match self.vouch().await {
+            Ok(Vouched::Yes) => Ok(()),
+            Ok(Vouched::No) => Err(Fault::Lost("the wait for a standby was cut short".to_owned())),
+            Err(fault) => Err(Fault::Lost(fault.to_string())),
+        }
     }
 }
