@@ -108,9 +108,7 @@ pub fn count(tx: &ReadTx<'_>, filter: &Filter) -> Result<i64> {
     let (span, residual) = (span(tx, filter)?, source.residual(filter, &owner));
     let mut total = 0;
     for range in source.ranges(filter, &span, Direction::Descending) {
-        let mut conditions = range.within(&span);
-        conditions.join(&residual);
-        total += range.count(tx, &conditions)?;
+        total += range.count(tx, &span, &residual)?;
     }
     Ok(total)
 }

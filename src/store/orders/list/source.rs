@@ -263,12 +263,22 @@ impl IndexRange {
         conditions
     }
 
-    /// The number of orders in the range.
-    pub(super) fn count(&self, tx: &ReadTx<'_>, more: &Conditions) -> Result<i64> {
-        let (mut conditions, from, count) = (self.conditions.clone(), self.from, self.rows.count());
-        conditions.join(more);
-        let sql = format!("SELECT {count} FROM {from} WHERE {}", conditions.text());
-        Ok(tx.row(&sql, params_from_iter(conditions.values), |row| row.get(0))?.unwrap_or(0))
+    /// The number of orders in the range with a row in `span` that match `residual`.
+    pub(super) fn count(&self, tx: &ReadTx<'_>, span: &Range<i64>, residual: &Conditions) -> Result<i64> {
+        let (sql, values) = self.count_statement(span, residual);
+        Ok(tx.row(&sql, params_from_iter(values), |row| row.get(0))?.unwrap_or(0))
+    }
+
+    fn count_statement(&self, span: &Range<i64>, residual: &Conditions) -> (String, Vec<Value>) {
+        let from = match self.rows {
+            // When it counts, SQLite does not leave out by itself what has no condition.
+            Rows::OfUser if residual.is_empty() => "orders_of_users u",
+            _ => self.from,
+        };
+        let mut conditions = self.conditions.clone();
+        conditions.join(&self.within(span));
+        conditions.join(residual);
+        (format!("SELECT {} FROM {from} WHERE {}", self.rows.count(), conditions.text()), conditions.values)
     }
 
     /// The condition that a row of the range is in `span`.

@@ -9,9 +9,6 @@ use rusqlite::Connection;
 
 /// The steps of SQLite's plan for the first range of a list.
 fn plan(filter: &Filter, key: SortKey) -> Vec<String> {
-    let connection = Connection::open_in_memory().unwrap();
-    connection.execute_batch(SCHEMA).unwrap();
-    add_functions(&connection).unwrap();
     let owner = crate::store::orders::filter::owner(filter);
     let source = Source::of(filter, &owner, key);
     let (span, direction) = (1..1_000_000, Direction::Descending);
@@ -20,6 +17,13 @@ fn plan(filter: &Filter, key: SortKey) -> Vec<String> {
     more.join(&range.beyond(filter, Sort { key, direction }, None));
     more.join(&source.residual(filter, &owner));
     let (sql, values) = range.statement(&more, Sort { key, direction }, 51);
+    steps(&sql, values)
+}
+
+fn steps(sql: &str, values: Vec<Value>) -> Vec<String> {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(SCHEMA).unwrap();
+    add_functions(&connection).unwrap();
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let steps = statement.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
     steps.collect::<rusqlite::Result<_>>().unwrap()
@@ -68,4 +72,23 @@ fn blocks_cover_the_span_and_no_more() {
     assert_eq!(all(1..513, Direction::Descending), [1, 0]);
     assert_eq!(all(511..514, Direction::Descending), [1, 0]);
     assert_eq!(all(512..1025, Direction::Ascending), [1, 2]);
+}
+
+#[test]
+fn the_orders_of_a_user_are_listed_and_counted_without_reading_them() {
+    let user = UserId::from_bytes([1; 16]);
+    let all = Filter { user_id: Some(user), ..Filter::default() };
+    let paid = Filter { payment_statuses: vec![PaymentStatus::Paid], ..all.clone() };
+    for (filter, reads_orders) in [(all, false), (paid, true)] {
+        let owner = crate::store::orders::filter::owner(&filter);
+        let source = Source::of(&filter, &owner, SortKey::Created);
+        let residual = source.residual(&filter, &owner);
+        for range in source.ranges(&filter, &(1..1_000_000), Direction::Descending) {
+            let (sql, values) = range.count_statement(&(1..1_000_000), &residual);
+            let counted = steps(&sql, values);
+            assert_eq!(counted.iter().any(|step| step.contains("SEARCH o ")), reads_orders, "{counted:?}");
+        }
+        let listed = plan(&filter, SortKey::Created);
+        assert_eq!(listed.iter().any(|step| step.contains("SEARCH o ")), reads_orders, "{listed:?}");
+    }
 }
