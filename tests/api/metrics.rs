@@ -81,8 +81,8 @@ async fn requests_orders_and_refusals_are_counted_exactly() {
     assert_eq!(after["orderd_write_queue_length"], 0.0);
     assert_eq!(after["process_start_time_seconds"], 1_781_524_800.0);
     let commits = (grown["orderd_write_commit_seconds_count"], grown["orderd_write_batch_size_count"]);
-    assert_eq!(commits.0, commits.1);
     assert!(commits.0 >= 5.0, "four changes and a session: {commits:?}");
+    assert!(commits.0 <= commits.1, "a refused change has no commit: {commits:?}");
     assert!(after["orderd_database_bytes"] + after["orderd_wal_bytes"] > 0.0);
     assert!(after["orderd_disk_free_bytes"] > 0.0);
 }

@@ -41,14 +41,14 @@ async fn a_stopping_service_is_alive_and_not_ready() {
 #[tokio::test]
 async fn a_readiness_result_is_reused_for_a_second_except_for_shutdown() {
     let service = Service::start().await;
-    let commits = || service.app().store.gauges().commits.read().count;
-    let before = commits();
+    let transactions = || service.app().store.gauges().batch_size.read().count;
+    let before = transactions();
     let nobody = service.anonymous();
     let requests: Vec<_> = (0..50).map(|_| tokio::spawn(nobody.get("/readyz").into_future())).collect();
     for answer in requests {
         answer.await.unwrap().ok();
     }
-    assert_eq!(commits() - before, 1);
+    assert_eq!(transactions() - before, 1);
     service.pass(Duration::from_millis(999));
     service.app().store.close().await;
     nobody.get("/readyz").await.ok();

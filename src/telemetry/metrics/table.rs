@@ -69,7 +69,7 @@ families! {
     LAST_EVENT Gauge "orderd_last_event_seq" [] "The seq of the newest event.";
     WRITE_QUEUE Gauge "orderd_write_queue_length" [] "Changes waiting for the writer.";
     WRITE_BATCH Histogram "orderd_write_batch_size" [] "Changes committed together.";
-    WRITE_COMMIT Histogram "orderd_write_commit_seconds" [] "Time of a commit, including its sync.";
+    WRITE_COMMIT Histogram "orderd_write_commit_seconds" [] "Time of a commit of changes, including its sync.";
     WRITE_ROLLBACKS Counter "orderd_write_rollbacks_total" [] "Transactions rolled back: one change that fails after writing makes its batch run again one by one.";
     CHECKPOINTS Histogram "orderd_checkpoint_seconds" [] "Time to move the write-ahead log into the file, including its sync.";
     JOURNAL_TURN Histogram "orderd_journal_turn_seconds" [] "Time until this process has its turn to append to the journal.";
