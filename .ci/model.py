@@ -59,7 +59,7 @@ def haproxy(folder, processes):
         return statistics + with_processes(text).replace(bound, f"{bound}  bind 127.0.0.1:{plain}\n")
 
     proxies.certificate(folder)
-    return proxies.start("haproxy", folder, free_port(), edit), plain
+    return proxies.start("haproxy", folder, free_port(), free_port(), edit), plain
 
 
 def sent_again(folder):
