@@ -330,6 +330,9 @@ def deposed(place):
     before = len(load.acknowledged)
     time.sleep(2)
     check(len(load.acknowledged) == before, "acknowledged without the standby")
+    # Its server starts another receiver in place of a killed one.
+    standby.sql("ALTER SYSTEM SET primary_conninfo = ''")
+    standby.sql("SELECT pg_reload_conf()")
     for pid in standby.processes("walreceiver"):
         os.kill(pid, signal.SIGKILL)
     standby.promote()
