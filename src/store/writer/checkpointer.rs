@@ -11,6 +11,7 @@ use std::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
+    thread::JoinHandle,
     time::Instant,
 };
 
@@ -64,9 +65,11 @@ pub(super) fn checkpoint(
 
 /// The thread that makes checkpoints, as the writer sees it. It ends with the writer.
 pub(super) struct Checkpointer {
-    requests: SyncSender<()>,
+    /// None once no more checkpoints are to come.
+    requests: Option<SyncSender<()>>,
     results: Receiver<Result<Moved>>,
     is_running: bool,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpointer {
@@ -92,8 +95,8 @@ impl Checkpointer {
                 }
             }
         };
-        std::thread::Builder::new().name("checkpointer".to_owned()).spawn(run).map_err(Error::internal)?;
-        Ok(Self { requests, results: finished, is_running: false })
+        let thread = std::thread::Builder::new().name("checkpointer".to_owned()).spawn(run).map_err(Error::internal)?;
+        Ok(Self { requests: Some(requests), results: finished, is_running: false, thread: Some(thread) })
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -103,7 +106,8 @@ impl Checkpointer {
     /// Begins a checkpoint, unless one is running.
     pub(super) fn begin(&mut self) {
         // If the thread has ended, the next look at the results says so.
-        self.is_running = self.is_running || self.requests.try_send(()).is_ok();
+        let begins = || self.requests.as_ref().is_some_and(|requests| requests.try_send(()).is_ok());
+        self.is_running = self.is_running || begins();
     }
 
     /// The result of a checkpoint that has ended since the last call.
@@ -133,6 +137,17 @@ impl Checkpointer {
     fn ended(&mut self, moved: Result<Moved>) -> Result<Moved> {
         self.is_running = false;
         moved
+    }
+}
+
+impl Drop for Checkpointer {
+    /// Waits until the connection of the thread is closed: whoever opens the file next must not find it in use.
+    fn drop(&mut self) {
+        self.requests.take();
+        if let Some(thread) = self.thread.take() {
+            // A panic in it was logged.
+            let _ = thread.join();
+        }
     }
 }
 
