@@ -50,6 +50,9 @@ cargo test --locked --test cli -- journal:: | tee "$folder/output"
 grep -q '^test result: ok. [1-9]' "$folder/output"
 
 # Every service of these tests is on a journal in a database of its own; the run of the model is replayed elsewhere. They wait
-# for PostgreSQL most of the time, so more run at once than there are cores.
-cargo test --locked --test api -- --test-threads=4 | tee "$folder/output"
+# for PostgreSQL most of the time, so more run at once than there are cores. Two of them start a service for every operation and
+# ask all of them as everybody: they run by themselves, so that nobody is refused because the server is busy.
+cargo test --locked --test api -- --test-threads=4 --skip authz:: --skip reached:: | tee "$folder/output"
+grep -q '^test result: ok. [1-9]' "$folder/output"
+cargo test --locked --test api -- authz:: reached:: --test-threads=1 | tee "$folder/output"
 grep -q '^test result: ok. [1-9]' "$folder/output"
