@@ -64,7 +64,7 @@ use crate::{
     domain::{access::Fact, trace::TARGET},
     error::{Error, Result, problem},
 };
-use journal::{Current, JournalOptions, Shared};
+use journal::SharedJournal;
 use rollups::{Ranking, RankingQuery, Rankings};
 use std::{
     path::{Path, PathBuf},
@@ -103,13 +103,6 @@ struct Inner {
     _file: Arc<std::fs::File>,
     /// Held while the store is open: only one server has a file open.
     _lock: std::fs::File,
-}
-
-/// What readers need of the journal.
-struct SharedJournal {
-    options: JournalOptions,
-    current: Current,
-    shared: Arc<Shared>,
 }
 
 /// How long a reader waits until the file includes what others have written.

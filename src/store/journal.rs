@@ -31,7 +31,7 @@ pub use moving::{MoveError, move_in, move_out};
 pub use postgres::{Connect, Extent, OLDEST_VERSION, Process, Promises, ServerState, Standby};
 pub(in crate::store) use postgres::{Page, Vouched};
 pub use restore::Replacement;
-pub(in crate::store) use status::{Shared, enlist};
+pub(in crate::store) use status::{Shared, SharedJournal, enlist};
 pub use upgrade::OlderSchema;
 pub(in crate::store) use upgrade::upgrade;
 

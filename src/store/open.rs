@@ -1,10 +1,10 @@
 //! Opening a store: its file, its journal, and the threads that read and write.
 
 use super::{
-    Inner, SharedJournal, Store,
+    Inner, Store,
     connection::Commits,
     gauges::Gauges,
-    journal::{self, Current, Journal, JournalOptions, Position, Shared, join},
+    journal::{self, Current, Journal, JournalOptions, Position, Shared, SharedJournal, join},
     mark::{self, WatchedFile},
     open_error::OpenError,
     options::Options,

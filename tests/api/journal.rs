@@ -218,6 +218,23 @@ async fn a_journal_moves_into_a_file_and_a_file_into_a_journal_and_nothing_is_lo
     assert_eq!(joined, moved);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_ends_without_a_stop_keeps_no_session() {
+    let service = Service::start().await;
+    let Some(journal) = service.journal() else { return };
+    let other = service.beside().unwrap();
+    other.anonymous().get("/readyz").await.ok();
+    assert!(journal.sessions().await > 0);
+    drop((service.stop().await, other));
+    for _ in 0..1_000 {
+        if journal.sessions().await == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("sessions are left: {}", journal.sessions().await);
+}
+
 fn at(url: &str) -> JournalOptions {
     journal::at(PostgresServer::parse(url, &PostgresCredentials::default()).unwrap()).unwrap()
 }

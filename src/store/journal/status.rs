@@ -1,7 +1,7 @@
 //! What the writer's thread and the rest of the process share about the journal.
 
 use super::{
-    JournalOptions, Position, join,
+    Current, JournalOptions, Position, join,
     members::{self, Lease},
     postgres::Member,
 };
@@ -78,6 +78,23 @@ impl Shared {
     pub(in crate::store) fn wait_for_events(&self) -> WaitingForEvents<'_> {
         self.waiting.fetch_add(1, Relaxed);
         WaitingForEvents(self)
+    }
+}
+
+/// What readers need of the journal.
+pub(in crate::store) struct SharedJournal {
+    pub(in crate::store) options: JournalOptions,
+    pub(in crate::store) current: Current,
+    pub(in crate::store) shared: Arc<Shared>,
+}
+
+impl Drop for SharedJournal {
+    /// A store that was not closed must not go on as a process on the journal.
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Relaxed);
+        if let Some(task) = self.shared.member.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio_postgres::{Config, NoTls, config::Host};
+use tokio_postgres::{Client, Config, NoTls, config::Host};
 
 /// A database of PostgreSQL, which is dropped with this.
 pub struct TestJournal {
@@ -37,12 +37,23 @@ impl TestJournal {
 }
 
 impl TestJournal {
-    /// The bytes of each entry.
-    pub async fn sizes_of_entries(&self) -> Vec<i32> {
+    async fn client(&self) -> Client {
         let (client, connection) = self.server.clone().dbname(&self.name).connect(NoTls).await.unwrap();
         tokio::spawn(connection);
-        let rows = client.query("SELECT length(body) FROM orderd.journal", &[]).await.unwrap();
+        client
+    }
+
+    /// The bytes of each entry.
+    pub async fn sizes_of_entries(&self) -> Vec<i32> {
+        let rows = self.client().await.query("SELECT length(body) FROM orderd.journal", &[]).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The number of sessions that others have.
+    pub async fn sessions(&self) -> i64 {
+        let sql =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        self.client().await.query_one(sql, &[]).await.unwrap().get(0)
     }
 }
 

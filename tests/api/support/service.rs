@@ -68,10 +68,11 @@ struct Running {
 
 /// The state that a service shares with its clients.
 pub(super) struct Shared {
+    // Dropped before the journal, whose database cannot be dropped while it is connected to.
+    running: RwLock<Option<Running>>,
     folder: TempDir,
     /// The journal that the service is on, if the tests run with one.
     journal: Option<Arc<TestJournal>>,
-    running: RwLock<Option<Running>>,
     time: Arc<AtomicI64>,
     starts: AtomicU64,
     pub(super) keys: AtomicU64,
