@@ -40,14 +40,10 @@ use tokio::sync::Mutex;
 pub const START: &str = "2026-06-15T12:00:00.000Z";
 /// The password of all users in tests.
 pub const PASSWORD: &str = "a long and private phrase";
-/// Settings of all tests: access tokens outlive the days by which tests move the clock, there is no rate limit, commits are
-/// not synced, and nothing is refused because the machine is busy.
-const SETTINGS: &[(&str, &str)] = &[
-    ("auth.access_ttl", "30d"),
-    ("limits.requests_per_minute", "0"),
-    ("db.durability", "normal"),
-    ("server.request_timeout", "1m"),
-];
+/// Settings of all tests: access tokens outlive the days by which tests move the clock, there is no rate limit, and commits
+/// are not synced.
+const SETTINGS: &[(&str, &str)] =
+    &[("auth.access_ttl", "30d"), ("limits.requests_per_minute", "0"), ("db.durability", "normal")];
 
 /// A running service. Its clients keep working after [`Service::reopen`].
 pub struct Service {

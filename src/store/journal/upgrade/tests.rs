@@ -61,6 +61,15 @@ impl Place {
         Some(Self { server, name, folder: tempfile::tempdir().unwrap() })
     }
 
+    /// A place whose journal has one entry, of a server that has stopped.
+    async fn begun(name: &str) -> Option<Self> {
+        let place = Self::new(name).await?;
+        let store = place.store("first");
+        write(&store, "one").await;
+        store.close().await;
+        Some(place)
+    }
+
     /// Connects to the port of this machine, or to the server.
     fn connect(&self, port: Option<u16>) -> Connect {
         let mut server = self.server.clone();
@@ -232,11 +241,7 @@ async fn a_step_that_fails_or_is_refused_changes_neither_the_file_nor_the_journa
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn servers_that_start_at_once_take_each_step_once() {
-    let Some(place) = Place::new("once").await else { return };
-    let store = place.store("first");
-    write(&store, "one").await;
-    store.close().await;
-    drop(store);
+    let Some(place) = Place::begun("once").await else { return };
     std::thread::scope(|scope| {
         for name in ["first", "second", "third"] {
             scope.spawn(|| place.upgrade(name, &place.options(), TWO).unwrap());
@@ -294,11 +299,7 @@ async fn forward(client: TcpStream, server: TcpStream, commit: Commit, cuts: Arc
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_step_whose_answer_is_lost_is_taken_once() {
     for (name, commit) in [("arrives", Commit::Arrives), ("is_lost", Commit::IsLost)] {
-        let Some(place) = Place::new(name).await else { return };
-        let store = place.store("first");
-        write(&store, "one").await;
-        store.close().await;
-        drop(store);
+        let Some(place) = Place::begun(name).await else { return };
         let (port, cuts) = cutting(&place.server, commit).await;
         let options = JournalOptions { connect: place.connect(Some(port)), ..place.options() };
         place.upgrade("first", &options, TWO).unwrap();
