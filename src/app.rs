@@ -25,7 +25,7 @@ use crate::{
         time::{Clock, Timestamp},
     },
     outbound::{Addresses, Client, Resolver},
-    store::{Store, audit::RefusalBuffer},
+    store::{Store, audit::RefusalBuffer, orders::DocumentCache},
     telemetry::metrics::Metrics,
 };
 use start::{UNLIMITED, or_if_zero};
@@ -79,6 +79,8 @@ pub struct Parts {
     pub event_streams: Arc<Semaphore>,
     /// The newest events, for those who follow the feed.
     pub recent_events: recent_events::RecentEvents,
+    /// The documents of orders that were read last.
+    pub document_cache: Arc<DocumentCache>,
     /// The provider of sign-ins by OpenID Connect.
     pub oidc: oidc::OidcProvider,
     /// Seals the cookies of journeys to that provider.

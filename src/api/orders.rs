@@ -83,5 +83,5 @@ pub(super) async fn get_by_ref(
 
 async fn one(app: &App, actor: &Actor, name: &OrderName, headers: &HeaderMap) -> Result<Response> {
     let order = orders::get(app, actor, name).await?;
-    Ok(reply::versioned(order.json, order.version, headers))
+    Ok(reply::versioned(&order.json, order.version, headers))
 }

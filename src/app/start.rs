@@ -156,6 +156,7 @@ impl App {
             webhook_sealer: Sealer::new(&ring, b"webhook")?,
             webhook_changes: watch::Sender::new(0),
             recent_events: RecentEvents::default(),
+            document_cache: Arc::default(),
             readiness: Readiness::default(),
             config,
             store,
@@ -178,7 +179,10 @@ impl App {
             // Nobody reads the memory of an application that is gone.
             let Some(app) = app.upgrade() else { return };
             match fact {
-                Fact::EventsErased => app.recent_events.forget(),
+                Fact::EventsErased => {
+                    app.recent_events.forget();
+                    app.document_cache.forget();
+                }
                 Fact::WebhooksChanged => app.webhook_changes.send_modify(|changes| *changes += 1),
                 fact @ (Fact::LogInFailed(..) | Fact::LogInSucceeded(..)) => app.login_delays.learn(fact),
                 fact => app.access.apply(fact),

@@ -38,10 +38,11 @@ use crate::{
     error::{Error, Result, problem},
     store::{
         ReadTx, WriteTx,
-        orders::{self, Documents, StoredDocument},
+        orders::{self, DocumentCache, OrderHead},
         transactions,
     },
 };
+use std::sync::Arc;
 
 /// The ways to name an order.
 #[derive(Clone, Debug)]
@@ -94,7 +95,7 @@ pub struct OrderDocument {
     /// The version of the order.
     pub version: i64,
     /// The order as JSON.
-    pub json: String,
+    pub json: Arc<str>,
 }
 
 /// The order of this name.
@@ -104,9 +105,8 @@ pub struct OrderDocument {
 pub async fn get(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderDocument> {
     app.store
         .read("orders.get", |tx| {
-            let stored = find(tx, name)?.filter(|stored| Access::READ.allows(actor, stored.user_id));
-            let stored = stored.ok_or_else(Error::absent)?;
-            Ok(OrderDocument { version: stored.version, json: document_of(tx, stored)? })
+            let head = find(tx, actor, name)?;
+            Ok(OrderDocument { version: head.version, json: app.document_cache.of(tx, &head, document)? })
         })
         .await
 }
@@ -118,26 +118,19 @@ pub async fn get(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderDocu
 pub async fn id_of(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderId> {
     app.store
         .read("orders.get", |tx| {
-            let stored = find(tx, name)?.filter(|stored| Access::READ.allows(actor, stored.user_id));
-            let stored = stored.ok_or_else(Error::absent)?;
-            Ok(orders::by_seq(tx, stored.seq)?.ok_or_else(Error::absent)?.id)
+            let head = find(tx, actor, name)?;
+            Ok(orders::by_seq(tx, head.seq)?.ok_or_else(Error::absent)?.id)
         })
         .await
 }
 
-fn find(tx: &ReadTx<'_>, name: &OrderName) -> Result<Option<StoredDocument>> {
-    match name {
-        OrderName::Id(id) => orders::document_by_id(tx, *id),
-        OrderName::Number(number) => orders::document_by_number(tx, *number),
-        OrderName::ExternalRef(reference) => orders::document_by_external_ref(tx, reference),
-    }
-}
-
-fn document_of(tx: &ReadTx<'_>, stored: StoredDocument) -> Result<String> {
-    match stored.document {
-        Some(document) => Ok(document),
-        None => document(&orders::by_seq(tx, stored.seq)?.ok_or_else(Error::absent)?),
-    }
+fn find(tx: &ReadTx<'_>, actor: &Actor, name: &OrderName) -> Result<OrderHead> {
+    let head = match name {
+        OrderName::Id(id) => orders::head_by_id(tx, *id),
+        OrderName::Number(number) => orders::head_by_number(tx, *number),
+        OrderName::ExternalRef(reference) => orders::head_by_external_ref(tx, reference),
+    }?;
+    head.filter(|head| Access::READ.allows(actor, head.user_id)).ok_or_else(Error::absent)
 }
 
 /// A page of the orders that the actor may read, as JSON documents.
@@ -146,22 +139,24 @@ pub async fn list(
     actor: &Actor,
     query: OrderQuery,
     request: PageRequest<Position>,
-) -> Result<Page<String, Position>> {
+) -> Result<Page<Arc<str>, Position>> {
     let query = limited_to_own(actor, query);
     if request.count || orders::is_scan(&query.filter, query.sort) {
-        app.store.scan("orders.list", move |tx| page_of_documents(tx, &query, &request)).await
+        let cache = Arc::clone(&app.document_cache);
+        app.store.scan("orders.list", move |tx| page_of_documents(tx, &cache, &query, &request)).await
     } else {
-        app.store.read("orders.list", |tx| page_of_documents(tx, &query, &request)).await
+        app.store.read("orders.list", |tx| page_of_documents(tx, &app.document_cache, &query, &request)).await
     }
 }
 
 fn page_of_documents(
     tx: &ReadTx<'_>,
+    cache: &DocumentCache,
     query: &OrderQuery,
     request: &PageRequest<Position>,
-) -> Result<Page<String, Position>> {
-    let mut documents = Documents::of(tx)?;
-    page_of(tx, query, request, |tx, seq| documents.by_seq(seq)?.map(|stored| document_of(tx, stored)).transpose())
+) -> Result<Page<Arc<str>, Position>> {
+    let rows = page_of_rows(tx, query, request)?;
+    Ok(Page { entries: cache.of_rows(tx, &rows.entries, document)?, info: rows.info })
 }
 
 /// A part of an export: like a page, but longer, and read among the long queries.
@@ -217,12 +212,19 @@ fn page_of<T>(
     tx: &ReadTx<'_>,
     query: &OrderQuery,
     request: &PageRequest<Position>,
-    read: impl FnMut(&ReadTx<'_>, i64) -> Result<Option<T>>,
+    read: impl Fn(&ReadTx<'_>, i64) -> Result<Option<T>>,
 ) -> Result<Page<T, Position>> {
+    page_of_rows(tx, query, request)?.try_map(|seq| {
+        read(tx, seq)?.ok_or_else(|| Error::internal(format!("order row {seq} vanished within a snapshot")))
+    })
+}
+
+/// The rows of the orders of a page.
+fn page_of_rows(tx: &ReadTx<'_>, query: &OrderQuery, request: &PageRequest<Position>) -> Result<Page<i64, Position>> {
     let OrderQuery { filter, sort } = query;
-    let found = orders::page(tx, filter, *sort, request.after, request.limit_and_one(), read)?;
-    let found = request.page(found, |(position, _)| *position, || orders::count(tx, filter))?;
-    Ok(found.map(|(_, order)| order))
+    let found = orders::page(tx, filter, *sort, request.after, request.limit_and_one())?;
+    let found = request.page(found, |position| *position, || orders::count(tx, filter))?;
+    Ok(found.map(|position| position.seq))
 }
 
 fn limited_to_own(actor: &Actor, query: OrderQuery) -> OrderQuery {

@@ -6,6 +6,7 @@ use rusqlite::{
     config::DbConfig,
     limits::Limit,
     trace::{TraceEvent, TraceEventCodes},
+    vtab::array,
 };
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub(super) fn prepare_writer(connection: &Connection, commits: Commits) -> rusql
 pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     prepare(connection, READER_CACHE_KIB)?;
     add_functions(connection)?;
+    // The table-valued function `rarray`: the values that are bound to its argument.
+    array::load_module(connection)?;
     connection.pragma_update(None, "query_only", true)
 }
 

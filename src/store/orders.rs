@@ -3,21 +3,21 @@
 mod blocks;
 mod columns;
 mod counts;
+mod document_cache;
 mod filter;
 mod list;
 mod numbers;
 mod of_users;
 mod row;
-mod stored_document;
 
 pub(super) use blocks::{SKU_BLOCK_BITS, sku_block_bits};
 pub use counts::{Counts, counts, counts_of_user};
+pub use document_cache::{DocumentCache, OrderHead, head_by_external_ref, head_by_id, head_by_number};
 pub use list::{count, is_scan, page};
 pub(super) use numbers::last_brought_along;
 pub use numbers::{next_number, take_number};
 pub(super) use of_users::{OF_USER, OF_USER_1};
 pub use of_users::{count_of_user, rows_of_user};
-pub use stored_document::{Documents, StoredDocument, document_by_external_ref, document_by_id, document_by_number};
 
 use super::{
     ReadTx, WriteTx, personal,

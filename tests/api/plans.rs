@@ -46,6 +46,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
         "p.seq = u.personal_seq WHERE u.id < ? AND",
         "sorts the users of a role; users are few, and their lists are long queries",
     ),
+    ("FROM rarray(?1) r", "reads the rows of a page, which are the values of its argument"),
     ("json_each(o.metadata)", "reads the metadata of the filter and of one order: fifty entries at most"),
     ("INDEXED BY orders_by_update WHERE", "reads the index in the order of the list until the page is full"),
     (

@@ -190,7 +190,7 @@ pub(in crate::api) async fn list(
             let find = |app, actor, page| async move {
                 orders::list(&app, &actor, query, page).await.map(|found| found.map(StoredJson))
             };
-            let length = |entries: &[StoredJson]| StoredJson::length_of_page(entries, ",".len());
+            let length = |entries: &[StoredJson<_>]| StoredJson::length_of_page(entries, ",".len());
             list::page(app, actor, options, binding, find, length).await
         }
         (Content::Orders, Format::Csv | Format::Ndjson) => {

@@ -66,13 +66,13 @@ pub(crate) fn tag(version: i64) -> String {
 
 /// Answers with a JSON document of this version, or with 304 if `If-None-Match` lists its tag. A malformed
 /// `If-None-Match` is ignored: the caller then gets the document once more.
-pub(crate) fn versioned(document: String, version: i64, request: &HeaderMap) -> Response {
+pub(crate) fn versioned(document: &str, version: i64, request: &HeaderMap) -> Response {
     let sent = EntityTags::of(request, &header::IF_NONE_MATCH, "If-None-Match").ok().flatten();
     let etag = [(header::ETAG, tag(version))];
     if sent.is_some_and(|tags| tags.matches(version)) {
         return (StatusCode::NOT_MODIFIED, etag).into_response();
     }
-    (etag, [(header::CONTENT_TYPE, "application/json")], document).into_response()
+    (etag, [(header::CONTENT_TYPE, "application/json")], document.to_owned()).into_response()
 }
 
 /// Answers with a page of a list of some expected bytes, and with a `Link` (RFC 8288) to the next page if `next` names its

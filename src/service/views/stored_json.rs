@@ -8,19 +8,22 @@ use std::io::{self, Write};
 
 /// The text of a JSON value that this program stored. Only [`to_json`] writes it as JSON.
 #[derive(Debug)]
-pub struct StoredJson(pub String);
+pub struct StoredJson<T = String>(pub T);
 
-impl StoredJson {
+impl<T: AsRef<str>> StoredJson<T> {
     /// The most bytes of a page of these, with `around` bytes of other fields for each.
-    pub fn length_of_page<'a>(entries: impl IntoIterator<Item = &'a Self>, around: usize) -> usize {
-        entries.into_iter().map(|entry| entry.0.len() + around).sum::<usize>() + MOST_DOCUMENTS
+    pub fn length_of_page<'a>(entries: impl IntoIterator<Item = &'a Self>, around: usize) -> usize
+    where
+        T: 'a,
+    {
+        entries.into_iter().map(|entry| entry.0.as_ref().len() + around).sum::<usize>() + MOST_DOCUMENTS
     }
 }
 
-impl Serialize for StoredJson {
+impl<T: AsRef<str>> Serialize for StoredJson<T> {
     /// No other part of a document is bytes.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0.as_bytes())
+        serializer.serialize_bytes(self.0.as_ref().as_bytes())
     }
 }
 
@@ -56,7 +59,7 @@ mod tests {
 
     #[test]
     fn stored_json_is_copied_and_the_rest_is_written_as_json() {
-        let stored = || StoredJson(r#"{"a" : "é\n", "b":1.50}"#.to_owned());
+        let stored = || StoredJson(r#"{"a" : "é\n", "b":1.50}"#);
         let document = json!({"text": "\"quoted\"", "list": [1, null]});
         let written = to_json(&(stored(), &document, [stored()]), 0).unwrap();
         let expected = format!(r"[{0},{document},[{0}]]", stored().0);

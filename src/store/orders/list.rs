@@ -16,7 +16,6 @@ use crate::{
         listing::{Direction, Filter, Position, Sort, SortKey},
         time::Timestamp,
     },
-    error::Error,
     store::events,
 };
 use moved::{moved, unchanged_since};
@@ -37,15 +36,14 @@ pub fn is_scan(filter: &Filter, sort: Sort) -> bool {
     }
 }
 
-/// At most `limit` orders after `after`, each with its position, and as `read` reads it from its row.
-pub fn page<T>(
+/// The positions of at most `limit` orders after `after`.
+pub fn page(
     tx: &ReadTx<'_>,
     filter: &Filter,
     sort: Sort,
     after: Option<Position>,
     limit: usize,
-    mut read: impl FnMut(&ReadTx<'_>, i64) -> Result<Option<T>>,
-) -> Result<Vec<(Position, T)>> {
+) -> Result<Vec<Position>> {
     let owner = owner(filter);
     if matches!(owner, Owner::NoOne) {
         return Ok(vec![]);
@@ -83,11 +81,7 @@ pub fn page<T>(
         sort_and_truncate(&mut found, sort.direction, limit);
     }
     sort_and_truncate(&mut found, sort.direction, limit);
-    let entry = |(value, seq)| match read(tx, seq)? {
-        Some(order) => Ok((Position { value, seq, began }, order)),
-        None => Err(Error::internal(format!("order row {seq} vanished within a snapshot"))),
-    };
-    found.into_iter().map(entry).collect()
+    Ok(found.into_iter().map(|(value, seq)| Position { value, seq, began }).collect())
 }
 
 fn sort_and_truncate(found: &mut Vec<(i64, i64)>, direction: Direction, limit: usize) {

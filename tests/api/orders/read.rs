@@ -1,6 +1,7 @@
 //! `orders.get`, by identifier, number and reference.
 
 use crate::support::{Service, order_of, with};
+use serde_json::json;
 
 #[tokio::test]
 async fn an_order_is_found_by_id_number_and_reference() {
@@ -62,12 +63,60 @@ async fn if_none_match_with_the_current_version_gives_304() {
     assert_eq!((changed.header("etag"), &changed["version"]), ("\"2\"", &2.into()));
 }
 
+/// Documents are cached: after each change they are those that a process reads which has none yet.
+#[tokio::test]
+async fn an_order_is_read_as_it_is_in_the_file_after_each_change() {
+    let service = Service::start().await;
+    let (admin, staff) = (service.admin().await, service.staff().await);
+    let mut body = with(order_of(&[("tea", 2, 1250)]), "external_ref", "mine");
+    body["customer"] = json!({"name": "Ada Example", "email": "ada@example.com"});
+    let order = staff.places(body).await.created().id();
+    staff.places(order_of(&[("cup", 1, 300)])).await.created();
+    let paths = [
+        format!("/v1/orders/{order}"),
+        "/v1/orders/number/1".to_owned(),
+        "/v1/orders/ref/mine".to_owned(),
+        "/v1/orders".to_owned(),
+        "/v1/orders?status=pending,confirmed,cancelled&sort=-total_amount".to_owned(),
+    ];
+    let read = async || {
+        let mut texts = vec![];
+        for path in &paths {
+            texts.push(admin.get(path).await.ok().text().to_owned());
+        }
+        texts
+    };
+    let mut versions = 0;
+    let mut check = async || {
+        let (first, again) = (read().await, read().await);
+        service.reopen().await;
+        let from_the_file = read().await;
+        assert_eq!((&first, &again), (&from_the_file, &from_the_file));
+        versions += 1;
+        assert!(first[0].contains(&format!(r#""version":{versions},"#)), "{}", first[0]);
+        assert!(first[3].contains(&first[0]) && first[4].contains(&first[0]));
+    };
+    check().await;
+    staff.patch(&paths[0], json!({"metadata": {"colour": "red"}})).await.ok();
+    check().await;
+    let payment = staff.pays(&order, json!({"amount": 2500})).await.created().id();
+    check().await;
+    staff.moves(&order, "confirm").await.ok();
+    check().await;
+    let refund = json!({"amount": 100, "payment_id": payment, "reason": "chipped"});
+    service.manager().await.refunds(&order, refund).await.created();
+    check().await;
+    admin.post(&format!("{}/erase", paths[0]), json!({})).await.no_content();
+    check().await;
+    assert!(!read().await.concat().contains("Ada Example"));
+}
+
 #[tokio::test]
 async fn orders_survive_a_restart() {
     let service = Service::start().await;
     let staff = service.staff().await;
     let order = staff.places(order_of(&[("tea", 2, 1250)])).await.created();
-    staff.pays(&order.id(), serde_json::json!({"amount": 500})).await.created();
+    staff.pays(&order.id(), json!({"amount": 500})).await.created();
     let before = staff.get(order.header("location")).await.ok();
     service.reopen().await;
     assert_eq!(staff.get(order.header("location")).await.ok().text(), before.text());
