@@ -179,7 +179,7 @@ impl App {
             // Nobody reads the memory of an application that is gone.
             let Some(app) = app.upgrade() else { return };
             match fact {
-                Fact::EventsErased => {
+                Fact::DocumentsErased => {
                     app.recent_events.forget();
                     app.document_cache.forget();
                 }

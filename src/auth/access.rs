@@ -168,7 +168,7 @@ impl AccessCache {
             Fact::KeyRevoked(id) => self.write().keys.retain(|_, entry| entry.key.id != *id),
             Fact::KeysRevoked(owner) => self.write().keys.retain(|_, entry| entry.key.owner != *owner),
             Fact::KeyUsed(id, at) => self.mark_key_use_saved(*id, *at),
-            Fact::EventsErased
+            Fact::DocumentsErased
             | Fact::WebhooksChanged
             | Fact::LogInFailed(..)
             | Fact::LogInSucceeded(..)

@@ -111,8 +111,8 @@ pub enum Fact {
     KeysRevoked(UserId),
     /// The last use of an API key is stored.
     KeyUsed(KeyId, Timestamp),
-    /// Personal data in events is erased.
-    EventsErased,
+    /// Personal data in documents of events and orders is erased.
+    DocumentsErased,
     /// A webhook endpoint is new, has changed or is deleted.
     WebhooksChanged,
     /// A log-in has failed at a process.

@@ -50,7 +50,7 @@ pub async fn order(app: &App, actor: Actor, request: IdempotentRequest, id: Orde
             request.run(tx, &actor, || {
                 if erase_order(tx, &actor, &before)? {
                     list(&shared, &[id])?;
-                    forget_events(tx);
+                    forget_documents(tx);
                 }
                 Ok(Effect::without_document(Outcome::Erased))
             })
@@ -150,7 +150,7 @@ pub async fn due_orders(app: &App) -> Result<()> {
                         erase_order(tx, &Actor::system("erasure"), &before)?;
                     }
                     list(&shared, &batch)?;
-                    forget_events(tx);
+                    forget_documents(tx);
                     Ok(())
                 })
                 .await?;
@@ -236,7 +236,7 @@ fn erase_next_orders(tx: &WriteTx<'_>, actor: &Actor, id: UserId, after: i64) ->
         None => unfinished_erasures::end(tx, id)?,
     }
     if erased.count > 0 {
-        forget_events(tx);
+        forget_documents(tx);
     }
     Ok(erased.count)
 }
@@ -262,9 +262,9 @@ fn forget_user(tx: &WriteTx<'_>, id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Makes this process forget the events that it keeps in memory, after the commit.
-fn forget_events(tx: &WriteTx<'_>) {
-    tx.tell(Fact::EventsErased);
+/// Makes each process forget the documents of events and orders that it has in memory, after the commit.
+fn forget_documents(tx: &WriteTx<'_>) {
+    tx.tell(Fact::DocumentsErased);
 }
 
 /// Adds to the list beside the database. It is on disk before the transaction that erases: a crash between the two leaves an

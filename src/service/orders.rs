@@ -38,7 +38,7 @@ use crate::{
     error::{Error, Result, problem},
     store::{
         ReadTx, WriteTx,
-        orders::{self, DocumentCache, OrderHead},
+        orders::{self, DocumentReader, FoundOrder},
         transactions,
     },
 };
@@ -103,10 +103,11 @@ pub struct OrderDocument {
 /// # Errors
 /// `NOT_FOUND` if there is none that the actor may read.
 pub async fn get(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderDocument> {
+    let reader = app.document_cache.reader();
     app.store
         .read("orders.get", |tx| {
-            let head = find(tx, actor, name)?;
-            Ok(OrderDocument { version: head.version, json: app.document_cache.of(tx, &head, document)? })
+            let found = find(tx, actor, name)?;
+            Ok(OrderDocument { version: found.version, json: reader.document(tx, &found, document)? })
         })
         .await
 }
@@ -118,19 +119,19 @@ pub async fn get(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderDocu
 pub async fn id_of(app: &App, actor: &Actor, name: &OrderName) -> Result<OrderId> {
     app.store
         .read("orders.get", |tx| {
-            let head = find(tx, actor, name)?;
-            Ok(orders::by_seq(tx, head.seq)?.ok_or_else(Error::absent)?.id)
+            let found = find(tx, actor, name)?;
+            Ok(orders::by_seq(tx, found.seq)?.ok_or_else(Error::absent)?.id)
         })
         .await
 }
 
-fn find(tx: &ReadTx<'_>, actor: &Actor, name: &OrderName) -> Result<OrderHead> {
-    let head = match name {
-        OrderName::Id(id) => orders::head_by_id(tx, *id),
-        OrderName::Number(number) => orders::head_by_number(tx, *number),
-        OrderName::ExternalRef(reference) => orders::head_by_external_ref(tx, reference),
+fn find(tx: &ReadTx<'_>, actor: &Actor, name: &OrderName) -> Result<FoundOrder> {
+    let found = match name {
+        OrderName::Id(id) => orders::find_by_id(tx, *id),
+        OrderName::Number(number) => orders::find_by_number(tx, *number),
+        OrderName::ExternalRef(reference) => orders::find_by_external_ref(tx, reference),
     }?;
-    head.filter(|head| Access::READ.allows(actor, head.user_id)).ok_or_else(Error::absent)
+    found.filter(|found| Access::READ.allows(actor, found.user_id)).ok_or_else(Error::absent)
 }
 
 /// A page of the orders that the actor may read, as JSON documents.
@@ -140,23 +141,22 @@ pub async fn list(
     query: OrderQuery,
     request: PageRequest<Position>,
 ) -> Result<Page<Arc<str>, Position>> {
-    let query = limited_to_own(actor, query);
+    let (query, reader) = (limited_to_own(actor, query), app.document_cache.reader());
     if request.count || orders::is_scan(&query.filter, query.sort) {
-        let cache = Arc::clone(&app.document_cache);
-        app.store.scan("orders.list", move |tx| page_of_documents(tx, &cache, &query, &request)).await
+        app.store.scan("orders.list", move |tx| page_of_documents(tx, &reader, &query, &request)).await
     } else {
-        app.store.read("orders.list", |tx| page_of_documents(tx, &app.document_cache, &query, &request)).await
+        app.store.read("orders.list", |tx| page_of_documents(tx, &reader, &query, &request)).await
     }
 }
 
 fn page_of_documents(
     tx: &ReadTx<'_>,
-    cache: &DocumentCache,
+    reader: &DocumentReader,
     query: &OrderQuery,
     request: &PageRequest<Position>,
 ) -> Result<Page<Arc<str>, Position>> {
     let rows = page_of_rows(tx, query, request)?;
-    Ok(Page { entries: cache.of_rows(tx, &rows.entries, document)?, info: rows.info })
+    Ok(Page { entries: reader.documents(tx, &rows.entries, document)?, info: rows.info })
 }
 
 /// A part of an export: like a page, but longer, and read among the long queries.

@@ -12,7 +12,7 @@ mod row;
 
 pub(super) use blocks::{SKU_BLOCK_BITS, sku_block_bits};
 pub use counts::{Counts, counts, counts_of_user};
-pub use document_cache::{DocumentCache, OrderHead, head_by_external_ref, head_by_id, head_by_number};
+pub use document_cache::{DocumentCache, DocumentReader, FoundOrder, find_by_external_ref, find_by_id, find_by_number};
 pub use list::{count, is_scan, page};
 pub(super) use numbers::last_brought_along;
 pub use numbers::{next_number, take_number};

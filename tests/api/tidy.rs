@@ -293,7 +293,7 @@ const NAMES: &[(&str, &str)] = &[
     ("Standing", "RateLimitState"),
     ("Settled", "StoredResponse"),
     ("Attempt", "IdempotentRequest"),
-    ("Kept", "StoredDocument"),
+    ("Kept", "CachedDocument"),
     ("Shown", "AsText"),
     ("Wanted", "PageRequest"),
     ("Asked", "PageRequest"),

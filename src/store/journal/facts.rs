@@ -55,7 +55,7 @@ pub(super) fn put(out: &mut Vec<u8>, fact: &Fact) {
             start(out, 11, id);
             put_int(out, at.millis());
         }
-        Fact::EventsErased => out.push(12),
+        Fact::DocumentsErased => out.push(12),
         Fact::WebhooksChanged => out.push(13),
         Fact::Restored => out.push(14),
         Fact::LogInFailed(guessed, at) => {
@@ -136,7 +136,7 @@ pub(super) fn take(from: &mut Reader<'_>) -> Option<Fact> {
         9 => Fact::KeyRevoked(id(from)?),
         10 => Fact::KeysRevoked(id(from)?),
         11 => Fact::KeyUsed(id(from)?, time(from)?),
-        12 => Fact::EventsErased,
+        12 => Fact::DocumentsErased,
         13 => Fact::WebhooksChanged,
         14 => Fact::Restored,
         15 => Fact::LogInFailed(guessed(from)?, time(from)?),

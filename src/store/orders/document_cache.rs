@@ -1,9 +1,9 @@
-//! The documents of orders: JSON, as they were last answered. An event of type `order.*` holds the whole document of its
-//! order. Reading that takes a third of the time of building the document from columns. After a payment or refund the
-//! newest event has no document, and it is built from columns.
+//! The documents of orders: JSON. An event of type `order.*` holds the whole document of its order. Reading that takes a third
+//! of the time of building the document from columns. After a payment or refund the newest event has no document, and it is
+//! built from columns.
 //!
 //! Every change of an order gives it a new version, also when personal data is erased. So the document of a version never
-//! changes, and those that were read last are cached.
+//! changes and can be cached: readers take the version from the file, and the document of that version from memory.
 
 use super::{IdBlob, ReadTx, Result, by_seq};
 use crate::{
@@ -20,17 +20,21 @@ use crate::{
 use rusqlite::{CachedStatement, Params, types::Value};
 use std::{
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-/// The most documents. Each has one slot, by the row of its order: the newest orders do not displace each other.
+/// The most documents. The slot of each is the number of its order's row, modulo this: the newest orders do not displace each
+/// other.
 const SLOTS: i64 = 8_192;
-/// The longest document. All of them take 32 MiB at most, and usually a third of that.
+/// Longer documents are not cached. So all of them take 32 MiB at most, and usually a third of that.
 const MAX_BYTES: usize = 4 * 1024;
 
-/// What finds the document of an order, and who may read it.
+/// An order without its content.
 #[derive(Clone, Copy, Debug)]
-pub struct OrderHead {
+pub struct FoundOrder {
     /// The order's row.
     pub seq: i64,
     /// The user who owns the order.
@@ -39,41 +43,43 @@ pub struct OrderHead {
     pub version: i64,
 }
 
-macro_rules! head {
+macro_rules! select {
     ($condition:literal) => {
         concat!("SELECT seq, user_id, version FROM orders WHERE ", $condition)
     };
 }
 
 /// The order with this identifier.
-pub fn head_by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<OrderHead>> {
-    head(tx, head!("id = ?1"), [IdBlob(id)])
+pub fn find_by_id(tx: &ReadTx<'_>, id: OrderId) -> Result<Option<FoundOrder>> {
+    find(tx, select!("id = ?1"), [IdBlob(id)])
 }
 
 /// The order with this number.
-pub fn head_by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<OrderHead>> {
-    head(tx, head!("number = ?1"), [number])
+pub fn find_by_number(tx: &ReadTx<'_>, number: i64) -> Result<Option<FoundOrder>> {
+    find(tx, select!("number = ?1"), [number])
 }
 
 /// The order with this external reference.
-pub fn head_by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<OrderHead>> {
-    head(tx, head!("external_ref = ?1"), [reference])
+pub fn find_by_external_ref(tx: &ReadTx<'_>, reference: &str) -> Result<Option<FoundOrder>> {
+    find(tx, select!("external_ref = ?1"), [reference])
 }
 
-fn head(tx: &ReadTx<'_>, sql: &str, params: impl Params) -> Result<Option<OrderHead>> {
+fn find(tx: &ReadTx<'_>, sql: &str, params: impl Params) -> Result<Option<FoundOrder>> {
     tx.row(sql, params, |row| {
         let mut columns = Columns::of(row);
-        Ok(OrderHead { seq: columns.take()?, user_id: columns.id_or_none()?, version: columns.take()? })
+        Ok(FoundOrder { seq: columns.take()?, user_id: columns.id_or_none()?, version: columns.take()? })
     })
 }
 
-/// The versions of the orders in these rows. One statement for all takes a third of the time of one for each.
-fn versions(tx: &ReadTx<'_>, rows: &[i64]) -> Result<Vec<i64>> {
+/// The rows with the versions of their orders. One statement for all takes a third of the time of one for each.
+fn versions(tx: &ReadTx<'_>, rows: &[i64]) -> Result<Vec<(i64, i64)>> {
     let values: Vec<_> = rows.iter().copied().map(Value::Integer).collect();
-    let sql = "SELECT o.version FROM rarray(?1) r CROSS JOIN orders o ON o.seq = r.value";
-    let versions = tx.rows(sql, [Rc::new(values)], |row| row.get(0))?;
-    if versions.len() != rows.len() {
-        return Err(Error::internal("a row of an order vanished within a snapshot"));
+    let sql = "SELECT o.seq, o.version FROM rarray(?1) r CROSS JOIN orders o ON o.seq = r.value";
+    let versions: Vec<(i64, i64)> = tx.rows(sql, [Rc::new(values)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if !versions.iter().map(|(seq, _)| seq).eq(rows) {
+        return Err(Error::internal(format!(
+            "the rows of orders {rows:?} are not those of the index in the same snapshot"
+        )));
     }
     Ok(versions)
 }
@@ -88,8 +94,12 @@ const STORED: &str = concat!(
      LEFT JOIN personal p ON p.seq = e.personal_seq WHERE o.seq = ?1 AND e.kind <= 6" // order.*
 );
 
-/// The documents that were read last.
-pub struct DocumentCache(Box<[Mutex<Option<CachedDocument>>]>);
+/// Documents in memory.
+pub struct DocumentCache {
+    slots: Box<[Mutex<Option<CachedDocument>>]>,
+    /// How often personal data was erased.
+    erasures: AtomicU64,
+}
 
 struct CachedDocument {
     seq: i64,
@@ -99,82 +109,119 @@ struct CachedDocument {
 
 impl Default for DocumentCache {
     fn default() -> Self {
-        Self((0..SLOTS).map(|_| Mutex::default()).collect())
+        Self { slots: (0..SLOTS).map(|_| Mutex::default()).collect(), erasures: AtomicU64::default() }
     }
 }
 
 impl DocumentCache {
+    /// A reader for a snapshot that is not taken yet.
+    pub fn reader(self: &Arc<Self>) -> DocumentReader {
+        DocumentReader { erasures: self.erasures.load(Ordering::SeqCst), cache: Arc::clone(self) }
+    }
+
+    /// Forgets all documents, since personal data was erased. What was read before is not cached any more.
+    pub fn forget(&self) {
+        self.erasures.fetch_add(1, Ordering::SeqCst);
+        for slot in &self.slots {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    /// The number of documents.
+    pub fn count(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).is_some()).count()
+    }
+
+    fn slot(&self, seq: i64) -> Option<MutexGuard<'_, Option<CachedDocument>>> {
+        let slot = self.slots.get(usize::try_from(seq % SLOTS).ok()?)?;
+        Some(slot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Reads documents in a snapshot that was taken after it was made.
+pub struct DocumentReader {
+    cache: Arc<DocumentCache>,
+    /// How often personal data had been erased.
+    erasures: u64,
+}
+
+impl DocumentReader {
     /// The document of an order. `build` makes it where no event has it.
     ///
     /// # Errors
-    /// Those of `build`.
-    pub fn of(&self, tx: &ReadTx<'_>, order: &OrderHead, build: impl Fn(&Order) -> Result<String>) -> Result<Arc<str>> {
-        Reader { cache: self, tx, statement: None }.read(order.seq, order.version, build)
+    /// Those of the database and of `build`.
+    pub fn document(
+        &self,
+        tx: &ReadTx<'_>,
+        order: &FoundOrder,
+        build: impl Fn(&Order) -> Result<String>,
+    ) -> Result<Arc<str>> {
+        self.read(&mut Stored::of(tx), order.seq, order.version, build)
     }
 
     /// The documents of the orders in these rows. `build` makes those that no event has.
     ///
     /// # Errors
-    /// Those of `build`.
-    pub fn of_rows(
+    /// Those of [`Self::document`].
+    pub fn documents(
         &self,
         tx: &ReadTx<'_>,
         rows: &[i64],
         build: impl Fn(&Order) -> Result<String>,
     ) -> Result<Vec<Arc<str>>> {
-        let mut reader = Reader { cache: self, tx, statement: None };
+        let mut stored = Stored::of(tx);
         let versions = versions(tx, rows)?;
-        rows.iter().zip(versions).map(|(seq, version)| reader.read(*seq, version, &build)).collect()
+        versions.into_iter().map(|(seq, version)| self.read(&mut stored, seq, version, &build)).collect()
     }
 
-    /// Forgets all of them, since personal data was erased.
-    pub fn forget(&self) {
-        for slot in &self.0 {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    fn read(
+        &self,
+        stored: &mut Stored<'_, '_>,
+        seq: i64,
+        version: i64,
+        build: impl Fn(&Order) -> Result<String>,
+    ) -> Result<Arc<str>> {
+        if let Some(document) = self.get(seq, version) {
+            return Ok(document);
         }
-    }
-
-    fn slot(&self, seq: i64) -> Option<&Mutex<Option<CachedDocument>>> {
-        self.0.get(usize::try_from(seq % SLOTS).ok()?)
+        let document = match stored.document(seq)? {
+            Some(document) => document,
+            None => build(&by_seq(stored.tx, seq)?.ok_or_else(Error::absent)?)?,
+        };
+        let document = document.into();
+        self.insert(seq, version, &document);
+        Ok(document)
     }
 
     fn get(&self, seq: i64, version: i64) -> Option<Arc<str>> {
-        let slot = self.slot(seq)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = self.cache.slot(seq)?;
         let cached = slot.as_ref().filter(|cached| (cached.seq, cached.version) == (seq, version));
         cached.map(|cached| Arc::clone(&cached.document))
     }
 
     fn insert(&self, seq: i64, version: i64, document: &Arc<str>) {
-        if let Some(slot) = self.slot(seq).filter(|_| document.len() <= MAX_BYTES) {
-            let cached = CachedDocument { seq, version, document: Arc::clone(document) };
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
+        if document.len() <= MAX_BYTES
+            && let Some(mut slot) = self.cache.slot(seq)
+            && self.cache.erasures.load(Ordering::SeqCst) == self.erasures
+        {
+            *slot = Some(CachedDocument { seq, version, document: Arc::clone(document) });
         }
     }
 }
 
-/// Reads documents in one snapshot. To look up the statement for each of them would take a tenth of the time of a page.
-struct Reader<'r, 'tx> {
-    cache: &'r DocumentCache,
+/// Documents in the file. To look up the statement for each of them would take a tenth of the time of a page.
+struct Stored<'r, 'tx> {
     tx: &'r ReadTx<'tx>,
     statement: Option<CachedStatement<'tx>>,
 }
 
-impl Reader<'_, '_> {
-    fn read(&mut self, seq: i64, version: i64, build: impl Fn(&Order) -> Result<String>) -> Result<Arc<str>> {
-        if let Some(document) = self.cache.get(seq, version) {
-            return Ok(document);
-        }
-        let document = match self.stored(seq)? {
-            Some(document) => document,
-            None => build(&by_seq(self.tx, seq)?.ok_or_else(Error::absent)?)?,
-        };
-        let document = document.into();
-        self.cache.insert(seq, version, &document);
-        Ok(document)
+impl<'r, 'tx> Stored<'r, 'tx> {
+    fn of(tx: &'r ReadTx<'tx>) -> Self {
+        Self { tx, statement: None }
     }
 
     /// The document that the newest event of the order has.
-    fn stored(&mut self, seq: i64) -> Result<Option<String>> {
+    fn document(&mut self, seq: i64) -> Result<Option<String>> {
         let statement = match &mut self.statement {
             Some(statement) => statement,
             none => none.insert(self.tx.connection.prepare_cached(STORED).map_err(store_error)?),
@@ -197,7 +244,7 @@ mod tests {
 
     #[test]
     fn the_document_of_a_version_is_cached_until_another_order_takes_its_slot() {
-        let cache = DocumentCache::default();
+        let cache = Arc::<DocumentCache>::default().reader();
         cache.insert(7, 1, &"first".into());
         cache.insert(8, 1, &"neighbour".into());
         assert_eq!(cache.get(7, 1).as_deref(), Some("first"));
@@ -207,13 +254,24 @@ mod tests {
         cache.insert(7 + SLOTS, 2, &"later".into());
         assert_eq!((cache.get(7, 2), cache.get(7 + SLOTS, 2).as_deref()), (None, Some("later")));
         assert_eq!(cache.get(8, 1).as_deref(), Some("neighbour"));
+    }
+
+    #[test]
+    fn what_was_read_before_an_erasure_is_not_cached_after_it() {
+        let cache = Arc::<DocumentCache>::default();
+        let before = cache.reader();
+        before.insert(1, 1, &"personal".into());
         cache.forget();
-        assert_eq!((cache.get(8, 1), cache.get(7 + SLOTS, 2)), (None, None));
+        assert_eq!((cache.reader().get(1, 1), cache.count()), (None, 0));
+        before.insert(1, 1, &"personal".into());
+        assert_eq!(cache.count(), 0);
+        cache.reader().insert(1, 2, &"erased".into());
+        assert_eq!((before.get(1, 2).as_deref(), cache.count()), (Some("erased"), 1));
     }
 
     #[test]
     fn long_documents_are_not_cached() {
-        let cache = DocumentCache::default();
+        let cache = Arc::<DocumentCache>::default().reader();
         let longest: Arc<str> = "x".repeat(MAX_BYTES).into();
         cache.insert(1, 1, &longest);
         cache.insert(2, 1, &format!("{longest}x").into());

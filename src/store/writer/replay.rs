@@ -88,7 +88,7 @@ impl WriterThread {
         }
         self.wal.committed();
         let facts: Vec<Fact> = entries.iter().flat_map(|(entry, _)| entry.facts.iter().cloned()).collect();
-        let is_erased = facts.contains(&Fact::EventsErased);
+        let is_erased = facts.contains(&Fact::DocumentsErased);
         if let Some((last, _)) = entries.last() {
             self.batch.adopt(&self.connection, &last.heads, log)?;
         }

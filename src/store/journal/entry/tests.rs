@@ -71,7 +71,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         id::<KeyId>().prop_map(Fact::KeyRevoked),
         id::<UserId>().prop_map(Fact::KeysRevoked),
         (id::<KeyId>(), time()).prop_map(|(id, at)| Fact::KeyUsed(id, at)),
-        Just(Fact::EventsErased),
+        Just(Fact::DocumentsErased),
         Just(Fact::WebhooksChanged),
         (guessed(), time()).prop_map(|(guessed, at)| Fact::LogInFailed(guessed, at)),
         (guessed(), any::<[u8; 32]>()).prop_map(|(guessed, known)| Fact::LogInSucceeded(guessed, known)),
