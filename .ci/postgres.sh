@@ -23,7 +23,9 @@ cp tests/cli/certificates/first.crt tests/cli/certificates/first.key "$folder"
 chmod 600 "$folder/first.key"
 chown -R postgres "$folder"
 as_postgres initdb -D "$folder/data" -U postgres -A scram-sha-256 --pwfile="$folder/password" >/dev/null
+# DROP DATABASE, at the end of each test, waits for all connections that are being made. One whose test has ended is never made.
 cat >>"$folder/data/postgresql.conf" <<EOF
+authentication_timeout = 2s
 port = $port
 listen_addresses = 'localhost'
 unix_socket_directories = '$folder'
