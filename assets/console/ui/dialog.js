@@ -1,5 +1,5 @@
 // What is on top of the page: a dialog, and short words at the bottom.
-import { html, signal, useEffect, useRef } from "../vendor/preact.js";
+import { html, signal, useLayoutEffect, useRef } from "../vendor/preact.js";
 import { icon } from "./icons.js";
 
 /** What is shown on top, or null. @type {Signal<any>} */
@@ -15,7 +15,8 @@ export function Dialogs() {
   // The event of a dialog that the page closed comes late: the next one may be open by then, and must stay.
   const ours = useRef(0);
   const closed = () => { if (ours.current) ours.current--; else close(); };
-  useEffect(() => {
+  // Before the next key is handled: somebody who types on at once types into the dialog.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     if (!dialog) return;
     if (content && !dialog.open) dialog.showModal();
