@@ -186,7 +186,7 @@ def main():
         database = os.path.join(folder, "smoke.db")
         server = Server(binary, database)
         print(f"smoke: binary {os.path.getsize(binary) / 1e6:.1f} MB, listening on an empty database after "
-              f"{server.ready_after * 1000:.0f} ms, idle {resident_mib(server):.0f} MiB")
+              f"{server.ready_after * 1000:.0f} ms, {resident_mib(server):.0f} MiB with a password just hashed")
         the_file_has_one_server(binary, database)
         bad_configuration_is_fatal(binary)
         server.log_in()
