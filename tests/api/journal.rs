@@ -118,6 +118,24 @@ async fn two_processes_number_their_orders_without_gaps_and_keep_one_order_for_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_process_erases_is_gone_from_the_memory_of_the_other() {
+    let one = Service::start().await;
+    let admin = one.admin().await;
+    let Some(two) = one.beside() else { return };
+    let mut body = order_of(&[("tea", 2, 1250)]);
+    body["customer"] = json!({"name": "Ada Example"});
+    let path = format!("/v1/orders/{}", admin.places(body).await.created().id());
+    let reader = two.anonymous().bearing(admin.token());
+    assert!(reader.get(&path).await.ok().text().contains("Ada Example"));
+    assert_eq!(two.app().document_cache.count(), 1);
+    admin.post(&format!("{path}/erase"), json!({})).await.no_content();
+    reader.get("/v1/orders/counts").await.ok();
+    assert_eq!(two.app().document_cache.count(), 0);
+    assert!(!reader.get(&path).await.ok().text().contains("Ada Example"));
+    replay_elsewhere_and_stop(&one).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_passwords_at_one_process_delay_log_ins_at_the_other() {
     let one = Service::start().await;
     one.admin().await;
