@@ -9,6 +9,7 @@ use source::{Source, from_the_root, functions, paths, root, sources};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    os::unix::fs::PermissionsExt,
 };
 
 const ARROWS: &str = "arrows go one way: error <- domain <- {auth, store, outbound} <- app <- service <- {api, worker} <- \
@@ -244,6 +245,16 @@ fn every_module_says_what_it_is() {
         "a file begins with `//!`: what it is, and what it is not",
         silent.map(|source| source.path.clone()).collect(),
     );
+}
+
+#[test]
+fn a_file_that_names_its_interpreter_is_executable() {
+    let files = ["benches", ".ci"].into_iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    let files = files.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let scripts: Vec<_> = files.filter(|path| fs::read(path).unwrap().starts_with(b"#!")).collect();
+    assert!(scripts.len() > 20);
+    let cannot_run = scripts.iter().filter(|path| fs::metadata(path).unwrap().permissions().mode() & 0o111 == 0);
+    holds("scripts are executable", cannot_run.map(|path| path.display().to_string()).collect());
 }
 
 #[test]
