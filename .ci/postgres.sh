@@ -23,7 +23,7 @@ cp tests/cli/certificates/first.crt tests/cli/certificates/first.key "$folder"
 chmod 600 "$folder/first.key"
 chown -R postgres "$folder"
 as_postgres initdb -D "$folder/data" -U postgres -A scram-sha-256 --pwfile="$folder/password" >/dev/null
-# DROP DATABASE, at the end of each test, waits for all connections that are being made. One whose test has ended is never made.
+# A test that ends can leave a connection half made. DROP DATABASE, with which each test ends, waits for all of these.
 cat >>"$folder/data/postgresql.conf" <<EOF
 authentication_timeout = 2s
 port = $port

@@ -79,7 +79,7 @@ pub struct Parts {
     pub event_streams: Arc<Semaphore>,
     /// The newest events, for those who follow the feed.
     pub recent_events: recent_events::RecentEvents,
-    /// Documents of orders that were read.
+    /// Documents of orders in memory, for those who read them again.
     pub document_cache: Arc<DocumentCache>,
     /// The provider of sign-ins by OpenID Connect.
     pub oidc: oidc::OidcProvider,

@@ -61,7 +61,7 @@ pub(super) fn prepare_writer(connection: &Connection, commits: Commits) -> rusql
 pub(super) fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
     prepare(connection, READER_CACHE_KIB)?;
     add_functions(connection)?;
-    // The table-valued function `rarray`: the values that are bound to its argument.
+    // `FROM rarray(?1)` in a statement yields a row for each value of a list that is bound to it.
     array::load_module(connection)?;
     connection.pragma_update(None, "query_only", true)
 }

@@ -15,7 +15,7 @@ export function Dialogs() {
   // The event of a dialog that the page closed comes late: the next one may be open by then, and must stay.
   const ours = useRef(0);
   const closed = () => { if (ours.current) ours.current--; else close(); };
-  // Before the next key is handled: somebody who types on at once types into the dialog.
+  // Not an effect after the next paint: what somebody types until then would be lost.
   useLayoutEffect(() => {
     const dialog = ref.current;
     if (!dialog) return;

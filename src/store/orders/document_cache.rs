@@ -71,20 +71,20 @@ fn find(tx: &ReadTx<'_>, sql: &str, params: impl Params) -> Result<Option<FoundO
     })
 }
 
-/// The rows with the versions of their orders. One statement for all takes a third of the time of one for each.
+/// Each of these rows with the version of its order: by one statement, because one for each row opens and closes its cursors
+/// each time.
 fn versions(tx: &ReadTx<'_>, rows: &[i64]) -> Result<Vec<(i64, i64)>> {
     let values: Vec<_> = rows.iter().copied().map(Value::Integer).collect();
     let sql = "SELECT o.seq, o.version FROM rarray(?1) r CROSS JOIN orders o ON o.seq = r.value";
     let versions: Vec<(i64, i64)> = tx.rows(sql, [Rc::new(values)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if !versions.iter().map(|(seq, _)| seq).eq(rows) {
-        return Err(Error::internal(format!(
-            "the rows of orders {rows:?} are not those of the index in the same snapshot"
-        )));
+        return Err(Error::internal(format!("an index has orders that the table lacks: some of the rows {rows:?}")));
     }
     Ok(versions)
 }
 
-/// The first event is looked up only for a document that needs it: with NULL there is nothing to look for.
+/// Only a document that is stored as changes needs the order's first event. For any other, `iif` makes the look-up one for NULL,
+/// which SQLite skips.
 const STORED: &str = concat!(
     "SELECT ",
     document_columns!(),
@@ -94,7 +94,7 @@ const STORED: &str = concat!(
      LEFT JOIN personal p ON p.seq = e.personal_seq WHERE o.seq = ?1 AND e.kind <= 6" // order.*
 );
 
-/// Documents in memory.
+/// Documents in memory. Read them by a [`DocumentReader`].
 pub struct DocumentCache {
     slots: Box<[Mutex<Option<CachedDocument>>]>,
     /// How often personal data was erased.
@@ -114,12 +114,13 @@ impl Default for DocumentCache {
 }
 
 impl DocumentCache {
-    /// A reader for a snapshot that is not taken yet.
+    /// A reader of documents. It must be made before the snapshot that it reads is taken, so that no erasure between the two
+    /// escapes it.
     pub fn reader(self: &Arc<Self>) -> DocumentReader {
         DocumentReader { erasures: self.erasures.load(Ordering::SeqCst), cache: Arc::clone(self) }
     }
 
-    /// Forgets all documents, since personal data was erased. What was read before is not cached any more.
+    /// Removes all documents, because personal data was erased. A reader that was made before this adds none afterwards.
     pub fn forget(&self) {
         self.erasures.fetch_add(1, Ordering::SeqCst);
         for slot in &self.slots {
@@ -138,15 +139,15 @@ impl DocumentCache {
     }
 }
 
-/// Reads documents in a snapshot that was taken after it was made.
+/// Reads documents: from the cache or, where it has not got them, from the file, and then adds them to the cache.
 pub struct DocumentReader {
     cache: Arc<DocumentCache>,
-    /// How often personal data had been erased.
+    /// How often personal data had been erased when the reader was made.
     erasures: u64,
 }
 
 impl DocumentReader {
-    /// The document of an order. `build` makes it where no event has it.
+    /// The document of an order. `build` makes it if the order's newest event has none.
     ///
     /// # Errors
     /// Those of the database and of `build`.
@@ -159,7 +160,7 @@ impl DocumentReader {
         self.read(&mut Stored::of(tx), order.seq, order.version, build)
     }
 
-    /// The documents of the orders in these rows. `build` makes those that no event has.
+    /// The documents of the orders in these rows. `build` makes those that the newest event of their order has not got.
     ///
     /// # Errors
     /// Those of [`Self::document`].

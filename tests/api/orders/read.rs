@@ -63,7 +63,7 @@ async fn if_none_match_with_the_current_version_gives_304() {
     assert_eq!((changed.header("etag"), &changed["version"]), ("\"2\"", &2.into()));
 }
 
-/// Documents are cached. After each change they are the same as from an empty cache.
+/// The service answers from its cache what it answers after a restart, when the cache is empty.
 #[tokio::test]
 async fn an_order_is_read_as_it_is_in_the_file_after_each_change() {
     let service = Service::start().await;
