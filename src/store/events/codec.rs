@@ -75,7 +75,7 @@ impl Context {
 
 /// Encodes the document of an event. `first` is the first document of the order, unless this is that one.
 pub fn encode(document: &str, context: &Context, first: Option<&str>) -> String {
-    if document.bytes().any(|byte| byte < b' ') {
+    if first_code(document.as_bytes()).is_some() {
         return format!("{AS_IT_IS}{document}");
     }
     match first.and_then(|first| changes(document, first)) {
@@ -105,17 +105,27 @@ pub fn needs_first(stored: &str) -> bool {
 
 /// Appends `text` with codes to `packed`.
 fn pack(text: &str, context: &Context, mut packed: String) -> String {
-    let text = with_given_codes(text, context);
+    packed.reserve(text.len() / 2);
+    let bytes = text.as_bytes();
     let (mut at, mut copied) = (0, 0);
-    while let Some(start) = text.as_bytes().get(at..).filter(|rest| !rest.is_empty()) {
-        let Some((phrase, number)) = phrases::starting(start) else {
-            at += 1;
+    while at < bytes.len() {
+        if let Some((length, number)) = phrases::starting(&bytes[at..], context) {
+            packed.push_str(&text[copied..at]);
+            push_code(&mut packed, number);
+            at += length;
+            copied = at;
             continue;
-        };
-        packed.push_str(&text[copied..at]);
-        push_code(&mut packed, number);
-        at += phrase.len();
-        copied = at;
+        }
+        let before = bytes[at];
+        at += 1;
+        if (before == b'"' || before == b'_')
+            && let Some(given) = context.starting(&bytes[at..], before)
+        {
+            packed.push_str(&text[copied..at]);
+            packed.push(GIVEN[given]);
+            at += context.given(given).len();
+            copied = at;
+        }
     }
     packed.push_str(&text[copied..]);
     packed
@@ -129,28 +139,6 @@ fn push_code(packed: &mut String, number: u8) {
         packed.push(char::from(LONG));
         packed.push(char::from(SECOND + (number - shorts)));
     }
-}
-
-/// The text with codes for what the context has.
-fn with_given_codes(text: &str, context: &Context) -> String {
-    let bytes = text.as_bytes();
-    let mut coded = String::with_capacity(text.len());
-    let (mut at, mut copied) = (0, 0);
-    while at < bytes.len() {
-        let before = bytes[at];
-        at += 1;
-        if before != b'"' && before != b'_' {
-            continue;
-        }
-        if let Some(given) = context.starting(&bytes[at..], before) {
-            coded.push_str(&text[copied..at]);
-            coded.push(GIVEN[given]);
-            at += context.given(given).len();
-            copied = at;
-        }
-    }
-    coded.push_str(&text[copied..]);
-    coded
 }
 
 /// Appends `packed` without codes; `None` if there is no such code, or the text grows too long.

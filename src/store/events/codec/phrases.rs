@@ -1,6 +1,6 @@
 //! The phrases of documents, and where they are found in a text.
 
-use super::GIVEN;
+use super::{Context, GIVEN};
 use std::{cmp::Reverse, sync::LazyLock};
 
 /// What stands in phrases for what the context of an event has: in the order of [`GIVEN`].
@@ -149,11 +149,11 @@ fn parts(mut phrase: &'static str) -> Vec<Part> {
 /// Phrases and their numbers in buckets by some of their first bytes, the longest first in each.
 static BY_START: LazyLock<Buckets> = LazyLock::new(Buckets::new);
 const BUCKETS: usize = 256;
-/// No phrase is shorter.
+/// No phrase begins with a shorter text.
 const SHORTEST: usize = 5;
 
 struct Buckets {
-    phrases: Vec<Vec<(Vec<u8>, u8)>>,
+    phrases: Vec<Vec<(&'static [Part], u8)>>,
     /// For each byte whether phrases begin with it.
     starts: [bool; 256],
 }
@@ -162,24 +162,22 @@ impl Buckets {
     fn new() -> Self {
         let mut buckets = Self { phrases: vec![vec![]; BUCKETS], starts: [false; 256] };
         for (number, parts) in (0..).zip(EXPANSIONS.iter()) {
-            let text: String = parts.iter().map(Part::coded).collect();
-            let bytes = text.into_bytes();
-            buckets.starts[usize::from(bytes[0])] = true;
-            buckets.phrases[bucket(&bytes)].push((bytes, number));
+            let coded = coded(parts);
+            buckets.starts[usize::from(coded.as_bytes()[0])] = true;
+            buckets.phrases[bucket(coded.as_bytes())].push((parts, number));
         }
-        buckets.phrases.iter_mut().for_each(|phrases| phrases.sort_by_key(|(phrase, _)| Reverse(phrase.len())));
+        buckets.phrases.iter_mut().for_each(|phrases| phrases.sort_by_key(|(parts, _)| Reverse(coded(parts).len())));
         buckets
     }
 }
 
-impl Part {
-    /// The part as it is in a text with codes for what the context has.
-    fn coded(&self) -> String {
-        match self {
-            Self::Text(text) => (*text).to_owned(),
-            Self::Given(given) => GIVEN[*given].to_string(),
-        }
-    }
+/// A phrase with codes for what the context has.
+fn coded(parts: &[Part]) -> String {
+    let coded = |part: &Part| match part {
+        Part::Text(text) => (*text).to_owned(),
+        Part::Given(given) => GIVEN[*given].to_string(),
+    };
+    parts.iter().map(coded).collect()
 }
 
 /// Most phrases differ in these bytes.
@@ -188,20 +186,41 @@ fn bucket(text: &[u8]) -> usize {
     usize::from(sum) % BUCKETS
 }
 
-/// The longest phrase that `text` begins with, and its number.
-pub(super) fn starting(text: &[u8]) -> Option<(&'static [u8], u8)> {
+/// The longest phrase that `text` begins with: how long it is there, and its number.
+pub(super) fn starting(text: &[u8], context: &Context) -> Option<(usize, u8)> {
     let buckets = &*BY_START;
     if text.len() < SHORTEST || !buckets.starts[usize::from(text[0])] {
         return None;
     }
-    let (phrase, number) = buckets.phrases[bucket(text)].iter().find(|(phrase, _)| text.starts_with(phrase))?;
-    Some((phrase, *number))
+    let length = |&(parts, number): &(&[Part], u8)| Some((length_in(text, parts, context)?, number));
+    buckets.phrases[bucket(text)].iter().find_map(length)
+}
+
+/// How long a phrase is at the start of `text`; none if that does not begin with it.
+fn length_in(text: &[u8], parts: &[Part], context: &Context) -> Option<usize> {
+    let mut rest = text;
+    for part in parts {
+        rest = rest.strip_prefix(match part {
+            Part::Text(text) => text.as_bytes(),
+            Part::Given(given) => context.given(*given).as_bytes(),
+        })?;
+    }
+    Some(text.len() - rest.len())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::push_code, *};
-    use crate::store::schema::SCHEMA;
+    use super::{
+        super::{push_code, unpack},
+        *,
+    };
+    use crate::{
+        domain::{
+            id::{Identifier, OrderId},
+            time::Timestamp,
+        },
+        store::schema::SCHEMA,
+    };
     use rusqlite::Connection;
 
     #[test]
@@ -214,17 +233,21 @@ mod tests {
         let expected = (0..).zip(EXPANSIONS.iter()).map(|(number, parts)| {
             let mut code = String::new();
             push_code(&mut code, number);
-            (parts.iter().map(Part::coded).collect::<String>(), code)
+            (coded(parts), code)
         });
         assert_eq!(rows, expected.collect::<Vec<_>>());
     }
 
     #[test]
     fn every_phrase_is_found_under_its_number() {
+        let context = Context::new(OrderId::from_bytes([7; 16]), Timestamp::from_millis(1_790_000_000_000), "system");
         for (number, parts) in (0..).zip(EXPANSIONS.iter()) {
-            let text: String = parts.iter().map(Part::coded).collect();
-            assert!(text.len() >= SHORTEST, "{text}");
-            assert_eq!(starting(text.as_bytes()), Some((text.as_bytes(), number)), "{text}");
+            assert!(matches!(parts[0], Part::Text(text) if text.len() >= SHORTEST), "{}", coded(parts));
+            let mut text = String::new();
+            let mut code = String::new();
+            push_code(&mut code, number);
+            unpack(&mut text, &code, &context).unwrap();
+            assert_eq!(starting(text.as_bytes(), &context), Some((text.len(), number)), "{text}");
         }
     }
 }
