@@ -112,6 +112,11 @@ impl Syncer {
         }
     }
 
+    /// Whether commits are synced beside the writer.
+    pub(super) fn is_used(&self) -> bool {
+        self.is_used.get()
+    }
+
     fn switch(&self, connection: &Connection, synchronous: &str, is_used: bool) -> Result<()> {
         self.is_used.set(is_used);
         connection.pragma_update(None, "synchronous", synchronous).map_err(store_error)

@@ -13,11 +13,13 @@ use crate::{
         audit::{self, NewEntry},
     },
 };
+use futures_util::future::join_all;
 use std::{
     path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
+use tokio::sync::Notify;
 
 fn options(folder: &Path, commits: Commits, clock: Clock) -> Options {
     Options {
@@ -70,6 +72,33 @@ async fn a_job_that_panics_or_fails_is_undone_alone() {
     assert_eq!(kept, ["first", "second", "third"]);
     assert!(!store.has_failed());
     assert_eq!(store.gauges().queued.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn half_of_many_waiting_jobs_share_a_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&options(folder.path(), Commits::Written, Clock::system())).unwrap();
+    let (gauges, is_busy) = (Arc::clone(&store.0.gauges), Arc::new(Notify::new()));
+    let (writer, begun) = (store.clone(), Arc::clone(&is_busy));
+    let busy = tokio::spawn(async move {
+        let until_all_wait = move |_: &WriteTx<'_>| {
+            begun.notify_one();
+            while gauges.queued.load(Relaxed) < 160 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        };
+        writer.write("busy", until_all_wait).await
+    });
+    is_busy.notified().await;
+    let waiting = (0..160).map(|_| {
+        let gauges = Arc::clone(&store.0.gauges);
+        store.write("waits", move |tx| append(tx, "waits").map(|()| gauges.batch_size.read().count))
+    });
+    let before: Vec<u64> = join_all(waiting).await.into_iter().map(Result::unwrap).collect();
+    busy.await.unwrap().unwrap();
+    let sizes: Vec<usize> = before.chunk_by(u64::eq).map(<[u64]>::len).collect();
+    assert_eq!(sizes, [80, 40, 32, 8]);
 }
 
 #[tokio::test]

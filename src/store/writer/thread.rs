@@ -30,6 +30,8 @@ use std::{
 
 /// The most jobs in one transaction.
 const BATCH_SIZE: usize = 256;
+/// So many jobs make good use of a commit.
+const GOOD_BATCH: usize = 32;
 /// A transaction on a journal ends after the job with which it has recorded this many bytes, so that entries stay small.
 const MAX_RECORDED: usize = 1024 * 1024;
 /// How often the file is looked at while nothing is written.
@@ -85,7 +87,8 @@ impl WriterThread {
             }
             // Jobs that come while others have their turn go along.
             self.take_turn()?;
-            let waiting: Vec<_> = std::iter::once(first).chain(self.jobs.try_iter().take(BATCH_SIZE - 1)).collect();
+            let further = self.jobs.try_iter().take(self.next_batch_size() - 1);
+            let waiting: Vec<_> = std::iter::once(first).chain(further).collect();
             self.gauges.queued.fetch_sub(i64::try_from(waiting.len()).unwrap_or_default(), Relaxed);
             let batch: Vec<_> = waiting.into_iter().filter(|job| job.claim().start()).collect();
             self.write(batch)?;
@@ -97,6 +100,16 @@ impl WriterThread {
         self.wal.settle()?;
         self.fold_rollups()?;
         self.wal.truncate(&self.connection)
+    }
+
+    /// How many of the waiting jobs the next transaction takes at most. Where commits are quick, half of them are enough: the
+    /// writer runs these while the callers of the last ones send their next requests, and neither waits for the other.
+    fn next_batch_size(&self) -> usize {
+        if self.journal.is_some() || self.syncer.is_used() {
+            return BATCH_SIZE;
+        }
+        let waiting = usize::try_from(self.gauges.queued.load(Relaxed)).unwrap_or_default();
+        (waiting / 2).clamp(GOOD_BATCH, BATCH_SIZE)
     }
 
     /// Empties the write-ahead log if anybody waits for that.
