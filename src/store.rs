@@ -65,7 +65,7 @@ use crate::{
     error::{Error, Result, problem},
 };
 use journal::SharedJournal;
-use rollups::{Ranking, RankingQuery, Rankings};
+use rollups::CachedFigures;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
@@ -94,7 +94,7 @@ struct Inner {
     writer: writer::Writer,
     readers: readers::Readers,
     gauges: Arc<Gauges>,
-    rankings: Arc<Rankings>,
+    figures: Arc<CachedFigures>,
     sold_items: Arc<sold_items::Cache>,
     told: Arc<Told>,
     journal: Option<SharedJournal>,
@@ -184,22 +184,6 @@ impl Store {
         let span = tracing::trace_span!(target: TARGET, "scan", store.operation = name);
         let outcome = self.0.readers.scan(name, work).instrument(span).await;
         self.until_durable().await.and(outcome)
-    }
-
-    /// [`Store::scan`] for a report that is a part of a ranking. `select` takes that part, and `finish` reads the rest
-    /// of the report in the same snapshot. Rankings are cached between calls.
-    ///
-    /// # Errors
-    /// Those of `scan` and `finish`.
-    pub async fn scan_ranking<S, T: Send + 'static>(
-        &self,
-        name: &'static str,
-        query: RankingQuery,
-        select: impl FnOnce(&Arc<Ranking>) -> S + Send + 'static,
-        finish: impl FnOnce(&ReadTx<'_>, S) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let rankings = Arc::clone(&self.0.rankings);
-        self.scan(name, move |tx| finish(tx, rankings.with(tx, query, select)?)).await
     }
 
     /// Moves the write-ahead log into the file and empties it, so that nothing is left in it of what was erased.

@@ -40,6 +40,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::Markup;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Bytes of a row of a report in JSON: of the longest ones about as many.
@@ -94,15 +95,17 @@ impl ReportRequest<'_> {
         format!("{}-{}-{}", file::stem(self.uri), days.from, days.to)
     }
 
+    fn json<R: Serialize>(&self, report: &Report<R>) -> Result<Response> {
+        let next = report.page.as_ref().and_then(|page| page.next.clone());
+        let expected = report.data.len() * ROW_BYTES + MOST_DOCUMENTS;
+        reply::linked(report, expected, self.uri, next.map(|next| ("cursor", next)))
+    }
+
     /// Responds with the report in the form that was asked for.
     fn respond<R: Row>(self, report: &Report<R>, draw: fn(&Report<R>) -> Markup) -> Result<Response> {
         let name = self.file_name();
         Ok(match self.form {
-            Form::Json => {
-                let next = report.page.as_ref().and_then(|page| page.next.clone());
-                let expected = report.data.len() * ROW_BYTES + MOST_DOCUMENTS;
-                reply::linked(report, expected, self.uri, next.map(|next| ("cursor", next)))?
-            }
+            Form::Json => self.json(report)?,
             Form::Csv => {
                 let headers = [
                     (header::CONTENT_TYPE, export::CSV_WITH_HEADER.to_owned()),
@@ -132,9 +135,13 @@ pub(super) async fn daily(
     uri: Uri,
 ) -> Result<Response> {
     let (question, style) = (query.question(&app)?, form.style(&app, query.style)?);
+    let wanted = ReportRequest { question: &question, form, style, uri: &uri };
+    if form == Form::Json {
+        let rows = analytics::daily_json(&app, &actor, question.clone()).await?;
+        return wanted.json(&analytics::report(&app, &question, rows, None));
+    }
     let rows = analytics::daily(&app, &actor, question.clone()).await?;
-    let report = analytics::report(&app, &question, rows, None);
-    ReportRequest { question: &question, form, style, uri: &uri }.respond(&report, chart::daily)
+    wanted.respond(&analytics::report(&app, &question, rows, None), chart::daily)
 }
 
 /// One row for each user and currency. There can be very many, so the CSV form is streamed.

@@ -86,7 +86,7 @@ pub fn cover(from: i64, to: i64) -> Vec<BucketRange> {
 }
 
 /// A time zone of the IANA database, which is compiled into this program.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
 impl Zone {
@@ -132,7 +132,7 @@ pub fn last_day_from(from: Date) -> Date {
 }
 
 /// A range of local days, both ends included.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Days {
     /// The first day.
     pub from: Date,

@@ -8,7 +8,7 @@ mod status;
 mod taxes;
 mod top_items;
 
-pub use daily::daily;
+pub use daily::{daily, daily_json};
 pub use reconcile::reconcile;
 pub use revenue::{RevenueExport, RevenueKey, RevenueSort, export_revenue_by_user, revenue_by_user};
 pub use status::status_counts;
@@ -53,10 +53,6 @@ pub struct Question {
 }
 
 impl Question {
-    fn wants(&self, currency: Currency) -> bool {
-        self.currency.is_none_or(|only| only == currency)
-    }
-
     /// The start and the end of the range, in seconds since the epoch.
     fn bounds(&self) -> Result<(i64, i64)> {
         self.days.bounds().ok_or_else(beyond_the_calendar)

@@ -7,19 +7,22 @@
 mod cache;
 mod changes;
 mod codec;
+mod daily;
 mod dimension;
 mod log;
 mod ranking;
+mod scans;
 mod taxes;
 mod totals;
 
-pub(super) use cache::Rankings;
 pub(super) use changes::{Changes, Length};
 pub(super) use codec::{EntryKey, Part};
 pub use codec::{Rollup, Values};
+pub use daily::{Daily, DailyQuery, Day};
 pub use dimension::{rate, sku, statuses, user};
 pub(super) use log::RollupLog;
 pub use ranking::{Ranking, RankingQuery};
+pub(super) use scans::CachedFigures;
 pub use taxes::tax_totals;
 pub use totals::{Totals, TotalsQuery};
 
@@ -121,12 +124,16 @@ pub fn each_sales_bucket(tx: &ReadTx<'_>, run: BucketRange, mut visit: impl FnMu
     })
 }
 
-/// Calls `visit` with the changes of orders and money in the log that are not folded yet: the time in seconds since the
-/// epoch, the currency and the sums.
-pub fn each_logged_sale(tx: &ReadTx<'_>, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
-    each_in_log(tx, Rollup::Sales, |key, part| {
+/// Calls `visit` with the changes of orders and money in the log after row `seq`, or without one in what is not folded yet:
+/// the time in seconds since the epoch, the currency and the sums.
+pub fn each_logged_sale(tx: &ReadTx<'_>, seq: Option<i64>, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
+    let visit = |key: &EntryKey, part: &Part| {
         visit(key.bucket * FINEST_SPAN, key.currency, &sale_sums(&part.map(i128::from)));
-    })
+    };
+    match seq {
+        Some(seq) => each_in_log_after(tx, Rollup::Sales, seq, visit),
+        None => each_in_log(tx, Rollup::Sales, visit),
+    }
 }
 
 /// `rollups.key`: 3 bits for the rollup, 2 for the span, 32 for the bucket. `schema.sql` computes the three columns

@@ -1,73 +1,117 @@
-//! The cache of rankings. Finding the first dimension of a ranking takes the totals of all of them, so the latest
-//! rankings are kept in memory. A page then costs its rows, and the entries that were logged since the last one.
+//! The cache of figures that were read from the rollups. What was asked for last is kept in memory. When it is asked for
+//! again, it costs what was logged since.
 
-use super::{
-    log::LAST_SEQ,
-    ranking::{Ranking, RankingQuery},
-};
+use super::log::LAST_SEQ;
 use crate::{error::Result, store::ReadTx};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The most rankings that are cached.
+/// The most figures of one kind that are cached.
 const MAX_CACHED: usize = 64;
-/// The most memory that cached rankings take together, in bytes.
-const MAX_CACHED_BYTES: usize = 96 * 1024 * 1024;
 
-/// A cached ranking; none while it has not been read. The lock is held while it is brought up to date and used.
-type Slot = Arc<Mutex<Option<Arc<Ranking>>>>;
+/// What is computed from the rollups for a query, and can be brought up to date.
+pub trait Figures: Clone {
+    #[allow(missing_docs, reason = "the name says it")]
+    type Query: Clone + PartialEq;
 
-struct Cached {
-    query: RankingQuery,
+    /// The most memory that cached figures of this kind take together, in bytes.
+    const MAX_CACHED_BYTES: usize;
+
+    /// Computes them: from the sums, and all of the log.
+    fn read(tx: &ReadTx<'_>, query: &Self::Query) -> Result<Self>;
+
+    /// Adds what was logged after row `seq`.
+    fn add_logged_after(&mut self, tx: &ReadTx<'_>, query: &Self::Query, seq: i64) -> Result<()>;
+
+    /// An estimate of the memory that they take, in bytes.
+    fn bytes(&self) -> usize;
+}
+
+/// Figures, and the newest row of the log that they include.
+struct Current<F> {
+    figures: Arc<F>,
+    last_seq: i64,
+}
+
+/// Cached figures; none while they have not been read. The lock is held while they are brought up to date and used.
+type Slot<F> = Arc<Mutex<Option<Current<F>>>>;
+
+struct Cached<F: Figures> {
+    query: F::Query,
     bytes: usize,
-    slot: Slot,
+    slot: Slot<F>,
 }
 
-/// The cache of the latest rankings.
-#[derive(Default)]
-pub struct Rankings {
+/// The cache of the figures that were used last.
+pub struct Cache<F: Figures> {
     /// The most recently used first.
-    cached: Mutex<Vec<Cached>>,
+    cached: Mutex<Vec<Cached<F>>>,
 }
 
-impl Rankings {
-    /// Calls `select` with the ranking as it is in the snapshot of `tx`. `select` may keep the ranking, which never
-    /// changes.
-    pub fn with<T>(&self, tx: &ReadTx<'_>, query: RankingQuery, select: impl FnOnce(&Arc<Ranking>) -> T) -> Result<T> {
-        let slot = self.slot(query);
-        let mut ranking = lock(&slot);
+impl<F: Figures> Default for Cache<F> {
+    fn default() -> Self {
+        Self { cached: Mutex::default() }
+    }
+}
+
+impl<F: Figures> Cache<F> {
+    /// Calls `select` with the figures as they are in the snapshot of `tx`. If `select` keeps
+    /// them, they stay as they are there.
+    pub fn with<T>(&self, tx: &ReadTx<'_>, query: F::Query, select: impl FnOnce(&mut Arc<F>) -> T) -> Result<T> {
+        let slot = self.slot(&query);
+        let mut current = lock(&slot);
         let last_seq = tx.row(LAST_SEQ, [], |row| row.get(0))?.unwrap_or(0);
-        // The ranking is taken out while it changes: after an error the slot is empty, never half changed.
-        let current = match ranking.take() {
-            Some(ranking) => ranking.brought_up_to(tx, last_seq)?,
+        // The figures are taken out while they change: after an error the slot is empty, never half changed.
+        let figures = match current.take() {
+            Some(current) => brought_up_to(tx, &query, current, last_seq)?,
             None => None,
         };
-        let current = current.map_or_else(|| Ranking::read(tx, query, last_seq).map(Arc::new), Ok)?;
-        let (selected, bytes) = (select(&current), current.bytes());
-        *ranking = Some(current);
-        drop(ranking);
+        let mut figures = figures.map_or_else(|| F::read(tx, &query).map(Arc::new), Ok)?;
+        let (selected, bytes) = (select(&mut figures), figures.bytes());
+        *current = Some(Current { figures, last_seq });
+        drop(current);
         self.mark_used(Cached { query, bytes, slot });
         Ok(selected)
     }
 
-    fn slot(&self, query: RankingQuery) -> Slot {
+    fn slot(&self, query: &F::Query) -> Slot<F> {
         let mut cached = lock(&self.cached);
-        if let Some(Cached { slot, .. }) = cached.iter().find(|cached| cached.query == query) {
+        if let Some(Cached { slot, .. }) = cached.iter().find(|cached| cached.query == *query) {
             return Arc::clone(slot);
         }
         let slot = Slot::default();
-        cached.insert(0, Cached { query, bytes: 0, slot: Arc::clone(&slot) });
+        cached.insert(0, Cached { query: query.clone(), bytes: 0, slot: Arc::clone(&slot) });
         slot
     }
 
-    /// Puts a ranking first and evicts the least recently used ones beyond the limits.
-    fn mark_used(&self, used: Cached) {
+    /// Puts figures first and evicts the least recently used ones beyond the limits.
+    fn mark_used(&self, used: Cached<F>) {
         let mut cached = lock(&self.cached);
         cached.retain(|other| other.query != used.query);
         cached.insert(0, used);
-        let mut left = MAX_CACHED_BYTES;
+        let mut left = F::MAX_CACHED_BYTES;
         cached.retain(|cached| left.checked_sub(cached.bytes).inspect(|rest| left = *rest).is_some());
         cached.truncate(MAX_CACHED);
     }
+}
+
+/// Adds the log up to row `last_seq`; none if a part of that was folded and deleted. Figures that are also used elsewhere
+/// stay as they are there: a copy is brought up to date.
+fn brought_up_to<F: Figures>(
+    tx: &ReadTx<'_>,
+    query: &F::Query,
+    current: Current<F>,
+    last_seq: i64,
+) -> Result<Option<Arc<F>>> {
+    if current.last_seq == last_seq {
+        return Ok(Some(current.figures));
+    }
+    let deleted: i64 = tx.row("SELECT min(seq) FROM rollup_folds", [], |row| row.get(0))?.unwrap_or(0);
+    if !(deleted..last_seq).contains(&current.last_seq) {
+        return Ok(None);
+    }
+    let mut figures = Arc::unwrap_or_clone(current.figures);
+    figures.add_logged_after(tx, query, current.last_seq)?;
+    Ok(Some(Arc::new(figures)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -76,8 +120,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{Ranking, RankingQuery},
+        *,
+    };
     use crate::domain::rollup::Sums;
+
+    const MAX_CACHED_BYTES: usize = Ranking::MAX_CACHED_BYTES;
 
     fn query(day: i64) -> RankingQuery {
         RankingQuery::users((day, day + 86_400), None, &Sums::default())
@@ -85,13 +134,13 @@ mod tests {
 
     /// The days whose rankings are cached after these were used, each taking so many bytes.
     fn cached_after(used: impl IntoIterator<Item = (i64, usize)>) -> Vec<i64> {
-        let rankings = Rankings::default();
+        let rankings = Cache::<Ranking>::default();
         for (day, bytes) in used {
-            let slot = rankings.slot(query(day));
+            let slot = rankings.slot(&query(day));
             rankings.mark_used(Cached { query: query(day), bytes, slot });
         }
         let cached = lock(&rankings.cached);
-        let day = |cached: &Cached| (0..100).find(|day| cached.query == query(*day));
+        let day = |cached: &Cached<Ranking>| (0..100).find(|day| cached.query == query(*day));
         cached.iter().filter_map(day).collect()
     }
 

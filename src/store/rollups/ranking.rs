@@ -1,8 +1,10 @@
-//! Rankings: dimensions ordered by a weighted sum of their totals. They are cached by `cache.rs`, and brought up to
-//! date here with the entries that were logged since.
+//! Rankings: dimensions ordered by a weighted sum of their totals. Finding the first one takes the totals of all, so they are
+//! cached: a page then costs its rows.
 
 use super::{
-    EntryKey, Rollup, Values, each_in_log_after, item_values,
+    EntryKey, Rollup, Values,
+    cache::Figures,
+    each_in_log_after, item_values,
     totals::{Totals, TotalsQuery, Weights},
     user_values,
 };
@@ -14,7 +16,7 @@ use crate::{
     error::Result,
     store::ReadTx,
 };
-use std::{collections::BTreeSet, ops::Bound, sync::Arc};
+use std::{collections::BTreeSet, ops::Bound};
 
 /// Which totals to rank, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,65 +47,57 @@ fn as_weights(values: &Values) -> Weights {
 /// Dimensions in order, with their totals.
 #[derive(Clone)]
 pub struct Ranking {
-    query: RankingQuery,
+    weights: Weights,
     totals: Totals,
     order: BTreeSet<Rank>,
-    /// The newest row of the log that is included.
-    last_seq: i64,
 }
 
-impl Ranking {
-    pub(super) fn read(tx: &ReadTx<'_>, query: RankingQuery, last_seq: i64) -> Result<Self> {
+impl Figures for Ranking {
+    type Query = RankingQuery;
+
+    const MAX_CACHED_BYTES: usize = 96 * 1024 * 1024;
+
+    fn read(tx: &ReadTx<'_>, query: &RankingQuery) -> Result<Self> {
         let totals = Totals::read(tx, &query.totals)?;
         let rank = |(currency, dimension, value)| Rank { value, dimension, currency };
         let order = totals.iter_weighted(&query.weights).map(rank).collect();
-        Ok(Self { query, totals, order, last_seq })
+        Ok(Self { weights: query.weights, totals, order })
     }
 
-    /// Adds the log up to row `last_seq`; none if a part of that was folded and deleted. A ranking that is also used
-    /// elsewhere stays as it is there: a copy is brought up to date.
-    pub(super) fn brought_up_to(self: Arc<Self>, tx: &ReadTx<'_>, last_seq: i64) -> Result<Option<Arc<Self>>> {
-        if self.last_seq == last_seq {
-            return Ok(Some(self));
-        }
-        let deleted: i64 = tx.row("SELECT min(seq) FROM rollup_folds", [], |row| row.get(0))?.unwrap_or(0);
-        if !(deleted..last_seq).contains(&self.last_seq) {
-            return Ok(None);
-        }
-        let mut ranking = Arc::unwrap_or_clone(self);
-        let TotalsQuery { rollup, .. } = ranking.query.totals;
+    fn add_logged_after(&mut self, tx: &ReadTx<'_>, query: &RankingQuery, seq: i64) -> Result<()> {
         let mut changes = vec![];
-        each_in_log_after(tx, rollup, ranking.last_seq, |key, part| {
-            if ranking.query.totals.includes(key) {
+        each_in_log_after(tx, query.totals.rollup, seq, |key, part| {
+            if query.totals.includes(key) {
                 changes.push((*key, *part));
             }
         })?;
         for (key, part) in changes {
-            if let Some(before) = ranking.rank(&key) {
-                ranking.order.remove(&before);
+            if let Some(before) = self.rank(&key) {
+                self.order.remove(&before);
             }
-            ranking.totals.add_logged(tx, rollup, &key, &part)?;
-            let after = ranking.rank(&key);
-            ranking.order.extend(after);
+            self.totals.add_logged(tx, query.totals.rollup, &key, &part)?;
+            let after = self.rank(&key);
+            self.order.extend(after);
         }
-        ranking.last_seq = last_seq;
-        Ok(Some(Arc::new(ranking)))
+        Ok(())
     }
 
+    /// Nodes of the tree are not always full.
+    fn bytes(&self) -> usize {
+        self.order.len() * size_of::<Rank>() * 4 / 3 + self.totals.bytes()
+    }
+}
+
+impl Ranking {
     /// The current rank of the dimension of `key`; none if all its totals are 0.
     fn rank(&self, &EntryKey { currency, dimension, .. }: &EntryKey) -> Option<Rank> {
-        let value = self.totals.weighted(currency, dimension, &self.query.weights)?;
+        let value = self.totals.weighted(currency, dimension, &self.weights)?;
         Some(Rank { value, dimension, currency })
     }
 
     /// The number of ranks: a dimension has one in each currency.
     pub fn count(&self) -> usize {
         self.order.len()
-    }
-
-    /// An estimate of the memory that the ranking takes, in bytes: nodes of the tree are not always full.
-    pub(super) fn bytes(&self) -> usize {
-        self.order.len() * size_of::<Rank>() * 4 / 3 + self.totals.bytes()
     }
 
     /// The ranks after `rank`, or all of them, with their totals.
