@@ -25,7 +25,9 @@ pub struct Email(String);
 impl Email {
     /// Parses an RFC 5322 address without display name or comment, and normalises it.
     pub fn parse(text: &str) -> Option<Self> {
-        let normal: String = text.nfc().collect::<String>().to_lowercase();
+        // ASCII is in NFC.
+        let normal =
+            if text.is_ascii() { text.to_ascii_lowercase() } else { text.nfc().collect::<String>().to_lowercase() };
         let plain = email_address::Options::default().without_display_text().with_required_tld();
         let valid = normal.len() <= MAX_EMAIL_LENGTH
             && !normal.chars().any(|c| c.is_whitespace() || c.is_control())

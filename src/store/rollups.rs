@@ -19,7 +19,7 @@ pub(super) use changes::{Changes, Length};
 pub(super) use codec::{EntryKey, Part};
 pub use codec::{Rollup, Values};
 pub use daily::{Daily, DailyQuery, Day};
-pub use dimension::{rate, sku, statuses, user};
+pub use dimension::{rate, sku, statuses, users};
 pub(super) use log::RollupLog;
 pub use ranking::{Ranking, RankingQuery};
 pub(super) use scans::CachedFigures;

@@ -20,7 +20,7 @@ use crate::{
 };
 use rusqlite::{Row, named_params, params_from_iter, types::Value};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap, rc::Rc};
 
 const COLUMNS: &str = "u.id, u.role, u.status, u.created_at, u.updated_at, u.last_login_at,
     EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL), p.content";
@@ -101,9 +101,19 @@ pub fn is_known(tx: &WriteTx<'_>, id: UserId) -> Result<bool> {
     Ok(tx.user_seq(id)?.is_some())
 }
 
-/// The user in this row.
-pub(super) fn by_seq(tx: &ReadTx<'_>, seq: i64) -> Result<Option<User>> {
-    tx.row(&format!("SELECT {COLUMNS} FROM {TABLE} WHERE u.seq = ?1"), [seq], read)
+/// The users in these rows, by row.
+pub(super) fn by_rows(tx: &ReadTx<'_>, rows: impl IntoIterator<Item = i64>) -> Result<HashMap<i64, User>> {
+    let rows: Vec<_> = rows.into_iter().map(Value::Integer).collect();
+    let sql = format!(
+        "SELECT u.seq, {COLUMNS} FROM rarray(?1) r CROSS JOIN users u ON u.seq = r.value
+         JOIN personal p ON p.seq = u.personal_seq"
+    );
+    let read = |row: &Row<'_>| {
+        let mut columns = Columns::of(row);
+        Ok((columns.take()?, read_from(row, &mut columns)?))
+    };
+    let users: Vec<_> = tx.rows(&sql, [Rc::new(rows)], read)?;
+    Ok(users.into_iter().collect())
 }
 
 /// What a user is called; none for an unknown or erased one.

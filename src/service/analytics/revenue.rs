@@ -8,6 +8,7 @@ use crate::{
         listing::Direction,
         permission::Permission,
         rollup::{Rank, Sums},
+        user::User,
     },
     error::Result,
     service::{
@@ -99,7 +100,8 @@ fn page_of(ranking: &Ranking, request: PageRequest<Rank>) -> Result<RankPage> {
 }
 
 fn rows(tx: &ReadTx<'_>, basis: Basis, page: RankPage) -> Result<Page<RevenueRow, Rank>> {
-    page.try_map(|(rank, values)| row(tx, basis, &rank, &values))
+    let users = rollups::users(tx, page.entries.iter().map(|(rank, _)| rank.dimension))?;
+    Ok(page.map(|(rank, values)| row(basis, &rank, &values, users.get(&rank.dimension))))
 }
 
 /// The weight of each sum in the value that the report is sorted by. The row that comes first has the smallest value.
@@ -120,14 +122,13 @@ fn weights(basis: Basis, RevenueSort { key, direction }: RevenueSort) -> Sums {
     signed
 }
 
-fn row(tx: &ReadTx<'_>, basis: Basis, rank: &Rank, values: &Values) -> Result<RevenueRow> {
+fn row(basis: Basis, rank: &Rank, values: &Values, user: Option<&User>) -> RevenueRow {
     let sums = rollups::user_sums(values);
     let amounts = Amounts::of(&sums, basis);
-    let user = rollups::user(tx, rank.dimension)?;
-    Ok(RevenueRow {
-        user_id: user.as_ref().map(|user| AsText(user.id)),
-        email: user.as_ref().and_then(|user| user.email.as_ref()).map(ToString::to_string),
-        name: user.and_then(|user| user.name),
+    RevenueRow {
+        user_id: user.map(|user| AsText(user.id)),
+        email: user.and_then(|user| user.email.as_ref()).map(ToString::to_string),
+        name: user.and_then(|user| user.name.clone()),
         currency: AsText(rank.currency),
         orders: sums.orders_placed,
         gross_amount: amounts.gross,
@@ -135,5 +136,5 @@ fn row(tx: &ReadTx<'_>, basis: Basis, rank: &Rank, values: &Values) -> Result<Re
         credited_amount: amounts.credited,
         cancelled_amount: amounts.cancelled,
         net_amount: amounts.net(),
-    })
+    }
 }

@@ -64,7 +64,7 @@ fn describe_dimension(kind: Dimension, tx: &ReadTx<'_>, dimension: i64) -> Resul
     let name = match kind {
         Dimension::None => return Ok(String::new()),
         Dimension::User if dimension == 0 => Some("nobody".to_owned()),
-        Dimension::User => rollups::user(tx, dimension)?.map(|user| user.id.to_string()),
+        Dimension::User => rollups::users(tx, [dimension])?.remove(&dimension).map(|user| user.id.to_string()),
         Dimension::Sku => rollups::sku(tx, dimension)?,
         Dimension::Statuses => rollups::statuses(dimension)
             .map(|(status, payment_status)| format!("{} {}", status.name(), payment_status.name())),

@@ -119,9 +119,9 @@ pub fn statuses(dimension: i64) -> Option<(OrderStatus, PaymentStatus)> {
     all.into_iter().find(|&(status, payment)| of_statuses(status, payment) == dimension)
 }
 
-/// The user that a dimension of [`Rollup::Users`](super::Rollup::Users) stands for.
-pub fn user(tx: &ReadTx<'_>, dimension: i64) -> Result<Option<User>> {
-    users::by_seq(tx, dimension)
+/// The users that dimensions of [`Rollup::Users`](super::Rollup::Users) stand for. Orders without a user have none.
+pub fn users(tx: &ReadTx<'_>, dimensions: impl IntoIterator<Item = i64>) -> Result<HashMap<i64, User>> {
+    users::by_rows(tx, dimensions)
 }
 
 /// The SKU that a dimension of [`Rollup::Items`](super::Rollup::Items) stands for.
