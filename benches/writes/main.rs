@@ -1,6 +1,6 @@
 //! Orders per second: by SQLite alone, and through the use case and the single writer.
 //!
-//! Run it with `cargo bench --bench writes`. It takes two minutes, in a folder under `TMPDIR`, which should be on the
+//! Run it with `cargo bench --bench writes`, or with other numbers of orders after `--`. It takes two minutes, in a folder under `TMPDIR`, which should be on the
 //! disk in question. Each line is for N orders together: N in a transaction of bare SQLite, or N concurrent requests
 //! through the writer. All columns write the same rows to the same schema and sync before an order counts, so the last
 //! column shows the cost of checks, prices, JSON, hashes, rollups and the handover between threads. HTTP is not
@@ -32,7 +32,7 @@ fn main() -> Outcome<()> {
     println!("orders of {LINES} lines, in {}", folder.path().display());
     let heads = ["together", "SQLite alone /s", "with rollups /s", "through writer /s", "rollups", "writer"];
     println!("{:>9} {:>17} {:>19} {:>19} {:>10} {:>8}", heads[0], heads[1], heads[2], heads[3], heads[4], heads[5]);
-    for together in TOGETHER {
+    for together in shop::sizes_or(&TOGETHER) {
         let file = |name| folder.path().join(format!("{name}-{together}.db"));
         let alone = raw::place_orders(&file("raw"), &sample, together, Rollups::Skipped)?.per_second();
         let with_rollups = raw::place_orders(&file("rollups"), &sample, together, Rollups::Maintained)?.per_second();

@@ -71,7 +71,7 @@ impl Sample {
             row.execute(connection, |(column, value)| match column.as_str() {
                 "seq" | "number" | "order_seq" | "event_seq" => Value::Integer(number),
                 "id" => Value::Blob([number.to_be_bytes(), random.i64(..).to_be_bytes()].concat()),
-                "key" => Value::Text(format!("{:032x}", random.u128(..))),
+                "digest" => Value::Blob(random.u128(..).to_be_bytes().into()),
                 _ => value.clone(),
             })
         })
@@ -108,8 +108,10 @@ impl Sample {
 fn rows(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Row>> {
     // The lines of an order are written from the last to the first.
     let order = if table == "order_items" { "ORDER BY line DESC" } else { "" };
-    let mut select = connection.prepare(&format!("SELECT * FROM {table} {order}"))?;
-    let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+    // Without the columns that SQLite computes.
+    let mut names = connection.prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0")?;
+    let columns: Vec<String> = names.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut select = connection.prepare(&format!("SELECT {} FROM {table} {order}", columns.join(", ")))?;
     let placeholders = vec!["?"; columns.len()].join(", ");
     let write = format!("INSERT INTO {table} ({}) VALUES ({placeholders})", columns.join(", "));
     let read = |row: &rusqlite::Row<'_>| (0..columns.len()).map(|i| row.get(i)).collect::<Result<Vec<_>, _>>();
