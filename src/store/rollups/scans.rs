@@ -7,8 +7,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Sums of at most this many days take a fraction of a millisecond. To hand that to another thread would take a third of the
-/// time of the most usual ones.
+/// Sums of at most this many days take a fraction of a millisecond, as pages of lists do.
 const FEW_DAYS: usize = 366;
 
 /// The figures that a store keeps.
