@@ -1,7 +1,7 @@
 //! Orders per second: by SQLite alone, and through the use case and the single writer.
 //!
-//! Run it with `cargo bench --bench writes`, or with other numbers of orders after `--`. It takes two minutes, in a folder under `TMPDIR`, which should be on the
-//! disk in question. Each line is for N orders together: N in a transaction of bare SQLite, or N concurrent requests
+//! Run it with `cargo bench --bench writes`, or with other numbers of orders after `--`. It takes two minutes, in a folder
+//! under `TMPDIR`, which should be on the disk in question. Each line is for N orders together: N in a transaction of bare SQLite, or N concurrent requests
 //! through the writer. All columns write the same rows to the same schema and sync before an order counts, so the last
 //! column shows the cost of checks, prices, JSON, hashes, rollups and the handover between threads. HTTP is not
 //! included. The middle column adds the rows of the rollups to those of the orders: the cost of maintaining rollups

@@ -26,11 +26,13 @@ pub async fn daily(app: &App, actor: &Actor, question: Question) -> Result<Vec<D
 pub async fn daily_json(app: &App, actor: &Actor, question: Question) -> Result<Vec<StoredJson<Arc<str>>>> {
     let basis = question.basis;
     let json = move |date, currency, day: &mut Day| {
-        if day.text.is_none() {
-            let row = daily_row(date, currency, &day.sums, basis);
-            day.text = Some(serde_json::to_string(&row).map_err(Error::internal)?.into());
+        if let Some(text) = &day.text {
+            return Ok(StoredJson(Arc::clone(text)));
         }
-        day.text.clone().map(StoredJson).ok_or_else(|| Error::internal("a row without a text"))
+        let row = daily_row(date, currency, &day.sums, basis);
+        let text: Arc<str> = serde_json::to_string(&row).map_err(Error::internal)?.into();
+        day.text = Some(Arc::clone(&text));
+        Ok(StoredJson(text))
     };
     rows(app, actor, question, json).await
 }

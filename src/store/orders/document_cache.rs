@@ -71,8 +71,8 @@ fn find(tx: &ReadTx<'_>, sql: &str, params: impl Params) -> Result<Option<FoundO
     })
 }
 
-/// Each of these rows with the version of its order: by one statement, because one for each row opens and closes its cursors
-/// each time.
+/// Each of these rows with the version of its order. A statement for each row would open and close its cursors each time, so
+/// one statement reads them all.
 fn versions(tx: &ReadTx<'_>, rows: &[i64]) -> Result<Vec<(i64, i64)>> {
     let values: Vec<_> = rows.iter().copied().map(Value::Integer).collect();
     let sql = "SELECT o.seq, o.version FROM rarray(?1) r CROSS JOIN orders o ON o.seq = r.value";

@@ -54,12 +54,11 @@ impl<F: Figures> Default for Cache<F> {
 }
 
 impl<F: Figures> Cache<F> {
-    /// Calls `select` with the figures as they are in the snapshot of `tx`. If `select` keeps
-    /// them, they stay as they are there.
+    /// Calls `select` with the figures as they are in the snapshot of `tx`. What `select` keeps of them never changes.
     pub fn with<T>(&self, tx: &ReadTx<'_>, query: F::Query, select: impl FnOnce(&mut Arc<F>) -> T) -> Result<T> {
+        let last_seq = tx.row(LAST_SEQ, [], |row| row.get(0))?.unwrap_or(0);
         let slot = self.slot(&query);
         let mut current = lock(&slot);
-        let last_seq = tx.row(LAST_SEQ, [], |row| row.get(0))?.unwrap_or(0);
         // The figures are taken out while they change: after an error the slot is empty, never half changed.
         let figures = match current.take() {
             Some(current) => brought_up_to(tx, &query, current, last_seq)?,

@@ -99,7 +99,7 @@ impl Daily {
         Ok(())
     }
 
-    /// Adds the log after row `seq`, or without one what is not in the buckets yet.
+    /// Adds what was logged after row `seq`. If there is no `seq`, it adds what was logged and is not in the buckets yet.
     fn add_log(&mut self, tx: &ReadTx<'_>, query: &DailyQuery, seq: Option<i64>) -> Result<()> {
         each_logged_sale(tx, seq, |at, currency, part| {
             if (self.edges[0]..self.edges[self.dates.len()]).contains(&at) {

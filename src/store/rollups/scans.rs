@@ -1,4 +1,4 @@
-//! Queries that keep their figures for the next ones.
+//! Queries whose figures are kept: the same query then reads only what has changed since.
 
 use super::{Daily, DailyQuery, Ranking, RankingQuery, cache::Cache};
 use crate::{

@@ -30,7 +30,7 @@ use std::{
 
 /// The most jobs in one transaction.
 const BATCH_SIZE: usize = 256;
-/// So many jobs make good use of a commit.
+/// Transactions of fewer jobs are slower for each job, because the commit is a larger part of them.
 const GOOD_BATCH: usize = 32;
 /// A transaction on a journal ends after the job with which it has recorded this many bytes, so that entries stay small.
 const MAX_RECORDED: usize = 1024 * 1024;

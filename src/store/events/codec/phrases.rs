@@ -171,7 +171,7 @@ impl Buckets {
     }
 }
 
-/// A phrase with codes for what the context has.
+/// A phrase in which codes stand for what the context has.
 fn coded(parts: &[Part]) -> String {
     let coded = |part: &Part| match part {
         Part::Text(text) => (*text).to_owned(),
@@ -186,7 +186,7 @@ fn bucket(text: &[u8]) -> usize {
     usize::from(sum) % BUCKETS
 }
 
-/// The longest phrase that `text` begins with: how long it is there, and its number.
+/// The longest phrase that `text` begins with: the number of bytes that it takes there, and its number in [`PHRASES`].
 pub(super) fn starting(text: &[u8], context: &Context) -> Option<(usize, u8)> {
     let buckets = &*BY_START;
     if text.len() < SHORTEST || !buckets.starts[usize::from(text[0])] {
@@ -196,7 +196,7 @@ pub(super) fn starting(text: &[u8], context: &Context) -> Option<(usize, u8)> {
     buckets.phrases[bucket(text)].iter().find_map(length)
 }
 
-/// How long a phrase is at the start of `text`; none if that does not begin with it.
+/// The number of bytes that a phrase takes at the start of `text`, if `text` begins with it.
 fn length_in(text: &[u8], parts: &[Part], context: &Context) -> Option<usize> {
     let mut rest = text;
     for part in parts {
