@@ -19,6 +19,7 @@ use std::{
     collections::BTreeMap,
     error::Error,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::task::JoinSet;
@@ -28,6 +29,8 @@ pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Lines of each order.
 pub const LINES: i64 = 3;
+/// Different orders, which clients place over and over.
+const ORDERS: i64 = 256;
 
 /// A number of operations, and the time they took.
 pub struct Throughput {
@@ -59,16 +62,17 @@ pub fn system() -> Actor {
 
 /// Places orders for `time` from `clients` clients. Each client places the next order when the last is answered.
 pub async fn place_orders(app: &App, clients: usize, time: Duration) -> Outcome<Throughput> {
-    let (started, new) = (Instant::now(), order()?);
+    let (started, orders) = (Instant::now(), Arc::new(orders()?));
     let mut running: JoinSet<orderd::error::Result<u32>> = JoinSet::new();
     for client in 0..clients {
-        let (app, new) = (app.clone(), new.clone());
+        let (app, orders) = (app.clone(), Arc::clone(&orders));
         running.spawn(async move {
             let mut random = fastrand::Rng::with_seed(client as u64);
             let mut answered = 0;
             while started.elapsed() < time {
                 let key = format!("{:032x}", random.u128(..));
-                create(&app, system(), request(key), new.clone()).await?;
+                let new = orders[random.usize(..orders.len())].clone();
+                create(&app, system(), request(key), new).await?;
                 answered += 1;
             }
             Ok(answered)
@@ -87,14 +91,18 @@ pub fn request(key: String) -> IdempotentRequest {
     IdempotentRequest { key: Some(key), fingerprint: [7; 32], method, path, retention: Duration::from_hours(24) }
 }
 
-/// An order of [`LINES`] lines.
-pub fn order() -> Outcome<NewOrder> {
+/// Orders of [`LINES`] lines, no two with the same goods or total.
+pub fn orders() -> Outcome<Vec<NewOrder>> {
+    (0..ORDERS).map(order).collect()
+}
+
+fn order(n: i64) -> Outcome<NewOrder> {
     let rate = TaxRate::parse("8.875").ok_or("a tax rate")?;
-    let line = |n| Line {
-        sku: format!("TEA-{n}"),
+    let line = |line| Line {
+        sku: format!("TEA-{}", n * LINES + line),
         name: "Sencha 250 g".to_owned(),
         quantity: 2,
-        unit_amount: 1250,
+        unit_amount: 1250 + n,
         discount_amount: 0,
         tax: Tax::Rate(rate),
     };

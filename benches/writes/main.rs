@@ -1,18 +1,22 @@
 //! Orders per second: by SQLite alone, and through the use case and the single writer.
 //!
-//! Run it with `cargo bench --bench writes`, or with other numbers of orders after `--`. It takes two minutes, in a folder
-//! under `TMPDIR`, which should be on the disk in question. Each line is for N orders together: N in a transaction of bare SQLite, or N concurrent requests
-//! through the writer. All columns write the same rows to the same schema and sync before an order counts, so the last
-//! column shows the cost of checks, prices, JSON, hashes, rollups and the handover between threads. HTTP is not
-//! included. The middle column adds the rows of the rollups to those of the orders: the cost of maintaining rollups
-//! alone.
+//! Run it with `cargo bench --bench writes`, or with other numbers of orders after `--`. It takes three minutes, in a folder
+//! under `TMPDIR`, which should be on the disk in question. Each line is for N orders together: N in a transaction of bare
+//! SQLite, or N concurrent requests through the writer. All columns write the same orders and sync before an order counts:
+//!
+//! - bare: bare SQLite, with usual tables: documents in full, and indexes over all orders
+//! - compact: bare SQLite, with the program's tables: documents in short, and indexes in blocks
+//! - rollups: the same, with the rows of the rollups
+//! - writer: the program, which also checks, prices, serialises and hashes, between threads; without HTTP
+//!
+//! The last columns compare the writer with bare SQLite, and rows in the program's tables with and without rollups.
 
 mod raw;
 #[path = "../shop/mod.rs"]
 #[allow(dead_code, reason = "the other benches need more of it")]
 mod shop;
 
-use raw::{Rollups, Sample};
+use raw::{Layout, Rollups, Sample};
 use shop::{LINES, Outcome};
 use std::{path::Path, time::Duration};
 use tokio::runtime::Runtime;
@@ -28,28 +32,44 @@ const TIME: Duration = Duration::from_secs(5);
 
 fn main() -> Outcome<()> {
     let (runtime, folder) = (Runtime::new()?, tempfile::tempdir()?);
-    let sample = runtime.block_on(sample(&folder.path().join("sample.db")))?;
-    println!("orders of {LINES} lines, in {}", folder.path().display());
-    let heads = ["together", "SQLite alone /s", "with rollups /s", "through writer /s", "rollups", "writer"];
-    println!("{:>9} {:>17} {:>19} {:>19} {:>10} {:>8}", heads[0], heads[1], heads[2], heads[3], heads[4], heads[5]);
+    let file = |name: String| folder.path().join(name + ".db");
+    let (sample, one) = (file("sample".to_owned()), file("one".to_owned()));
+    let orders = runtime.block_on(write_orders(&sample, usize::MAX))?;
+    runtime.block_on(write_orders(&one, 1))?;
+    let take = |layout| Sample::take(&sample, &one, orders, layout);
+    let (usual, compact) = (take(Layout::Usual)?, take(Layout::Compact)?);
+    println!("orders of {LINES} lines a second, in {}", folder.path().display());
+    let heads =
+        ["together", "bare", "compact", "rollups", "writer", "writer/bare", "writer/compact", "rollups/compact"];
+    println!("{}", heads.map(|head| format!("{head:>10}")).join(" "));
     for together in shop::sizes_or(&TOGETHER) {
-        let file = |name| folder.path().join(format!("{name}-{together}.db"));
-        let alone = raw::place_orders(&file("raw"), &sample, together, Rollups::Skipped)?.per_second();
-        let with_rollups = raw::place_orders(&file("rollups"), &sample, together, Rollups::Maintained)?.per_second();
-        let through = runtime.block_on(through_writer(&file("writer"), together))?;
-        let (rollups, writer) = (with_rollups / alone, through / alone);
-        println!("{together:>9} {alone:>17.0} {with_rollups:>19.0} {through:>19.0} {rollups:>10.2} {writer:>8.2}");
+        let alone = |name, sample, rollups| {
+            let placed = raw::place_orders(&file(format!("{name}-{together}")), sample, together, rollups)?;
+            Outcome::Ok(placed.per_second())
+        };
+        let bare = alone("bare", &usual, Rollups::Skipped)?;
+        let short = alone("compact", &compact, Rollups::Skipped)?;
+        let rollups = alone("rollups", &compact, Rollups::Maintained)?;
+        let writer = runtime.block_on(through_writer(&file(format!("writer-{together}")), together))?;
+        println!(
+            "{together:>10} {bare:>10.0} {short:>10.0} {rollups:>10.0} {writer:>10.0} {:>11.2} {:>14.2} {:>15.2}",
+            writer / bare,
+            writer / short,
+            rollups / short
+        );
     }
     Ok(())
 }
 
-/// The rows of one order, as the program writes them.
-async fn sample(path: &Path) -> Outcome<Sample> {
-    let app = shop::open(path)?;
-    let request = shop::request("the-one".to_owned());
-    orderd::service::orders::create(&app, shop::system(), request, shop::order()?).await?;
+/// Writes at most `most` different orders to a new file at `path`, as the program does. Returns their number.
+async fn write_orders(path: &Path, most: usize) -> Outcome<i64> {
+    let (app, mut written) = (shop::open(path)?, 0);
+    for order in shop::orders()?.into_iter().take(most) {
+        written += 1;
+        orderd::service::orders::create(&app, shop::system(), shop::request(written.to_string()), order).await?;
+    }
     app.store.close().await;
-    Sample::take(path)
+    Ok(written)
 }
 
 async fn through_writer(path: &Path, clients: usize) -> Outcome<f64> {

@@ -1,5 +1,5 @@
-//! The same rows written by bare SQLite: those of a real order, copied with new numbers, identifiers and keys. Nothing
-//! is computed. Rollups can be maintained as the program does it: a row of the log for each transaction, and the sums
+//! The same rows written by bare SQLite: those of real orders, copied with new numbers, identifiers and keys. Nothing
+//! is computed. They are written to the program's tables, or as they would be without its ways to save pages. Rollups can be maintained as the program does it: a row of the log for each transaction, and the sums
 //! of every bucket rewritten each time the log is long.
 
 use crate::{
@@ -25,9 +25,26 @@ pub enum Rollups {
     Maintained,
 }
 
-/// The rows of one order, as the program writes them, and its buckets in the rollups.
+/// How the rows of an order are stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// As the program stores them: documents in short, and indexes in blocks of new orders.
+    Compact,
+    /// As tables usually are: documents in full, and indexes over all orders.
+    Usual,
+}
+
+/// What turns the program's tables into the usual ones.
+const USUAL_INDEXES: &str = "
+    DROP INDEX orders_by_total; CREATE INDEX orders_by_total ON orders (total_amount, seq);
+    DROP INDEX order_items_by_sku; CREATE INDEX order_items_by_sku ON order_items (sku, order_seq);
+    DROP INDEX idempotency_keys_by_digest;
+    CREATE UNIQUE INDEX idempotency_keys_by_digest ON idempotency_keys (digest)";
+
+/// The rows of some orders, and what the first one is in the rollups.
 pub struct Sample {
-    order: Vec<Row>,
+    layout: Layout,
+    orders: Vec<Vec<Row>>,
     buckets: Vec<Bucket>,
 }
 
@@ -54,20 +71,25 @@ impl Row {
 }
 
 impl Sample {
-    /// The rows of the one order in the database at `path`.
-    pub fn take(path: &Path) -> Outcome<Self> {
-        let connection = Connection::open(path)?;
-        let order: Vec<_> = TABLES.iter().map(|table| rows(&connection, table)).collect::<Result<_, _>>()?;
-        let mut select = connection.prepare("SELECT rollup, span, key, sums FROM rollups")?;
+    /// The rows of `orders` orders in the database at `path`, and the buckets of one order in that at `path_of_one`.
+    pub fn take(path: &Path, path_of_one: &Path, orders: i64, layout: Layout) -> Outcome<Self> {
+        let one = Connection::open(path_of_one)?;
+        let mut select = one.prepare("SELECT rollup, span, key, sums FROM rollups")?;
         let buckets = select.query_map([], |row| {
             Ok(Bucket { rollup: row.get(0)?, span: row.get(1)?, key: row.get(2)?, sums: row.get(3)? })
         })?;
-        Ok(Self { order: order.into_iter().flatten().collect(), buckets: buckets.collect::<Result<_, _>>()? })
+        let buckets = buckets.collect::<Result<_, _>>()?;
+        let connection = Connection::open(path)?;
+        let order = |number| {
+            let rows = TABLES.iter().map(|table| rows(&connection, table, number, layout));
+            Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
+        };
+        Ok(Self { layout, orders: (1..=orders).map(order).collect::<rusqlite::Result<_>>()?, buckets })
     }
 
-    /// Inserts the rows as those of order `number`.
+    /// Inserts the rows of one of the orders as those of order `number`.
     fn insert(&self, connection: &Connection, number: i64, random: &mut fastrand::Rng) -> rusqlite::Result<()> {
-        self.order.iter().try_for_each(|row| {
+        self.orders[random.usize(..self.orders.len())].iter().try_for_each(|row| {
             row.execute(connection, |(column, value)| match column.as_str() {
                 "seq" | "number" | "order_seq" | "event_seq" => Value::Integer(number),
                 "id" => Value::Blob([number.to_be_bytes(), random.i64(..).to_be_bytes()].concat()),
@@ -104,18 +126,23 @@ impl Sample {
     }
 }
 
-/// The rows of `table`, and the statements that insert them.
-fn rows(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Row>> {
-    // The lines of an order are written from the last to the first.
-    let order = if table == "order_items" { "ORDER BY line DESC" } else { "" };
+/// The rows of order `number` in `table`, and the statements that insert them.
+fn rows(connection: &Connection, table: &str, number: i64, layout: Layout) -> rusqlite::Result<Vec<Row>> {
+    // Orders, events and keys were written one for one. The lines of an order are written from the last to the first.
+    let of_order = if table == "order_items" { "order_seq = ? ORDER BY line DESC" } else { "seq = ?" };
     // Without the columns that SQLite computes.
     let mut names = connection.prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0")?;
     let columns: Vec<String> = names.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let mut select = connection.prepare(&format!("SELECT {} FROM {table} {order}", columns.join(", ")))?;
+    let selected = columns.iter().map(|column| match (table, column.as_str(), layout) {
+        ("events", "data", Layout::Usual) => "(SELECT v.data FROM v_events v WHERE v.seq = events.seq)",
+        (_, column, _) => column,
+    });
+    let selected = selected.collect::<Vec<_>>().join(", ");
+    let mut select = connection.prepare(&format!("SELECT {selected} FROM {table} WHERE {of_order}"))?;
     let placeholders = vec!["?"; columns.len()].join(", ");
     let write = format!("INSERT INTO {table} ({}) VALUES ({placeholders})", columns.join(", "));
     let read = |row: &rusqlite::Row<'_>| (0..columns.len()).map(|i| row.get(i)).collect::<Result<Vec<_>, _>>();
-    let found: Vec<Vec<Value>> = select.query_map([], read)?.collect::<Result<_, _>>()?;
+    let found: Vec<Vec<Value>> = select.query_map([number], read)?.collect::<Result<_, _>>()?;
     Ok(found.into_iter().map(|values| Row { write: write.clone(), columns: columns.clone(), values }).collect())
 }
 
@@ -129,6 +156,9 @@ pub fn place_orders(path: &Path, sample: &Sample, together: usize, rollups: Roll
     // The writer checkpoints at this length, too.
     connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     connection.execute_batch(include_str!("../../schema.sql"))?;
+    if sample.layout == Layout::Usual {
+        connection.execute_batch(USUAL_INDEXES)?;
+    }
     let (started, mut random, mut done, mut logged) = (Instant::now(), fastrand::Rng::with_seed(1), 0_u32, 0);
     while started.elapsed() < TIME {
         connection.execute_batch("BEGIN IMMEDIATE")?;
