@@ -171,7 +171,8 @@ sections! {
     }
     /// The database.
     db: Db {
-        /// The file that holds all data except the signing keys. It is created if it does not exist.
+        /// The file that holds all data except the signing keys. It is created if it does not exist. Of a symbolic link,
+        /// the file that it leads to; the others lie beside that.
         path: PathBuf = "./orderd.db", database;
         /// A journal in PostgreSQL, such as `postgres://orderd@db.example/orderd`, that any number of processes share in
         /// place of the file `db.path`.

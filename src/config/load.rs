@@ -9,10 +9,15 @@ use super::{
     proxies,
 };
 use figment::{Figment, value::Value};
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The files that are looked for if none is named; the first that exists is read.
 const DEFAULT_FILES: [&str; 2] = ["orderd.toml", "/etc/orderd/orderd.toml"];
+/// The most symbolic links that are followed, as by the system (`path_resolution(7)`).
+const MAX_LINKS: usize = 40;
 /// The keys whose values are never shown.
 const SECRETS: &[&str] = &["oidc.client_secret", "db.url", "db.password"];
 
@@ -143,10 +148,24 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<String>> {
         // What the server does with its file, it does with the copy.
         db.path.clone_from(&db.copy);
     }
+    if let Some(db) = config.as_mut().map(|config| &mut config.db) {
+        db.path = followed(&db.path);
+    }
     match config {
         Some(config) if faults.is_empty() => Ok(Loaded { config, proxies, bootstrap, passed_over, settings }),
         _ => Err(faults),
     }
+}
+
+/// The file that `path` leads to if it is a symbolic link, whether that file exists or not. SQLite keeps the log beside that
+/// file. What else belongs to it has to be there too, above all the lock.
+fn followed(path: &Path) -> PathBuf {
+    let mut file = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = fs::read_link(&file) else { break };
+        file = file.parent().unwrap_or(Path::new("")).join(target);
+    }
+    file
 }
 
 /// Reads the settings one by one and records the value, the origin and the fault of each.

@@ -40,3 +40,26 @@ fn a_second_server_on_the_file_fails_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(5), "it does not wait for the first server");
     assert_eq!(server.client().get("/readyz").status, 200);
 }
+
+#[test]
+fn a_symbolic_link_is_the_file_that_it_leads_to() {
+    let dir = TestDir::new();
+    std::fs::create_dir(dir.path().join("data")).unwrap();
+    std::os::unix::fs::symlink("data/shop.db", dir.path().join("orders.db")).unwrap();
+    for exists in [false, true] {
+        assert_eq!(dir.path().join("data/shop.db").exists(), exists);
+        let server = Server::start(&dir, &ADMIN, "");
+        let second = dir.run("serve --db data/shop.db --listen 127.0.0.1:0");
+        assert_eq!((second.code, second.out.as_str()), (3, ""));
+        assert!(second.err.contains("in use by another orderd"), "{}", second.err);
+        assert_eq!(server.client().get("/readyz").status, 200);
+        assert_eq!(server.stop().0, Some(0));
+    }
+    let files = |folder: &str| {
+        let names = std::fs::read_dir(dir.path().join(folder)).unwrap().map(|file| file.unwrap().file_name());
+        names.map(|name| name.into_string().unwrap()).filter(|name| name.contains(".db")).collect::<Vec<_>>()
+    };
+    assert_eq!(files("."), ["orders.db"], "nothing lies beside the link");
+    assert!(files("data").contains(&"shop.db.lock".to_owned()), "{:?}", files("data"));
+    assert_eq!(dir.run("verify --db orders.db").code, 0);
+}
