@@ -5,7 +5,7 @@
 
 macro_rules! total_block_bits {
     () => {
-        12
+        10
     };
 }
 

@@ -16,7 +16,7 @@ use crate::{
         listing::{Direction, Filter, Position, Sort, SortKey},
         time::Timestamp,
     },
-    store::events,
+    store::{conditions::Conditions, events},
 };
 use moved::{moved, unchanged_since};
 use source::Source;
@@ -49,39 +49,55 @@ pub fn page(
         return Ok(vec![]);
     }
     let source = Source::of(filter, &owner, sort.key);
-    let mut span = span(tx, filter)?;
-    let mut residual = source.residual(filter, &owner);
-    let mut found = vec![];
+    let (mut filter, mut span) = (filter.clone(), span(tx, filter)?);
+    let (mut found, mut unchanged) = (vec![], Conditions::default());
     let began = match after {
         Some(position) => position.began,
         None => last_event(tx, sort.key)?,
     };
-    match (sort, after) {
-        (_, None) => {}
-        (Sort { key: SortKey::Created, direction: Direction::Descending }, Some(after)) => {
-            span.end = span.end.min(after.seq);
+    if let Some(after) = after {
+        if sort.key != SortKey::Created {
+            found = moved(tx, &filter, &span, sort, after, limit)?;
+            unchanged = unchanged_since(after);
         }
-        (Sort { key: SortKey::Created, direction: Direction::Ascending }, Some(after)) => {
-            span.start = span.start.max(after.seq + 1);
-        }
-        (_, Some(after)) => {
-            found = moved(tx, filter, &span, sort, after, limit)?;
-            residual.join(&unchanged_since(after));
-        }
+        narrow(&mut filter, &mut span, sort, after);
     }
-    for range in source.ranges(filter, &span, sort.direction) {
+    // Of a page that is full, the last order: later ranges are read up to it.
+    let mut last = None;
+    for range in source.ranges(&filter, &span, sort.direction) {
         let mut conditions = range.within(&span);
-        conditions.join(&range.beyond(filter, sort, after));
-        conditions.join(&residual);
+        conditions.join(&range.beyond(&filter, sort, after));
+        if let Some(last) = last {
+            conditions.join(&range.before(sort, last));
+        }
+        conditions.join(&source.residual(&filter, &owner));
+        conditions.join(&unchanged);
         found.extend(range.read(tx, &conditions, sort, limit)?);
         // Blocks come in the order of rows: no later block has an order that belongs before these.
         if matches!(source, Source::Sku(_)) && found.len() >= limit {
             break;
         }
         sort_and_truncate(&mut found, sort.direction, limit);
+        if let Some(&(value, seq)) = found.get(limit - 1) {
+            let position = Position { value, seq, began };
+            narrow(&mut filter, &mut span, Sort { direction: sort.direction.reversed(), ..sort }, position);
+            last = Some(position);
+        }
     }
     sort_and_truncate(&mut found, sort.direction, limit);
     Ok(found.into_iter().map(|(value, seq)| Position { value, seq, began }).collect())
+}
+
+/// Narrows the rows to those of orders after `after`. Leaves out the bound on totals that orders after it keep anyway:
+/// SQLite seeks by one bound on each side.
+fn narrow(filter: &mut Filter, span: &mut Range<i64>, sort: Sort, after: Position) {
+    match (sort.key, sort.direction) {
+        (SortKey::Created, Direction::Descending) => span.end = span.end.min(after.seq),
+        (SortKey::Created, Direction::Ascending) => span.start = span.start.max(after.seq + 1),
+        (SortKey::Total, Direction::Descending) => filter.total_max = filter.total_max.filter(|max| *max < after.value),
+        (SortKey::Total, Direction::Ascending) => filter.total_min = filter.total_min.filter(|min| *min > after.value),
+        (SortKey::Updated | SortKey::Placed, _) => {}
+    }
 }
 
 fn sort_and_truncate(found: &mut Vec<(i64, i64)>, direction: Direction, limit: usize) {

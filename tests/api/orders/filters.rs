@@ -2,8 +2,9 @@
 
 use super::list::ids;
 use crate::support::{Client, Service, order_of, with};
+use axum::http::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 /// Creates fifteen orders, a minute apart, that differ in every property that can be filtered.
 async fn fill(service: &Service) -> Vec<Value> {
@@ -131,6 +132,51 @@ async fn paging_while_the_sort_key_changes_repeats_and_misses_no_order() {
             turn = (turn + 1) % 10;
             let Some(next) = page["page"]["next"].as_str() else { break };
             path = format!("/v1/orders?limit=3&sort={sort}&cursor={next}");
+        }
+        assert_each_once(seen, &stood, sort);
+    }
+}
+
+#[tokio::test]
+async fn totals_are_in_order_across_blocks_of_orders_and_while_orders_move() {
+    let service = Service::start().await;
+    let staff = service.staff().await;
+    let total = |n: u64| n * 7_919 % 23;
+    let line = |n| with(order_of(&[("tea", 1, total(n))]), "external_ref", n.to_string()).to_string();
+    let lines: Vec<_> = (0..2_500).map(line).collect();
+    staff.call(Method::POST, "/v1/orders/import").body("application/x-ndjson", lines.join("\n")).await.ok();
+    let all = staff.walk("/v1/orders?sort=created_at&limit=200").await;
+    assert_eq!(all.len(), 2_500);
+    let sorted = |orders: &[Value], range: RangeInclusive<i64>| {
+        let kept = orders.iter().filter(|order| range.contains(&order["total_amount"].as_i64().unwrap()));
+        let mut kept: Vec<_> = kept.map(|order| (order["total_amount"].as_i64(), order["number"].as_i64())).collect();
+        kept.sort_unstable();
+        kept
+    };
+    let found = |orders: &[Value]| -> Vec<_> {
+        orders.iter().map(|order| (order["total_amount"].as_i64(), order["number"].as_i64())).collect()
+    };
+    for (bounds, range) in [("", 0..=22), ("&total_min=3&total_max=7", 3..=7), ("&total_max=0", 0..=0)] {
+        let mut expected = sorted(&all, range);
+        let path = |sort: &str| format!("/v1/orders?sort={sort}{bounds}&limit=200");
+        assert_eq!(found(&staff.walk(&path("total_amount")).await), expected, "{bounds}");
+        expected.reverse();
+        assert_eq!(found(&staff.walk(&path("-total_amount")).await), expected, "{bounds}");
+    }
+    for sort in ["total_amount", "-total_amount"] {
+        let stood = ids(&all);
+        let (mut seen, mut path) = (vec![], format!("/v1/orders?limit=200&sort={sort}"));
+        for turn in 0.. {
+            let page = staff.get(&path).await.ok();
+            seen.extend(ids(page["data"].as_array().unwrap()));
+            // In each block, one order goes to the other end of the list.
+            for at in [turn, 1_100 + turn, 2_400 + turn] {
+                let price = json!({"items": order_of(&[("tea", 1, 22 - total(at))])["items"]});
+                staff.patch(&format!("/v1/orders/{}", stood[usize::try_from(at).unwrap()]), price).await.ok();
+                service.pass(Duration::from_millis(10));
+            }
+            let Some(next) = page["page"]["next"].as_str() else { break };
+            path = format!("/v1/orders?limit=200&sort={sort}&cursor={next}");
         }
         assert_each_once(seen, &stood, sort);
     }

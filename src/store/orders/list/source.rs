@@ -14,7 +14,7 @@ use crate::{
     store::{ReadTx, conditions::Conditions, sql::sql_int},
 };
 use rusqlite::{params_from_iter, types::Value};
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, cmp::Ordering, ops::Range};
 
 /// The index that a list is read from.
 pub(super) enum Source {
@@ -136,13 +136,32 @@ impl Source {
                 })
                 .collect(),
             Self::Total => blocks(span, TOTAL_BLOCK_BITS, direction)
-                .map(|block| {
-                    let block = Conditions::of(IN_TOTAL_BLOCK, [Value::Integer(block)]);
-                    IndexRange::new("orders o INDEXED BY orders_by_total", block)
+                .map(|block| IndexRange {
+                    from: "orders o INDEXED BY orders_by_total",
+                    rows: Rows::TotalBlock(block),
+                    conditions: Conditions::of(IN_TOTAL_BLOCK, [Value::Integer(block)]),
                 })
                 .collect(),
         }
     }
+}
+
+/// The condition that an order of this block of totals comes after `after`. SQLite seeks by the total only, so where the
+/// row of `after` is in another block, the rows of the block are not compared with it one by one: many orders may have the
+/// same total.
+fn beyond_in_block(block: i64, direction: Direction, after: Position) -> Conditions {
+    let others = match (after.seq >> TOTAL_BLOCK_BITS).cmp(&block) {
+        Ordering::Equal => return beyond("o.total_amount", direction, after),
+        Ordering::Less => Direction::Ascending,
+        Ordering::Greater => Direction::Descending,
+    };
+    let sign = match (direction, others == direction) {
+        (Direction::Ascending, true) => ">=",
+        (Direction::Ascending, false) => ">",
+        (Direction::Descending, true) => "<=",
+        (Direction::Descending, false) => "<",
+    };
+    Conditions::of(&format!("o.total_amount {sign} ?"), [Value::Integer(after.value)])
 }
 
 /// The blocks of 2^`bits` rows that `span` touches.
@@ -165,12 +184,14 @@ enum Rows {
     Placed,
     /// Orders without one.
     NeverPlaced,
+    /// A block of orders, in the order of their totals.
+    TotalBlock(i64),
 }
 
 impl Rows {
     const fn seq(&self) -> &'static str {
         match self {
-            Self::Orders | Self::Placed | Self::NeverPlaced => "o.seq",
+            Self::Orders | Self::Placed | Self::NeverPlaced | Self::TotalBlock(_) => "o.seq",
             Self::OfUser => "u.order_seq",
             Self::Lines => "i.order_seq",
         }
@@ -178,14 +199,14 @@ impl Rows {
 
     const fn group(&self) -> &'static str {
         match self {
-            Self::Orders | Self::OfUser | Self::Placed | Self::NeverPlaced => "",
+            Self::Orders | Self::OfUser | Self::Placed | Self::NeverPlaced | Self::TotalBlock(_) => "",
             Self::Lines => "GROUP BY i.order_seq",
         }
     }
 
     const fn count(&self) -> &'static str {
         match self {
-            Self::Orders | Self::OfUser | Self::Placed | Self::NeverPlaced => "count(*)",
+            Self::Orders | Self::OfUser | Self::Placed | Self::NeverPlaced | Self::TotalBlock(_) => "count(*)",
             Self::Lines => "count(DISTINCT i.order_seq)",
         }
     }
@@ -257,10 +278,22 @@ impl IndexRange {
                 let sign = if sort.direction == Direction::Ascending { '>' } else { '<' };
                 conditions.and(format!("o.seq {sign} ?"), [Value::Integer(after.seq)]);
             }
+            (Rows::TotalBlock(block), _, Some(after)) => {
+                conditions.join(&beyond_in_block(*block, sort.direction, after));
+            }
             (_, SortKey::Created, _) | (_, _, None) | (Rows::NeverPlaced, ..) => {}
             (_, _, Some(after)) => conditions.join(&beyond(&self.value(sort), sort.direction, after)),
         }
         conditions
+    }
+
+    /// The condition that an order of the range comes before `last`, where the range is one of several that are merged.
+    /// Those of rows are narrowed by their rows.
+    pub(super) fn before(&self, sort: Sort, last: Position) -> Conditions {
+        match self.rows {
+            Rows::TotalBlock(block) => beyond_in_block(block, sort.direction.reversed(), last),
+            _ => Conditions::default(),
+        }
     }
 
     /// The number of orders in the range with a row in `span` that match `residual`.

@@ -65,6 +65,38 @@ fn lists_are_read_from_an_index_without_sorting() {
 }
 
 #[test]
+fn of_a_block_of_totals_only_the_rows_between_the_cursor_and_the_last_order_are_read() {
+    for direction in [Direction::Ascending, Direction::Descending] {
+        let sort = Sort { key: SortKey::Total, direction };
+        let range = Source::Total.ranges(&Filter::default(), &(1..2), direction).remove(0);
+        for [after, last] in [[1, 2], [5_000, 6_000]] {
+            let at = |seq| Position { value: 100, seq, began: 0 };
+            let mut more = range.beyond(&Filter::default(), sort, Some(at(after)));
+            more.join(&range.before(sort, at(last)));
+            let (sql, values) = range.statement(&more, sort, 51);
+            let expected = "orders_by_total (<expr>=? AND total_amount>? AND total_amount<?)";
+            let steps = steps(&sql, values);
+            assert!(steps.len() == 1 && steps[0].contains(expected), "{steps:?}");
+        }
+    }
+}
+
+#[test]
+fn an_order_with_the_total_of_the_cursor_is_after_it_if_its_row_is() {
+    let after = Position { value: 100, seq: 5_000, began: 0 };
+    let own = after.seq >> TOTAL_BLOCK_BITS;
+    for (block, ascending, descending) in [
+        (own - 1, "o.total_amount > ?", "o.total_amount <= ?"),
+        (own, "(o.total_amount, o.seq) > (?, ?)", "(o.total_amount, o.seq) < (?, ?)"),
+        (own + 1, "o.total_amount >= ?", "o.total_amount < ?"),
+    ] {
+        let condition = |direction| beyond_in_block(block, direction, after).text();
+        assert_eq!(condition(Direction::Ascending), ascending);
+        assert_eq!(condition(Direction::Descending), descending);
+    }
+}
+
+#[test]
 fn blocks_cover_the_span_and_no_more() {
     let all = |span, direction| blocks(&span, 9, direction).collect::<Vec<_>>();
     assert_eq!(all(1..1, Direction::Ascending), [0]);
