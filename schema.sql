@@ -14,10 +14,11 @@
 PRAGMA application_id = 0x6f726464;  -- "ordd"
 PRAGMA user_version = 1;
 
--- ── The mark of the last commit ────────────────────────────────────────────────────────────────────────────────────────
+-- ── The mark of the last commit ──────────────────────────────────────────────────────────────────────────────────────
 
--- Ties the file to its write-ahead log, so that a log beside another copy of the file is recognised: `src/store/mark.rs`.
--- One row, changed by every commit. The table comes first, so that its page keeps its number when the file is vacuumed.
+-- Ties the file to its write-ahead log, so that a log beside another copy of the file is recognised:
+-- `src/store/mark.rs`. One row, changed by every commit. The table comes first, so that its page keeps its number when
+-- the file is vacuumed.
 CREATE TABLE log_mark (
   one      INTEGER PRIMARY KEY CONSTRAINT there_is_one_row CHECK (one = 1),
   mark     BLOB NOT NULL CONSTRAINT mark_has_16_bytes CHECK (length(mark) = 16),          -- random
@@ -25,14 +26,14 @@ CREATE TABLE log_mark (
 ) STRICT;
 INSERT INTO log_mark (one, mark, previous) VALUES (1, randomblob(16), zeroblob(16));
 
--- ── Personal data ──────────────────────────────────────────────────────────────────────────────────────────────────────
+-- ── Personal data ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- What identifies a person, apart from the rows that it belongs to, so that it can be erased where these have to stay:
 -- customers, notes and reasons of orders, names and addresses of users, and where they logged in from. Rows and events
 -- refer to a row here, and the hash chains cover its digest and not its content.
 --
--- A row never moves: it is added at the end, and erasing overwrites it in place with blanks of the same length, a salt of
--- zeros too, so that the digest tells nothing. So no page keeps an older copy of it.
+-- A row never moves: it is added at the end, and erasing overwrites it in place with blanks of the same length, a salt
+-- of zeros too, so that the digest tells nothing. So no page keeps an older copy of it.
 CREATE TABLE personal (
   seq      INTEGER PRIMARY KEY,
   user_seq INTEGER REFERENCES users (seq) DEFERRABLE INITIALLY DEFERRED,  -- whose; NULL for what belongs to an order
@@ -71,15 +72,16 @@ CREATE TABLE users (
 -- Whether a role is in use; whether another active administrator remains.
 CREATE INDEX users_by_role ON users (role, status);
 
--- Erased users whose orders are not all erased yet. The orders of an account are erased in several transactions if they are
--- many, so that others can write in between. The row is there from the first to the last, so that a server goes on after a crash.
+-- Erased users whose orders are not all erased yet. The orders of an account are erased in several transactions if they
+-- are many, so that others can write in between. The row is there from the first to the last, so that a server goes on
+-- after a crash.
 CREATE TABLE unfinished_erasures (
   user_id   BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
   order_seq INTEGER NOT NULL                                          -- the orders up to this one are erased
 ) STRICT, WITHOUT ROWID;
 
--- Reset tokens, with which users set a password without knowing the old one; the newest of each user. Only the SHA-256 is
--- stored.
+-- Reset tokens, with which users set a password without knowing the old one; the newest of each user. Only the SHA-256
+-- is stored.
 CREATE TABLE password_resets (
   user_id    BLOB NOT NULL PRIMARY KEY REFERENCES users (id),
   digest     BLOB NOT NULL CONSTRAINT reset_digest_is_unique UNIQUE,  -- finds the user
@@ -101,8 +103,8 @@ CREATE TABLE recovery_codes (
   PRIMARY KEY (user_id, digest)
 ) STRICT, WITHOUT ROWID;
 
--- Sign-ins by OpenID Connect that are under way. A journey to the provider is used once; the claim that it leads to gives
--- the browser that has the cookie the other half of its session, once.
+-- Sign-ins by OpenID Connect that are under way. A journey to the provider is used once; the claim that it leads to
+-- gives the browser that has the cookie the other half of its session, once.
 CREATE TABLE oidc_sign_ins (
   journey          BLOB NOT NULL PRIMARY KEY,
   forget_at        INTEGER NOT NULL,                                  -- when neither can be used any more
@@ -122,8 +124,8 @@ CREATE TABLE roles (
   updated_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- A session is a log-in: of a program, with its chain of refresh tokens, or of a browser, with a cookie and a console key
--- that never change. Only the SHA-256 of each secret is stored.
+-- A session is a log-in: of a program, with its chain of refresh tokens, or of a browser, with a cookie and a console
+-- key that never change. Only the SHA-256 of each secret is stored.
 CREATE TABLE sessions (
   id                 BLOB NOT NULL PRIMARY KEY CONSTRAINT session_id_is_a_uuid CHECK (length(id) = 16),
   user_id            BLOB NOT NULL REFERENCES users (id),
@@ -223,28 +225,29 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_by_number ON orders (number) WHERE number IS NOT NULL;
 -- GET /v1/orders/ref/{external_ref} and the import; also enforces that a reference is used once.
 CREATE UNIQUE INDEX orders_by_external_ref ON orders (external_ref) WHERE external_ref IS NOT NULL;
--- The last order that an import brought along with its history: the names of items in reports. Other orders have no entry.
+-- The last order that an import brought along with its history: the names of items in reports. Other orders have no
+-- entry.
 CREATE INDEX orders_brought_along ON orders (seq) WHERE placed_at < created_at;
 -- Lists by status, payment status or both, newest first: each pair of them is one range of this index.
 CREATE INDEX orders_by_status ON orders (status, payment_status, seq);
 -- Synchronisation: sort=updated_at with updated_from.
 CREATE INDEX orders_by_update ON orders (updated_at, seq);
--- sort=placed_at, with placed_from and placed_to. Orders that were never placed are one range of it, with NULL. An entry
--- lands at the end, unless an order is imported.
+-- sort=placed_at, with placed_from and placed_to. Orders that were never placed are one range of it, with NULL. An
+-- entry lands at the end, unless an order is imported.
 CREATE INDEX orders_by_placing ON orders (placed_at, seq);
--- sort=total_amount. Totals are sorted within blocks of 1,024 orders, and a page merges the blocks: 1,000 look-ups for a
--- million orders. A new order's entry lands in the newest block, which is in memory. An index over all orders would
+-- sort=total_amount. Totals are sorted within blocks of 1,024 orders, and a page merges the blocks: 1,000 look-ups for
+-- a million orders. A new order's entry lands in the newest block, which is in memory. An index over all orders would
 -- change a page anywhere for each order, and cost some 15 % of the write rate.
 CREATE INDEX orders_by_total ON orders (seq >> 10, total_amount, seq);
--- The filters currency, total_min, total_max, customer_email, metadata.<key> and q have no index, nor have updated_from and
--- placed_from, placed_to without the sort of the same name: each would cost every order one entry or more. They are tested row by row on the rows that the other
--- filters leave, as a long query with a time limit.
+-- There is no index for the filters currency, total_min, total_max, customer_email, metadata.<key> and q, nor for
+-- updated_from, placed_from and placed_to unless the list is sorted by that time: each would cost every order an entry
+-- or more. They are tested row by row on the rows that the other filters leave, as a long query with a time limit.
 
--- The orders of each user: a customer's own orders, and lists by user_id. An entry begins in the block of the newest 2,048
--- orders, numbered from 1, so that a batch of orders of many customers changes a few pages and not one for each. Some
--- hundreds at a time, of users with numbers next to each other, go on to block 0, which has all earlier orders sorted by
--- user. An index over all orders had four tenths of the pages that such a batch changed. src/store/orders/of_users.rs
--- keeps it.
+-- The orders of each user: a customer's own orders, and lists by user_id. An entry begins in the block of the newest
+-- 2,048 orders, numbered from 1, so that a batch of orders of many customers changes a few pages and not one for each.
+-- Some hundreds at a time, of users with numbers next to each other, go on to block 0, which has all earlier orders
+-- sorted by user. An index over all orders had four tenths of the pages that such a batch changed.
+-- src/store/orders/of_users.rs keeps it.
 CREATE TABLE orders_of_users (
   block     INTEGER NOT NULL,
   user_seq  INTEGER NOT NULL,                                         -- users.seq
@@ -254,8 +257,8 @@ CREATE TABLE orders_of_users (
 ) STRICT, WITHOUT ROWID;
 
 -- Numbers have no gaps, except below the numbers in this table: those that did not follow the highest number when they
--- were given. An import brought them along, or `orders.first_number` began a new series. An import of numbers that ascend
--- one by one adds no row.
+-- were given. An import brought them along, or `orders.first_number` began a new series. An import of numbers that
+-- ascend one by one adds no row.
 CREATE TABLE order_number_jumps (
   number INTEGER PRIMARY KEY
 ) STRICT;
@@ -290,8 +293,8 @@ CREATE TABLE order_items (
 CREATE INDEX order_items_by_sku ON order_items (order_seq >> 9, sku, order_seq);
 
 -- What refunds credited of an order at each tax rate, beside the net amount and tax of the order at that rate: the sums
--- against which every credit is checked. A rate of which nothing is credited has no row: the taxes of an order follow from
--- its items and fees. The rows of an order are written after its items.
+-- against which every credit is checked. A rate of which nothing is credited has no row: the taxes of an order follow
+-- from its items and fees. The rows of an order are written after its items.
 CREATE TABLE order_credits (
   order_seq           INTEGER NOT NULL REFERENCES orders (seq),
   tax_rate            INTEGER NOT NULL,                               -- ten-thousandths of a percent; -1 without a rate
@@ -352,7 +355,8 @@ CREATE TABLE transactions (
 ) STRICT;
 -- An order's transactions, oldest first; the sums against which every refund is checked.
 CREATE INDEX transactions_by_order ON transactions (order_seq, seq);
--- Enforces that a provider's transaction is recorded once. One that failed, was voided or was reversed frees its reference.
+-- Enforces that a provider's transaction is recorded once. One that failed, was voided or was reversed frees its
+-- reference.
 CREATE UNIQUE INDEX transactions_by_provider_ref ON transactions (provider_ref, provider, kind)
   WHERE provider_ref IS NOT NULL AND provider IS NOT NULL AND (status = 'pending' OR status = 'succeeded');
 -- GET /v1/transactions?provider_ref= finds those rows by the index above, and the others by this one.
@@ -363,8 +367,8 @@ CREATE INDEX transactions_by_rare_status ON transactions (status, seq) WHERE sta
 -- The filters kind, status=succeeded, provider, currency, amount_min, amount_max, occurred_from and occurred_to have no
 -- index: each would cost every transaction an entry. They are tested row by row, as a long query with a time limit.
 
--- A transaction is never deleted. A pending one is resolved: a payment for its amount or less, a refund for its amount. A
--- succeeded one can be reversed, and keeps what it was.
+-- A transaction is never deleted. A pending one is resolved: a payment for its amount or less, a refund for its amount.
+-- A succeeded one can be reversed, and keeps what it was.
 CREATE TRIGGER transactions_are_kept BEFORE DELETE ON transactions
 BEGIN SELECT raise(ABORT, 'transactions are never deleted'); END;
 CREATE TRIGGER resolved_transactions_stay BEFORE UPDATE ON transactions
@@ -379,13 +383,13 @@ BEGIN SELECT raise(ABORT, 'a resolved transaction does not change'); END;
 
 -- ── History ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- The history of all orders, in one sequence without gaps. An event of an order has a document: the whole order as it was
--- answered then, with null for what is in `personal`. Put together they serve as the content of the feed, as the response of
--- an idempotent replay, and as evidence of changed rows.
+-- The history of all orders, in one sequence without gaps. An event of an order has a document: the whole order as it
+-- was answered then, with null for what is in `personal`. Put together they serve as the content of the feed, as the
+-- response of an idempotent replay, and as evidence of changed rows.
 --
--- `data` is the document in short: codes stand for phrases of `event_phrases` and for what the row says already, and after
--- char(1) come only the members that differ from those of the order's first document. src/store/events/codec.rs encodes and
--- decodes it, and so does the view `v_events`.
+-- `data` is the document in short: codes stand for phrases of `event_phrases` and for what the row says already, and
+-- after char(1) come only the members that differ from those of the order's first document. src/store/events/codec.rs
+-- encodes and decodes it, and so does the view `v_events`.
 CREATE TABLE events (
   seq         INTEGER PRIMARY KEY,                                    -- from 1; GET /v1/events
   id          BLOB NOT NULL CONSTRAINT event_id_is_a_uuid CHECK (length(id) = 16),
@@ -414,9 +418,9 @@ CREATE TABLE events (
 ) STRICT;
 -- GET /v1/orders/{id}/events.
 CREATE UNIQUE INDEX events_by_order ON events (order_seq, version);
--- Each change of an order ends with its event. Then the parts of the order have to add up to it. This is checked here and not
--- at each item, which would take a third of the time of writing an order. Fees are added up only if there are any, since
--- reading JSON takes longer than the rest.
+-- Each change of an order ends with its event. Then the parts of the order have to add up to it. This is checked here
+-- and not at each item, which would take a third of the time of writing an order. Fees are added up only if there are
+-- any, since reading JSON takes longer than the rest.
 CREATE TRIGGER parts_of_an_order_add_up AFTER INSERT ON events
 BEGIN
   SELECT raise(ABORT, 'the items and fees of an order do not add up to it')
@@ -436,8 +440,8 @@ CREATE TRIGGER events_are_not_changed BEFORE UPDATE ON events BEGIN SELECT raise
 CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'events are append-only'); END;
 
 -- The phrases of documents and their codes in `events.data`, for the views below. The program has the same ones in
--- src/store/events/codec/phrases.rs. In a phrase char(2) is the order's identifier, char(3) the time of the event, char(4)
--- the digits that identifiers of that time begin with, and char(5) the actor.
+-- src/store/events/codec/phrases.rs. In a phrase char(2) is the order's identifier, char(3) the time of the event,
+-- char(4) the digits that identifiers of that time begin with, and char(5) the actor.
 CREATE TABLE event_phrases (
   n      INTEGER PRIMARY KEY,                                         -- from 0
   phrase TEXT NOT NULL,
@@ -566,7 +570,7 @@ CREATE TABLE audit (
   actor       TEXT NOT NULL,
   action      TEXT NOT NULL,                                          -- an operation id
   target      TEXT,
-  address_seq INTEGER REFERENCES personal (seq),                      -- {address, …} of whom the action was tried by
+  address_seq INTEGER REFERENCES personal (seq),                      -- {address}: where the request came from
   details_seq INTEGER REFERENCES personal (seq),                      -- {changes}: those that name a person
   request_id  TEXT NOT NULL,
   trace_id    BLOB CONSTRAINT audit_trace_has_16_bytes CHECK (length(trace_id) = 16),  -- only if the client sent it
@@ -584,10 +588,10 @@ CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(AB
 
 -- ── Idempotency ────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- A request that took effect, under the key that it was sent with; written in the transaction of its effect. A repetition
--- is answered from this row: status and `Location` follow from `outcome` and `resource`, `ETag` from `version`, and the
--- body is the data of `event_seq`, or `body` if the request recorded no event. An erasure has none. The oldest rows are
--- pruned first, by rowid.
+-- A request that took effect, under the key that it was sent with; written in the transaction of its effect. A
+-- repetition is answered from this row: status and `Location` follow from `outcome` and `resource`, `ETag` from
+-- `version`, and the body is the data of `event_seq`, or `body` if the request recorded no event. An erasure has none.
+-- The oldest rows are pruned first, by rowid.
 CREATE TABLE idempotency_keys (
   seq         INTEGER PRIMARY KEY,
   digest      BLOB NOT NULL CONSTRAINT key_digest_has_16_bytes CHECK (length(digest) = 16),  -- SHA-256 of key and principal
@@ -608,12 +612,12 @@ CREATE TABLE idempotency_keys (
     CHECK ((event_seq IS NOT NULL) + (body IS NOT NULL) = (outcome <> 'erased')),
   CONSTRAINT the_request_is_known CHECK (event_seq IS NOT NULL OR request_id IS NOT NULL)
 ) STRICT;
--- The look-up at the start of every request with a key. Digests are sorted within blocks of 512 keys, so that a batch of
--- requests changes a few pages and not one for each key. The writer looks into the blocks of which its filters in memory say
--- that they may have the key; `GET /v1/idempotency-keys/{key}` walks them, the newest first.
+-- The look-up at the start of every request with a key. Digests are sorted within blocks of 512 keys, so that a batch
+-- of requests changes a few pages and not one for each key. The writer looks into the blocks of which its filters in
+-- memory say that they may have the key; `GET /v1/idempotency-keys/{key}` walks them, the newest first.
 CREATE INDEX idempotency_keys_by_digest ON idempotency_keys (seq >> 9, digest);
 
--- ── Webhooks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+-- ── Webhooks ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- Endpoints that events are delivered to: fifty at most. Each reads the history at its own pace, so an order costs
 -- nothing more, however many endpoints there are.
@@ -630,18 +634,17 @@ CREATE TABLE webhooks (
   previous_until  INTEGER,                                            -- until then
   cursor          INTEGER NOT NULL,                                   -- the events up to this seq are done or in `deliveries`
   paused_at       INTEGER,                                            -- the last event when it was disabled
-  gap_from        INTEGER,                                            -- events after gap_from and up to gap_to are passed
-  gap_to          INTEGER,                                            -- over: they happened while it was disabled
+  gaps            TEXT NOT NULL,                                      -- JSON [[from, to], …]: the events after `from` and
+                                                                      -- up to `to` happened while it was disabled
   failing_since   INTEGER,                                            -- the first failure after the last success
   created_at      INTEGER NOT NULL,
   updated_at      INTEGER NOT NULL,
   CONSTRAINT a_reason_is_of_a_disabled_one CHECK (disabled_reason IS NULL OR status = 'disabled'),
-  CONSTRAINT a_previous_secret_has_an_end CHECK ((previous_secret IS NULL) = (previous_until IS NULL)),
-  CONSTRAINT a_gap_has_two_ends CHECK ((gap_from IS NULL) = (gap_to IS NULL))
+  CONSTRAINT a_previous_secret_has_an_end CHECK ((previous_secret IS NULL) = (previous_until IS NULL))
 ) STRICT, WITHOUT ROWID;
 
--- Deliveries that have been tried, for thirty days. What has not been tried yet has no row, but for a replayed or manual
--- one: it follows from the cursor. What is sent is read from the event.
+-- Deliveries that have been tried, for thirty days. What has not been tried yet has no row, but for a replayed or
+-- manual one: it follows from the cursor. What is sent is read from the event.
 CREATE TABLE deliveries (
   seq             INTEGER PRIMARY KEY,
   id              BLOB NOT NULL CONSTRAINT delivery_id_is_unique UNIQUE
@@ -669,9 +672,9 @@ CREATE INDEX deliveries_due ON deliveries (webhook_id, next_attempt_at, seq) WHE
 
 -- Sums of orders, payments and refunds by bucket of time, so that the cost of a report depends on its days and not on
 -- the number of orders. There are five rollups: `sales` (orders and money), `users` (the same by `users.seq`, 0 for
--- orders without a user), `statuses` (orders by their current statuses), `items` (items sold, by `skus.seq`) and `taxes`
--- (net amounts and taxes by rate: its ten-thousandths of a percent plus 1, 0 without a rate). `orderd verify` compares
--- them with the rows.
+-- orders without a user), `statuses` (orders by their current statuses), `items` (items sold, by `skus.seq`) and
+-- `taxes` (net amounts and taxes by rate: its ten-thousandths of a percent plus 1, 0 without a rate). `orderd verify`
+-- compares them with the rows.
 --
 -- Each transaction appends its changes as one row of `rollup_log`. After some hundred changes the writer folds the log
 -- into the sums of a rollup, as part of a transaction; the more bytes that writes, the more rarely it happens. A report
@@ -725,12 +728,12 @@ CREATE TABLE skus (
 
 -- ── For analysts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- The same rows for people who ask questions of their own: identifiers and times as the API shows them, amounts as decimals
--- of their currency. The program itself reads none of these views. The guide has a chapter about them, "Your own
--- questions". SQLite computes the columns that a query uses, and no others.
+-- The same rows for people who ask questions of their own: identifiers and times as the API shows them, amounts as
+-- decimals of their currency. The program itself reads none of these views. The guide has a chapter about them, "Your
+-- own questions". SQLite computes the columns that a query uses, and no others.
 
--- The 26 digits of an identifier. Each has 5 bits of the 16 bytes, the first one only 3: they begin in the hexadecimal digit
--- at `place`, after a zero is put in front, and have `shift` bits behind them in that digit and the next.
+-- The 26 digits of an identifier. Each has 5 bits of the 16 bytes, the first one only 3: they begin in the hexadecimal
+-- digit at `place`, after a zero is put in front, and have `shift` bits behind them in that digit and the next.
 CREATE VIEW id_digits AS
 WITH RECURSIVE digits (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM digits WHERE n < 25)
 SELECT (5 * n + 2) / 4 + 1 AS place, 3 - (5 * n + 2) % 4 AS shift FROM digits;
@@ -846,8 +849,8 @@ FROM (
      FROM (SELECT printf('0%012X', e.occurred_at) AS x LIMIT 1), id_digits WHERE place < 13) AS id_time
   FROM events e JOIN orders o ON o.seq = e.order_seq) c;
 
--- The documents of events: those of which only the changed members are stored put together with the order's first one. Without
--- MATERIALIZED, SQLite would decode both texts again for each member.
+-- The documents of events: those of which only the changed members are stored put together with the order's first one.
+-- Without MATERIALIZED, SQLite would decode both texts again for each member.
 CREATE VIEW event_documents AS
 SELECT e.seq,
   (WITH own (text) AS MATERIALIZED (SELECT text FROM event_texts t WHERE t.seq = e.seq)

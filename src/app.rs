@@ -69,7 +69,7 @@ pub struct Parts {
     pub request_permits: Semaphore,
     /// Seals and opens the cursors of lists.
     pub cursors: Cursors,
-    /// Makes the set-up token of a journal, which is the same at each of its processes.
+    /// Derives the set-up token of a journal, so that all its processes have the same one.
     pub setup_tokens: Mac,
     /// Keyed digests of requests that may be sent again, and of passwords in them.
     pub fingerprints: Mac,

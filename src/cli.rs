@@ -241,8 +241,8 @@ fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
     written.map_err(|error| Failure::failed(format!("standard output: {error}")))
 }
 
-/// Makes a write beyond the limit on file sizes (`ulimit -f`) fail like a write to a full disk. By default SIGXFSZ ends the
-/// process; a handler that was installed once prevents that for good.
+/// Makes a write beyond the limit on file sizes (`ulimit -f`) fail like a write to a full disk. By default SIGXFSZ ends
+/// the process; a handler that was installed once prevents that for good.
 fn survive_file_size_limit() -> Result<(), Failure> {
     let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
     wait_for(async { signal(kind).map(drop).map_err(no_signals) })

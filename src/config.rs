@@ -155,9 +155,9 @@ sections! {
         /// The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Prefix` headers are trusted.
         trusted_proxies: Vec<Network> = NONE, list(Network::parse);
         /// The address at which clients reach the server, if a proxy publishes it under another host or below a path.
-        /// `Location`, `Link`, pages, the types of problems and `/openapi.json` then refer to it. The proxy has to strip
-        /// the path. Empty for the address that clients use. A trusted proxy may name the path in `X-Forwarded-Prefix`
-        /// instead.
+        /// `Location`, `Link`, pages, the types of problems and `/openapi.json` then refer to it. The proxy has to
+        /// strip the path. Empty for the address that clients use. A trusted proxy may name the path in
+        /// `X-Forwarded-Prefix` instead.
         public_url: Option<Url> = "", network::public_url;
         /// The web origins whose pages may call the API from a browser.
         cors_origins: Vec<String> = NONE, list(network::web_origin);
@@ -171,11 +171,11 @@ sections! {
     }
     /// The database.
     db: Db {
-        /// The file that holds all data except the signing keys. It is created if it does not exist. Of a symbolic link,
-        /// the file that it leads to; the others lie beside that.
+        /// The file that holds all data except the signing keys. It is created if it does not exist. A symbolic link is
+        /// followed: lock, log and the other files lie beside the file that it leads to.
         path: PathBuf = "./orderd.db", database;
-        /// A journal in PostgreSQL, such as `postgres://orderd@db.example/orderd`, that any number of processes share in
-        /// place of the file `db.path`.
+        /// A journal in PostgreSQL, such as `postgres://orderd@db.example/orderd`, that any number of processes share
+        /// in place of the file `db.path`.
         url: Option<Secret> = "", postgres_url;
         /// The file in which this process keeps its copy of what the journal contains. It may be deleted while the
         /// process does not run.
@@ -240,8 +240,8 @@ sections! {
     }
     /// Orders.
     orders: Orders {
-        /// The number of the first order, to go on after those of an earlier system. Later orders are numbered one by one
-        /// after the highest number; a higher value than that begins a new series.
+        /// The number of the first order, to go on after those of an earlier system. Later orders are numbered one by
+        /// one after the highest number; a higher value than that begins a new series.
         first_number: i64 = 1, number(1..=MAX_ORDER_NUMBER);
     }
     /// Safe retries and versions.
@@ -277,8 +277,8 @@ sections! {
     }
     /// Personal data.
     privacy: Privacy {
-        /// Erases customer, note and reasons of an order this long after it was fulfilled or cancelled, such as `3650d`.
-        /// 0 for never.
+        /// Erases customer, note and reasons of an order this long after it was fulfilled or cancelled, such as
+        /// `3650d`. 0 for never.
         erase_after: Duration = "0", or_off(duration(DAY..=100 * YEAR));
     }
     /// Requests that the server sends: webhooks and traces.

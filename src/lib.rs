@@ -19,10 +19,11 @@
 //! 2. `api/middleware.rs` gives the request an identifier. `api/gate.rs` checks it against its row in [`api::routes`]:
 //!    credentials, rate limit, permission, and the size and media type of the body.
 //! 3. The arguments of the handler parse the rest (`api/input`). The handler makes one call of a use case.
-//! 4. The use case in [`service`] checks permissions in detail, applies the rules of [`domain`], and runs one transaction in
-//!    the [`store`]. The single writer commits waiting transactions together and answers when they are on disk. Reads use
-//!    a pool of connections that cannot write.
-//! 5. `api/output` turns the result or the error into a response. `api/observation.rs` records it in log, metrics and trace.
+//! 4. The use case in [`service`] checks permissions in detail, applies the rules of [`domain`], and runs one
+//!    transaction in the [`store`]. The single writer commits waiting transactions together and answers when they are
+//!    on disk. Reads use a pool of connections that cannot write.
+//! 5. `api/output` turns the result or the error into a response. `api/observation.rs` records it in log, metrics and
+//!    trace.
 //!
 //! The name of an operation, such as `orders.create`, is also the name of its transaction, its metric label, its log
 //! field and its audit action. A search for it shows the whole life of a request.
@@ -56,14 +57,15 @@
 //!
 //! # The invariants
 //!
-//! 1. A change that is answered 2xx is committed; under `db.durability = full` it is also synced. ([`store::Store::write`])
+//! 1. A change that is answered 2xx is committed; under `db.durability = full` it is also synced.
+//!    ([`store::Store::write`])
 //! 2. One writer owns the file: nothing else in the process writes to it, and a second server cannot open it. On a
 //!    journal the writers of all processes take turns, so there is one order of changes.
 //! 3. An idempotency key is stored in the transaction of its effect: either both exist or neither does.
 //! 4. An order, its items, its event, its key and the rollups that count it change in one transaction.
 //! 5. An order's total is the sum of its parts and refunds never exceed payments; the schema refuses anything else.
-//! 6. Each event raises the version of its order by 1; events and audit entries have no gaps, order numbers only those of
-//!    imports.
+//! 6. Each event raises the version of its order by 1; events and audit entries have no gaps, order numbers only those
+//!    of imports.
 //! 7. Money is whole minor units in `i64`, at most 2^53 − 1; no price uses floating point.
 //! 8. Time and identifiers are injected: with a fixed clock and seed, the same requests give the same bytes.
 //! 9. SQL and SQLite's types stay in [`store`], and HTTP statuses in [`api`]; the cause of an error stays in the log.

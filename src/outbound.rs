@@ -1,6 +1,6 @@
-//! Outbound requests: the one HTTP and HTTPS client, and connections to PostgreSQL. The client bounds the time and the size
-//! of each exchange, connects to no private address unless it may, follows no redirect, and uses a proxy only if it is given
-//! one. What is sent, and whether it is tried again, is decided by callers.
+//! Outbound requests: the one HTTP and HTTPS client, and connections to PostgreSQL. The client bounds the time and the
+//! size of each exchange, connects to no private address unless it may, follows no redirect, and uses a proxy only if
+//! it is given one. What is sent, and whether it is tried again, is decided by callers.
 
 mod address;
 mod client;

@@ -137,7 +137,7 @@ impl Store {
         self.0.writer.run(name, work).instrument(span).await
     }
 
-    /// Has `learn` called with each fact that a transaction tells, after it is on disk, on the writer thread.
+    /// Calls `learn` on the writer thread with each fact of a transaction, once that is on disk.
     pub fn listen(&self, learn: impl Fn(&Fact) + Send + 'static) {
         self.0.told.listen(Box::new(learn));
     }
@@ -162,8 +162,8 @@ impl Store {
             .in_scope(|| self.0.readers.read(name, work))
     }
 
-    /// Resolves when everything that readers see at this moment is durable, so that it may be shown to clients: they see a
-    /// commit before it is synced.
+    /// Resolves when everything that readers see at this moment is durable, so that it may be shown to clients: they
+    /// see a commit before it is synced.
     ///
     /// # Errors
     /// `DRAINING` if it will never be, since storage has failed.
@@ -245,8 +245,8 @@ impl Store {
         self.read("system.schema", owned_file::is_current).await.unwrap_or(false)
     }
 
-    /// Resolves when reads show all that any process on the same journal has acknowledged before this call. A file of its
-    /// own always does.
+    /// Resolves when reads show all that any process on the same journal has acknowledged before this call. A file of
+    /// its own always does.
     ///
     /// # Errors
     /// `OVERLOADED` if the journal does not answer in time.
@@ -270,12 +270,12 @@ impl Store {
         let current = tokio::time::timeout(CURRENT_WITHIN, included).await;
         self.0.gauges.currents.observe_duration(asked.elapsed());
         current.unwrap_or_else(|_| {
-            let detail = "The journal in PostgreSQL cannot be reached, so that the newest changes are not known.";
+            let detail = "The journal in PostgreSQL cannot be reached, so the newest changes are not known.";
             Err(Error::new(&problem::OVERLOADED).detail(detail))
         })
     }
 
-    /// Has this process known to the others on the same journal, by the identifiers of its signing keys.
+    /// Registers this process with the others on the same journal, by the identifiers of its signing keys.
     ///
     /// # Errors
     /// If another process has other keys.
@@ -289,12 +289,12 @@ impl Store {
         self.0.journal.as_ref().is_none_or(|journal| journal.shared.lease.is_held())
     }
 
-    /// Whether the store failed since a backup has taken the place of what its file holds.
+    /// Whether the store failed because a backup has replaced what the journal had.
     pub fn was_restored(&self) -> bool {
         self.0.journal.as_ref().is_some_and(|journal| journal.shared.restored.load(Ordering::Relaxed))
     }
 
-    /// Whether the store failed since its file and the journal do not fit any more.
+    /// Whether the store failed because its file and the journal have diverged.
     pub fn has_diverged(&self) -> bool {
         self.0.journal.as_ref().is_some_and(|journal| journal.shared.diverged.get().is_some())
     }
@@ -314,8 +314,8 @@ impl Store {
         self.0.journal.as_ref().is_none_or(|journal| journal.shared.reachable.load(Ordering::Relaxed))
     }
 
-    /// How far the clock of PostgreSQL and that of this machine were apart when this process had its turn last; 0 without a
-    /// journal.
+    /// How far the clock of PostgreSQL and that of this machine were apart when this process had its turn last; 0
+    /// without a journal.
     pub fn clock_skew(&self) -> Duration {
         let skew = self.0.journal.as_ref().map_or(0, |journal| journal.shared.skew.load(Ordering::Relaxed));
         Duration::from_millis(skew.unsigned_abs())

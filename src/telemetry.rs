@@ -1,4 +1,5 @@
-//! How the service is observed from outside: logs, metrics and traces. What is worth observing is decided where it happens.
+//! How the service is observed from outside: logs, metrics and traces. What is worth observing is decided where it
+//! happens.
 
 pub mod histogram;
 pub mod logs;

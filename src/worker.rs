@@ -41,8 +41,8 @@ pub fn start(app: &App) -> Supervisor {
     supervisor
 }
 
-/// Starts the export of traces. Stop it after the database is closed: the span of a write, and with it that of its request,
-/// may end a moment after the response.
+/// Starts the export of traces. Stop it after the database is closed: the span of a write, and with it that of its
+/// request, may end a moment after the response.
 pub fn start_trace_export(app: &App, spans: Option<FinishedSpans>) -> Supervisor {
     let mut supervisor = Supervisor::new(Arc::clone(&app.metrics.worker_panics));
     if let (Some(spans), Some(endpoint)) = (spans, &app.config.traces.otlp_endpoint) {

@@ -1,8 +1,9 @@
 //! Orders per second: by SQLite alone, and through the use case and the single writer.
 //!
-//! Run it with `cargo bench --bench writes`, or with other numbers of orders after `--`. It takes three minutes, in a folder
-//! under `TMPDIR`, which should be on the disk in question. Each line is for N orders together: N in a transaction of bare
-//! SQLite, or N concurrent requests through the writer. All columns write the same orders and sync before an order counts:
+//! Run it with `cargo bench --bench writes`, or with other numbers of orders after `--`. It takes three minutes, in a
+//! folder under `TMPDIR`, which should be on the disk in question. Each line is for N orders together: N in a
+//! transaction of bare SQLite, or N concurrent requests through the writer. All columns write the same orders and sync
+//! before an order counts:
 //!
 //! - bare: bare SQLite, with usual tables: documents in full, and indexes over all orders
 //! - compact: bare SQLite, with the program's tables: documents in short, and indexes in blocks

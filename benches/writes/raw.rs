@@ -1,6 +1,7 @@
 //! The same rows written by bare SQLite: those of real orders, copied with new numbers, identifiers and keys. Nothing
-//! is computed. They are written to the program's tables, or as they would be without its ways to save pages. Rollups can be maintained as the program does it: a row of the log for each transaction, and the sums
-//! of every bucket rewritten each time the log is long.
+//! is computed. They are written to the program's tables, or as they would be without its ways to save pages. Rollups
+//! can be maintained as the program does it: a row of the log for each transaction, and the sums of every bucket
+//! rewritten each time the log is long.
 
 use crate::{
     TIME,

@@ -146,7 +146,8 @@ async fn respond(
     response.map(|body| {
         let body = ResponseBody::new(body, busy);
         if rest == Rest::BeingRead {
-            // The head is sent before the body is read, so it cannot promise to close. Bodies of this kind have no limit.
+            // The head is sent before the body is read, so it cannot promise to close. Bodies of this kind have no
+            // limit.
             let discard = async move {
                 body_tracker.discard_rest(u64::MAX).await;
             };

@@ -26,7 +26,7 @@ impl ConnectionState {
         refusal.take_if(|(refused, _)| *refused == number).map(|(_, error)| error)
     }
 
-    /// Has request `number` refused, counted from 0.
+    /// Makes request `number`, counted from 0, be refused.
     pub(super) fn refuse(&self, number: u64, error: Error) {
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, error));
     }

@@ -1,7 +1,8 @@
 //! Finds where one request ends and the next begins, with the strict reading wherever RFC 9112 leaves a choice. It sees
-//! the bytes of a connection before the HTTP library does. A head is passed on whole, and only if every reader, such as a
-//! proxy on the way, must find the same end of the request. Anything else is refused: what two readers understand
-//! differently can hide a request that the client's proxy never saw (request smuggling). Bodies are measured, never kept.
+//! the bytes of a connection before the HTTP library does. A head is passed on whole, and only if every reader, such as
+//! a proxy on the way, must find the same end of the request. Anything else is refused: what two readers understand
+//! differently can hide a request that the client's proxy never saw (request smuggling). Bodies are measured, never
+//! kept.
 
 mod chunks;
 mod head;

@@ -1,5 +1,5 @@
-//! How many connections there may be, in all and from one address. When all are taken, the connection that has been idle
-//! for longest is evicted.
+//! How many connections there may be, in all and from one address. When all are taken, the connection that has been
+//! idle for longest is evicted.
 
 mod descriptors;
 mod per_address;
@@ -40,8 +40,8 @@ impl ConnectionLimits {
         Self { free: Arc::new(Semaphore::new(max)), per_address: Arc::new(per_address), evictions: Arc::default() }
     }
 
-    /// Waits until a connection from `peer` may be served; `None` if that address has too many already, which is counted
-    /// in `refused`.
+    /// Waits until a connection from `peer` may be served; `None` if that address has too many already, which is
+    /// counted in `refused`.
     pub(super) async fn admit(&self, peer: IpAddr, refused: &AtomicU64) -> Option<ConnectionPermit> {
         let address = self.per_address.admit(peer, refused)?;
         Some(ConnectionPermit { _slot: self.slot().await, _address: address })

@@ -1,5 +1,5 @@
-//! Request bodies that remember whether they were read to their end. What the router leaves unread is discarded here, so
-//! that the connection can serve the next request. What a body contains is not known here.
+//! Request bodies that remember whether they were read to their end. What the router leaves unread is discarded here,
+//! so that the connection can serve the next request. What a body contains is not known here.
 
 use axum::{
     body::{Body, Bytes, HttpBody},

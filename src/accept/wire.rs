@@ -1,10 +1,10 @@
 //! A connection's bytes as the HTTP library sees them: held to the rules of [`super::framing`] and to deadlines in both
 //! directions. It does not know what a request means.
 //!
-//! It closes a connection by reporting the end of its input. It has a request refused by putting a well-formed one in its
-//! place, which the router answers with the refusal: after the responses before it, once, and logged like any other.
-//! When a connection has been idle for a moment it is parked: the input seems to end, so that the HTTP library and its
-//! buffers can be dropped until the next byte arrives.
+//! It closes a connection by reporting the end of its input. It has a request refused by putting a well-formed one in
+//! its place, which the router answers with the refusal: after the responses before it, once, and logged like any
+//! other. When a connection has been idle for a moment it is parked: the input seems to end, so that the HTTP library
+//! and its buffers can be dropped until the next byte arrives.
 
 mod deadlines;
 mod inbound;

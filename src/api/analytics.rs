@@ -30,7 +30,7 @@ use crate::{
     error::{Error, Result},
     service::{
         analytics::{self, Question},
-        views::{MOST_DOCUMENTS, Reconciliation, Report},
+        views::{Reconciliation, Report, TYPICAL_DOCUMENT_BYTES},
     },
 };
 use axum::{
@@ -43,7 +43,7 @@ use maud::Markup;
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Bytes of a row of a report in JSON: of the longest ones about as many.
+/// Memory to reserve for each row of a report in JSON: about what the longest rows need.
 const ROW_BYTES: usize = 384;
 
 /// A chart contains its own styles, runs no scripts and loads nothing.
@@ -61,7 +61,7 @@ impl Form {
     /// How a CSV of it is written.
     ///
     /// # Errors
-    /// `invalid_parameter` if there is a style, and the form is no CSV.
+    /// `invalid_parameter` if a style is named for anything but CSV.
     fn style(self, app: &App, name: Option<Parsed<StyleName>>) -> Result<CsvStyle> {
         file::style(app, if self == Self::Csv { Format::Csv } else { Format::Page }, name)
     }
@@ -97,7 +97,7 @@ impl ReportRequest<'_> {
 
     fn json<R: Serialize>(&self, report: &Report<R>) -> Result<Response> {
         let next = report.page.as_ref().and_then(|page| page.next.clone());
-        let expected = report.data.len() * ROW_BYTES + MOST_DOCUMENTS;
+        let expected = report.data.len() * ROW_BYTES + TYPICAL_DOCUMENT_BYTES;
         reply::linked(report, expected, self.uri, next.map(|next| ("cursor", next)))
     }
 

@@ -1,5 +1,5 @@
-//! Services around the router and around each handler. They replace axum's `from_fn` layers, because each of those allocates
-//! and copies a future for the rest of the request, and every request passes these.
+//! Services around the router and around each handler. They replace axum's `from_fn` layers, because each of those
+//! allocates and copies a future for the rest of the request, and every request passes these.
 
 use super::{gate, middleware, operation::Operation};
 use crate::app::App;

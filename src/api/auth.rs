@@ -3,6 +3,7 @@
 use super::{
     browser::{Browser, SESSION},
     input::extract::Valid,
+    orders::NoFields,
 };
 use crate::{
     app::App,
@@ -37,8 +38,8 @@ pub(super) struct SetUp {
     /// The name to show.
     #[schemars(length(min = 1, max = 255))]
     name: String,
-    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
-    /// the e-mail address or the name.
+    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess,
+    /// nor be the e-mail address or the name.
     #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     password: String,
 }
@@ -133,7 +134,9 @@ impl StartSession {
         }
         let fields = [("#/email", &self.email), ("#/password", &self.password)];
         let missing = fields.into_iter().filter(|(_, value)| value.is_none());
-        missing.map(|(pointer, _)| Fault::body(pointer, "required", "must be present, or a claim")).collect()
+        missing
+            .map(|(pointer, _)| Fault::body(pointer, "required", "is required, unless `claim` is sent instead"))
+            .collect()
     }
 }
 
@@ -170,7 +173,12 @@ pub(super) async fn refresh(
 }
 
 /// Ends the caller's session.
-pub(super) async fn log_out(State(app): State<App>, browser: Browser, actor: Actor) -> Result<Response> {
+pub(super) async fn log_out(
+    State(app): State<App>,
+    browser: Browser,
+    actor: Actor,
+    _: Valid<NoFields>,
+) -> Result<Response> {
     sessions::log_out(&app, "auth.logout", actor).await?;
     ended(&browser)
 }
@@ -182,8 +190,8 @@ pub(super) struct ChangePassword {
     /// The current password.
     #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     current_password: String,
-    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
-    /// the caller's e-mail address or name.
+    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess,
+    /// nor be the caller's e-mail address or name.
     #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     new_password: String,
 }
@@ -205,8 +213,8 @@ pub(super) struct ResetPassword {
     /// The token that an administrator made (`POST /v1/users/{id}/reset`).
     #[schemars(length(min = 1, max = 4096), extend("writeOnly" = true))]
     token: String,
-    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
-    /// the user's e-mail address or name.
+    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess,
+    /// nor be the user's e-mail address or name.
     #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     new_password: String,
 }

@@ -1,5 +1,5 @@
-//! The cookie of a browser's session, and the header that carries its other half. Which sessions they belong to is decided
-//! in `service/access.rs`.
+//! The cookie of a browser's session, and the header that carries its other half. Which sessions they belong to is
+//! decided in `service/access.rs`.
 
 use super::{context::Context, scheme::Scheme};
 use crate::{

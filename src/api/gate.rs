@@ -173,7 +173,8 @@ fn authenticate(app: &App, context: &Context, headers: &HeaderMap) -> Result<Act
     }
 }
 
-/// Authenticates a request by both halves of a browser's session. A request with `Authorization` is judged by that alone.
+/// Authenticates a request by both halves of a browser's session. A request with `Authorization` is judged by that
+/// alone.
 fn authenticate_browser(
     app: &App,
     context: &Context,
@@ -198,8 +199,10 @@ fn authorize(operation: &Operation, actor: &Actor) -> Result<()> {
         Access::AnyOf(permissions) if permissions.iter().any(|&p| actor.may(p)) => Ok(()),
         Access::AnyOf(permissions) => {
             let names: Vec<_> = permissions.iter().map(|p| p.name()).collect();
-            let detail =
-                format!("This needs {}. Ask an administrator for a role that includes it.", names.join(" or "));
+            let detail = format!(
+                "This needs {}. Ask an administrator for a role or an API key that includes it.",
+                names.join(" or ")
+            );
             Err(Error::new(&problem::FORBIDDEN).detail(detail))
         }
     }

@@ -1,5 +1,5 @@
-//! The outermost layer of every request. It assigns the identifier, adds security headers, compresses the response, records the
-//! request in log, metrics and trace, and answers 500 if a handler panics.
+//! The outermost layer of every request. It assigns the identifier, adds security headers, compresses the response,
+//! records the request in log, metrics and trace, and answers 500 if a handler panics.
 
 use super::{
     context::{Context, REQUEST_ID},

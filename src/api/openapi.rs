@@ -22,15 +22,18 @@ const DESCRIPTION: &str = "Orders, payments and exact analytics.\n\n\
 
 /// The description of each tag. A tag is the part of an operation's id before the dot.
 const TAGS: &[(&str, &str)] = &[
-    ("setup", "The first administrator."),
     ("auth", "Log-in, log-out and the caller's own account."),
     ("users", "People who can log in."),
     ("sessions", "Where a user is logged in."),
     ("roles", "Named sets of permissions."),
     ("api_keys", "Credentials for programs."),
     ("orders", "Orders, from draft to fulfilment."),
+    ("items", "What was sold before, for suggestions."),
+    ("payments", "Recording payments and what becomes of them."),
+    ("refunds", "Recording refunds and what becomes of them."),
     ("transactions", "Payments and refunds. Their amounts never change."),
     ("events", "Every change to an order, in one sequence without gaps."),
+    ("webhooks", "Endpoints that events are sent to, and the deliveries to them."),
     ("idempotency_keys", "Whether an earlier request took effect."),
     ("analytics", "Exact and current reports, by currency."),
     ("audit", "The audit trail: who did what, when and from where."),
@@ -134,9 +137,7 @@ fn security_schemes() -> Value {
 
 fn tags(operations: &[Operation]) -> Vec<Value> {
     let used: BTreeSet<_> = operations.iter().map(Operation::tag).collect();
-    let known = TAGS.iter().filter(|(name, _)| used.contains(name)).copied();
-    let others = used.iter().filter(|name| TAGS.iter().all(|(known, _)| known != *name));
-    let described = known.chain(others.map(|name| (*name, "Further operations.")));
+    let described = TAGS.iter().filter(|(name, _)| used.contains(name));
     described.map(|(name, description)| json!({"name": name, "description": description})).collect()
 }
 

@@ -135,6 +135,7 @@ fn authentication() -> Vec<Operation> {
         post("auth.logout", "/v1/auth/logout", "End the session", auth::log_out)
             .signed_in()
             .before_second_factor()
+            .optional_body::<orders::NoFields>()
             .returns_nothing()
             .sets_cookie()
             .problems(&[&problem::FORBIDDEN]),
@@ -161,8 +162,9 @@ fn recovery_and_second_factor() -> Vec<Operation> {
             .problems(&[&problem::INVALID_RESET_TOKEN]),
         post("users.reset", "/v1/users/{id}/reset", "Make a reset token for a user", users::reset)
             .requires(&[UsersWrite])
+            .optional_body::<orders::NoFields>()
             .creates_without_location::<ResetTokenView>()
-            .problems(&[&problem::PERMISSION_NOT_HELD]),
+            .problems(&[&problem::PERMISSION_NOT_HELD, &problem::USER_ERASED]),
         post("auth.begin_totp", "/v1/auth/totp", "Begin to set up a second factor", second_factor::begin)
             .signed_in()
             .before_second_factor()
@@ -214,6 +216,7 @@ fn user_operations() -> Vec<Operation> {
                 &problem::OWN_ROLE_OR_STATUS,
                 &problem::PERMISSION_NOT_HELD,
                 &problem::EMAIL_TAKEN,
+                &problem::USER_ERASED,
                 &problem::LAST_ADMIN,
             ]),
         post("users.erase", "/v1/users/{id}/erase", "Erase a user's personal data", users::erase)
@@ -427,8 +430,10 @@ fn webhook_operations() -> Vec<Operation> {
         row(delete("webhooks.delete", "/v1/webhooks/{id}", "Delete a webhook endpoint", webhooks::delete))
             .returns_nothing(),
         row(post("webhooks.rotate", "/v1/webhooks/{id}/rotate", "Change a webhook's secret", webhooks::rotate))
+            .optional_body::<orders::NoFields>()
             .returns::<NewWebhookView>(),
         row(post("webhooks.ping", "/v1/webhooks/{id}/ping", "Send a ping", webhooks::ping))
+            .optional_body::<orders::NoFields>()
             .accepts::<DeliveryView>()
             .problems(&[&problem::WEBHOOK_DISABLED]),
         row(post("webhooks.replay", "/v1/webhooks/{id}/replay", "Send events again", webhooks::replay))
@@ -450,6 +455,7 @@ fn webhook_operations() -> Vec<Operation> {
             "Try a delivery again",
             webhooks::retry,
         ))
+        .optional_body::<orders::NoFields>()
         .accepts::<DeliveryView>()
         .problems(&[&problem::WEBHOOK_DISABLED]),
     ]

@@ -153,7 +153,8 @@ pub(super) async fn backup(State(app): State<App>, actor: Actor) -> Result<Respo
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// Tells when this server made its last scheduled backup, whether the last attempt failed, and when the next one is due.
+/// Tells when this server made its last scheduled backup, whether the last attempt failed, and when the next one is
+/// due.
 pub(super) async fn backup_schedule(State(app): State<App>, actor: Actor) -> Result<Json<BackupScheduleView>> {
     backups::schedule(&app, &actor).map(Json)
 }

@@ -45,9 +45,9 @@ pub(super) struct CreateUser {
     /// The name of their role.
     #[schemars(length(min = 1, max = 40))]
     role: String,
-    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess, nor be
-    /// the e-mail address or the name. Without one the user is invited: `POST /v1/users/{id}/reset` gives a token with which
-    /// they set it.
+    /// 15 to 256 characters, counted in Unicode form NFC (the operator may lower the 15). It must not be easy to guess,
+    /// nor be the e-mail address or the name. Without one the user is invited: `POST /v1/users/{id}/reset` gives a
+    /// token with which they set it.
     #[schemars(length(min = 1, max = 1024), extend("writeOnly" = true))]
     password: Option<String>,
 }
@@ -68,6 +68,7 @@ pub(super) async fn reset(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<UserId>,
+    _: Valid<NoFields>,
 ) -> Result<(StatusCode, Json<ResetTokenView>)> {
     Ok((StatusCode::CREATED, Json(password_resets::create(&app, actor, id).await?)))
 }

@@ -7,6 +7,7 @@ use super::{
         list::ListRequest,
         parsed::Parsed,
     },
+    orders::NoFields,
     output::list,
 };
 use crate::{
@@ -140,6 +141,7 @@ pub(super) async fn rotate(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<WebhookId>,
+    _: Valid<NoFields>,
 ) -> Result<Json<NewWebhookView>> {
     webhooks::rotate(&app, actor, id).await.map(Json)
 }
@@ -149,6 +151,7 @@ pub(super) async fn ping(
     State(app): State<App>,
     actor: Actor,
     PathId(id): PathId<WebhookId>,
+    _: Valid<NoFields>,
 ) -> Result<(StatusCode, Json<DeliveryView>)> {
     webhooks::ping(&app, actor, id).await.map(|delivery| (StatusCode::ACCEPTED, Json(delivery)))
 }
@@ -199,6 +202,7 @@ pub(super) async fn retry(
     actor: Actor,
     PathId(id): PathId<WebhookId>,
     Segments(segments): Segments,
+    _: Valid<NoFields>,
 ) -> Result<(StatusCode, Json<DeliveryView>)> {
     let delivery = segments.get("delivery_id").and_then(|text| DeliveryId::parse(text));
     let delivery = delivery.ok_or_else(Error::absent)?;

@@ -1,5 +1,5 @@
-//! The journal of the configuration, and how its PostgreSQL is connected to, because `store` and `outbound` do not know each
-//! other.
+//! The journal of the configuration, and how its PostgreSQL is connected to, because `store` and `outbound` do not know
+//! each other.
 
 use super::StartError;
 use crate::{

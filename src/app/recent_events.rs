@@ -75,8 +75,8 @@ impl RecentEvents {
         After::Events(kept.events.range(skipped..).take(limit).take_while(fits).cloned().collect())
     }
 
-    /// How often personal data has been erased since the start. An event that was read before the last time may show what
-    /// is gone, and has to be read again.
+    /// How often personal data has been erased since the start. An event that was read before the last time may show
+    /// what is gone, and has to be read again.
     pub fn erasures(&self) -> u64 {
         self.erasures.load(Ordering::Acquire)
     }
@@ -88,8 +88,8 @@ impl RecentEvents {
         *kept = Queue::default();
     }
 
-    /// Keeps these events, which have no gap, if they continue those that are kept or are all newer, and none of them was
-    /// read before the last erasure.
+    /// Keeps these events, which have no gap, if they continue those that are kept or are all newer, and none of them
+    /// was read before the last erasure.
     pub fn keep(&self, events: &[Arc<FeedEvent>]) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if events.iter().any(|event| event.erasures != self.erasures()) {

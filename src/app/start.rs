@@ -59,8 +59,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// The real clock, random identifiers, the cores and the resolver of this machine, and no proxies. A journal with an older
-    /// schema is refused.
+    /// The real clock, random identifiers, the cores and the resolver of this machine, and no proxies. A journal with
+    /// an older schema is refused.
     pub fn system() -> Result<Self> {
         Ok(Self {
             clock: Clock::system(),
@@ -138,7 +138,8 @@ impl App {
             password_rules: PasswordRules { min_length: config.auth.password_min_length },
             access: AccessCache::new(access, (&config.auth).into()),
             login_delays: LoginDelays::new(
-                // This key does not change when signing keys are rotated: all processes on a journal make the same digests.
+                // This key does not change when signing keys are rotated: all processes on a journal make the same
+                // digests.
                 Mac::for_stored_digests(&ring, b"log-in delays"),
                 config.limits.login_per_minute,
                 process,
@@ -148,7 +149,7 @@ impl App {
             imports: Imports::default(),
             event_streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             oidc: OidcProvider::new(
-                // The operator names the provider, so that it may be at a private address.
+                // The operator names the provider, so it may be at a private address.
                 Client::new(Addresses::Any).resolving_by(resolver.clone()).through(proxies.clone()),
             ),
             journey_sealer: Sealer::new(&ring, b"oidc journey")?,
@@ -172,7 +173,7 @@ impl App {
         Ok(app)
     }
 
-    /// Has everything that is kept in memory learn what transactions change.
+    /// Updates what is kept in memory after each transaction.
     fn learn(&self) {
         let app = Arc::downgrade(&self.0);
         self.store.listen(move |fact| {

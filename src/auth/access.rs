@@ -101,8 +101,8 @@ impl AccessCache {
         self.read().sessions.unsaved_uses(&self.rules.browser_limits)
     }
 
-    /// The identity that a secret with this digest proves, and records the use of its key. `None` if the key has expired
-    /// or was revoked, or its owner is disabled.
+    /// The identity that a secret with this digest proves, and records the use of its key. `None` if the key has
+    /// expired or was revoked, or its owner is disabled.
     pub fn authenticate_key(&self, digest: &Digest, now: Timestamp) -> Option<KeyIdentity> {
         let entries = self.read();
         self.key_identity(&entries, entries.keys.get(digest)?, now)

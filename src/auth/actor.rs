@@ -113,8 +113,10 @@ impl Actor {
         if self.may(permission) {
             return Ok(());
         }
-        Err(Error::new(&problem::FORBIDDEN)
-            .detail(format!("This needs {}. Ask an administrator for a role that includes it.", permission.name())))
+        Err(Error::new(&problem::FORBIDDEN).detail(format!(
+            "This needs {}. Ask an administrator for a role or an API key that includes it.",
+            permission.name()
+        )))
     }
 
     /// Refuses an actor that grants permissions, in a role or a key, without holding all of them.
@@ -181,7 +183,7 @@ mod tests {
         assert!(error.is(&problem::FORBIDDEN));
         assert_eq!(
             error.public_detail(),
-            Some("This needs refunds:write. Ask an administrator for a role that includes it.")
+            Some("This needs refunds:write. Ask an administrator for a role or an API key that includes it.")
         );
     }
 

@@ -1,5 +1,5 @@
-//! Cursors of lists: opaque to clients, authenticated, and valid only for the list that issued them. A cursor stays valid
-//! across restarts as long as the signing key does.
+//! Cursors of lists: opaque to clients, authenticated, and valid only for the list that issued them. A cursor stays
+//! valid across restarts as long as the signing key does.
 
 use super::{Mac, token::KeyRing};
 use crate::error::{Error, Result, problem};

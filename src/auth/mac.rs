@@ -1,5 +1,5 @@
-//! Message authentication codes (HMAC-SHA256, RFC 2104). Only a holder of the signing keys can compute them, so unlike a
-//! plain digest they do not let a reader of the database test guesses.
+//! Message authentication codes (HMAC-SHA256, RFC 2104). Only a holder of the signing keys can compute them, so unlike
+//! a plain digest they do not let a reader of the database test guesses.
 
 use super::{secret::Digest, token::KeyRing};
 use hmac::{Hmac, KeyInit as _, Mac as _};

@@ -1,8 +1,8 @@
-//! Signing in by OpenID Connect: the journey of a browser to the provider and back, and what the provider's answers have to
-//! prove (OpenID Connect Core 1.0; RFC 7636, PKCE; RFC 9207, `iss`). It sends nothing itself.
+//! Signing in by OpenID Connect: the journey of a browser to the provider and back, and what the provider's answers
+//! have to prove (OpenID Connect Core 1.0; RFC 7636, PKCE; RFC 9207, `iss`). It sends nothing itself.
 //!
-//! Written here, because the crate `openidconnect` brings `rsa`, which has an advisory without a fix, and four further crates
-//! for signatures, while `ring` verifies both kinds that providers use and is in the program already.
+//! Written here, because the crate `openidconnect` brings `rsa`, which has an advisory without a fix, and four further
+//! crates for signatures, while `ring` verifies both kinds that providers use and is in the program already.
 
 mod form;
 mod id_token;

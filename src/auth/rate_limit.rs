@@ -1,5 +1,5 @@
-//! Rate limits: how many requests a caller may send, how many log-ins an address may fail, and how long an account waits
-//! between failed log-ins. All of it is in memory, bounded, and starts anew with the process.
+//! Rate limits: how many requests a caller may send, how many log-ins an address may fail, and how long an account
+//! waits between failed log-ins. All of it is in memory, bounded, and starts anew with the process.
 //!
 //! The limiter is written here because clients are told a fixed window (`r=599;t=60`), while the `governor` crate
 //! implements GCRA, which has no window, and does not bound the number of its keys.

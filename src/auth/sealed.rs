@@ -1,6 +1,6 @@
 //! Secrets that this program has to read again, such as those that sign webhooks: encrypted with a key that lies in the
-//! file of the key ring and never in the database (ChaCha20-Poly1305, RFC 8439). A copy of the database alone, such as a
-//! backup, reveals none of them.
+//! file of the key ring and never in the database (ChaCha20-Poly1305, RFC 8439). A copy of the database alone, such as
+//! a backup, reveals none of them.
 
 use super::{secret, token::KeyRing};
 use crate::error::{Error, Result};
@@ -25,7 +25,7 @@ impl Sealer {
     /// # Errors
     /// `internal` if the operating system provides no randomness.
     pub fn seal(&self, owner: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
-        // Few secrets are ever sealed, so that random nonces do not repeat.
+        // So few secrets are sealed that random nonces do not repeat.
         let nonce = secret::random_bytes::<NONCE_LEN>()?;
         let mut text = plain.to_vec();
         self.0

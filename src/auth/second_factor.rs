@@ -1,8 +1,8 @@
-//! The second factor: time-based one-time codes (RFC 6238) in the form that every authenticator app has, and recovery codes
-//! for whoever has lost the app.
+//! The second factor: time-based one-time codes (RFC 6238) in the form that every authenticator app has, and recovery
+//! codes for whoever has lost the app.
 //!
-//! Written here, because it is a few lines over an HMAC that is in the program already, while `totp-rs` brings three crates
-//! for hashes and one for base32. RFC 6238's own examples are the test.
+//! Written here, because it is a few lines over an HMAC that is in the program already, while `totp-rs` brings three
+//! crates for hashes and one for base32. RFC 6238's own examples are the test.
 
 use super::secret;
 use crate::{
@@ -32,7 +32,8 @@ const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// The name that apps show beside the account.
 const ISSUER: &str = "orderd";
 
-/// The secret that the server shares with an authenticator app. It prints as `***` and is wiped from memory when dropped.
+/// The secret that the server shares with an authenticator app. It prints as `***` and is wiped from memory when
+/// dropped.
 #[derive(Clone)]
 pub struct TotpSecret(Zeroizing<Vec<u8>>);
 
@@ -139,7 +140,8 @@ impl TypedCode {
     }
 }
 
-/// Recovery codes of a user, to be shown once, each with the digest that is stored in its place. A code has 100 random bits.
+/// Recovery codes of a user, to be shown once, each with the digest that is stored in its place. A code has 100 random
+/// bits.
 ///
 /// # Errors
 /// `internal` if the operating system provides no randomness.

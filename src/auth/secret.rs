@@ -1,9 +1,9 @@
-//! Random secrets: API keys, refresh tokens, the two halves of a browser's session, reset tokens and set-up tokens. This is
-//! also the only module that reads the operating system's randomness.
+//! Random secrets: API keys, refresh tokens, the two halves of a browser's session, reset tokens and set-up tokens.
+//! This is also the only module that reads the operating system's randomness.
 //!
-//! A secret consists of a prefix that names its kind and lets scanners find leaked secrets, 260 random bits in base32, and
-//! a checksum that rejects mistyped or invented secrets without a lookup. Only its SHA-256 digest is stored; with 260
-//! random bits a slow hash would add nothing. Passwords are chosen by people and handled in `password`.
+//! A secret consists of a prefix that names its kind and lets scanners find leaked secrets, 260 random bits in base32,
+//! and a checksum that rejects mistyped or invented secrets without a lookup. Only its SHA-256 digest is stored; with
+//! 260 random bits a slow hash would add nothing. Passwords are chosen by people and handled in `password`.
 
 use crate::{
     domain::base32,

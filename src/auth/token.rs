@@ -1,8 +1,9 @@
-//! Access tokens: JWTs (RFC 7519) in the profile of RFC 9068, signed with HS256. Only this service issues and accepts them.
+//! Access tokens: JWTs (RFC 7519) in the profile of RFC 9068, signed with HS256. Only this service issues and accepts
+//! them.
 //!
-//! A header is never interpreted before the signature is verified: it must be, byte for byte, the header that this service
-//! writes for one of its keys. So there is no algorithm to choose, no key to fetch and no critical extension to ignore
-//! (RFC 8725, sections 3.1 to 3.11). Whether the session still exists is decided in `access.rs`.
+//! A header is never interpreted before the signature is verified: it must be, byte for byte, the header that this
+//! service writes for one of its keys. So there is no algorithm to choose, no key to fetch and no critical extension to
+//! ignore (RFC 8725, sections 3.1 to 3.11). Whether the session still exists is decided in `access.rs`.
 
 mod crypto;
 #[cfg(test)]
@@ -113,7 +114,7 @@ impl Tokens {
         Ok(())
     }
 
-    /// Issues a token that is valid from `now` for `ttl`, rounded up to a whole second.
+    /// Issues a token that is valid for `ttl` from the whole second before `now`: the claims have seconds.
     ///
     /// # Errors
     /// `internal` if the operating system provides no randomness.
@@ -126,7 +127,7 @@ impl Tokens {
             jti: secret::random_text::<TOKEN_ID_LENGTH>()?,
             iat: now.seconds(),
             nbf: now.seconds(),
-            exp: now.plus(ttl).plus(Duration::from_millis(999)).seconds(),
+            exp: now.seconds() + i64::try_from(ttl.as_secs()).map_err(Error::internal)?,
         };
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let key = keys.first().ok_or_else(|| Error::internal("no key signs"))?;
@@ -247,7 +248,7 @@ mod tests {
         let claims = tokens.verify(&token, NOW).unwrap();
         assert_eq!((claims.user, claims.session), (user(), session()));
         assert_eq!(claims.issued.to_string(), "2026-11-23T03:14:11.000Z");
-        assert_eq!(claims.expires.to_string(), "2026-11-23T03:29:12.000Z");
+        assert_eq!(claims.expires.to_string(), "2026-11-23T03:29:11.000Z");
         assert_ne!(tokens.issue(user(), session(), NOW, TTL).unwrap(), token, "each has its own jti");
     }
 
@@ -255,8 +256,8 @@ mod tests {
     fn a_token_expires_by_the_given_clock_only() {
         let tokens = Tokens::new(&KeyRing::generate(NOW).unwrap()).unwrap();
         let token = tokens.issue(user(), session(), NOW, TTL).unwrap();
-        assert!(tokens.verify(&token, at(900_000)).is_ok());
-        assert!(tokens.verify(&token, at(901_000)).unwrap_err().is(&problem::UNAUTHENTICATED));
+        assert!(tokens.verify(&token, at(899_000)).is_ok());
+        assert!(tokens.verify(&token, at(900_000)).unwrap_err().is(&problem::UNAUTHENTICATED));
         assert!(tokens.verify(&token, at(-5_000)).is_ok());
         assert!(tokens.verify(&token, at(-6_000)).is_err());
         assert!(tokens.verify(&token, Timestamp::from_millis(i64::MAX)).is_err());

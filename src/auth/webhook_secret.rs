@@ -1,5 +1,5 @@
-//! The secrets of webhook endpoints, and what they sign (Standard Webhooks 1.0): HMAC-SHA256 over the identifier, the time
-//! and the body of a message.
+//! The secrets of webhook endpoints, and what they sign (Standard Webhooks 1.0): HMAC-SHA256 over the identifier, the
+//! time and the body of a message.
 
 use super::secret;
 use crate::error::Result;

@@ -22,9 +22,9 @@ pub fn bytes(value: &Value) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
-/// Compares the verdict of `is_good` on each vector of `file` with the one that it should have. Vectors without a verdict,
-/// and those that may be accepted or refused, are left out. Answers how many were good and how many were not, or `None` if
-/// the vectors are not here.
+/// Compares the verdict of `is_good` on each vector of `file` with the one that it should have. Vectors without a
+/// verdict, and those that may be accepted or refused, are left out. Answers how many were good and how many were not,
+/// or `None` if the vectors are not here.
 pub fn judge(file: &str, is_good: impl Fn(&Vector<'_>) -> Option<bool>) -> Option<(usize, usize)> {
     let Some(folder) = std::env::var_os("ORDERD_WYCHEPROOF") else {
         println!("skipped: ORDERD_WYCHEPROOF does not name the folder of the vectors");

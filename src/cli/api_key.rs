@@ -3,7 +3,7 @@
 use super::{
     Failure,
     database::Database,
-    flags::{ConfigFlags, instant},
+    flags::{ConfigFlags, instant, name},
     offline, print, read_database,
 };
 use crate::{
@@ -25,8 +25,8 @@ use std::fmt::Write;
 pub(super) enum Command {
     /// Create an API key and print its identifier and secret; the secret cannot be shown again
     Create(Create),
-    /// List all API keys; works beside a running server. Prints identifier, prefix of the secret, permissions, owner, times
-    /// of creation, expiry and last use, and name, separated by tabs
+    /// List all API keys; works beside a running server. Prints identifier, prefix of the secret, permissions, owner,
+    /// times of creation, expiry and last use, and name, separated by tabs
     List(ConfigFlags),
     /// Revoke an API key
     Revoke(Revoke),
@@ -40,7 +40,7 @@ pub(super) struct Create {
     #[arg(long, value_name = "EMAIL")]
     user: String,
     /// Its name
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     name: String,
     /// What it may do, such as orders:read (repeatable, or separated by commas)
     #[arg(long, value_name = "PERMISSION", required = true, value_delimiter = ',', value_parser = permission)]

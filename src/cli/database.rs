@@ -1,5 +1,5 @@
-//! The database of a command: the file of the configuration or, if that names a journal in PostgreSQL, a temporary copy of the
-//! journal. So a command works on any machine that reaches PostgreSQL, and beside servers.
+//! The database of a command: the file of the configuration or, if that names a journal in PostgreSQL, a temporary copy
+//! of the journal. So a command works on any machine that reaches PostgreSQL, and beside servers.
 
 use super::{Failure, no_signals, serve::stop_signal, wait_for};
 use crate::{
@@ -68,7 +68,7 @@ impl fmt::Display for Database {
     }
 }
 
-/// Has a command that changes a journal do that like one more server, from a temporary copy that is deleted with the result.
+/// Lets a command change a journal as a server does, by a temporary copy that is deleted with the result.
 pub(super) fn join_for_a_moment(config: &mut Config) -> Result<Option<TemporaryFolder>, Failure> {
     if config.db.url.is_none() {
         return Ok(None);
@@ -133,13 +133,13 @@ pub(super) fn temporary_folder(beside: &Path) -> Result<TemporaryFolder, Failure
             // The command may be over.
             let _ = listening.send(());
             let code = if stop.await == "SIGINT" { 130 } else { 143 };
-            // What is written meanwhile, the next command deletes.
+            // The next command deletes what is written meanwhile.
             let _ = std::fs::remove_dir_all(&path);
             std::process::exit(code)
         });
         drop(stopped);
     });
-    // Without signals, the next command deletes the folder.
+    // Without signals the next command deletes the folder.
     let _ = is_listening.recv();
     Ok(folder)
 }

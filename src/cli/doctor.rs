@@ -1,5 +1,5 @@
-//! `orderd doctor`: checks what the database, or the journal in PostgreSQL, depends on. It changes nothing, except that it writes a file of its own beside
-//! the database to measure the disk, and removes it.
+//! `orderd doctor`: checks what the database, or the journal in PostgreSQL, depends on. It changes nothing, except that
+//! it writes a file of its own beside the database to measure the disk, and removes it.
 
 mod files;
 mod journal;

@@ -17,7 +17,8 @@ use crate::{
 pub(super) enum Command {
     /// Erase customer, note and reasons of an order
     Order(Order),
-    /// Erase name, address and log-in traces of a user, and the personal data of all their orders; the account is disabled
+    /// Erase name, address and log-in traces of a user, and the personal data of all their orders; the account is
+    /// disabled
     User(User),
 }
 

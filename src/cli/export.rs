@@ -1,5 +1,5 @@
-//! `orderd export`: writes orders to a file, byte for byte as the API would send them. It only reads the database, with or
-//! without a running server.
+//! `orderd export`: writes orders to a file, byte for byte as the API would send them. It only reads the database, with
+//! or without a running server.
 
 use super::{Failure, database::Database, flags::ConfigFlags, read_database};
 use crate::{
@@ -71,7 +71,9 @@ fn write_file(export: &Export, database: &Path, out: &Path) -> Result<(), Failur
     let partial = with_suffix(out, ".partial");
     let failed = |e: io::Error| Failure::failed(format!("{}: {e}", out.display()));
     // Readable by the owner alone: it contains names and addresses of customers.
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial);
+    // What a killed export left may be readable by others.
+    let _ = fs::remove_file(&partial);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial);
     let mut file = file.map_err(failed)?;
     let written =
         write_all(export, database, &mut file, failed).and_then(|()| publish(&file, &partial, out).map_err(failed));

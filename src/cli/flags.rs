@@ -1,5 +1,5 @@
-//! Flags that several commands share. Their values are handed to the configuration as text and checked there, so that all
-//! faults are reported together.
+//! Flags that several commands share. Their values are handed to the configuration as text and checked there, so that
+//! all faults are reported together.
 
 use super::Failure;
 use crate::{
@@ -8,6 +8,9 @@ use crate::{
 };
 use clap::Args;
 use std::path::PathBuf;
+
+/// The longest name of a user or key, in characters.
+const MAX_NAME: usize = 255;
 
 /// The flags of every command that reads the configuration.
 #[derive(Args)]
@@ -24,8 +27,8 @@ pub(super) struct ConfigFlags {
 }
 
 impl ConfigFlags {
-    /// Loads the configuration from defaults, file, environment, the command's own `flags` and these flags; later ones take
-    /// precedence.
+    /// Loads the configuration from defaults, file, environment, the command's own `flags` and these flags; later ones
+    /// take precedence.
     pub(super) fn load(self, mut flags: Vec<Flag>) -> Result<Loaded, Failure> {
         let environment = config::environment().map_err(Failure::usage)?;
         flags.extend(self.db.map(|place| {
@@ -79,6 +82,15 @@ impl ServerFlags {
 pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("must be a name, =, and a value")?;
     Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// The name of a user or key: on one line, and as long as the API takes it.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    let is_name = (1..=MAX_NAME).contains(&text.chars().count()) && !text.trim().is_empty();
+    if is_name && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("must have 1 to {MAX_NAME} characters, all on one line"))
 }
 
 /// Parses a time as the API does.

@@ -33,8 +33,8 @@ impl Arguments {
             Some(url) => Target::Url(readiness_of(url).map_err(|why| Failure::usage(format!("--url {url}: {why}")))?),
             None => configured(&self.flags.load()?.config.server)?,
         };
-        // The certificate names what clients call the server, not the address that is asked, and it need not be the one in
-        // the configured file, which may have been renewed since. The request carries no secret.
+        // The certificate names what clients call the server, not the address that is asked, and it need not be the one
+        // in the configured file, which may have been renewed since. The request carries no secret.
         let client = Client::trusting_any_certificate(Addresses::Any);
         let runtime = runtime(Builder::new_current_thread())?;
         let outcome = match &server {

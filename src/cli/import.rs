@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, BufWriter, IsTerminal, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -174,7 +174,9 @@ impl Rest {
             file
         } else {
             // Readable by the owner alone: it contains names and addresses of customers.
-            let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.path);
+            // An earlier file may be readable by others.
+            let _ = fs::remove_file(&self.path);
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path);
             let mut file = BufWriter::new(file.map_err(|e| failure(&self.path, e))?);
             file.write_all(&source.head).map_err(|e| failure(&self.path, e))?;
             self.file.insert(file)

@@ -1,5 +1,5 @@
-//! `orderd mirror`: keeps plain tables in PostgreSQL, for programs that analyse or show data. It only reads the database, with
-//! or without a running server.
+//! `orderd mirror`: keeps plain tables in PostgreSQL, for programs that analyse or show data. It only reads the
+//! database, with or without a running server.
 
 use super::{
     Failure,
@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: ConfigFlags,
-    /// Server and database to write to, such as `postgres://user@host/database?sslmode=verify-full`. Other users of this
-    /// machine can see arguments, so give the password in PGPASSWORD or a file
+    /// Server and database to write to, such as `postgres://user@host/database?sslmode=verify-full`. Other users of
+    /// this machine can see arguments, so give the password in PGPASSWORD or a file
     #[arg(long, value_name = "URL")]
     to: String,
     /// File with the password [default: PGPASSWORD, or ~/.pgpass]

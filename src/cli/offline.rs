@@ -1,5 +1,5 @@
-//! Runs commands that change the database. They open it like a server does, so that they fail while a server has the file
-//! open; on a journal they work beside servers. They act as the system user.
+//! Runs commands that change the database. They open it like a server does, so that they fail while a server has the
+//! file open; on a journal they work beside servers. They act as the system user.
 
 use super::{
     Failure,

@@ -1,4 +1,5 @@
-//! Reads a new password: from standard input for programs, or twice from the terminal, which does not show what is typed.
+//! Reads a new password: from standard input for programs, or twice from the terminal, which does not show what is
+//! typed.
 
 use super::Failure;
 use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};

@@ -1,5 +1,5 @@
-//! Progress of long commands: a bar on a terminal, otherwise one line for each stage. Both go to standard error, so that
-//! standard output contains only results.
+//! Progress of long commands: a bar on a terminal, otherwise one line for each stage. Both go to standard error, so
+//! that standard output contains only results.
 
 use crate::store::backup::{OnProgress, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -45,8 +45,8 @@ pub(super) fn of_orders(count: usize) -> impl FnMut(usize) {
     }
 }
 
-/// Shows how much of a file of `length` bytes is read and how many orders are done, on a terminal only. Returns the bar, and
-/// the input that moves it.
+/// Shows how much of a file of `length` bytes is read and how many orders are done, on a terminal only. Returns the
+/// bar, and the input that moves it.
 pub(super) fn of_file(length: Option<u64>, input: impl Read + Send + 'static) -> (OfFile, Box<dyn Read + Send>) {
     let template = match length {
         Some(_) => "{msg} {wide_bar} {bytes}/{total_bytes} {eta}",

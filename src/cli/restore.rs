@@ -1,6 +1,6 @@
-//! `orderd restore`: replaces a database that no server has open, or all that a journal contains, with a backup. All sessions
-//! end, since sessions in the backup may have been revoked in the meantime. The signing keys stay: they are in a file of their
-//! own.
+//! `orderd restore`: replaces a database that no server has open, or all that a journal contains, with a backup. All
+//! sessions end, since sessions in the backup may have been revoked in the meantime. The signing keys stay: they are in
+//! a file of their own.
 
 use super::{
     Failure,
@@ -65,8 +65,8 @@ fn into_file(path: &Path, backup: &Path, kept: &Path, system: Surroundings) -> R
     Ok(changes)
 }
 
-/// Nobody can write from the moment at which the copy of what the journal contains is complete: nothing that was acknowledged
-/// is missing in `kept`, or erased and not erased again.
+/// Blocks all writers before it copies the journal: `kept` has every change that was acknowledged, and every erasure is
+/// repeated.
 fn into_journal(
     journal: &JournalOptions,
     config: &Config,
@@ -86,23 +86,31 @@ fn into_journal(
         complete?;
         let erased = read_database(&former, audit::erased)?;
         let changes = change(restore.copy(), erased, system).await?;
-        let finished = replacement.finish(restore.copy(), &former).await;
-        if let Err(MoveError::Unknown(e)) = finished {
-            keep(&former, kept, &e)?;
-            return Err(Failure::failed(format!("{e}. What it contained before is kept as {}", kept.display())));
+        // Before anything is replaced: a signal deletes the temporary folder, and this may soon be the only copy.
+        keep(&former, kept)?;
+        match replacement.finish(restore.copy(), kept).await {
+            Ok(entry) => Ok((changes, entry)),
+            Err(MoveError::Unknown(e)) => {
+                Err(Failure::failed(format!("{e}. What it contained before is kept as {}", kept.display())))
+            }
+            Err(e) => {
+                // Nothing was replaced: the journal still has all that this copy has.
+                let _ = fs::remove_file(kept);
+                Err(e.into())
+            }
         }
-        Ok((changes, finished?))
     })?;
-    keep(&former, kept, "all is restored nevertheless")?;
     print(format_args!("kept the former database as {}\n", kept.display()))?;
-    print(format_args!("processes on the journal end at entry {entry}; each joins anew when it starts again\n"))?;
+    print(format_args!(
+        "every server on the journal stops at entry {entry}; start each again, and it loads what was restored\n"
+    ))?;
     Ok(changes)
 }
 
-/// Gives the former database the name that it keeps. `besides` is what the user has to know if that fails.
-fn keep(former: &Path, kept: &Path, besides: &str) -> Result<(), Failure> {
+/// Gives the former database the name that it keeps.
+fn keep(former: &Path, kept: &Path) -> Result<(), Failure> {
     let renamed = fs::rename(former, kept).and_then(|()| sync_folder(kept));
-    renamed.map_err(|e| Failure::failed(format!("{}: {e}; {besides}", kept.display())))
+    renamed.map_err(|e| Failure::failed(format!("{}: {e}; nothing was restored", kept.display())))
 }
 
 /// What was changed in the copy.
@@ -111,8 +119,8 @@ struct Changes {
     erased: usize,
 }
 
-/// Ends all sessions in the restored copy at `path`, and repeats the erasures that were made after the backup. The copy is
-/// opened as a server opens it, so it is also upgraded to the current schema.
+/// Ends all sessions in the restored copy at `path`, and repeats the erasures that were made after the backup. The copy
+/// is opened as a server opens it, so it is also upgraded to the current schema.
 async fn change(path: &Path, erased: Vec<String>, system: Surroundings) -> Result<Changes, Failure> {
     let options = Options {
         path: path.to_path_buf(),

@@ -71,7 +71,7 @@ async fn serve(loaded: Loaded, demo: Option<Plan>, spans: Option<FinishedSpans>)
         let names = passed_over.join(", ");
         tracing::info!(
             config.variables = names,
-            "these environment variables are no settings, which have `__`: {names}"
+            "ignored environment variables, since a setting is written ORDERD_SECTION__KEY with two underscores: {names}"
         );
     }
     // Before anything else, so that no signal kills the process during startup.
@@ -242,7 +242,8 @@ async fn fill_with_demo(config: &Config, plan: &Plan) -> Result<Vec<DemoUser>, F
     Ok(users)
 }
 
-/// Whether there is a database with content. It is opened with the real clock: that of the demo would be behind its records.
+/// Whether there is a database with content. It is opened with the real clock: that of the demo would be behind its
+/// records.
 async fn has_content(config: &Config) -> Result<bool, Failure> {
     if !config.db.path.exists() {
         return Ok(false);

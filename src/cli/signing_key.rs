@@ -5,8 +5,8 @@ use crate::{domain::time::Clock, service::signing_keys};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Sign with a new key from now on; tokens signed before stay valid until they expire. A running server takes the new
-    /// key over by itself
+    /// Sign with a new key from now on; tokens signed before stay valid until they expire. A running server takes the
+    /// new key over by itself
     Rotate(ConfigFlags),
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Failure,
     database::{Database, refuse_unchangeable},
-    flags::ConfigFlags,
+    flags::{ConfigFlags, name},
     offline, password, print, read_database,
 };
 use crate::{
@@ -21,11 +21,11 @@ use std::fmt::Write;
 pub(super) enum Command {
     /// Create a user and print the identifier
     Create(Create),
-    /// List all users; works beside a running server. Prints identifier, e-mail address, role, status and name, separated by
-    /// tabs
+    /// List all users; works beside a running server. Prints identifier, e-mail address, role, status and name,
+    /// separated by tabs
     List(ConfigFlags),
-    /// Set a user's password and end the user's sessions; with --end-second-factor the way back in for an administrator who
-    /// has lost theirs
+    /// Set a user's password and end the user's sessions; with --end-second-factor the way back in for an administrator
+    /// who has lost theirs
     Passwd(Passwd),
     /// Enable a user again
     Enable(Enable),
@@ -41,7 +41,7 @@ pub(super) struct Create {
     #[arg(long)]
     email: String,
     /// Full name
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     name: String,
     /// Role: admin, manager, staff, analyst, customer, or one of your own
     #[arg(long)]

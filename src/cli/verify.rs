@@ -1,5 +1,5 @@
-//! `orderd verify`: checks that a database, or a journal in PostgreSQL, holds exactly what was written to it. It only reads,
-//! with or without a running server. With `--rebuild` it needs the file for itself and rebuilds the rollups.
+//! `orderd verify`: checks that a database, or a journal in PostgreSQL, holds exactly what was written to it. It only
+//! reads, with or without a running server. With `--rebuild` it needs the file for itself and rebuilds the rollups.
 
 use super::{
     Failure,

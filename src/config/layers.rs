@@ -58,8 +58,8 @@ impl Layers {
         }
     }
 
-    /// Adds an environment variable as the next layer, if it is a setting. Only names with `__` are: `ORDERD_PORT` and its
-    /// like are made by Kubernetes for a Service called `orderd`, and are passed over.
+    /// Adds an environment variable as the next layer, if it is a setting. Only names with `__` are: `ORDERD_PORT` and
+    /// its like are made by Kubernetes for a Service called `orderd`, and are passed over.
     pub(super) fn add_variable(&mut self, name: &str, value: &str) {
         let Some(rest) = name.strip_prefix(PREFIX).filter(|_| !bootstrap::VARIABLES.contains(&name)) else { return };
         if !rest.contains("__") {

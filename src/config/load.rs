@@ -157,8 +157,8 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<String>> {
     }
 }
 
-/// The file that `path` leads to if it is a symbolic link, whether that file exists or not. SQLite keeps the log beside that
-/// file. What else belongs to it has to be there too, above all the lock.
+/// The file that `path` leads to if it is a symbolic link, whether that file exists or not. SQLite keeps the log beside
+/// that file. What else belongs to it has to be there too, above all the lock.
 fn followed(path: &Path) -> PathBuf {
     let mut file = path.to_owned();
     for _ in 0..MAX_LINKS {

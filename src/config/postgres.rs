@@ -1,5 +1,5 @@
-//! Where a PostgreSQL server is and how it is connected to, from a URL as other programs of PostgreSQL take it. The password
-//! comes from the URL, `PGPASSWORD` or a file, and is never shown. Connecting is not done here.
+//! Where a PostgreSQL server is and how it is connected to, from a URL as other programs of PostgreSQL take it. The
+//! password comes from the URL, `PGPASSWORD` or a file, and is never shown. Connecting is not done here.
 
 mod password_file;
 
@@ -165,6 +165,7 @@ struct Given {
     database: String,
     encryption: Option<PostgresEncryption>,
     root_certificates: Option<PathBuf>,
+    has_system_roots: bool,
     session: Option<PostgresSession>,
     connect_time: Option<Duration>,
     application: Option<String>,
@@ -182,8 +183,10 @@ impl Given {
             "password" => self.password = Some(Secret::new(value)),
             "dbname" => self.database = value,
             "application_name" => self.application = Some(value),
-            "sslrootcert" if value == "system" => self.root_certificates = None,
-            "sslrootcert" => self.root_certificates = Some(value.into()),
+            "sslrootcert" => {
+                self.has_system_roots = value == "system";
+                self.root_certificates = (!self.has_system_roots).then(|| value.into());
+            }
             "sslmode" => {
                 self.encryption = Some(match value.as_str() {
                     "disable" => PostgresEncryption::Disable,
@@ -212,6 +215,14 @@ impl Given {
     }
 
     fn server(self, otherwise: &PostgresCredentials) -> Result<PostgresServer, String> {
+        // As in libpq: whoever a public authority has certified is not the server yet.
+        let encryption = match self.encryption {
+            None if self.has_system_roots => Some(PostgresEncryption::VerifyFull),
+            Some(encryption) if self.has_system_roots && encryption != PostgresEncryption::VerifyFull => {
+                return Err("sslrootcert=system needs sslmode=verify-full".to_owned());
+            }
+            encryption => encryption,
+        };
         let user = Some(self.user).filter(|user| !user.is_empty()).or_else(|| otherwise.user.clone());
         let user = user.ok_or("must name the user: postgres://user@host/database, or set PGUSER")?;
         let database = if self.database.is_empty() { user.clone() } else { self.database };
@@ -221,7 +232,7 @@ impl Given {
             passwords: otherwise.passwords.clone(),
             database,
             user,
-            encryption: self.encryption,
+            encryption,
             root_certificates: self.root_certificates,
             session: self.session.unwrap_or(PostgresSession::ReadWrite),
             connect_time: self.connect_time.unwrap_or(DEFAULT_CONNECT_TIME),
@@ -301,6 +312,19 @@ mod tests {
         let places: Vec<_> = server.places.iter().map(ToString::to_string).collect();
         let password = server.password.as_ref().map_or("", Secret::expose);
         format!("{}:{password}@{}/{}", server.user, places.join(","), server.database)
+    }
+
+    #[test]
+    fn the_roots_of_the_system_prove_nothing_without_the_name() {
+        let encryption =
+            |parameters: &str| parse(&format!("postgres://db.example/?{parameters}")).map(|s| s.encryption);
+        let full = Ok(Some(PostgresEncryption::VerifyFull));
+        assert_eq!(encryption("sslrootcert=system"), full);
+        assert_eq!(encryption("sslrootcert=system&sslmode=verify-full"), full);
+        for mode in ["disable", "prefer", "require", "verify-ca"] {
+            let refused = encryption(&format!("sslmode={mode}&sslrootcert=system"));
+            assert_eq!(refused, Err("sslrootcert=system needs sslmode=verify-full".to_owned()));
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The proxies of outbound requests, from the environment variables that other programs read too. They are used only with
-//! `outbound.proxy_from_environment`.
+//! The proxies of outbound requests, from the environment variables that other programs read too. They are used only
+//! with `outbound.proxy_from_environment`.
 
 use super::{Network, Secret};
 use crate::domain::url::{Host, Scheme, Url};

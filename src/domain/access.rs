@@ -1,5 +1,5 @@
-//! What authentication knows about users, roles, sessions and API keys, and the facts that change it. A transaction tells
-//! its facts as data, so that other processes on the same journal learn them too.
+//! What authentication knows about users, roles, sessions and API keys, and the facts that change it. A transaction
+//! tells its facts as data, so that other processes on the same journal learn them too.
 
 use super::{
     id::{KeyId, SessionId, UserId},

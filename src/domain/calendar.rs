@@ -12,8 +12,8 @@ const DAY: i64 = 86_400;
 /// The widths of buckets in seconds, widest first. Each width is a multiple of the next one.
 pub const SPANS: [i64; 4] = [32 * DAY, DAY, 3_600, 900];
 
-/// Ranges shorter than this, in seconds, do not use the widest buckets: correcting the ends would take more buckets than the
-/// range itself.
+/// Ranges shorter than this, in seconds, do not use the widest buckets: correcting the ends would take more buckets
+/// than the range itself.
 const LONG_RANGE: i64 = 2 * SPANS[0];
 
 /// The maximum number of years in one report.
@@ -41,7 +41,8 @@ pub struct BucketRange {
 }
 
 impl BucketRange {
-    /// The buckets between two boundaries: added if `from` comes first, subtracted if `to` does. None if they are equal.
+    /// The buckets between two boundaries: added if `from` comes first, subtracted if `to` does. None if they are
+    /// equal.
     fn between(span: i64, from: i64, to: i64) -> Option<Self> {
         let (first, end) = (from.min(to), from.max(to));
         (first < end).then_some(Self { span, first, last: end - 1, sign: if from < to { 1 } else { -1 } })
@@ -61,8 +62,8 @@ fn path(spans: &[i64], at: i64) -> impl Iterator<Item = BucketRange> {
     spans.windows(2).filter_map(move |pair| step(pair[0], pair[1]))
 }
 
-/// The buckets between the nearest midnight in UTC and `at` (seconds since the epoch, a multiple of 900): at most twelve
-/// hours and two quarters of an hour.
+/// The buckets between the nearest midnight in UTC and `at` (seconds since the epoch, a multiple of 900): at most
+/// twelve hours and two quarters of an hour.
 pub fn from_midnight(at: i64) -> impl Iterator<Item = BucketRange> {
     path(&SPANS[1..], at)
 }
@@ -117,8 +118,9 @@ impl Zone {
         instant.to_zoned(self.0.clone()).strftime(form).to_string()
     }
 
-    /// The start of `date` in this zone, in seconds since the epoch, rounded down to a quarter of an hour. If a change of
-    /// the clock skips midnight, the day starts at the first instant after the gap; if midnight occurs twice, at the first.
+    /// The start of `date` in this zone, in seconds since the epoch, rounded down to a quarter of an hour. If a change
+    /// of the clock skips midnight, the day starts at the first instant after the gap; if midnight occurs twice, at the
+    /// first.
     pub fn start_of(&self, date: Date) -> Option<i64> {
         let instant = date.to_zoned(self.0.clone()).ok()?.timestamp().as_second();
         // Only local mean time, which zones had before standard time, has offsets finer than 15 minutes.

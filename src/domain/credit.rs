@@ -114,7 +114,7 @@ pub enum CreditFault {
     },
     /// Neither an amount nor goods.
     AmountRequired,
-    /// Neither money nor credit.
+    /// Neither money nor credit, as stated.
     NothingGoesBack,
 }
 
@@ -153,10 +153,24 @@ impl Credits {
             taxes: if is_of_goods { goods_taxes } else { self.share(credit) },
             returns: if is_of_goods { goods } else { uncredited().collect() },
         };
-        if terms.amount == 0 && credit == 0 {
+        // Goods alone may be worth nothing: a gift, or all that was credited before.
+        if terms.amount == 0 && credit == 0 && (amount.is_some() || credit_amount.is_some()) {
             return Err(vec![CreditFault::NothingGoesBack]);
         }
         Ok(terms)
+    }
+
+    /// Goods that come back without money or credit, or every fault.
+    pub fn returns_alone(&self, returns: &[Return]) -> Result<RefundTerms, Vec<CreditFault>> {
+        let faults = self.excess_returns(returns);
+        let part = |part: &Return| ReturnedGoods {
+            line: part.line,
+            quantity: part.quantity,
+            credit_amount: 0,
+            credit_tax_amount: 0,
+        };
+        let terms = RefundTerms { returns: returns.iter().map(part).collect(), ..RefundTerms::default() };
+        if faults.is_empty() { Ok(terms) } else { Err(faults) }
     }
 
     fn excess_returns(&self, returns: &[Return]) -> Vec<CreditFault> {
@@ -173,8 +187,8 @@ impl Credits {
         faults
     }
 
-    /// The credit of goods. What a line's goods are credited is the rounded share of all that came back of it, less what
-    /// was credited before: so the parts of a line add up to the line, whatever the rounding.
+    /// The credit of goods. What a line's goods are credited is the rounded share of all that came back of it, less
+    /// what was credited before: so the parts of a line add up to the line, whatever the rounding.
     fn goods(&self, returns: &[Return]) -> (Vec<ReturnedGoods>, Vec<TaxLine>) {
         let (mut lines, mut left) = (self.lines.clone(), self.left.clone());
         let part = |Return { line, quantity }: &Return| {

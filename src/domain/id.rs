@@ -91,8 +91,8 @@ fn write_id(f: &mut fmt::Formatter<'_>, prefix: &str, bytes: &[u8; 16]) -> fmt::
     f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
 }
 
-/// Generates UUIDv7 identifiers that strictly increase within the process, even when the clock stands still or goes back
-/// (RFC 9562, section 6.2, method 2).
+/// Generates UUIDv7 identifiers that strictly increase within the process, even when the clock stands still or goes
+/// back (RFC 9562, section 6.2, method 2).
 pub struct Ids(Mutex<Generator>);
 
 struct Generator {

@@ -1,5 +1,5 @@
-//! Lists of orders: what a list holds, how it is sorted, and a position in it. How the store finds the rows is not known
-//! here.
+//! Lists of orders: what a list holds, how it is sorted, and a position in it. How the store finds the rows is not
+//! known here.
 
 use super::{id::UserId, money::Currency, order::OrderStatus, time::Timestamp, transaction::PaymentStatus};
 use std::collections::BTreeMap;

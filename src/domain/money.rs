@@ -14,12 +14,12 @@ pub fn amount(value: i128) -> Option<i64> {
 pub fn divide_rounded(dividend: i128, divisor: i128) -> i128 {
     let half = divisor / 2;
     let magnitude = (dividend.abs() + half) / divisor;
-    // With an odd divisor, adding its half rounded down never reaches a tie, and there is none to round.
+    // Exact for odd divisors too: they have no ties, so that half of them may be rounded down.
     magnitude * dividend.signum()
 }
 
-/// Currencies that the table of ISO 4217 does not have any more, with their digits after the decimal point. It still has the
-/// others that were withdrawn since 2020: BGN, CUC, HRK, SLL and ZWL.
+/// Currencies that the table of ISO 4217 does not have any more, with their digits after the decimal point. It still
+/// has the others that were withdrawn since 2020: BGN, CUC, HRK, SLL and ZWL.
 const PAST: &[(&str, u16)] = &[("ANG", 2)];
 
 /// A currency of ISO 4217: one in use, or one that was withdrawn since 2020, which orders of that time have.

@@ -252,8 +252,8 @@ impl Order {
         }
     }
 
-    /// The net amounts and taxes of its items and fees by rate, as in [`Self::taxes`]. None if they leave the range of exact
-    /// integers, which no priced order does.
+    /// The net amounts and taxes of its items and fees by rate, as in [`Self::taxes`]. None if they leave the range of
+    /// exact integers, which no priced order does.
     pub fn tax_lines(&self) -> Option<Vec<TaxLine>> {
         let of_items = self.items.iter().map(|item| item.totals.tax_line(item.line.tax));
         let of_fees = self.fees.iter().map(|fee| fee.totals.tax_line(fee.fee.tax));

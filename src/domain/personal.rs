@@ -1,7 +1,7 @@
 //! Personal data that is kept apart, so that it can be erased while the rows and the history that it belongs to stay.
 
-/// The number of bytes of a digest. A salt is drawn after the content is known, so nobody can prepare two contents with the
-/// same digest, and 128 bits are as hard to meet as those of a longer one.
+/// The number of bytes of a digest. A salt is drawn after the content is known, so nobody can prepare two contents with
+/// the same digest, and 128 bits are as hard to meet as those of a longer one.
 pub const DIGEST_BYTES: usize = 16;
 
 /// Where a piece of personal data is kept, and its salted digest, which hash chains cover in its place.

@@ -150,8 +150,8 @@ pub struct Priced {
     pub totals: Totals,
 }
 
-/// Prices a cart in four steps: the order discount is allocated to the lines, each line and fee gets its tax, and all are
-/// summed up. Answers with every fault if there is no price.
+/// Prices a cart in four steps: the order discount is allocated to the lines, each line and fee gets its tax, and all
+/// are summed up. Answers with every fault if there is no price.
 ///
 /// # Panics
 /// Never: the parts of a total that is within bounds are, too.
@@ -184,7 +184,8 @@ pub fn price(cart: &Cart<'_>) -> Result<Priced, Vec<Fault>> {
     }
     let mut fees = Vec::with_capacity(cart.fees.len());
     for (i, fee) in cart.fees.iter().enumerate() {
-        let parts = taxed(fee.amount, fee.tax, Field::Fee(i, FeeField::TaxAmount));
+        let field = if fee.tax.rate().is_some() { FeeField::Amount } else { FeeField::TaxAmount };
+        let parts = taxed(fee.amount, fee.tax, Field::Fee(i, field));
         fees.push(FeeTotals { tax_amount: parts.tax, total_amount: parts.net + parts.tax });
     }
     if !faults.is_empty() {
@@ -198,8 +199,8 @@ pub fn price(cart: &Cart<'_>) -> Result<Priced, Vec<Fault>> {
     Ok(Priced { lines, fees, taxes, totals })
 }
 
-/// The sums of net amounts and taxes by rate: the highest first, `None` last, without those whose net and tax are 0. None
-/// if a sum leaves the range of exact integers.
+/// The sums of net amounts and taxes by rate: the highest first, `None` last, without those whose net and tax are 0.
+/// None if a sum leaves the range of exact integers.
 pub fn by_rate(parts: impl Iterator<Item = TaxLine>) -> Option<Vec<TaxLine>> {
     let mut sums: BTreeMap<Option<TaxRate>, (i128, i128)> = BTreeMap::new();
     for part in parts {

@@ -1,9 +1,9 @@
-//! What an order or a transaction adds to the rollups, and at which time. A change subtracts the old order and adds the new
-//! one, so that no kind of change can be forgotten.
+//! What an order or a transaction adds to the rollups, and at which time. A change subtracts the old order and adds the
+//! new one, so that no kind of change can be forgotten.
 //!
-//! What is undone counts against the day on which it is undone, so that no earlier day changes. A cancellation takes back
-//! what the order comes to then: its total less its credits. If one of these credits is reversed later, the order would come
-//! to more; this is cancelled on the day of the reversal.
+//! What is undone counts against the day on which it is undone, so that no earlier day changes. A cancellation takes
+//! back what the order comes to then: its total less its credits. If one of these credits is reversed later, the order
+//! would come to more; this is cancelled on the day of the reversal.
 
 #[cfg(test)]
 mod tests;
@@ -16,8 +16,8 @@ use super::{
     transaction::{Kind, PaymentStatus, Transaction, TransactionStatus},
 };
 
-/// Sums over orders and transactions: numbers of orders, and amounts in minor units. An amount has 53 bits, so no number of
-/// them overflows a sum.
+/// Sums over orders and transactions: numbers of orders, and amounts in minor units. An amount has 53 bits, so no
+/// number of them overflows a sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// The number of orders placed.
@@ -188,8 +188,8 @@ pub fn sells(order: &Order) -> bool {
     order.placed_at.is_some() && order.status != OrderStatus::Cancelled
 }
 
-/// What the lines of an order add to the sums by SKU. Two lines with one SKU count as one order. A line of which all goods
-/// came back adds nothing.
+/// What the lines of an order add to the sums by SKU. Two lines with one SKU count as one order. A line of which all
+/// goods came back adds nothing.
 pub fn of_items(order: &Order) -> impl Iterator<Item = ItemSale> {
     let at = order.placed_at.filter(|_| sells(order));
     let sale = move |at, (i, item): (usize, &Item)| {
@@ -250,11 +250,12 @@ struct Moment {
     cancelled_sign: i64,
 }
 
-/// A succeeded transaction counts when the money moved. One that was reversed is taken back at the time of the reversal.
+/// A succeeded transaction counts when the money moved. One that was reversed is taken back at the time of the
+/// reversal.
 ///
-/// A cancellation takes back the total less the present credits. A credit that was reversed is not among these. If it was
-/// reversed after the cancellation, it was still among them then: it is taken off the time of the cancellation, and is
-/// cancelled at the time of the reversal.
+/// A cancellation takes back the total less the present credits. A credit that was reversed is not among these. If it
+/// was reversed after the cancellation, it was still among them then: it is taken off the time of the cancellation, and
+/// is cancelled at the time of the reversal.
 fn moments(transaction: &Transaction, cancelled_at: Option<Timestamp>) -> impl Iterator<Item = Moment> {
     let has_moved = matches!(transaction.status, TransactionStatus::Succeeded | TransactionStatus::Reversed);
     let moved = has_moved.then_some(Moment { at: transaction.occurred_at, sign: 1, cancelled_sign: 0 });

@@ -1,5 +1,5 @@
-//! Backup rotation: which backups are kept, judged by their times alone. The newest backup of each of the last hours, days
-//! and weeks stays.
+//! Backup rotation: which backups are kept, judged by their times alone. The newest backup of each of the last hours,
+//! days and weeks stays.
 
 use super::time::Timestamp;
 use std::{collections::BTreeSet, time::Duration};

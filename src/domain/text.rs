@@ -4,7 +4,8 @@ use caseless::Caseless;
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
-/// A text after full case folding, in Unicode form NFC: `Straße` and `STRASSE` are one, and so are both ways to write `é`.
+/// A text after full case folding, in Unicode form NFC: `Straße` and `STRASSE` are one, and so are both ways to write
+/// `é`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folded(String);
 

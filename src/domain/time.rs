@@ -36,8 +36,7 @@ impl Timestamp {
 
     /// Reads an RFC 3339 date-time with an offset or `Z`. Digits after milliseconds are ignored.
     pub fn parse(text: &str) -> Option<Self> {
-        // jiff accepts a space in place of the T. RFC 3339 allows that only by agreement, and this API does not.
-        if text.as_bytes().get(10).is_none_or(|c| !c.eq_ignore_ascii_case(&b'T')) {
+        if !has_form_of_rfc3339(text) {
             return None;
         }
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
@@ -77,6 +76,27 @@ impl Timestamp {
     }
 }
 
+/// Whether a text has the form `date-time` of RFC 3339, section 5.6. jiff reads other forms of ISO 8601 too, which mean
+/// different times to other programs. A space in place of the T is allowed only by agreement, and this API does not.
+fn has_form_of_rfc3339(text: &str) -> bool {
+    let fits = |text: &str, form: &[u8]| {
+        text.len() == form.len()
+            && text.bytes().zip(form).all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                form => byte.eq_ignore_ascii_case(form),
+            })
+    };
+    let (Some(time), Some(mut rest)) = (text.get(..19), text.get(19..)) else { return false };
+    if let Some(fraction) = rest.strip_prefix('.') {
+        rest = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+        if rest.len() == fraction.len() {
+            return false;
+        }
+    }
+    let offset = rest.strip_prefix(['+', '-']).is_some_and(|offset| fits(offset, b"00:00") && offset[..2] < *"24");
+    fits(time, b"0000-00-00T00:00:00") && (offset || rest.eq_ignore_ascii_case("z"))
+}
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with exactly three fractional digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,8 +113,8 @@ impl fmt::Display for Timestamp {
 /// The last millisecond of the year 9999.
 const LAST_OF_FOUR_DIGITS: i64 = 253_402_300_799_999;
 
-/// `2026-11-27T15:49:50.123Z`: what jiff writes for years of four digits, in a tenth of the time. Every document has some of
-/// these, and the history is written by one thread.
+/// `2026-11-27T15:49:50.123Z`: what jiff writes for years of four digits, in a tenth of the time. Every document has
+/// some of these, and the history is written by one thread.
 fn digits_of(instant: jiff::Timestamp) -> [u8; 24] {
     let time = jiff::tz::Offset::UTC.to_datetime(instant);
     let mut text = *b"0000-00-00T00:00:00.000Z";
@@ -161,7 +181,8 @@ struct Steady {
 }
 
 impl Steady {
-    /// The time to show when the system shows `time_of_day` (in microseconds) and `elapsed` has passed since the origin.
+    /// The time to show when the system shows `time_of_day` (in microseconds) and `elapsed` has passed since the
+    /// origin.
     fn at(&self, time_of_day: i64, elapsed: Duration) -> Timestamp {
         let elapsed = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
         let seen = time_of_day.saturating_sub(elapsed);
@@ -212,8 +233,16 @@ mod tests {
         let instant = Timestamp::from_millis(1_795_403_651_123);
         assert_eq!(Timestamp::parse("2026-11-23T03:14:11.123Z"), Some(instant));
         assert_eq!(Timestamp::parse("2026-11-23T04:14:11.123999+01:00"), Some(instant));
+        assert_eq!(Timestamp::parse("2026-11-23t03:14:11.123z"), Some(instant));
         for text in ["2026-11-23", "2026-11-23T03:14:11", "2026-11-23 03:14:11Z", "yesterday", ""] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+        // Other forms of ISO 8601.
+        for text in ["T03Z", "T03:14Z", "T031411Z", "T03:14:11,5Z", "T03:14:11.Z", "T03:14:11Z[UTC]"] {
+            assert_eq!(Timestamp::parse(&format!("2026-11-23{text}")), None, "{text}");
+        }
+        for offset in ["+01", "+0100", "+24:00", "+01:60", "+01:00[Europe/Berlin]", "é"] {
+            assert_eq!(Timestamp::parse(&format!("2026-11-23T03:14:11{offset}")), None, "{offset}");
         }
     }
 

@@ -53,7 +53,8 @@ impl TransactionStatus {
     }
 }
 
-/// A filter of transactions. A transaction passes if it meets every condition; an empty or absent condition is met by all.
+/// A filter of transactions. A transaction passes if it meets every condition; an empty or absent condition is met by
+/// all.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "the names say it where there is no comment")]
 pub struct TransactionFilter {
@@ -72,8 +73,8 @@ pub struct TransactionFilter {
     pub occurred_from: Option<Timestamp>,
     /// The money moved before this time.
     pub occurred_to: Option<Timestamp>,
-    /// For a caller who may see only their own orders: its order belongs to this user. `Some(None)` is a caller who is no
-    /// user and sees nothing.
+    /// For a caller who may see only their own orders: its order belongs to this user. `Some(None)` is a caller who is
+    /// no user and sees nothing.
     pub visible_to: Option<Option<UserId>>,
 }
 

@@ -1,4 +1,5 @@
-//! Webhooks: endpoints that events are delivered to, and the rules of trying a delivery again. Pure: nothing is sent here.
+//! Webhooks: endpoints that events are delivered to, and the rules of trying a delivery again. Pure: nothing is sent
+//! here.
 
 use super::{
     digest::sha256,

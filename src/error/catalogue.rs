@@ -51,7 +51,7 @@ problems! {
         { "Send `Authorization: Bearer <token>` with an access token or an API key. `POST /v1/auth/login` returns an access token, and `POST /v1/auth/refresh` replaces an expired one." }
     INVALID_CREDENTIALS Unauthenticated "invalid_credentials" "The e-mail address or password is wrong"
         { "No active user has this e-mail address and password." }
-        { "Check both, also for a blank before or after them, and try again. After several failures each further attempt is delayed." }
+        { "Check both, also for blanks around the password, and try again. After several failures each further attempt is delayed." }
     INVALID_REFRESH_TOKEN Unauthenticated "invalid_refresh_token" "The refresh token is not valid"
         { "The refresh token is unknown, expired or revoked, or it was used before." }
         { "Log in again." }
@@ -69,7 +69,7 @@ problems! {
         { "Send the code that the authenticator app shows now, or a recovery code, as `code`. After several wrong ones each further attempt is delayed." }
     FORBIDDEN Forbidden "forbidden" "Not permitted"
         { "The caller's permissions do not include this operation." }
-        { "Ask an administrator for a role that includes it." }
+        { "Ask an administrator for a role or an API key that includes it." }
     PERMISSION_NOT_HELD Forbidden "permission_not_held" "You cannot grant a permission that you do not hold"
         { "The request would grant a permission that the caller does not have." }
         { "Leave the permission out, or ask someone who holds it to make the change." }
@@ -100,6 +100,9 @@ problems! {
     EMAIL_TAKEN Conflict "email_taken" "The e-mail address is in use"
         { "Another user has this e-mail address." }
         { "Use another address, or change the existing user." }
+    USER_ERASED Conflict "user_erased" "The user is erased"
+        { "Name, e-mail address and password of the user were erased. The account stays as it is, disabled." }
+        { "Create another user." }
     LAST_ADMIN Conflict "last_admin" "The last administrator cannot be removed"
         { "The change would leave no active administrator." }
         { "Create another administrator first." }
@@ -114,7 +117,7 @@ problems! {
         { "See `current_status` and `allowed_transitions` for the changes that are possible now." }
     ORDER_FROZEN Conflict "order_frozen" "The order can no longer be changed"
         { "Items, fees, discounts, prices_include_tax and external_ref are fixed once the order is fulfilled or cancelled, for its owner once it is confirmed, and for everybody while refunds credit parts of it. A user is given once." }
-        { "Void or reverse the refund, record a refund, or place another order." }
+        { "While refunds credit parts of the order, void or reverse them. Otherwise record a refund, or place another order." }
     ORDER_NOT_PLACED Conflict "order_not_placed" "The order was never placed"
         { "An order that was never placed accepts neither payments nor refunds, also after its cancellation." }
         { "Place the order first." }

@@ -112,6 +112,7 @@ impl TransactionField {
 #[allow(missing_docs, reason = "a field is named here as callers name it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeeField {
+    Amount,
     TaxAmount,
 }
 

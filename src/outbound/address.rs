@@ -27,8 +27,8 @@ const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
 /// (`64:ff9b::/96`, `64:ff9b:1::/48`).
 const GLOBAL_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// Networks in [`GLOBAL_V6`] that are not public (IANA IPv6 Special-Purpose Address Registry). Teredo and 6to4 addresses
-/// embed an IPv4 address of any kind.
+/// Networks in [`GLOBAL_V6`] that are not public (IANA IPv6 Special-Purpose Address Registry). Teredo and 6to4
+/// addresses embed an IPv4 address of any kind.
 const SPECIAL_V6: &[(Ipv6Addr, u32)] = &[
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments: Teredo, benchmarks, ORCHID
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
@@ -36,8 +36,8 @@ const SPECIAL_V6: &[(Ipv6Addr, u32)] = &[
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
-/// Whether anybody on the internet can reach this address. Addresses that embed an IPv4 address are never public, whatever
-/// they embed, so a machine that reaches IPv4 by NAT64 alone has to allow any address.
+/// Whether anybody on the internet can reach this address. Addresses that embed an IPv4 address are never public,
+/// whatever they embed, so a machine that reaches IPv4 by NAT64 alone has to allow any address.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !SPECIAL_V4.iter().any(|&network| is_in_v4(address, network)),

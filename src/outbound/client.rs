@@ -1,5 +1,5 @@
-//! The client: one request, one connection, one response. Connections are not kept, since requests are rare and go to many
-//! hosts.
+//! The client: one request, one connection, one response. Connections are not kept, since requests are rare and go to
+//! many hosts.
 
 use super::{
     Addresses, OutboundError, Resolver,

@@ -1,5 +1,5 @@
-//! From the host of a URL to a TCP connection. Here alone names are resolved for outbound requests, and a connection goes
-//! to one of the addresses that were checked: no name is looked up a second time.
+//! From the host of a URL to a TCP connection. Here alone names are resolved for outbound requests, and a connection
+//! goes to one of the addresses that were checked: no name is looked up a second time.
 
 use super::{Addresses, OutboundError, Resolver, is_public, proxy::tunnel};
 use crate::{
@@ -22,8 +22,8 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// The proxy that is sent the request itself, instead of being asked for a connection to the host: plain HTTP to a host
-    /// of any address, since many proxies make connections for HTTPS alone.
+    /// The proxy that is sent the request itself, instead of being asked for a connection to the host: plain HTTP to a
+    /// host of any address, since many proxies make connections for HTTPS alone.
     pub(super) fn forwarding_proxy(&self, url: &Url) -> Option<&Proxy> {
         let is_forwarded = url.scheme() == Scheme::Http && self.allowed == Addresses::Any;
         self.proxies.of(url).filter(|_| is_forwarded)
@@ -59,8 +59,8 @@ impl Connector {
         Ok(addresses)
     }
 
-    /// What a proxy is asked to connect to. Where private addresses are refused, it is an address that was checked, since a
-    /// proxy would look up the name once more.
+    /// What a proxy is asked to connect to. Where private addresses are refused, it is an address that was checked,
+    /// since a proxy would look up the name once more.
     async fn targets(&self, url: &Url) -> Result<Vec<String>, OutboundError> {
         match self.allowed {
             Addresses::Public => Ok(self.checked_addresses(url).await?.iter().map(ToString::to_string).collect()),

@@ -1,5 +1,6 @@
-//! Connections to PostgreSQL: the first server of a URL that can be reached and fits, with TLS or without. What is asked of
-//! it is in `store`; whether a failure is tried again is decided by callers, who are told whether that may help.
+//! Connections to PostgreSQL: the first server of a URL that can be reached and fits, with TLS or without. What is
+//! asked of it is in `store`; whether a failure is tried again is decided by callers, who are told whether that may
+//! help.
 
 mod error;
 mod stream;

@@ -1,5 +1,5 @@
-//! TLS of outbound connections: TLS 1.2 and 1.3, HTTP/1.1 only inside. A certificate has to be valid for the host of the
-//! URL and to lead to a root certificate of this machine.
+//! TLS of outbound connections: TLS 1.2 and 1.3, HTTP/1.1 only inside. A certificate has to be valid for the host of
+//! the URL and to lead to a root certificate of this machine.
 
 use super::OutboundError;
 use crate::domain::url::Host;
@@ -24,8 +24,9 @@ pub(super) struct Tls {
 
 /// The certificates that are accepted.
 pub(super) enum Trust {
-    /// Those that lead to a root certificate of this machine: of the files that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, or
-    /// of the operating system. Where there are none at all, as in an empty container, those of Mozilla are used.
+    /// Those that lead to a root certificate of this machine: of the files that `SSL_CERT_FILE` and `SSL_CERT_DIR`
+    /// name, or of the operating system. Where there are none at all, as in an empty container, those of Mozilla are
+    /// used.
     MachineRoots,
     /// Every certificate.
     Anything,
@@ -71,8 +72,8 @@ impl Trust {
     }
 }
 
-/// The root certificates of this machine. A file that is named and cannot be read is an error: others must not be trusted
-/// in its place.
+/// The root certificates of this machine. A file that is named and cannot be read is an error: others must not be
+/// trusted in its place.
 pub(super) fn machine_roots() -> Result<RootCertStore, OutboundError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();

@@ -1,5 +1,6 @@
-//! Reports on orders and payments, read from the rollups, which every change keeps up to date; and the check that rollups
-//! and rows agree. A report is one consistent snapshot that includes every change acknowledged before the request.
+//! Reports on orders and payments, read from the rollups, which every change keeps up to date; and the check that
+//! rollups and rows agree. A report is one consistent snapshot that includes every change acknowledged before the
+//! request.
 
 mod daily;
 mod reconcile;

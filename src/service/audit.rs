@@ -1,9 +1,9 @@
 //! The audit trail: recording actions that concern access or money, and reading them.
 //!
-//! An action is recorded in the transaction that carries it out. A refused request has no transaction: its entry is kept
-//! in memory and written a moment later, together with others. So the time of a response does not show whether an entry
-//! was written, and a stranger cannot make this service write at will. The number of such entries in memory is limited
-//! for the same reason.
+//! An action is recorded in the transaction that carries it out. A refused request has no transaction: its entry is
+//! kept in memory and written a moment later, together with others. So the time of a response does not show whether an
+//! entry was written, and a stranger cannot make this service write at will. The number of such entries in memory is
+//! limited for the same reason.
 
 use super::{
     page::{Page, PageRequest},
@@ -26,8 +26,8 @@ use crate::{
 use serde_json::Value;
 use std::{fmt::Display, net::IpAddr, sync::Arc};
 
-/// Records that `actor` carried out `action` (an operation id) on `target`, in the same transaction. `changes` is a JSON
-/// object without secrets.
+/// Records that `actor` carried out `action` (an operation id) on `target`, in the same transaction. `changes` is a
+/// JSON object without secrets.
 pub(super) fn record(
     tx: &WriteTx<'_>,
     actor: &Actor,
@@ -87,8 +87,8 @@ pub(super) fn entry(
     }
 }
 
-/// Records that `actor` was sent all of `list` (an operation id). Of the filter the trail has the names only, since their
-/// values may be addresses of customers.
+/// Records that `actor` was sent all of `list` (an operation id). Of the filter the trail has the names only, since
+/// their values may be addresses of customers.
 pub async fn exported(
     app: &App,
     actor: Actor,

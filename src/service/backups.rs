@@ -1,5 +1,5 @@
-//! Backups as use cases: the scheduled ones, and a copy to download. How a copy is made and verified is in `store`, and the
-//! worker decides when the schedule is looked at.
+//! Backups as use cases: the scheduled ones, and a copy to download. How a copy is made and verified is in `store`, and
+//! the worker decides when the schedule is looked at.
 
 mod schedule;
 mod view;
@@ -86,8 +86,8 @@ pub fn schedule(app: &App, actor: &Actor) -> Result<BackupScheduleView> {
     Ok(BackupScheduleView::of(app))
 }
 
-/// Ends all sessions and reset tokens in a copy that is about to replace the database: those from the time of the copy may
-/// have been ended or used since. Returns the number of sessions.
+/// Ends all sessions and reset tokens in a copy that is about to replace the database: those from the time of the copy
+/// may have been ended or used since. Returns the number of sessions.
 pub async fn end_sessions(store: &Store, actor: Actor) -> Result<usize> {
     let end = move |tx: &WriteTx<'_>| {
         let ended = sessions::end_all(tx)?;

@@ -1,8 +1,8 @@
 //! Demo data for trying things out and for measuring: users, and orders with payments, refunds and cancellations.
 //!
-//! They are created by the functions that serve requests, each at its own time in the past. So demo data obeys every rule,
-//! with numbers, hash chains, audit trail and rollups. A transaction has many orders, because no client waits for a single
-//! one. The modules below decide what is ordered, by whom, and what happens to it.
+//! They are created by the functions that serve requests, each at its own time in the past. So demo data obeys every
+//! rule, with numbers, hash chains, audit trail and rollups. A transaction has many orders, because no client waits for
+//! a single one. The modules below decide what is ordered, by whom, and what happens to it.
 
 mod goods;
 mod people;

@@ -1,5 +1,5 @@
-//! Erasing personal data: of an order, or of a user with all their orders. What stays is said in `schema.sql` and in the
-//! manual. When a use case here has succeeded, the data is neither in the file nor in its write-ahead log.
+//! Erasing personal data: of an order, or of a user with all their orders. What stays is said in `schema.sql` and in
+//! the manual. When a use case here has succeeded, the data is neither in the file nor in its write-ahead log.
 
 use super::{
     audit,
@@ -38,8 +38,8 @@ pub const PATIENCE: Duration = Duration::from_mins(10);
 /// Erases the personal data of an order.
 ///
 /// # Errors
-/// `FORBIDDEN`; `NOT_FOUND`; `OUTCOME_UNKNOWN` if it is erased, but a long query still needs the log with the data; those of
-/// [`IdempotentRequest::run`].
+/// `FORBIDDEN`; `NOT_FOUND`; `OUTCOME_UNKNOWN` if it is erased, but a long query still needs the log with the data;
+/// those of [`IdempotentRequest::run`].
 pub async fn order(app: &App, actor: Actor, request: IdempotentRequest, id: OrderId) -> Result<Effect> {
     actor.require(Permission::PersonalDataErase)?;
     let shared = app.clone();
@@ -60,9 +60,9 @@ pub async fn order(app: &App, actor: Actor, request: IdempotentRequest, id: Orde
     Ok(effect)
 }
 
-/// Erases name and address of a user, where they logged in from, and the personal data of all their orders. Their sessions
-/// and keys end. All but the first orders are erased in transactions of their own, so that other writes need not wait for
-/// the whole. What is left after a crash, [`unfinished`] erases.
+/// Erases name and address of a user, where they logged in from, and the personal data of all their orders. Their
+/// sessions and keys end. All but the first orders are erased in transactions of their own, so that other writes need
+/// not wait for the whole. What is left after a crash, [`unfinished`] erases.
 ///
 /// # Errors
 /// Those of [`order`]; `FORBIDDEN` for oneself; `LAST_ADMIN`; `OUTCOME_UNKNOWN` if it takes longer than [`PATIENCE`].
@@ -160,7 +160,8 @@ pub async fn due_orders(app: &App) -> Result<()> {
     if erased { app.store.empty_log().await } else { Ok(()) }
 }
 
-/// Erases again what these identifiers name, in a copy of an earlier time that is about to replace the database. Returns how many orders and users had anything left.
+/// Erases again what these identifiers name, in a copy of an earlier time that is about to replace the database.
+/// Returns how many orders and users had anything left.
 ///
 /// # Errors
 /// Those of the database.
@@ -168,8 +169,8 @@ pub async fn repeat(store: &Store, actor: Actor, identifiers: Vec<String>) -> Re
     let mut repeated = 0;
     for identifier in identifiers {
         let actor = actor.clone();
-        // An order or user that the copy does not know was made after it. The last administrator of the copy is erased like
-        // everybody else; `orderd user create` makes another one.
+        // An order or user that the copy does not know was made after it. The last administrator of the copy is erased
+        // like everybody else; `orderd user create` makes another one.
         let erase = move |tx: &WriteTx<'_>| {
             if let Some(id) = OrderId::parse(&identifier) {
                 return order_rows::by_id(tx, id)?.map_or(Ok(false), |before| erase_order(tx, &actor, &before));
@@ -267,8 +268,8 @@ fn forget_documents(tx: &WriteTx<'_>) {
     tx.tell(Fact::DocumentsErased);
 }
 
-/// Adds to the list beside the database. It is on disk before the transaction that erases: a crash between the two leaves an
-/// order on the list that is erased only when a backup is restored, and never the reverse.
+/// Adds to the list beside the database. It is on disk before the transaction that erases: a crash between the two
+/// leaves an order on the list that is erased only when a backup is restored, and never the reverse.
 fn list<I: Display>(app: &App, erased: &[I]) -> Result<()> {
     erasures::add(app.store.path(), &erased.iter().map(ToString::to_string).collect::<Vec<_>>())
 }

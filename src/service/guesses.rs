@@ -1,5 +1,5 @@
-//! Counts what people guess about an account: passwords, codes, recovery codes and reset tokens together, at every door, so
-//! that no door makes up for the delays of another.
+//! Counts what people guess about an account: passwords, codes, recovery codes and reset tokens together, at every
+//! door, so that no door makes up for the delays of another.
 
 use crate::{
     app::App,
@@ -38,7 +38,8 @@ impl Guesses {
         self.app.login_delays.check(&self.account, self.address, self.app.clock.now())
     }
 
-    /// Counts a wrong guess, and returns the error for it: `wrong`, or the delay that other guesses have caused meanwhile.
+    /// Counts a wrong guess, and returns the error for it: `wrong`, or the delay that other guesses have caused
+    /// meanwhile.
     pub(super) fn failed(&self, wrong: Error) -> Error {
         let refusal = self.app.login_delays.record_failure(&self.account, self.address, self.app.clock.now());
         if refusal.is(&problem::INVALID_CREDENTIALS) { wrong } else { refusal }

@@ -22,8 +22,8 @@ pub(super) struct Recorded {
     pub(super) document: SplitDocument,
 }
 
-/// Appends an event of type `kind` with `document` as its data, which has `null` for the personal data in row `personal`.
-/// `order` has its new version already.
+/// Appends an event of type `kind` with `document` as its data, which has `null` for the personal data in row
+/// `personal`. `order` has its new version already.
 pub(super) fn record(
     tx: &WriteTx<'_>,
     actor: &Actor,

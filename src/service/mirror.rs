@@ -1,5 +1,5 @@
-//! Keeping a mirror in PostgreSQL: finding out how far it has come, and writing what it lacks, part by part. Each part is one
-//! transaction with its position, so that a mirror goes on after any failure where it was.
+//! Keeping a mirror in PostgreSQL: finding out how far it has come, and writing what it lacks, part by part. Each part
+//! is one transaction with its position, so that a mirror goes on after any failure where it was.
 
 use crate::{
     config::PostgresServer,
@@ -26,7 +26,8 @@ const APPLICATION: &str = "orderd mirror";
 const POLL: Duration = Duration::from_millis(500);
 /// How long a part may take to be written. After that the server counts as lost.
 const PART_TIME: Duration = Duration::from_mins(5);
-/// How long to wait for a former process to let go of the mirror: PostgreSQL may still be carrying out its last statement.
+/// How long to wait for a former process to let go of the mirror: PostgreSQL may still be carrying out its last
+/// statement.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_RETRY: Duration = Duration::from_millis(250);
 /// The pauses between two attempts to reach the server: doubled each time.
@@ -90,8 +91,8 @@ impl Mirror {
         Ok(session.position.seq)
     }
 
-    /// Keeps the mirror up to date until something prevents it that waiting does not mend. A server that was reached once
-    /// is waited for, whatever the reason.
+    /// Keeps the mirror up to date until something prevents it that waiting does not mend. A server that was reached
+    /// once is waited for, whatever the reason.
     pub async fn follow(&self, mut beginning: Beginning) -> MirrorError {
         let (mut pause, mut was_open) = (FIRST_PAUSE, false);
         loop {

@@ -1,5 +1,6 @@
-//! Signing in by OpenID Connect: a browser goes to the provider, comes back with a code, and gets the cookie and a claim, which
-//! its page exchanges for the console key. What the provider says is believed only after every check of `auth/oidc`.
+//! Signing in by OpenID Connect: a browser goes to the provider, comes back with a code, and gets the cookie and a
+//! claim, which its page exchanges for the console key. What the provider says is believed only after every check of
+//! `auth/oidc`.
 
 mod provider;
 

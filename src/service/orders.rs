@@ -5,8 +5,8 @@ mod counts;
 mod create;
 mod erase;
 mod import;
+mod prepared;
 mod transition;
-mod unplaced;
 
 pub use change::{Change, ChangeCustomer, ChangeOrder, change};
 pub use counts::counts;

@@ -1,5 +1,5 @@
-//! Pages of lists: what a use case is asked for, and what it answers. `K` is the key of an entry, by which the next page
-//! begins after it; once the API has sealed it for the client, it is the text of a cursor.
+//! Pages of lists: what a use case is asked for, and what it answers. `K` is the key of an entry, by which the next
+//! page begins after it; once the API has sealed it for the client, it is the text of a cursor.
 
 use crate::error::Result;
 use schemars::JsonSchema;

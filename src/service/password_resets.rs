@@ -5,7 +5,7 @@ use super::{
     audit,
     guesses::{check_stranger, stranger_failed},
     sessions::{self, Source},
-    users::require_to_hold_all_of,
+    users::{require_not_erased, require_to_hold_all_of},
     views::AsText,
 };
 use crate::{
@@ -40,13 +40,14 @@ pub struct ResetTokenView {
 /// Makes a reset token for a user. Earlier ones end.
 ///
 /// # Errors
-/// `permission_not_held` if the actor lacks a permission of the user's role.
+/// `user_erased`; `permission_not_held` if the actor lacks a permission of the user's role.
 pub async fn create(app: &App, actor: Actor, id: UserId) -> Result<ResetTokenView> {
     actor.require(Permission::UsersWrite)?;
     let token = Secret::generate(SecretKind::ResetToken)?;
     let digest = token.digest();
     let create = move |tx: &WriteTx<'_>| {
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
+        require_not_erased(&user)?;
         require_to_hold_all_of(tx, &actor, &user)?;
         let expires_at = tx.now().plus(TTL);
         rows::put(tx, id, &digest, expires_at)?;
@@ -57,12 +58,12 @@ pub async fn create(app: &App, actor: Actor, id: UserId) -> Result<ResetTokenVie
     Ok(ResetTokenView { token: token.reveal().to_owned(), expires_at: AsText(expires_at) })
 }
 
-/// Sets the password of the user whom a reset token was made for, ends their sessions and uses the token up. The user's status
-/// and second factor stay.
+/// Sets the password of the user whom a reset token was made for, ends their sessions and uses the token up. The user's
+/// status and second factor stay.
 ///
 /// # Errors
-/// `invalid_reset_token` if the token is unknown, used, replaced or late; `validation_failed` if the password breaks a rule,
-/// which does not use the token up.
+/// `invalid_reset_token` if the token is unknown, used, replaced or late; `validation_failed` if the password breaks a
+/// rule, which does not use the token up.
 pub async fn redeem(app: &App, source: Source, token: &str, new: &str) -> Result<()> {
     check_stranger(app, source.address)?;
     let digest = Secret::parse(SecretKind::ResetToken, token).map(|token| token.digest());

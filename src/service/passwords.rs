@@ -24,7 +24,7 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
     let accepted = app.password_rules.check(new, owner, Field::NewPassword);
     let guesses = Guesses::about_oneself(app, &actor, &user);
     let current = match require(app, &guesses, current, hash.clone(), Field::CurrentPassword).await {
-        Ok(()) => guesses.succeeded().map(|()| None)?,
+        Ok(()) => None,
         Err(error) if error.is(&problem::VALIDATION_FAILED) => Some(wrong(Field::CurrentPassword)),
         Err(error) => return Err(error),
     };
@@ -35,11 +35,12 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
         }
     };
     let new_hash = app.hasher.hash(accepted).await?;
-    replace(app, actor, id, hash, new_hash).await
+    replace(app, actor, id, hash, new_hash).await?;
+    guesses.succeeded()
 }
 
-/// Refuses a wrong password, and counts it as a guess. A right one does not reset the count: that is for the caller, once
-/// everything was right.
+/// Refuses a wrong password, and counts it as a guess. A right one does not reset the count: that is for the caller,
+/// once everything was right.
 ///
 /// # Errors
 /// `validation_failed` at `field` if the password is wrong; `login_delayed` or `rate_limited` after too many guesses.

@@ -1,4 +1,5 @@
-//! Sessions: log-in of programs and browsers, refresh, set-up of the first administrator, and listing and ending the sessions of a user.
+//! Sessions: log-in of programs and browsers, refresh, set-up of the first administrator, and listing and ending the
+//! sessions of a user.
 
 mod browser;
 mod credentials;

@@ -11,8 +11,8 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
 /// The longest time until a running server has reloaded the file. Until then it signs with the previous key.
 const RELOAD_TIME: Duration = Duration::from_mins(1);
 
-/// Adds a new signing key to the key file at `path`. The previous keys verify until the last token that they signed, which
-/// is valid for `access_ttl`, has expired.
+/// Adds a new signing key to the key file at `path`. The previous keys verify until the last token that they signed,
+/// which is valid for `access_ttl`, has expired.
 pub fn rotate(path: &Path, now: Timestamp, access_ttl: Duration) -> Result<()> {
     KeyRing::load(path)?.rotate(now, access_ttl.saturating_add(RELOAD_TIME))?.save(path)
 }

@@ -1,7 +1,7 @@
 //! Payments and refunds: recording them, resolving pending ones, and keeping the sums of their order.
 //!
-//! Refunds never exceed payments, also when requests race: each check runs in the transaction of its effect, and there is
-//! one writer.
+//! Refunds never exceed payments, also when requests race: each check runs in the transaction of its effect, and there
+//! is one writer.
 
 mod list;
 mod past;
@@ -97,8 +97,8 @@ pub struct Resolution {
     pub amount: Option<i64>,
     /// Replaces the reason.
     pub reason: Option<String>,
-    /// When the money moved, or when a reversed transaction stops counting. None keeps the time that was recorded; for a
-    /// reversal it means now.
+    /// When the money moved, or when a reversed transaction stops counting. None keeps the time that was recorded; for
+    /// a reversal it means now.
     pub occurred_at: Option<Timestamp>,
 }
 
@@ -140,7 +140,8 @@ const fn operation(kind: Kind) -> &'static str {
 
 /// Records a payment or refund of `order` and updates `order`.
 pub(super) fn add(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, new: &NewTransaction) -> Result<Effect> {
-    // Before the other checks: a provider that repeats a message must hear that it is known, whatever the order's status.
+    // Before the other checks: a provider that repeats a message must hear that it is known, whatever the order's
+    // status.
     refuse_duplicate(tx, new.kind, new.provider.as_deref(), new.provider_ref.as_deref())?;
     if order.placed_at.is_none() {
         return Err(Error::new(&problem::ORDER_NOT_PLACED));

@@ -26,7 +26,7 @@ use crate::{
         personal::SplitDocument,
         user::{Email, User, UserFilter, UserStatus},
     },
-    error::{Error, Fault, Field, Result},
+    error::{Error, Fault, Field, Result, problem},
     store::{ReadTx, WriteTx, users},
 };
 use serde_json::json;
@@ -144,10 +144,15 @@ pub(super) fn insert(tx: &WriteTx<'_>, actor: &Actor, draft: &UserDraft, action:
     Ok(user)
 }
 
-/// Refuses an actor who could become a user of more permissions: by setting the password or the address, by a reset token,
-/// or by ending the second factor. An API key may hold less than its owner, so it is no exception for the owner.
+/// Refuses an actor who could become a user of more permissions: by setting the password or the address, by a reset
+/// token, or by ending the second factor. An API key may hold less than its owner, so it is no exception for the owner.
 pub(super) fn require_to_hold_all_of(tx: &ReadTx<'_>, actor: &Actor, user: &User) -> Result<()> {
     actor.require_to_hold(roles::permissions(tx, &user.role)?.unwrap_or_default())
+}
+
+/// Refuses to change a user who is erased: nothing may come back.
+pub(super) fn require_not_erased(user: &User) -> Result<()> {
+    if user.email.is_some() { Ok(()) } else { Err(Error::new(&problem::USER_ERASED)) }
 }
 
 /// Updates the access cache after the commit.

@@ -1,4 +1,5 @@
-//! The JSON documents that clients see. Each lists its fields and describes itself by a schema, from which OpenAPI is made.
+//! The JSON documents that clients see. Each lists its fields and describes itself by a schema, from which OpenAPI is
+//! made.
 
 mod access;
 mod analytics;
@@ -22,7 +23,7 @@ pub use audit::AuditView;
 pub use event::EventView;
 pub use finding::{OrderCount, OrderCounts, SoldItemView, SoldItems};
 pub use order::{FeeView, ItemView, OrderView, TaxView};
-pub use stored_json::{MOST_DOCUMENTS, StoredJson, to_json};
+pub use stored_json::{StoredJson, TYPICAL_DOCUMENT_BYTES, to_json};
 pub use transaction::TransactionView;
 pub use user::UserView;
 pub use webhook::{AttemptView, DeliveryView, NewWebhookView, ReplayView, WebhookView};

@@ -1,5 +1,5 @@
-//! Webhook endpoints: creating and changing them, their secrets, and what callers ask of their deliveries. How deliveries
-//! are made is in [`delivery`], and the worker decides when.
+//! Webhook endpoints: creating and changing them, their secrets, and what callers ask of their deliveries. How
+//! deliveries are made is in [`delivery`], and the worker decides when.
 
 pub mod delivery;
 mod secrets;
@@ -88,7 +88,7 @@ pub async fn create(app: &App, actor: Actor, new: NewWebhook) -> Result<NewWebho
                 previous_secret: None,
                 cursor: last,
                 paused_at: (new.status == WebhookStatus::Disabled).then_some(last),
-                gap: None,
+                gaps: vec![],
                 failing_since: None,
                 created_at: tx.now(),
                 updated_at: tx.now(),
@@ -227,8 +227,8 @@ pub async fn ping(app: &App, actor: Actor, id: WebhookId) -> Result<DeliveryView
     written.await.and_then(delivery_view)
 }
 
-/// Sends the events after number `after` again, those that happened before the endpoint was made or while it was disabled
-/// included.
+/// Sends the events after number `after` again, those that happened before the endpoint was made or while it was
+/// disabled included.
 ///
 /// # Errors
 /// `WEBHOOK_DISABLED`.
@@ -238,7 +238,7 @@ pub async fn replay(app: &App, actor: Actor, id: WebhookId, after: i64) -> Resul
         .write("webhooks.replay", move |tx| {
             let before = active(tx, id)?;
             let last = webhooks::last_event(tx);
-            webhooks::put(tx, &Webhook { cursor: before.cursor.min(after), gap: None, ..before })?;
+            webhooks::put(tx, &Webhook { cursor: before.cursor.min(after), gaps: vec![], ..before })?;
             let changes = json!({"after": after, "last": last});
             audit::record(tx, &actor, "webhooks.replay", Some(&id), &changes)?;
             announce(tx);

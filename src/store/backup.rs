@@ -1,5 +1,5 @@
-//! Verified copies of a file: a snapshot of one instant, made while the server continues to write. A copy gets its final
-//! name only when it is complete and verified. When copies are made, and how many are kept, is not decided here.
+//! Verified copies of a file: a snapshot of one instant, made while the server continues to write. A copy gets its
+//! final name only when it is complete and verified. When copies are made, and how many are kept, is not decided here.
 //!
 //! The snapshot is one read transaction whose pages are copied in steps. SQLite's backup starts over after a commit of
 //! another connection, but not inside a transaction. While the snapshot lasts, the write-ahead log grows, so copying

@@ -23,8 +23,9 @@ const PREPARED_STATEMENTS: usize = 256;
 /// The write-ahead log is cut to this size when it starts anew: more than it has when no reading prevents checkpoints,
 /// since a log that grows again after a cut syncs more slowly.
 const LOG_FILE_BYTES: i64 = 52 * 1024 * 1024;
-/// Page cache of the writing connection, in KiB: several times what a full batch changes. A larger one is slower: SQLite
-/// walks all of it at a commit that has split a page, so with 16 MiB every tenth cycle of an order was spent on that.
+/// Page cache of the writing connection, in KiB: several times what a full batch changes. A larger one is slower:
+/// SQLite walks all of it at a commit that has split a page, so with 16 MiB every tenth cycle of an order was spent on
+/// that.
 const WRITER_CACHE_KIB: i64 = 4 * 1024;
 /// Page cache of each reading connection, in KiB.
 const READER_CACHE_KIB: i64 = 8 * 1024;
@@ -48,8 +49,8 @@ pub(super) fn prepare_writer(connection: &Connection, commits: Commits) -> rusql
         Commits::Written => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
-    // What is deleted or moved away within a page that changes anyway is overwritten. Personal data needs no more: it is
-    // overwritten in place.
+    // What is deleted or moved away within a page that changes anyway is overwritten. Personal data needs no more: it
+    // is overwritten in place.
     connection.pragma_update(None, "secure_delete", "FAST")?;
     // Checkpoints are made when `writer/wal.rs` says so.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;

@@ -1,6 +1,6 @@
-//! The list of erasures in a side file of the database: one identifier a line, added before the erasure itself. It has no
-//! personal data. A database that is restored from a backup made earlier still has what was erased since; the list says what
-//! to erase again.
+//! The list of erasures in a side file of the database: one identifier a line, added before the erasure itself. It has
+//! no personal data. A database that is restored from a backup made earlier still has what was erased since; the list
+//! says what to erase again.
 
 use super::files::{open_private, sync_folder, with_suffix};
 use crate::error::{Error, Result, problem};

@@ -124,7 +124,8 @@ fn encoded(tx: &ReadTx<'_>, event: &NewEvent<'_>, at: Timestamp) -> Result<Strin
     Ok(codec::encode(event.data, &context, Some(&first)))
 }
 
-/// The hash of an event, over every column of its row, the digest of the personal data and the hash of the event before.
+/// The hash of an event, over every column of its row, the digest of the personal data and the hash of the event
+/// before.
 fn chain_hash(before: &[u8; 32], seq: i64, id: EventId, at: Timestamp, event: &NewEvent<'_>) -> [u8; 32] {
     sha256(&[
         before,
@@ -215,8 +216,8 @@ fn with_names(tx: &ReadTx<'_>, mut events: Vec<Event>) -> Result<Vec<Event>> {
     Ok(events)
 }
 
-/// The events after number `seq`, oldest first: at most `limit`, and none behind the one with which the documents exceed
-/// `bytes`.
+/// The events after number `seq`, oldest first: at most `limit`, and none behind the one with which the documents
+/// exceed `bytes`.
 pub fn after_within(tx: &ReadTx<'_>, seq: i64, limit: usize, bytes: usize) -> Result<Vec<Event>> {
     let sql = format!("SELECT {COLUMNS} WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2");
     let mut statement = tx.connection.prepare_cached(&sql).map_err(store_error)?;

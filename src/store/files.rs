@@ -51,7 +51,8 @@ pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
-/// Syncs the write-ahead log of the database at `path`, if there is one: what another program has read of it is on disk then.
+/// Syncs the write-ahead log of the database at `path`, if there is one: what another program has read of it is on disk
+/// then.
 ///
 /// # Errors
 /// Those of the system.
@@ -96,8 +97,8 @@ pub fn process_with_lock(file: &File) -> Option<u32> {
     })
 }
 
-/// Opens a file; a new one is accessible by its owner alone, whatever the umask. What root makes belongs to the owner of its
-/// folder, so that a command that root ran leaves nothing that the service cannot open.
+/// Opens a file; a new one is accessible by its owner alone, whatever the umask. What root makes belongs to the owner
+/// of its folder, so that a command that root ran leaves nothing that the service cannot open.
 pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = options.mode(0o600).open(path)?;
     let (opened, folder) = (file.metadata()?, fs::metadata(folder_of(path))?);

@@ -19,7 +19,8 @@ pub(super) const EQUALS_FOLDED: &str = "equals_folded";
 /// Whether a text matches what is sought.
 type Matches = fn(&str, &str) -> bool;
 
-/// Registers all functions. Those of searches are false for NULL. SQLite's `LIKE` ignores the case of ASCII letters only.
+/// Registers all functions. Those of searches are false for NULL. SQLite's `LIKE` ignores the case of ASCII letters
+/// only.
 pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     let functions: [(_, Matches); 3] =

@@ -12,7 +12,7 @@ pub(super) const EVENT_TYPES: usize = EventType::ALL.len();
 /// After a change was refused for want of room, the disk counts as full for this long.
 const FULL_FOR_MILLIS: u64 = 5_000;
 
-/// Counters since the store was opened.
+/// Counters, gauges and histograms of the store.
 pub struct Gauges {
     /// Jobs that wait for the writer.
     pub queued: AtomicI64,
@@ -30,8 +30,8 @@ pub struct Gauges {
     pub appends: Histogram,
     /// How long requests waited until the file showed all that others on the journal had acknowledged.
     pub currents: Histogram,
-    /// The bytes of the entries since the newest snapshot in the journal, and of that snapshot, when this process looked
-    /// last.
+    /// The bytes of the entries since the newest snapshot in the journal, and of that snapshot, when this process
+    /// looked last.
     pub since_snapshot: AtomicI64,
     /// See above.
     pub snapshot: AtomicI64,
@@ -85,13 +85,13 @@ impl Gauges {
     }
 
     /// Records that a change found the disk full; true if it was not full before.
-    pub(super) fn disk_was_full(&self) -> bool {
+    pub(super) fn record_disk_full(&self) -> bool {
         self.full_at.swap(self.millis(), Relaxed) == 0
     }
 
     /// Records that a change succeeded; true if the disk was full before. For some seconds after a refusal the disk
     /// stays full here, since a small change may fit where larger ones are refused.
-    pub(super) fn disk_had_room(&self) -> bool {
+    pub(super) fn record_disk_room(&self) -> bool {
         let full_at = self.full_at.load(Relaxed);
         let again = full_at != 0 && self.millis() > full_at + FULL_FOR_MILLIS;
         if again {

@@ -139,8 +139,8 @@ pub fn body(tx: &ReadTx<'_>, body: ResponseBody) -> Result<Option<String>> {
     }
 }
 
-/// Stores the response of the request with `key`, in the transaction of its effect. No response is stored under it, unless
-/// that has expired.
+/// Stores the response of the request with `key`, in the transaction of its effect. No response is stored under it,
+/// unless that has expired.
 pub fn insert(tx: &WriteTx<'_>, principal: &[u8], key: &str, response: &StoredResponse) -> Result<()> {
     let (event, body, personal) = match &response.body {
         ResponseBody::Event(seq) => (Some(*seq), None, None),

@@ -1,5 +1,6 @@
-//! The names under which SKUs were sold. Orders are looked through from the newest row on: a later row was placed later,
-//! unless an import brought the order along. The rows up to the last of those are therefore looked through to the end.
+//! The names under which SKUs were sold. The name in the newest order counts: in the latest row, since rows are in the
+//! order of creation. Orders that an import brought along are older than their rows, so that those are looked through
+//! to the end and compared by the time of placing.
 
 use super::{
     ReadTx,
@@ -29,14 +30,15 @@ pub fn candidates(tx: &ReadTx<'_>, from: i64, to: i64) -> Result<Candidates> {
     Ok(Candidates { from, to, last_seq, last_brought_along })
 }
 
-/// The row of the last order created before `to`. An order in a later row was placed later, if no import brought it along.
+/// The row of the last order created before `to`. An order in a later row was placed later, if no import brought it
+/// along.
 fn last_created_before(tx: &ReadTx<'_>, to: Timestamp) -> Result<i64> {
     let last = tx.row("SELECT max(seq) FROM orders", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0);
     Ok(tx.first_since("SELECT created_at FROM orders WHERE seq = ?1", to, last + 1)? - 1)
 }
 
-/// The name of `sku` in the newest candidate of which not all came back, in this currency. The index has SKUs by blocks of
-/// orders, which are searched from the newest on: the name of a SKU that sells often is in the first.
+/// The name of `sku` in the newest candidate of which not all came back, in this currency. The index has SKUs by blocks
+/// of orders, which are searched from the newest on: the name of a SKU that sells often is in the first.
 pub fn newest(tx: &ReadTx<'_>, sku: &str, currency: Currency, candidates: &Candidates) -> Result<Option<String>> {
     let mut newest: Option<(i64, String)> = None;
     for block in (0..=candidates.last_seq >> SKU_BLOCK_BITS).rev() {

@@ -1,9 +1,9 @@
-//! The journal: what each transaction has written, in one order, in PostgreSQL. Any number of processes append to it, each
-//! in its turn, and each keeps the rows in a file of its own that is brought up to date from it. A change is safe when its
-//! entry is committed there; the file may be thrown away.
+//! The journal: what each transaction has written, in one order, in PostgreSQL. Any number of processes append to it,
+//! each in its turn, and each keeps the rows in a file of its own that is brought up to date from it. A change is safe
+//! when its entry is committed there; the file may be thrown away.
 //!
-//! This file is the writer's side, on its thread: its turn, appending, following, and finding out what became of an append
-//! whose answer was lost.
+//! This file is the writer's side, on its thread: its turn, appending, following, and finding out what became of an
+//! append whose answer was lost.
 
 pub(in crate::store) mod bytes;
 mod copy;
@@ -270,7 +270,8 @@ impl Journal {
         }
     }
 
-    /// Finds out whether an entry was appended whose answer was lost. Taking the turn waits for the session that sent it.
+    /// Finds out whether an entry was appended whose answer was lost. Taking the turn waits for the session that sent
+    /// it.
     fn settle(&mut self, stored: &Stored) -> Result<Vouched, AppendError> {
         tracing::warn!(journal.entry = stored.seq, "the answer to an append was lost: the journal is asked for it");
         loop {
@@ -312,8 +313,8 @@ impl Journal {
         self.next = None;
     }
 
-    /// Ends a turn in which nothing was to be appended, and vouches for what the file shows: a repeated request is answered
-    /// with what happened before.
+    /// Ends a turn in which nothing was to be appended, and vouches for what the file shows: a repeated request is
+    /// answered with what happened before.
     pub(in crate::store) fn vouch(&mut self) -> Result<Vouched, AppendError> {
         self.has_turn = false;
         match self.ask(async |session| session.vouch().await).map_err(AppendError::Diverged)? {

@@ -1,10 +1,10 @@
-//! The mark that ties a file to its write-ahead log. Each commit of this program gives the database a new random mark and
-//! keeps the one before it, so a log says which state of which database it continues. SQLite itself applies any log that
-//! is valid in itself: one beside an older copy of the file would mix two states of the database into one.
+//! The mark that ties a file to its write-ahead log. Each commit of this program gives the database a new random mark
+//! and keeps the one before it, so a log says which state of which database it continues. SQLite itself applies any log
+//! that is valid in itself: one beside an older copy of the file would mix two states of the database into one.
 //!
-//! The file alone has the mark of the last commit that a checkpoint moved into it. That must be the mark before the first
-//! commit in the log, or the mark of a commit in the log. `mark/log.rs` compares the two when a file is opened, and
-//! [`WatchedFile`] does so while the file is open, before each commit and each checkpoint.
+//! The file alone has the mark of the last commit that a checkpoint moved into it. That must be the mark before the
+//! first commit in the log, or the mark of a commit in the log. `mark/log.rs` compares the two when a file is opened,
+//! and [`WatchedFile`] does so while the file is open, before each commit and each checkpoint.
 
 pub(super) mod log;
 

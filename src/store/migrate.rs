@@ -83,7 +83,8 @@ fn run(connection: &mut Connection, migration: &Migration) -> Result<(), Box<dyn
     Ok(begin(connection, migration)?.commit()?)
 }
 
-/// Runs a migration in a transaction. Foreign keys must be off. Without a commit, dropping the transaction rolls it back.
+/// Runs a migration in a transaction. Foreign keys must be off. Without a commit, dropping the transaction rolls it
+/// back.
 pub(super) fn begin<'c>(
     connection: &'c mut Connection,
     migration: &Migration,

@@ -1,6 +1,6 @@
-//! The mirror: what of the history a mirror in PostgreSQL lacks, read from the file in parts. A part has the next events and
-//! the present rows of the orders that they are about, so that the last part makes the mirror equal to the file. How parts
-//! are written there is in `mirror/postgres.rs`, and what its tables are in `mirror/tables.rs`.
+//! The mirror: what of the history a mirror in PostgreSQL lacks, read from the file in parts. A part has the next
+//! events and the present rows of the orders that they are about, so that the last part makes the mirror equal to the
+//! file. How parts are written there is in `mirror/postgres.rs`, and what its tables are in `mirror/tables.rs`.
 
 mod ddl;
 pub mod postgres;
@@ -57,7 +57,7 @@ pub enum Next {
 pub struct Part {
     /// Rows to insert, or to update where they are there already, in the order in which they refer to each other.
     rows: Vec<Rows>,
-    /// The orders whose items and fees these are: others of theirs are no more.
+    /// The orders in this part. Their items and fees that are not in the rows are deleted.
     orders: Vec<String>,
     /// Users that have changed. Those who never owned an order are in no mirror.
     users: Rows,
@@ -74,7 +74,8 @@ pub fn database_id(tx: &ReadTx<'_>) -> Result<String> {
     Ok(hex(&sha256(&[b"orderd mirror", &key])[..16]))
 }
 
-/// The position of an empty mirror. The rows of users are read with their first order, so earlier changes do not matter.
+/// The position of an empty mirror. The rows of users are read with their first order, so earlier changes do not
+/// matter.
 pub fn start(tx: &ReadTx<'_>) -> Result<Position> {
     let last = tx.row("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1", [], |row| {
         Ok((row.get(0)?, hex(&row.get::<_, [u8; 32]>(1)?)))
@@ -119,9 +120,9 @@ fn hash(tx: &ReadTx<'_>, sql: &str, seq: i64) -> Result<String> {
     Ok(found.map_or(String::new(), |hash| hex(&hash)))
 }
 
-/// The orders to write with these events: their rows as a JSON array, and their identifiers. An order is written with its
-/// first event, since others refer to it, and with its newest one. What is between them comes with the newest, which saves
-/// half of a first filling.
+/// The orders to write with these events: their rows as a JSON array, and their identifiers. An order is written with
+/// its first event, since others refer to it, and with its newest one. What is between them comes with the newest,
+/// which saves half of a first filling.
 fn orders_between(tx: &ReadTx<'_>, after: i64, to: i64) -> Result<(String, Vec<String>)> {
     let sql = "SELECT o.seq, o.id
          FROM (SELECT order_seq, min(version) AS first, max(version) AS last FROM events

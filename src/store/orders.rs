@@ -139,8 +139,8 @@ pub struct ToBeErased {
     pub looked_at: i64,
 }
 
-/// Looks at the `count` rows after row `seq` for orders that ended before `before` and have personal data; none if there
-/// are no such rows.
+/// Looks at the `count` rows after row `seq` for orders that ended before `before` and have personal data; none if
+/// there are no such rows.
 pub fn to_be_erased(tx: &ReadTx<'_>, seq: i64, count: i64, before: Timestamp) -> Result<Option<ToBeErased>> {
     let last = tx.row("SELECT max(seq) FROM orders", [], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0);
     if seq >= last {

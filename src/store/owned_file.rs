@@ -1,5 +1,5 @@
-//! A file that one process alone writes to: taking it, checking what it is, and migrating it to the current schema. And files
-//! that are only read.
+//! A file that one process alone writes to: taking it, checking what it is, and migrating it to the current schema. And
+//! files that are only read.
 
 use super::{
     ReadTx,
@@ -118,8 +118,8 @@ pub(super) fn has_log(path: &Path) -> bool {
     std::fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
-/// Moves the log into a backup that was put over the database and that the log continues. A backup is not in WAL mode, so
-/// that further connections would not see the log.
+/// Moves the log into a backup that was put over the database and that the log continues. A backup is not in WAL mode,
+/// so that further connections would not see the log.
 fn move_log_into_copy(path: &Path) -> rusqlite::Result<()> {
     let connection = Connection::open_with_flags(path, READ_WRITE)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;

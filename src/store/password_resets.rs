@@ -1,4 +1,5 @@
-//! Reset tokens, with which users set a password without knowing the old one. Only digests are stored, one for each user.
+//! Reset tokens, with which users set a password without knowing the old one. Only digests are stored, one for each
+//! user.
 
 use super::{
     ReadTx, WriteTx,

@@ -155,8 +155,8 @@ fn naming(source: &Path, e: CopyError) -> CopyError {
     }
 }
 
-/// Moves the write-ahead log into the database. A damaged database, and one whose log belongs to another state of it, is
-/// left as it is, and kept together with its log.
+/// Moves the write-ahead log into the database. A damaged database, and one whose log belongs to another state of it,
+/// is left as it is, and kept together with its log.
 fn checkpoint(path: &Path) -> Result<(), CopyError> {
     let attempt = || {
         let connection = Connection::open_with_flags(path, READ_WRITE)?;

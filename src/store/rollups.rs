@@ -124,8 +124,8 @@ pub fn each_sales_bucket(tx: &ReadTx<'_>, run: BucketRange, mut visit: impl FnMu
     })
 }
 
-/// Calls `visit` with the changes of orders and money in the log after row `seq`, or without one in what is not folded yet:
-/// the time in seconds since the epoch, the currency and the sums.
+/// Calls `visit` with the changes of orders and money in the log after row `seq`, or without one in what is not folded
+/// yet: the time in seconds since the epoch, the currency and the sums.
 pub fn each_logged_sale(tx: &ReadTx<'_>, seq: Option<i64>, mut visit: impl FnMut(i64, Currency, &Sums)) -> Result<()> {
     let visit = |key: &EntryKey, part: &Part| {
         visit(key.bucket * FINEST_SPAN, key.currency, &sale_sums(&part.map(i128::from)));

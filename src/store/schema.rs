@@ -46,7 +46,6 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
         connection.pragma_update(None, "foreign_keys", false).unwrap();
-        connection.pragma_update(None, "foreign_keys", false).unwrap();
         for kind in EventType::ALL {
             let insert = "INSERT INTO events
                 (seq, id, kind, order_seq, version, actor, request_id, occurred_at, data, hash)

@@ -1,5 +1,5 @@
-//! Sessions: the log-in of a program and its chain of refresh tokens, or the log-in of a browser. Only digests of secrets are
-//! stored.
+//! Sessions: the log-in of a program and its chain of refresh tokens, or the log-in of a browser. Only digests of
+//! secrets are stored.
 
 use super::{
     Bound, ReadTx, WriteTx, personal,
@@ -195,8 +195,8 @@ pub fn excess(tx: &ReadTx<'_>, user: UserId, now: Timestamp, limit: usize) -> Re
     tx.rows(sql, (IdBlob(user), now.millis(), sql_int(limit)), |row| Columns::of(row).id())
 }
 
-/// Replaces the refresh token `used` of a session by `next`. The old token is stored as used for as long as it would have been
-/// valid, so that its reuse is recognised.
+/// Replaces the refresh token `used` of a session by `next`. The old token is stored as used for as long as it would
+/// have been valid, so that its reuse is recognised.
 pub fn rotate(tx: &WriteTx<'_>, id: SessionId, used: &[u8; 32], next: &[u8; 32], expires_at: Timestamp) -> Result<()> {
     let now = tx.now();
     tx.execute(

@@ -39,8 +39,8 @@ pub(super) fn is_disk_full(e: &rusqlite::Error) -> bool {
             && matches!(refused(), Some(Errno::FBIG | Errno::DQUOT))
 }
 
-/// Whether the cause of `e` is damage of the file: SQLite cannot make sense of its pages, or a column has content that no
-/// version of this program writes.
+/// Whether the cause of `e` is damage of the file: SQLite cannot make sense of its pages, or a column has content that
+/// no version of this program writes.
 pub fn is_damage(e: &Error) -> bool {
     let Some(cause) = e.cause().and_then(|cause| cause.downcast_ref::<rusqlite::Error>()) else { return false };
     matches!(cause.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))

@@ -124,7 +124,8 @@ pub fn move_to_user(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<(
     Ok(())
 }
 
-/// Counts the reversed refunds of a cancelled order again: the time of the cancellation decides where their credits count.
+/// Counts the reversed refunds of a cancelled order again: the time of the cancellation decides where their credits
+/// count.
 pub fn recount_after_cancellation(tx: &WriteTx<'_>, before: &Order, after: &Order) -> Result<()> {
     let sql =
         format!("SELECT {FIELDS} {TABLES} WHERE t.order_seq = ?1 AND t.status = 'reversed' AND t.credit_amount > 0");

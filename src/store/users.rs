@@ -157,8 +157,8 @@ pub fn all(tx: &ReadTx<'_>) -> Result<Vec<User>> {
     tx.rows(&format!("SELECT {COLUMNS} FROM {TABLE} ORDER BY u.id"), [], read)
 }
 
-/// The users that pass `filter` before `before`, newest first. Users are few compared with orders: a filter is tested row
-/// by row, but for an address, which has an index.
+/// The users that pass `filter` before `before`, newest first. Users are few compared with orders: a filter is tested
+/// row by row, but for an address, which has an index.
 pub fn page(tx: &ReadTx<'_>, filter: &UserFilter, before: Option<UserId>, limit: usize) -> Result<Vec<User>> {
     let mut conditions = Conditions::of("u.id < ?", [Value::Blob(before_id(before).to_vec())]);
     conditions.join(&passing(tx, filter)?);
@@ -225,8 +225,8 @@ pub fn update(tx: &WriteTx<'_>, before: &User, user: &User) -> Result<Option<Per
     Ok(personal)
 }
 
-/// Erases name and address of a user, what the audit trail and sessions hold of them, and the password hash; and disables
-/// the account. The address is free again.
+/// Erases name and address of a user, what the audit trail and sessions hold of them, and the password hash; and
+/// disables the account. The address is free again.
 pub fn erase(tx: &WriteTx<'_>, id: UserId) -> Result<()> {
     let of_user = "SELECT seq FROM personal WHERE user_seq = (SELECT seq FROM users WHERE id = ?1)";
     personal::erase(tx, of_user, [IdBlob(id)])?;

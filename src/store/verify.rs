@@ -1,8 +1,8 @@
 //! Verification of a file: each check recomputes what the rows must agree with and names the first row that does not.
 //!
 //! SQLite's own check comes first, but it does not notice a changed value in a row; hash chains, sums and the history
-//! do. Personal data is compared with its digests. Users, roles, sessions, API keys and idempotency keys have nothing else to
-//! be compared with: only SQLite checks them.
+//! do. Personal data is compared with its digests. Users, roles, sessions, API keys and idempotency keys have nothing
+//! else to be compared with: only SQLite checks them.
 
 mod history;
 mod personal;

@@ -11,7 +11,7 @@ use crate::{
         time::Timestamp,
         webhook::{DisabledReason, WebhookStatus},
     },
-    error::Result,
+    error::{Error, Result},
 };
 use rusqlite::{Row, named_params};
 
@@ -38,8 +38,8 @@ pub struct Webhook {
     pub cursor: i64,
     /// The last event when the endpoint was disabled.
     pub paused_at: Option<i64>,
-    /// The events after the first number and up to the second are passed over.
-    pub gap: Option<(i64, i64)>,
+    /// The events after the first number of each pair and up to the second are passed over.
+    pub gaps: Vec<(i64, i64)>,
     /// The first failure after the last success.
     pub failing_since: Option<Timestamp>,
     /// The time of creation.
@@ -61,12 +61,12 @@ impl Webhook {
 
     /// Whether the event with this number happened while the endpoint was disabled.
     pub fn passes_over(&self, seq: i64) -> bool {
-        self.gap.is_some_and(|(from, to)| seq > from && seq <= to)
+        self.gaps.iter().any(|&(from, to)| seq > from && seq <= to)
     }
 }
 
 const COLUMNS: &str = "id, url, events, description, status, disabled_reason, secret, previous_secret, previous_until,
-     cursor, paused_at, gap_from, gap_to, failing_since, created_at, updated_at";
+     cursor, paused_at, gaps, failing_since, created_at, updated_at";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Webhook> {
     let mut columns = Columns::of(row);
@@ -81,7 +81,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Webhook> {
         previous_secret: columns.take::<Option<Vec<u8>>>()?.zip(columns.instant_or_none()?),
         cursor: columns.take()?,
         paused_at: columns.take()?,
-        gap: columns.take::<Option<i64>>()?.zip(columns.take()?),
+        gaps: columns.parsed(|text| serde_json::from_str(text).ok())?,
         failing_since: columns.instant_or_none()?,
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
@@ -99,20 +99,20 @@ pub fn put(tx: &WriteTx<'_>, webhook: &Webhook) -> Result<()> {
     let previous = webhook.previous_secret.as_ref();
     tx.execute(
         "INSERT INTO webhooks (id, url, events, description, status, disabled_reason, secret, previous_secret,
-           previous_until, cursor, paused_at, gap_from, gap_to, failing_since, created_at, updated_at)
+           previous_until, cursor, paused_at, gaps, failing_since, created_at, updated_at)
          VALUES (:id, :url, :events, :description, :status, :disabled_reason, :secret, :previous_secret,
-           :previous_until, :cursor, :paused_at, :gap_from, :gap_to, :failing_since, :created_at, :updated_at)
+           :previous_until, :cursor, :paused_at, :gaps, :failing_since, :created_at, :updated_at)
          ON CONFLICT (id) DO UPDATE SET url = :url, events = :events, description = :description, status = :status,
            disabled_reason = :disabled_reason, secret = :secret, previous_secret = :previous_secret,
-           previous_until = :previous_until, cursor = :cursor, paused_at = :paused_at, gap_from = :gap_from,
-           gap_to = :gap_to, failing_since = :failing_since, updated_at = :updated_at",
+           previous_until = :previous_until, cursor = :cursor, paused_at = :paused_at, gaps = :gaps,
+           failing_since = :failing_since, updated_at = :updated_at",
         named_params! {
             ":id": IdBlob(webhook.id), ":url": webhook.url, ":events": events, ":description": webhook.description,
             ":status": webhook.status.name(), ":disabled_reason": webhook.disabled_reason.map(DisabledReason::name),
             ":secret": webhook.secret, ":previous_secret": previous.map(|(secret, _)| secret),
             ":previous_until": previous.map(|(_, until)| until.millis()), ":cursor": webhook.cursor,
-            ":paused_at": webhook.paused_at, ":gap_from": webhook.gap.map(|gap| gap.0),
-            ":gap_to": webhook.gap.map(|gap| gap.1), ":failing_since": webhook.failing_since.map(Timestamp::millis),
+            ":paused_at": webhook.paused_at, ":gaps": serde_json::to_string(&webhook.gaps).map_err(Error::internal)?,
+            ":failing_since": webhook.failing_since.map(Timestamp::millis),
             ":created_at": webhook.created_at.millis(), ":updated_at": webhook.updated_at.millis(),
         },
     )

@@ -1,4 +1,5 @@
-//! Histograms: counts of observations by size, which many threads update at once. A histogram does not know what it counts.
+//! Histograms: counts of observations by size, which many threads update at once. A histogram does not know what it
+//! counts.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},

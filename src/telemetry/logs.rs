@@ -1,5 +1,5 @@
-//! Logs: one line per event on standard error, as JSON or as plain text for people. A panic is logged like any other event.
-//! Secrets have types that print `***`, so none can get here.
+//! Logs: one line per event on standard error, as JSON or as plain text for people. A panic is logged like any other
+//! event. Secrets have types that print `***`, so none can get here.
 
 mod lines;
 

@@ -1,10 +1,10 @@
-//! What the system counts of this process: its time, memory and descriptors, from `/proc/self` (proc(5)). A number that the
-//! system does not show, as in a container without `/proc`, is absent.
+//! What the system counts of this process: its time, memory and descriptors, from `/proc/self` (proc(5)). A number that
+//! the system does not show, as in a container without `/proc`, is absent.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-/// The unit of times in `/proc`, in each second: the same on every machine that this program is built for.
-const TICKS: f64 = 100.0;
+/// The length of a clock tick, the unit of times in `/proc`: `USER_HZ` is 100 on every machine that this is built for.
+const TICK_MILLIS: u64 = 10;
 
 /// The numbers of this moment.
 #[derive(Debug, Default)]
@@ -38,11 +38,13 @@ impl ProcessCounts {
     }
 }
 
-/// The sum of `utime` and `stime`, the 14th and the 15th field. The second one, the name in brackets, may contain anything.
+/// The sum of `utime` and `stime`, the 14th and the 15th field. The second one, the name in brackets, may contain
+/// anything.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace().skip(11).map(|field| field.parse::<u32>().ok());
-    Some((f64::from(fields.next()??) + f64::from(fields.next()??)) / TICKS)
+    let mut fields = rest.split_whitespace().skip(11).map(|field| field.parse::<u64>().ok());
+    let ticks = fields.next()??.checked_add(fields.next()??)?;
+    Some(Duration::from_millis(ticks.saturating_mul(TICK_MILLIS)).as_secs_f64())
 }
 
 /// The number after `name`.

@@ -1,7 +1,7 @@
 //! Traces: the spans of a request with their times, for a collector that speaks OTLP. A `tracing` span with the target
-//! [`crate::domain::trace::TARGET`] becomes a span of a trace; the outermost one names the trace, and a span outside any
-//! trace is not recorded. Recording never waits: a span that finds the queue full is dropped and counted. Nothing is sent
-//! from here.
+//! [`crate::domain::trace::TARGET`] becomes a span of a trace; the outermost one names the trace, and a span outside
+//! any trace is not recorded. Recording never waits: a span that finds the queue full is dropped and counted. Nothing
+//! is sent from here.
 
 mod otlp;
 

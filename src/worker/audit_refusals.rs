@@ -1,4 +1,5 @@
-//! Writes refusals that were noted in memory to the audit trail, and tells the other processes on a journal of failed log-ins.
+//! Writes refusals that were noted in memory to the audit trail, and tells the other processes on a journal of failed
+//! log-ins.
 
 use super::{report, supervisor::Stop, ticks::Ticks};
 use crate::{

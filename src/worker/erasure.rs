@@ -1,5 +1,5 @@
-//! Erases the personal data of orders that ended longer ago than `privacy.erase_after`, and goes on with erasures of users
-//! that a crash has cut off.
+//! Erases the personal data of orders that ended longer ago than `privacy.erase_after`, and goes on with erasures of
+//! users that a crash has cut off.
 
 use super::{report, supervisor::Stop, ticks::Ticks};
 use crate::{app::App, service::erasure};
@@ -22,7 +22,7 @@ pub(super) async fn run(app: App, stop: Stop) {
     }
 }
 
-/// Does not keep the server from stopping: the next one goes on.
+/// A stop interrupts this; the next start goes on with it.
 pub(super) async fn finish(app: App, mut stop: Stop) {
     let mut ticks = Ticks::every(UNFINISHED_PERIOD, stop.clone());
     while ticks.next().await {

@@ -1,4 +1,5 @@
-//! Deletes what has expired: sessions and API keys in memory, sessions, idempotency keys and deliveries in the database.
+//! Deletes what has expired: sessions and API keys in memory, sessions, idempotency keys and deliveries in the
+//! database.
 
 use super::{report, supervisor::Stop, ticks::Ticks};
 use crate::{app::App, service::pruning};

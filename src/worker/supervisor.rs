@@ -1,5 +1,5 @@
-//! The supervisor of the worker's tasks: it starts each in a tokio task of its own, starts one again that has panicked, and
-//! ends all of them when the server stops. It does not know what they do.
+//! The supervisor of the worker's tasks: it starts each in a tokio task of its own, starts one again that has panicked,
+//! and ends all of them when the server stops. It does not know what they do.
 
 use crate::telemetry::metrics::ByName;
 use futures_util::FutureExt;
@@ -15,7 +15,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// The time between a panic of a task and its restart, so that one that panics at once takes little time and few log lines.
+/// The time between a panic of a task and its restart, so that one that panics at once takes little time and few log
+/// lines.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
 /// How long the tasks may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(10);

@@ -1,5 +1,5 @@
-//! Sends finished spans to the collector: OTLP over HTTP or HTTPS, in batches, once a second. A batch that cannot be sent is
-//! dropped and not tried again, since newer spans matter more than old ones.
+//! Sends finished spans to the collector: OTLP over HTTP or HTTPS, in batches, once a second. A batch that cannot be
+//! sent is dropped and not tried again, since newer spans matter more than old ones.
 
 use super::{supervisor::Stop, ticks::Ticks};
 use crate::{
@@ -24,8 +24,8 @@ pub(super) struct Export {
 }
 
 impl Export {
-    /// The operator has configured the endpoint, so it may have any address. A lock keeps the queue for the next run if a
-    /// run panics.
+    /// The operator has configured the endpoint, so it may have any address. A lock keeps the queue for the next run if
+    /// a run panics.
     pub(super) fn shared(app: &App, endpoint: Url, spans: FinishedSpans) -> Arc<Mutex<Self>> {
         let client = app.outbound_client(Addresses::Any);
         Arc::new(Mutex::new(Self { endpoint, client, spans, is_failing: false }))

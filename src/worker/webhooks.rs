@@ -1,4 +1,5 @@
-//! Delivers events to webhook endpoints: a sender for each active endpoint, so that a slow or failing one delays no other.
+//! Delivers events to webhook endpoints: a sender for each active endpoint, so that a slow or failing one delays no
+//! other.
 
 mod sender;
 mod window;

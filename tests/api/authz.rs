@@ -1,8 +1,8 @@
-//! The authorisation matrix: every operation of the table, called by every kind of caller, with the results in one reviewed
-//! snapshot.
+//! The authorisation matrix: every operation of the table, called by every kind of caller, with the results in one
+//! reviewed snapshot.
 //!
-//! The order in the path belongs to the customer. After an intended change run the test with `BLESS=1` in the environment
-//! and review the difference in `snapshots/authz.txt`.
+//! The order in the path belongs to the customer. After an intended change run the test with `BLESS=1` in the
+//! environment and review the difference in `snapshots/authz.txt`.
 
 use crate::support::{
     Answer, Call, Client, Outcome, PASSWORD, Service,
@@ -17,9 +17,9 @@ use orderd::api::{
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt::Write, path::Path};
 
-/// Beside the built-in roles, `clerk` has a custom role that may read orders, and `key` is an API key of the administrator
-/// that may read and create orders. `browser` is the administrator with both halves of a browser's session, `cookie` and
-/// `half` have the cookie alone and the console key alone.
+/// Beside the built-in roles, `clerk` has a custom role that may read orders, and `key` is an API key of the
+/// administrator that may read and create orders. `browser` is the administrator with both halves of a browser's
+/// session, `cookie` and `half` have the cookie alone and the console key alone.
 const CALLERS: [&str; 12] = [
     "anonymous",
     "customer",
@@ -185,7 +185,8 @@ async fn outcomes(operation: &Operation) -> Vec<String> {
         }
         let answer = call(&who, operation, &scene).await.await;
         changed = operation.method != Method::GET && answer.code() < 300;
-        // A request that is refused for another reason (409 for a second set-up) has passed authorisation. The review covers it.
+        // A request that is refused for another reason (409 for a second set-up) has passed authorisation. The review
+        // covers it.
         outcomes.push(if answer.code() < 300 { "ok".to_owned() } else { answer.code().to_string() });
     }
     outcomes

@@ -190,6 +190,32 @@ async fn an_erased_user_is_gone_with_all_their_orders() {
 }
 
 #[tokio::test]
+async fn nothing_brings_an_erased_user_back() {
+    let service = Service::start().await;
+    let admin = service.admin().await;
+    let new = json!({"email": PLANTED[1], "name": PLANTED[0], "password": PASSWORD, "role": "staff"});
+    let id = admin.post("/v1/users", new).await.created().id();
+    let path = format!("/v1/users/{id}");
+    admin.post(&format!("{path}/erase"), json!({})).await.status(204);
+    for change in [
+        json!({"name": "Rosa"}),
+        json!({"email": "rosa@planted.example"}),
+        json!({"email": "rosa@planted.example", "name": "Rosa"}),
+        json!({"status": "active"}),
+        json!({"password": PASSWORD}),
+        json!({"role": "manager"}),
+    ] {
+        admin.patch(&path, change).await.status(409).problem("user_erased");
+    }
+    admin.post(&format!("{path}/reset"), json!({})).await.status(409).problem("user_erased");
+    admin.post(&format!("{path}/erase"), json!({})).await.status(204);
+    let user = admin.get(&path).await.ok();
+    assert_eq!((&user["email"], &user["status"]), (&json!(null), &json!("disabled")));
+    admin.get("/v1/users").await.ok();
+    assert_sound(&service);
+}
+
+#[tokio::test]
 async fn data_that_was_lost_is_told_from_data_that_was_erased() {
     let service = Service::start().await;
     let (admin, manager) = (service.admin().await, service.manager().await);

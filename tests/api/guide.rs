@@ -1,5 +1,5 @@
-//! Statements of the guide about the code are checked against the code: rules, problems, indexes, and the names of files
-//! and tests. `BLESS=1 cargo test --test api guide` writes the configuration reference.
+//! Statements of the guide about the code are checked against the code: rules, problems, indexes, and the names of
+//! files and tests. `BLESS=1 cargo test --test api guide` writes the configuration reference.
 
 use orderd::{
     auth::policy,

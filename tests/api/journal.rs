@@ -1,5 +1,5 @@
-//! Several processes on one journal. These tests need a PostgreSQL server, which `ORDERD_TEST_JOURNAL` names; without one
-//! they pass without a check.
+//! Several processes on one journal. These tests need a PostgreSQL server, which `ORDERD_TEST_JOURNAL` names; without
+//! one they pass without a check.
 
 use crate::support::{PASSWORD, Service, TestJournal, order_of};
 use orderd::{
@@ -47,8 +47,8 @@ fn tables_of(path: &Path) -> BTreeMap<String, Rows> {
     names.into_iter().map(|name| (name.clone(), rows(&name))).collect()
 }
 
-/// Stops the service. Before that, if it is on a journal, has another process join, and compares all tables of both, row by
-/// row.
+/// Stops the service. Before that, if it is on a journal, has another process join, and compares all tables of both,
+/// row by row.
 pub async fn replay_elsewhere_and_stop(service: &Service) {
     let Some(other) = service.beside() else { return service.stop().await };
     let (mut here, mut there) = (tables(service), tables(&other));

@@ -1,4 +1,5 @@
-//! Tests of the service through its real router, on a real database file, without sockets: one file for each capability.
+//! Tests of the service through its real router, on a real database file, without sockets: one file for each
+//! capability.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 

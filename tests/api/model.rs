@@ -1,10 +1,11 @@
-//! Thousands of random requests by several users, some concurrent, checked against a simple model of the rules. At the end
-//! the reports are compared with the model, and every invariant is recomputed from the rows.
+//! Thousands of random requests by several users, some concurrent, checked against a simple model of the rules. At the
+//! end the reports are compared with the model, and every invariant is recomputed from the rows.
 //!
-//! On a journal, two processes take the requests in turn by chance. In `elsewhere`, they are executables that are killed.
+//! On a journal, two processes take the requests in turn by chance. In `elsewhere`, they are executables that are
+//! killed.
 //!
-//! `ORDERD_MODEL_REQUESTS` sets the number of requests and `ORDERD_MODEL_SEED` the seed, which is 1 by default. The test
-//! prints both, so that a run can be repeated.
+//! `ORDERD_MODEL_REQUESTS` sets the number of requests and `ORDERD_MODEL_SEED` the seed, which is 1 by default. The
+//! test prints both, so that a run can be repeated.
 
 mod credit;
 mod elsewhere;

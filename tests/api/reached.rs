@@ -129,6 +129,11 @@ async fn accounts(service: &Service) {
     let eraser = person_who_may(service, "eraser", &["personal_data:erase"]).await;
     eraser.post(&format!("{of_admin}/erase"), json!({})).await;
     customer.patch(&of_customer, json!({"email": "new@example.com"})).await;
+    let erased = admin.post("/v1/users", user("erased@example.com", "customer")).await.created().id();
+    let erased = format!("/v1/users/{erased}");
+    admin.post(&format!("{erased}/erase"), json!({})).await;
+    admin.patch(&erased, json!({"name": "A"})).await;
+    admin.post(&format!("{erased}/reset"), json!({})).await;
     service
         .anonymous()
         .post("/v1/setup", json!({"token": "a", "email": "a@b.example", "name": "A", "password": PASSWORD}))

@@ -2,6 +2,7 @@
 //! used, and how files look. `src/lib.rs` gives the reasons.
 
 mod source;
+mod words;
 
 use crate::support::document::DOCUMENT;
 use orderd::api::routes;
@@ -282,50 +283,6 @@ fn files_and_functions_are_short() {
         broken.extend(long.map(|(name, lines)| format!("{}: {name}: {lines} lines", source.path)));
     }
     holds("a file has at most 400 lines and a function at most 80", broken);
-}
-
-/// Words of earlier versions, each with the word that replaced it. They are looked for in code, comments and messages.
-const WORDS: &[(&str, &str)] = &[
-    ("tally", "histogram"),
-    ("desk", "permit"),
-    ("desks", "permits"),
-    ("crowd", "connection limits"),
-    ("farewell", "shutdown"),
-    ("lasting", "revalidate"),
-    ("allowance", "rate limit"),
-    ("exactly_once", "idempotency"),
-];
-
-/// Names of earlier versions. They are looked for in code only, since some are plain words.
-const NAMES: &[(&str, &str)] = &[
-    ("Ledger", "Rollup"),
-    ("Deaf", "ReadClosed"),
-    ("Talk", "ConnectionState"),
-    ("Standing", "RateLimitState"),
-    ("Settled", "StoredResponse"),
-    ("Attempt", "IdempotentRequest"),
-    ("Kept", "CachedDocument"),
-    ("Shown", "AsText"),
-    ("Wanted", "PageRequest"),
-    ("Asked", "PageRequest"),
-    ("Paging", "PageRequest"),
-];
-
-#[test]
-fn words_are_those_of_the_field() {
-    let words_of =
-        |line: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect::<Vec<_>>();
-    let mut broken = vec![];
-    for source in sources() {
-        for (text, replaced) in [(source.text.to_lowercase(), WORDS), (source.code.clone(), NAMES)] {
-            for (number, line) in text.lines().enumerate() {
-                let words = words_of(line);
-                let found = replaced.iter().filter(|(word, _)| words.iter().any(|w| w == word));
-                broken.extend(found.map(|(word, by)| format!("{}:{}: `{word}`: say {by}", source.path, number + 1)));
-            }
-        }
-    }
-    holds("one word for one thing, and the field's own", broken);
 }
 
 /// Transactions that belong to no operation of the API, or to a part of one.

@@ -1,5 +1,6 @@
 //! Files of earlier releases. `tests/fixtures/` holds a file for each released schema, with the answers of the server
-//! at that time, and the key file, which the fingerprints of requests depend on. The file of the current schema is made by
+//! at that time, and the key file, which the fingerprints of requests depend on. The file of the current schema is made
+//! by
 //!
 //! ```sh
 //! BLESS=1 cargo test --test api upgrade::the_fixture_is_made

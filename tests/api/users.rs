@@ -193,9 +193,12 @@ async fn lists_of_users_roles_keys_and_audit_entries_are_exported() {
     let lines: Vec<_> = users.split("\r\n").collect();
     assert_eq!(
         (lines.len(), lines[0]),
-        (4, "id,email,name,role,status,created_at,updated_at,last_login_at,second_factor")
+        (4, "id,email,name,role,status,second_factor,created_at,updated_at,last_login_at")
     );
-    assert!(lines[1].starts_with(&format!("{},customer@example.com,customer,customer,active,2026", ada.id)), "{users}");
+    assert!(
+        lines[1].starts_with(&format!("{},customer@example.com,customer,customer,active,false,2026", ada.id)),
+        "{users}"
+    );
     assert!(csv("/v1/roles").await.contains("\r\nanalyst,orders:read analytics:read,true\r\n"));
     assert!(csv("/v1/api-keys").await.contains(",'=1+1,ork_"));
     assert!(csv(&format!("/v1/users/{}/sessions", ada.id)).await.ends_with(",192.0.2.1,,false\r\n"));

@@ -1,5 +1,5 @@
-//! Checkpoints beside the writer: a server is killed in one, or the disk fails in one, while orders come. Only checkpoints
-//! write to the database file itself, so the faults are injected there.
+//! Checkpoints beside the writer: a server is killed in one, or the disk fails in one, while orders come. Only
+//! checkpoints write to the database file itself, so the faults are injected there.
 
 use crate::{
     oracle::{Oracle, say, soak},

@@ -87,7 +87,7 @@ fn variables_of_kubernetes_are_passed_over_with_a_line_in_the_log() {
     assert_eq!((checked.code, checked.err.as_str()), (0, ""));
     let server = Server::start(&dir, &[ADMIN[0], ADMIN[1], variables[0], variables[1]], "");
     let log = server.log();
-    assert!(log.contains("no settings, which have `__`: ORDERD_PORT, ORDERD_SERVICE_HOST"), "{log}");
+    assert!(log.contains("with two underscores: ORDERD_PORT, ORDERD_SERVICE_HOST"), "{log}");
     server.stop();
 }
 

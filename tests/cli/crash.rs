@@ -1,5 +1,5 @@
-//! A server is killed under load again and again: nothing acknowledged is lost, nothing exists twice. `ORDERD_SOAK=N` runs
-//! N cycles.
+//! A server is killed under load again and again: nothing acknowledged is lost, nothing exists twice. `ORDERD_SOAK=N`
+//! runs N cycles.
 
 use crate::{
     oracle::{Oracle, all_orders, say, soak},

@@ -1,5 +1,6 @@
-//! A server is killed at a write or sync of the database: while the database is created, while one order is placed, paid
-//! and refunded, and during the final checkpoint. With `ORDERD_SOAK` set at every write and sync, otherwise at some.
+//! A server is killed at a write or sync of the database: while the database is created, while one order is placed,
+//! paid and refunded, and during the final checkpoint. With `ORDERD_SOAK` set at every write and sync, otherwise at
+//! some.
 
 use crate::{
     oracle::{Oracle, say, soak},
@@ -8,8 +9,8 @@ use crate::{
     support::TestDir,
 };
 
-/// Runs a server that is killed at the `nth` system call of this kind. `Some(false)` if it ran to its end, `None` if there
-/// is no strace.
+/// Runs a server that is killed at the `nth` system call of this kind. `Some(false)` if it ran to its end, `None` if
+/// there is no strace.
 fn is_killed_at(call: &str, nth: usize) -> Option<bool> {
     let dir = TestDir::new();
     let oracle = Oracle::new(&dir);

@@ -1,4 +1,5 @@
-//! Erasing from the command line and over sockets: what is left in the bytes of the files, after a kill and after a restore.
+//! Erasing from the command line and over sockets: what is left in the bytes of the files, after a kill and after a
+//! restore.
 
 use crate::{
     oracle::{say, soak},
@@ -144,8 +145,8 @@ fn a_kill_at_any_write_of_an_erasure_leaves_all_or_nothing() {
     say(format_args!("kills during an erasure: {points}"));
 }
 
-/// Erases an order, with a kill at the `nth` system call of this kind. `Some(false)` if the command ran to its end, `None`
-/// if there is no strace.
+/// Erases an order, with a kill at the `nth` system call of this kind. `Some(false)` if the command ran to its end,
+/// `None` if there is no strace.
 fn is_killed_at(call: &str, nth: usize) -> Option<bool> {
     let dir = TestDir::new();
     let server = Server::start(&dir, &ADMIN, "");

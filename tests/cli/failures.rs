@@ -1,5 +1,5 @@
-//! How commands fail: with an exit code and one line for each fault that names the path and the reason. They print nothing
-//! on standard output and create nothing.
+//! How commands fail: with an exit code and one line for each fault that names the path and the reason. They print
+//! nothing on standard output and create nothing.
 
 use crate::{
     server::{ADMIN, Server},

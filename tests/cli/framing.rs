@@ -1,5 +1,5 @@
-//! Requests whose end is ambiguous, so that two readers could find it at different positions. Each is refused once, with a
-//! problem, and the connection closes, so that nothing behind it is ever taken for a request.
+//! Requests whose end is ambiguous, so that two readers could find it at different positions. Each is refused once,
+//! with a problem, and the connection closes, so that nothing behind it is ever taken for a request.
 
 use crate::{
     server::{ADMIN, Server},
@@ -213,8 +213,8 @@ fn a_body_over_the_limit_is_refused_before_it_arrives() {
         let answer = exchange(&server, format!("{head}Content-Length: {length}\r\n\r\n").as_bytes());
         assert_refused(&answer, 413, &["body_too_large"], length);
     }
-    // The length of a chunked body is not known before. The response is sent as soon as the limit is exceeded, and reaches
-    // a client that is still sending.
+    // The length of a chunked body is not known before. The response is sent as soon as the limit is exceeded, and
+    // reaches a client that is still sending.
     let mut stream = TcpStream::connect(&server.address).unwrap();
     stream.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes()).unwrap();
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));

@@ -27,8 +27,8 @@ use std::{
 
 const PASSWORD: &str = "a phrase that is long enough";
 
-/// The flags with which all commands and servers of a folder are on the journal. The PostgreSQL of a test may be one that does
-/// not sync.
+/// The flags with which all commands and servers of a folder are on the journal. The PostgreSQL of a test may be one
+/// that does not sync.
 fn flags(database: &Database) -> String {
     flags_at(&database.url)
 }

@@ -1,5 +1,5 @@
-//! Log lines under hostile input: whatever clients send, each entry is one line of plain text, or of JSON if configured,
-//! and contains no secret. `ORDERD_SOAK=N` sends N times as many requests.
+//! Log lines under hostile input: whatever clients send, each entry is one line of plain text, or of JSON if
+//! configured, and contains no secret. `ORDERD_SOAK=N` sends N times as many requests.
 
 use crate::{
     server::{ADMIN, Client, Server},

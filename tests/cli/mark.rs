@@ -1,5 +1,6 @@
-//! An older copy is put over the database while its newer log stays beside it. A mixture of the two is never served: the
-//! start fails and changes nothing. Where the log holds everything since the copy, nothing is mixed, and all of it is kept.
+//! An older copy is put over the database while its newer log stays beside it. A mixture of the two is never served:
+//! the start fails and changes nothing. Where the log holds everything since the copy, nothing is mixed, and all of it
+//! is kept.
 
 use crate::{
     backup::{place_order, references},

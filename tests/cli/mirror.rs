@@ -1,5 +1,5 @@
-//! `orderd mirror` against a real PostgreSQL, which `ORDERD_TEST_POSTGRES=postgres://user:password@host/database` names:
-//! `.ci/postgres.sh` starts one. Without it these tests say that they are skipped.
+//! `orderd mirror` against a real PostgreSQL, which `ORDERD_TEST_POSTGRES=postgres://user:password@host/database`
+//! names: `.ci/postgres.sh` starts one. Without it these tests say that they are skipped.
 
 mod postgres;
 

@@ -24,6 +24,18 @@ fn exported(dir: &TestDir, flags: &str) -> Vec<Value> {
 }
 
 #[test]
+fn an_order_that_is_larger_than_the_memory_of_an_import_is_refused_and_the_others_come() {
+    let dir = TestDir::new();
+    Server::start(&dir, &ADMIN, "").stop();
+    let columns = "number,external_ref,currency,sku,name,quantity,unit_amount,total_amount";
+    let rows = [("first", 3), ("long", 9_000_000), ("last", 3)];
+    let rows = rows.map(|(reference, length)| format!(",{reference},EUR,a,{},1,1,1\n", "x".repeat(length)));
+    dir.write("long.csv", &format!("{columns}\n{}", rows.concat()));
+    let imported = dir.run("import --db orders.db --format csv long.csv");
+    assert!(imported.err.starts_with("created 2, there already 0, failed 1\n"), "{}", imported.err);
+}
+
+#[test]
 fn rows_of_items_become_orders_and_failed_ones_are_kept() {
     let dir = TestDir::new();
     Server::start(&dir, &ADMIN, "").stop();

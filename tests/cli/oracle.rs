@@ -1,5 +1,5 @@
-//! The test oracle: what must hold after any fault. Clients write a journal before and after each request. When the server
-//! is back, it is compared with the journal: (a) everything answered with 2xx exists once, as it was answered;
+//! The test oracle: what must hold after any fault. Clients write a journal before and after each request. When the
+//! server is back, it is compared with the journal: (a) everything answered with 2xx exists once, as it was answered;
 //! (b) requests without a response are sent again with the same key and take effect exactly once; (c) refused requests
 //! have had no effect; (d) `orderd verify` finds no fault; (e) every 5xx was a 503 problem with `Retry-After`.
 
@@ -83,8 +83,8 @@ impl Oracle {
         document
     }
 
-    /// Creates an order, pays it, refunds a part, and tries to refund too much. Returns `false` at the first request with an
-    /// unexpected outcome.
+    /// Creates an order, pays it, refunds a part, and tries to refund too much. Returns `false` at the first request
+    /// with an unexpected outcome.
     pub fn one_order(&self, client: &Client, name: &str) -> bool {
         let key = |step: &str| format!("{name}-{step}");
         let order = json!({"currency": "EUR", "external_ref": key("order"), "items": [

@@ -3,7 +3,8 @@
 //! durability `full` nothing acknowledged may be missing. With `normal` something must be missing, otherwise the test
 //! proves nothing. Needs root and loop devices. `ORDERD_SOAK=N` runs N cycles.
 //!
-//! What was written to the image counts as on the disk. Disks that lose their cache in spite of a flush are not simulated.
+//! What was written to the image counts as on the disk. Disks that lose their cache in spite of a flush are not
+//! simulated.
 
 use crate::{
     oracle::{Oracle, say, soak},
@@ -43,8 +44,8 @@ fn run(program: &str, arguments: &[&str]) -> bool {
 /// What the command of a server begins with; `None` if that cannot be done here.
 type Wrapper = fn(&TestDir) -> Option<String>;
 
-/// Loads a server and cuts the power. Returns the number of acknowledged requests and of lost ones; `None` if that cannot
-/// be done here.
+/// Loads a server and cuts the power. Returns the number of acknowledged requests and of lost ones; `None` if that
+/// cannot be done here.
 fn cut(durability: &str, wrapper: Wrapper, cycle: u64) -> Option<(usize, usize)> {
     let dir = TestDir::new();
     let (image, copy) = (dir.path().join("image"), dir.path().join("copy"));

@@ -174,7 +174,8 @@ impl Client {
         answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
-    /// Sends a request such as `POST /v1/orders`. Returns `None` if the connection broke before the whole response arrived.
+    /// Sends a request such as `POST /v1/orders`. Returns `None` if the connection broke before the whole response
+    /// arrived.
     pub fn send(&self, request: &str, headers: &[(&str, &str)], body: &Value) -> Option<Answer> {
         let headers: Vec<_> = headers.iter().copied().chain([("Content-Type", "application/json")]).collect();
         let body = if body.is_null() { String::new() } else { body.to_string() };

@@ -324,8 +324,8 @@ fn writes_behind_a_hanging_sync_are_refused_in_time() {
 /// Runs `orderd serve` as a user other than root, since permissions do not bind root.
 fn serve_unprivileged(dir: &TestDir) -> crate::support::Outcome {
     let program = dir.path().join("orderd");
-    // By a program of its own: a process that another test starts just now would inherit the open file, which could then not
-    // be executed.
+    // By a program of its own: a process that another test starts just now would inherit the open file, which could
+    // then not be executed.
     assert!(
         Command::new("cp").args([env!("CARGO_BIN_EXE_orderd").as_ref(), program.as_path()]).status().unwrap().success()
     );

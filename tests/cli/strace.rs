@@ -28,8 +28,8 @@ pub fn injecting_into_checkpoints(dir: &TestDir, fault: &str) -> Option<String> 
     works().then(|| format!("strace -D -f -qq -o {trace} -P {db} -e trace=pwrite64,fdatasync -e inject={fault}"))
 }
 
-/// A wrapper that makes each sync of the log of `db` so many milliseconds longer. After some commits a server syncs beside its writer then.
-/// Returns `None`, and prints why, if strace does not work here.
+/// A wrapper that makes each sync of the log of `db` so many milliseconds longer. After some commits a server syncs
+/// beside its writer then. Returns `None`, and prints why, if strace does not work here.
 pub fn slow_syncs(dir: &TestDir, db: &str, millis: u32) -> Option<String> {
     injecting_into_syncs(dir, db, &format!("delay_enter={millis}000"))
 }
@@ -66,7 +66,8 @@ pub fn replace_fault(server: &Server, dir: &TestDir, fault: &str) {
     sleep(Duration::from_millis(100));
 }
 
-/// A wrapper that injects `fault` into syncs of the log of `db`. With `-I 2` a signal ends the tracer, and not the server.
+/// A wrapper that injects `fault` into syncs of the log of `db`. With `-I 2` a signal ends the tracer, and not the
+/// server.
 pub fn injecting_into_syncs(dir: &TestDir, db: &str, fault: &str) -> Option<String> {
     let (db, trace) = (dir.path().join(db), dir.path().join("strace"));
     let (db, trace) = (db.display(), trace.display());
@@ -88,8 +89,8 @@ pub fn synced_before_listening(dir: &TestDir, file: &str) -> bool {
     before.into_iter().any(|line| line.contains("sync(") && line.contains(&file))
 }
 
-/// Runs `orderd` and returns its system calls with these names, in order and with the paths of their files. Returns `None`,
-/// and prints why, if strace does not work here.
+/// Runs `orderd` and returns its system calls with these names, in order and with the paths of their files. Returns
+/// `None`, and prints why, if strace does not work here.
 pub fn calls(dir: &TestDir, names: &str, arguments: &str) -> Option<Vec<String>> {
     if !works() {
         return None;

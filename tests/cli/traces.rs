@@ -153,8 +153,8 @@ fn a_request_and_its_write_are_spans_of_the_callers_trace() {
     assert!(lines.iter().any(|line| line["trace.id"] == "1".repeat(32)), "{log}");
 }
 
-/// The log of a server that was stopped after it had something to send to a collector with TLS, and the names of the spans
-/// that the collector received.
+/// The log of a server that was stopped after it had something to send to a collector with TLS, and the names of the
+/// spans that the collector received.
 fn export_with(roots: &[(&str, &str)]) -> (String, Vec<Value>) {
     let (dir, collector) = (TestDir::new(), Collector::start_with_tls());
     dir.write("roots.pem", CERTIFICATE.0);

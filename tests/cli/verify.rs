@@ -1,5 +1,5 @@
-//! `orderd verify`: passes a good file and finds a changed value in each kind of row. SQLite's own integrity check finds
-//! none of these.
+//! `orderd verify`: passes a good file and finds a changed value in each kind of row. SQLite's own integrity check
+//! finds none of these.
 
 use crate::{server::Server, support::TestDir};
 use rusqlite::Connection;

@@ -1,5 +1,5 @@
-//! The framing of a chunked body, exactly as in the grammar of RFC 9112, section 7.1. White space and line ends that some
-//! readers skip and others do not are refused.
+//! The framing of a chunked body, exactly as in the grammar of RFC 9112, section 7.1. White space and line ends that
+//! some readers skip and others do not are refused.
 
 /// The most hexadecimal digits of a chunk's size: a chunk is smaller than 2^60 bytes.
 const DIGITS: u32 = 15;

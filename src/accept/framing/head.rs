@@ -1,5 +1,5 @@
-//! The heads of requests: where one ends, whether it is well formed, and which body follows it. What a request asks for is
-//! not known here.
+//! The heads of requests: where one ends, whether it is well formed, and which body follows it. What a request asks for
+//! is not known here.
 
 use super::{Position, Refusal, chunks::Chunks};
 use crate::error::{Error, Fault, problem};
@@ -11,8 +11,8 @@ pub(super) const HEAD_BYTES: usize = 32 * 1024;
 /// The most headers that a head may have.
 const HEADERS: usize = 100;
 
-/// The end of the head that `bytes` begin with, if it has arrived; the first `searched` bytes do not contain it. One empty
-/// line ahead of a request is skipped (RFC 9112, section 2.2); more of them are refused.
+/// The end of the head that `bytes` begin with, if it has arrived; the first `searched` bytes do not contain it. One
+/// empty line ahead of a request is skipped (RFC 9112, section 2.2); more of them are refused.
 pub(super) fn end_of_head(bytes: &[u8], searched: usize) -> Result<Option<usize>, Error> {
     let begin = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
     let mut at = searched;
@@ -26,7 +26,7 @@ pub(super) fn end_of_head(bytes: &[u8], searched: usize) -> Result<Option<usize>
             return Ok(Some(end + 1));
         }
         if end > begin && line.is_empty() {
-            return Err(malformed("The request begins with empty lines."));
+            return Err(malformed("At most one empty line may come before a request."));
         }
         at = end + 1;
     }
@@ -42,7 +42,7 @@ pub(super) fn parse_head(head: &[u8]) -> Result<Position, Refusal> {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Ok(_) => return Err(without_line(malformed("The head ends before its empty line."))),
         Err(httparse::Error::TooManyHeaders) => {
-            return Err(without_line(malformed(&format!("A head may have {HEADERS} headers."))));
+            return Err(without_line(malformed(&format!("The head must have at most {HEADERS} headers."))));
         }
         Err(error) => return Err(without_line(malformed(&format!("The head is malformed: {error}.")))),
     }

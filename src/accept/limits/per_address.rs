@@ -1,6 +1,6 @@
 //! How many connections one address may have, so that no client can take all of them. Trusted proxies are not counted,
-//! since they carry many clients. Nor is the loopback address: a proxy on this machine connects from there, named or not,
-//! and whoever can flood it has other ways to stop the server.
+//! since they carry many clients. Nor is the loopback address: a proxy on this machine connects from there, named or
+//! not, and whoever can flood it has other ways to stop the server.
 
 use crate::{auth::rate_limit, config::Network};
 use std::{

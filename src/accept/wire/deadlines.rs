@@ -35,8 +35,8 @@ pub(super) enum Awaited {
 }
 
 impl<S> Wire<S> {
-    /// Resolves when waiting is over: the deadline has passed, the connection is evicted, or it is to be parked, in which
-    /// case its mode changes.
+    /// Resolves when waiting is over: the deadline has passed, the connection is evicted, or it is to be parked, in
+    /// which case its mode changes.
     pub(super) fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.framing.in_body() || (self.connection.is_busy() && self.incomplete_head.is_empty()) {
             // Bodies and requests have deadlines of their own.
@@ -104,8 +104,8 @@ impl<S: AsyncRead + Unpin> Wire<S> {
 pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// Resolves at `deadline`. A timer that is set for an earlier moment is left alone until then, which costs less than
-    /// resetting it for each request.
+    /// Resolves at `deadline`. A timer that is set for an earlier moment is left alone until then, which costs less
+    /// than resetting it for each request.
     fn poll(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if sleep.deadline() > deadline {

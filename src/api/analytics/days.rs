@@ -52,8 +52,8 @@ fn figures(deductions: &[Figure]) -> impl Iterator<Item = &Figure> {
     [&GROSS].into_iter().chain(deductions).chain([&NET])
 }
 
-/// The panel of these days, which are in order. All deductions of a day are one bar. What is drawn of `today`, which is not
-/// over, differs, and nothing is drawn of the days after it.
+/// The panel of these days, which are in order. All deductions of a day are one bar. `today` is not over and is drawn
+/// paler; nothing is drawn of the days after it.
 pub(super) fn panel(currency: Currency, rows: &[&DailyRow], deductions: &[Figure], today: Option<Date>) -> Panel {
     let deducted = |row: &DailyRow| deductions.iter().map(|figure| (figure.of)(row)).sum::<i128>();
     // On a day with reversals, gross amounts can be negative and deductions positive.

@@ -23,10 +23,10 @@ pub(super) async fn read(app: &App, request: &mut Request, media: &[&str], empty
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let typed = check_media_type(request.headers(), media);
+    let mut typed = check_media_type(request.headers(), media);
     // An optional body needs no media type if it is empty, which is known only after it has been read.
     if empty.is_none() || request.headers().contains_key(header::CONTENT_TYPE) {
-        typed.as_ref().map_err(|_| unsupported(media))?;
+        std::mem::replace(&mut typed, Ok(()))?;
     }
     let body = std::mem::take(request.body_mut());
     let bytes = match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {

@@ -1,5 +1,5 @@
-//! Entity tags (RFC 9110, section 8.8.3) as `If-Match` and `If-None-Match` list them. Whether the tagged resource exists,
-//! and which version it has, is not known here.
+//! Entity tags (RFC 9110, section 8.8.3) as `If-Match` and `If-None-Match` list them. Whether the tagged resource
+//! exists, and which version it has, is not known here.
 
 use crate::error::{Error, Fault, Result, problem};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -12,8 +12,8 @@ pub(crate) const LIST_PATTERN: &str = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"
 pub enum EntityTags {
     /// `*`: any version that exists.
     Any,
-    /// The opaque tags without their quotes. A weak tag counts as its strong one, because proxies that compress an answer
-    /// weaken its tag.
+    /// The opaque tags without their quotes. A weak tag counts as its strong one, because proxies that compress an
+    /// answer weaken its tag.
     Listed(Vec<Vec<u8>>),
 }
 

@@ -1,4 +1,5 @@
-//! The arguments of handlers. Each extractor checks its part of the request, in the order in which a handler lists them.
+//! The arguments of handlers. Each extractor checks its part of the request, in the order in which a handler lists
+//! them.
 
 use super::{
     super::{context::Context, operation::Idempotency},
@@ -144,8 +145,8 @@ impl<T: JsonSchema + DeserializeOwned + 'static> FromRequest<App> for Valid<T> {
     }
 }
 
-/// The body with `password` replaced by its keyed digest. Fingerprints are stored: a plain digest of a password would let
-/// a reader of the database test guesses much faster than the slow password hash does.
+/// The body with `password` replaced by its keyed digest. Fingerprints are stored: a plain digest of a password would
+/// let a reader of the database test guesses much faster than the slow password hash does.
 fn without_password<'v>(value: &'v Value, fingerprints: &Mac) -> Cow<'v, Value> {
     let Some(Value::String(password)) = value.get("password") else { return Cow::Borrowed(value) };
     let mut value = value.clone();

@@ -57,6 +57,7 @@ fn pointer(field: Field) -> Cow<'static, str> {
         Field::CurrentPassword => "#/current_password",
         Field::Email => "#/email",
         Field::ExpiresAt => "#/expires_at",
+        Field::Fee(index, FeeField::Amount) => return format!("#/fees/{index}/amount").into(),
         Field::Fee(index, FeeField::TaxAmount) => return format!("#/fees/{index}/tax_amount").into(),
         Field::FulfilledAt => "#/fulfilled_at",
         Field::Items => "#/items",

@@ -1,5 +1,5 @@
-//! Strict JSON: RFC 8259 with the restrictions of I-JSON (RFC 7493). Ambiguous and dangerous documents are refused here,
-//! before any schema is checked. `serde_json` does the parsing; this module adds the restrictions.
+//! Strict JSON: RFC 8259 with the restrictions of I-JSON (RFC 7493). Ambiguous and dangerous documents are refused
+//! here, before any schema is checked. `serde_json` does the parsing; this module adds the restrictions.
 
 use crate::{
     domain::money::MAX_AMOUNT,
@@ -14,11 +14,12 @@ pub const MAX_DEPTH: usize = 32;
 /// How many characters of a client's key an error repeats.
 const MAX_ECHO: usize = 64;
 
-/// Parses one JSON document. An integer that is written with a fraction or exponent (`1999.0`, `1e3`) becomes an integer.
+/// Parses one JSON document. An integer that is written with a fraction or exponent (`1999.0`, `1e3`) becomes an
+/// integer.
 ///
 /// # Errors
-/// `invalid_json` unless the bytes are one JSON document in UTF-8 with unique keys, at most [`MAX_DEPTH`] levels, no NUL
-/// and no lone surrogates in text, and numbers that fit a double.
+/// `invalid_json` unless the bytes are one JSON document in UTF-8 with unique keys, at most [`MAX_DEPTH`] levels, no
+/// NUL and no lone surrogates in text, and numbers that fit a double.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
     if bytes.trim_ascii().is_empty() {
         return Err(Error::new(&problem::INVALID_JSON).detail("There is no content. Send one JSON document."));

@@ -27,7 +27,7 @@ use serde::{
 use serde_json::{Map, Value};
 use std::{borrow::Cow, sync::Arc};
 
-/// How many entries a page may have: 1 or more, and more than [`PageSize::MOST`] count as that.
+/// The most entries of a page, at least 1. More than [`PageSize::MOST`] count as that.
 #[derive(Clone, Copy, Debug)]
 pub struct PageSize(usize);
 

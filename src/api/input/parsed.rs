@@ -1,5 +1,5 @@
-//! The type of parameters and body fields that are text and become a domain value. The domain's own parser reads them, and
-//! the schema describes what that parser accepts: a value that does not parse is an error and never "no value".
+//! The type of parameters and body fields that are text and become a domain value. The domain's own parser reads them,
+//! and the schema describes what that parser accepts: a value that does not parse is an error and never "no value".
 
 #[cfg(test)]
 mod tests;
@@ -186,7 +186,8 @@ impl FromText for Permission {
     }
 }
 
-/// A permission that an API key can have. A key has no orders of its own, so permissions about those are not among them.
+/// A permission that an API key can have. A key has no orders of its own, so permissions about those are not among
+/// them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyPermission(pub(crate) Permission);
 

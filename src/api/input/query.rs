@@ -1,5 +1,5 @@
-//! Query parameters, checked against a schema like bodies: the fields of a type are the parameters. An error names every
-//! parameter that is unknown, repeated or wrong, and lists the valid ones.
+//! Query parameters, checked against a schema like bodies: the fields of a type are the parameters. An error names
+//! every parameter that is unknown, repeated or wrong, and lists the valid ones.
 
 use super::fault::place;
 use super::schema::{Field, MAX_FAULTS, Shape, shape_of};
@@ -18,8 +18,8 @@ const MAX_SENTENCES: usize = 3;
 #[serde(deny_unknown_fields)]
 pub struct NoParameters {}
 
-/// Parses the part of the URL after the question mark. Each field of `T` is a parameter. An array is written with commas. A
-/// map whose schema has `x-prefix` takes all parameters with that prefix (`metadata.colour=red`).
+/// Parses the part of the URL after the question mark. Each field of `T` is a parameter. An array is written with
+/// commas. A map whose schema has `x-prefix` takes all parameters with that prefix (`metadata.colour=red`).
 ///
 /// # Errors
 /// `invalid_parameter` with every fault; `internal` if `T` is not an object of such fields.
@@ -110,8 +110,8 @@ fn decode(text: &str) -> Result<String, &'static str> {
     if decoded.contains('\0') { Err("must not have the character NUL") } else { Ok(decoded) }
 }
 
-/// Converts `text` to the JSON type that `shape` expects. Text that cannot be converted stays text, which the shape then
-/// refuses.
+/// Converts `text` to the JSON type that `shape` expects. Text that cannot be converted stays text, which the shape
+/// then refuses.
 fn read(shape: &Shape, text: &str) -> Value {
     match not_null(shape) {
         Shape::Array { item, .. } => text.split(',').map(|part| read(item, part)).collect(),

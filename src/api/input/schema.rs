@@ -1,6 +1,7 @@
-//! The checks of bodies and queries. The JSON Schema of a Rust type is compiled to a [`Shape`], which reports every fault of
-//! a value before serde reads it. Checks are hand-written because serde stops at the first fault. The OpenAPI document is
-//! made from the same schema, so that it always describes what is checked. Rules between fields are not checked here.
+//! The checks of bodies and queries. The JSON Schema of a Rust type is compiled to a [`Shape`], which reports every
+//! fault of a value before serde reads it. Checks are hand-written because serde stops at the first fault. The OpenAPI
+//! document is made from the same schema, so that it always describes what is checked. Rules between fields are not
+//! checked here.
 
 mod check;
 mod compile;
@@ -105,8 +106,8 @@ pub(crate) struct Bounds {
 /// Converts `value` to a `T` after it has been checked against the schema of `T`.
 ///
 /// # Errors
-/// `validation_failed` with every fault; `internal` if the schema of `T` allows what its `Deserialize` refuses, or has a
-/// keyword that is not checked.
+/// `validation_failed` with every fault; `internal` if the schema of `T` allows what its `Deserialize` refuses, or has
+/// a keyword that is not checked.
 pub fn valid<T: JsonSchema + DeserializeOwned + 'static>(value: Value) -> Result<T> {
     let faults = shape_of::<T>()?.check(&value);
     if !faults.is_empty() {

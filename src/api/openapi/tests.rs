@@ -195,3 +195,11 @@ fn responses_and_tags_are_described_and_problems_have_headers() {
     let tags: Vec<_> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
     assert_eq!(tags, ["auth", "orders", "pages"]);
 }
+
+#[test]
+fn every_tag_has_a_description() {
+    for operation in crate::api::routes::operations() {
+        let tag = operation.tag();
+        assert!(TAGS.iter().any(|(known, _)| *known == tag), "{tag}");
+    }
+}

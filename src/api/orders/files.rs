@@ -1,5 +1,5 @@
-//! Exports of orders for the command line. Filters and formats are those of the API, so that the bytes are the same. Where
-//! the file is, and how orders are read, is not known here.
+//! Exports of orders for the command line. Filters and formats are those of the API, so that the bytes are the same.
+//! Where the file is, and how orders are read, is not known here.
 
 use super::list::{Content, ListOrders};
 use crate::{
@@ -75,7 +75,8 @@ impl Export {
         self.encode_rows(orders.into_iter().map(OrderRow::from), after)
     }
 
-    /// The bytes of these orders, which follow `after` in the list. Before the first ones comes the header of the format.
+    /// The bytes of these orders, which follow `after` in the list. Before the first ones comes the header of the
+    /// format.
     ///
     /// # Errors
     /// `internal` if an order cannot be serialised.

@@ -1,5 +1,5 @@
-//! Imports of orders. Each line of the body is an order in JSON, and each gets a line of the response while later lines are
-//! still arriving. The caller's permission is checked again for every line.
+//! Imports of orders. Each line of the body is an order in JSON, and each gets a line of the response while later lines
+//! are still arriving. The caller's permission is checked again for every line.
 
 mod file;
 mod line;
@@ -39,8 +39,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// How many lines are imported concurrently. They share a commit.
 const CONCURRENT_LINES: usize = 128;
-/// How many bytes the lines that are imported concurrently may have together. A parsed line takes several times its bytes
-/// in memory. The limit exceeds the longest line.
+/// How many bytes the lines that are imported concurrently may have together. A parsed line takes several times its
+/// bytes in memory. The limit exceeds the longest line of a request.
 const CONCURRENT_BYTES: usize = 8 * MAX_LINE;
 /// How many bytes of results are buffered for a client that sends all lines before it reads: about 200,000 lines.
 const BUFFERED_RESULTS: u32 = 16 * 1024 * 1024;
@@ -135,8 +135,8 @@ pub(in crate::api) async fn import(State(app): State<App>, actor: Actor, body: B
     Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(answers)).into_response())
 }
 
-/// The lines, if the first one that is not empty is a JSON object: otherwise the body is something else than NDJSON, and
-/// every line of it would fail.
+/// The lines, if the first one that is not empty is a JSON object: otherwise the body is something else than NDJSON,
+/// and every line of it would fail.
 async fn first_checked(mut lines: Lines) -> Result<Lines> {
     let is_object = |text: &[u8]| serde_json::from_slice::<Map<String, Value>>(text).is_ok();
     match lines.peek().await {
@@ -183,8 +183,10 @@ fn answers_to<'a>(
     let lines = lines.filter(move |line| ready(!is_empty(line)));
     let memory = Arc::new(Semaphore::new(CONCURRENT_BYTES));
     let lines = lines.then(move |line| {
-        let (memory, bytes) = (Arc::clone(&memory), line.input.text.as_ref().map_or(0, Vec::len));
-        // Earlier lines release their share as soon as they are imported, so this always ends.
+        let bytes = line.input.text.as_ref().map_or(0, Vec::len).min(CONCURRENT_BYTES);
+        let memory = Arc::clone(&memory);
+        // Earlier lines release their share as soon as they are imported, so this always ends. A longer order, which a
+        // file may have, waits for all of it.
         async move { (line, memory.acquire_many_owned(u32::try_from(bytes).unwrap_or_default()).await) }
     });
     let work = move |(line, share)| async move {

@@ -32,8 +32,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListOrders {
-    /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out. Orders that were never placed come
-    /// last if it is `placed_at` or `-placed_at`.
+    /// What the list is sorted by; `-` puts the greatest first. `-created_at` if left out. Orders that were never
+    /// placed come last if it is `placed_at` or `-placed_at`.
     sort: Option<Parsed<Sort>>,
     /// Orders in one of these statuses.
     status: Option<Vec<Parsed<OrderStatus>>>,
@@ -66,9 +66,9 @@ pub struct ListOrders {
     /// Orders of the customer with this e-mail address, in any case.
     #[schemars(length(min = 1, max = 255))]
     customer_email: Option<String>,
-    /// Orders with this text in an item's name, the reference, or the customer's name, e-mail address or telephone number.
-    /// Case does not matter (`STRASSE` finds `Straße`), nor how a telephone number is written. Digits alone also find the
-    /// order with that number.
+    /// Orders with this text in an item's name, the reference, or the customer's name, e-mail address or telephone
+    /// number. Case does not matter (`STRASSE` finds `Straße`), nor how a telephone number is written. Digits alone
+    /// also find the order with that number.
     #[schemars(length(min = 1, max = 255))]
     q: Option<String>,
     /// Orders whose metadata has this value under the key, such as `metadata.colour=red`.

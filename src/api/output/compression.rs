@@ -1,5 +1,5 @@
-//! Compresses responses with gzip if the client accepts it (RFC 9110, section 12.5.3). Streams are compressed part by part,
-//! so that each part arrives when it is sent.
+//! Compresses responses with gzip if the client accepts it (RFC 9110, section 12.5.3). Streams are compressed part by
+//! part, so that each part arrives when it is sent.
 //!
 //! Responses that carry a secret, such as those of log-ins, are never compressed: where a request can put text beside a
 //! secret, the size of the compressed response tells whether the two are alike (BREACH). All of them answer writes, and
@@ -57,8 +57,8 @@ impl Encoding {
     }
 }
 
-/// Compresses `response` if the client accepts it and it is worth it. A response that might have been compressed says so
-/// in `Vary`.
+/// Compresses `response` if the client accepts it and it is worth it. A response that might have been compressed says
+/// so in `Vary`.
 pub(crate) async fn compressed(
     encoding: Encoding,
     method: &Method,

@@ -2,7 +2,7 @@
 
 use super::export::{Cell, Row};
 use crate::{
-    domain::{order::Order, permission::Permission, time::Timestamp, transaction::Transaction},
+    domain::{event::EventType, order::Order, permission::Permission, time::Timestamp, transaction::Transaction},
     service::{
         orders::OrderWithTransactions,
         views::{
@@ -222,6 +222,11 @@ pub(crate) fn boolean(value: bool) -> Cell<'static> {
     Cell::Text(if value { "true" } else { "false" }.into())
 }
 
+fn event_types(types: &[AsText<EventType>]) -> Cell<'static> {
+    let names: Vec<_> = types.iter().map(|kind| kind.0.name()).collect();
+    Cell::Text(names.join(" ").into())
+}
+
 fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
     let names: Vec<_> = permissions.iter().map(|permission| permission.0.name()).collect();
     Cell::Text(names.join(" ").into())
@@ -229,7 +234,7 @@ fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
 
 impl Row for UserView {
     const COLUMNS: &'static [&'static str] =
-        &["id", "email", "name", "role", "status", "created_at", "updated_at", "last_login_at", "second_factor"];
+        &["id", "email", "name", "role", "status", "second_factor", "created_at", "updated_at", "last_login_at"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
         vec![
@@ -238,10 +243,10 @@ impl Row for UserView {
             text(self.name.as_deref()),
             text(Some(&self.role)),
             shown(&self.status),
+            boolean(self.second_factor),
             time(&self.created_at),
             time(&self.updated_at),
             time_or_empty(self.last_login_at.as_ref()),
-            boolean(self.second_factor),
         ]
     }
 }
@@ -323,6 +328,7 @@ impl Row for WebhookView {
     const COLUMNS: &'static [&'static str] = &[
         "id",
         "url",
+        "events",
         "description",
         "status",
         "disabled_reason",
@@ -336,6 +342,7 @@ impl Row for WebhookView {
         vec![
             shown(&self.id),
             Cell::Text(self.url.as_str().into()),
+            self.events.as_deref().map_or(Cell::Empty, event_types),
             text(self.description.as_deref()),
             shown(&self.status),
             shown_or_empty(self.disabled_reason.as_ref()),

@@ -1,13 +1,13 @@
-//! Exports: all rows of a list, as CSV (RFC 4180) or NDJSON. The next rows are read when the client has taken the previous
-//! ones, so that an export of any size needs the memory of [`ROWS_AT_ONCE`] rows, holds no snapshot while it waits, and
-//! ends when the client disconnects.
+//! Exports: all rows of a list, as CSV (RFC 4180) or NDJSON. The next rows are read when the client has taken the
+//! previous ones, so that an export of any size needs the memory of [`ROWS_AT_ONCE`] rows, holds no snapshot while it
+//! waits, and ends when the client disconnects.
 
 use super::super::operation::{CSV, FileForm, JSON, NDJSON, Operation};
 use crate::{
     app::App,
     domain::{calendar::Zone, money::Currency, time::Timestamp},
     error::{Error, Fault, Result, problem},
-    service::views::{MOST_DOCUMENTS, to_json},
+    service::views::{TYPICAL_DOCUMENT_BYTES, to_json},
 };
 use axum::{
     body::{Body, Bytes},
@@ -98,8 +98,8 @@ pub(crate) fn attachment(name: &str, ending: &str) -> (header::HeaderName, Strin
     (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{ending}\""))
 }
 
-/// The one of the `offered` media types that the `Accept` header prefers (RFC 9110, section 12.5.1). Among equals, and if
-/// none is acceptable, it is the first.
+/// The one of the `offered` media types that the `Accept` header prefers (RFC 9110, section 12.5.1). Among equals, and
+/// if none is acceptable, it is the first.
 pub(crate) fn preferred(headers: &HeaderMap, offered: &[&'static str]) -> &'static str {
     let accepted: Vec<_> = headers
         .get_all(header::ACCEPT)
@@ -192,7 +192,7 @@ pub(crate) fn encode<R: Row>(format: &FileFormat, rows: &[R], part: Part) -> Res
     let FileFormat::Csv(style) = format else {
         let mut lines = vec![];
         for row in rows {
-            lines.extend(to_json(row, MOST_DOCUMENTS)?);
+            lines.extend(to_json(row, TYPICAL_DOCUMENT_BYTES)?);
             lines.push(b'\n');
         }
         return Ok(lines.into());
@@ -246,7 +246,11 @@ where
     });
     let rest = rest.inspect(|part| {
         if let Err(error) = part {
-            tracing::warn!(error.code = error.problem().code, "export aborted");
+            tracing::warn!(
+                error.code = error.problem().code,
+                error.cause = error.cause().map(tracing::field::display),
+                "export aborted: {error}"
+            );
         }
     });
     let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest));

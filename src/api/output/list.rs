@@ -14,7 +14,7 @@ use crate::{
     service::{
         audit,
         page::{Page, PageRequest},
-        views::MOST_DOCUMENTS,
+        views::TYPICAL_DOCUMENT_BYTES,
     },
 };
 use axum::response::Response;
@@ -97,7 +97,7 @@ where
     P: Future<Output = Result<Page<T, K>>> + Send + 'static,
 {
     match &options.file {
-        None => page(app, actor, options, binding, find, |_| MOST_DOCUMENTS).await,
+        None => page(app, actor, options, binding, find, |_| TYPICAL_DOCUMENT_BYTES).await,
         Some(file) => {
             options.page.refuse_paging()?;
             all(app, actor, file.clone(), find).await

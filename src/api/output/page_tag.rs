@@ -1,5 +1,5 @@
-//! Entity tags of pages and of the OpenAPI document. They may be kept but are asked for again each time (`no-cache`), and
-//! a client that has the present one is answered 304.
+//! Entity tags of pages and of the OpenAPI document. They may be kept but are asked for again each time (`no-cache`),
+//! and a client that has the present one is answered 304.
 
 use crate::{api::input::entity_tag::EntityTags, domain::digest::sha256};
 use axum::{

@@ -1,5 +1,5 @@
-//! Problem details (RFC 9457). This is the one file that chooses statuses of errors and writes their bodies. The kinds of
-//! problem and their texts are in `error/catalogue.rs`.
+//! Problem details (RFC 9457). This is the one file that chooses statuses of errors and writes their bodies. The kinds
+//! of problem and their texts are in `error/catalogue.rs`.
 
 mod body;
 
@@ -44,8 +44,8 @@ impl IntoResponse for Error {
     }
 }
 
-/// A response with the status of `error`. [`finish`] writes the body later, because it knows the request; until then the
-/// error is in the extensions.
+/// A response with the status of `error`. [`finish`] writes the body later, because it knows the request; until then
+/// the error is in the extensions.
 pub(crate) fn response(error: Arc<Error>) -> Response {
     let mut response = status(error.problem().category).into_response();
     response.extensions_mut().insert(error);
@@ -96,8 +96,8 @@ fn is_framework_error(response: &Response) -> bool {
     failed && response.headers().get(header::CONTENT_TYPE).is_none_or(|media| media != MEDIA_TYPE)
 }
 
-/// The problem that a status of the framework stands for. It uses 400 only for a path that cannot be decoded, where nothing
-/// exists.
+/// The problem that a status of the framework stands for. It uses 400 only for a path that cannot be decoded, where
+/// nothing exists.
 fn problem_of(status: StatusCode) -> &'static Problem {
     match status.as_u16() {
         400 | 404 | 410 => &problem::NOT_FOUND,

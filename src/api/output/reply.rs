@@ -75,8 +75,8 @@ pub(crate) fn versioned(document: &str, version: i64, request: &HeaderMap) -> Re
     (etag, [(header::CONTENT_TYPE, "application/json")], document.to_owned()).into_response()
 }
 
-/// Answers with a page of a list of some expected bytes, and with a `Link` (RFC 8288) to the next page if `next` names its
-/// parameter and value.
+/// Answers with a page of a list of some expected bytes, and with a `Link` (RFC 8288) to the next page if `next` names
+/// its parameter and value.
 pub(crate) fn linked<T: Serialize>(
     page: &T,
     expected: usize,

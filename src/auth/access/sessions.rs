@@ -1,5 +1,5 @@
-//! The sessions in the access cache. Those of programs are found by the identifier in an access token, those of browsers
-//! by the digest of their cookie.
+//! The sessions in the access cache. Those of programs are found by the identifier in an access token, those of
+//! browsers by the digest of their cookie.
 
 use crate::{
     auth::secret::{Digest, same_digest},

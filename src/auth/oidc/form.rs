@@ -13,8 +13,8 @@ pub fn form(pairs: &[(&str, &str)]) -> Zeroizing<String> {
     Zeroizing::new(pairs.join("&"))
 }
 
-/// The value of `Authorization` with which a client proves itself to its provider (`client_secret_basic`). Both parts are
-/// encoded like a form before they are joined (RFC 6749, section 2.3.1).
+/// The value of `Authorization` with which a client proves itself to its provider (`client_secret_basic`). Both parts
+/// are encoded like a form before they are joined (RFC 6749, section 2.3.1).
 pub fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {
     let pair = Zeroizing::new(format!("{}:{}", *encoded(client_id), *encoded(secret)));
     Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))

@@ -1,5 +1,5 @@
-//! ID tokens: signed statements of the provider about who has signed in. Every claim is checked as OpenID Connect Core 1.0,
-//! section 3.1.3.7, has it.
+//! ID tokens: signed statements of the provider about who has signed in. Every claim is checked as OpenID Connect Core
+//! 1.0, section 3.1.3.7, has it.
 
 use super::{KeySet, decode};
 use crate::domain::time::Timestamp;

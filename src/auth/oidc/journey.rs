@@ -1,5 +1,5 @@
-//! The journey of one browser to the provider and back. All that has to be known at its return is in a cookie that only this
-//! server can read, so that a stranger who begins journeys costs no storage.
+//! The journey of one browser to the provider and back. All that has to be known at its return is in a cookie that only
+//! this server can read, so that a stranger who begins journeys costs no storage.
 
 use super::{decode, encode};
 use crate::{

@@ -44,7 +44,7 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Reads a JWK set; `None` if it is none.
+    /// Reads a JWK set; `None` if the document is not one.
     pub fn parse(document: &[u8]) -> Option<Self> {
         let document: Document = serde_json::from_slice(document).ok()?;
         Some(Self(document.keys.into_iter().take(MAX_KEYS).filter_map(Key::of).collect()))

@@ -25,8 +25,8 @@ const RUNS: [&str; 8] = [
 /// A repeated unit of up to this many characters is always guessable.
 const MAX_TRIVIAL_UNIT: usize = 4;
 
-/// The password in lower case with its disguises removed: characters around its letters, spaces and hyphens between words,
-/// repetitions, and digits and signs in place of letters. Each combination is one variant.
+/// The password in lower case with its disguises removed: characters around its letters, spaces and hyphens between
+/// words, repetitions, and digits and signs in place of letters. Each combination is one variant.
 pub(super) fn variants(password: &str) -> Zeroizing<Vec<String>> {
     let whole = password.to_lowercase();
     let joined = whole.replace([' ', '-', '_', '.'], "");

@@ -46,8 +46,8 @@ impl HashingPool {
         HashingLoad { running, waiting: admitted.saturating_sub(running) }
     }
 
-    /// Runs `task` on its own thread as soon as one is free. A task that has started runs to its end and keeps its permit
-    /// until then, even if the client has gone: otherwise clients that hang up could occupy all cores.
+    /// Runs `task` on its own thread as soon as one is free. A task that has started runs to its end and keeps its
+    /// permit until then, even if the client has gone: otherwise clients that hang up could occupy all cores.
     ///
     /// # Errors
     /// `overloaded` if the queue is full.

@@ -1,5 +1,5 @@
-//! Rules for new passwords (NIST SP 800-63B-4, section 3.1.1.2): long, not common, and not words of the account. There are
-//! no rules about kinds of characters and none about age.
+//! Rules for new passwords (NIST SP 800-63B-4, section 3.1.1.2): long, not common, and not words of the account. There
+//! are no rules about kinds of characters and none about age.
 
 use super::guessable;
 use crate::error::{Fault, Field};

@@ -5,8 +5,8 @@ use std::{collections::HashMap, hash::Hash, mem};
 /// The largest number of entries in one map.
 pub(super) const CAPACITY: usize = 100_000;
 
-/// A map that forgets the entries written longest ago. It keeps two generations and drops the older one when the younger
-/// one is full.
+/// A map that forgets the entries written longest ago. It keeps two generations and drops the older one when the
+/// younger one is full.
 pub(super) struct BoundedMap<K, V> {
     younger: HashMap<K, V>,
     older: HashMap<K, V>,

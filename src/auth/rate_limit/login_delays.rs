@@ -1,8 +1,9 @@
 //! Slows down guessing of passwords: a growing delay for each account, and a limit of failed log-ins for each address.
 //!
-//! An account is identified by the e-mail address that was typed, so that an unknown account behaves like a known one. A
-//! stranger can delay the log-ins of an account but cannot stop them: the delay has a maximum, an attempt during the delay
-//! does not lengthen it, and failures from an address where the account has logged in before are counted separately.
+//! An account is identified by the e-mail address that was typed, so that an unknown account behaves like a known one.
+//! A stranger can delay the log-ins of an account but cannot stop them: the delay has a maximum, an attempt during the
+//! delay does not lengthen it, and failures from an address where the account has logged in before are counted
+//! separately.
 
 #[cfg(test)]
 mod tests;
@@ -56,8 +57,8 @@ struct Failures {
 }
 
 impl LoginDelays {
-    /// Allows each address `failures_per_minute` failed log-ins. 0 turns that limit off, but not the delays. `process` names
-    /// this process if others are to be told.
+    /// Allows each address `failures_per_minute` failed log-ins. 0 turns that limit off, but not the delays. `process`
+    /// names this process if others are to be told.
     pub fn new(mac: Mac, failures_per_minute: u32, process: Option<[u8; 16]>) -> Self {
         let state = State {
             accounts: BoundedMap::new(),
@@ -76,9 +77,9 @@ impl LoginDelays {
         self.lock().check(&Login::new(&self.mac, email, address), now)
     }
 
-    /// Records a failed log-in and returns the error for the client: `invalid_credentials` whatever the reason. If other
-    /// log-ins failed while this one was being verified, it returns the error of [`Self::check`] and records nothing, so
-    /// that parallel guesses gain nothing over sequential ones.
+    /// Records a failed log-in and returns the error for the client: `invalid_credentials` whatever the reason. If
+    /// other log-ins failed while this one was being verified, it returns the error of [`Self::check`] and records
+    /// nothing, so that parallel guesses gain nothing over sequential ones.
     pub fn record_failure(&self, email: &str, address: IpAddr, now: Timestamp) -> Error {
         let login = Login::new(&self.mac, email, address);
         let mut state = self.lock();
@@ -208,7 +209,8 @@ fn delay_after(failures: usize) -> Duration {
     Duration::from_secs(DELAYS_SECONDS[step.min(DELAYS_SECONDS.len() - 1)])
 }
 
-/// The account and the address of a log-in. Digests say nothing about the e-mail address without their key, and bound the memory that a typed e-mail address takes.
+/// The account and the address of a log-in. Digests say nothing about the e-mail address without their key, and bound
+/// the memory that a typed e-mail address takes.
 struct Login {
     account: Digest,
     account_and_subscriber: Digest,

@@ -48,8 +48,8 @@ impl KeyRing {
         Ok(Self { keys: vec![SigningKey::generate(now)?], sealing_key: secret::random_bytes()? })
     }
 
-    /// A ring with a new key that signs from `now` on. The previous keys verify for `overlap` longer, which should be the
-    /// lifetime of a token; expired keys are removed.
+    /// A ring with a new key that signs from `now` on. The previous keys verify for `overlap` longer, which should be
+    /// the lifetime of a token; expired keys are removed.
     ///
     /// # Errors
     /// `internal` if the operating system provides no randomness.

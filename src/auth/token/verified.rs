@@ -1,6 +1,6 @@
-//! Tokens of one key that were verified before. A client sends the same token with each request until it expires, and to
-//! verify it takes ten times as long as to find it here. Only what cannot change is kept: the times of a token, the key
-//! and the session are checked at each request.
+//! Tokens of one key that were verified before. A client sends the same token with each request until it expires, and
+//! to verify it takes ten times as long as to find it here. Only what cannot change is kept: the times of a token, the
+//! key and the session are checked at each request.
 
 use super::{Proven, Timestamp};
 use crate::domain::digest::sha256;

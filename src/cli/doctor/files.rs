@@ -1,4 +1,5 @@
-//! Checks of the database's files: permissions, the process that holds them, backups. Their content is checked by `verify`.
+//! Checks of the database's files: permissions, the process that holds them, backups. Their content is checked by
+//! `verify`.
 
 use super::Finding;
 use crate::{

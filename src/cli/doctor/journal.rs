@@ -93,7 +93,7 @@ fn second_machine(server: &ServerState, standbys: &[Standby]) -> Finding {
     Finding::warn(
         NAME,
         format!(
-            "commits wait for no standby, so that what is acknowledged is on one machine (synchronous_standby_names); {connected}"
+            "commits wait for no standby, so what is acknowledged is on one machine only (synchronous_standby_names); {connected}"
         ),
     )
 }

@@ -103,8 +103,8 @@ fn time_sync(file: &mut File) -> io::Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// Checks that there are file descriptors for as many connections as are configured. The server raises the soft limit by
-/// itself.
+/// Checks that there are file descriptors for as many connections as are configured. The server raises the soft limit
+/// by itself.
 pub(super) fn descriptors(config: &Config) -> Finding {
     const NAME: &str = "descriptors";
     let wanted = config.limits.connections;

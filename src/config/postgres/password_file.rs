@@ -1,9 +1,9 @@
-//! The password file of PostgreSQL's programs, `~/.pgpass` or the one that `PGPASSFILE` names: `host:port:database:user:password`
-//! on each line. The first line that fits counts.
+//! The password file of PostgreSQL's programs, `~/.pgpass` or the one that `PGPASSFILE` names:
+//! `host:port:database:user:password` on each line. The first line that fits counts.
 
 use super::PostgresPlace;
 use crate::config::Secret;
-use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 /// Mode bits that give access to other users.
 const OTHERS: u32 = 0o077;
@@ -27,15 +27,12 @@ impl PasswordFile {
         let usual = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".pgpass"));
         let Some(path) = named.or_else(usual) else { return Ok(Self::default()) };
         let fault = |e: std::io::Error| format!("password file {}: {e}", path.display());
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Self::default()),
-            Err(e) => return Err(fault(e)),
-        };
-        if fs::metadata(&path).map_err(fault)?.permissions().mode() & OTHERS != 0 {
+        // As in libpq: there is no file either where this user cannot look for one.
+        let Ok(metadata) = fs::metadata(&path) else { return Ok(Self::default()) };
+        if metadata.permissions().mode() & OTHERS != 0 {
             return Err(format!("password file {}: other users have access to it; chmod 600", path.display()));
         }
-        Ok(Self::parse(&text))
+        fs::read_to_string(&path).map(|text| Self::parse(&text)).map_err(fault)
     }
 
     fn parse(text: &str) -> Self {

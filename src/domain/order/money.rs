@@ -6,7 +6,8 @@ use crate::domain::{
     transaction::{Kind, Transaction, TransactionStatus},
 };
 
-/// The payments of an order would leave the range of exact integers; the largest payment that would not, in minor units.
+/// The payments of an order would leave the range of exact integers; the largest payment that would not, in minor
+/// units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMuchPaid(pub i64);
 

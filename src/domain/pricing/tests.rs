@@ -1,6 +1,7 @@
 //! The rules of prices, and their properties against independent computations.
 
 use super::*;
+use crate::error::FaultLocation;
 use proptest::prelude::*;
 
 /// How the prices of a cart are meant.
@@ -84,6 +85,13 @@ fn a_given_tax_stands_and_is_at_most_a_base_that_includes_it() {
         [(tax(0), 90), (tax(1), 90), (Field::Fee(0, FeeField::TaxAmount), 9)]
             .map(|(field, most)| too_large(field, Some(most)))
     );
+}
+
+#[test]
+fn a_fee_whose_tax_is_computed_is_at_fault_by_its_amount() {
+    let found = faults(WithoutTax, &[line(1, 1, 0, rate("19"))], &[fee(MAX_AMOUNT, rate("19"))], 0);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].at, FaultLocation::Field(Field::Fee(0, FeeField::Amount)));
 }
 
 #[test]

@@ -31,7 +31,8 @@ impl PostgresError {
         Self::Places(failures.into_iter().map(|(place, e)| (place.to_string(), e)).collect())
     }
 
-    /// Whether the same may succeed later, with nothing changed by anybody: the server restarts, is full, or fails over.
+    /// Whether the same may succeed later, with nothing changed by anybody: the server restarts, is full, or fails
+    /// over.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::ReadOnly => true,

@@ -22,7 +22,8 @@ pub async fn daily(app: &App, actor: &Actor, question: Question) -> Result<Vec<D
     rows(app, actor, question, move |date, currency, day| Ok(daily_row(date, currency, &day.sums, basis))).await
 }
 
-/// The same as JSON. A row is kept until the sums of its day change: to write all of them took two fifths of a report's time.
+/// The same as JSON. A row is kept until the sums of its day change: to write all of them took two fifths of a report's
+/// time.
 pub async fn daily_json(app: &App, actor: &Actor, question: Question) -> Result<Vec<StoredJson<Arc<str>>>> {
     let basis = question.basis;
     let json = move |date, currency, day: &mut Day| {

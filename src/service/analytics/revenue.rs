@@ -60,8 +60,8 @@ pub async fn revenue_by_user(
     app.store.scan_ranking("analytics.revenue_by_user", query, select, finish).await
 }
 
-/// All rows of revenue by user, in the order of the report. The amounts are those of one snapshot, however long the rows
-/// are read: the ranking stays as it is. Names and addresses are those at the time of reading.
+/// All rows of revenue by user, in the order of the report. The amounts are those of one snapshot, however long the
+/// rows are read: the ranking stays as it is. Names and addresses are those at the time of reading.
 #[derive(Clone)]
 pub struct RevenueExport {
     ranking: Arc<Ranking>,

@@ -60,8 +60,8 @@ struct Sold {
     sums: ItemSums,
 }
 
-/// The first `limit` of the ranking, and those with the same value as the last of them: the sort by SKU decides which of
-/// these are shown.
+/// The first `limit` of the ranking, and those with the same value as the last of them: the sort by SKU decides which
+/// of these are shown.
 fn candidates(ranking: &Ranking, limit: usize) -> Vec<(Rank, Values)> {
     let last = ranking.after(None).nth(limit.saturating_sub(1)).map(|(rank, _)| rank.value);
     ranking.after(None).take_while(|(rank, _)| last.is_none_or(|last| rank.value <= last)).collect()

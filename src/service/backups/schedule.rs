@@ -1,5 +1,5 @@
-//! Scheduled backups: a new one when the last one is old enough and something has changed since; afterwards old ones are
-//! deleted.
+//! Scheduled backups: a new one when the last one is old enough and something has changed since; afterwards old ones
+//! are deleted.
 
 use crate::{
     app::{
@@ -62,8 +62,8 @@ impl Schedule {
         schedule
     }
 
-    /// Makes a backup if one is due and something has changed since the last one. A failure is logged and tried again after
-    /// five minutes.
+    /// Makes a backup if one is due and something has changed since the last one. A failure is logged and tried again
+    /// after five minutes.
     pub async fn make_if_due(&mut self, app: &App) {
         let now = app.clock.now();
         if now < self.due_at {
@@ -127,7 +127,8 @@ impl Schedule {
     }
 }
 
-/// Checks the free space for a copy of the database in `folder`, and for the write-ahead log, which grows while it is made.
+/// Checks the free space for a copy of the database in `folder`, and for the write-ahead log, which grows while it is
+/// made.
 pub(super) fn require_room(app: &App, folder: &Path) -> Result<(), CopyError> {
     let (file, log) = app.store.file_bytes();
     let (home, bytes) = (store::folder_of(app.store.path()), file.saturating_add(log));
@@ -139,13 +140,14 @@ pub(super) fn require_room(app: &App, folder: &Path) -> Result<(), CopyError> {
     Ok(())
 }
 
-/// Free bytes needed to back up a file of `bytes` on one disk: for the copy, for the growth of the write-ahead log, and for
-/// a reserve of 256 MiB.
+/// Free bytes needed to back up a file of `bytes` on one disk: for the copy, for the growth of the write-ahead log, and
+/// for a reserve of 256 MiB.
 pub fn room_for(bytes: u64) -> u64 {
     bytes.saturating_add(room_for_log(bytes))
 }
 
-/// Free bytes needed on the database's own disk. Under full load the log grows at up to a third of the speed of copying.
+/// Free bytes needed on the database's own disk. Under full load the log grows at up to a third of the speed of
+/// copying.
 fn room_for_log(bytes: u64) -> u64 {
     FREE_RESERVE.saturating_add(bytes / 3)
 }

@@ -18,8 +18,8 @@ pub struct BackupScheduleView {
     /// The time between two backups, in seconds (`backup.every`). 0 if none are scheduled.
     #[schemars(range(min = 0))]
     every_seconds: u64,
-    /// When the next backup is due. It is in the past while nothing has changed since the latest one, and null if none are
-    /// scheduled.
+    /// When the next backup is due. It is in the past while nothing has changed since the latest one, and null if none
+    /// are scheduled.
     next_at: Option<AsText<Timestamp>>,
     /// The newest backup, also if an earlier run of the server made it.
     latest: Option<BackupView>,

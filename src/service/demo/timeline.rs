@@ -1,5 +1,5 @@
-//! The steps of demo orders in order of time: each order is placed, and then paid, delivered, cancelled or refunded. Only
-//! the future steps of orders already placed are in memory.
+//! The steps of demo orders in order of time: each order is placed, and then paid, delivered, cancelled or refunded.
+//! Only the future steps of orders already placed are in memory.
 
 use super::{
     Plan,

@@ -7,7 +7,7 @@ use crate::{
         recent_events::{After, FeedEvent},
     },
     error::{Error, Result},
-    service::views::{MOST_DOCUMENTS, to_json},
+    service::views::{TYPICAL_DOCUMENT_BYTES, to_json},
     store::events::{self, Event},
 };
 use std::sync::Arc;
@@ -62,6 +62,7 @@ async fn read(app: &App, seq: i64) -> Result<Vec<Arc<FeedEvent>>> {
 /// An event as the feed shows it.
 fn shown(event: Event, erasures: u64) -> Result<FeedEvent> {
     let (seq, id, kind, occurred_at) = (event.seq, event.id, event.kind, event.occurred_at);
-    let document = String::from_utf8(to_json(&EventView::from(event), MOST_DOCUMENTS)?).map_err(Error::internal)?;
+    let document =
+        String::from_utf8(to_json(&EventView::from(event), TYPICAL_DOCUMENT_BYTES)?).map_err(Error::internal)?;
     Ok(FeedEvent { seq, id, kind, occurred_at, document, erasures })
 }

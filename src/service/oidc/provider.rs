@@ -173,7 +173,8 @@ fn successful(answer: Result<Response, OutboundError>) -> Result<Response, Failu
     }
 }
 
-/// An address of the provider. Only a provider whose issuer is plain HTTP, on this machine, may have addresses of plain HTTP.
+/// An address of the provider. Only a provider whose issuer is plain HTTP, on this machine, may have addresses of plain
+/// HTTP.
 fn endpoint(client: &Registration<'_>, address: &str) -> Result<Url, Failure> {
     let url = Url::parse(address).map_err(|_| Failure::Refused("its metadata has an address that is none"))?;
     if url.scheme() == Scheme::Http && !client.issuer.starts_with("http://") {

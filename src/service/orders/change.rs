@@ -163,8 +163,8 @@ fn give_to_user(tx: &WriteTx<'_>, actor: &Actor, order: &mut Order, user: Option
     Ok(())
 }
 
-/// Prices the order again if the patch changes what its price is made of, and tells whether it does. Unchanged lines keep
-/// their identifiers.
+/// Prices the order again if the patch changes what its price is made of, and tells whether it does. Unchanged lines
+/// keep their identifiers.
 fn reprice(tx: &WriteTx<'_>, order: &mut Order, patch: &ChangeOrder) -> Result<bool> {
     let present_lines: Vec<Line> = order.items.iter().map(|item| item.line.clone()).collect();
     let present_fees: Vec<Fee> = order.fees.iter().map(|fee| fee.fee.clone()).collect();

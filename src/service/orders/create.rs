@@ -6,7 +6,7 @@ use super::{
         idempotency::{Effect, IdempotentRequest},
     },
     Access,
-    unplaced::UnplacedDocument,
+    prepared::PreparedDocument,
 };
 use crate::{
     app::App,
@@ -67,11 +67,11 @@ pub struct NewOrder {
 /// `DUPLICATE_EXTERNAL_REF`; those of [`IdempotentRequest::run`].
 pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: NewOrder) -> Result<Effect> {
     let owner = owner(&actor, new.owner)?;
-    let unplaced = UnplacedOrder::of(&app.ids, app.clock.now(), &actor, owner, new)?;
+    let prepared = PreparedOrder::of(&app.ids, app.clock.now(), &actor, owner, new)?;
     app.store
         .write("orders.create", move |tx| {
             request.run(tx, &actor, || {
-                let Inserted { order, event } = place(tx, &actor, &unplaced)?;
+                let Inserted { order, event } = insert_prepared(tx, &actor, &prepared)?;
                 let created = Outcome::Created(Resource::Order(order.id));
                 Ok(Effect::of_event(created, event).at_version(order.version))
             })
@@ -79,8 +79,8 @@ pub async fn create(app: &App, actor: Actor, request: IdempotentRequest, new: Ne
         .await
 }
 
-/// The owner of an order that `actor` creates. To create one for somebody else takes `orders:create`. Who lacks it creates
-/// orders of their own, whether they name nobody or leave the owner out.
+/// The owner of an order that `actor` creates. To create one for somebody else takes `orders:create`. Who lacks it
+/// creates orders of their own, whether they name nobody or leave the owner out.
 pub(super) fn owner(actor: &Actor, wanted: Owner) -> Result<Option<UserId>> {
     match wanted {
         Owner::Nobody if actor.may(Permission::OrdersCreate) => Ok(None),
@@ -107,25 +107,25 @@ pub(in crate::service) fn insert(
     owner: Option<UserId>,
     new: &NewOrder,
 ) -> Result<Inserted> {
-    place(tx, actor, &UnplacedOrder::of(tx.ids(), tx.now(), actor, owner, new.clone())?)
+    insert_prepared(tx, actor, &PreparedOrder::of(tx.ids(), tx.now(), actor, owner, new.clone())?)
 }
 
-/// An order that is ready but for its row, its number and its time, which only the writer knows. All orders wait for the
-/// writer's one thread, so what others can do is done before.
-struct UnplacedOrder {
+/// An order that is ready but for its row, its number and its time, which only the writer knows. All orders wait for
+/// the writer's one thread, so what others can do is done before.
+struct PreparedOrder {
     order: Order,
-    document: UnplacedDocument,
+    document: PreparedDocument,
 }
 
-impl UnplacedOrder {
+impl PreparedOrder {
     fn of(ids: &Ids, at: Timestamp, actor: &Actor, owner: Option<UserId>, new: NewOrder) -> Result<Self> {
         let order = assemble(ids, at, actor, owner, new);
-        Ok(Self { document: UnplacedDocument::of(&order)?, order })
+        Ok(Self { document: PreparedDocument::of(&order)?, order })
     }
 }
 
-fn place(tx: &WriteTx<'_>, actor: &Actor, unplaced: &UnplacedOrder) -> Result<Inserted> {
-    let mut order = unplaced.order.clone();
+fn insert_prepared(tx: &WriteTx<'_>, actor: &Actor, prepared: &PreparedOrder) -> Result<Inserted> {
+    let mut order = prepared.order.clone();
     refuse_unknown_owner_and_known_reference(tx, actor, &order)?;
     order.seq = orders::next_seq(tx);
     (order.created_at, order.updated_at) = (tx.now(), tx.now());
@@ -134,7 +134,7 @@ fn place(tx: &WriteTx<'_>, actor: &Actor, unplaced: &UnplacedOrder) -> Result<In
         order.placed_at = Some(tx.now());
     }
     orders::insert(tx, &mut order)?;
-    let document = unplaced.document.filled(order.number, order.created_at);
+    let document = prepared.document.filled(order.number, order.created_at);
     let event = history::record_text(tx, actor, EventType::OrderCreated, &order, document, order.personal)?;
     Ok(Inserted { order, event })
 }

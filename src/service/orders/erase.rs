@@ -1,5 +1,5 @@
-//! Erasing the personal data of an order: from its rows, its events and the answers stored for repeated requests. All of
-//! them refer to the same places.
+//! Erasing the personal data of an order: from its rows, its events and the answers stored for repeated requests. All
+//! of them refer to the same places.
 
 use super::record;
 use crate::{

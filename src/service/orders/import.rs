@@ -1,5 +1,5 @@
-//! Importing orders, with their history if the line has it. The reference of an order identifies it, or else its number, so
-//! that it is created once, however often it is sent.
+//! Importing orders, with their history if the line has it. The reference of an order identifies it, or else its
+//! number, so that it is created once, however often it is sent.
 
 use super::{
     Access,
@@ -52,12 +52,12 @@ pub enum Imported {
     Exists(Option<OrderId>),
 }
 
-/// Creates an order, unless it exists: then the rest of `order` is ignored, even if it is invalid. The writer looks for it,
-/// so that each line of an import sees the orders of the lines before it.
+/// Creates an order, unless it exists: then the rest of `order` is ignored, even if it is invalid. The writer looks for
+/// it, so that each line of an import sees the orders of the lines before it.
 ///
 /// # Errors
-/// The error in `order`; `FORBIDDEN` if the actor may not import it; `DUPLICATE_NUMBER`; those of creating an order and of
-/// recording its payments and refunds.
+/// The error in `order`; `FORBIDDEN` if the actor may not import it; `DUPLICATE_NUMBER`; those of creating an order and
+/// of recording its payments and refunds.
 pub async fn import(app: &App, actor: Actor, key: ImportKey, order: Result<ImportedOrder>) -> Result<Imported> {
     let checked = order.and_then(|order| permit(&actor, &order).map(|()| order));
     let order = match checked {

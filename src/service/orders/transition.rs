@@ -172,14 +172,24 @@ fn next_status(order: &Order, transition: Transition) -> Result<Option<OrderStat
     match order.status.after(transition) {
         TransitionResult::To(status) => Ok(Some(status)),
         TransitionResult::AlreadyThere => Ok(None),
-        TransitionResult::NotAllowed => Err(not_allowed(order, transition.name())),
+        TransitionResult::NotAllowed => Err(not_allowed(order, done(transition))),
     }
 }
 
-fn not_allowed(order: &Order, action: &str) -> Error {
+/// What a transition does to an order.
+const fn done(transition: Transition) -> &'static str {
+    match transition {
+        Transition::Place => "placed",
+        Transition::Confirm => "confirmed",
+        Transition::Fulfil => "fulfilled",
+        Transition::Cancel => "cancelled",
+    }
+}
+
+fn not_allowed(order: &Order, done: &str) -> Error {
     let allowed: Vec<_> = order.status.allowed_transitions().map(Transition::name).collect();
     Error::new(&problem::INVALID_TRANSITION)
-        .detail(format!("An order that is {} cannot {action}.", order.status))
+        .detail(format!("The order is {}, so it cannot be {done}.", order.status))
         .member("current_status", order.status.name())
         .member("allowed_transitions", allowed)
 }
@@ -187,7 +197,7 @@ fn not_allowed(order: &Order, action: &str) -> Error {
 /// Customers may cancel their own orders until these are confirmed.
 fn refuse_owner_after_confirmation(actor: &Actor, order: &Order) -> Result<()> {
     if !actor.may(Permission::OrdersCancel) && order.status.editable_by() != Editors::Everyone {
-        return Err(not_allowed(order, "be cancelled by its owner"));
+        return Err(not_allowed(order, "cancelled by its owner; ask the shop to do it"));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Sessions of browsers. Their secret is in two halves, a cookie that no script can read and a key that no other page can
-//! send, and the API refuses each half alone.
+//! Sessions of browsers. Their secret is in two halves, a cookie that no script can read and a key that no other page
+//! can send, and the API refuses each half alone.
 
 use super::{
     Source,
@@ -53,8 +53,8 @@ pub async fn start_in_browser(app: &App, source: Source, login: PasswordLogin<'_
     Ok(BrowserSession { cookie: Some(cookie), view: view(&console_key, &session, &user) })
 }
 
-/// Starts a session of a browser whose user an OpenID provider has identified. `of_claim` finds the user, and the digest of
-/// the cookie that the browser has got already.
+/// Starts a session of a browser whose user an OpenID provider has identified. `of_claim` finds the user, and the
+/// digest of the cookie that the browser has got already.
 pub(in crate::service) async fn browser_session(
     app: &App,
     source: Source,

@@ -29,7 +29,8 @@ impl Credentials {
     /// Issues an access token for `session`, to go with its refresh token.
     pub(super) fn issue(app: &App, session: &Session, refresh_token: &Secret, user: &User) -> Result<Self> {
         let (now, ttl) = (app.clock.now(), app.config.auth.access_ttl);
-        let seconds_left = session.expires_at.millis().saturating_sub(now.millis()) / 1000;
+        // The session has begun some milliseconds before.
+        let seconds_left = (session.expires_at.millis().saturating_sub(now.millis()) + 999) / 1000;
         Ok(Self {
             access_token: app.tokens.issue(user.id, session.id, now, ttl)?,
             token_type: "Bearer",

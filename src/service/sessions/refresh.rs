@@ -1,6 +1,6 @@
-//! Refreshing a session. The refresh tokens of a session form a family: each is exchanged once for the next. When a token
-//! is used a second time, two parties hold it, so the session ends. Because a response can get lost, the previous token
-//! gets the same response again for a short time.
+//! Refreshing a session. The refresh tokens of a session form a family: each is exchanged once for the next. When a
+//! token is used a second time, two parties hold it, so the session ends. Because a response can get lost, the previous
+//! token gets the same response again for a short time.
 
 use super::{Credentials, Source};
 use crate::{

@@ -69,7 +69,8 @@ fn insert(tx: &WriteTx<'_>, app: &App, new: &NewSession<'_>) -> Result<Session> 
     Ok(session)
 }
 
-/// Ends the sessions of a user beyond [`MAX_SESSIONS`], those used longest ago first. The new session is never among them.
+/// Ends the sessions of a user beyond [`MAX_SESSIONS`], those used longest ago first. The new session is never among
+/// them.
 fn end_excess_sessions(tx: &WriteTx<'_>, user: UserId) -> Result<Vec<SessionId>> {
     let ended = sessions::excess(tx, user, tx.now(), MAX_SESSIONS)?;
     for &session in &ended {

@@ -1,6 +1,6 @@
-//! Payments and refunds that an import brings along with their order. They are booked in memory, oldest first, before the
-//! order is inserted with the sums that result. The limits are those of new refunds; what failed, was voided or was reversed
-//! stands in the way of nothing.
+//! Payments and refunds that an import brings along with their order. They are booked in memory, oldest first, before
+//! the order is inserted with the sums that result. The limits are those of new refunds; what failed, was voided or was
+//! reversed stands in the way of nothing.
 
 use super::{audit, history, put, refund, refuse_duplicate, returned_items};
 use crate::{
@@ -100,6 +100,11 @@ impl Books {
         }
         if !past.stands() {
             credits.refundable = MAX_AMOUNT;
+        }
+        // Goods that were worth nothing, or what a cancellation has left of a pending refund.
+        let is_of_nothing = past.amount == 0 && past.credit_amount == Some(0);
+        if is_of_nothing && (!past.returns.is_empty() || order.cancelled_at.is_some()) {
+            return refund::returns_alone(&credits, &past.returns);
         }
         let (amount, credit_amount) = (Some(past.amount), past.credit_amount);
         refund::decide(&credits, &RefundRequest { amount, credit_amount, returns: &past.returns })

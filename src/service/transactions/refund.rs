@@ -22,6 +22,12 @@ pub(super) fn terms(tx: &ReadTx<'_>, order: &Order, new: &NewTransaction) -> Res
     decide(&credits, &RefundRequest { amount: new.amount, credit_amount: new.credit_amount, returns: &returns })
 }
 
+/// Goods that come back without money or credit, as far as `credits` allow it.
+pub(super) fn returns_alone(credits: &Credits, returns: &[Return]) -> Result<RefundTerms> {
+    let request = RefundRequest { amount: Some(0), credit_amount: Some(0), returns };
+    credits.returns_alone(returns).map_err(|faults| refused(&faults, &request))
+}
+
 /// How much money goes back and how it is credited, as far as `credits` allow it.
 pub(super) fn decide(credits: &Credits, request: &RefundRequest<'_>) -> Result<RefundTerms> {
     let terms = credits.refund(request).map_err(|faults| refused(&faults, request))?;
@@ -54,12 +60,22 @@ fn refused(faults: &[CreditFault], request: &RefundRequest<'_>) -> Error {
         }
         CreditFault::CreditExceedsTotal { most } => {
             let field = if request.credit_amount.is_some() { Field::CreditAmount } else { Field::Items };
-            Fault::new(field, "too_large", format!("the credit must be at most {most}"))
+            Fault::new(
+                field,
+                "too_large",
+                match most {
+                    0 => "leaves nothing to credit; leave `items` and `credit_amount` out to give back money alone"
+                        .to_owned(),
+                    most => format!("must be at most {most}: no more is left to credit"),
+                },
+            )
         }
         CreditFault::AmountRequired => Fault::new(Field::Amount, "required", "must be sent unless items are"),
-        CreditFault::NothingGoesBack => {
-            Fault::new(Field::Amount, "too_small", "must be more than 0 unless the refund credits something")
-        }
+        CreditFault::NothingGoesBack => Fault::new(
+            Field::Amount,
+            "too_small",
+            "must be more than 0 unless the refund credits something; leave it out to record returned goods alone",
+        ),
     };
     let problem = match faults[0] {
         CreditFault::ReturnExceedsQuantity { .. } => &problem::RETURN_EXCEEDS_QUANTITY,

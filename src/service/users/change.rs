@@ -1,7 +1,9 @@
 //! Changing a user: the fields that users may change themselves, those that need a permission, and the changes that
 //! nobody may make.
 
-use super::{document, invalid_email, require_grantable, require_to_hold_all_of, unknown_role, update_cache};
+use super::{
+    document, invalid_email, require_grantable, require_not_erased, require_to_hold_all_of, unknown_role, update_cache,
+};
 use crate::{
     app::App,
     auth::{
@@ -54,6 +56,7 @@ pub async fn change(
     require_permitted(&actor, id, &change)?;
     let found = app.store.read("users.update", |tx| {
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
+        require_not_erased(&user)?;
         require_no_takeover(tx, &actor, &user, &change)?;
         Ok(user)
     });
@@ -70,6 +73,7 @@ pub async fn change(
         .write("users.update", move |tx| {
             let before = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
             request.run(tx, &actor, || {
+                require_not_erased(&before)?;
                 require_no_takeover(tx, &actor, &before, &change)?;
                 if let Some(role) = &change.role {
                     require_grantable(tx, &actor, role)?;
@@ -101,8 +105,8 @@ fn require_permitted(actor: &Actor, id: UserId, change: &ChangeUser) -> Result<(
     Ok(())
 }
 
-/// Refuses to set the password or e-mail address of a user with more permissions than the actor: the actor could then log
-/// in as that user.
+/// Refuses to set the password or e-mail address of a user with more permissions than the actor: the actor could then
+/// log in as that user.
 fn require_no_takeover(tx: &ReadTx<'_>, actor: &Actor, user: &User, change: &ChangeUser) -> Result<()> {
     if change.email.is_none() && change.password.is_none() {
         return Ok(());

@@ -93,8 +93,8 @@ pub struct RevenueRow {
     pub net_amount: i128,
 }
 
-/// The sales of one SKU in one currency, in orders that were placed in the range and not cancelled. Returned goods are left
-/// out.
+/// The sales of one SKU in one currency, in orders that were placed in the range and not cancelled. Returned goods are
+/// left out.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TopItemRow {
     /// Stock-keeping unit.

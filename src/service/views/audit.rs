@@ -16,8 +16,8 @@ pub struct AuditView {
     pub occurred_at: AsText<Timestamp>,
     /// Identifier of the actor: `usr_…`, `key_…`, `system`, or `anonymous` for an unauthenticated caller.
     pub actor: String,
-    /// What the actor is called now: the name of the user or API key, or `system`. Null for `anonymous`, and if the user was
-    /// erased.
+    /// What the actor is called now: the name of the user or API key, or `system`. Null for `anonymous`, and if the
+    /// user was erased.
     pub actor_name: Option<String>,
     /// The operation, by its `operationId`.
     pub action: String,

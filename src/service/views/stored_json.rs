@@ -1,5 +1,5 @@
-//! JSON that the database stores, as a part of a document. It is copied unchanged: to check it by parsing it again would
-//! take ten times as long as reading it.
+//! JSON that the database stores, as a part of a document. It is copied unchanged: to check it by parsing it again
+//! would take ten times as long as reading it.
 
 use crate::error::{Error, Result};
 use serde::{Serialize, Serializer};
@@ -16,7 +16,7 @@ impl<T: AsRef<str>> StoredJson<T> {
     where
         T: 'a,
     {
-        entries.into_iter().map(|entry| entry.0.as_ref().len() + around).sum::<usize>() + MOST_DOCUMENTS
+        entries.into_iter().map(|entry| entry.0.as_ref().len() + around).sum::<usize>() + TYPICAL_DOCUMENT_BYTES
     }
 }
 
@@ -37,10 +37,10 @@ impl Formatter for CopiesStoredJson {
 }
 
 /// Bytes in which most documents fit. A page grows from here in few steps.
-pub const MOST_DOCUMENTS: usize = 2048;
+pub const TYPICAL_DOCUMENT_BYTES: usize = 2048;
 
-/// A document as JSON, with the stored JSON in it. `expected` bytes are reserved for it: a page that grows to its length
-/// is copied several times.
+/// A document as JSON, with the stored JSON in it. `expected` bytes are reserved for it: a page that grows to its
+/// length is copied several times.
 ///
 /// # Errors
 /// `INTERNAL` if a part of it has no form in JSON.

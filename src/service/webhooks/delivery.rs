@@ -239,7 +239,7 @@ fn move_cursor(webhook: &mut Webhook, cursor: Option<(i64, i64)>) {
         && webhook.cursor == from
     {
         webhook.cursor = to;
-        webhook.gap = webhook.gap.filter(|(_, end)| *end > to);
+        webhook.gaps.retain(|(_, end)| *end > to);
     }
 }
 
@@ -260,8 +260,9 @@ fn record_attempt(app: &App, tx: &WriteTx<'_>, webhook: WebhookId, attempt: &Del
         },
         // It may have changed since, and is gone if it was too old.
         Subject::Again(delivery) => match deliveries::by_id(tx, delivery.id)? {
-            Some(delivery) => delivery,
-            None => return Ok(()),
+            Some(found) if found.tried == delivery.tried => found,
+            // Recorded already, by a transaction of which nobody knew whether it was carried out.
+            Some(_) | None => return Ok(()),
         },
     };
     let after = attempted(app, before, attempt);

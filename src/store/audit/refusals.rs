@@ -96,7 +96,9 @@ impl Waiting {
         if self.left_out > 0
             && let Ok(mut changes) = serde_json::from_str::<Map<String, Value>>(&entry.changes)
         {
-            changes.insert(LEFT_OUT.to_owned(), self.left_out.into());
+            // An entry that is put back says it already.
+            let earlier = changes.get(LEFT_OUT).and_then(Value::as_u64).unwrap_or(0);
+            changes.insert(LEFT_OUT.to_owned(), (earlier + self.left_out).into());
             entry.changes = Value::Object(changes).to_string();
             self.left_out = 0;
         }
@@ -167,6 +169,22 @@ mod tests {
         refusals.failed_log_in(NewEntry { request_id: "2".to_owned(), ..entry("{}") });
         refusals.put_back(&taken);
         assert_eq!(refusals.take().iter().map(|entry| entry.request_id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+    }
+
+    #[test]
+    fn an_entry_that_is_put_back_counts_what_was_dropped_before_and_since() {
+        let refusals = RefusalBuffer::default();
+        for _ in 0..BURST + 5 {
+            refusals.failed_log_in_of_stranger(entry("{}"), NOW);
+        }
+        refusals.take();
+        refusals.failed_log_in(entry("{}"));
+        let taken = refusals.take();
+        for _ in 0..3 {
+            refusals.failed_log_in_of_stranger(entry("{}"), NOW);
+        }
+        refusals.put_back(&taken);
+        assert_eq!(refusals.take()[0].changes, r#"{"left_out_before":8}"#);
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! How documents of events are stored: as text in which codes stand for phrases that nearly all of them have, and for what
-//! the row of the event says already. A later document of an order is stored as its members that differ from those of the
-//! first one. The decoded text is the same to the byte.
+//! How documents of events are stored: as text in which codes stand for phrases that nearly all of them have, and for
+//! what the row of the event says already. A later document of an order is stored as its members that differ from those
+//! of the first one. The decoded text is the same to the byte.
 //!
-//! Codes are control characters, which JSON never contains outside of escapes. So the text can be decoded in plain SQL too:
-//! by `replace`, and by members put into the first document. The view `v_events` does that.
+//! Codes are control characters, which JSON never contains outside of escapes. So the text can be decoded in plain SQL
+//! too: by `replace`, and by members put into the first document. The view `v_events` does that.
 
 mod members;
 mod phrases;
@@ -61,8 +61,8 @@ impl Context {
         &self.texts[start..self.ends[index]]
     }
 
-    /// What a text begins with: its index. Identifiers, times and actors follow a quotation mark, and the digits of a time
-    /// follow the prefix of an identifier.
+    /// What a text begins with: its index. Identifiers, times and actors follow a quotation mark, and the digits of a
+    /// time follow the prefix of an identifier.
     fn starting(&self, text: &[u8], after: u8) -> Option<usize> {
         let candidates: &[usize] = if after == b'"' { &[0, 1, 3] } else { &[2] };
         let starts = |given: &&usize| {
@@ -178,8 +178,8 @@ fn first_code(text: &[u8]) -> Option<usize> {
     const EACH: u64 = 0x0101_0101_0101_0101;
     let (words, rest) = text.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
-        // A code has none of the three highest bits of a byte. The lowest byte of which all are zero is found by borrowing
-        // from it; a byte above one may be taken for one too, but that is not the lowest.
+        // A code has none of the three highest bits of a byte. The lowest byte of which all are zero is found by
+        // borrowing from it; a byte above one may be taken for one too, but that is not the lowest.
         let high_bits = u64::from_le_bytes(*word) & (0xe0 * EACH);
         let codes = high_bits.wrapping_sub(EACH) & !high_bits & (0x80 * EACH);
         if codes != 0 {

@@ -24,7 +24,7 @@ pub(in crate::store) use document_columns;
 /// How many columns these are.
 pub(in crate::store) const DOCUMENT_COLUMNS: usize = 7;
 /// Bytes in which most documents fit.
-const LONGEST_USUAL: usize = 3 * 1024;
+const TYPICAL_DOCUMENT_BYTES: usize = 3 * 1024;
 /// Where those of the first event begin, and where the order's identifier is.
 const FIRST: usize = 3;
 const ORDER: usize = 6;
@@ -52,7 +52,7 @@ pub(in crate::store) fn document_of<'a>(
     let decoded = |at: usize, first: Option<&str>| {
         let time = Timestamp::from_millis(column(at + 1)?.as_i64()?);
         let context = Context::new(order, time, column(at + 2)?.as_str()?);
-        let mut text = String::with_capacity(LONGEST_USUAL);
+        let mut text = String::with_capacity(TYPICAL_DOCUMENT_BYTES);
         let whole = codec::decode(&mut text, column(at)?.as_str()?, &context, first);
         whole.map(|()| text).ok_or_else(|| invalid_column(at, "an encoded document"))
     };

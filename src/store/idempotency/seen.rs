@@ -1,8 +1,8 @@
 //! Which keys may be stored: filters in memory, so that a key that was never seen costs no look-up in the file.
 //!
-//! A filter (Bloom) covers a segment of keys, and never says no for a key of it. Filters fill as keys are stored. After a
-//! start the segments of earlier keys are read as keys are asked for, a few at a time, so that a start takes no longer for
-//! them; a segment that was not read yet is searched in the file.
+//! A filter (Bloom) covers a segment of keys, and never says no for a key of it. Filters fill as keys are stored. After
+//! a start the segments of earlier keys are read as keys are asked for, a few at a time, so that a start takes no
+//! longer for them; a segment that was not read yet is searched in the file.
 
 use super::{BLOCK_BITS, Digest, key_block_bits};
 use crate::{
@@ -63,7 +63,7 @@ impl SeenKeys {
 
     /// Notes the keys that another process has stored after number `last`, and that it may have deleted old ones.
     pub(in crate::store) fn follow(&mut self, tx: &ReadTx<'_>, last: i64) -> Result<()> {
-        // Only then is a key not taken for the first one.
+        // `add` takes a key for the first in the file as long as `first` is none.
         self.first(tx)?;
         let sql = "SELECT seq, digest FROM idempotency_keys WHERE seq > ?1";
         for (seq, digest) in tx.rows(sql, [last], |row| Ok((row.get(0)?, row.get::<_, Digest>(1)?)))? {

@@ -1,5 +1,5 @@
-//! Numbers, texts and values of SQL as bytes, both ways. Reading never panics and never believes a length that the bytes
-//! do not have.
+//! Numbers, texts and values of SQL as bytes, both ways. Reading never panics and never believes a length that the
+//! bytes do not have.
 
 use rusqlite::types::ValueRef;
 

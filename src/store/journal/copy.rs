@@ -1,5 +1,5 @@
-//! Copies of a journal for commands, beside the processes that are on it: the newest snapshot and all entries after it. Nothing
-//! is written to the journal.
+//! Copies of a journal for commands, beside the processes that are on it: the newest snapshot and all entries after it.
+//! Nothing is written to the journal.
 
 use super::{JournalOptions, MoveError, postgres::Session};
 use crate::store::{
@@ -75,7 +75,7 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // What is left, the next command deletes.
+        // The next command deletes what is left.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

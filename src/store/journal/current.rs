@@ -1,5 +1,5 @@
-//! How far the journal goes, for readers that must not miss what another process has acknowledged. One question is under
-//! way at a time, for all who wait.
+//! How far the journal goes, for readers that must not miss what another process has acknowledged. One question is
+//! under way at a time, for all who wait.
 
 use super::postgres::{Connect, Session};
 use std::sync::Arc;

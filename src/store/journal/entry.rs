@@ -1,7 +1,7 @@
 //! An entry of the journal: what one transaction has written, as bytes, both ways.
 //!
-//! It ends in the SHA-256 of all before it, which names it: the next entry contains that of the one before. So damage, a
-//! lost entry and another history are all found when an entry is read.
+//! It ends in the SHA-256 of all before it, which names it: the next entry contains that of the one before. So damage,
+//! a lost entry and another history are all found when an entry is read.
 
 use super::{
     bytes::{Reader, put_bytes, put_int, put_uint},
@@ -49,8 +49,8 @@ pub(in crate::store) struct Statements {
 pub(in crate::store) struct Entry {
     /// The number of the entry: one more than that of the entry before.
     pub(in crate::store) seq: i64,
-    /// The version of the schema that the statements are for. The first entry with a new version is the step to it, and has
-    /// no statements.
+    /// The version of the schema that the statements are for. The first entry with a new version is the step to it, and
+    /// has no statements.
     pub(in crate::store) schema: i64,
     /// The process that wrote it.
     pub(in crate::store) writer: [u8; 16],

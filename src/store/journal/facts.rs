@@ -1,5 +1,5 @@
-//! Facts of access as bytes, both ways. The numbers of the kinds are stored: a new kind gets a new one, and none is used
-//! again.
+//! Facts of access as bytes, both ways. The numbers of the kinds are stored: a new kind gets a new one, and none is
+//! used again.
 
 use super::bytes::{Reader, put_bytes, put_int};
 use crate::{

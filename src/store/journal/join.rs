@@ -70,7 +70,8 @@ pub(super) async fn reconnect(connect: &Connect, position: &Position) -> Result<
 /// Makes the file at `path` a copy of the journal, if it is not one. Returns the number of the newest entry.
 ///
 /// # Errors
-/// If PostgreSQL cannot be reached for half a minute or cannot keep what `commits` promise, or the file is something else.
+/// If PostgreSQL cannot be reached for half a minute or cannot keep what `commits` promise, or the file is something
+/// else.
 pub(in crate::store) fn join(path: &Path, options: &JournalOptions, commits: Commits) -> Result<i64, OpenError> {
     let joining = async || {
         // One process at a time changes the file and the files beside it.
@@ -115,7 +116,7 @@ pub(super) async fn patiently<T>(
                 return Err(OpenError::Denied(path.to_path_buf(), format!("the journal in PostgreSQL: {fault}")));
             }
             Err(JoinError::Journal(fault)) => {
-                tracing::warn!(error.cause = %fault, "the journal in PostgreSQL cannot be reached yet: {fault}");
+                tracing::warn!(error.cause = %fault, "the journal in PostgreSQL cannot be used yet: {fault}");
                 tokio::time::sleep(RETRY).await;
             }
         }

@@ -1,5 +1,5 @@
-//! The processes on a journal: each says every few seconds that it is there, and one of them holds the lease, which is for
-//! what only one process may do, such as delivering webhooks.
+//! The processes on a journal: each says every few seconds that it is there, and one of them holds the lease, which is
+//! for what only one process may do, such as delivering webhooks.
 
 use super::{
     Shared,

@@ -1,5 +1,5 @@
-//! Moving a file into an empty journal, and a journal into a file. Either way nothing of the source changes, and what has
-//! arrived is compared with what was sent.
+//! Moving a file into an empty journal, and a journal into a file. Either way nothing of the source changes, and what
+//! has arrived is compared with what was sent.
 
 use super::{
     JournalOptions, Position,
@@ -57,8 +57,8 @@ impl fmt::Display for MoveError {
     }
 }
 
-/// Begins an empty journal with a verified copy of the file at `source`, which no server may have open. Returns its bytes.
-/// It can be repeated until it succeeds: nothing is in the journal before all of it is.
+/// Begins an empty journal with a verified copy of the file at `source`, which no server may have open. Returns its
+/// bytes. It can be repeated until it succeeds: nothing is in the journal before all of it is.
 pub async fn move_in(source: &Path, options: &JournalOptions, progress: &OnProgress) -> Result<u64, MoveError> {
     let _lock = lock(source)?;
     let session = Session::connect(&options.connect).await?;
@@ -86,8 +86,8 @@ pub async fn move_in(source: &Path, options: &JournalOptions, progress: &OnProgr
     Ok(copy.bytes)
 }
 
-/// Finds out whether the journal has begun, when the answer was lost. To begin one waits for the session that has done so
-/// before. Returns a session that works.
+/// Finds out whether the journal has begun, when the answer was lost. To begin one waits for the session that has done
+/// so before. Returns a session that works.
 async fn settle(options: &JournalOptions, origin: &Origin, why: &str) -> Result<Session, MoveError> {
     let unknown = |fault: Fault| {
         MoveError::Unknown(format!(
@@ -126,8 +126,8 @@ async fn read_back(session: &Session, origin: &Origin) -> Result<(), MoveError> 
     Err(MoveError::Journal("what PostgreSQL returns is not what it was given".to_owned()))
 }
 
-/// Writes all that a journal contains into a new file at `target`. No process may be on the journal: what it would still
-/// acknowledge would be missing. `options` open the file `<target>.moving`. Returns the bytes of the file.
+/// Writes all that a journal contains into a new file at `target`. No process may be on the journal: what it would
+/// still acknowledge would be missing. `options` open the file `<target>.moving`. Returns the bytes of the file.
 pub async fn move_out(target: &Path, options: &Options, progress: &OnProgress) -> Result<u64, MoveError> {
     if target.exists() {
         return Err(MoveError::Journal(format!("{}: exists already", target.display())));

@@ -27,8 +27,8 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-/// Makes a session: connects to the server that takes writes, within a time limit. The flag is set when the server warns
-/// that a commit may be on one machine only.
+/// Makes a session: connects to the server that takes writes, within a time limit. The flag is set when the server
+/// warns that a commit may be on one machine only.
 pub type Connect = Arc<dyn Fn(Arc<AtomicBool>) -> Connecting + Send + Sync>;
 type Connecting = Pin<Box<dyn Future<Output = Result<Client, String>> + Send>>;
 
@@ -36,12 +36,13 @@ type Connecting = Pin<Box<dyn Future<Output = Result<Client, String>> + Send>>;
 pub(super) const FORMAT: i32 = 1;
 /// The most entries that are fetched at once.
 const FETCHED: i64 = 256;
-/// How long an answer may take. Waiting for the turn has its own limit, and an append is given up by nobody but the server.
+/// How long an answer may take. Waiting for the turn has its own limit, and an append is given up by nobody but the
+/// server.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the answer to an append may take before the session counts as lost. The append itself is not cancelled.
 const APPEND_PATIENCE: Duration = Duration::from_secs(15);
-/// A transaction that does nothing for 4 s is ended by the server, so that a process that is cut off does not keep its turn.
-/// Changes at the others wait for half of `server.request_timeout`, which is longer.
+/// A transaction that does nothing for 4 s is ended by the server, so that a process that is cut off does not keep its
+/// turn. Changes at the others wait for half of `server.request_timeout`, which is longer.
 const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '4s'; SET LOCAL lock_timeout = '10s'";
 
 /// Why PostgreSQL has not done what it was asked for.
@@ -154,8 +155,13 @@ impl Session {
             let create =
                 format!("BEGIN; SELECT pg_advisory_xact_lock(7164521); {}; COMMIT", include_str!("schema.sql"));
             match self.batch(&create).await {
-                // Another process was quicker.
-                Err(Fault::Refused(_)) => self.batch("ROLLBACK").await?,
+                Err(Fault::Refused(why)) => {
+                    self.batch("ROLLBACK").await?;
+                    // Another process may have been quicker.
+                    if !self.has_tables().await? {
+                        return Err(Fault::Refused(why));
+                    }
+                }
                 created => created?,
             }
         }
@@ -251,9 +257,9 @@ impl Session {
         limited(APPEND_PATIENCE, sent).await
     }
 
-    /// Ends the transaction that has the turn, without an entry, by a commit. The lock on the turn is reason enough for the
-    /// server to make it as safe as any other commit, and with it all entries before it: after a crash of the server, or
-    /// when a wait for a standby was cut short, an entry is there that no standby may have.
+    /// Ends the transaction that has the turn, without an entry, by a commit. The lock on the turn is reason enough for
+    /// the server to make it as safe as any other commit, and with it all entries before it: after a crash of the
+    /// server, or when a wait for a standby was cut short, an entry is there that no standby may have.
     pub(super) async fn vouch(&self) -> Result<Vouched, Fault> {
         self.warned.store(false, Ordering::Release);
         limited(APPEND_PATIENCE, async { Ok(self.client.batch_execute("COMMIT").await?) }).await?;
@@ -319,8 +325,8 @@ impl Session {
         limited(APPEND_PATIENCE, async { Ok(self.client.execute_typed(sql, &params).await?) }).await.map(drop)
     }
 
-    /// Declares a snapshot the newest one. Deletes the other snapshots, and the entries that are both in it and older than
-    /// a day.
+    /// Declares a snapshot the newest one. Deletes the other snapshots, and the entries that are both in it and older
+    /// than a day.
     pub(super) async fn end_snapshot(&self, origin: &Origin) -> Result<(), Fault> {
         let digest = origin.digest.as_slice();
         let params: [(&(dyn ToSql + Sync), Type); 3] =

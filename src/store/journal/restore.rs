@@ -1,5 +1,6 @@
-//! Replacing all that a journal contains by a file: "all is now this snapshot". An entry says so, after which no process goes on
-//! with the rows it has: it ends, and joins anew when it starts again. So nothing of before and after is ever mixed.
+//! Replacing all that a journal contains by a file: "all is now this snapshot". An entry says so, after which no
+//! process goes on with the rows it has: it ends, and joins anew when it starts again. So nothing of before and after
+//! is ever mixed.
 
 use super::{
     JournalOptions, MoveError, Position,
@@ -20,8 +21,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The turn to append, which is kept until all is replaced. Meanwhile nothing is written, so that nothing is acknowledged that
-/// would be lost.
+/// The turn to append, which is kept until all is replaced. Meanwhile nothing is written, so that nothing is
+/// acknowledged that would be lost.
 pub struct Replacement {
     options: JournalOptions,
     session: Session,
@@ -46,8 +47,8 @@ impl Replacement {
         self.newest
     }
 
-    /// Replaces all by the file at `path`. `former` is a copy of what the journal contains. Returns the number of the entry that
-    /// says so.
+    /// Replaces all by the file at `path`. `former` is a copy of what the journal contains. Returns the number of the
+    /// entry that says so.
     ///
     /// # Errors
     /// If the file cannot be read, or PostgreSQL has not taken it. Then all is as it was, unless the error is
@@ -117,7 +118,8 @@ fn copy_of(path: PathBuf, position: &Position) -> Result<Copy, MoveError> {
     Ok(Copy { file, origin })
 }
 
-/// Finds out whether all was replaced, when the answer was lost. Taking the turn waits for the session that has sent it.
+/// Finds out whether all was replaced, when the answer was lost. Taking the turn waits for the session that has sent
+/// it.
 async fn settle(options: &JournalOptions, origin: &Origin, why: &str) -> Result<(), MoveError> {
     let unknown = |fault: Fault| {
         MoveError::Unknown(format!(

@@ -27,8 +27,8 @@ pub(super) struct Copy {
 }
 
 impl Store {
-    /// Puts a snapshot into the journal if one is due, and deletes entries that are not needed any more. Returns whether it
-    /// was due. Only the process that has the lease does this.
+    /// Puts a snapshot into the journal if one is due, and deletes entries that are not needed any more. Returns
+    /// whether it was due. Only the process that has the lease does this.
     pub async fn keep_snapshot(&self) -> Result<bool> {
         let Some(journal) = &self.0.journal else { return Ok(false) };
         let asked = async {

@@ -1,6 +1,6 @@
-//! Bringing a journal to the schema of this program. The step from one version to the next is an entry, the first one for the
-//! new version: what comes before it is applied to the tables of the version before, so that every file takes the step at the
-//! same place. A server that starts appends it; servers of the version before cannot apply it, and end.
+//! Bringing a journal to the schema of this program. The step from one version to the next is an entry, the first one
+//! for the new version: what comes before it is applied to the tables of the version before, so that every file takes
+//! the step at the same place. A server that starts appends it; servers of the version before cannot apply it, and end.
 //!
 //! Here the current program writes to tables of an older version. So a migration leaves alone what `follow.rs` and
 //! [`RollupLog::append_row`] name.
@@ -30,11 +30,12 @@ pub enum OlderSchema {
     Refused,
 }
 
-/// Brings the file at `path`, which has version `from` and which `connection` alone writes to, and its journal to the version
-/// after all of `migrations`.
+/// Brings the file at `path`, which has version `from` and which `connection` alone writes to, and its journal to the
+/// version after all of `migrations`.
 ///
 /// # Errors
-/// If a migration fails, or PostgreSQL cannot be reached for half a minute. The file then stands at some entry of the journal.
+/// If a migration fails, or PostgreSQL cannot be reached for half a minute. The file then stands at some entry of the
+/// journal.
 pub(in crate::store) fn upgrade(
     path: &Path,
     connection: &mut Connection,
@@ -139,8 +140,8 @@ impl<'a> Copy<'a> {
         transaction.commit().map_err(failed)
     }
 
-    /// Appends the step as the next entry, unless another process has appended one, and takes it. Returns where the file stands
-    /// then.
+    /// Appends the step as the next entry, unless another process has appended one, and takes it. Returns where the
+    /// file stands then.
     async fn append(
         &mut self,
         session: &Session,

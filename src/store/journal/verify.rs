@@ -1,5 +1,6 @@
-//! Verification of a journal: its snapshot, the chain of its entries, and that a copy made from them ends as the newest entry
-//! says. All of it is read in one transaction, so that processes that append or put a snapshot meanwhile do not disturb it.
+//! Verification of a journal: its snapshot, the chain of its entries, and that a copy made from them ends as the newest
+//! entry says. All of it is read in one transaction, so that processes that append or put a snapshot meanwhile do not
+//! disturb it.
 
 use super::{
     JournalOptions, MoveError, Position,
@@ -16,8 +17,8 @@ use std::{
     path::Path,
 };
 
-/// Verifies a journal, and compares its newest entry with `copy`, a file that was just made from it. If none could be made,
-/// `copy` is the reason.
+/// Verifies a journal, and compares its newest entry with `copy`, a file that was just made from it. If none could be
+/// made, `copy` is the reason.
 ///
 /// # Errors
 /// If PostgreSQL cannot be reached.

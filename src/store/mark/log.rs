@@ -1,5 +1,5 @@
-//! The marks in a write-ahead log, read as SQLite's recovery reads it (section 4 of its file format), and whether the log
-//! continues the file beside it.
+//! The marks in a write-ahead log, read as SQLite's recovery reads it (section 4 of its file format), and whether the
+//! log continues the file beside it.
 
 use super::{Link, Mark, page_of_mark};
 use crate::store::{connection::READ_ONLY, with_suffix};
@@ -18,7 +18,8 @@ const ATTEMPTS: usize = 3;
 /// Whether the log beside the file at `path` continues another state of the database, or another database. `connection`
 /// reads both in a transaction: so a server that has the file open cannot start the log anew meanwhile.
 ///
-/// If the file alone cannot be read, as after a crash in its first checkpoint, or the log has no mark, the answer is no.
+/// If the file alone cannot be read, as after a crash in its first checkpoint, or the log has no mark, the answer is
+/// no.
 pub(in crate::store) fn is_foreign(path: &Path, connection: &Connection) -> bool {
     (0..ATTEMPTS).all(|_| looks_foreign(path, connection).unwrap_or(false))
 }

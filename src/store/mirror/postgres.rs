@@ -1,5 +1,5 @@
-//! Writing a mirror: one transaction for each part, which has the rows and the position. So after any failure, of either side
-//! or of the network between them, the position says exactly which rows are there.
+//! Writing a mirror: one transaction for each part, which has the rows and the position. So after any failure, of
+//! either side or of the network between them, the position says exactly which rows are there.
 
 use super::{
     Part, Position, ddl,
@@ -92,8 +92,8 @@ pub async fn create(client: &mut Client, schema: &Schema, database: &str, start:
     tx.commit().await
 }
 
-/// Empties a mirror of this format, whatever database it is of, so that it can be filled again. Rights to its tables and
-/// views of others stay.
+/// Empties a mirror of this format, whatever database it is of, so that it can be filled again. Rights to its tables
+/// and views of others stay.
 pub async fn clear(client: &mut Client, schema: &Schema, database: &str, start: &Position) -> Result<(), Error> {
     let Schema { quoted, .. } = schema;
     let tx = client.transaction().await?;
@@ -122,9 +122,9 @@ async fn insert_position(tx: &Transaction<'_>, schema: &str, database: &str, sta
 pub async fn write(client: &mut Client, schema: &Schema, from: &Position, part: &Part) -> Result<bool, Error> {
     let Schema { quoted, .. } = schema;
     let tx = client.transaction().await?;
-    // Each statement finds some thousand rows by their keys. While a mirror is filled, PostgreSQL has no statistics of its
-    // tables, and would read all of them instead, for foreign keys too. Where it has no choice, it takes the plan for so
-    // expensive that it would compile it.
+    // Each statement finds some thousand rows by their keys. While a mirror is filled, PostgreSQL has no statistics of
+    // its tables, and would read all of them instead, for foreign keys too. Where it has no choice, it takes the plan
+    // for so expensive that it would compile it.
     tx.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off").await?;
     if !advance(&tx, quoted, from, &part.to).await? {
         tx.rollback().await?;

@@ -1,5 +1,5 @@
-//! What a mirror has: its tables with their columns, in the words of the API, and where each comes from. This is the one
-//! place to add a column; the definitions in PostgreSQL, the comments there and the statements that fill it follow.
+//! What a mirror has: its tables with their columns, in the words of the API, and where each comes from. This is the
+//! one place to add a column; the definitions in PostgreSQL, the comments there and the statements that fill it follow.
 
 use crate::domain::id::{EventId, Identifier, ItemId, OrderId, TransactionId, UserId};
 use std::fmt::Display;

@@ -1,5 +1,5 @@
-//! The blocks of the indexes `orders_by_total` and `order_items_by_sku`, and of the table `orders_of_users`. The indexes begin with the block of an order and are
-//! sorted within a block only, so that new orders write to the pages of the newest block. `schema.sql` has the reasons.
+//! The sizes of the blocks of `orders_by_total`, `order_items_by_sku` and `orders_of_users`, which are sorted within
+//! blocks of orders only, so that new entries land in the newest block. `schema.sql` has the reasons.
 //!
 //! The numbers are macros because SQL texts are made from them at compile time.
 

@@ -19,8 +19,8 @@ pub type Counts = BTreeMap<(OrderStatus, PaymentStatus), i64>;
 /// From 1970 to the end of the year 9999, in seconds.
 const ALL_TIME: (i64, i64) = (0, 253_402_300_800);
 
-/// Counts all orders. Orders that are pending, confirmed or fulfilled were placed, and a rollup has their number. Drafts and
-/// cancelled orders may never have been placed; they are few, and are counted one by one.
+/// Counts all orders. Orders that are pending, confirmed or fulfilled were placed, and a rollup has their number.
+/// Drafts and cancelled orders may never have been placed; they are few, and are counted one by one.
 pub fn counts(tx: &ReadTx<'_>) -> Result<Counts> {
     let query = TotalsQuery { rollup: Rollup::Statuses, range: ALL_TIME, currency: None };
     let mut counts = Counts::new();

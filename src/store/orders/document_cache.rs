@@ -1,9 +1,10 @@
-//! The documents of orders: JSON. An event of type `order.*` holds the whole document of its order. Reading that takes a third
-//! of the time of building the document from columns. After a payment or refund the newest event has no document, and it is
-//! built from columns.
+//! The documents of orders: JSON. An event of type `order.*` holds the whole document of its order. Reading that takes
+//! a third of the time of building the document from columns. After a payment or refund the newest event has no
+//! document, and it is built from columns.
 //!
-//! Every change of an order gives it a new version, also when personal data is erased. So the document of a version never
-//! changes and can be cached: readers take the version from the file, and the document of that version from memory.
+//! Every change of an order gives it a new version, also when personal data is erased. So the document of a version
+//! never changes and can be cached: readers take the version from the file, and the document of that version from
+//! memory.
 
 use super::{IdBlob, ReadTx, Result, by_seq};
 use crate::{
@@ -26,8 +27,8 @@ use std::{
     },
 };
 
-/// The most documents. The slot of each is the number of its order's row, modulo this: the newest orders do not displace each
-/// other.
+/// The most documents. The slot of each is the number of its order's row, modulo this: the newest orders do not
+/// displace each other.
 const SLOTS: i64 = 8_192;
 /// Longer documents are not cached. So all of them take 32 MiB at most, and usually a third of that.
 const MAX_BYTES: usize = 4 * 1024;
@@ -71,8 +72,8 @@ fn find(tx: &ReadTx<'_>, sql: &str, params: impl Params) -> Result<Option<FoundO
     })
 }
 
-/// Each of these rows with the version of its order. A statement for each row would open and close its cursors each time, so
-/// one statement reads them all.
+/// Each of these rows with the version of its order. A statement for each row would open and close its cursors each
+/// time, so one statement reads them all.
 fn versions(tx: &ReadTx<'_>, rows: &[i64]) -> Result<Vec<(i64, i64)>> {
     let values: Vec<_> = rows.iter().copied().map(Value::Integer).collect();
     let sql = "SELECT o.seq, o.version FROM rarray(?1) r CROSS JOIN orders o ON o.seq = r.value";
@@ -83,8 +84,8 @@ fn versions(tx: &ReadTx<'_>, rows: &[i64]) -> Result<Vec<(i64, i64)>> {
     Ok(versions)
 }
 
-/// Only a document that is stored as changes needs the order's first event. For any other, `iif` makes the look-up one for NULL,
-/// which SQLite skips.
+/// Only a document that is stored as changes needs the order's first event. For any other, `iif` makes the look-up one
+/// for NULL, which SQLite skips.
 const STORED: &str = concat!(
     "SELECT ",
     document_columns!(),
@@ -114,13 +115,14 @@ impl Default for DocumentCache {
 }
 
 impl DocumentCache {
-    /// A reader of documents. It must be made before the snapshot that it reads is taken, so that no erasure between the two
-    /// escapes it.
+    /// A reader of documents. It must be made before the snapshot that it reads is taken, so that no erasure between
+    /// the two escapes it.
     pub fn reader(self: &Arc<Self>) -> DocumentReader {
         DocumentReader { erasures: self.erasures.load(Ordering::SeqCst), cache: Arc::clone(self) }
     }
 
-    /// Removes all documents, because personal data was erased. A reader that was made before this adds none afterwards.
+    /// Removes all documents, because personal data was erased. A reader that was made before this adds none
+    /// afterwards.
     pub fn forget(&self) {
         self.erasures.fetch_add(1, Ordering::SeqCst);
         for slot in &self.slots {

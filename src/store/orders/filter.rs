@@ -126,7 +126,8 @@ pub(super) fn of_placing(filter: &Filter) -> Conditions {
     conditions
 }
 
-/// A field of the customer; NULL without one, and once it is erased. What is erased is no JSON, so it is not looked into.
+/// A field of the customer; NULL without one, and once it is erased. What is erased is no JSON, so it is not looked
+/// into.
 fn customer(field: &str) -> String {
     format!(
         "(SELECT iif(p.content GLOB '{{*', p.content ->> '$.customer.{field}', NULL)

@@ -88,8 +88,8 @@ pub fn page(
     Ok(found.into_iter().map(|(value, seq)| Position { value, seq, began }).collect())
 }
 
-/// Narrows the rows to those of orders after `after`. Leaves out the bound on totals that orders after it keep anyway:
-/// SQLite seeks by one bound on each side.
+/// Narrows the rows to those of orders after `after`. Drops a bound on totals that `after` makes redundant: SQLite can
+/// seek by one bound on each side.
 fn narrow(filter: &mut Filter, span: &mut Range<i64>, sort: Sort, after: Position) {
     match (sort.key, sort.direction) {
         (SortKey::Created, Direction::Descending) => span.end = span.end.min(after.seq),

@@ -1,5 +1,5 @@
-//! Order numbers. They ascend one by one, except where an import or the configuration sets another number: that is kept in
-//! `order_number_jumps`, so that every other gap is a fault.
+//! Order numbers. They ascend one by one, except where an import or the configuration sets another number: that is kept
+//! in `order_number_jumps`, so that every other gap is a fault.
 
 use crate::{
     error::Result,
@@ -27,7 +27,8 @@ pub fn take_number(tx: &WriteTx<'_>, number: i64) -> Result<()> {
     Ok(())
 }
 
-/// The row of the last order that was placed before it was created here, since an import brought it along; 0 without one.
+/// The row of the last order that was placed before it was created here, since an import brought it along; 0 without
+/// one.
 pub(in crate::store) fn last_brought_along(tx: &ReadTx<'_>) -> Result<i64> {
     let sql = "SELECT seq FROM orders INDEXED BY orders_brought_along WHERE placed_at < created_at
                ORDER BY seq DESC LIMIT 1";

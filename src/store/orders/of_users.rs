@@ -1,9 +1,9 @@
 //! The orders of each user: the table `orders_of_users`.
 //!
-//! Customers order in no order, so in an index over all orders each entry lands on a page of its own. Here it lands beside
-//! the other new ones, in a block of the newest orders. Each time there are some hundred orders more, the entries of the
-//! next users in turn move to block 0 together, where those of the same users share pages. So a look-up reads block 0 and
-//! a few others.
+//! Customers order in no order, so in an index over all orders each entry lands on a page of its own. Here it lands
+//! beside the other new ones, in a block of the newest orders. Each time there are some hundred orders more, the
+//! entries of the next users in turn move to block 0 together, where those of the same users share pages. So a look-up
+//! reads block 0 and a few others.
 
 use super::blocks::USER_BLOCK_BITS;
 use crate::{
@@ -92,8 +92,8 @@ fn insert(tx: &WriteTx<'_>, block: i64, user: i64, order: i64) -> Result<()> {
     tx.execute(sql, (block, user, order)).map(drop)
 }
 
-/// Moves the entries of some users to the sorted ones, if there are enough. The oldest entry says which users: once all of
-/// its block are sorted, it is that of the next block, and the round begins anew.
+/// Moves the entries of some users to the sorted ones, if there are enough. The oldest entry says which users: once all
+/// of its block are sorted, it is that of the next block, and the round begins anew.
 fn sort_some(tx: &WriteTx<'_>, newest: i64) -> Result<()> {
     let oldest = "SELECT block, user_seq FROM orders_of_users WHERE block > 0 ORDER BY block, user_seq LIMIT 1";
     let oldest = tx.row(oldest, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;

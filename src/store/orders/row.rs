@@ -69,8 +69,8 @@ pub(super) fn insert_parts(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     order.taxes.iter().filter(|tax| tax.left() != tax.whole).try_for_each(|tax| insert_credits(tx, order.seq, tax))
 }
 
-/// Inserts the items of an order, one by one: SQLite copies the pages that a statement of many rows changes, so that it can
-/// undo that statement alone.
+/// Inserts the items of an order, one by one: SQLite copies the pages that a statement of many rows changes, so that it
+/// can undo that statement alone.
 fn insert_items(tx: &WriteTx<'_>, order: &Order) -> Result<()> {
     for (line, item) in order.items.iter().enumerate() {
         tx.execute(INSERT_ITEM, Values(item_values(order.seq, sql_int(line), item).into_iter()))?;

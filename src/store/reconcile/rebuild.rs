@@ -24,7 +24,7 @@ const EMPTY: &str = "DELETE FROM rollups; DELETE FROM rollup_log; DELETE FROM sk
 /// The result of a rebuild.
 #[derive(Debug)]
 pub struct Rebuilt {
-    /// Every check, as it was before the rebuild.
+    /// The checks before the rebuild. If a check of rows failed, only those that passed: the others are in `left`.
     pub before: Vec<Check>,
     /// The checks that still fail. If there are any, nothing was changed.
     pub left: Vec<Check>,

@@ -18,7 +18,8 @@ pub struct Side {
 }
 
 impl Side {
-    /// A digest of all values and their keys: two sides with the same digest agree everywhere.
+    /// A digest of all values and their keys: two sides that differ have the same digest with a probability of 1 in
+    /// 2^64.
     pub fn digest(&self) -> u128 {
         self.digests.values().fold(0, |sum, digest| sum.wrapping_add(*digest))
     }

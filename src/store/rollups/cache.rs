@@ -1,5 +1,5 @@
-//! The cache of figures that were read from the rollups. What was asked for last is kept in memory. When it is asked for
-//! again, it costs what was logged since.
+//! The cache of figures that were read from the rollups. What was asked for last is kept in memory. When it is asked
+//! for again, it costs what was logged since.
 
 use super::log::LAST_SEQ;
 use crate::{error::Result, store::ReadTx};
@@ -93,8 +93,8 @@ impl<F: Figures> Cache<F> {
     }
 }
 
-/// Adds the log up to row `last_seq`; none if a part of that was folded and deleted. Figures that are also used elsewhere
-/// stay as they are there: a copy is brought up to date.
+/// Adds the log up to row `last_seq`; none if a part of that was folded and deleted. Figures that are also used
+/// elsewhere stay as they are there: a copy is brought up to date.
 fn brought_up_to<F: Figures>(
     tx: &ReadTx<'_>,
     query: &F::Query,

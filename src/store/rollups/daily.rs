@@ -81,8 +81,8 @@ impl Daily {
         })
     }
 
-    /// Adds the hours between each end of a local day and the nearest midnight in UTC to one day, and subtracts them from its
-    /// neighbour.
+    /// Adds the hours between each end of a local day and the nearest midnight in UTC to one day, and subtracts them
+    /// from its neighbour.
     fn add_rest_of_days(&mut self, tx: &ReadTx<'_>, query: &DailyQuery) -> Result<()> {
         for i in 0..self.edges.len() {
             for range in from_midnight(self.edges[i]) {
@@ -99,7 +99,8 @@ impl Daily {
         Ok(())
     }
 
-    /// Adds what was logged after row `seq`. If there is no `seq`, it adds what was logged and is not in the buckets yet.
+    /// Adds what was logged after row `seq`. If there is no `seq`, it adds what was logged and is not in the buckets
+    /// yet.
     fn add_log(&mut self, tx: &ReadTx<'_>, query: &DailyQuery, seq: Option<i64>) -> Result<()> {
         each_logged_sale(tx, seq, |at, currency, part| {
             if (self.edges[0]..self.edges[self.dates.len()]).contains(&at) {

@@ -1,5 +1,5 @@
-//! Rankings: dimensions ordered by a weighted sum of their totals. Finding the first one takes the totals of all, so they are
-//! cached: a page then costs its rows.
+//! Rankings: dimensions ordered by a weighted sum of their totals. Finding the first one takes the totals of all, so
+//! they are cached: a page then costs its rows.
 
 use super::{
     EntryKey, Rollup, Values,

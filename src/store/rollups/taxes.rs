@@ -15,8 +15,8 @@ use std::{cmp::Reverse, collections::BTreeMap};
 /// Sums by currency and tax rate, the highest rate first.
 pub type TaxTotals = BTreeMap<(Currency, Reverse<Option<TaxRate>>), TaxSums>;
 
-/// The totals of `range` in each currency and at each tax rate, the highest rate first and the sums without a rate last.
-/// `range` is from (inclusive) and to (exclusive), in seconds since the epoch, multiples of 900.
+/// The totals of `range` in each currency and at each tax rate, the highest rate first and the sums without a rate
+/// last. `range` is from (inclusive) and to (exclusive), in seconds since the epoch, multiples of 900.
 pub fn tax_totals(tx: &ReadTx<'_>, range: (i64, i64), currency: Option<Currency>) -> Result<TaxTotals> {
     let query = TotalsQuery { rollup: Rollup::Taxes, range, currency };
     let mut totals: BTreeMap<(Currency, Reverse<i64>), TaxSums> = BTreeMap::new();

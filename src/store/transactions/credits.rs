@@ -1,6 +1,6 @@
-//! The credit of a refund in its columns: `credit_taxes` is a JSON array of `[rate, net, tax]`, the rate in ten-thousandths
-//! of a percent or null; `items` one of `[item, quantity, credit, tax in the credit]`, the item's identifier in hexadecimal
-//! digits, or null without any.
+//! The credit of a refund in its columns: `credit_taxes` is a JSON array of `[rate, net, tax]`, the rate in
+//! ten-thousandths of a percent or null; `items` one of `[item, quantity, credit, tax in the credit]`, the item's
+//! identifier in hexadecimal digits, or null without any.
 
 use crate::domain::{
     id::{Identifier, ItemId},

@@ -1,5 +1,5 @@
-//! The list of all payments and refunds, newest first. It is read from ranges of one index, each in the order of rows, and
-//! only the rows that the index yields are tested against the rest of the filter.
+//! The list of all payments and refunds, newest first. It is read from ranges of one index, each in the order of rows,
+//! and only the rows that the index yields are tested against the rest of the filter.
 
 use super::{FIELDS, read_from};
 use crate::{

@@ -1,5 +1,5 @@
-//! Personal data compared with its salted digests, which the hash chains cover; and what is erased told from what is lost:
-//! it is blank, and something says that it was erased.
+//! Personal data compared with its salted digests, which the hash chains cover; and what is erased told from what is
+//! lost: it is blank, and something says that it was erased.
 
 use crate::{
     error::Result,

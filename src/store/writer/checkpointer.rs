@@ -1,5 +1,5 @@
-//! Checkpoints, which move the write-ahead log into the file: by a thread with a connection of its own, so that the writer
-//! goes on meanwhile. When one is due is decided in `wal.rs`.
+//! Checkpoints, which move the write-ahead log into the file: by a thread with a connection of its own, so that the
+//! writer goes on meanwhile. When one is due is decided in `wal.rs`.
 
 use crate::{
     error::{Error, Result, problem},
@@ -33,8 +33,8 @@ impl Moved {
     }
 }
 
-/// Moves what it can into the file, which must be the one that the log continues before and after that. Pages that stay in
-/// the log are as safe there; a later checkpoint moves them.
+/// Moves what it can into the file, which must be the one that the log continues before and after that. Pages that stay
+/// in the log are as safe there; a later checkpoint moves them.
 ///
 /// # Errors
 /// When it is no longer known what is on disk.

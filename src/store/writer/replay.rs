@@ -99,8 +99,11 @@ impl WriterThread {
             journal.committed();
         }
         if is_erased {
-            // What was erased is still in the log of the file.
-            self.wal.empty(&self.connection, Instant::now())?;
+            // What was erased is still in the file until the log is moved there. A log that nothing has noted a commit
+            // of is taken for empty.
+            let now = Instant::now();
+            self.wal.after_batch(&self.connection, now)?;
+            self.wal.empty(&self.connection, now)?;
         }
         Ok(true)
     }

@@ -1,5 +1,5 @@
-//! The statements of one batch. Its jobs mostly run the same few, and rusqlite's cache takes a statement out and puts it back
-//! for each use, which hashes its text twice: some percent of the time of an order.
+//! The statements of one batch. Its jobs mostly run the same few, and rusqlite's cache takes a statement out and puts
+//! it back for each use, which hashes its text twice: some percent of the time of an order.
 
 use super::record::{Bound, Recorder};
 use rusqlite::{CachedStatement, Connection, Params, Statement};
@@ -20,8 +20,8 @@ impl<'c> BatchStatements<'c> {
 
 type Run<'r> = &'r mut dyn FnMut(&mut Statement<'_>) -> rusqlite::Result<usize>;
 
-/// The only implementation is [`BatchStatements`]; the trait hides the lifetime of its connection, which a transaction could
-/// not name.
+/// The only implementation is [`BatchStatements`]; the trait hides the lifetime of its connection, which a transaction
+/// could not name.
 pub(super) trait Statements {
     /// Runs the statement with this text by `run`.
     fn run(&self, sql: &str, run: Run<'_>) -> rusqlite::Result<usize>;

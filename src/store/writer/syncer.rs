@@ -1,8 +1,8 @@
 //! What follows a commit: what it tells is told, and its jobs are answered, once it is on disk.
 //!
-//! Usually SQLite syncs the write-ahead log within the commit. Where that takes long, threads sync the log after the commit,
-//! and the writer runs the next transaction meanwhile. That one is open for jobs until it is worth a sync of its own.
-//! Readers see a commit before it is on disk: [`Synced`] tells them when they may show it.
+//! Usually SQLite syncs the write-ahead log within the commit. Where that takes long, threads sync the log after the
+//! commit, and the writer runs the next transaction meanwhile. That one is open for jobs until it is worth a sync of
+//! its own. Readers see a commit before it is on disk: [`Synced`] tells them when they may show it.
 
 mod threads;
 
@@ -65,8 +65,8 @@ impl Syncer {
         Self { shared: Arc::new(shared), threads: vec![], is_used: Cell::default(), begun_at: Cell::default() }
     }
 
-    /// For commits that have to be synced: the log is at `log`. `fail` is called when that has failed, and `queue` is woken
-    /// after each sync.
+    /// For commits that have to be synced: the log is at `log`. `fail` is called when that has failed, and `queue` is
+    /// woken after each sync.
     pub(super) fn start(
         log: &Path,
         synced: Arc<Synced>,
@@ -151,8 +151,8 @@ impl Syncer {
         Ok(())
     }
 
-    /// Whether a transaction with so many jobs is to wait for further ones before its commit, since others are being synced.
-    /// Once it has as many as those, few are left that could come before these are answered.
+    /// Whether a transaction with so many jobs is to wait for further ones before its commit, since others are being
+    /// synced. Once it has as many as those, few are left that could come before these are answered.
     ///
     /// # Errors
     /// When it is no longer known what is on disk.

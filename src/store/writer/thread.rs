@@ -32,7 +32,8 @@ use std::{
 const BATCH_SIZE: usize = 256;
 /// Transactions of fewer jobs are slower for each job, because the commit is a larger part of them.
 const GOOD_BATCH: usize = 32;
-/// A transaction on a journal ends after the job with which it has recorded this many bytes, so that entries stay small.
+/// A transaction on a journal ends after the job with which it has recorded this many bytes, so that entries stay
+/// small.
 const MAX_RECORDED: usize = 1024 * 1024;
 /// How often the file is looked at while nothing is written.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -102,8 +103,9 @@ impl WriterThread {
         self.wal.truncate(&self.connection)
     }
 
-    /// How many of the waiting jobs the next transaction takes at most. Where commits are quick, half of them are enough: the
-    /// writer runs these while the callers of the last ones send their next requests, and neither waits for the other.
+    /// How many of the waiting jobs the next transaction takes at most. Where commits are quick, half of them are
+    /// enough: the writer runs these while the callers of the last ones send their next requests, and neither waits for
+    /// the other.
     fn next_batch_size(&self) -> usize {
         if self.journal.is_some() || self.syncer.is_used() {
             return BATCH_SIZE;
@@ -333,7 +335,8 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Adds a job to a transaction if one comes before it is worth a sync. False when the transaction is to be committed.
+    /// Adds a job to a transaction if one comes before it is worth a sync. False when the transaction is to be
+    /// committed.
     fn add(&self, jobs: &mut Vec<Box<dyn Job>>) -> Result<bool> {
         while jobs.len() < BATCH_SIZE && self.syncer.waits(jobs.len())? {
             // No more jobs come once the queue is closed.

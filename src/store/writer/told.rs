@@ -1,5 +1,5 @@
-//! Passes the facts of committed transactions to the listener that keeps them in memory. Facts that come before there is a
-//! listener wait for it.
+//! Passes the facts of committed transactions to the listener that keeps them in memory. Facts that come before there
+//! is a listener wait for it.
 
 use crate::domain::access::Fact;
 use std::sync::{Mutex, PoisonError};

@@ -183,7 +183,7 @@ pub(in crate::store) struct Counters {
     pub(in crate::store) personal: i64,
     /// The last `idempotency_keys.seq`.
     pub(in crate::store) key: i64,
-    /// `users.seq` of the user who had the last order of a user; 0 after a start.
+    /// `users.seq` of the owner of the last inserted order that has one; 0 after a start.
     pub(in crate::store) owner: i64,
     pub(super) rollup_log: RollupLog,
 }

@@ -1,9 +1,9 @@
 //! The write-ahead log of the writer: when a checkpoint moves it into the file, when it starts anew, and when it is
 //! truncated.
 //!
-//! SQLite starts the log anew at a commit before which everything in it is in the file and no reader needs it. While the
-//! writer goes on there is always a rest, so each checkpoint is followed by another one of what was added meanwhile, until
-//! the rest is so short that the writer moves it itself between two batches.
+//! SQLite starts the log anew at a commit before which everything in it is in the file and no reader needs it. While
+//! the writer goes on there is always a rest, so each checkpoint is followed by another one of what was added
+//! meanwhile, until the rest is so short that the writer moves it itself between two batches.
 
 use super::checkpointer::{Checkpointer, Moved, checkpoint};
 use crate::{
@@ -30,8 +30,8 @@ const REST_PAGES: i32 = 300;
 const RETRY_PAGES: i32 = 500;
 /// The time after which a checkpoint is tried again even if fewer pages were added.
 const RETRY: Duration = Duration::from_secs(1);
-/// Pages from which on the writer waits for checkpoints, and long queries that prevent them are interrupted, so that the log
-/// stays below 64 MiB.
+/// Pages from which on the writer waits for checkpoints, and long queries that prevent them are interrupted, so that
+/// the log stays below 64 MiB.
 const MAX_PAGES: i32 = 12_000;
 /// The log is truncated after this long without a write. Not sooner: a log that grows again syncs more slowly.
 const IDLE: Duration = Duration::from_secs(30);
@@ -107,7 +107,7 @@ impl Wal {
         let Some(pages) = COMMITTED.take() else { return Ok(()) };
         self.last_write = Some(now);
         self.gauges.wal_pages.store(pages.into(), Relaxed);
-        if self.gauges.disk_had_room() {
+        if self.gauges.record_disk_room() {
             tracing::info!("there is room on the disk again");
         }
         if pages < CHECKPOINT_PAGES {
@@ -144,7 +144,7 @@ impl Wal {
 
     /// The disk is full: moves the log into the file, so that the room it takes can be used again.
     pub(super) fn disk_is_full(&mut self, connection: &Connection, cause: &Error) -> Result<()> {
-        if self.gauges.disk_was_full() {
+        if self.gauges.record_disk_full() {
             tracing::error!(error.cause = %cause, "the disk is full; changes are refused until there is room");
             self.checkpoint(connection, "PASSIVE")?;
         }

@@ -1,7 +1,7 @@
-//! The format of a log line: one flat JSON object, or plain text for people. Both have the time, the level, the fields of the
-//! surrounding spans (so every line of a request has `request.id`), the message, and the event's own fields, with dotted
-//! names. Whatever the input, a line is one line of plain text with fields of bounded length: control characters, line
-//! separators and characters that change the direction of text are escaped.
+//! The format of a log line: one flat JSON object, or plain text for people. Both have the time, the level, the fields
+//! of the surrounding spans (so every line of a request has `request.id`), the message, and the event's own fields,
+//! with dotted names. Whatever the input, a line is one line of plain text with fields of bounded length: control
+//! characters, line separators and characters that change the direction of text are escaped.
 
 use crate::{config::LogFormat, domain::time::Clock};
 use std::{

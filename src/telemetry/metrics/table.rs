@@ -1,5 +1,6 @@
-//! THE TABLE of metrics: every family with its kind, its labels and its help text. The page is written from it, and a test
-//! compares the guide's table with it. Names follow Prometheus's conventions: base units, and `_total` for counters.
+//! THE TABLE of metrics: every family with its kind, its labels and its help text. The page is written from it, and a
+//! test compares the guide's table with it. Names follow Prometheus's conventions: base units, and `_total` for
+//! counters.
 
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! Spans in the JSON form of OTLP (OpenTelemetry Protocol 1.x, `ExportTraceServiceRequest`): identifiers are hexadecimal,
-//! 64-bit integers are text.
+//! Spans in the JSON form of OTLP (OpenTelemetry Protocol 1.x, `ExportTraceServiceRequest`): identifiers are
+//! hexadecimal, 64-bit integers are text.
 
 use super::{Span, SpanKind, Value};
 use serde_json::{Value as Json, json};

@@ -33,7 +33,7 @@ const MOST_ATTEMPTS: usize = 4;
 const MOST_AGAIN: usize = 2;
 /// Deliveries that are read at a time from those to be tried again.
 const READ_AT_ONCE: usize = 64;
-/// How often the time of the next attempt is compared with the clock, and the pause after a failure.
+/// How often the times of the next retries are compared with the clock.
 const TICK: Duration = Duration::from_millis(250);
 /// The pause after a failure of the database.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
@@ -229,7 +229,8 @@ impl Sender {
         }
     }
 
-    /// Starts to record what has ended, unless that is going on already: the longer it takes, the more is recorded at once.
+    /// Starts to record what has ended, unless that is going on already: the longer it takes, the more is recorded at
+    /// once.
     fn start_recording(&mut self) {
         if self.recording.is_some() {
             return;

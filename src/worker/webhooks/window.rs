@@ -1,6 +1,6 @@
-//! The events between an endpoint's cursor and what has been handed out. Attempts end in any order, but the cursor moves
-//! only over events whose attempts can be recorded with it: so nothing is lost in a crash, and what is repeated is bounded
-//! by the window.
+//! The events between an endpoint's cursor and what has been handed out. Attempts end in any order, but the cursor
+//! moves only over events whose attempts can be recorded with it: so nothing is lost in a crash, and what is repeated
+//! is bounded by the window.
 
 use crate::{
     app::recent_events::FeedEvent,

@@ -1,6 +1,6 @@
 //! Reports compared with an independent recomputation. Random orders, payments, refunds, reversals, cancellations and
-//! changes of prices are made around the nights in which clocks change, read back as orders and transactions, and added up
-//! by local date.
+//! changes of prices are made around the nights in which clocks change, read back as orders and transactions, and added
+//! up by local date.
 
 mod expected;
 mod world;

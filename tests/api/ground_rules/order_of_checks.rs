@@ -1,6 +1,6 @@
 //! The order in which a request is checked: authentication, permission, size and media type, syntax, idempotency key,
-//! meaning, existence and ownership, replay, If-Match, state. Each test sends a request with two faults, and the earlier
-//! one is reported.
+//! meaning, existence and ownership, replay, If-Match, state. Each test sends a request with two faults, and the
+//! earlier one is reported.
 
 use crate::support::{Call, Client, Service, order_of};
 use axum::http::Method;

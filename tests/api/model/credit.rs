@@ -103,7 +103,8 @@ impl Order {
             credit: if of_goods { goods_credit } else { share_of_rates(credit, &left) },
             goods: if of_goods { goods } else { goods.into_iter().map(uncredited).collect() },
         };
-        if terms.amount == 0 && credit == 0 { Err(INVALID) } else { Ok(terms) }
+        let is_stated = ask.amount.is_some() || ask.credit.is_some();
+        if terms.amount == 0 && credit == 0 && is_stated { Err(INVALID) } else { Ok(terms) }
     }
 
     pub fn refund(&self, ask: &Ask) -> Result<Terms, Refusal> {

@@ -1,5 +1,5 @@
-//! The same against executables on a journal behind a load balancer, each of which is killed again and again: `.ci/model.py`
-//! starts and kills them.
+//! The same against executables on a journal behind a load balancer, each of which is killed again and again:
+//! `.ci/model.py` starts and kills them.
 
 use super::{
     agrees,
@@ -18,7 +18,8 @@ fn told(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is missing: run .ci/model.py"))
 }
 
-/// `ORDERD_MODEL_AT` names the addresses, that of the load balancer first, and `ORDERD_MODEL_SETUP` is the set-up token.
+/// `ORDERD_MODEL_AT` names the addresses, that of the load balancer first, and `ORDERD_MODEL_SETUP` is the set-up
+/// token.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs executables that somebody kills: .ci/model.py"]
 async fn executables_that_are_killed_agree_with_the_model() {
@@ -63,8 +64,8 @@ async fn executables_that_are_killed_agree_with_the_model() {
     }
 }
 
-/// The executables have a clock of their own. So if the answer is about a change, its moment is read from the order, which
-/// has to be as the model has it: what one process has acknowledged, each shows at the next request.
+/// The executables have a clock of their own. So if the answer is about a change, its moment is read from the order,
+/// which has to be as the model has it: what one process has acknowledged, each shows at the next request.
 async fn learn(world: &mut World, awaited: &mut Awaited, answer: &Answer, received: i64, reader: &Client) {
     let (Expect::Order { order: index, .. } | Expect::Money { order: index, .. }) = &awaited.expect else { return };
     let (assumed, order) = (world.now, &mut world.orders[*index]);

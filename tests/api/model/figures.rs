@@ -34,7 +34,8 @@ impl Money {
 }
 
 impl Order {
-    /// The credits that counted when the order was cancelled, and those of them that were reversed later, with the time.
+    /// The credits that counted when the order was cancelled, and those of them that were reversed later, with the
+    /// time.
     fn credits_at_the_end(&self, cancelled: i64) -> (Vec<&ByRate>, Vec<(i64, &ByRate)>) {
         let later = |money: &&Money| money.reversed_at.is_some_and(|at| at >= cancelled);
         let stood = self.money.iter().filter(|money| money.status == "succeeded" || later(money));

@@ -182,8 +182,8 @@ async fn totals_are_in_order_across_blocks_of_orders_and_while_orders_move() {
     }
 }
 
-/// Asserts that a walk through the pages saw no order twice, and that it saw every order of `stood`, which existed when the
-/// walk began.
+/// Asserts that a walk through the pages saw no order twice, and that it saw every order of `stood`, which existed when
+/// the walk began.
 pub(super) fn assert_each_once(mut seen: Vec<String>, stood: &[String], sort: &str) {
     seen.sort();
     let all = seen.len();

@@ -2,6 +2,7 @@
 
 use super::{money, resolve, scene, stand};
 use crate::support::{Answer, Client, Service, order_of, with};
+use axum::http::Method;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -109,6 +110,30 @@ async fn after_a_chargeback_the_money_is_still_owed() {
     let chargeback = manager.refunds(&id, json!({"amount": 400, "credit_amount": 0})).await.created();
     assert_eq!(money(&chargeback), stand("partially_paid", 1000, 400, 400));
     assert_eq!(money(&manager.pays(&id, json!({"amount": 400})).await.created()), stand("paid", 1400, 400, 0));
+}
+
+#[tokio::test]
+async fn goods_that_are_worth_nothing_come_back_too() {
+    let service = Service::start().await;
+    let (manager, id, items) = paid(&service, json!([line(1, 100, "0"), line(2, 0, "0")])).await;
+    let gift = manager.refunds(&id, back(&items[1], 1)).await.created();
+    assert_eq!((&gift["amount"], &gift["items"][0]["quantity"]), (&json!(0), &json!(1)));
+    // So do goods that were credited before.
+    manager.refunds(&id, json!({"amount": 100, "credit_amount": 100})).await.created();
+    manager.refunds(&id, back(&items[0], 1)).await.created();
+    let shown = order(&manager, &id).await;
+    let returned = |n: usize| shown["items"][n]["returned_quantity"].as_i64();
+    assert_eq!((returned(0), returned(1)), (Some(1), Some(1)));
+    assert_eq!((&shown["credited_amount"], &shown["refunded_amount"]), (&json!(100), &json!(100)));
+    manager.refunds(&id, back(&items[1], 2)).await.status(422).problem("return_exceeds_quantity");
+    // They come along with an import.
+    let exported = manager.get("/v1/orders.ndjson?include=transactions").await.ok().text().to_owned();
+    let elsewhere = Service::start().await;
+    let importer = elsewhere.admin().await;
+    let answer = importer.call(Method::POST, "/v1/orders/import").body("application/x-ndjson", exported).await.ok();
+    assert!(answer.text().contains(r#""result":"created""#), "{}", answer.text());
+    let found = importer.get("/v1/orders").await.ok();
+    assert_eq!(found["data"][0]["items"][1]["returned_quantity"], 1);
 }
 
 #[tokio::test]

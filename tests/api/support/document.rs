@@ -1,5 +1,5 @@
-//! The OpenAPI document. Every response in any test is checked against it: its status, the code of its problem, its media
-//! type, its headers and its body. So the document cannot drift from the responses.
+//! The OpenAPI document. Every response in any test is checked against it: its status, the code of its problem, its
+//! media type, its headers and its body. So the document cannot drift from the responses.
 
 use super::answer::Answer;
 use axum::http::Method;
@@ -107,8 +107,8 @@ fn known(response: &'static Value, name: &str) -> bool {
         || documented.into_iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
 }
 
-/// Checks `value` against `schema`. A member that the schema does not name is a fault, unless the schema allows additional
-/// ones or describes a problem, which RFC 9457 leaves open.
+/// Checks `value` against `schema`. A member that the schema does not name is a fault, unless the schema allows
+/// additional ones or describes a problem, which RFC 9457 leaves open.
 pub fn fits(schema: &'static Value, value: &Value, place: &str) -> Result<(), String> {
     let fault = |what: &str| Err(format!("{place} {what}: {value}"));
     if schema.get("$ref").is_some() {

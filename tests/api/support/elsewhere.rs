@@ -1,5 +1,5 @@
-//! A service that runs elsewhere: an executable, or a load balancer before several, any of which may be killed at any moment.
-//! As a careful client does, this sends a request again, with the same key, until it is answered.
+//! A service that runs elsewhere: an executable, or a load balancer before several, any of which may be killed at any
+//! moment. As a careful client does, this sends a request again, with the same key, until it is answered.
 
 use axum::{
     Router,
@@ -78,8 +78,8 @@ impl Elsewhere {
         settled.unwrap_or(answer).map(Body::from)
     }
 
-    /// A request that names a version cannot be sent again without a key: once it has taken effect, the version is another
-    /// one. Then the order is as the lost answer had it.
+    /// A request that names a version cannot be sent again without a key: once it has taken effect, the version is
+    /// another one. Then the order is as the lost answer had it.
     async fn settle(&self, parts: &Parts, answer: &Response<Bytes>) -> Option<Response<Bytes>> {
         let version = |value: Option<&HeaderValue>| value?.to_str().ok()?.trim_matches('"').parse::<u64>().ok();
         let named = version(parts.headers.get(header::IF_MATCH))?;

@@ -1,5 +1,5 @@
-//! The journal in PostgreSQL that the tests run with if `ORDERD_TEST_JOURNAL` names a server: each service has a database
-//! of its own there.
+//! The journal in PostgreSQL that the tests run with if `ORDERD_TEST_JOURNAL` names a server: each service has a
+//! database of its own there.
 
 use std::{
     process,

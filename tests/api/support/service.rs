@@ -1,5 +1,5 @@
-//! The service under test: the real application on a real file in a folder of its own, with a clock and identifiers that
-//! the test controls.
+//! The service under test: the real application on a real file in a folder of its own, with a clock and identifiers
+//! that the test controls.
 
 use super::{
     client::{Call, Client},
@@ -40,8 +40,8 @@ use tokio::sync::Mutex;
 pub const START: &str = "2026-06-15T12:00:00.000Z";
 /// The password of all users in tests.
 pub const PASSWORD: &str = "a long and private phrase";
-/// Settings of all tests: access tokens outlive the days by which tests move the clock, there is no rate limit, and commits
-/// are not synced.
+/// Settings of all tests: access tokens outlive the days by which tests move the clock, there is no rate limit, and
+/// commits are not synced.
 const SETTINGS: &[(&str, &str)] =
     &[("auth.access_ttl", "30d"), ("limits.requests_per_minute", "0"), ("db.durability", "normal")];
 
@@ -132,8 +132,8 @@ impl Service {
         service
     }
 
-    /// A service that runs elsewhere, at an address such as `127.0.0.1:8080`, and has this set-up token. The clock of this
-    /// one has nothing to do with it.
+    /// A service that runs elsewhere, at an address such as `127.0.0.1:8080`, and has this set-up token. The clock of
+    /// this one has nothing to do with it.
     pub fn elsewhere(address: &str, setup_token: &str) -> (Self, Arc<Elsewhere>) {
         let (there, shared) = (Elsewhere::new(address), Arc::new(Shared::new(Arc::default(), None, 0)));
         *shared.running.write().unwrap() = Some(Running { app: None, router: there.router() });

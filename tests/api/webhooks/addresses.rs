@@ -1,5 +1,5 @@
-//! Hosts that lead inside, tried as endpoints of a real server: none is reached, neither by its spelling nor by a name that
-//! turns inside between two look-ups.
+//! Hosts that lead inside, tried as endpoints of a real server: none is reached, neither by its spelling nor by a name
+//! that turns inside between two look-ups.
 
 use super::{PRIVATE, RETRIES, Scene, all, receiver::Receiver};
 use crate::support::Service;

@@ -1,4 +1,5 @@
-//! The PostgreSQL of the tests, with a schema of its own for each test, and the comparison of a mirror with its database.
+//! The PostgreSQL of the tests, with a schema of its own for each test, and the comparison of a mirror with its
+//! database.
 
 use crate::{
     oracle::say,

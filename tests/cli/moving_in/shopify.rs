@@ -1,7 +1,7 @@
-//! A made-up export of orders of a shop at Shopify, with every oddity of the format: orders of several rows, discounts on
-//! lines, on orders and on shipping, tax beside the prices or in them, two taxes, untaxed lines, tips, duties, lines without
-//! an SKU, lines that were taken off, names with quotes and line ends, other currencies, offsets of time, every status of
-//! payment, refunds and cancellations. The same number of orders always gives the same file.
+//! A made-up export of orders of a shop at Shopify, with every oddity of the format: orders of several rows, discounts
+//! on lines, on orders and on shipping, tax beside the prices or in them, two taxes, untaxed lines, tips, duties, lines
+//! without an SKU, lines that were taken off, names with quotes and line ends, other currencies, offsets of time, every
+//! status of payment, refunds and cancellations. The same number of orders always gives the same file.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Bodies: our parser accepts what `serde_json` accepts, except what our rules refuse, and does not change any value. An
-//! order that passes the schema is read by serde, and its price adds up.
+//! Bodies: our parser accepts what `serde_json` accepts, except what our rules refuse, and does not change any value.
+//! An order that passes the schema is read by serde, and its price adds up.
 
 #![no_main]
 

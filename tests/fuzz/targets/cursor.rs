@@ -1,5 +1,5 @@
-//! Cursors of lists: a sealed cursor opens to the same value in its own list and in no other, and only text that was sealed
-//! here opens.
+//! Cursors of lists: a sealed cursor opens to the same value in its own list and in no other, and only text that was
+//! sealed here opens.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! The framing of requests on a connection: the chunks in which bytes arrive do not affect what passes and what is refused,
-//! and everything that passes as a head is one.
+//! The framing of requests on a connection: the chunks in which bytes arrive do not affect what passes and what is
+//! refused, and everything that passes as a head is one.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Headers that are parsed here: `Idempotency-Key`, compared with a second implementation of its grammar; `If-Match`; and
-//! `traceparent`, which is written as it was read.
+//! Headers that are parsed here: `Idempotency-Key`, compared with a second implementation of its grammar; `If-Match`;
+//! and `traceparent`, which is written as it was read.
 
 #![no_main]
 

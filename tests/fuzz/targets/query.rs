@@ -1,5 +1,5 @@
-//! The query of the list of orders: each parameter is known, is sent once and becomes part of the filter. Written again in
-//! another order, it is the same filter.
+//! The query of the list of orders: each parameter is known, is sent once and becomes part of the filter. Written again
+//! in another order, it is the same filter.
 
 #![no_main]
 

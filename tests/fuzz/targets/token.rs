@@ -1,5 +1,5 @@
-//! Access tokens: an issued token is accepted, and no alteration of it is. API keys, refresh tokens and set-up tokens: no
-//! secret parses as one of another kind, and none parses as another secret.
+//! Access tokens: an issued token is accepted, and no alteration of it is. API keys, refresh tokens and set-up tokens:
+//! no secret parses as one of another kind, and none parses as another secret.
 
 #![no_main]
 

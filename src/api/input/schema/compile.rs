@@ -1,5 +1,5 @@
-//! Compiles a JSON Schema to a shape: the part of draft 2020-12 that the types here use, without references. A keyword that
-//! would not be checked is an error, so that the published schema never promises more than is checked.
+//! Compiles a JSON Schema to a shape: the part of draft 2020-12 that the types here use, without references. A keyword
+//! that would not be checked is an error, so that the published schema never promises more than is checked.
 
 use super::{Bounds, Field, Format, Object, Others, Shape, Text};
 use regex_lite::Regex;

@@ -51,8 +51,8 @@ impl From<csv::Error> for FileError {
     }
 }
 
-/// Imports a file. The results are those that a client would get, with the number of the first line of each order; each is
-/// passed to `done` in the order of the lines, and the next lines wait for it.
+/// Imports a file. The results are those that a client would get, with the number of the first line of each order; each
+/// is passed to `done` in the order of the lines, and the next lines wait for it.
 ///
 /// # Errors
 /// The first error of `done`; a [`FileError`] as `E`, after the orders before it were imported.

@@ -1,5 +1,5 @@
-//! One line of an import: the order as `POST /v1/orders` takes it, its history, and what the server makes itself, which an
-//! export has too and is passed over.
+//! One line of an import: the order as `POST /v1/orders` takes it, its history, and what the server makes itself, which
+//! an export has too and is passed over.
 
 mod history;
 

@@ -107,8 +107,8 @@ fn detail(error: &Error) -> String {
     }
 }
 
-/// Whether the remedy of the kind follows an explanation. In the other categories the explanation itself names what would
-/// be correct, or what to do depends on the occurrence.
+/// Whether the remedy of the kind follows an explanation. In the other categories the explanation itself names what
+/// would be correct, or what to do depends on the occurrence.
 const fn is_followed_by_remedy(category: Category) -> bool {
     matches!(
         category,

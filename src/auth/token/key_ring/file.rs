@@ -160,6 +160,8 @@ fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
 /// Writes and syncs a new file, renames it, and syncs the folder so that the new name survives a crash. What root makes
 /// belongs to the owner of the file that it replaces, or of the folder, so that the service can still read it.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    // A symbolic link stays one: other servers may read the file that it leads to.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut new = OsString::from(path);
     new.push(".new");
     let new = PathBuf::from(new);

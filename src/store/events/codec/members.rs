@@ -28,8 +28,9 @@ pub(super) fn changes(document: &str, first: &str) -> Option<String> {
 }
 
 /// Appends `first` with these members in place of those with the same names; `None` if it has no such members in this
-/// order. A name is found as text, not by parsing, which would take twice the time. So within a member before its own, such
-/// as the amount of an item, it is taken for the sought one. [`changes`] stores no document for which that happens.
+/// order. A name is found as text, not by parsing, which would take twice the time. So within a member before its own,
+/// such as the amount of an item, it is taken for the sought one. [`changes`] stores no document for which that
+/// happens.
 pub(super) fn merge(whole: &mut String, changes: &str, first: &str) -> Option<()> {
     if changes.ends_with(',') {
         return None;

@@ -1,5 +1,5 @@
-//! Steps that are made up, since there is only one version of the schema yet. These tests need a PostgreSQL server, which
-//! `ORDERD_TEST_JOURNAL` names; without one they say that they are skipped.
+//! Steps that are made up, since there is only one version of the schema yet. These tests need a PostgreSQL server,
+//! which `ORDERD_TEST_JOURNAL` names; without one they say that they are skipped.
 
 use super::*;
 use crate::{

@@ -20,8 +20,8 @@ use std::{borrow::Cow, cmp::Ordering, ops::Range};
 pub(super) enum Source {
     /// `orders_by_external_ref`: one order at most.
     Reference(String),
-    /// `orders_of_users`: a range for sorted entries, and one for the others. One user's orders are few, and SQLite sorts them where another order than that of rows is
-    /// asked for.
+    /// `orders_of_users`: a range of sorted entries and one of new ones. A user has few orders, so SQLite sorts them if
+    /// the list has another order.
     User(UserId),
     /// `order_items_by_sku`: a range for each block of orders.
     Sku(String),
@@ -146,9 +146,9 @@ impl Source {
     }
 }
 
-/// The condition that an order of this block of totals comes after `after`. SQLite seeks by the total only, so where the
-/// row of `after` is in another block, the rows of the block are not compared with it one by one: many orders may have the
-/// same total.
+/// The condition that an order of this block of totals comes after `after`. SQLite seeks by the total only, so where
+/// the row of `after` is in another block, the rows of the block are not compared with it one by one: many orders may
+/// have the same total.
 fn beyond_in_block(block: i64, direction: Direction, after: Position) -> Conditions {
     let others = match (after.seq >> TOTAL_BLOCK_BITS).cmp(&block) {
         Ordering::Equal => return beyond("o.total_amount", direction, after),
@@ -257,9 +257,9 @@ impl IndexRange {
         }
     }
 
-    /// The condition that an order of the range comes after `after`, and for placed ones that it was placed in the time of
-    /// the filter. `after` is within that time, so the bound that it makes superfluous is left out: SQLite seeks by one
-    /// bound only.
+    /// The condition that an order of the range comes after `after`, and for placed ones that it was placed in the time
+    /// of the filter. `after` is within that time, so the bound that it makes superfluous is left out: SQLite seeks by
+    /// one bound only.
     pub(super) fn beyond(&self, filter: &Filter, sort: Sort, after: Option<Position>) -> Conditions {
         let mut conditions = Conditions::default();
         let is_placed = after.is_some_and(|after| after.value != never_placed(sort.direction));

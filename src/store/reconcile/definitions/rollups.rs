@@ -1,6 +1,6 @@
-//! The rollups. What was reversed counts against the time of its reversal. A credit that was reversed after its order had
-//! been cancelled is no longer among the credits of the order, which the cancellation left out: it counts as cancelled at
-//! the time of the reversal, and not at that of the cancellation.
+//! The rollups. What was reversed counts against the time of its reversal. A credit that was reversed after its order
+//! had been cancelled is no longer among the credits of the order, which the cancellation left out: it counts as
+//! cancelled at the time of the reversal, and not at that of the cancellation.
 
 use super::{Definition, Dimension, StoredSums};
 use crate::store::rollups::Rollup;
@@ -106,8 +106,8 @@ pub(super) const ITEMS: Definition = Definition {
     ],
     stored: StoredSums::Rollup(Rollup::Items),
     dimension: Dimension::Sku,
-    // The share of the goods that came back is total * returned / quantity. The product may have more than 64 bits, so it
-    // is made up of whole and remaining parts of the quotient total / quantity.
+    // The share of the goods that came back is total * returned / quantity. The product may have more than 64 bits, so
+    // it is made up of whole and remaining parts of the quotient total / quantity.
     recomputed: "SELECT o.placed_at / 1000 AS position, o.currency, s.seq, i.quantity - i.returned_quantity,
            NOT EXISTS (SELECT 1 FROM order_items e
              WHERE e.order_seq = i.order_seq AND e.line < i.line AND e.sku = i.sku AND e.returned_quantity < e.quantity),
@@ -127,9 +127,9 @@ pub(super) const TAXES: Definition = Definition {
     ],
     stored: StoredSums::Rollup(Rollup::Taxes),
     dimension: Dimension::TaxRate,
-    // What an order comes to at each rate counts when it is placed, and is taken back when it is cancelled, less what was
-    // credited until then. A reversed credit adds what it took away. If the order was cancelled before, this is cancelled again at once, and
-    // what is left is that the cancellation took away less.
+    // What an order comes to at each rate counts when it is placed, and is taken back when it is cancelled, less what
+    // was credited until then. A reversed credit adds what it took away. If the order was cancelled before, this is
+    // cancelled again at once, and what is left is that the cancellation took away less.
     recomputed: "SELECT iif(sign = 1, o.placed_at, o.cancelled_at) / 1000 AS position, o.currency,
            coalesce(i.tax_rate, -1) + 1, sign * (i.total_amount - i.tax_amount), sign * i.tax_amount
          FROM orders o CROSS JOIN order_items i ON i.order_seq = o.seq

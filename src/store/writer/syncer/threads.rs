@@ -99,8 +99,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits until something is to be synced or released, and returns its newest commit; none when the writer has ended, or
-    /// storage has failed.
+    /// Waits until something is to be synced or released, and returns its newest commit; none when the writer has
+    /// ended, or storage has failed.
     fn next(&self) -> Option<u64> {
         let mut waiting = self.waiting();
         loop {

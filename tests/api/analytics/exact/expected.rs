@@ -1,5 +1,5 @@
-//! The reports as the orders and transactions say, added up by local date. It knows the rules of the figures, and nothing
-//! of how the service computes them.
+//! The reports as the orders and transactions say, added up by local date. It knows the rules of the figures, and
+//! nothing of how the service computes them.
 
 use super::{number, text};
 use crate::support::Client;

@@ -1,4 +1,5 @@
-//! Orders that come from another system: their numbers, statuses, times and transactions, and the figures of those days.
+//! Orders that come from another system: their numbers, statuses, times and transactions, and the figures of those
+//! days.
 
 use super::{answers, import, order, results};
 use crate::support::{Client, Service, with};

@@ -1,5 +1,5 @@
-//! Rows of items, as an export of orders with `rows=items` writes them: one row for each item and each fee. They have no
-//! payments, and of the times only that of placing.
+//! Rows of items, as an export of orders with `rows=items` writes them: one row for each item and each fee. They have
+//! no payments, and of the times only that of placing.
 
 use super::row::{Row, RowFault};
 use crate::api::output::{export::Row as _, item_rows::ItemRow};

@@ -1,6 +1,6 @@
 //! The export of orders of a shop at Shopify: an order has a row for each of its items, and all but the items is in the
-//! first of these rows. Amounts are decimals, discounts and taxes are given for the whole order, and refunds have no day.
-//! What follows from that is in the guide, chapter "Moving in".
+//! first of these rows. Amounts are decimals, discounts and taxes are given for the whole order, and refunds have no
+//! day. What follows from that is in the guide, chapter "Moving in".
 
 mod money;
 mod price;

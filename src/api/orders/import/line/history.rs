@@ -102,8 +102,8 @@ impl HistoryBody {
             .map(|(field, amount)| (field, amount.map(Amount::get)))
     }
 
-    /// The history, with the references to items and payments resolved; none if the line has no history. What cannot be is
-    /// added to `faults`.
+    /// The history, with the references to items and payments resolved; none if the line has no history. What cannot be
+    /// is added to `faults`.
     pub(super) fn into_history(self, line: &Context<'_>, faults: &mut Vec<Fault>) -> Option<History> {
         let times = Times {
             placed_at: self.placed_at.map(|at| at.0),

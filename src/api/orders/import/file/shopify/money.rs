@@ -40,7 +40,8 @@ impl Decimals {
     }
 }
 
-/// The rate in the name of a tax, such as `DE MwSt 19%` or `Washington State Tax 6.5 %`, in ten-thousandths of a percent.
+/// The rate in the name of a tax, such as `DE MwSt 19%` or `Washington State Tax 6.5 %`, in ten-thousandths of a
+/// percent.
 pub(super) fn rate_in(name: &str) -> Option<i64> {
     let before = name.split('%').next().filter(|before| before.len() < name.len())?.trim_end();
     let start = before

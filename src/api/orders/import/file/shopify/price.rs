@@ -1,6 +1,6 @@
-//! The items, fees, discounts and taxes of an order, so that they come to the total that the shop charged. The export names
-//! the taxes of the whole order; which of them is whose is found by trial: the rates that it names are taken if they come to
-//! the same tax, otherwise the tax is shared among the items by amount, without a rate.
+//! The items, fees, discounts and taxes of an order, so that they come to the total that the shop charged. The export
+//! names the taxes of the whole order; which of them is whose is found by trial: the rates that it names are taken if
+//! they come to the same tax, otherwise the tax is shared among the items by amount, without a rate.
 
 use super::{Cells, MAX_NAME, MAX_WORD, Row, cut, money::rate_in};
 use crate::domain::{
@@ -46,8 +46,8 @@ impl Charged {
         self.subtotal + self.shipping + self.duties
     }
 
-    /// Whether the prices include the tax: the total has no place for it beside them, unless a discount on shipping, which
-    /// is taken off the total but not off the shipping, makes the difference.
+    /// Whether the prices include the tax: the total has no place for it beside them, unless a discount on shipping,
+    /// which is taken off the total but not off the shipping, makes the difference.
     fn includes_tax(&self) -> bool {
         let missing = self.before_tax() + self.taxes - self.total;
         let is_shipping_discount = missing <= self.shipping.min(self.discount);
@@ -209,7 +209,8 @@ impl Basket {
         }
     }
 
-    /// Shares the tax among the items that are taxed, by what each comes to. If these cannot bear it, all items and fees do.
+    /// Shares the tax among the items that are taxed, by what each comes to. If these cannot bear it, all items and
+    /// fees do.
     fn share(&mut self, taxes: i64, cells: &mut Cells) {
         self.items.lines.iter_mut().for_each(|line| line.tax = Tax::Amount(0));
         self.fees.iter_mut().for_each(|fee| fee.tax = Tax::Amount(0));

@@ -1,5 +1,5 @@
-//! The document of a new order, rendered before its number and its time are known. Only the writer's thread knows these, and
-//! every order waits for that thread: it puts them into a text that is ready otherwise.
+//! The document of a new order, rendered before its number and its time are known. Only the writer's thread knows
+//! these, and every order waits for that thread: it puts them into a text that is ready otherwise.
 
 use crate::{
     domain::{order::Order, time::Timestamp},
@@ -13,7 +13,7 @@ const NO_NUMBER: &str = "\"number\":null";
 const TIMES: &str = "\"created_at\":";
 
 /// The document of an order that has neither number nor time yet.
-pub(super) struct UnplacedDocument {
+pub(super) struct PreparedDocument {
     /// The text up to the number.
     before_number: String,
     /// The text between the number and the times.
@@ -24,7 +24,7 @@ pub(super) struct UnplacedDocument {
     unset_time: String,
 }
 
-impl UnplacedDocument {
+impl PreparedDocument {
     /// The document of `order`, which has no number, and one time in place of each that it will have.
     pub(super) fn of(order: &Order) -> Result<Self> {
         let mut text = serde_json::to_string(&OrderView::from(order).impersonal()).map_err(Error::internal)?;
@@ -93,9 +93,9 @@ mod tests {
         for (status, number, placed_at) in
             [(OrderStatus::Pending, Some(1_234_567), Some(at)), (OrderStatus::Draft, None, None)]
         {
-            let unplaced = order(status);
-            let filled = UnplacedDocument::of(&unplaced).unwrap().filled(number, at);
-            let placed = Order { number, placed_at, created_at: at, updated_at: at, ..unplaced };
+            let prepared = order(status);
+            let filled = PreparedDocument::of(&prepared).unwrap().filled(number, at);
+            let placed = Order { number, placed_at, created_at: at, updated_at: at, ..prepared };
             assert_eq!(filled, serde_json::to_string(&OrderView::from(&placed).impersonal()).unwrap());
         }
     }
