@@ -18,8 +18,9 @@ use crate::{
 };
 use axum::{
     Router,
+    body::{Body, HttpBody},
     extract::Request,
-    http::{HeaderMap, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
@@ -34,9 +35,15 @@ const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age
 pub(super) async fn surround(app: &App, router: Router, mut request: Request) -> Response {
     let context = Arc::new(Context::of(app, &request));
     request.extensions_mut().insert(Arc::clone(&context));
-    let (encoding, method) = (Encoding::preferred(request.headers()), request.method().clone());
+    let encoding = Encoding::preferred(request.headers());
     let known = EntityTags::of(request.headers(), &header::IF_NONE_MATCH, "If-None-Match").ok().flatten();
     let observation = Observation::begin(app, &context, request.method(), request.uri().path());
+    // A page is made for HEAD as for GET and loses its content last, so that its tag and length are those of GET.
+    let is_without_content = request.method() == Method::HEAD && !in_api(&observation.path);
+    if is_without_content {
+        *request.method_mut() = Method::GET;
+    }
+    let method = request.method().clone();
     let (log_span, trace_span) = (observation.log_span.clone(), observation.trace_span.clone());
     let answer = async move {
         if let Some(malformed) = request.extensions().get::<Arc<Error>>() {
@@ -49,9 +56,7 @@ pub(super) async fn surround(app: &App, router: Router, mut request: Request) ->
     let response = answered.unwrap_or_else(|_| Error::new(&INTERNAL).into_response());
     let response = problem::finish(response, context.public.base(), &observation.path, &context.request_id);
     let response = context.public.applied_to(response).await;
-    // A response to HEAD has lost the content that a tag would be made of.
-    let has_tag = !in_api(&observation.path) && method != Method::HEAD;
-    let mut response = if has_tag { tagged(known.as_ref(), response).await } else { response };
+    let mut response = if in_api(&observation.path) { response } else { tagged(known.as_ref(), response).await };
     add_security_headers(response.headers_mut(), &observation.path);
     if app.config.server.tls_cert.is_some() {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);
@@ -60,8 +65,18 @@ pub(super) async fn surround(app: &App, router: Router, mut request: Request) ->
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let response = compressed(encoding, &method, context.operation.get().map(AsRef::as_ref), response).await;
+    let response = if is_without_content { without_content(response) } else { response };
     observation.finish(&response);
     response
+}
+
+/// The response to HEAD: with the length of the content if it is known, and without it (RFC 9110, section 9.3.2).
+fn without_content(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let (Some(length), false) = (body.size_hint().exact(), parts.status == StatusCode::NOT_MODIFIED) {
+        parts.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, Body::empty())
 }
 
 fn add_security_headers(headers: &mut HeaderMap, path: &str) {

@@ -96,9 +96,9 @@ pub fn by_id(tx: &ReadTx<'_>, id: UserId) -> Result<Option<User>> {
     tx.row(&format!("SELECT {COLUMNS} FROM {TABLE} WHERE u.id = ?1"), [IdBlob(id)], read)
 }
 
-/// Whether there is a user with this identifier.
-pub fn is_known(tx: &WriteTx<'_>, id: UserId) -> Result<bool> {
-    Ok(tx.user_seq(id)?.is_some())
+/// Whether there is a user with this identifier who is not erased.
+pub fn is_known(tx: &ReadTx<'_>, id: UserId) -> Result<bool> {
+    Ok(unless_erased(tx, id)?.is_some())
 }
 
 /// The users in these rows, by row.

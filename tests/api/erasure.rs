@@ -1,6 +1,6 @@
 //! Personal data is erased everywhere, and the rest stays as it was.
 
-use crate::support::{Client, PASSWORD, Service, order_of};
+use crate::support::{Client, PASSWORD, Service, order_of, with};
 use orderd::store::{Store, verify};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -208,6 +208,13 @@ async fn nothing_brings_an_erased_user_back() {
         admin.patch(&path, change).await.status(409).problem("user_erased");
     }
     admin.post(&format!("{path}/reset"), json!({})).await.status(409).problem("user_erased");
+    let of_user = |body| with(body, "user_id", id.as_str());
+    let order = admin.places(of_user(order_of(&[("tea", 1, 100)]))).await;
+    order.status(422).faults(&[("#/user_id", "unknown")]);
+    let nobodys = with(order_of(&[("tea", 1, 100)]), "user_id", json!(null));
+    let order = admin.places(nobodys).await.created().id();
+    let given = admin.patch(&format!("/v1/orders/{order}"), of_user(json!({}))).await;
+    given.status(422).faults(&[("#/user_id", "unknown")]);
     admin.post(&format!("{path}/erase"), json!({})).await.status(204);
     let user = admin.get(&path).await.ok();
     assert_eq!((&user["email"], &user["status"]), (&json!(null), &json!("disabled")));

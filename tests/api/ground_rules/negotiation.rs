@@ -75,8 +75,21 @@ async fn pages_are_asked_for_again_and_probes_are_never_kept() {
         }
         nobody.get(path).header("if-none-match", "\"x\"").await.ok();
     }
-    let head = nobody.call(Method::HEAD, "/docs").await.ok();
-    assert_eq!((head.header("cache-control"), head.maybe_header("etag")), ("no-cache", None));
+    for path in ["/docs", "/openapi.json", "/problems/not-found"] {
+        for encoding in ["gzip", "identity"] {
+            let get = nobody.get(path).header("accept-encoding", encoding).await.ok();
+            let head = nobody.call(Method::HEAD, path).header("accept-encoding", encoding).await.ok();
+            for name in ["etag", "cache-control", "content-type", "content-encoding", "vary"] {
+                assert_eq!(head.maybe_header(name), get.maybe_header(name), "{path}, {encoding}: {name}");
+            }
+            let (length, whole) = (head.header("content-length").parse::<usize>().unwrap(), get.bytes().len());
+            // The client of the tests has decompressed what it got.
+            assert!(if encoding == "gzip" { length <= whole } else { length == whole }, "{path}, {encoding}: {length}");
+            assert_eq!(head.bytes().len(), 0, "{path}, {encoding}");
+        }
+        let tag = nobody.get(path).await.header("etag").to_owned();
+        nobody.call(Method::HEAD, path).header("if-none-match", &tag).await.status(304);
+    }
     for path in ["/livez", "/readyz", "/version", "/metrics", "/nothing"] {
         let answer = nobody.get(path).await;
         assert_eq!((answer.header("cache-control"), answer.maybe_header("etag")), ("no-store", None), "{path}");
