@@ -23,7 +23,7 @@ UNFORESEEABLE = {
 # for a second factor that was not begun.
 UNFORESEEABLE_OF_FIELDS = {"conflict", "not_alone", "not_begun", "unknown"}
 # Bounds that depend on other fields or on the time.
-MOVING_BOUNDS = re.compile("or a claim|would be negative|totals? must be|in the future|hours ahead|left to refund|unless items are|unless the refund credits|can be sent only when|before from|years after from")
+MOVING_BOUNDS = re.compile("unless `claim` is sent|would be negative|totals? must be|in the future|hours ahead|left to refund|unless items are|unless the refund credits|can be sent only when|before from|years after from")
 # A discount must not exceed the amount it is taken from, nor a tax the price that includes it.
 MOVING_FIELDS = re.compile("#/((items|fees)/[0-9]+/(discount|tax)_amount|order_discount_amount|amount)$")
 # A host name has at most 253 characters; the pattern of an address limits each of its labels only.
