@@ -643,8 +643,8 @@ CREATE TABLE webhooks (
   CONSTRAINT a_previous_secret_has_an_end CHECK ((previous_secret IS NULL) = (previous_until IS NULL))
 ) STRICT, WITHOUT ROWID;
 
--- Deliveries that have been tried, for thirty days. What has not been tried yet has no row, but for a replayed or
--- manual one: it follows from the cursor. What is sent is read from the event.
+-- Deliveries that have been tried, for thirty days. One that has not been tried has no row, unless it was replayed or
+-- started by hand: the cursor of its endpoint tells that it is due. Its content is read from the event.
 CREATE TABLE deliveries (
   seq             INTEGER PRIMARY KEY,
   id              BLOB NOT NULL CONSTRAINT delivery_id_is_unique UNIQUE

@@ -1,6 +1,6 @@
 //! Orders per second: by SQLite alone, and through the use case and the single writer.
 //!
-//! Run it with `cargo bench --bench writes`, or with other numbers of orders after `--`. It takes three minutes, in a
+//! Run it with `cargo bench --bench writes`, or with other numbers of orders after `--`. It takes two minutes, in a
 //! folder under `TMPDIR`, which should be on the disk in question. Each line is for N orders together: N in a
 //! transaction of bare SQLite, or N concurrent requests through the writer. All columns write the same orders and sync
 //! before an order counts:

@@ -24,7 +24,8 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
     let accepted = app.password_rules.check(new, owner, Field::NewPassword);
     let guesses = Guesses::about_oneself(app, &actor, &user);
     let current = match require(app, &guesses, current, hash.clone(), Field::CurrentPassword).await {
-        Ok(()) => None,
+        // Wrong guesses meanwhile refuse this one too, before it is told that the password is right.
+        Ok(()) => guesses.check().map(|()| None)?,
         Err(error) if error.is(&problem::VALIDATION_FAILED) => Some(wrong(Field::CurrentPassword)),
         Err(error) => return Err(error),
     };
@@ -34,9 +35,9 @@ pub async fn change(app: &App, actor: Actor, current: &str, new: &str) -> Result
             return Err(Error::invalid(current.into_iter().chain(accepted.err().into_iter().flatten()).collect()));
         }
     };
+    guesses.succeeded()?;
     let new_hash = app.hasher.hash(accepted).await?;
-    replace(app, actor, id, hash, new_hash).await?;
-    guesses.succeeded()
+    replace(app, actor, id, hash, new_hash).await
 }
 
 /// Refuses a wrong password, and counts it as a guess. A right one does not reset the count: that is for the caller,

@@ -2,7 +2,7 @@
 
 use super::export::{Cell, Row};
 use crate::{
-    domain::{event::EventType, order::Order, permission::Permission, time::Timestamp, transaction::Transaction},
+    domain::{order::Order, time::Timestamp, transaction::Transaction},
     service::{
         orders::OrderWithTransactions,
         views::{
@@ -222,14 +222,10 @@ pub(crate) fn boolean(value: bool) -> Cell<'static> {
     Cell::Text(if value { "true" } else { "false" }.into())
 }
 
-fn event_types(types: &[AsText<EventType>]) -> Cell<'static> {
-    let names: Vec<_> = types.iter().map(|kind| kind.0.name()).collect();
-    Cell::Text(names.join(" ").into())
-}
-
-fn permission_names(permissions: &[AsText<Permission>]) -> Cell<'static> {
-    let names: Vec<_> = permissions.iter().map(|permission| permission.0.name()).collect();
-    Cell::Text(names.join(" ").into())
+/// Values with a space between them.
+fn words<T: Display>(values: &[AsText<T>]) -> Cell<'static> {
+    let texts: Vec<_> = values.iter().map(|value| value.0.to_string()).collect();
+    Cell::Text(texts.join(" ").into())
 }
 
 impl Row for UserView {
@@ -272,7 +268,7 @@ impl Row for RoleView {
     const COLUMNS: &'static [&'static str] = &["name", "permissions", "built_in"];
 
     fn cells(&self) -> Vec<Cell<'_>> {
-        vec![text(Some(&self.name)), permission_names(&self.permissions), boolean(self.built_in)]
+        vec![text(Some(&self.name)), words(&self.permissions), boolean(self.built_in)]
     }
 }
 
@@ -285,7 +281,7 @@ impl Row for KeyView {
             shown(&self.id),
             text(Some(&self.name)),
             text(Some(&self.prefix)),
-            permission_names(&self.permissions),
+            words(&self.permissions),
             shown(&self.created_by),
             time(&self.created_at),
             time_or_empty(self.expires_at.as_ref()),
@@ -342,7 +338,7 @@ impl Row for WebhookView {
         vec![
             shown(&self.id),
             Cell::Text(self.url.as_str().into()),
-            self.events.as_deref().map_or(Cell::Empty, event_types),
+            self.events.as_deref().map_or(Cell::Empty, words),
             text(self.description.as_deref()),
             shown(&self.status),
             shown_or_empty(self.disabled_reason.as_ref()),

@@ -172,12 +172,12 @@ fn next_status(order: &Order, transition: Transition) -> Result<Option<OrderStat
     match order.status.after(transition) {
         TransitionResult::To(status) => Ok(Some(status)),
         TransitionResult::AlreadyThere => Ok(None),
-        TransitionResult::NotAllowed => Err(not_allowed(order, done(transition))),
+        TransitionResult::NotAllowed => Err(not_allowed(order, participle(transition))),
     }
 }
 
-/// What a transition does to an order.
-const fn done(transition: Transition) -> &'static str {
+/// The transition as in "the order was …".
+const fn participle(transition: Transition) -> &'static str {
     match transition {
         Transition::Place => "placed",
         Transition::Confirm => "confirmed",
@@ -186,10 +186,10 @@ const fn done(transition: Transition) -> &'static str {
     }
 }
 
-fn not_allowed(order: &Order, done: &str) -> Error {
+fn not_allowed(order: &Order, participle: &str) -> Error {
     let allowed: Vec<_> = order.status.allowed_transitions().map(Transition::name).collect();
     Error::new(&problem::INVALID_TRANSITION)
-        .detail(format!("The order is {}, so it cannot be {done}.", order.status))
+        .detail(format!("The order is {}, so it cannot be {participle}.", order.status))
         .member("current_status", order.status.name())
         .member("allowed_transitions", allowed)
 }

@@ -64,8 +64,7 @@ fn refused(faults: &[CreditFault], request: &RefundRequest<'_>) -> Error {
                 field,
                 "too_large",
                 match most {
-                    0 => "leaves nothing to credit; leave `items` and `credit_amount` out to give back money alone"
-                        .to_owned(),
+                    0 => "must be left out: nothing is left to credit".to_owned(),
                     most => format!("must be at most {most}: no more is left to credit"),
                 },
             )

@@ -56,7 +56,6 @@ pub async fn change(
     require_permitted(&actor, id, &change)?;
     let found = app.store.read("users.update", |tx| {
         let user = users::by_id(tx, id)?.ok_or_else(Error::absent)?;
-        require_not_erased(&user)?;
         require_no_takeover(tx, &actor, &user, &change)?;
         Ok(user)
     });
